@@ -1,0 +1,264 @@
+"""Whole checkpoints: a training that is killed at any moment goes on where it was, to the bit.
+
+A checkpoint is a folder `checkpoint-<step>` that appears by one rename, so that it is there completely or not
+at all. It holds tensors as safetensors and everything else as JSON; nothing in it can run code when it is read.
+This module knows folders, modules, optimisers and generators. It does not know what is being trained.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from rlhf.config import InputError
+
+EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: "try again later", here with --resume
+PREFIX = "checkpoint-"
+
+
+# ---- folders -------------------------------------------------------------------------------------------------
+
+
+def _fsync_path(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def publish(beside: Path, final: Path) -> None:
+    """Moves the finished folder `beside` to `final` (same file system), so that `final` is never half written.
+
+    Everything in `beside` reaches the disk before the rename. A folder already at `final` is replaced.
+    """
+    for path in sorted(beside.rglob("*")):
+        _fsync_path(path)
+    _fsync_path(beside)
+    old = final.with_name(f".{final.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if final.exists():
+        final.rename(old)
+    beside.rename(final)
+    _fsync_path(final.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
+    found = [
+        (int(path.name.removeprefix(PREFIX)), path)
+        for path in folder.glob(f"{PREFIX}*")
+        if path.is_dir() and path.name.removeprefix(PREFIX).isdigit()
+    ]
+    return sorted(found)
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of the highest step in `folder`, or None."""
+    found = _checkpoints(folder)
+    return found[-1][1] if found else None
+
+
+def clear_checkpoints(folder: Path, keep: int = 0) -> None:
+    """Deletes all but the newest `keep` checkpoints, and what a killed write left behind."""
+    found = _checkpoints(folder)
+    for _, path in found[: max(len(found) - keep, 0)]:
+        shutil.rmtree(path)
+    for leftover in folder.glob(f".{PREFIX}*"):
+        shutil.rmtree(leftover)
+
+
+@contextmanager
+def output_lock(folder: Path) -> Iterator[None]:
+    """Holds the output folder for one trainer; the lock goes with the process, however it ends.
+
+    Raises InputError when another trainer holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"another training is writing to {folder}: wait until it ends, or choose another --output"
+            ) from None
+        yield
+
+
+# ---- contents ------------------------------------------------------------------------------------------------
+
+
+def _needed_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """What training changes: trainable parameters and saved buffers. Frozen weights come from the base model."""
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    needed = {name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}
+    needed |= {name: tensor for name, tensor in module.state_dict().items() if name not in parameters}
+    return needed
+
+
+def _to_disk(tensors: Mapping[str, Tensor], path: Path) -> None:
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+
+
+def _split_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The optimiser's state as flat tensors named `<parameter>/<entry>` and the rest as JSON."""
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    scalars: dict[str, Any] = {}
+    for index, entries in state["state"].items():
+        for name, value in entries.items():
+            (tensors if isinstance(value, Tensor) else scalars)[f"{index}/{name}"] = value
+    return tensors, {"scalars": scalars, "param_groups": state["param_groups"]}
+
+
+def _join_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in {**tensors, **rest["scalars"]}.items():
+        index, name = key.split("/", 1)
+        state.setdefault(int(index), {})[name] = value
+    groups = [
+        {key: tuple(value) if key == "betas" else value for key, value in group.items()}
+        for group in rest["param_groups"]
+    ]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _random_state(generators: Mapping[str, torch.Generator]) -> tuple[dict[str, Tensor], list[Any]]:
+    tensors = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors |= {f"cuda/{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
+    tensors |= {f"generator/{name}": generator.get_state() for name, generator in generators.items()}
+    version, numbers, gauss = random.getstate()
+    return tensors, [version, list(numbers), gauss]
+
+
+def _restore_random_state(
+    tensors: Mapping[str, Tensor], python: list[Any], generators: Mapping[str, torch.Generator]
+) -> None:
+    torch.set_rng_state(tensors["torch"])
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            if f"cuda/{i}" in tensors:
+                torch.cuda.set_rng_state(tensors[f"cuda/{i}"], i)
+    for name, generator in generators.items():
+        generator.set_state(tensors[f"generator/{name}"])
+    random.setstate((python[0], tuple(python[1]), python[2]))
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    *,
+    modules: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+    generators: Mapping[str, torch.Generator],
+    state: Mapping[str, Any],
+    keep: int = 2,
+) -> Path:
+    """Writes `folder/checkpoint-<step>/` and deletes all but the newest `keep` checkpoints.
+
+    modules: only their trainable parameters and buffers are written. state: anything JSON can hold, given back
+    by `load_checkpoint`. The random state of Python and of torch is added.
+    """
+    final = folder / f"{PREFIX}{step}"
+    beside = folder / f".{PREFIX}{step}.part"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    for name, module in modules.items():
+        _to_disk(_needed_tensors(module), beside / f"module-{name}.safetensors")
+    rest: dict[str, Any] = {"step": step, "state": dict(state), "optimizers": {}}
+    for name, optimizer in optimizers.items():
+        tensors, rest["optimizers"][name] = _split_optimizer(optimizer)
+        _to_disk(tensors, beside / f"optimizer-{name}.safetensors")
+    tensors, rest["python_random"] = _random_state(generators)
+    _to_disk(tensors, beside / "random.safetensors")
+    (beside / "state.json").write_text(json.dumps(rest))
+    publish(beside, final)
+    clear_checkpoints(folder, keep=keep)
+    return final
+
+
+def load_checkpoint(
+    path: Path,
+    *,
+    modules: Mapping[str, nn.Module],
+    optimizers: Mapping[str, Optimizer],
+    generators: Mapping[str, torch.Generator],
+) -> dict[str, Any]:
+    """Puts back what `save_checkpoint` wrote, in place, and returns its `state`.
+
+    Raises InputError when the checkpoint was made with another model or other settings.
+    """
+    try:
+        rest = json.loads((path / "state.json").read_text())
+        for name, module in modules.items():
+            _load_module(module, load_file(path / f"module-{name}.safetensors"))
+        for name, optimizer in optimizers.items():
+            tensors = load_file(path / f"optimizer-{name}.safetensors")
+            _join_optimizer(optimizer, tensors, rest["optimizers"][name])
+        _restore_random_state(load_file(path / "random.safetensors"), rest["python_random"], generators)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} does not fit this training ({error}): go on with the model and settings that made it, "
+            "or start anew in another --output"
+        ) from error
+    return dict(rest["state"])
+
+
+def _load_module(module: nn.Module, saved: Mapping[str, Tensor]) -> None:
+    needed = _needed_tensors(module)
+    if needed.keys() != saved.keys():
+        odd = sorted(needed.keys() ^ saved.keys())
+        raise ValueError(f"{len(odd)} tensors differ, {odd[0]} among them")
+    with torch.no_grad():
+        for name, tensor in needed.items():
+            if tensor.shape != saved[name].shape:
+                raise ValueError(f"{name} has shape {tuple(saved[name].shape)}, not {tuple(tensor.shape)}")
+            tensor.copy_(saved[name])
+
+
+# ---- being asked to stop -------------------------------------------------------------------------------------
+
+
+class StopSignal:
+    """While entered, SIGTERM and SIGINT only set `.requested`, for the trainer to see at its next step.
+
+    A second SIGINT (an impatient Ctrl-C) interrupts at once. Outside the main thread, where Python allows no
+    handlers, it stays quiet.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, Any] = {}
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.requested = True
+
+    def __enter__(self) -> StopSignal:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
