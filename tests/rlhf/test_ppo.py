@@ -1,0 +1,136 @@
+"""Every term of PPO against numbers worked out by hand (e = exp(1) throughout)."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlhf import ppo
+
+MASK = torch.tensor([[True, True, True], [True, True, False]])
+
+
+def test_kl_estimates_by_hand() -> None:
+    log_probs, reference = torch.tensor([-1.0, -2.0]), torch.tensor([-1.5, -1.0])
+    # r = (0.5, -1); k2 = (0.125, 0.5); k3 = (e^-0.5 - 0.5, e - 2)
+    torch.testing.assert_close(ppo.kl_estimate(log_probs, reference), torch.tensor([0.5, -1.0]))
+    torch.testing.assert_close(ppo.kl_estimate(log_probs, reference, "k2"), torch.tensor([0.125, 0.5]))
+    torch.testing.assert_close(
+        ppo.kl_estimate(log_probs, reference, "k3"), torch.tensor([math.exp(-0.5) - 0.5, math.e - 2])
+    )
+    with pytest.raises(ValueError, match="choose k1, k2 or k3"):
+        ppo.kl_estimate(log_probs, reference, "k4")
+
+
+@pytest.mark.parametrize("kind", ["k1", "k3"])
+def test_kl_estimates_have_the_right_expectation(kind: str) -> None:
+    pi, reference = torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.4, 0.4, 0.2])
+    exact = (pi * (pi / reference).log()).sum()
+    torch.testing.assert_close((pi * ppo.kl_estimate(pi.log(), reference.log(), kind)).sum(), exact)
+
+
+@given(st.floats(-200, 200), st.floats(-200, 200))
+def test_log_ratio_is_clamped(a: float, b: float) -> None:
+    ratio = ppo.log_ratio(torch.tensor(a), torch.tensor(b))
+    assert -20 <= ratio.item() <= 20
+    assert torch.isfinite(ratio.exp())
+
+
+def test_unfinished_answers_get_the_penalty_as_their_score() -> None:
+    scores, finished = torch.tensor([0.5, 3.0, 7.0]), torch.tensor([True, False, True])
+    torch.testing.assert_close(ppo.final_scores(scores, finished), torch.tensor([0.5, -1.0, 7.0]))
+    torch.testing.assert_close(ppo.final_scores(scores, finished, clip=5.0), torch.tensor([0.5, -1.0, 5.0]))
+    torch.testing.assert_close(
+        ppo.final_scores(scores, finished, clip=2.0, missing_end_score=None), torch.tensor([0.5, 2.0, 2.0])
+    )
+
+
+def test_the_score_lands_on_the_last_real_token() -> None:
+    log_ratios = torch.tensor([[0.2, -0.4, 0.6], [1.0, 0.0, 9.0]])
+    rewards = ppo.place_rewards(torch.tensor([2.0, -1.0]), log_ratios, MASK, beta=0.5)
+    torch.testing.assert_close(rewards, torch.tensor([[-0.1, 0.2, 1.7], [-0.5, -1.0, 0.0]]))
+
+
+def test_a_whole_answer_is_paid_score_minus_beta_kl() -> None:
+    torch.manual_seed(0)
+    log_ratios, scores = torch.randn(2, 3), torch.tensor([0.3, -2.0])
+    rewards = ppo.place_rewards(scores, log_ratios, MASK, beta=0.05)
+    paid = scores - 0.05 * (log_ratios * MASK).sum(dim=1)
+    torch.testing.assert_close(rewards.sum(dim=1), paid)
+    assert ppo.sequence_kl(log_ratios, MASK).item() == pytest.approx((log_ratios * MASK).sum().item() / 2, rel=1e-5)
+
+
+def test_an_empty_answer_is_refused() -> None:
+    with pytest.raises(ValueError, match="without any token"):
+        ppo.place_rewards(torch.ones(1), torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.bool), beta=0.1)
+
+
+def test_policy_loss_by_hand() -> None:
+    # ratios (1.5, 1.5, 0.5, 0.5, 1), advantages (+1, -1, +1, -1, 2), clip 0.2:
+    #   max(-1.5, -1.2) = -1.2   max(1.5, 1.2) = 1.5   max(-0.5, -0.8) = -0.5   max(0.5, 0.8) = 0.8   -2
+    old = torch.full((5,), -3.0)
+    new = old + torch.tensor([1.5, 1.5, 0.5, 0.5, 1.0]).log()
+    advantages = torch.tensor([1.0, -1.0, 1.0, -1.0, 2.0])
+    torch.testing.assert_close(ppo.policy_loss(new, old, advantages), torch.tensor([-1.2, 1.5, -0.5, 0.8, -2.0]))
+    torch.testing.assert_close(ppo.ratio_clipped(new, old, advantages), torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0]))
+
+
+def test_policy_gradient_is_cut_where_clipped() -> None:
+    old = torch.zeros(2)
+    new = torch.tensor([1.5, 1.1]).log().requires_grad_()
+    ppo.policy_loss(new, old, torch.ones(2)).sum().backward()
+    # d(-A * ratio)/d log pi = -A * ratio inside the clip, 0 outside
+    assert new.grad is not None
+    torch.testing.assert_close(new.grad, torch.tensor([0.0, -1.1]))
+
+
+def test_value_loss_by_hand() -> None:
+    # old 0, new 1, return 2: errors 1 and (0.2 - 2)² = 3.24 -> 1.62; new 0.1 stays inside: 0.5 * 1.9² = 1.805
+    values, old, returns = torch.tensor([1.0, 0.1]), torch.zeros(2), torch.full((2,), 2.0)
+    torch.testing.assert_close(ppo.value_loss(values, old, returns), torch.tensor([1.62, 1.805]))
+    torch.testing.assert_close(ppo.value_loss(values, old, returns, clip=None), torch.tensor([0.5, 1.805]))
+    torch.testing.assert_close(ppo.value_clipped(values, old, returns), torch.tensor([1.0, 0.0]))
+    assert not ppo.value_clipped(values, old, returns, clip=None).any()
+
+
+def test_adaptive_beta_by_hand() -> None:
+    # kl twice the target: error cut to 0.2; 0.1 * (1 + 0.2 * 500 / 10000) = 0.101
+    assert ppo.adapt_beta(0.1, 12.0, target=6.0, episodes=500) == pytest.approx(0.101)
+    # kl 10% below: 0.1 * (1 - 0.1 * 1000 / 10000) = 0.099
+    assert ppo.adapt_beta(0.1, 5.4, target=6.0, episodes=1000) == pytest.approx(0.099)
+    assert ppo.adapt_beta(0.1, -50.0, target=6.0, episodes=60_000) == 0.0
+
+
+def test_linear_decay_by_hand() -> None:
+    assert [ppo.linear_decay(u, 4) for u in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
+
+
+def test_explained_variance_by_hand() -> None:
+    returns = torch.tensor([[1.0, 2.0, 3.0], [2.0, 2.0, 50.0]])
+    # returns vary by (1 + 0 + 1 + 0 + 0) / 5 = 0.4; values all 2 explain nothing, values = returns + 1 everything
+    assert ppo.explained_variance(torch.full((2, 3), 2.0), returns, MASK).item() == pytest.approx(0.0)
+    assert ppo.explained_variance(returns + 1, returns, MASK).item() == pytest.approx(1.0)
+
+
+def test_first_update_of_trl_on_one_answer() -> None:
+    """TRL 1.12's formulas on its own conventions, where they mean what ours mean, worked out by hand.
+
+    Two tokens, log pi = log pi_ref (first update: no KL), score 1 at the end, V = (0.5, 0.25), gamma 1,
+    lambda 0.95. TRL: delta_1 = 1 - 0.25 = 0.75, delta_0 = 0.25 - 0.5 = -0.25, A_0 = -0.25 + 0.95 * 0.75.
+    Whitened over (0.4625, 0.75): mean 0.60625, unbiased variance 0.04132812. Ratio 1: the loss is -mean(A) = 0;
+    value loss 0.5 * mean((V - R)²) = 0.5 * (0.4625² + 0.75²) / 2.
+    """
+    from rlhf.advantages import estimate_advantages, whiten
+
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    values, log_probs = torch.tensor([[0.5, 0.25]]), torch.tensor([[-1.0, -2.0]])
+    rewards = ppo.place_rewards(torch.ones(1), torch.zeros(1, 2), mask, beta=0.05)
+    advantages, returns = estimate_advantages(rewards, values, mask)
+    torch.testing.assert_close(advantages, torch.tensor([[0.4625, 0.75]]))
+    torch.testing.assert_close(returns, torch.tensor([[0.9625, 1.0]]))
+    white = whiten(advantages, mask)
+    torch.testing.assert_close(white, torch.tensor([[-0.70710677, 0.70710677]]))
+    assert ppo.policy_loss(log_probs, log_probs, white).mean().item() == pytest.approx(0.0, abs=1e-6)
+    assert ppo.value_loss(values, values, returns).mean().item() == pytest.approx(0.1941015625)
