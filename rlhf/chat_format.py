@@ -1,0 +1,101 @@
+"""From a conversation to token ids, by the tokenizer's own chat template.
+
+An answer is encoded apart from its prompt and closed by the end-of-turn token, exactly as a model produces it, so
+that sampling, reward and PPO see the same ids. Nothing here ever looks for padding by its token: a pad equal to the
+end token is common (SmolLM2, GPT-NeoX), so positions come from lengths, and the pad id is only a filler.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from rlhf.config import InputError
+from rlhf.types import Messages
+
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] | capitalize }}:\n{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:\n{% endif %}"
+)  # for base models that have none; `rlhf.base_models --chat_template plain` writes it into the prepared model
+
+
+def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a prepared model: it has a chat template, an end token and some pad token.
+
+    Raises InputError where the folder is missing or foreign, or the tokenizer has no chat template or no end token.
+    """
+    try:
+        tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(path), trust_remote_code=False))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} holds no tokenizer that transformers can load: {first_line(error)}") from None
+    if tokenizer.chat_template is None:
+        raise InputError(
+            f"the tokenizer of {path} has no chat template; prepare the model with "
+            "`python -m rlhf.base_models --source … --output … --chat_template plain` to give it a plain one"
+        )
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"the tokenizer of {path} has no end token, so answers of it could not end")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
+    """Token ids of the conversation with the opening of the assistant's turn added.
+
+    Raises InputError where the model's chat template refuses the conversation (some want strictly alternating roles).
+    """
+    try:
+        text = tokenizer.apply_chat_template(cast(Any, messages), add_generation_prompt=True, tokenize=False)
+    except Exception as error:  # a template may raise anything: it is a program in the model's folder
+        raise InputError(f"the model's chat template refuses this conversation: {first_line(error)}") from None
+    return cast(list[int], tokenizer.encode(cast(str, text), add_special_tokens=False))
+
+
+def truncate_prompt(ids: list[int], max_tokens: int) -> tuple[list[int], int]:
+    """The last `max_tokens` ids and how many were cut from the left (0 mostly; to be counted and reported)."""
+    cut = max(0, len(ids) - max_tokens)
+    return ids[cut:], cut
+
+
+def encode_answer(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of one answer with the end-of-turn token appended."""
+    return [*tokenizer.encode(text, add_special_tokens=False), end_of_turn_id(tokenizer)]
+
+
+def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    """The text of an answer, special tokens left out."""
+    return cast(str, tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def end_of_turn_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that closes an assistant's turn: what the chat template writes after one, or else the end token."""
+    cached = tokenizer.__dict__.get("_end_of_turn_id")
+    if cached is None:
+        cached = tokenizer.__dict__["_end_of_turn_id"] = _find_end_of_turn(tokenizer)
+    return cast(int, cached)
+
+
+def end_token_ids(tokenizer: PreTrainedTokenizerBase, model_config: Any = None) -> frozenset[int]:
+    """Every token that ends an answer: the template's, the tokenizer's and the model's own (a number or a list)."""
+    ids = {end_of_turn_id(tokenizer), cast(int, tokenizer.eos_token_id)}
+    own = getattr(model_config, "eos_token_id", None)
+    ids.update(own if isinstance(own, list | tuple) else [] if own is None else [own])
+    return frozenset(ids)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what a library says, for a one-sentence message."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _find_end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
+    marker = "ANSWER"
+    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": marker}]
+    rendered = cast(str, tokenizer.apply_chat_template(cast(Any, turns), tokenize=False))
+    after = tokenizer.encode(rendered.rpartition(marker)[2], add_special_tokens=False)
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    return next((token for token in after if token in special), cast(int, tokenizer.eos_token_id))

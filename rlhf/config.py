@@ -1,0 +1,181 @@
+"""Settings of a command line: a frozen dataclass filled from flags, from a YAML file, or from both.
+
+Each field carries its documentation and its bounds in its annotation:
+
+    @dataclass(frozen=True)
+    class TrainConfig:
+        model: Annotated[str, Doc("Base model: a folder or a hub id.")]
+        learning_rate: Annotated[float, Gt(0), Doc("Peak learning rate.")] = 2e-5
+
+    config = parse_config(TrainConfig, argv)
+
+Rules that span fields go into `__post_init__` as a ValueError with a readable sentence. This module also holds the
+exit codes that every command keeps. It imports no torch, so `--help` answers at once.
+"""
+
+import argparse
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn, TypeVar
+
+import yaml
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import Doc
+
+__all__ = [
+    "Doc", "Ge", "Gt", "InputError", "Interrupted", "Le", "Lt", "RunFailed",
+    "from_mapping", "parse_config", "run_cli", "to_dict",
+]  # fmt: skip
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 75
+
+T = TypeVar("T")
+
+
+class InputError(Exception):
+    """What was given cannot be used; the message is one sentence that says why and what to do. Exit code 2."""
+
+
+class RunFailed(Exception):
+    """The work itself failed in a foreseen way; the message is one sentence. Exit code 1."""
+
+
+class Interrupted(Exception):
+    """Stopped by a signal after saving: starting again with --resume goes on from there. Exit code 75."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see --help)")
+
+
+def parse_config(
+    cls: type[T], argv: Sequence[str], *, prog: str | None = None, description: str | None = None
+) -> T:
+    """Build `cls` from command-line flags; flags win over the file named by `--config`, that over the defaults.
+
+    Flags are spelled as the fields (`--learning_rate`; hyphens are read as underscores), a bare boolean flag means
+    true, "none" means None, and list fields take several values. Raises InputError for an unknown name, a missing
+    field, or a value outside its type or bounds.
+    """
+    parser = _Parser(
+        prog=prog,
+        description=description or cls.__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE", help="YAML file with any of these settings; flags win over it.")
+    hints = typing.get_type_hints(cls, include_extras=True)
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        _add_flag(parser, field, hints[field.name])
+    given = vars(parser.parse_args([_underscored(argument) for argument in argv]))
+    path = given.pop("config")
+    return from_mapping(cls, (_read_yaml(Path(path)) if path else {}) | given)
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build the dataclass `cls` from a mapping, with the same checks as on the command line."""
+    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in names:
+            raise InputError(f"unknown setting {name!r}; the known ones are {', '.join(sorted(names))}")
+    try:
+        return TypeAdapter(cls).validate_python(dict(values))
+    except ValidationError as error:
+        raise InputError("; ".join(_sentence(detail) for detail in error.errors())) from None
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The settings as plain values, ready for JSON or YAML."""
+    return dataclasses.asdict(config)
+
+
+def run_cli(main: Callable[[list[str]], None]) -> NoReturn:
+    """Run `main(argv)` and leave with the exit code that its outcome has; errors are one last line on stderr."""
+    try:
+        main(sys.argv[1:])
+    except InputError as error:
+        _leave(EXIT_BAD_INPUT, str(error))
+    except RunFailed as error:
+        _leave(EXIT_FAILED, str(error))
+    except Interrupted as error:
+        _leave(EXIT_INTERRUPTED, str(error) or "interrupted; start again with --resume to go on")
+    except KeyboardInterrupt:
+        _leave(130, "interrupted")
+    except OSError as error:  # a full disk, a folder without permission: the system's words name the file
+        _leave(EXIT_FAILED, str(error))
+    sys.exit(0)
+
+
+def _leave(code: int, message: str) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def _add_flag(parser: argparse.ArgumentParser, field: "dataclasses.Field[Any]", hint: Any) -> None:
+    doc = next((item.documentation for item in getattr(hint, "__metadata__", ()) if isinstance(item, Doc)), "")
+    kind, optional = _plain_type(hint)
+    required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    note = "required" if required else f"default: {default}"
+    options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": f"{doc} ({note})".replace("%", "%%")}
+    if kind is bool:
+        options |= {"nargs": "?", "const": "true", "metavar": "true|false"}
+    elif typing.get_origin(kind) is Literal:
+        options["metavar"] = "|".join(str(choice) for choice in typing.get_args(kind))
+    elif typing.get_origin(kind) in (list, tuple):
+        options |= {"nargs": "*", "metavar": typing.get_args(kind)[0].__name__.upper()}
+    else:
+        options["metavar"] = getattr(kind, "__name__", str(kind)).upper()
+    if optional:
+        options["type"] = _none_or_text
+    parser.add_argument(f"--{field.name}", **options)
+
+
+def _plain_type(hint: Any) -> tuple[Any, bool]:
+    """The type inside Annotated and Optional, and whether None is allowed."""
+    while typing.get_origin(hint) is typing.Annotated:
+        hint = typing.get_args(hint)[0]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        choices = [choice for choice in typing.get_args(hint) if choice is not type(None)]
+        return _plain_type(choices[0])[0], True
+    return hint, False
+
+
+def _none_or_text(text: str) -> str | None:
+    return None if text.lower() in ("none", "null") else text
+
+
+def _underscored(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the config file {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"the config file {path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"the config file {path} must hold 'name: value' lines")
+    # YAML reads 1e-5 as text (it wants 1.0e-5); the validation turns such text into the field's number.
+    return {str(name): value for name, value in values.items()}
+
+
+def _sentence(detail: Any) -> str:
+    name = "_".join(str(part) for part in detail["loc"][:1])
+    if detail["type"] == "missing":
+        return f"--{name} is required"
+    message = detail["msg"].removeprefix("Value error, ")
+    if not name:
+        return message
+    return f"--{name}: {message[0].lower()}{message[1:]} (given: {detail['input']!r})"
