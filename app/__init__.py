@@ -1,0 +1,1 @@
+"""The platform: a FastAPI web application and its records. It never imports torch, `rlhf` or `workers`."""

@@ -1,0 +1,1 @@
+"""Stage 3: which answer a person preferred; revisions, agreement, annotator quality, export."""

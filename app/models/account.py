@@ -1,0 +1,91 @@
+"""People and what proves who they are. Tokens are stored as SHA-256 digests only."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, CreatedAt, Id, enum_column
+
+
+class Role(StrEnum):
+    """What a member may do in a project."""
+
+    MANAGER = "manager"
+    ANNOTATOR = "annotator"
+
+
+class User(Base):
+    """A person. `is_admin` may manage users and every project; all else comes from project memberships."""
+
+    __tablename__ = "user"
+    __table_args__ = (Index("uq_user_email_lower", text("lower(email)"), unique=True),)
+
+    id: Mapped[Id]
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(100))
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    is_admin: Mapped[bool] = mapped_column(default=False, server_default="false")
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+
+
+class WebSession(Base):
+    """A signed-in browser."""
+
+    __tablename__ = "web_session"
+
+    id: Mapped[Id]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime]
+    created_at: Mapped[CreatedAt]
+    user: Mapped[User] = relationship()
+
+
+class SignInLink(Base):
+    """A link that signs one person in, once."""
+
+    __tablename__ = "sign_in_link"
+
+    id: Mapped[Id]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    user: Mapped[User] = relationship()
+
+
+class ApiToken(Base):
+    """A bearer token for the JSON API and the command line."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[Id]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    user: Mapped[User] = relationship()
+
+
+class Invitation(Base):
+    """A link with which a new or known person joins a project in a role, once."""
+
+    __tablename__ = "invitation"
+
+    id: Mapped[Id]
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), index=True)
+    role: Mapped[Role] = mapped_column(enum_column(Role))
+    note: Mapped[str | None] = mapped_column(String(200))
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    used_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]

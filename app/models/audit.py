@@ -1,0 +1,27 @@
+"""Who did what, when."""
+
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.account import User
+from app.models.base import Base, CreatedAt, Id
+
+
+class AuditEvent(Base):
+    """Append-only. `action` reads `subject.verb`, e.g. `policy.promoted`."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (Index("ix_audit_event_project", "project_id", "id"),)
+
+    id: Mapped[Id]
+    at: Mapped[CreatedAt]
+    actor_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))  # null: the platform itself
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id", ondelete="SET NULL"))
+    action: Mapped[str] = mapped_column(String(64))
+    subject_type: Mapped[str | None] = mapped_column(String(32))
+    subject_id: Mapped[int | None]
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+
+    actor: Mapped[User | None] = relationship()

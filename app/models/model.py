@@ -1,0 +1,50 @@
+"""One registry for base models, policies and reward models, and where their artifacts lie."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, CreatedAt, Id, enum_column
+
+
+class ModelKind(StrEnum):
+    """What a model is for."""
+
+    BASE = "base"
+    POLICY = "policy"
+    REWARD = "reward"
+
+
+class ModelState(StrEnum):
+    """`preparing` until a base model's files are in the store; runs register models as `ready`."""
+
+    PREPARING = "preparing"
+    READY = "ready"
+    FAILED = "failed"
+    ARCHIVED = "archived"
+
+
+class Model(Base):
+    """A language model or reward model whose Hugging Face folder lies in the store."""
+
+    __tablename__ = "model"
+    __table_args__ = (Index("uq_model_base_source", "source", unique=True, postgresql_where=text("kind = 'base'")),)
+
+    id: Mapped[Id]
+    project_id: Mapped[int | None] = mapped_column(
+        ForeignKey("project.id", ondelete="CASCADE", use_alter=True), index=True
+    )  # base models belong to no project
+    kind: Mapped[ModelKind] = mapped_column(enum_column(ModelKind))
+    name: Mapped[str] = mapped_column(String(200))
+    source: Mapped[str | None] = mapped_column(String(500))  # of a base model: folder, hub id, builtin:..., tiny:...
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id", use_alter=True), index=True)
+    artifact: Mapped[str | None] = mapped_column(String(500))  # address relative to the store
+    state: Mapped[ModelState] = mapped_column(enum_column(ModelState))
+    error: Mapped[str | None] = mapped_column(Text)
+    metrics: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    created_at: Mapped[CreatedAt]
+
+    parent: Mapped["Model | None"] = relationship(remote_side="Model.id")

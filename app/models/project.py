@@ -1,0 +1,66 @@
+"""A project: what is being taught, by whom, and how its loop is set up."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.account import Role, User
+from app.models.base import Base, CreatedAt, Id, enum_column
+
+if TYPE_CHECKING:
+    from app.models.model import Model
+
+
+class Project(Base):
+    """Settings of one loop. The JSONB columns hold the validated forms of `app.projects.forms`."""
+
+    __tablename__ = "project"
+    __table_args__ = (
+        CheckConstraint("overlap between 1 and 50", name="overlap"),
+        CheckConstraint("queue_depth between 1 and 1000000", name="queue_depth"),
+        CheckConstraint("check_share >= 0 and check_share <= 0.5", name="check_share"),
+        CheckConstraint("control_share >= 0 and control_share <= 1", name="control_share"),
+    )
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(100))
+    guidelines: Mapped[str] = mapped_column(Text, default="", server_default="")
+    base_model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
+    # The promoted policy that chat and sampling use; the base model where none is promoted.
+    policy_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
+    # The answer: scale levels a side (0: plain choice), tie, both bad, reasons, comment, submit at once.
+    answer: Mapped[dict[str, Any]]
+    # temperature, top_p, top_k, max_new_tokens, strategies, system prompt
+    sampling: Mapped[dict[str, Any]]
+    # retrain every M labels, refresh pairs, budgets; each with an on/off switch
+    automation: Mapped[dict[str, Any]]
+    overlap: Mapped[int] = mapped_column(default=1, server_default="1")
+    check_share: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    control_share: Mapped[float] = mapped_column(default=0.2, server_default="0.2")
+    queue_depth: Mapped[int] = mapped_column(default=50, server_default="50")
+    lease_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
+    archived_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+
+    base_model: Mapped["Model"] = relationship(foreign_keys=[base_model_id])
+    policy: Mapped["Model | None"] = relationship(foreign_keys=[policy_id])
+    members: Mapped[list["Member"]] = relationship(back_populates="project", passive_deletes=True)
+
+
+class Member(Base):
+    """A person's role in a project; paused annotators get no pairs."""
+
+    __tablename__ = "member"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True, index=True)
+    role: Mapped[Role] = mapped_column(enum_column(Role))
+    paused_at: Mapped[datetime | None]
+    pause_reason: Mapped[str | None] = mapped_column(String(200))
+    removed_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+
+    project: Mapped[Project] = relationship(back_populates="members")
+    user: Mapped[User] = relationship()

@@ -1,0 +1,55 @@
+"""What we ask the model."""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, CreatedAt, Id, enum_column
+
+
+class PromptSource(StrEnum):
+    """Where a prompt came from."""
+
+    STARTER = "starter"
+    IMPORT = "import"
+    API = "api"
+    CHAT = "chat"
+
+
+class PromptStatus(StrEnum):
+    """Only active prompts are sampled; those from chat wait in `review` until a manager admits them."""
+
+    REVIEW = "review"
+    ACTIVE = "active"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class Split(StrEnum):
+    """Fixed by the content hash. A holdout prompt's labels train nothing."""
+
+    TRAIN = "train"
+    HOLDOUT = "holdout"
+
+
+class Prompt(Base):
+    """A conversation that ends with the user's turn."""
+
+    __tablename__ = "prompt"
+    __table_args__ = (
+        Index("uq_prompt_content", "project_id", "content_hash", unique=True),
+        Index("ix_prompt_project_status", "project_id", "status", "id"),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
+    messages: Mapped[list[dict[str, Any]]]
+    content_hash: Mapped[str] = mapped_column(String(64))
+    source: Mapped[PromptSource] = mapped_column(enum_column(PromptSource))
+    status: Mapped[PromptStatus] = mapped_column(enum_column(PromptStatus))
+    split: Mapped[Split] = mapped_column(enum_column(Split))
+    flags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")  # e.g. possible personal data
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    created_at: Mapped[CreatedAt]

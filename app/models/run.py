@@ -1,0 +1,138 @@
+"""Every long job: sampling, reward training, PPO, evaluation. Its state is the queue."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.model import Model
+
+
+class RunKind(StrEnum):
+    """What a run does."""
+
+    SAMPLING = "sampling"
+    REWARD = "reward"
+    POLICY = "policy"
+    EVALUATION = "evaluation"
+
+
+class RunState(StrEnum):
+    """queued -> running -> succeeded | failed | cancelled, with cancelling between running and cancelled."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Snapshot(Base):
+    """A frozen set of label revisions; a reward model is trained on exactly one."""
+
+    __tablename__ = "snapshot"
+    __table_args__ = (UniqueConstraint("project_id", "content_hash"),)
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
+    content_hash: Mapped[str] = mapped_column(String(64))
+    label_count: Mapped[int]
+    train_pair_count: Mapped[int]
+    holdout_pair_count: Mapped[int]
+    created_at: Mapped[CreatedAt]
+
+
+class SnapshotLabel(Base):
+    """Membership of a label revision in a snapshot."""
+
+    __tablename__ = "snapshot_label"
+
+    snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshot.id", ondelete="CASCADE"), primary_key=True)
+    label_id: Mapped[int] = mapped_column(ForeignKey("label.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class Run(Base):
+    """Claimed by one worker with a compare-and-set on `state` and `claim`; alive while `heartbeat_at` is fresh."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        Index("ix_run_project_recent", "project_id", "id"),
+        Index("ix_run_active", "state", postgresql_where=text("state in ('queued', 'running', 'cancelling')")),
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
+    kind: Mapped[RunKind] = mapped_column(enum_column(RunKind))
+    state: Mapped[RunState] = mapped_column(enum_column(RunState))
+    config: Mapped[dict[str, Any]]  # the rlhf command's settings, as given to it
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))  # what is sampled from or trained
+    reward_model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))  # PPO's reward
+    baseline_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))  # an evaluation's other side
+    snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshot.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # cloned or resumed from
+    needs_gpu: Mapped[bool] = mapped_column(default=False, server_default="false")
+    attempt: Mapped[int] = mapped_column(default=0, server_default="0")
+    max_attempts: Mapped[int] = mapped_column(default=3, server_default="3")
+    claim: Mapped[str | None] = mapped_column(String(64))  # drawn anew by each claim; writes of an older one are void
+    worker: Mapped[str | None] = mapped_column(String(200))
+    device: Mapped[str | None] = mapped_column(String(100))
+    heartbeat_at: Mapped[datetime | None]
+    step: Mapped[int] = mapped_column(default=0, server_default="0")
+    total_steps: Mapped[int | None]
+    unit: Mapped[str | None] = mapped_column(String(20))  # what a step is: prompts, steps, updates
+    steps_per_second: Mapped[float | None]
+    summary: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    automatic: Mapped[bool] = mapped_column(default=False, server_default="false")
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    created_at: Mapped[CreatedAt]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    model: Mapped[Model] = relationship(foreign_keys=[model_id])
+    reward_model: Mapped[Model | None] = relationship(foreign_keys=[reward_model_id])
+    baseline: Mapped[Model | None] = relationship(foreign_keys=[baseline_id])
+    snapshot: Mapped[Snapshot | None] = relationship()
+
+
+class RunMetric(Base):
+    """One value of one curve."""
+
+    __tablename__ = "run_metric"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class RunSample(Base):
+    """What the policy said at a step."""
+
+    __tablename__ = "run_sample"
+    __table_args__ = (Index("ix_run_sample_step", "run_id", "step"),)
+
+    id: Mapped[Id]
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
+    step: Mapped[int]
+    prompt: Mapped[list[dict[str, Any]]]
+    response: Mapped[str] = mapped_column(Text)
+    score: Mapped[float | None]
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+
+
+class ResponseScore(Base):
+    """A reward model's score of a sampled response."""
+
+    __tablename__ = "response_score"
+
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id", ondelete="CASCADE"), primary_key=True)
+    response_id: Mapped[int] = mapped_column(
+        ForeignKey("response.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    score: Mapped[float]
+    spread: Mapped[float | None]  # of the ensemble's heads

@@ -1,0 +1,1 @@
+"""Stage 5: PPO runs, blind evaluation, promotion."""

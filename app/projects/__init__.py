@@ -1,0 +1,1 @@
+"""What is being taught: guidelines, answer scale, overlap, base model, members."""

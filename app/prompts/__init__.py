@@ -1,0 +1,1 @@
+"""Stage 1: what we ask. Imports, the starter set, prompts collected from chat."""

@@ -1,0 +1,1 @@
+"""Stage 4: snapshots of labels, reward-model runs, scores."""

@@ -1,0 +1,1 @@
+"""Every long job: states, claim, heartbeat, progress, metrics, cancel. Knows not what a run computes."""

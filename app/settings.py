@@ -1,0 +1,87 @@
+"""Every environment variable Hone reads, typed and explained. Knows nothing of what the values are used for."""
+
+import secrets
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Configuration from the environment; a variable is named `HONE_<FIELD>` unless an alias says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="HONE_", extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(
+        Path(".hone"), description="Folder for embedded services, artifacts, logs and the secret key"
+    )
+    host: str = Field("127.0.0.1", description="Address the web server listens on")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the web server")
+    public_url: str | None = Field(None, description="Address people use, where a proxy stands in front")
+    database_url: str | None = Field(
+        None,
+        alias="DATABASE_URL",
+        description="PostgreSQL 15 or later; unset: an embedded server in the data folder",
+    )
+    redis_url: str | None = Field(
+        None,
+        alias="REDIS_URL",
+        description="Redis 7 / Valkey 8 or later; unset: an embedded server in the data folder",
+    )
+    store_dir: Path | None = Field(None, description="Folder of models and run outputs; unset: <data folder>/store")
+    secret_key: str | None = Field(
+        None, min_length=32, description="Signs cookies; unset: made once in the data folder"
+    )
+    base_model: str = Field(
+        "builtin:smollm2-135m-instruct",
+        description="Base model of new projects: builtin:..., tiny:<seed>, a local folder, or a hub id",
+    )
+    inference_url: str | None = Field(
+        None, description="An OpenAI-compatible server (…/v1) to use in place of Hone's own inference server"
+    )
+    inference_port: int | None = Field(None, description="Port of Hone's own inference server; unset: web port + 1")
+    web_processes: int = Field(1, ge=1, description="uvicorn worker processes")
+    secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it where HTTPS is served")
+    log_level: str = Field("info", description="debug, info, warning or error")
+
+    @property
+    def store(self) -> Path:
+        """Root of the artifact store; addresses in the registry are relative to it."""
+        return self.store_dir or self.data_dir / "store"
+
+    @property
+    def base_url(self) -> str:
+        """Address of the web application without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def inference_base_url(self) -> str:
+        """Address of the OpenAI-compatible API that chat talks to, ending in /v1."""
+        return (self.inference_url or f"http://127.0.0.1:{self.inference_port or self.port + 1}/v1").rstrip("/")
+
+    def signing_key(self) -> str:
+        """The secret key, made once and kept with mode 600 where none is set."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.data_dir / "secret_key"
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f"secret_key.{secrets.token_hex(4)}")
+            beside.touch(mode=0o600)
+            beside.write_text(secrets.token_urlsafe(48))
+            try:
+                path.hardlink_to(beside)  # atomic: where two processes start at once, the first one's key stays
+            except FileExistsError:
+                pass
+            finally:
+                beside.unlink()
+            return path.read_text().strip()
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The settings of this process, read once. `hone up` hands its children the services' addresses."""
+    return Settings()

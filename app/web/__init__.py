@@ -1,0 +1,1 @@
+"""What all pages share: rendering, guards, CSRF, errors, pagination, server-sent events. Knows no stage."""

@@ -1,0 +1,223 @@
+"""One factory per table: the smallest valid row, flushed, with anything overridden by keyword."""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app import models as m
+
+_numbers = count(1)
+
+
+def _add(session: Session, row: Any) -> Any:
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _hash() -> str:
+    return sha256(str(next(_numbers)).encode()).hexdigest()
+
+
+def user(session: Session, **over: Any) -> m.User:
+    n = next(_numbers)
+    return _add(session, m.User(**{"email": f"person{n}@example.org", "name": f"Person {n}"} | over))
+
+
+def base_model(session: Session, **over: Any) -> m.Model:
+    n = next(_numbers)
+    values = {
+        "kind": m.ModelKind.BASE,
+        "name": f"base {n}",
+        "source": f"tiny:{n}",
+        "state": m.ModelState.READY,
+        "artifact": f"models/base-{n}",
+    }
+    return _add(session, m.Model(**values | over))
+
+
+def model(session: Session, project: m.Project, **over: Any) -> m.Model:
+    n = next(_numbers)
+    values = {
+        "kind": m.ModelKind.POLICY,
+        "name": f"policy {n}",
+        "state": m.ModelState.READY,
+        "project_id": project.id,
+        "artifact": f"models/{n}",
+        "parent_id": project.base_model_id,
+    }
+    return _add(session, m.Model(**values | over))
+
+
+def project(session: Session, **over: Any) -> m.Project:
+    from app.projects.forms import AnswerSettings, AutomationSettings, SamplingSettings
+
+    values = {
+        "name": f"Project {next(_numbers)}",
+        "answer": AnswerSettings().model_dump(),
+        "sampling": SamplingSettings().model_dump(),
+        "automation": AutomationSettings().model_dump(),
+    }
+    if "base_model" not in over and "base_model_id" not in over:
+        values["base_model_id"] = base_model(session).id
+    return _add(session, m.Project(**values | over))
+
+
+def member(
+    session: Session, project: m.Project, user: m.User, role: m.Role = m.Role.ANNOTATOR, **over: Any
+) -> m.Member:
+    return _add(session, m.Member(project_id=project.id, user_id=user.id, role=role, **over))
+
+
+def web_session(session: Session, user: m.User, **over: Any) -> m.WebSession:
+    values = {"token_hash": _hash(), "user_id": user.id, "expires_at": datetime.now(UTC) + timedelta(days=1)}
+    return _add(session, m.WebSession(**values | over))
+
+
+def sign_in_link(session: Session, user: m.User, **over: Any) -> m.SignInLink:
+    values = {"token_hash": _hash(), "user_id": user.id, "expires_at": datetime.now(UTC) + timedelta(days=1)}
+    return _add(session, m.SignInLink(**values | over))
+
+
+def api_token(session: Session, user: m.User, **over: Any) -> m.ApiToken:
+    return _add(session, m.ApiToken(**{"token_hash": _hash(), "user_id": user.id, "name": "laptop"} | over))
+
+
+def invitation(session: Session, project: m.Project, created_by: m.User, **over: Any) -> m.Invitation:
+    values = {
+        "token_hash": _hash(),
+        "project_id": project.id,
+        "role": m.Role.ANNOTATOR,
+        "created_by_id": created_by.id,
+        "expires_at": datetime.now(UTC) + timedelta(days=7),
+    }
+    return _add(session, m.Invitation(**values | over))
+
+
+def prompt(session: Session, project: m.Project, text: str | None = None, **over: Any) -> m.Prompt:
+    values = {
+        "project_id": project.id,
+        "messages": [{"role": "user", "content": text or f"Question {next(_numbers)}?"}],
+        "content_hash": _hash(),
+        "source": m.PromptSource.IMPORT,
+        "status": m.PromptStatus.ACTIVE,
+        "split": m.Split.TRAIN,
+    }
+    return _add(session, m.Prompt(**values | over))
+
+
+def response(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) -> m.Response:
+    values = {
+        "prompt_id": prompt.id,
+        "model_id": model.id,
+        "text": f"Answer {next(_numbers)}.",
+        "finish_reason": "stop",
+        "token_count": 4,
+        "strategy": m.Strategy.STOCHASTIC,
+        "temperature": 1.0,
+    }
+    return _add(session, m.Response(**values | over))
+
+
+def pair(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) -> m.Pair:
+    overlap = over.get("overlap_target", 1)
+    values: dict[str, Any] = {
+        "project_id": prompt.project_id,
+        "prompt_id": prompt.id,
+        "purpose": m.Purpose.TRAIN,
+        "overlap_target": overlap,
+        "slots_left": overlap,
+    }
+    if "response_a_id" not in over:
+        values["response_a_id"] = response(session, prompt, model).id
+    if "response_b_id" not in over:
+        values["response_b_id"] = response(session, prompt, model).id
+    return _add(session, m.Pair(**values | over))
+
+
+def assignment(session: Session, pair: m.Pair, annotator: m.User, **over: Any) -> m.Assignment:
+    """Does not take the slot: tests of the queue go through app.pairs.service."""
+    values = {
+        "project_id": pair.project_id,
+        "pair_id": pair.id,
+        "annotator_id": annotator.id,
+        "left": m.Side.A,
+        "state": m.AssignmentState.OPEN,
+        "expires_at": datetime.now(UTC) + timedelta(minutes=30),
+    }
+    return _add(session, m.Assignment(**values | over))
+
+
+def label(session: Session, pair: m.Pair, annotator: m.User, choice: m.Choice = m.Choice.A, **over: Any) -> m.Label:
+    if "assignment_id" not in over:
+        over["assignment_id"] = assignment(session, pair, annotator, state=m.AssignmentState.LABELLED).id
+    values = {
+        "project_id": pair.project_id,
+        "pair_id": pair.id,
+        "annotator_id": annotator.id,
+        "choice": choice,
+        "left": m.Side.A,
+        "seconds": 3.0,
+    }
+    return _add(session, m.Label(**values | over))
+
+
+def snapshot(session: Session, project: m.Project, labels: list[m.Label] | None = None, **over: Any) -> m.Snapshot:
+    labels = labels or []
+    values = {
+        "project_id": project.id,
+        "content_hash": _hash(),
+        "label_count": len(labels),
+        "train_pair_count": len(labels),
+        "holdout_pair_count": 0,
+    }
+    row = _add(session, m.Snapshot(**values | over))
+    for each in labels:
+        _add(session, m.SnapshotLabel(snapshot_id=row.id, label_id=each.id))
+    return row
+
+
+def run(session: Session, project: m.Project, kind: m.RunKind = m.RunKind.SAMPLING, **over: Any) -> m.Run:
+    values = {
+        "project_id": project.id,
+        "kind": kind,
+        "state": m.RunState.QUEUED,
+        "config": {},
+        "model_id": project.base_model_id,
+    }
+    return _add(session, m.Run(**values | over))
+
+
+def run_metric(session: Session, run: m.Run, step: int, value: float, name: str = "loss") -> m.RunMetric:
+    return _add(session, m.RunMetric(run_id=run.id, name=name, step=step, value=value))
+
+
+def run_sample(session: Session, run: m.Run, step: int = 1, **over: Any) -> m.RunSample:
+    values = {"run_id": run.id, "step": step, "prompt": [{"role": "user", "content": "Hi"}], "response": "Hello."}
+    return _add(session, m.RunSample(**values | over))
+
+
+def response_score(session: Session, model: m.Model, response: m.Response, score: float = 0.0) -> m.ResponseScore:
+    return _add(session, m.ResponseScore(model_id=model.id, response_id=response.id, score=score))
+
+
+def conversation(session: Session, project: m.Project, user: m.User, **over: Any) -> m.Conversation:
+    return _add(session, m.Conversation(**{"project_id": project.id, "user_id": user.id, "title": "A chat"} | over))
+
+
+def turn(session: Session, conversation: m.Conversation, position: int = 0, **over: Any) -> m.Turn:
+    values = {
+        "conversation_id": conversation.id,
+        "position": position,
+        "role": m.TurnRole.USER,
+        "content": "Hello",
+        "state": m.TurnState.DONE,
+    }
+    return _add(session, m.Turn(**values | over))
+
+
+def audit_event(session: Session, **over: Any) -> m.AuditEvent:
+    return _add(session, m.AuditEvent(**{"action": "test.happened"} | over))
