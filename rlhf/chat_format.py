@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import jinja2
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from rlhf.config import InputError
@@ -49,7 +50,7 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> lis
     """
     try:
         text = tokenizer.apply_chat_template(cast(Any, messages), add_generation_prompt=True, tokenize=False)
-    except Exception as error:  # a template may raise anything: it is a program in the model's folder
+    except (jinja2.TemplateError, TypeError, ValueError, KeyError) as error:
         raise InputError(f"the model's chat template refuses this conversation: {first_line(error)}") from None
     return cast(list[int], tokenizer.encode(cast(str, text), add_special_tokens=False))
 

@@ -1,0 +1,265 @@
+"""Reads preference pairs and prompts from JSONL (also .gz) and Parquet, and accounts for every row it cannot use.
+
+Accepted rows of pairs (other columns are kept in `PreferencePair.extra`):
+
+- ``prompt``, ``chosen``, ``rejected``: each plain text or a list of messages; the answers may repeat the prompt;
+- ``chosen``, ``rejected`` as whole conversations (messages or HH transcripts) that differ in their last turn;
+- ``prompt``, ``response_a``, ``response_b``, ``preference``: judged pairs.
+
+``preference`` is the probability that the first answer is better (1 where it is absent, 0.5 a tie), except in files of
+judged pairs in which it goes beyond 1: those are on AlpacaEval's scale, 1 the first, 2 the second, 0 or 1.5 a tie.
+``margin`` and ``weight`` are optional numbers. This module knows no tokenizer.
+"""
+
+import gzip
+import hashlib
+import json
+import math
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rlhf.config import InputError
+from rlhf.transcripts import (
+    BadRow,
+    is_transcript,
+    last_answer,
+    read_messages,
+    read_prompt,
+    read_transcript,
+    split_answers,
+)
+from rlhf.types import Messages, PreferencePair, Prompt
+
+PAIR_COLUMNS = frozenset({"prompt", "chosen", "rejected", "response_a", "response_b", "preference", "margin", "weight"})
+NAMED_LINES = 5  # how many bad lines a message names
+
+
+@dataclass(slots=True)
+class DataReport:
+    """What became of the rows of one file."""
+
+    path: str
+    rows: int = 0
+    used: int = 0
+    bad: list[tuple[int, str]] = field(default_factory=list)  # line (from 1) and kind
+
+    @property
+    def bad_share(self) -> float:
+        return len(self.bad) / self.rows if self.rows else 0.0
+
+    @property
+    def bad_by_kind(self) -> dict[str, int]:
+        return dict(Counter(kind for _, kind in self.bad).most_common())
+
+    def __str__(self) -> str:
+        if not self.bad:
+            return f"{self.path}: {self.used} rows"
+        named = "; ".join(f"line {line}: {kind}" for line, kind in self.bad[:NAMED_LINES])
+        more = len(self.bad) - NAMED_LINES
+        return f"{self.path}: {len(self.bad)} of {self.rows} rows cannot be used ({named}" + (
+            f"; and {more} more)" if more > 0 else ")"
+        )
+
+
+def load_pairs(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[PreferencePair], DataReport]:
+    """The usable pairs of a file in its order, and the report on all of its rows.
+
+    Raises InputError where the file cannot be read, holds no usable pair, or more than `max_bad_share` of its rows
+    cannot be used.
+    """
+    rows, report = _read_rows(path)
+    beyond_one = any(_number_or_none(row.get("preference"), 0.0) > 1 for _, row in rows if "response_a" in row)
+    pairs: list[PreferencePair] = []
+    for line, row in rows:
+        try:
+            pairs.append(_read_pair(row, line, alpaca_scale=beyond_one))
+        except BadRow as error:
+            report.bad.append((line, error.kind))
+    return pairs, _judged(report, len(pairs), max_bad_share)
+
+
+def load_prompts(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[Prompt], DataReport]:
+    """The prompts of a file (``prompt``: text or messages; or the first of ``turns``), with the same report."""
+    rows, report = _read_rows(path)
+    prompts: list[Prompt] = []
+    for line, row in rows:
+        try:
+            prompts.append(Prompt(messages=read_prompt(_prompt_value(row)), line=line, row=row))
+        except BadRow as error:
+            report.bad.append((line, error.kind))
+    return prompts, _judged(report, len(prompts), max_bad_share)
+
+
+def split_by_prompt(
+    pairs: list[PreferencePair], share: float, seed: int = 0
+) -> tuple[list[PreferencePair], list[PreferencePair]]:
+    """Training and holdout pairs, no prompt in both; about `share` of the prompts (at least one) are held out.
+
+    Which prompts are held out depends on their text and the seed alone, not on order or on the other pairs' answers.
+    """
+    keys = [_prompt_key(pair.prompt, seed) for pair in pairs]
+    prompts = sorted(set(keys))
+    if share <= 0 or len(prompts) < 2:
+        return list(pairs), []
+    count = min(max(1, round(share * len(prompts))), len(prompts) - 1)
+    held_out = set(prompts[:count])
+    train = [pair for pair, key in zip(pairs, keys, strict=True) if key not in held_out]
+    return train, [pair for pair, key in zip(pairs, keys, strict=True) if key in held_out]
+
+
+def _prompt_key(messages: Messages, seed: int) -> str:
+    text = json.dumps([seed, messages], ensure_ascii=False, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _prompt_value(row: Mapping[str, Any]) -> Any:
+    if "prompt" in row:
+        return row["prompt"]
+    turns = row.get("turns")
+    if isinstance(turns, list) and turns:
+        return turns[0]
+    raise BadRow("missing field prompt")
+
+
+def _read_pair(row: Mapping[str, Any], line: int, *, alpaca_scale: bool) -> PreferencePair:
+    if "response_a" in row or "response_b" in row:
+        prompt, chosen, rejected = _read_judged(row)
+        preference = _number(row, "preference", None)
+        if alpaca_scale:
+            preference = {0.0: 0.5, 1.0: 1.0, 1.5: 0.5, 2.0: 0.0}.get(preference, math.nan)
+    else:
+        prompt, chosen, rejected = _read_chosen(row)
+        preference = _number(row, "preference", 1.0)
+    if not chosen.strip() or not rejected.strip():
+        raise BadRow("empty answer")
+    if chosen.strip() == rejected.strip():
+        raise BadRow("two equal answers")
+    if not 0.0 <= preference <= 1.0:
+        raise BadRow("preference outside 0..1")
+    weight = _number(row, "weight", 1.0)
+    if weight < 0:
+        raise BadRow("negative weight")
+    return PreferencePair(
+        prompt=prompt,
+        chosen=chosen,
+        rejected=rejected,
+        preference=preference,
+        margin=_number(row, "margin", 0.0),
+        weight=weight,
+        line=line,
+        extra={name: value for name, value in row.items() if name not in PAIR_COLUMNS},
+    )
+
+
+def _read_judged(row: Mapping[str, Any]) -> tuple[Messages, str, str]:
+    for name in ("prompt", "response_a", "response_b", "preference"):
+        if row.get(name) is None:
+            raise BadRow(f"missing field {name}")
+    prompt = read_prompt(row["prompt"])
+    return prompt, _read_answer(row, "response_a", prompt), _read_answer(row, "response_b", prompt)
+
+
+def _read_chosen(row: Mapping[str, Any]) -> tuple[Messages, str, str]:
+    if "chosen" not in row and "rejected" not in row:
+        raise BadRow(f"unknown columns {', '.join(sorted(row)[:6]) or '(none)'}")
+    for name in ("chosen", "rejected"):
+        if row.get(name) is None:
+            raise BadRow(f"missing field {name}")
+    if row.get("prompt") is not None:
+        prompt = read_prompt(row["prompt"])
+        return prompt, _read_answer(row, "chosen", prompt), _read_answer(row, "rejected", prompt)
+    chosen, rejected = row["chosen"], row["rejected"]
+    if isinstance(chosen, str) and isinstance(rejected, str):
+        if not is_transcript(chosen) or not is_transcript(rejected):
+            raise BadRow("missing field prompt")
+        conversations = read_transcript(chosen), read_transcript(rejected)
+    else:
+        conversations = read_messages(chosen, "chosen"), read_messages(rejected, "rejected")
+    shared, first, second = split_answers(*conversations)
+    return read_prompt(shared), first, second
+
+
+def _read_answer(row: Mapping[str, Any], name: str, prompt: Messages) -> str:
+    value = row[name]
+    if isinstance(value, str):
+        return value
+    messages = read_messages(value, name)
+    if messages[: len(prompt)] == prompt:  # the answer repeats the prompt, as UltraFeedback's does
+        messages = messages[len(prompt) :]
+    return last_answer(messages, name)
+
+
+def _number(row: Mapping[str, Any], name: str, default: float | None) -> float:
+    value = _number_or_none(row.get(name), math.nan if default is None else default)
+    if not math.isfinite(value):
+        raise BadRow(f"{name} is not a number")
+    return value
+
+
+def _number_or_none(value: Any, default: float) -> float:
+    if value is None:
+        return default
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _judged(report: DataReport, used: int, max_bad_share: float) -> DataReport:
+    report.used = used
+    report.bad.sort()
+    if not report.rows:
+        raise InputError(f"{report.path} is empty")
+    if not used:
+        raise InputError(f"no row can be used; {report}")
+    if report.bad_share > max_bad_share:
+        raise InputError(f"{report}; that is more than the share of {max_bad_share:g} that max_bad_share allows")
+    return report
+
+
+def _read_rows(path: str | Path) -> tuple[list[tuple[int, dict[str, Any]]], DataReport]:
+    path = Path(path)
+    report = DataReport(path=str(path))
+    rows: list[tuple[int, dict[str, Any]]] = []
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    try:
+        for line, row in _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path):
+            report.rows += 1
+            if isinstance(row, dict):
+                rows.append((line, row))
+            else:
+                report.bad.append((line, "broken JSON" if row is None else "not a JSON object"))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from None
+    return rows, report
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """Line numbers and parsed rows; None for broken JSON. Blank lines are no rows."""
+    opened = gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
+    with opened as file:
+        for line, text in enumerate(file, start=1):
+            if text.strip():
+                try:
+                    yield line, json.loads(text)
+                except ValueError:
+                    yield line, None
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    line = 0
+    try:
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+            for row in batch.to_pylist():
+                line += 1
+                yield line, row
+    except pyarrow.ArrowException as error:
+        raise InputError(f"cannot read {path} as Parquet: {error}") from None
