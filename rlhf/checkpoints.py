@@ -12,12 +12,9 @@ import json
 import os
 import random
 import shutil
-import signal
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import Any
 
 import torch
@@ -26,8 +23,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from rlhf.config import InputError
+from rlhf.runtime import StopSignal
 
-EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: "try again later", here with --resume
+__all__ = [
+    "StopSignal", "clear_checkpoints", "latest_checkpoint", "load_checkpoint", "output_lock", "publish",
+    "save_checkpoint",
+]  # fmt: skip
+
 PREFIX = "checkpoint-"
 
 
@@ -106,7 +108,7 @@ def output_lock(folder: Path) -> Iterator[None]:
 def _needed_tensors(module: nn.Module) -> dict[str, Tensor]:
     """What training changes: trainable parameters and saved buffers. Frozen weights come from the base model."""
     parameters = dict(module.named_parameters(remove_duplicate=False))
-    needed = {name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}
+    needed: dict[str, Tensor] = {name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}
     needed |= {name: tensor for name, tensor in module.state_dict().items() if name not in parameters}
     return needed
 
@@ -230,35 +232,3 @@ def _load_module(module: nn.Module, saved: Mapping[str, Tensor]) -> None:
             if tensor.shape != saved[name].shape:
                 raise ValueError(f"{name} has shape {tuple(saved[name].shape)}, not {tuple(tensor.shape)}")
             tensor.copy_(saved[name])
-
-
-# ---- being asked to stop -------------------------------------------------------------------------------------
-
-
-class StopSignal:
-    """While entered, SIGTERM and SIGINT only set `.requested`, for the trainer to see at its next step.
-
-    A second SIGINT (an impatient Ctrl-C) interrupts at once. Outside the main thread, where Python allows no
-    handlers, it stays quiet.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._previous: dict[int, Any] = {}
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.requested = True
-
-    def __enter__(self) -> StopSignal:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._previous[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)

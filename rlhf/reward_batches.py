@@ -1,0 +1,127 @@
+"""From texts to batches in which a prompt is computed once for all its answers.
+
+A `Group` is one prefix and the branches that follow it: a pair has two branches, a prompt to be scored has as many
+as it has answers. A row of a batch holds prefix, branch 1, branch 2, ... one after the other; positions start again
+after the prefix in every branch, and no branch sees another. Attention, and so every score and gradient, is that
+of the sequences prefix + branch computed one by one.
+This module knows token ids. It does not know models or losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sequences with a common beginning: prefix + branches[0], prefix + branches[1], ... No branch is empty."""
+
+    prefix: Sequence[int]
+    branches: Sequence[Sequence[int]]
+
+    def __len__(self) -> int:
+        """Tokens that the row takes in a batch."""
+        return len(self.prefix) + sum(map(len, self.branches))
+
+    def apart(self) -> list[Group]:
+        """The same sequences, each with its own prefix."""
+        return [Group(self.prefix, [branch]) for branch in self.branches]
+
+
+def group_sequences(sequences: Sequence[Sequence[int]]) -> Group:
+    """The group of `sequences` with the longest common prefix that leaves each branch a token.
+
+    For a pair this is the prompt and the words with which both answers begin.
+    """
+    shortest = min(map(len, sequences))
+    first, common = sequences[0], 0
+    while common < shortest - 1 and all(s[common] == first[common] for s in sequences):
+        common += 1
+    return Group(first[:common], [s[common:] for s in sequences])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows for one forward pass, padded on the right.
+
+    input_ids, position_ids: (rows, length). segments: (rows, length), 0 in the prefix, k in branch k, or None
+    where no row has more than one branch. end_rows, end_columns: (sequences,), where the last token of each
+    sequence is, ordered by group and branch.
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    segments: Tensor | None
+    end_rows: Tensor
+    end_columns: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=True)
+
+        segments = None if self.segments is None else move(self.segments)
+        return Batch(
+            move(self.input_ids), move(self.position_ids), segments, move(self.end_rows), move(self.end_columns)
+        )
+
+
+def collate(groups: Sequence[Group], pad_id: int, shared: bool = True) -> Batch:
+    """One batch of `groups`; with shared=False every sequence gets a row of its own.
+
+    pad_id fills the ends of rows and is seen by no token that counts, so it may be any id of the vocabulary.
+    """
+    rows = list(groups) if shared else [single for group in groups for single in group.apart()]
+    length = max(map(len, rows))
+    input_ids = torch.full((len(rows), length), pad_id, dtype=torch.long)
+    position_ids = torch.zeros((len(rows), length), dtype=torch.long)
+    segments = torch.zeros((len(rows), length), dtype=torch.long)
+    end_rows: list[int] = []
+    end_columns: list[int] = []
+    for row, group in enumerate(rows):
+        start = len(group.prefix)
+        input_ids[row, :start] = torch.tensor(group.prefix, dtype=torch.long)
+        position_ids[row, :start] = torch.arange(start)
+        column = start
+        for number, branch in enumerate(group.branches, 1):
+            end = column + len(branch)
+            input_ids[row, column:end] = torch.tensor(branch, dtype=torch.long)
+            position_ids[row, column:end] = torch.arange(start, start + len(branch))
+            segments[row, column:end] = number
+            column = end
+            end_rows.append(row)
+            end_columns.append(end - 1)
+    plain = all(len(group.branches) == 1 for group in rows)
+    return Batch(
+        input_ids, position_ids, None if plain else segments, torch.tensor(end_rows), torch.tensor(end_columns)
+    )
+
+
+def tree_mask(segments: Tensor) -> Tensor:
+    """Who sees whom: (rows, length) segments -> (rows, 1, length, length), True where attention is allowed.
+
+    A token sees what is not after it and lies in the prefix or in its own branch. Padding at the end of a row is
+    after all that counts, so it needs no rule of its own, and no row of the mask is empty.
+    """
+    length = segments.shape[1]
+    causal = torch.ones((length, length), dtype=torch.bool, device=segments.device).tril()
+    query, key = segments[:, :, None], segments[:, None, :]
+    return (causal & ((key == 0) | (key == query))).unsqueeze(1)
+
+
+def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
+    """Indices in buckets of like length, longest first, each of at most `token_budget` tokens with its padding.
+
+    Longest first, so that a budget that is too large fails at once. A row longer than the budget goes alone.
+    """
+    bucket: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if bucket and lengths[bucket[0]] * (len(bucket) + 1) > token_budget:
+            yield bucket
+            bucket = []
+        bucket.append(index)
+    if bucket:
+        yield bucket

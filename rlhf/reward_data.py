@@ -1,0 +1,102 @@
+"""Preference pairs and answers to be scored, as token groups with the numbers that the loss needs.
+
+It joins `chat_format` (texts to ids) and `reward_batches` (ids to rows). What does not fit is counted, never lost
+in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from rlhf.chat_format import encode_answer, encode_prompt, truncate_prompt
+from rlhf.config import InputError
+from rlhf.reward_batches import Group, group_sequences
+from rlhf.types import Messages, PreferencePair
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPairs:
+    """Pairs ready for training; position i of everything belongs to one pair, its first branch is `chosen`.
+
+    preference, margin, weight: (pairs,) float32. answer_tokens: (pairs, 2), lengths of both answers.
+    prompts_cut: pairs whose prompt lost tokens on its left. too_long: lines whose answers alone pass the limit.
+    """
+
+    groups: list[Group]
+    preference: Tensor
+    margin: Tensor
+    weight: Tensor
+    answer_tokens: Tensor
+    prompts_cut: int
+    too_long: list[int]
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    def first(self, count: int) -> EncodedPairs:
+        """The first `count` pairs."""
+        numbers = (self.preference[:count], self.margin[:count], self.weight[:count], self.answer_tokens[:count])
+        return EncodedPairs(self.groups[:count], *numbers, self.prompts_cut, self.too_long)
+
+    def digest(self) -> str:
+        """A name for the content, so that a run goes on only with the data it began with."""
+        numbers = torch.stack([self.preference, self.margin, self.weight]).tolist()
+        text = json.dumps([[[list(g.prefix), *map(list, g.branches)] for g in self.groups], numbers])
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def encode_conversation(
+    tokenizer: PreTrainedTokenizerBase, prompt: Messages, answers: Sequence[str], max_length: int
+) -> tuple[Group | None, list[int], bool]:
+    """One prompt and its answers as a group of sequences of at most `max_length` tokens.
+
+    The prompt is cut from the left where it must be. Returns the group, the answers' lengths in tokens, and
+    whether the prompt was cut; the group is None when an answer leaves no room for even one token of the prompt.
+    """
+    encoded = [encode_answer(tokenizer, answer) for answer in answers]
+    longest = max(map(len, encoded))
+    lengths = [len(answer) for answer in encoded]
+    if longest >= max_length:
+        return None, lengths, False
+    prompt_ids, cut = truncate_prompt(encode_prompt(tokenizer, prompt), max_length - longest)
+    return group_sequences([[*prompt_ids, *answer] for answer in encoded]), lengths, cut > 0
+
+
+def encode_pairs(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[PreferencePair], max_length: int, max_bad_share: float
+) -> EncodedPairs:
+    """Encodes `pairs`; those of weight 0 are left out.
+
+    Raises InputError when more than `max_bad_share` of them have an answer that does not fit, or none is left.
+    """
+    groups: list[Group] = []
+    numbers: list[tuple[float, float, float]] = []
+    answer_tokens: list[list[int]] = []
+    too_long: list[int] = []
+    prompts_cut = 0
+    for pair in pairs:
+        if pair.weight == 0:
+            continue
+        group, lengths, cut = encode_conversation(tokenizer, pair.prompt, [pair.chosen, pair.rejected], max_length)
+        if group is None:
+            too_long.append(pair.line)
+            continue
+        prompts_cut += cut
+        groups.append(group)
+        numbers.append((pair.preference, pair.margin, pair.weight))
+        answer_tokens.append(lengths)
+    if not groups or len(too_long) > max_bad_share * len(pairs):
+        named = ", ".join(map(str, too_long[:5]))
+        why = f"{len(too_long)} of {len(pairs)} pairs have an answer of {max_length} tokens or more (lines {named})"
+        raise InputError(
+            f"{why}: raise --max_length or shorten the data" if too_long else "no pair of weight above 0 to train on"
+        )
+    preference, margin, weight = torch.tensor(numbers, dtype=torch.float32).unbind(dim=1)
+    return EncodedPairs(groups, preference, margin, weight, torch.tensor(answer_tokens), prompts_cut, too_long)

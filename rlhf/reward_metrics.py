@@ -1,0 +1,89 @@
+"""How good is a reward model on pairs it has not seen? Pure functions of score differences and labels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rlhf.losses import preference_loss
+
+LENGTH_EDGES = (-50, -10, 10, 50)  # chosen minus rejected, in tokens
+
+
+def wilson_interval(successes: float, trials: float, z: float = 1.959964) -> tuple[float, float]:
+    """The interval of a proportion after Wilson (1927), 95% by default; (0, 1) without a trial."""
+    if trials <= 0:
+        return 0.0, 1.0
+    share = successes / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def expected_calibration_error(probability: Tensor, target: Tensor, bins: int = 10) -> float:
+    """Mean gap between confidence and outcome (Naeini et al. 2015), weighted by the bins' sizes.
+
+    probability: (pairs,), the model's that the first answer is better. target: (pairs,), the raters', in 0..1.
+    Both are read from the side that the model favours, so confidence runs from 0.5 to 1, in `bins` equal bins.
+    """
+    confidence = torch.maximum(probability, 1 - probability).double()
+    outcome = torch.where(probability >= 0.5, target, 1 - target).double()
+    index = ((confidence - 0.5) * 2 * bins).long().clamp(0, bins - 1)
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, confidence - outcome)
+    return float(gaps.abs().sum() / max(len(probability), 1))
+
+
+def _share(right: Tensor) -> float | None:
+    return float(right.double().mean()) if len(right) else None
+
+
+def _by_length(right: Tensor, longer_by: Tensor) -> list[dict[str, Any]]:
+    """Accuracy where the better answer is much shorter, shorter, alike, longer, much longer."""
+    edges = (-math.inf, *LENGTH_EDGES, math.inf)
+    rows: list[dict[str, Any]] = []
+    for low, high in zip(edges, edges[1:], strict=False):
+        inside = (longer_by > low) & (longer_by <= high)
+        bounds = {"from": None if low == -math.inf else int(low) + 1, "to": None if high == math.inf else int(high)}
+        rows.append({**bounds, "pairs": int(inside.sum()), "accuracy": _share(right[inside])})
+    return rows
+
+
+def _correlation(a: Tensor, b: Tensor) -> float | None:
+    if len(a) < 2 or a.std() == 0 or b.std() == 0:
+        return None
+    return float(torch.corrcoef(torch.stack([a, b]))[0, 1])
+
+
+def pair_metrics(difference: Tensor, preference: Tensor, answer_tokens: Tensor) -> dict[str, Any]:
+    """Everything known about a model from its score differences on labelled pairs.
+
+    difference: (pairs,), score of the first answer minus that of the second. preference: (pairs,) in 0..1.
+    answer_tokens: (pairs, 2). Ties (preference 0.5) count for loss and calibration, not for accuracy. By-length
+    figures are from the better answer's side; `length_only_accuracy` is that of the rule "the longer one is better",
+    and `length_correlation` (Pearson's) is between score and length differences: near 1, the model counts tokens.
+    """
+    difference, preference = difference.double(), preference.double()
+    decided = preference != 0.5
+    side = torch.sign(preference[decided] - 0.5)
+    ahead = side * difference[decided]
+    token_difference = (answer_tokens[:, 0] - answer_tokens[:, 1]).double()
+    longer_by = side * token_difference[decided]
+    right = ahead > 0
+    count = len(right)
+    low, high = wilson_interval(int(right.sum()), count)
+    return {
+        "pairs": len(difference),
+        "ties": len(difference) - count,
+        "loss": float(preference_loss(difference, torch.zeros_like(difference), preference).mean()),
+        "accuracy": _share(right),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "ece": expected_calibration_error(torch.sigmoid(difference), preference),
+        "margin": float(ahead.mean()) if count else None,
+        "length_only_accuracy": _share(longer_by[longer_by != 0] > 0),
+        "length_correlation": _correlation(difference, token_difference),
+        "accuracy_by_length": _by_length(right, longer_by),
+    }

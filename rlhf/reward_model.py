@@ -1,0 +1,243 @@
+"""The reward model: a language model's trunk with a score read at the last token of a conversation.
+
+In memory it carries one or more heads (an ensemble on one trunk); on disk it is a plain transformers folder for
+`AutoModelForSequenceClassification(num_labels=1)` with the mean of the heads as its head, which for linear heads
+gives the mean of their scores, and the heads themselves beside it in `heads.safetensors`.
+It does not know where texts come from or how it is trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from rlhf.chat_format import end_of_turn_id, first_line
+from rlhf.config import InputError
+from rlhf.reward_batches import Batch, Group, collate, length_buckets, tree_mask
+
+HEADS_FILE = "heads.safetensors"
+
+
+class RewardModel(nn.Module):
+    """Scores token sequences.
+
+    hf: a sequence classifier of transformers whose `score` is a linear layer without bias, one row for each head.
+    autocast: compute the trunk in this number format while the weights keep theirs (None: in their own).
+    shared: whether the model computes a common prefix once, found out by `probe_sharing`.
+    """
+
+    def __init__(self, hf: PreTrainedModel, autocast: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.hf = hf
+        self.autocast = autocast
+        self.shared = False
+
+    @property
+    def heads(self) -> int:
+        return int(self.head_weight().shape[0])
+
+    @property
+    def device(self) -> torch.device:
+        return self.hf.device
+
+    @property
+    def pad_id(self) -> int:
+        return int(self.hf.config.pad_token_id)
+
+    def head_weight(self) -> Tensor:
+        """(heads, width), looking through the wrapper that peft puts around a head that is trained beside LoRA."""
+        score = cast(Any, self.hf).score
+        return cast(Tensor, getattr(score, "modules_to_save", {"default": score})["default"].weight)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Scores in float32, (sequences, heads), in the order of groups and branches."""
+        with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+            hidden = self._trunk(batch)
+        # The head stays out of autocast: bfloat16 would leave a score three digits.
+        with torch.autocast(self.device.type, enabled=False):
+            return nn.functional.linear(hidden[batch.end_rows, batch.end_columns].float(), self.head_weight().float())
+
+    def _trunk(self, batch: Batch) -> Tensor:
+        """Hidden states of the last layer, (rows, length, width)."""
+        trunk = cast(Any, self.hf).base_model
+        if batch.segments is None:  # causal attention alone is right: padding comes after all that counts
+            return cast(Tensor, trunk(input_ids=batch.input_ids, use_cache=False).last_hidden_state)
+        mask = tree_mask(batch.segments)
+        if self.hf.config._attn_implementation == "eager":  # adds its mask to the attention scores
+            mask = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
+        output = trunk(input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids, use_cache=False)
+        return cast(Tensor, output.last_hidden_state)
+
+    @torch.no_grad()
+    def probe_sharing(self, max_length: int) -> bool:
+        """Sets and returns `shared`: does this architecture give the same result with a shared prefix?
+
+        Measured on a small example rather than looked up by name: models that ignore positions or the mask
+        (recurrent ones, ALiBi, some attention kernels) are found so, and get a row for every sequence.
+        """
+        window = getattr(self.hf.config.get_text_config(), "sliding_window", None)
+        self.shared = False
+        if window is not None and window < max_length:
+            return False  # a ready-made mask would switch the window off
+        prefix, branches = [5, 6, 7, 8, 9], [[10, 11, 12], [13, 14, 15, 16]]
+        group = Group(prefix, branches)
+        try:
+            together = self(collate([group], self.pad_id).to(self.device))
+            apart = self(collate([group], self.pad_id, shared=False).to(self.device))
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+            return False
+        tolerance = 1e-4 if self.autocast is None and self.hf.dtype == torch.float32 else 5e-2
+        self.shared = bool((together - apart).abs().max() <= tolerance * (1 + apart.abs().max()))
+        return self.shared
+
+    @torch.no_grad()
+    def score(self, groups: Sequence[Group], token_budget: int = 4096) -> list[Tensor]:
+        """Scores of each group's branches: one (branches, heads) tensor on the CPU for each group, in order."""
+        results: list[Tensor] = [torch.empty(0)] * len(groups)
+        for bucket in length_buckets([len(group) for group in groups], token_budget):
+            chosen = [groups[index] for index in bucket]
+            scores = self(collate(chosen, self.pad_id, self.shared).to(self.device)).cpu()
+            for index, part in zip(bucket, scores.split([len(g.branches) for g in chosen]), strict=True):
+                results[index] = part
+        return results
+
+    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase, mean: float, std: float) -> None:
+        """Writes the transformers folder (weights of LoRA already merged); mean and std of scores go to its config."""
+        weights = self.head_weight().detach().float().cpu().contiguous()
+        config = self.hf.config
+        config.mean, config.std = mean, std
+        config.problem_type = "regression"  # the pipeline of transformers then gives the raw score
+        config.use_cache = True
+        state = {name: tensor for name, tensor in self.hf.state_dict().items() if not name.startswith("score.")}
+        state["score.weight"] = weights.mean(dim=0, keepdim=True).to(self.hf.dtype)
+        self.hf.save_pretrained(folder, state_dict=state)
+        tokenizer.save_pretrained(folder)
+        if len(weights) > 1:
+            save_file({"weight": weights}, folder / HEADS_FILE)
+
+
+def _load_config(path: str | Path) -> Any:
+    try:
+        return AutoConfig.from_pretrained(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} holds no model that transformers can load: {first_line(error)}") from None
+
+
+def position_limit(path: str | Path) -> int:
+    """The longest sequence that the model in this folder can read, in tokens."""
+    return int(getattr(_load_config(path).get_text_config(), "max_position_embeddings", None) or 1 << 30)
+
+
+def _load_classifier(path: str | Path, dtype: torch.dtype, attention: str) -> PreTrainedModel:
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(path, num_labels=1)
+        _switch_dropout_off(config)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            path, config=config, dtype=dtype, attn_implementation=attention
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be loaded as a reward model: {first_line(error)}") from None
+    if not isinstance(getattr(model, "score", None), nn.Linear):
+        raise InputError(f"{path}: its sequence classifier has no linear `score` head; use a decoder-only model")
+    return cast(PreTrainedModel, model)
+
+
+def _switch_dropout_off(config: Any) -> None:
+    for name, value in vars(config.get_text_config()).items():
+        if ("dropout" in name or name.endswith("pdrop")) and isinstance(value, float):
+            setattr(config.get_text_config(), name, 0.0)
+
+
+def _set_heads(hf: PreTrainedModel, weights: Tensor) -> None:
+    head = nn.Linear(weights.shape[1], weights.shape[0], bias=False, dtype=hf.dtype)
+    with torch.no_grad():
+        head.weight.copy_(weights)
+    cast(Any, hf).score = head
+
+
+def new_reward_model(
+    base: str | Path,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    heads: int = 1,
+    seed: int = 0,
+    autocast: torch.dtype | None = None,
+    attention: str = "sdpa",
+) -> RewardModel:
+    """A reward model to be trained, from a policy or any causal language model; weights in float32.
+
+    The heads have no bias and start from N(0, 1/(width + 1)) (Stiennon et al. 2020). A pad token other than the
+    end token is chosen, in `tokenizer` too. Raises InputError for a folder that transformers cannot load.
+    """
+    hf = _load_classifier(base, torch.float32, attention)
+    width = int(cast(Any, hf).score.in_features)
+    start = torch.randn((heads, width), generator=torch.Generator().manual_seed(seed)) / math.sqrt(width + 1)
+    _set_heads(hf, start)
+    hf.config.pad_token_id = hf.config.get_text_config().pad_token_id = choose_pad(tokenizer)
+    if len(tokenizer) > hf.get_input_embeddings().weight.shape[0]:
+        hf.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    return RewardModel(hf, autocast)
+
+
+def load_reward_model(
+    path: str | Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    attention: str = "sdpa",
+    max_length: int = 1 << 30,
+) -> RewardModel:
+    """A finished reward model with all its heads, ready to score; config.mean and config.std are those of its scores.
+
+    Raises InputError where the folder holds none.
+    """
+    saved = _load_config(path)
+    names = saved.architectures or []
+    if saved.num_labels != 1 or not any("SequenceClassification" in name for name in names):
+        raise InputError(f"{path} is no reward model: it must be a sequence classifier with one label")
+    hf = _load_classifier(path, dtype, attention)
+    file = Path(path) / HEADS_FILE
+    if file.exists():
+        _set_heads(hf, load_file(file)["weight"])
+    model = RewardModel(hf).to(device).eval()
+    model.probe_sharing(max_length)
+    return model
+
+
+def choose_pad(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Gives the tokenizer a pad token that is not its end-of-turn token, and returns its id.
+
+    transformers' classifiers read the score at the last token that is not the pad; with pad equal to end that is
+    one token early. Any other token will do, for every sequence we score ends with the end token: one named "pad",
+    the unknown token, another special token, or a new one at last.
+    """
+    end = end_of_turn_id(tokenizer)
+    special = [token for token in tokenizer.all_special_tokens if tokenizer.convert_tokens_to_ids(token) != end]
+    added = [str(token) for index, token in tokenizer.added_tokens_decoder.items() if index != end]
+    candidates = [
+        *([tokenizer.pad_token] if tokenizer.pad_token_id not in (None, end) else []),
+        *[token for token in added if "pad" in token.lower()],
+        *([tokenizer.unk_token] if tokenizer.unk_token_id not in (None, end) else []),
+        *special,
+        *added,
+    ]
+    if candidates:
+        tokenizer.pad_token = candidates[0]
+    else:
+        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    return int(cast(int, tokenizer.pad_token_id))

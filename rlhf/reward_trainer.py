@@ -1,0 +1,267 @@
+"""The training of a reward model, step by step; what a step is depends on the settings, the seed and its number only.
+
+A step takes the next `train_batch_size` pairs of a shuffled epoch, cuts them into batches of like length under a
+token budget, and makes one update of the mean loss. It knows pairs as token groups, and no files but its checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+
+from rlhf.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
+from rlhf.config import InputError, Interrupted, RunFailed
+from rlhf.losses import centring_loss, preference_loss
+from rlhf.processes import Processes
+from rlhf.progress import RunLog
+from rlhf.reward_batches import collate, length_buckets
+from rlhf.reward_config import RewardConfig, fixed_settings
+from rlhf.reward_data import EncodedPairs
+from rlhf.reward_metrics import pair_metrics
+from rlhf.reward_model import RewardModel
+from rlhf.runtime import StopSignal
+
+BEST = "best"  # folder of the best weights so far
+
+
+def bootstrap_weights(pairs: int, heads: int, seed: int) -> Tensor:
+    """How often each head's resample of the data holds each pair, (pairs, heads); all ones for a single head.
+
+    Poisson(1) counts: the online form of the bootstrap (Oza and Russell 2001). It is what makes the heads differ
+    where the data leaves room for it.
+    """
+    if heads == 1:
+        return torch.ones(pairs, 1)
+    return torch.poisson(torch.ones(pairs, heads), generator=torch.Generator().manual_seed(seed))
+
+
+class RewardTrainer:
+    """Trains `model` in place. `train` and `holdout` are encoded pairs; `holdout` may be None."""
+
+    def __init__(
+        self,
+        config: RewardConfig,
+        model: RewardModel,
+        train: EncodedPairs,
+        holdout: EncodedPairs | None,
+        processes: Processes,
+    ) -> None:
+        self.config, self.model, self.train, self.holdout, self.processes = config, model, train, holdout, processes
+        steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
+        self.steps_per_epoch = steps_per_epoch
+        self.total_steps = config.max_steps or math.ceil(steps_per_epoch * config.num_train_epochs)
+        self.eval_every = config.eval_steps or max(1, math.ceil(self.total_steps / 5))
+        self.weights = train.weight[:, None] * bootstrap_weights(len(train), model.heads, config.seed)
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.optimizer = AdamW(
+            trainable,
+            lr=config.peak_learning_rate,
+            betas=(config.adam_beta1, config.adam_beta2),
+            eps=config.adam_epsilon,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.wrapped, self.step_optimizer = processes.wrap(model, self.optimizer)
+        self.state: dict[str, Any] = {
+            "settings": fixed_settings(config),
+            "data": [train.digest(), holdout.digest() if holdout else None],
+            "step": 0,
+            "skipped": 0,
+            "skipped_in_a_row": 0,
+            "best_loss": None,
+            "best_step": None,
+            "evals_without_gain": 0,
+            "last_loss": None,
+        }
+
+    # ---- one step ------------------------------------------------------------------------------------------------
+
+    def pairs_of_step(self, step: int) -> list[int]:
+        """Which pairs step `step` (from 1) takes: a slice of its epoch's own permutation."""
+        epoch, place = divmod(step - 1, self.steps_per_epoch)
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(self.train), generator=generator).tolist()
+        size = self.config.train_batch_size
+        return [int(index) for index in order[place * size : (place + 1) * size]]
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up, then half a cosine down to 0 (Loshchilov and Hutter 2017); `step` counts from 1."""
+        done, total = step - 1, self.total_steps
+        warmup = math.ceil(self.config.warmup_ratio * total)
+        if done < warmup:
+            return self.config.peak_learning_rate * (done + 1) / (warmup + 1)
+        share = (done - warmup) / max(1, total - warmup)
+        return self.config.peak_learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+    def run_step(self, step: int) -> dict[str, float]:
+        """One update (or none, where the loss or its gradient is not finite); returns the step's metrics."""
+        pairs = self.pairs_of_step(step)
+        total_weight = max(float(self.weights[pairs].sum()), 1e-8)
+        rate = self.learning_rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.step_optimizer.zero_grad()
+        # Of pairs sorted by length each process takes every n-th: like work for all. One without a pair takes
+        # another's with weight 0, for all must exchange gradients.
+        by_length = sorted(pairs, key=lambda i: (-len(self.train.groups[i]), i))
+        mine = by_length[self.processes.rank :: self.processes.count]
+        scale = 1.0 if mine else 0.0
+        mine = mine or by_length[:1]
+        lengths = [len(self.train.groups[index]) for index in mine]
+        buckets = [[mine[i] for i in bucket] for bucket in length_buckets(lengths, self.config.token_budget)]
+        sums = torch.zeros(4, device=self.model.device)
+        for number, bucket in enumerate(buckets):
+            with self.processes.accumulate(self.wrapped, last=number == len(buckets) - 1):
+                loss, counts = self._loss(bucket, scale / total_weight)
+                (loss * self.processes.count).backward()  # wrapped models average over processes: undo it
+            sums += torch.cat([loss.detach()[None], counts * scale])
+        norm = self.processes.clip(self.wrapped, self.config.max_grad_norm)
+        loss_value, right, margin, decided, norm_value = torch.cat([self.processes.sum(sums), norm[None]]).tolist()
+        self._update_unless_bad(step, loss_value, norm_value)
+        return {
+            "loss": loss_value,
+            "accuracy": right / decided if decided else math.nan,
+            "margin": margin / decided if decided else math.nan,
+            "grad_norm": norm_value,
+            "lr": rate,
+            "epoch": step / self.steps_per_epoch,
+            "skipped_steps": self.state["skipped"],
+        }
+
+    def _loss(self, pairs: list[int], scale: float) -> tuple[Tensor, Tensor]:
+        """This bucket's part of the step's mean loss, and its counts of right pairs, summed margin, decided pairs."""
+        device = self.model.device
+        batch = collate([self.train.groups[i] for i in pairs], self.model.pad_id, self.model.shared).to(device)
+        scores: Tensor = self.wrapped(batch)  # (2 * pairs, heads)
+        chosen, rejected = scores[0::2], scores[1::2]
+        preference = self.train.preference[pairs].to(device)
+        losses = preference_loss(chosen, rejected, preference[:, None], self.train.margin[pairs].to(device)[:, None])
+        losses = losses + self.config.center_rewards_coefficient * centring_loss(chosen, rejected)
+        loss = (losses * self.weights[pairs].to(device)).sum() * scale
+        with torch.no_grad():
+            ahead = torch.sign(preference - 0.5) * (chosen - rejected).mean(dim=1)
+            counts = torch.stack([(ahead > 0).sum(), ahead.sum(), (preference != 0.5).sum()])
+        return loss, counts
+
+    def _update_unless_bad(self, step: int, loss: float, norm: float) -> None:
+        if math.isfinite(loss) and math.isfinite(norm):
+            self.step_optimizer.step()
+            self.state |= {"skipped_in_a_row": 0, "last_loss": loss}
+            return
+        self.state["skipped"] += 1
+        self.state["skipped_in_a_row"] += 1
+        if self.state["skipped_in_a_row"] >= self.config.max_skipped_steps:
+            kept = latest_checkpoint(Path(self.config.output))
+            raise RunFailed(
+                f"loss or gradient was not finite in {self.state['skipped_in_a_row']} steps in a row, up to step "
+                f"{step}; the last good checkpoint is {kept or 'none, for the run had just begun'}; "
+                "lower --learning_rate or look at the data"
+            )
+
+    # ---- holdout ---------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def scores(self, data: EncodedPairs) -> Tensor:
+        """Mean-head scores of both answers of each pair, (pairs, 2), each process computing its share."""
+        found = torch.zeros(len(data), 2, device=self.model.device)
+        mine = range(self.processes.rank, len(data), self.processes.count)
+        parts = self.model.score([data.groups[i] for i in mine], self.config.token_budget * 2)
+        for index, part in zip(mine, parts, strict=True):
+            found[index] = part.mean(dim=1).to(found.device)
+        return self.processes.sum(found).cpu()
+
+    def evaluate(self, data: EncodedPairs) -> dict[str, Any]:
+        scores = self.scores(data)
+        return pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens)
+
+    def reference_scores(self) -> tuple[float, float]:
+        """Mean and spread of the scores of reference answers, up to 512: the holdout's first, then those trained on."""
+        parts = [self.scores(self.holdout.first(256))] if self.holdout else []
+        room = 256 - sum(map(len, parts))
+        if room > 0:
+            parts.append(self.scores(self.train.first(room)))
+        scores = torch.cat(parts).flatten()
+        return float(scores.mean()), float(scores.std())
+
+    def _evaluate_and_compare(self, step: int) -> dict[str, float]:
+        """Holdout metrics as `eval_…`; keeps the weights if they are the best so far."""
+        assert self.holdout is not None
+        found = self.evaluate(self.holdout)
+        loss = found["loss"]
+        if self.state["best_loss"] is None or loss < self.state["best_loss"]:
+            self.state |= {"best_loss": loss, "best_step": step, "evals_without_gain": 0}
+            if step < self.total_steps:  # the last step's weights are in memory when they are wanted
+                self._save(Path(self.config.output) / BEST, step, optimizer=False)
+        else:
+            self.state["evals_without_gain"] += 1
+        return {f"eval_{name}": value for name, value in found.items() if isinstance(value, int | float)}
+
+    # ---- checkpoints -------------------------------------------------------------------------------------------------
+
+    def _save(self, folder: Path, step: int, optimizer: bool = True) -> None:
+        if self.processes.main:
+            save_checkpoint(
+                folder,
+                step,
+                modules={"model": self.model},
+                optimizers={"adamw": self.optimizer} if optimizer else {},
+                generators={},
+                state=self.state,
+                keep=1,
+            )
+        self.processes.wait()
+
+    def resume(self) -> int:
+        """Goes back to the newest checkpoint; returns its step, 0 where there is none.
+
+        Raises InputError when settings or data are not those the checkpoint was made with.
+        """
+        path = latest_checkpoint(Path(self.config.output))
+        if path is None:
+            return 0
+        found = load_checkpoint(
+            path, modules={"model": self.model}, optimizers={"adamw": self.optimizer}, generators={}
+        )
+        changed = [key for key, value in self.state["settings"].items() if found["settings"].get(key) != value]
+        if changed or found["data"] != self.state["data"]:
+            what = ", ".join(f"--{key}" for key in changed) or "the data"
+            raise InputError(f"{what} changed since {path}: resume with what the run began with, or use a new --output")
+        self.state = found
+        return int(found["step"])
+
+    # ---- the run -------------------------------------------------------------------------------------------------------
+
+    def run(self, log: RunLog, start: int, stop: StopSignal) -> None:
+        """All steps after `start`. Raises Interrupted after a signal, with a checkpoint written."""
+        self.model.train()
+        saved_at = time.monotonic()
+        for step in range(start + 1, self.total_steps + 1):
+            metrics = self.run_step(step)
+            evaluated = self.holdout is not None and (step % self.eval_every == 0 or step == self.total_steps)
+            if evaluated:
+                metrics |= self._evaluate_and_compare(step)
+            log.log(step, metrics)
+            self.state["step"] = step
+            stopping, due = self.processes.any(stop.requested, time.monotonic() - saved_at >= self.config.save_seconds)
+            if self.state["evals_without_gain"] >= self.config.early_stopping_patience > 0:
+                print(f"no gain on the holdout in {self.state['evals_without_gain']} evaluations", file=sys.stderr)
+                break
+            if (stopping or due or evaluated) and not self.state["skipped_in_a_row"]:
+                self._save(Path(self.config.output), step)
+                saved_at = time.monotonic()
+            if stopping and step < self.total_steps:
+                raise Interrupted(f"stopped after step {step} of {self.total_steps}; start again with --resume")
+        self._take_best()
+
+    def _take_best(self) -> None:
+        """The weights of the best evaluation, where they are not those in memory."""
+        best = latest_checkpoint(Path(self.config.output) / BEST)
+        if best is not None and self.state["best_step"] not in (None, self.state["step"]):
+            load_checkpoint(best, modules={"model": self.model}, optimizers={}, generators={})

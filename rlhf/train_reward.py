@@ -1,0 +1,167 @@
+"""`python -m rlhf.train_reward`: from preference pairs to a reward model in a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from rlhf.config import parse_config, run_cli, to_dict
+from rlhf.reward_config import RewardConfig
+from rlhf.runtime import set_threads
+
+FINISHED = "summary.json"
+
+
+def main(argv: list[str]) -> None:
+    """The command line; see `rlhf.config.run_cli` for how outcomes become exit codes."""
+    config = parse_config(RewardConfig, argv, prog="python -m rlhf.train_reward")
+    train_reward(config)
+
+
+def train_reward(config: RewardConfig) -> dict[str, Any]:
+    """Trains and returns the summary, which is also the last line on stdout and `summary.json` in the output folder.
+
+    Raises InputError for settings or data that cannot be used, RunFailed where training goes wrong, Interrupted
+    after a signal (with a checkpoint).
+    """
+    set_threads()
+    from contextlib import nullcontext
+
+    from rlhf.checkpoints import clear_checkpoints, output_lock
+    from rlhf.processes import Processes
+    from rlhf.progress import RunLog
+    from rlhf.runtime import StopSignal
+
+    output = Path(config.output)
+    processes = Processes(config.device)
+    with output_lock(output) if processes.main else nullcontext(), StopSignal() as stop:
+        if config.resume and (output / FINISHED).exists() and (output / "model").exists():
+            summary: dict[str, Any] = json.loads((output / FINISHED).read_text())
+            print(json.dumps(summary))  # a task that is delivered twice finds its work done
+            return summary
+        if not config.resume and processes.main:
+            for folder in (output, output / "best"):
+                clear_checkpoints(folder)
+            for name in ("model", "adapter"):
+                shutil.rmtree(output / name, ignore_errors=True)
+            (output / FINISHED).unlink(missing_ok=True)
+        processes.wait()
+        trainer, tokenizer, peft_model = _prepare(config, processes)
+        start = trainer.resume()
+        with RunLog(output, trainer.total_steps, "step", config.report_to, start, active=processes.main) as log:
+            trainer.run(log, start, stop)
+            summary = _finish(config, trainer, tokenizer, peft_model, log.seconds)
+            log.finish(summary)
+        if processes.main:
+            clear_checkpoints(output)
+            shutil.rmtree(output / "best", ignore_errors=True)
+    return summary
+
+
+def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any, Any]:
+    """Data, tokenizer, model and trainer; everything that can be wrong with what was given is found here."""
+    import torch
+
+    from rlhf.chat_format import load_tokenizer
+    from rlhf.data import load_pairs, split_by_prompt
+    from rlhf.reward_data import encode_pairs
+    from rlhf.reward_model import new_reward_model, position_limit
+    from rlhf.reward_trainer import RewardTrainer
+    from rlhf.runtime import pick_dtype, seed_everything
+
+    pairs, report = load_pairs(config.data, max_bad_share=config.max_bad_share)
+    reports = [report]
+    if config.eval_data:
+        held_out, eval_report = load_pairs(config.eval_data, max_bad_share=config.max_bad_share)
+        reports.append(eval_report)
+    else:
+        pairs, held_out = split_by_prompt(pairs, config.holdout, config.seed)
+    tokenizer = load_tokenizer(config.model)
+    max_length = min(config.max_length, position_limit(config.model))
+    train = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share)
+    holdout = encode_pairs(tokenizer, held_out, max_length, config.max_bad_share) if held_out else None
+    if processes.main:
+        for each in reports:
+            print(each, file=sys.stderr)
+        for name, data in (("training", train), ("holdout", holdout)):
+            if data is not None:
+                cut = f"{data.prompts_cut} prompts cut to {max_length} tokens, {len(data.too_long)} pairs too long and left out"
+                print(f"{name}: {len(data)} pairs; {cut}", file=sys.stderr)
+
+    seed_everything(config.seed)
+    dtype = pick_dtype(config.dtype, processes.device)
+    model = new_reward_model(
+        config.model,
+        tokenizer,
+        heads=config.heads,
+        seed=config.seed,
+        autocast=None if dtype == torch.float32 else dtype,
+        attention=config.attn_implementation,
+    )
+    if config.share_prompts:
+        model.probe_sharing(max_length)
+    peft_model = _add_lora(model.hf, config) if config.use_peft else None
+    if config.gradient_checkpointing:
+        model.hf.gradient_checkpointing_enable({"use_reentrant": False})
+    return RewardTrainer(config, model.to(processes.device), train, holdout, processes), tokenizer, peft_model
+
+
+def _add_lora(hf: Any, config: RewardConfig) -> Any:
+    """Adapters on all linear layers of the trunk, put into `hf` itself; its head is trained in full."""
+    from peft import LoraConfig, get_peft_model
+
+    settings = LoraConfig(
+        task_type="SEQ_CLS",
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        modules_to_save=["score"],
+    )
+    return get_peft_model(hf, settings)
+
+
+def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any, seconds: float) -> dict[str, Any]:
+    """Measures the trained model, saves it and returns the summary."""
+    from rlhf.checkpoints import publish
+    from rlhf.model_card import reward_card
+
+    output = Path(config.output)
+    found = trainer.evaluate(trainer.holdout) if trainer.holdout else None
+    mean, std = trainer.reference_scores()
+    state = trainer.state
+    pairs_seen = sum(len(trainer.pairs_of_step(step)) for step in range(1, state["step"] + 1))
+    summary: dict[str, Any] = {
+        "steps": state["step"],
+        "pairs": len(trainer.train),
+        "train_loss": state["last_loss"],
+        **{f"eval_{name}": value for name, value in (found or {}).items() if not isinstance(value, list)},
+        "best_step": state["best_step"],
+        "skipped_steps": state["skipped"],
+        "score_mean": mean,
+        "score_std": std,
+        "seconds": round(seconds, 3),
+        "pairs_per_second": round(pairs_seen / max(seconds, 1e-9), 3),
+        "model": str(output / "model"),
+    }
+    if trainer.processes.main:
+        if peft_model is not None:
+            beside = output / ".adapter.part"
+            shutil.rmtree(beside, ignore_errors=True)
+            peft_model.save_pretrained(beside)
+            publish(beside, output / "adapter")
+            peft_model.merge_and_unload()
+        beside = output / ".model.part"
+        shutil.rmtree(beside, ignore_errors=True)
+        trainer.model.save(beside, tokenizer, mean, std)
+        card = reward_card(to_dict(config), summary, found)
+        (beside / "README.md").write_text(card, encoding="utf-8")
+        publish(beside, output / "model")
+    return summary
+
+
+if __name__ == "__main__":
+    run_cli(main)
