@@ -81,6 +81,7 @@ class Run(Base):
     worker: Mapped[str | None] = mapped_column(String(200))
     device: Mapped[str | None] = mapped_column(String(100))
     heartbeat_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]  # when its message last left for the broker
     step: Mapped[int] = mapped_column(default=0, server_default="0")
     total_steps: Mapped[int | None]
     unit: Mapped[str | None] = mapped_column(String(20))  # what a step is: prompts, steps, updates

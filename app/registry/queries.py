@@ -1,0 +1,42 @@
+"""The SQL of the registry."""
+
+from sqlalchemy import literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.models import Model, ModelKind, ModelState
+
+
+def base_model(session: Session, source: str, name: str) -> tuple[Model, bool]:
+    """The base model of a source, and whether it was added now. Two callers at once get the same row."""
+    added = session.scalar(
+        insert(Model)
+        .values(kind=ModelKind.BASE, name=name, source=source, state=ModelState.PREPARING)
+        .on_conflict_do_nothing(index_elements=["source"], index_where=Model.kind == ModelKind.BASE.value)
+        .returning(Model)
+    )
+    if added is not None:
+        return added, True
+    return session.scalars(select(Model).where(Model.kind == ModelKind.BASE, Model.source == source)).one(), False
+
+
+def preparing(session: Session) -> list[Model]:
+    """Base models whose files are not in the store yet."""
+    return list(
+        session.scalars(
+            select(Model).where(Model.kind == ModelKind.BASE, Model.state == ModelState.PREPARING).order_by(Model.id)
+        )
+    )
+
+
+def model_of_run(session: Session, run_id: int, kind: ModelKind) -> Model | None:
+    """What a run registered, if anything."""
+    return session.scalar(select(Model).where(Model.run_id == run_id, Model.kind == kind))
+
+
+def lineage(session: Session, model_id: int) -> list[Model]:
+    """Ancestors of a model, the oldest first, itself last."""
+    chain = select(Model.id, Model.parent_id, literal(0).label("depth")).where(Model.id == model_id).cte(recursive=True)
+    older = select(Model.id, Model.parent_id, chain.c.depth + 1).join(chain, Model.id == chain.c.parent_id)
+    chain = chain.union_all(older)
+    return list(session.scalars(select(Model).join(chain, Model.id == chain.c.id).order_by(chain.c.depth.desc())))

@@ -1,0 +1,121 @@
+"""The registry of models: base models, policies and reward models, where each came from and where its files lie.
+
+It knows no torch: preparing a base model is a job of the workers, and a trained model is registered by the stage
+whose run made it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.models import Model, ModelKind, ModelState, Run
+from app.registry import queries
+from app.settings import get_settings
+from app.web.errors import Conflict, Invalid
+
+TASK = "hone.prepare_model"
+
+
+def base_model(session: Session, source: str) -> Model:
+    """The base model of a source, prepared once for all projects: `builtin:...`, `tiny:<seed>`, a folder or hub id.
+
+    The row is `preparing` until a worker has put the files into the store; one that failed is tried again.
+    """
+    source = source.strip()
+    if not source or len(source) > 500:
+        raise Invalid("Name a base model: builtin:…, tiny:<number>, a local folder, or a hub id.", field="base_model")
+    model, fresh = queries.base_model(session, source, _short_name(source))
+    if model.state is ModelState.FAILED:
+        model.state, model.error, fresh = ModelState.PREPARING, None, True
+    if fresh:
+        jobs.enqueue(session, TASK, model.id, queue="sampling")
+    return model
+
+
+def address(model: Model) -> str:
+    """The folder under the store in which the files of a prepared base model belong."""
+    return f"models/{model.id}"
+
+
+def prepared(session: Session, model: Model, artifact: str) -> None:
+    """A base model's files are whole in the store."""
+    model.state, model.artifact, model.error = ModelState.READY, artifact, None
+    session.flush()
+
+
+def failed(session: Session, model: Model, error: str) -> None:
+    """A base model could not be prepared; `error` is a sentence for people."""
+    model.state, model.error = ModelState.FAILED, error
+    session.flush()
+
+
+def unprepared(session: Session) -> list[Model]:
+    """Base models that wait for their files, so that a lost message can be sent again."""
+    return queries.preparing(session)
+
+
+def register(
+    session: Session,
+    *,
+    run: Run,
+    kind: ModelKind,
+    parent: Model,
+    artifact: str,
+    name: str,
+    metrics: dict[str, Any],
+) -> Model:
+    """Record what a run made. Idempotent: the same run registers one model of a kind, whoever asks again."""
+    known = queries.model_of_run(session, run.id, kind)
+    if known is not None:
+        return known
+    model = Model(
+        project_id=run.project_id,
+        kind=kind,
+        name=name[:200],
+        parent_id=parent.id,
+        run_id=run.id,
+        artifact=artifact,
+        state=ModelState.READY,
+        metrics=metrics,
+    )
+    session.add(model)
+    session.flush()
+    return model
+
+
+def artifact_path(model: Model) -> Path:
+    """The model's Hugging Face folder. Refuses with a sentence where there is none, or where it is gone."""
+    if model.artifact is None:
+        reason = {
+            ModelState.PREPARING: "its files are still being prepared",
+            ModelState.FAILED: model.error or "its files could not be prepared",
+            ModelState.ARCHIVED: "it was archived and its files were deleted",
+        }.get(model.state, "it has no files")
+        raise Conflict(f"{model.name} cannot be used: {reason}.")
+    path = get_settings().store / model.artifact
+    if not (path / "config.json").is_file():
+        raise Conflict(f"The files of {model.name} are gone from the store ({model.artifact}); restore or archive it.")
+    return path
+
+
+def is_usable(model: Model) -> bool:
+    """Whether the model can be loaded now."""
+    try:
+        artifact_path(model)
+    except Conflict:
+        return False
+    return model.state is ModelState.READY
+
+
+def lineage(session: Session, model: Model) -> list[Model]:
+    """The model's ancestors from the base model down, itself last."""
+    return queries.lineage(session, model.id)
+
+
+def _short_name(source: str) -> str:
+    """`builtin:smollm2-135m-instruct` -> `smollm2-135m-instruct`; a path or hub id -> its last part."""
+    if source.startswith("tiny:"):
+        return source.replace(":", " ")
+    return (source.removeprefix("builtin:").rstrip("/").rsplit("/", 1)[-1] or source)[:200]

@@ -1,0 +1,157 @@
+"""The SQL of runs. Each change of state is one compare-and-set statement, so that any number of workers may try it."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from app.models import Run, RunKind, RunMetric, RunSample, RunState
+
+ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
+HELD = (RunState.RUNNING, RunState.CANCELLING)
+LOST = (
+    "The worker fell silent on the last attempt, so it was killed or the machine stopped. "
+    "The run's log may say why; Resume goes on from the last checkpoint."
+)
+
+
+def get(session: Session, run_id: int) -> Run | None:
+    """One run as the database has it now."""
+    return session.get(Run, run_id, populate_existing=True)
+
+
+def claim(session: Session, run_id: int, token: str, worker: str, device: str) -> Run | None:
+    """queued -> running for the one caller that comes first; None for every other."""
+    return session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.state == RunState.QUEUED)
+        .values(
+            state=RunState.RUNNING,
+            claim=token,
+            worker=worker,
+            device=device,
+            attempt=Run.attempt + 1,
+            heartbeat_at=func.clock_timestamp(),
+            started_at=func.coalesce(Run.started_at, func.clock_timestamp()),
+            ended_at=None,
+            error=None,
+        )
+        .returning(Run),
+        execution_options={"populate_existing": True},
+    )
+
+
+def touch(session: Session, run_id: int, claim: str, progress: dict[str, Any]) -> RunState | None:
+    """Beat: store the progress under a claim that still holds, and tell the state; None where it is lost."""
+    return session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.claim == claim, Run.state.in_(HELD))
+        .values(heartbeat_at=func.clock_timestamp(), **progress)
+        .returning(Run.state)
+    )
+
+
+def end(session: Session, run_id: int, claim: str, values: dict[str, Any]) -> Run | None:
+    """Leave running or cancelling under a claim that still holds."""
+    return session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.claim == claim, Run.state.in_(HELD))
+        .values(claim=None, **values)
+        .returning(Run),
+        execution_options={"populate_existing": True},
+    )
+
+
+def change(session: Session, run_id: int, allowed: Sequence[RunState], values: dict[str, Any]) -> Run | None:
+    """A person's change of state: compare-and-set on the states it is allowed from."""
+    return session.scalar(
+        update(Run).where(Run.id == run_id, Run.state.in_(allowed)).values(**values).returning(Run),
+        execution_options={"populate_existing": True},
+    )
+
+
+def add_metrics(session: Session, run_id: int, metrics: Sequence[tuple[str, int, float]]) -> None:
+    """Upsert points of curves: a resumed run that reports a step again repeats nothing."""
+    points = {(name, step): value for name, step, value in metrics}
+    rows = [{"run_id": run_id, "name": name, "step": step, "value": value} for (name, step), value in points.items()]
+    for start in range(0, len(rows), 5000):
+        statement = postgresql.insert(RunMetric).values(rows[start : start + 5000])
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["run_id", "name", "step"], set_={"value": statement.excluded.value}
+            )
+        )
+
+
+def add_samples(session: Session, run_id: int, samples: Sequence[dict[str, Any]]) -> None:
+    """Add what the policy said, except what an earlier attempt has added already."""
+    steps = {sample["step"] for sample in samples}
+    known = session.execute(
+        select(RunSample.step, RunSample.prompt, RunSample.response).where(
+            RunSample.run_id == run_id, RunSample.step.in_(steps)
+        )
+    ).all()
+    seen = {(step, json.dumps(prompt, sort_keys=True), response) for step, prompt, response in known}
+    for sample in samples:
+        key = (sample["step"], json.dumps(sample["prompt"], sort_keys=True), sample["response"])
+        if key not in seen:
+            seen.add(key)
+            session.add(RunSample(run_id=run_id, **sample))
+
+
+def requeue_stale(session: Session, older_than: timedelta) -> list[Run]:
+    """Take the runs whose worker fell silent from it, in one statement: back to the queue, failed after the last
+    attempt, or cancelled where a person had asked for that. Returns all of them in their new state."""
+    tries_left = Run.attempt < Run.max_attempts
+    silent = and_(Run.state.in_(HELD), Run.heartbeat_at < func.clock_timestamp() - older_than)
+    again = and_(Run.state == RunState.RUNNING, tries_left)
+    now = func.clock_timestamp()
+    return list(
+        session.scalars(
+            update(Run)
+            .where(Run.id.in_(select(Run.id).where(silent).with_for_update(skip_locked=True)))
+            .values(
+                claim=None,
+                steps_per_second=None,
+                state=case(
+                    (Run.state == RunState.CANCELLING, RunState.CANCELLED.value),
+                    (tries_left, RunState.QUEUED.value),
+                    else_=RunState.FAILED.value,
+                ),
+                error=case((or_(again, Run.state == RunState.CANCELLING), None), else_=LOST),
+                sent_at=case((again, now), else_=Run.sent_at),
+                ended_at=case((again, None), else_=now),
+            )
+            .returning(Run),
+            execution_options={"populate_existing": True},
+        )
+    )
+
+
+def take_unsent(session: Session, older_than: timedelta) -> list[Run]:
+    """Queued runs whose message left long enough ago to be lost, marked as sent now."""
+    return list(
+        session.scalars(
+            update(Run)
+            .where(
+                Run.state == RunState.QUEUED,
+                or_(Run.sent_at.is_(None), Run.sent_at < func.clock_timestamp() - older_than),
+            )
+            .values(sent_at=func.clock_timestamp())
+            .returning(Run),
+            execution_options={"populate_existing": True},
+        )
+    )
+
+
+def active(session: Session, project_id: int, kind: RunKind) -> list[Run]:
+    """The project's runs of one kind that are queued, running or being cancelled."""
+    return list(
+        session.scalars(
+            select(Run).where(Run.project_id == project_id, Run.kind == kind, Run.state.in_(ACTIVE)).order_by(Run.id)
+        )
+    )

@@ -1,0 +1,232 @@
+"""The rules of long jobs: how a run is queued, claimed, kept alive, ended, cancelled and taken up again.
+
+The row is the queue. A message on the broker only says "look at this run"; whoever gets it must win the claim first,
+and every later write names that claim, so that a worker that was given up cannot spoil its successor's work. This
+module does not know what a kind of run does.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.accounts import audit
+from app.models import Model, Project, Run, RunKind, RunState, Snapshot, User
+from app.runs import queries
+from app.settings import get_settings
+from app.web.errors import Conflict
+
+log = logging.getLogger(__name__)
+
+TASK = "hone.execute_run"
+ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+RESUMABLE = (RunState.FAILED, RunState.CANCELLED)
+ATTEMPTS = 3
+# A queued run is sent again after this long, in case its message was lost with the broker's memory.
+RESEND_AFTER = timedelta(seconds=30)
+
+
+def create(
+    session: Session,
+    project: Project,
+    kind: RunKind,
+    config: dict[str, Any],
+    *,
+    model: Model,
+    reward_model: Model | None = None,
+    baseline: Model | None = None,
+    snapshot: Snapshot | None = None,
+    created_by: User | None = None,
+    automatic: bool = False,
+    needs_gpu: bool = False,
+    parent: Run | None = None,
+) -> Run:
+    """Queue a run; it is sent to the workers once the transaction has committed.
+
+    `config["settings"]` is what the rlhf command is given; the other keys belong to the stage that made the run.
+    """
+    run = Run(
+        project_id=project.id,
+        kind=kind,
+        state=RunState.QUEUED,
+        config=config,
+        model_id=model.id,
+        reward_model_id=reward_model.id if reward_model else None,
+        baseline_id=baseline.id if baseline else None,
+        snapshot_id=snapshot.id if snapshot else None,
+        created_by_id=created_by.id if created_by else None,
+        automatic=automatic,
+        needs_gpu=needs_gpu,
+        max_attempts=ATTEMPTS,
+        parent_id=parent.id if parent else None,
+        sent_at=func.clock_timestamp(),
+    )
+    session.add(run)
+    session.flush()
+    session.refresh(run)
+    _send(session, run)
+    audit.record(
+        session, created_by, f"{kind.value}_run.queued", project_id=project.id, subject=run, automatic=automatic
+    )
+    return run
+
+
+def queue_of(run: Run) -> str:
+    """The Celery queue that serves the run: gpu where one was asked for, else by the kind of work."""
+    if run.needs_gpu:
+        return "gpu"
+    return "sampling" if run.kind in (RunKind.SAMPLING, RunKind.EVALUATION) else "training"
+
+
+def folder(run_id: int) -> Path:
+    """Where the run keeps its inputs, log, checkpoints and results."""
+    return get_settings().store / "runs" / str(run_id)
+
+
+def claim(session: Session, run_id: int, worker: str, device: str) -> Run | None:
+    """Take a queued run for `worker`; None when it is not queued, e.g. for the second delivery of a message."""
+    return queries.claim(session, run_id, token_hex(16), worker[:200], device[:100])
+
+
+def beat(
+    session: Session,
+    run_id: int,
+    claim: str,
+    *,
+    step: int | None = None,
+    total_steps: int | None = None,
+    unit: str | None = None,
+    steps_per_second: float | None = None,
+    metrics: Sequence[tuple[str, int, float]] = (),
+    samples: Sequence[dict[str, Any]] = (),
+) -> RunState | None:
+    """Say that the worker is alive and how far it is; commit soon, or nobody sees it.
+
+    Returns the state: CANCELLING asks to stop at a step boundary; None says that the claim is lost and all work must
+    stop at once. Metrics (name, step, value) are upserted and samples ({"step", "prompt", "response"}, optional
+    "score", "details") added once, so that an attempt that goes back to a checkpoint repeats nothing.
+    """
+    given = {"step": step, "total_steps": total_steps, "unit": unit, "steps_per_second": steps_per_second}
+    state = queries.touch(session, run_id, claim, {name: value for name, value in given.items() if value is not None})
+    if state is None:
+        return None
+    if metrics:
+        queries.add_metrics(session, run_id, metrics)
+    if samples:
+        queries.add_samples(session, run_id, samples)
+    return state
+
+
+def finish(
+    session: Session,
+    run_id: int,
+    claim: str,
+    state: RunState,
+    *,
+    summary: dict[str, Any] | None = None,
+    error: str | None = None,
+) -> Run | None:
+    """End a run as succeeded, failed (with a sentence) or cancelled; None when the claim is lost."""
+    if state not in ENDED:
+        raise ValueError(f"a run cannot end as {state}")
+    values: dict[str, Any] = {"state": state, "error": error, "ended_at": func.clock_timestamp()}
+    if summary is not None:
+        values["summary"] = summary
+    return queries.end(session, run_id, claim, values)
+
+
+def release(session: Session, run_id: int, claim: str) -> Run | None:
+    """Give a run back because the worker stops: the attempt does not count. One being cancelled is cancelled."""
+    state = queries.touch(session, run_id, claim, {})
+    if state is None:
+        return None
+    if state is RunState.CANCELLING:
+        return finish(session, run_id, claim, RunState.CANCELLED)
+    back = {"state": RunState.QUEUED, "attempt": Run.attempt - 1, "steps_per_second": None}
+    run = queries.end(session, run_id, claim, back | {"sent_at": func.clock_timestamp()})
+    if run is not None:
+        _send(session, run)
+    return run
+
+
+def requeue_stale(session: Session, older_than: timedelta) -> list[int]:
+    """Take runs from workers that fell silent; the ids of those that are queued again."""
+    requeued = []
+    for run in queries.requeue_stale(session, older_than):
+        log.warning("run %d: no sign of life from %s, now %s", run.id, run.worker, run.state.value)
+        if run.state is RunState.QUEUED:
+            _send(session, run)
+            requeued.append(run.id)
+    return requeued
+
+
+def resend_queued(session: Session, older_than: timedelta = RESEND_AFTER) -> list[int]:
+    """Send queued runs whose message may be lost; a doubled message does no harm, since only one claim succeeds."""
+    unsent = queries.take_unsent(session, older_than)
+    for run in unsent:
+        _send(session, run)
+    return [run.id for run in unsent]
+
+
+def request_cancel(session: Session, run: Run, actor: User | None) -> Run:
+    """Cancel a waiting run at once; ask a running one to stop at its next step, keeping its checkpoint."""
+    changed = queries.change(
+        session, run.id, [RunState.QUEUED], {"state": RunState.CANCELLED, "ended_at": func.clock_timestamp()}
+    ) or queries.change(session, run.id, [RunState.RUNNING], {"state": RunState.CANCELLING})
+    if changed is None:
+        raise Conflict(f"Run {run.id} cannot be cancelled: it is {current(session, run).state.value}.")
+    audit.record(session, actor, "run.cancelled", project_id=run.project_id, subject=changed)
+    return changed
+
+
+def resume(session: Session, run: Run, actor: User | None) -> Run:
+    """Queue a failed or cancelled run again; it goes on from its last checkpoint, with fresh attempts."""
+    values = {
+        "state": RunState.QUEUED,
+        "error": None,
+        "ended_at": None,
+        "max_attempts": Run.attempt + ATTEMPTS,
+        "sent_at": func.clock_timestamp(),
+    }
+    changed = queries.change(session, run.id, RESUMABLE, values)
+    if changed is None:
+        raise Conflict(
+            f"Run {run.id} is {current(session, run).state.value}; only a failed or cancelled run can be resumed."
+        )
+    _send(session, changed)
+    audit.record(session, actor, "run.resumed", project_id=run.project_id, subject=changed)
+    return changed
+
+
+def clone(session: Session, run: Run, actor: User | None, config: dict[str, Any] | None = None) -> Run:
+    """Queue a new run with the same inputs, and the same settings unless others are given."""
+    project = session.get_one(Project, run.project_id)
+    return create(
+        session,
+        project,
+        run.kind,
+        config if config is not None else run.config,
+        model=run.model,
+        reward_model=run.reward_model,
+        baseline=run.baseline,
+        snapshot=run.snapshot,
+        created_by=actor,
+        needs_gpu=run.needs_gpu,
+        parent=run,
+    )
+
+
+def current(session: Session, run: Run) -> Run:
+    """The run as the database has it now."""
+    session.refresh(run)
+    return run
+
+
+def _send(session: Session, run: Run) -> None:
+    jobs.enqueue(session, TASK, run.id, queue=queue_of(run))

@@ -1,0 +1,275 @@
+"""The life of a run: one claim, beats, ends, lost workers, cancel and resume."""
+
+from contextlib import suppress
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from app.db import new_session, task_session
+from app.models import Run, RunKind, RunMetric, RunSample, RunState
+from app.runs import service
+from app.web.errors import Conflict
+from tests import factories
+
+STALE = timedelta(seconds=30)
+
+
+@pytest.fixture
+def run(session: Session) -> Run:
+    return factories.run(session, factories.project(session), RunKind.REWARD)
+
+
+def _claimed(session: Session, run: Run) -> str:
+    claimed = service.claim(session, run.id, "worker-1", "cpu")
+    assert claimed is not None
+    assert claimed.claim is not None
+    return claimed.claim
+
+
+def _silence(session: Session, run: Run, seconds: int = 60) -> None:
+    session.execute(
+        text("update run set heartbeat_at = now() - make_interval(secs => :s) where id = :id"),
+        {"s": seconds, "id": run.id},
+    )
+
+
+def test_claim_takes_a_queued_run_once(session: Session, run: Run) -> None:
+    claimed = service.claim(session, run.id, "worker-1", "cpu")
+    assert claimed is not None
+    assert (claimed.state, claimed.attempt, claimed.worker, claimed.device) == (RunState.RUNNING, 1, "worker-1", "cpu")
+    assert claimed.started_at is not None
+    assert service.claim(session, run.id, "worker-2", "cpu") is None
+
+
+def test_of_eight_workers_on_their_own_connections_one_wins(database: str) -> None:
+    with task_session() as session:
+        run_id = factories.run(session, factories.project(session)).id
+    barrier, winners = Barrier(8), []
+
+    def work(name: str) -> None:
+        with new_session() as own, own.begin():
+            own.execute(text("select 1"))  # connected before the race starts
+            barrier.wait()
+            claimed = service.claim(own, run_id, name, "cpu")
+            if claimed is not None:
+                winners.append(name)
+
+    threads = [Thread(target=work, args=(f"worker-{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with task_session() as session:
+        run = session.get_one(Run, run_id)
+        assert winners == [run.worker]
+        assert run.attempt == 1
+
+
+def test_a_second_delivery_waits_for_the_first_and_then_does_nothing(database: str) -> None:
+    with task_session() as session:
+        run_id = factories.run(session, factories.project(session)).id
+    second: list[Run | None] = []
+
+    def late() -> None:
+        with task_session() as own:
+            second.append(service.claim(own, run_id, "worker-2", "cpu"))
+
+    with task_session() as first:
+        assert service.claim(first, run_id, "worker-1", "cpu") is not None
+        thread = Thread(target=late)
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()  # held by the row lock of the first
+    thread.join()
+    assert second == [None]
+
+
+def test_create_sends_after_commit_only(database: str, redis_url: str) -> None:
+    def waiting() -> int:
+        with redis.Redis.from_url(redis_url) as broker:
+            return int(broker.llen("training"))
+
+    with new_session() as session:
+        project = factories.project(session)
+        run = service.create(session, project, RunKind.REWARD, {"settings": {}}, model=project.base_model)
+        assert run.state is RunState.QUEUED
+        assert waiting() == 0
+        session.commit()
+        assert waiting() == 1
+        service.create(session, project, RunKind.REWARD, {}, model=project.base_model)
+        session.rollback()
+    assert waiting() == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "needs_gpu", "queue"),
+    [
+        (RunKind.SAMPLING, False, "sampling"),
+        (RunKind.EVALUATION, False, "sampling"),
+        (RunKind.REWARD, False, "training"),
+        (RunKind.POLICY, False, "training"),
+        (RunKind.POLICY, True, "gpu"),
+        (RunKind.SAMPLING, True, "gpu"),
+    ],
+)
+def test_queue_of(kind: RunKind, needs_gpu: bool, queue: str) -> None:
+    assert service.queue_of(Run(kind=kind, needs_gpu=needs_gpu)) == queue
+
+
+def test_beat_stores_progress_and_upserts_metrics(session: Session, run: Run) -> None:
+    claim = _claimed(session, run)
+    sample = {"step": 1, "prompt": [{"role": "user", "content": "Hi"}], "response": "Hello.", "score": 0.5}
+    for loss in (0.9, 0.7):  # the second is the same step again, after a resume
+        state = service.beat(
+            session,
+            run.id,
+            claim,
+            step=1,
+            total_steps=10,
+            unit="steps",
+            steps_per_second=2.0,
+            metrics=[("loss", 1, loss), ("lr", 1, 1e-5)],
+            samples=[sample],
+        )
+        assert state is RunState.RUNNING
+    session.refresh(run)
+    assert (run.step, run.total_steps, run.unit, run.steps_per_second) == (1, 10, "steps", 2.0)
+    points = session.execute(select(RunMetric.name, RunMetric.step, RunMetric.value).order_by(RunMetric.name)).all()
+    assert [tuple(point) for point in points] == [("loss", 1, 0.7), ("lr", 1, 1e-5)]
+    assert [row.response for row in session.scalars(select(RunSample).where(RunSample.run_id == run.id))] == ["Hello."]
+
+
+def test_a_beat_under_a_lost_claim_changes_nothing(session: Session, run: Run) -> None:
+    old = _claimed(session, run)
+    _silence(session, run)
+    assert service.requeue_stale(session, STALE) == [run.id]
+    new = _claimed(session, run)
+    assert new != old
+    assert service.beat(session, run.id, old, step=99, metrics=[("loss", 99, 1.0)]) is None
+    assert service.finish(session, run.id, old, RunState.SUCCEEDED) is None
+    assert service.release(session, run.id, old) is None
+    session.refresh(run)
+    assert (run.state, run.step, run.attempt) == (RunState.RUNNING, 0, 2)
+    assert session.scalars(select(RunMetric).where(RunMetric.run_id == run.id)).all() == []
+
+
+def test_a_silent_run_fails_with_a_sentence_after_its_last_attempt(session: Session, run: Run) -> None:
+    for _ in range(2):
+        _claimed(session, run)
+        _silence(session, run)
+        assert service.requeue_stale(session, STALE) == [run.id]
+    _claimed(session, run)
+    _silence(session, run)
+    assert service.requeue_stale(session, STALE) == []
+    session.refresh(run)
+    assert run.state is RunState.FAILED
+    assert run.error is not None
+    assert "fell silent" in run.error
+    assert run.ended_at is not None
+
+
+def test_a_live_run_is_left_alone(session: Session, run: Run) -> None:
+    _claimed(session, run)
+    assert service.requeue_stale(session, STALE) == []
+
+
+def test_a_silent_run_that_was_being_cancelled_is_cancelled(session: Session, run: Run) -> None:
+    _claimed(session, run)
+    service.request_cancel(session, run, None)
+    _silence(session, run)
+    assert service.requeue_stale(session, STALE) == []
+    session.refresh(run)
+    assert run.state is RunState.CANCELLED
+
+
+def test_cancel_of_a_waiting_run_is_immediate_and_of_a_running_one_asked_for(session: Session, run: Run) -> None:
+    assert service.request_cancel(session, run, None).state is RunState.CANCELLED
+    service.resume(session, run, None)
+    claim = _claimed(session, run)
+    assert service.request_cancel(session, run, None).state is RunState.CANCELLING
+    assert service.beat(session, run.id, claim, step=3) is RunState.CANCELLING
+    service.finish(session, run.id, claim, RunState.CANCELLED)
+    with pytest.raises(Conflict, match="it is cancelled"):
+        service.request_cancel(session, run, None)
+
+
+def test_resume_gives_fresh_attempts_and_refuses_what_has_not_ended_badly(session: Session, run: Run) -> None:
+    with pytest.raises(Conflict, match="only a failed or cancelled run"):
+        service.resume(session, run, None)
+    claim = _claimed(session, run)
+    service.finish(session, run.id, claim, RunState.FAILED, error="The disk is full.")
+    resumed = service.resume(session, run, None)
+    assert (resumed.state, resumed.error, resumed.attempt, resumed.max_attempts) == (RunState.QUEUED, None, 1, 4)
+
+
+def test_release_gives_the_attempt_back(session: Session, run: Run) -> None:
+    claim = _claimed(session, run)
+    released = service.release(session, run.id, claim)
+    assert released is not None
+    assert (released.state, released.attempt, released.claim) == (RunState.QUEUED, 0, None)
+    claim = _claimed(session, run)
+    service.request_cancel(session, run, None)
+    released = service.release(session, run.id, claim)
+    assert released is not None
+    assert released.state is RunState.CANCELLED
+
+
+def test_resend_sends_what_is_queued_once_per_interval(session: Session, run: Run) -> None:
+    assert service.resend_queued(session) == [run.id]
+    assert service.resend_queued(session) == []
+    session.execute(text("update run set sent_at = now() - interval '1 hour'"))
+    assert service.resend_queued(session) == [run.id]
+    _claimed(session, run)
+    session.execute(text("update run set sent_at = now() - interval '1 hour'"))
+    assert service.resend_queued(session) == []
+
+
+def test_a_clone_has_the_same_inputs_and_names_its_parent(session: Session, run: Run) -> None:
+    run.config = {"settings": {"seed": 3}}
+    copy = service.clone(session, run, None)
+    assert copy.id != run.id
+    assert (copy.parent_id, copy.kind, copy.config, copy.state) == (run.id, run.kind, run.config, RunState.QUEUED)
+
+
+STEPS = st.lists(
+    st.sampled_from(["claim", "beat", "succeed", "fail", "cancel", "resume", "release", "silence", "requeue"]),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_any_history_keeps_the_state_machine(session: Session, steps: list[str]) -> None:
+    """A run has a claim exactly while it is held, an end exactly when it ended, and never too many attempts."""
+    run = factories.run(session, factories.project(session), RunKind.REWARD)
+    claim = ""
+    for step in steps:
+        if step == "claim":
+            claimed = service.claim(session, run.id, "w", "cpu")
+            claim = claimed.claim if claimed is not None and claimed.claim else claim
+        elif step == "beat":
+            service.beat(session, run.id, claim, step=1)
+        elif step == "succeed":
+            service.finish(session, run.id, claim, RunState.SUCCEEDED)
+        elif step == "fail":
+            service.finish(session, run.id, claim, RunState.FAILED, error="It broke.")
+        elif step == "release":
+            service.release(session, run.id, claim)
+        elif step == "silence":
+            _silence(session, run)
+        elif step == "requeue":
+            service.requeue_stale(session, STALE)
+        else:
+            with suppress(Conflict):
+                {"cancel": service.request_cancel, "resume": service.resume}[step](session, run, None)
+        session.refresh(run)
+        assert (run.claim is not None) == (run.state in (RunState.RUNNING, RunState.CANCELLING))
+        assert (run.ended_at is not None) == (run.state in service.ENDED)
+        assert 0 <= run.attempt <= run.max_attempts
+        assert (run.error is not None) == (run.state is RunState.FAILED)
