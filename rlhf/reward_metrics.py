@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -44,7 +45,7 @@ def _by_length(right: Tensor, longer_by: Tensor) -> list[dict[str, Any]]:
     """Accuracy where the better answer is much shorter, shorter, alike, longer, much longer."""
     edges = (-math.inf, *LENGTH_EDGES, math.inf)
     rows: list[dict[str, Any]] = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         inside = (longer_by > low) & (longer_by <= high)
         bounds = {"from": None if low == -math.inf else int(low) + 1, "to": None if high == math.inf else int(high)}
         rows.append({**bounds, "pairs": int(inside.sum()), "accuracy": _share(right[inside])})

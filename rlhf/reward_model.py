@@ -51,7 +51,7 @@ class RewardModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.hf.device
+        return cast(torch.device, self.hf.device)
 
     @property
     def pad_id(self) -> int:
@@ -198,6 +198,7 @@ def load_reward_model(
     path: str | Path,
     *,
     dtype: torch.dtype = torch.float32,
+    autocast: torch.dtype | None = None,
     device: torch.device | str = "cpu",
     attention: str = "sdpa",
     max_length: int = 1 << 30,
@@ -214,7 +215,7 @@ def load_reward_model(
     file = Path(path) / HEADS_FILE
     if file.exists():
         _set_heads(hf, load_file(file)["weight"])
-    model = RewardModel(hf).to(device).eval()
+    model = RewardModel(hf, autocast).to(device).eval()
     model.probe_sharing(max_length)
     return model
 

@@ -120,7 +120,7 @@ class RewardTrainer:
         for number, bucket in enumerate(buckets):
             with self.processes.accumulate(self.wrapped, last=number == len(buckets) - 1):
                 loss, counts = self._loss(bucket, scale / total_weight)
-                (loss * self.processes.count).backward()  # wrapped models average over processes: undo it
+                torch.autograd.backward(loss * self.processes.count)  # wrapped models average over processes: undo it
             sums += torch.cat([loss.detach()[None], counts * scale])
         norm = self.processes.clip(self.wrapped, self.config.max_grad_norm)
         loss_value, right, margin, decided, norm_value = torch.cat([self.processes.sum(sums), norm[None]]).tolist()
@@ -190,10 +190,9 @@ class RewardTrainer:
         scores = torch.cat(parts).flatten()
         return float(scores.mean()), float(scores.std())
 
-    def _evaluate_and_compare(self, step: int) -> dict[str, float]:
+    def _evaluate_and_compare(self, step: int, holdout: EncodedPairs) -> dict[str, float]:
         """Holdout metrics as `eval_…`; keeps the weights if they are the best so far."""
-        assert self.holdout is not None
-        found = self.evaluate(self.holdout)
+        found = self.evaluate(holdout)
         loss = found["loss"]
         if self.state["best_loss"] is None or loss < self.state["best_loss"]:
             self.state |= {"best_loss": loss, "best_step": step, "evals_without_gain": 0}
@@ -236,7 +235,7 @@ class RewardTrainer:
         self.state = found
         return int(found["step"])
 
-    # ---- the run -------------------------------------------------------------------------------------------------------
+    # ---- the run -----------------------------------------------------------------------------------------------------
 
     def run(self, log: RunLog, start: int, stop: StopSignal) -> None:
         """All steps after `start`. Raises Interrupted after a signal, with a checkpoint written."""
@@ -244,9 +243,9 @@ class RewardTrainer:
         saved_at = time.monotonic()
         for step in range(start + 1, self.total_steps + 1):
             metrics = self.run_step(step)
-            evaluated = self.holdout is not None and (step % self.eval_every == 0 or step == self.total_steps)
-            if evaluated:
-                metrics |= self._evaluate_and_compare(step)
+            evaluated = step % self.eval_every == 0 or step == self.total_steps
+            if evaluated and self.holdout is not None:
+                metrics |= self._evaluate_and_compare(step, self.holdout)
             log.log(step, metrics)
             self.state["step"] = step
             stopping, due = self.processes.any(stop.requested, time.monotonic() - saved_at >= self.config.save_seconds)

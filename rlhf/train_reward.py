@@ -88,8 +88,8 @@ def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any, Any]:
             print(each, file=sys.stderr)
         for name, data in (("training", train), ("holdout", holdout)):
             if data is not None:
-                cut = f"{data.prompts_cut} prompts cut to {max_length} tokens, {len(data.too_long)} pairs too long and left out"
-                print(f"{name}: {len(data)} pairs; {cut}", file=sys.stderr)
+                cut = f"{data.prompts_cut} prompts cut to {max_length} tokens"
+                print(f"{name}: {len(data)} pairs, {cut}, {len(data.too_long)} too long left out", file=sys.stderr)
 
     seed_everything(config.seed)
     dtype = pick_dtype(config.dtype, processes.device)
@@ -157,7 +157,7 @@ def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any,
         beside = output / ".model.part"
         shutil.rmtree(beside, ignore_errors=True)
         trainer.model.save(beside, tokenizer, mean, std)
-        card = reward_card(to_dict(config), summary, found)
+        card = reward_card(to_dict(config) | {"learning_rate": config.peak_learning_rate}, summary, found)
         (beside / "README.md").write_text(card, encoding="utf-8")
         publish(beside, output / "model")
     return summary

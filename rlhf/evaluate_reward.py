@@ -1,0 +1,205 @@
+"""A finished reward model at work: measured on labelled pairs, or scoring the answers of a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from rlhf.config import Doc, Ge, Gt, InputError, Le, parse_config
+from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from rlhf.reward_batches import Group
+    from rlhf.reward_model import RewardModel
+
+ANSWERS_IN_A_ROW = 8  # of one prompt; longer rows spend on attention what they save on the prompt
+CHUNK = 512  # answers scored between two steps of the progress bar
+
+
+@dataclass(frozen=True)
+class EvaluateRewardConfig:
+    """Measures a reward model on labelled pairs."""
+
+    model: Annotated[str, Doc("Reward model: a folder.")]
+    data: Annotated[str, Doc("Preference pairs that it was not trained on: .jsonl, .jsonl.gz or .parquet.")]
+    json: Annotated[bool, Doc("Print one line of JSON.")] = False
+    max_length: Annotated[int, Gt(1), Doc("Tokens of prompt and answer; longer prompts are cut on the left.")] = 1024
+    max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse data with more unusable rows than this share.")] = 0.05
+    token_budget: Annotated[int, Gt(0), Doc("Tokens computed at once.")] = 4096
+    dtype: Annotated[DtypeName, Doc("Number format of the computation.")] = "auto"
+    device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Adds the reward model's score to rows of prompt and response."""
+
+    model: Annotated[str, Doc("Reward model: a folder.")]
+    data: Annotated[str, Doc('Rows {"prompt": text or messages, "response": text}: .jsonl or .jsonl.gz.')]
+    output: Annotated[str, Doc('Where the rows go, each with "score", and "score_std" of an ensemble.')]
+    max_length: Annotated[int, Gt(1), Doc("Tokens of prompt and answer; longer prompts are cut on the left.")] = 1024
+    max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse data with more unusable rows than this share.")] = 0.05
+    token_budget: Annotated[int, Gt(0), Doc("Tokens computed at once.")] = 4096
+    dtype: Annotated[DtypeName, Doc("Number format of the computation.")] = "auto"
+    device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
+
+
+def reward_main(argv: list[str]) -> None:
+    config = parse_config(EvaluateRewardConfig, argv, prog="python -m rlhf.evaluate reward")
+    found = evaluate_reward(config)
+    if config.json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    for name, value in found.items():
+        if not isinstance(value, list):
+            print(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
+    for row in found["accuracy_by_length"]:
+        print(f"better answer longer by {row['from']} to {row['to']} tokens: {row['accuracy']} of {row['pairs']}")
+
+
+def score_main(argv: list[str]) -> None:
+    print(json.dumps(score_file(parse_config(ScoreConfig, argv, prog="python -m rlhf.evaluate score"))))
+
+
+def _load(config: EvaluateRewardConfig | ScoreConfig) -> tuple[RewardModel, PreTrainedTokenizerBase, int]:
+    """Model, tokenizer and the longest sequence to give it."""
+    set_threads()
+    import torch
+
+    from rlhf.chat_format import load_tokenizer
+    from rlhf.reward_model import load_reward_model, position_limit
+
+    device = pick_device(config.device)
+    dtype = pick_dtype(config.dtype, device)
+    tokenizer = load_tokenizer(config.model)
+    max_length = min(config.max_length, position_limit(config.model))
+    autocast = None if dtype == torch.float32 else dtype
+    model = load_reward_model(config.model, autocast=autocast, device=device, max_length=max_length)
+    return model, tokenizer, max_length
+
+
+def evaluate_reward(config: EvaluateRewardConfig) -> dict[str, Any]:
+    """`reward_metrics.pair_metrics` of the model on the pairs, with mean and spread of its scores.
+
+    Raises InputError for a model or data that cannot be used.
+    """
+    from rlhf.data import load_pairs
+    from rlhf.reward_data import encode_pairs
+    from rlhf.reward_metrics import pair_metrics
+
+    pairs, report = load_pairs(config.data, max_bad_share=config.max_bad_share)
+    print(report, file=sys.stderr)
+    model, tokenizer, max_length = _load(config)
+    data = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share)
+    import torch
+
+    scores = torch.stack([part.mean(dim=1) for part in model.score(data.groups, config.token_budget)])
+    found = pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens)
+    return {"model": config.model, "data": config.data, **found, **_mean_and_std(scores.flatten().tolist())}
+
+
+def _mean_and_std(scores: list[float]) -> dict[str, float]:
+    import statistics
+
+    return {"score_mean": statistics.fmean(scores), "score_std": statistics.pstdev(scores)}
+
+
+def score_file(config: ScoreConfig) -> dict[str, Any]:
+    """Scores every row of the file; rows keep their order and other keys. Returns counts and the scores' mean, std.
+
+    A row that cannot be scored keeps its place with `"score": null` and the reason in "score_error".
+    The output appears whole, by a rename. Raises InputError for a model or data that cannot be used.
+    """
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    rows = list(_read(Path(config.data)))
+    model, tokenizer, max_length = _load(config)
+    groups, members = _group(rows, tokenizer, max_length)
+    bad = [row["score_error"] for row in rows if "score_error" in row]
+    if len(bad) > config.max_bad_share * len(rows) or not groups:
+        raise InputError(
+            f"{config.data}: {len(bad)} of {len(rows)} rows cannot be scored, the first: {(bad or ['?'])[0]}"
+        )
+    order = sorted(range(len(groups)), key=lambda i: -len(groups[i]))  # batches of like length across the whole file
+    with tqdm(total=len(rows) - len(bad), unit=" answers", mininterval=1.0) as bar:
+        for chunk in _chunks(order, groups):
+            for index, scores in zip(chunk, model.score([groups[i] for i in chunk], config.token_budget), strict=True):
+                for member, of_heads in zip(members[index], scores, strict=True):
+                    rows[member]["score"] = float(of_heads.mean())
+                    if len(of_heads) > 1:
+                        rows[member]["score_std"] = float(of_heads.std())
+                bar.update(len(members[index]))
+    output = Path(config.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_name(output.name + ".part")
+    with open(beside, "w", encoding="utf-8") as handle:
+        handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(beside, output)
+    found = [row["score"] for row in rows if row["score"] is not None]
+    return {"rows": len(rows), "scored": len(found), "output": str(output), **_mean_and_std(found)}
+
+
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    from rlhf.data import load_prompts
+
+    # Rows without a usable prompt stop the file: there is nothing to put a score beside.
+    for prompt in load_prompts(path, max_bad_share=0.0)[0]:
+        row = {**prompt.row, "score": None}
+        row["_messages"] = prompt.messages
+        yield row
+
+
+def _group(
+    rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[list[Group], list[list[int]]]:
+    """Rows of the same prompt together, a few answers to a group; notes "score_error" where a row does not fit.
+
+    Each prompt is cut for its own answer alone, so that a score does not depend on the other rows.
+    """
+    from rlhf.chat_format import encode_answer, encode_prompt, truncate_prompt
+    from rlhf.reward_batches import group_sequences
+
+    prompt_ids: dict[str, list[int]] = {}
+    by_prompt: dict[str, list[tuple[int, list[int]]]] = {}
+    for index, row in enumerate(rows):
+        messages = row.pop("_messages")
+        if not isinstance(row.get("response"), str):
+            row["score_error"] = f"row {index + 1} has no text as its response"
+            continue
+        answer = encode_answer(tokenizer, row["response"])
+        if len(answer) >= max_length:
+            row["score_error"] = f"row {index + 1} has an answer of {max_length} tokens or more"
+            continue
+        key = json.dumps(messages)
+        if key not in prompt_ids:
+            prompt_ids[key] = encode_prompt(tokenizer, messages)
+        prompt, _ = truncate_prompt(prompt_ids[key], max_length - len(answer))
+        by_prompt.setdefault(key, []).append((index, [*prompt, *answer]))
+    groups: list[Group] = []
+    members: list[list[int]] = []
+    for found in by_prompt.values():
+        for start in range(0, len(found), ANSWERS_IN_A_ROW):
+            part = found[start : start + ANSWERS_IN_A_ROW]
+            groups.append(group_sequences([sequence for _, sequence in part]))
+            members.append([index for index, _ in part])
+    return groups, members
+
+
+def _chunks(order: Iterable[int], groups: list[Group]) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    for index in order:
+        chunk.append(index)
+        if sum(len(groups[i].branches) for i in chunk) >= CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
