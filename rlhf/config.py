@@ -54,9 +54,7 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see --help)")
 
 
-def parse_config(
-    cls: type[T], argv: Sequence[str], *, prog: str | None = None, description: str | None = None
-) -> T:
+def parse_config(cls: type[T], argv: Sequence[str], *, prog: str | None = None, description: str | None = None) -> T:
     """Build `cls` from command-line flags; flags win over the file named by `--config`, that over the defaults.
 
     Flags are spelled as the fields (`--learning_rate`; hyphens are read as underscores), a bare boolean flag means
@@ -175,7 +173,7 @@ def _sentence(detail: Any) -> str:
     name = "_".join(str(part) for part in detail["loc"][:1])
     if detail["type"] == "missing":
         return f"--{name} is required"
-    message = detail["msg"].removeprefix("Value error, ")
+    message: str = detail["msg"].removeprefix("Value error, ")
     if not name:
         return message
     return f"--{name}: {message[0].lower()}{message[1:]} (given: {detail['input']!r})"

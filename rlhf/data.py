@@ -241,8 +241,8 @@ def _read_rows(path: str | Path) -> tuple[list[tuple[int, dict[str, Any]]], Data
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
     """Line numbers and parsed rows; None for broken JSON. Blank lines are no rows."""
-    opened = gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
-    with opened as file:
+    open_text = gzip.open if path.suffix == ".gz" else open
+    with open_text(path, "rt", encoding="utf-8-sig") as file:
         for line, text in enumerate(file, start=1):
             if text.strip():
                 try:

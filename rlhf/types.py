@@ -51,6 +51,45 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingSettings:
+    """How the tokens of an answer are drawn. Temperature 0 takes the most probable token (greedy).
+
+    Order: repetition penalty (over prompt and answer), temperature, top-k, top-p, min-p, as in transformers.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0  # 1 keeps all
+    top_k: int = 0  # 0 keeps all
+    min_p: float = 0.0  # keep tokens at least this times as probable as the most probable one
+    repetition_penalty: float = 1.0  # above 1 makes tokens that occurred less likely
+    max_new_tokens: int = 256
+    stop: tuple[str, ...] = ()  # texts that end an answer; the answer is cut before them
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1 or not 0 <= self.min_p <= 1:
+            raise ValueError("temperature and top_k must not be negative, top_p in (0, 1], min_p in [0, 1]")
+        if self.repetition_penalty <= 0 or self.max_new_tokens < 1 or "" in self.stop:
+            raise ValueError("repetition_penalty and max_new_tokens must be positive, stop strings not empty")
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature == 0
+
+    @property
+    def truncates(self) -> bool:
+        """Whether some tokens can never be drawn."""
+        return not self.greedy and (self.top_k > 0 or self.top_p < 1 or self.min_p > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How one answer is drawn: the same draw of the same prompt gives the same answer (float32, same model)."""
+
+    settings: SamplingSettings
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One answer drawn from a policy, as tokens.
 
@@ -65,7 +104,5 @@ class Sample:
     logprobs: list[float]
     finish_reason: FinishReason
     text: str  # without the end token, cut before a stop string
-    seed: int
-    prompt_index: int = 0
-    answer_index: int = 0
-    ended: bool = False  # the last of `answer_ids` is an end token
+    draw: Draw
+    ended: bool  # the last of `answer_ids` is an end token

@@ -1,0 +1,285 @@
+"""The decode loop: many answers at once, token by token, on a transformers model's own forward pass.
+
+    decoder = Decoder(model, tokenizer)
+    decoder.add(Request("a", prompt_ids, (Draw(settings, seed=1), Draw(settings, seed=2))))
+    while decoder.busy:
+        for event in decoder.step():
+            ...
+
+A request asks for one or more answers to one prompt. The prompt is computed once, its keys and values are copied for
+each answer, and every step draws one token for every unfinished answer; finished ones leave the batch and waiting
+requests take their place, so the batch stays full. Bulk sampling, PPO rollouts and a chat server all stand on this.
+The decoder knows no files, no strategy and no clock; it is to be used from one thread.
+"""
+
+from collections import deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+
+from rlhf.chat_format import decode_answer, end_token_ids
+from rlhf.config import InputError
+from rlhf.kv_cache import Slab
+from rlhf.picking import RowSettings, pick, uniforms
+from rlhf.text_stream import TextStream
+from rlhf.types import Draw, FinishReason, Sample
+
+_PREFILL_TOKENS = 4096  # prompts are computed in batches of at most this many tokens, padding included
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt and how each of the answers wanted is to be drawn."""
+
+    id: Hashable
+    prompt_ids: Sequence[int]
+    draws: tuple[Draw, ...]
+    stream: bool = False  # send a Piece whenever text is ready
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next piece of text of an unfinished answer; whole characters, and nothing that may begin a stop string."""
+
+    request: Request
+    answer_index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An answer is complete. The pieces of a streamed one, joined, are `sample.text`."""
+
+    request: Request
+    answer_index: int
+    sample: Sample
+
+
+Event = Piece | Finished
+
+
+@dataclass(slots=True)
+class _Row:
+    request: Request
+    answer_index: int
+    draw: Draw
+    uniforms: list[float]
+    max_new_tokens: int
+    position: int  # where in the sequence `token` stands, and at which column its keys will be written
+    token: int  # the last token, not yet computed
+    stream: TextStream | None
+    answer_ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+    ended: bool = False
+
+
+class Decoder:
+    """Decodes requests together; rows are answers, `max_rows` of them at once, `max_tokens` of cache in all."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_rows: int = 64,
+        max_tokens: int = 65_536,
+    ) -> None:
+        """The model must be in evaluation mode. Raises InputError where its kind of cache is not supported."""
+        self.model, self.tokenizer = model, tokenizer
+        self.max_rows, self.max_tokens = max_rows, max_tokens
+        self.device: torch.device = model.device
+        self.context: int | None = getattr(model.config, "max_position_embeddings", None)
+        self.end_ids = end_token_ids(tokenizer, getattr(model, "generation_config", None) or model.config)
+        self._slab = Slab(model.config, self.device)
+        self._waiting: deque[Request] = deque()
+        self._rows: list[_Row] = []
+        self._settings: RowSettings | None = None  # of the present rows
+        self._seen: Tensor | None = None  # (rows, vocabulary), only where a row has a repetition penalty
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._rows or self._waiting)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for room."""
+        return len(self._waiting)
+
+    def add(self, request: Request) -> None:
+        """Queue a request; it is taken up by a following step. Raises InputError where it can never fit."""
+        if not request.prompt_ids:
+            raise InputError("an empty prompt cannot be answered")
+        if self.context is not None and len(request.prompt_ids) >= self.context:
+            raise InputError(
+                f"the prompt has {len(request.prompt_ids)} tokens and leaves no room for an answer in the model's "
+                f"context of {self.context}; shorten it, or have it cut from the left"
+            )
+        answers, tokens = len(request.draws), self._reach(request)
+        if answers > self.max_rows or answers * tokens > self.max_tokens:
+            raise InputError(
+                f"{answers} answers of up to {tokens} tokens, prompt included, do not fit into max_rows="
+                f"{self.max_rows} and max_tokens={self.max_tokens}; raise these or ask for fewer or shorter answers"
+            )
+        self._waiting.append(request)
+
+    def cancel(self, request_id: Hashable) -> list[Event]:
+        """Drop a request, waiting or under way; its unfinished answers end here, with the reason "cancelled"."""
+        self._waiting = deque(request for request in self._waiting if request.id != request_id)
+        for row in self._rows:
+            if row.request.id == request_id:
+                row.finish_reason = "cancelled"
+        return self._remove_finished()
+
+    @torch.inference_mode()
+    def step(self) -> list[Event]:
+        """Take up what fits, draw one token for every answer, and tell what came of it."""
+        self._admit()
+        if not self._rows:
+            return []
+        tokens, logprobs = self._decode()
+        events: list[Event] = []
+        for row, token, logprob in zip(self._rows, tokens, logprobs, strict=True):
+            if piece := self._accept(row, token, logprob):
+                events.append(Piece(row.request, row.answer_index, piece))
+        return events + self._remove_finished()
+
+    def _reach(self, request: Request) -> int:
+        """The most columns an answer of this request can need."""
+        wanted = len(request.prompt_ids) + max(draw.settings.max_new_tokens for draw in request.draws)
+        return wanted if self.context is None else min(wanted, self.context)
+
+    def _admit(self) -> None:
+        taken: list[Request] = []
+        rows = len(self._rows)
+        columns = max((row.position + row.max_new_tokens - len(row.answer_ids) + 1 for row in self._rows), default=0)
+        longest = 0
+        while self._waiting:
+            request = self._waiting[0]
+            after = rows + len(request.draws)
+            reach = max(columns, self._reach(request))
+            padded = (len(taken) + 1) * max(longest, len(request.prompt_ids))
+            if after > self.max_rows or after * reach > self.max_tokens:
+                break
+            if taken and padded > _PREFILL_TOKENS:
+                self._prefill(taken, rows, columns)
+                taken, longest = [], 0
+            taken.append(self._waiting.popleft())
+            rows, columns, longest = after, reach, max(longest, len(request.prompt_ids))
+        if taken:
+            self._prefill(taken, rows, columns)
+
+    def _prefill(self, requests: list[Request], rows: int, columns: int) -> None:
+        """Compute all tokens of the prompts but the last; that one is every answer's first decoding step.
+
+        Padding stands on the right, where no real token of a causal model sees it, so no mask is needed.
+        """
+        lengths = [max(1, len(request.prompt_ids) - 1) for request in requests]
+        ids = torch.zeros(len(requests), max(lengths), dtype=torch.long)
+        for i, request in enumerate(requests):
+            ids[i, : lengths[i]] = torch.tensor(list(request.prompt_ids[: lengths[i]]))
+        cache = DynamicCache()
+        self.model(input_ids=ids.to(self.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        self._slab.reserve(rows, columns, cache)
+        for i, request in enumerate(requests):
+            known = len(request.prompt_ids) - 1
+            for answer_index, draw in enumerate(request.draws):
+                self._slab.put(len(self._rows), cache, i, known)
+                limit = min(draw.settings.max_new_tokens, self._reach(request) - known - 1)
+                wants_text = request.stream or bool(draw.settings.stop)
+                self._rows.append(
+                    _Row(
+                        request=request,
+                        answer_index=answer_index,
+                        draw=draw,
+                        uniforms=[] if draw.settings.greedy else uniforms(draw.seed, limit),
+                        max_new_tokens=limit,
+                        position=known,
+                        token=request.prompt_ids[-1],
+                        stream=TextStream(self.tokenizer, draw.settings.stop) if wants_text else None,
+                    )
+                )
+        self._settings = None
+
+    def _decode(self) -> tuple[list[int], list[float]]:
+        rows = self._rows
+        if self._settings is None:
+            self._settings = RowSettings.of([row.draw.settings for row in rows], self.device)
+            self._seen = self._seen_tokens() if self._settings.any_penalty else None
+        self._slab.set_positions([row.position for row in rows])
+        logits = self.model(
+            input_ids=torch.tensor([[row.token] for row in rows], device=self.device),
+            position_ids=self._slab.positions[:, None],
+            attention_mask=self._slab.mask(),
+            past_key_values=self._slab.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1]
+        drawn = [row.uniforms[len(row.answer_ids)] if row.uniforms else 0.0 for row in rows]
+        uniform = torch.tensor(drawn, dtype=torch.float64, device=self.device)
+        tokens, logprobs = pick(logits.float(), self._settings, uniform, self._seen)
+        if self._seen is not None:
+            self._seen.scatter_(1, tokens[:, None], True)
+        return tokens.tolist(), logprobs.tolist()
+
+    def _seen_tokens(self) -> Tensor:
+        size: Any = self.model.get_output_embeddings().weight.shape[0]
+        seen = torch.zeros(len(self._rows), size, dtype=torch.bool)
+        for i, row in enumerate(self._rows):
+            seen[i, [*row.request.prompt_ids, *row.answer_ids]] = True
+        return seen.to(self.device)
+
+    def _accept(self, row: _Row, token: int, logprob: float) -> str:
+        """Append a token to its answer, note whether that ends it, and return the text that is ready to be sent."""
+        row.token = token
+        row.position += 1
+        row.answer_ids.append(token)
+        row.logprobs.append(logprob)
+        piece = ""
+        if token in self.end_ids:
+            row.finish_reason, row.ended = "stop", True
+        elif row.stream is not None:
+            piece = row.stream.push(token)
+            if row.stream.stopped:
+                row.finish_reason = "stop"
+        if row.finish_reason is None and len(row.answer_ids) >= row.max_new_tokens:
+            row.finish_reason = "length"
+        if row.finish_reason and row.stream is not None:
+            piece += row.stream.flush()
+        return piece if row.request.stream else ""
+
+    def _remove_finished(self) -> list[Event]:
+        """Take finished rows out of the batch: the last row moves into each gap."""
+        events: list[Event] = []
+        for i in reversed(range(len(self._rows))):
+            row = self._rows[i]
+            if row.finish_reason is None:
+                continue
+            events.append(Finished(row.request, row.answer_index, self._sample(row)))
+            last = self._rows.pop()
+            if last is not row:
+                self._slab.move(len(self._rows), i, last.position)
+                self._rows[i] = last
+            self._settings = None
+        return events[::-1]
+
+    def _sample(self, row: _Row) -> Sample:
+        assert row.finish_reason is not None  # noqa: S101
+        if row.stream is not None:
+            text = row.stream.text
+        else:  # the same text: without the end token, without an unfinished character
+            ids = row.answer_ids[:-1] if row.ended else row.answer_ids
+            text = decode_answer(self.tokenizer, ids).rstrip("\ufffd")
+        return Sample(
+            prompt_ids=list(row.request.prompt_ids),
+            answer_ids=row.answer_ids,
+            logprobs=row.logprobs,
+            finish_reason=row.finish_reason,
+            text=text,
+            draw=row.draw,
+            ended=row.ended,
+        )

@@ -1,0 +1,116 @@
+"""Keys and values of many answers of different lengths, in one block of memory per layer.
+
+Row r of a slab holds its tokens in columns 0 … length-1. A decoding step writes each row's new token at that row's
+own length, so rows of any length share a batch, join it and leave it without anything being shifted or concatenated.
+This module knows no tokens and no sampling.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
+
+from rlhf.config import InputError
+
+_COLUMN_STEP = 128  # columns are allocated in multiples of this
+
+
+class SlabLayer(CacheLayerMixin):  # type: ignore[misc]
+    """One layer of a Slab, (rows, heads, columns, width): what transformers' attention asks for keys and values."""
+
+    is_sliding = False
+
+    def __init__(self, slab: "Slab") -> None:
+        super().__init__()
+        self.keys: Tensor | None = None
+        self.values: Tensor | None = None
+        self.slab = slab
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        raise RuntimeError("a slab is filled by Slab.put before it is decoded from")
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Store one new token a row, (rows, heads, 1, width), and return all keys and values up to the longest row."""
+        rows, columns, length = self.slab.row_index, self.slab.positions, self.slab.length
+        self.keys[rows, :, columns] = key_states[:, :, 0]
+        self.values[rows, :, columns] = value_states[:, :, 0]
+        return self.keys[: len(rows), :, :length], self.values[: len(rows), :, :length]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.slab.length, 0
+
+    def get_seq_length(self) -> int:
+        return self.slab.length - 1  # without the token now being decoded
+
+    def get_max_length(self) -> int:
+        return -1
+
+    def reserve(self, rows: int, columns: int, filled: DynamicLayer) -> None:
+        """Allocate that many rows and columns, shaped as a layer of a filled cache; what is stored stays."""
+        self.keys = _grown(self.keys, rows, columns, filled.keys)
+        self.values = _grown(self.values, rows, columns, filled.values)
+
+
+def _grown(old: Tensor | None, rows: int, columns: int, like: Tensor) -> Tensor:
+    # zeros, because a masked column still multiplies its values by zero, and zero times garbage may be NaN
+    new = like.new_zeros(rows, like.shape[1], columns, like.shape[3])
+    if old is not None:
+        new[: old.shape[0], :, : old.shape[2]] = old
+    return new
+
+
+class Slab:
+    """The cache of a batch under decoding. `cache` is what a model's forward takes as `past_key_values`."""
+
+    def __init__(self, config: Any, device: torch.device) -> None:
+        """Raises InputError for models whose state is not keys and values alone (Mamba, linear attention)."""
+        self.device = device
+        template = DynamicCache(config=config).layers
+        for layer in template:
+            if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
+                raise InputError(f"models with {type(layer).__name__} are not supported: only attention layers are")
+        self.windows = {getattr(layer, "sliding_window", None) for layer in template}
+        self.layers = [SlabLayer(self) for _ in template]
+        self.cache = Cache(layers=list(self.layers))
+        self.rows = self.columns = 0
+        self.set_positions([])
+
+    def set_positions(self, positions: list[int]) -> None:
+        """State at which column each row's next token is written; row i is the i-th of `positions`."""
+        self.positions = torch.tensor(positions, dtype=torch.long, device=self.device)
+        self.row_index = torch.arange(len(positions), device=self.device)
+        self.length = max(positions, default=0) + 1
+
+    def reserve(self, rows: int, columns: int, source: DynamicCache) -> None:
+        """Make room for at least that many, rows in powers of two; memory is touched only where it is filled."""
+        if rows > self.rows or columns > self.columns:
+            self.rows = max(1 << (rows - 1).bit_length(), self.rows)
+            self.columns = max(-(-columns // _COLUMN_STEP) * _COLUMN_STEP, self.columns)
+            for layer, filled in zip(self.layers, source.layers, strict=True):
+                layer.reserve(self.rows, self.columns, filled)
+
+    def put(self, row: int, source: DynamicCache, source_row: int, length: int) -> None:
+        """Copy the first `length` tokens of a prefilled row into row `row`."""
+        for layer, filled in zip(self.layers, source.layers, strict=True):
+            layer.keys[row, :, :length] = filled.keys[source_row, :, :length]
+            layer.values[row, :, :length] = filled.values[source_row, :, :length]
+
+    def move(self, source_row: int, row: int, length: int) -> None:
+        """Copy the first `length` tokens of one row over another one."""
+        for layer in self.layers:
+            layer.keys[row, :, :length] = layer.keys[source_row, :, :length]
+            layer.values[row, :, :length] = layer.values[source_row, :, :length]
+
+    def mask(self) -> Tensor | dict[str, Tensor]:
+        """Which columns each row may look at, (rows, 1, 1, length) bool; by kind of layer where the model has both."""
+        columns = torch.arange(self.length, device=self.device)
+        full = (columns <= self.positions[:, None])[:, None, None]
+        masks = {}
+        for window in self.windows:
+            if window is None:
+                masks["full_attention"] = full
+            else:
+                masks["sliding_attention"] = full & (columns > self.positions[:, None] - window)[:, None, None]
+        return next(iter(masks.values())) if len(masks) == 1 else masks
