@@ -1,0 +1,125 @@
+"""The folders of PPO: models loaded from them, the finished policy written to one.
+
+Knows transformers and peft; does not know how a policy is trained.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from rlhf.chat_format import first_line
+from rlhf.checkpoints import publish
+from rlhf.config import InputError
+from rlhf.model_card import card, table
+from rlhf.policy_model import PolicyModel, adapter_deltas, add_lora, frozen_copy
+from rlhf.policy_settings import PolicyConfig
+from rlhf.reward_model import RewardModel
+
+
+def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
+    """A causal language model for training: dropout off. Raises InputError where the folder holds none."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation="sdpa")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path} cannot be loaded as a language model: {first_line(error)}") from None
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return cast(PreTrainedModel, model.eval())
+
+
+def load_policy_model(
+    config: PolicyConfig, reward: RewardModel, *, same_tokens: bool, compute_dtype: torch.dtype
+) -> PolicyModel:
+    """Policy, reference and value model as the settings want them, on the CPU.
+
+    ``reward`` starts a separate value model where it reads the policy's tokens; otherwise the policy's own trunk does.
+    """
+    causal = load_causal(config.model, compute_dtype if config.use_peft else torch.float32)
+    value_trunk: Any = None
+    if config.value_model == "separate":
+        trunk = reward.hf.base_model if same_tokens else causal.base_model
+        value_trunk = copy.deepcopy(trunk).to(compute_dtype if config.use_peft else torch.float32)
+    if config.gradient_checkpointing:
+        for model in (causal, value_trunk):
+            if model is not None:
+                model.gradient_checkpointing_enable({"use_reentrant": False})
+    policy: Any = causal
+    reference = None
+    if config.use_peft:
+        torch.manual_seed(config.seed)  # the adapters' start is drawn
+        lora = {"rank": config.lora_r, "alpha": config.lora_alpha, "last_layers": config.lora_last_layers}
+        policy = add_lora(causal, **lora)
+        value_trunk = None if value_trunk is None else add_lora(value_trunk, **lora)
+    else:
+        reference = frozen_copy(causal, compute_dtype)
+    model = PolicyModel(
+        policy,
+        reference=reference,
+        value_trunk=value_trunk,
+        temperature=config.temperature,
+        head_chunk=config.head_chunk,
+        compute_dtype=compute_dtype,
+    )
+    if value_trunk is not None and same_tokens:
+        start_value_head(model, reward, normalize=config.normalize_scores)
+    return model.train(config.gradient_checkpointing)  # transformers checkpoints in training mode only
+
+
+@torch.no_grad()
+def start_value_head(model: PolicyModel, reward: RewardModel, *, normalize: bool) -> None:
+    """Lets the value head begin as the reward model's mean head, on the scale of the scores that are paid."""
+    mean = float(getattr(reward.hf.config, "mean", None) or 0.0) if normalize else 0.0
+    std = float(getattr(reward.hf.config, "std", None) or 1.0) if normalize else 1.0
+    model.value_head.weight.copy_(reward.head_weight().float().mean(dim=0, keepdim=True) / std)
+    model.value_head.bias.fill_(-mean / std)
+
+
+def save_policy(
+    output: Path, model: PolicyModel, tokenizer: PreTrainedTokenizerBase, config: PolicyConfig, readme: str
+) -> None:
+    """Writes ``output/model`` (merged, in the data type of the base) and, with LoRA, ``output/adapter``; whole or not."""
+    plain = load_causal(config.model, "auto")
+    parameters = dict(plain.named_parameters())
+    with torch.no_grad():
+        if config.use_peft:
+            for name, _, delta in adapter_deltas(model.causal):
+                parameters[name].add_(delta.to(parameters[name].device))
+        else:
+            for name, trained in model.causal.named_parameters():
+                parameters[name].copy_(trained)
+    beside = output / ".model.part"
+    shutil.rmtree(beside, ignore_errors=True)
+    plain.save_pretrained(beside)
+    tokenizer.save_pretrained(beside)
+    (beside / "README.md").write_text(readme, encoding="utf-8")
+    if config.use_peft:
+        adapter = output / ".adapter.part"
+        shutil.rmtree(adapter, ignore_errors=True)
+        model.policy.save_pretrained(adapter)
+        publish(adapter, output / "adapter")
+    publish(beside, output / "model")
+
+
+def policy_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """The README.md of a finished policy."""
+    intro = (
+        "A language model fine-tuned with PPO against a reward model. It is the best of the run by the holdout reward "
+        f"among those inside the KL budget, and was trained at temperature {settings['temperature']:g}: answers are "
+        "best drawn at that temperature, without top-k or top-p."
+    )
+    sections = {
+        "Run": table({name: value for name, value in settings.items() if name != "resume"}),
+        "Result": table({name: value for name, value in summary.items() if name != "model"}),
+    }
+    return card("Policy", settings["model"], ["text-generation", "ppo", "rlhf", "hone"], intro, sections)

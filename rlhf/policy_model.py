@@ -1,0 +1,238 @@
+"""The three models of PPO in one module: the policy, its frozen reference, and the value model.
+
+Sequences are prompt + answer, padded on the right: under causal attention no real token sees padding, so
+no mask and no position ids are needed. The language head runs on answer positions only. Everything that
+training changes lives in one `PolicyModel`, so that accelerate can wrap it whole. This module does not
+know rewards, losses or the sampler.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from rlhf.config import InputError
+
+Role = Literal["policy", "reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBatch:
+    """Conversations as ids, and where their answers are. N answer tokens in all, row after row."""
+
+    input_ids: Tensor  # (batch, length), right-padded with 0
+    rows: Tensor  # (N,) which conversation
+    positions: Tensor  # (N,) the position whose state the token was drawn in: the one before it
+    targets: Tensor  # (N,) the tokens drawn
+
+
+def answer_batch(
+    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], device: torch.device
+) -> AnswerBatch:
+    """Puts prompts and their answers (all of one token or more) into one right-padded batch."""
+    length = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
+    ids = torch.zeros(len(prompts), length, dtype=torch.long)
+    rows, positions = [], []
+    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        ids[row, : len(prompt) + len(answer)] = torch.tensor([*prompt, *answer])
+        rows += [row] * len(answer)
+        positions += range(len(prompt) - 1, len(prompt) + len(answer) - 1)
+    row_index, position_index = torch.tensor(rows), torch.tensor(positions)
+    targets = ids[row_index, position_index + 1]
+    return AnswerBatch(ids.to(device), row_index.to(device), position_index.to(device), targets.to(device))
+
+
+class _AnswerHead(torch.autograd.Function):
+    """log softmax(hidden @ weight.T / temperature) at the targets, and its entropy, chunk by chunk.
+
+    The probabilities of a chunk are used at once, for the gradient with respect to ``hidden``, and dropped: what
+    is kept is (N, width), never (N, vocabulary). Only a trained head computes its logits again, in backward.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float, chunk: int
+    ) -> tuple[Tensor, Tensor]:
+        log_probs = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        entropy = torch.empty_like(log_probs)
+        gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        for start in range(0, len(hidden), chunk):
+            part = slice(start, start + chunk)
+            logits = (hidden[part] @ weight.T).float().div_(temperature)
+            total = logits.logsumexp(dim=-1)
+            picked = targets[part, None]
+            log_probs[part] = logits.gather(1, picked).squeeze(1) - total
+            probs = (logits - total[:, None]).exp_()
+            entropy[part] = total - torch.linalg.vecdot(probs, logits)
+            if gradient is not None:
+                probs.neg_().scatter_add_(1, picked, torch.ones_like(picked, dtype=probs.dtype))
+                gradient[part] = (probs.to(weight.dtype) @ weight).div_(temperature)
+        ctx.save_for_backward(hidden, weight, targets, gradient)
+        ctx.temperature, ctx.chunk = temperature, chunk
+        ctx.mark_non_differentiable(entropy)
+        return log_probs, entropy
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+        hidden, weight, targets, gradient = ctx.saved_tensors
+        upstream = outputs[0][:, None]
+        for_hidden = gradient * upstream.to(gradient.dtype) if gradient is not None else None
+        if not ctx.needs_input_grad[1]:
+            return for_hidden, None, None, None, None
+        for_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
+        for start in range(0, len(hidden), ctx.chunk):
+            part = slice(start, start + ctx.chunk)
+            logits = (hidden[part] @ weight.T).float().div_(ctx.temperature)
+            slope = logits.softmax(dim=-1).neg_()
+            picked = targets[part, None]
+            slope.scatter_add_(1, picked, torch.ones_like(picked, dtype=slope.dtype))
+            slope.mul_(upstream[part] / ctx.temperature)
+            for_weight += slope.to(hidden.dtype).T @ hidden[part]
+        return for_hidden, for_weight.to(weight.dtype), None, None, None
+
+
+def answer_log_probs(
+    hidden: Tensor, weight: Tensor, targets: Tensor, *, temperature: float = 1.0, chunk: int = 256
+) -> tuple[Tensor, Tensor]:
+    """Log-probability of each target and entropy of its distribution, both (N,) float32, in nats.
+
+    ``hidden`` (N, width) and ``weight`` (vocabulary, width) in one data type; ``targets`` (N,). Memory: one chunk of
+    logits, chunk x vocabulary. The entropy carries no gradient.
+    """
+    log_probs, entropy = _AnswerHead.apply(hidden, weight, targets, temperature, chunk)
+    return log_probs, entropy
+
+
+class PolicyModel(nn.Module):
+    """Policy, reference and value model.
+
+    ``policy``: a causal language model, plain or wrapped by peft. ``reference``: a frozen copy, or None with peft,
+    where the policy with its adapters off is the reference. ``value_trunk``: a trunk of its own, or None for a value
+    head on the policy's trunk. ``compute_dtype``: bfloat16 runs the products of float32 weights in bfloat16.
+    """
+
+    def __init__(
+        self,
+        policy: Any,
+        *,
+        reference: Any | None,
+        value_trunk: Any | None,
+        temperature: float = 1.0,
+        head_chunk: int = 256,
+        compute_dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.policy, self.reference, self.value_trunk = policy, reference, value_trunk
+        self.temperature, self.head_chunk, self.compute_dtype = temperature, head_chunk, compute_dtype
+        check_head(self.causal)
+        source = value_trunk if value_trunk is not None else policy
+        self.value_head = nn.Linear(source.config.get_text_config().hidden_size, 1)
+        nn.init.zeros_(self.value_head.weight)
+        nn.init.zeros_(self.value_head.bias)
+
+    @property
+    def causal(self) -> Any:
+        """The policy as transformers knows it, adapters inside."""
+        return self.policy.get_base_model() if hasattr(self.policy, "get_base_model") else self.policy
+
+    def forward(self, batch: AnswerBatch, role: Role = "policy") -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities, entropies and values of the N answer tokens, each (N,) float32.
+
+        The reference has no values: None. Values are those of the states in which the tokens were drawn.
+        """
+        with self._precision(batch.input_ids.device):
+            if role == "reference":
+                with self._reference_model() as model:
+                    hidden = self._hidden(model.base_model, batch)
+                    return *self._head(model, hidden, batch.targets), None
+            hidden = self._hidden(self.causal.base_model, batch)
+            log_probs, entropy = self._head(self.causal, hidden, batch.targets)
+            state = hidden if self.value_trunk is None else self._hidden(self.value_trunk, batch)
+        values = nn.functional.linear(state.float(), self.value_head.weight, self.value_head.bias).squeeze(1)
+        return log_probs, entropy, values
+
+    def _hidden(self, trunk: Any, batch: AnswerBatch) -> Tensor:
+        states = trunk(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+        picked: Tensor = states[batch.rows, batch.positions]
+        return picked
+
+    def _head(self, model: Any, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        weight = model.get_output_embeddings().weight.to(self.compute_dtype)
+        hidden = hidden.to(self.compute_dtype)
+        return answer_log_probs(hidden, weight, targets, temperature=self.temperature, chunk=self.head_chunk)
+
+    def _precision(self, device: torch.device) -> Any:
+        if self.compute_dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(device.type, self.compute_dtype)
+
+    @contextmanager
+    def _reference_model(self) -> Iterator[Any]:
+        if self.reference is not None:
+            yield self.reference
+        else:
+            with self.policy.disable_adapter():
+                yield self.causal
+
+
+def check_head(model: Any) -> None:
+    """Refuses models whose logits are more than hidden @ weight.T: their log-probabilities would be wrong."""
+    head = model.get_output_embeddings()
+    config = model.config.get_text_config()
+    scaled = [name for name in ("final_logit_softcapping", "logit_scale", "logits_scaling") if getattr(config, name, None)]
+    if head is None or getattr(head, "bias", None) is not None or scaled:
+        what = scaled[0] if scaled else "a head with a bias"
+        raise InputError(f"PPO does not support this kind of model yet: {config.model_type} has {what}")
+
+
+def add_lora(model: Any, *, rank: int, alpha: int, last_layers: int | None = None) -> Any:
+    """The model with LoRA adapters (Hu et al. 2021), in float32, in its linear layers but the head; base frozen.
+
+    ``last_layers``: adapt only so many layers at the end, so that no gradient flows below them.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    count = model.config.get_text_config().num_hidden_layers
+    chosen = None if last_layers is None else list(range(max(count - last_layers, 0), count))
+    settings = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear", layers_to_transform=chosen
+    )
+    wrapped = get_peft_model(model, settings)
+    for parameter in wrapped.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return wrapped
+
+
+def frozen_copy(model: Any, dtype: torch.dtype) -> Any:
+    """A copy that is never trained, in ``dtype``."""
+    return copy.deepcopy(model).to(dtype).requires_grad_(False).eval()
+
+
+def adapter_deltas(trained: nn.Module) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """(name of the weight in the plain model, frozen weight, what the adapter adds to it), for each adapted layer."""
+    from peft.tuners.lora import LoraLayer
+
+    for name, layer in trained.named_modules():
+        if isinstance(layer, LoraLayer):
+            yield f"{name}.weight", layer.get_base_layer().weight, layer.get_delta_weight("default")
+
+
+@torch.no_grad()
+def copy_weights(trained: Any, plain: Any) -> None:
+    """Writes the trained causal model's weights, adapters merged, into ``plain`` (same shape, its own dtype).
+
+    ``trained``: `PolicyModel.causal`. With adapters, only the adapted layers are written: the rest is equal already.
+    """
+    target = dict(plain.named_parameters())
+    adapted = False
+    for name, weight, delta in adapter_deltas(trained):
+        adapted = True
+        target[name].copy_(weight.float() + delta.float())
+    if not adapted:
+        for name, parameter in trained.named_parameters():
+            target[name].copy_(parameter)

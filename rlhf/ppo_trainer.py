@@ -1,0 +1,322 @@
+"""The training of a policy by PPO, update by update; what an update does depends on settings, seed and its number only.
+
+An update draws answers, pays them, and takes `num_ppo_epochs` times `num_mini_batches` optimiser steps. This module
+knows models and prompts as objects, and no files but its checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import AdamW
+
+from rlhf import ppo
+from rlhf.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
+from rlhf.config import InputError, Interrupted, RunFailed
+from rlhf.experience import Experience, make_experience, rollout_metrics, sample_rows
+from rlhf.picking import answer_seed
+from rlhf.policy_model import PolicyModel, answer_batch
+from rlhf.policy_settings import PolicyConfig, fixed_settings
+from rlhf.processes import Processes
+from rlhf.progress import RunLog
+from rlhf.reward_batches import length_buckets
+from rlhf.rollouts import RolloutMaker, Task
+from rlhf.runtime import StopSignal
+
+BEST = "best"  # folder of the best policy so far
+
+
+class PPOTrainer:
+    """Trains ``model`` in place.
+
+    ``refresh()`` brings the sampler to the model's present weights; ``make(tasks)`` makes rollouts with it. ``prompts``
+    and ``holdout`` are tasks whose seeds are still to be chosen.
+    """
+
+    def __init__(
+        self,
+        config: PolicyConfig,
+        model: PolicyModel,
+        make: RolloutMaker,
+        refresh: Callable[[], None],
+        prompts: Sequence[Task],
+        holdout: Sequence[Task],
+        processes: Processes,
+    ) -> None:
+        self.config, self.model, self.make, self.refresh = config, model, make, refresh
+        self.prompts, self.holdout, self.processes = prompts, holdout[: config.eval_size], processes
+        policy = [p for p in model.policy.parameters() if p.requires_grad]
+        own = {id(p) for p in policy}
+        value = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
+        rate = config.peak_learning_rate
+        self.optimizer = AdamW(
+            [{"params": policy, "peak": rate}, {"params": value, "peak": config.value_learning_rate or rate}],
+            lr=rate,
+            betas=(config.adam_beta1, config.adam_beta2),
+            eps=config.adam_epsilon,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.wrapped, self.step_optimizer = processes.wrap(model, self.optimizer)
+        self.state: dict[str, Any] = {
+            "settings": fixed_settings(config),
+            "data": digest([prompts, self.holdout]),
+            "update": 0,
+            "beta": config.beta,
+            "skipped": 0,
+            "kl": 0.0,
+            "reward_before": None,
+            "best_step": None,
+            "best_reward": None,
+            "best_kl": None,
+            "stop_reason": None,
+        }
+
+    # ---- one update ----------------------------------------------------------------------------------------------
+
+    def step(self, update: int) -> tuple[dict[str, float], Experience]:
+        """Update number ``update``, from 1: rollouts, rewards, advantages, optimiser steps. Returns its metrics."""
+        beta = self.state["beta"]
+        experience = make_experience(self.make(self.tasks(update)), self.config, beta)
+        rate = ppo.linear_decay(update - 1, self.config.updates)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+        losses = self.optimise(update, experience)
+        self.refresh()
+        metrics = rollout_metrics(experience, beta) | losses
+        metrics |= {
+            "beta": beta,
+            "lr": self.config.peak_learning_rate * rate,
+            "episode": float(update * self.config.batch_size),
+            "val/skipped_steps": float(self.state["skipped"]),
+        }
+        self.state["kl"] = metrics["objective/kl"]
+        if self.config.adaptive_kl:
+            self.state["beta"] = ppo.adapt_beta(
+                beta,
+                metrics["objective/kl"],
+                target=self.config.kl_target,
+                episodes=self.config.batch_size,
+                horizon=self.config.kl_horizon,
+            )
+        return metrics, experience
+
+    def tasks(self, update: int) -> list[Task]:
+        """The prompts of an update: the next of a shuffled pass; each with a seed of its own."""
+        size, count = self.config.batch_size, len(self.prompts)
+        chosen = []
+        for episode in range((update - 1) * size, update * size):
+            turn, place = divmod(episode, count)
+            if place == 0 or not chosen:
+                order = torch.randperm(count, generator=generator(self.config.seed, turn)).tolist()
+            task = self.prompts[order[place]]
+            chosen.append(Task(task.messages, task.prompt_ids, answer_seed(self.config.seed, episode, 0)))
+        return chosen
+
+    def optimise(self, update: int, experience: Experience) -> dict[str, float]:
+        """All optimiser steps of an update; ends early where the policy has moved too far from the rollouts'."""
+        rows = len(experience.rollouts)
+        found: list[dict[str, float]] = []
+        for epoch in range(self.config.num_ppo_epochs):
+            order = torch.randperm(rows, generator=generator(self.config.seed, update, epoch))
+            for part in order.tensor_split(self.config.num_mini_batches):
+                found.append(self.optimiser_step(experience, part.tolist()))
+                limit = self.config.max_approx_kl
+                if limit is not None and found[-1]["policy/approxkl_avg"] > limit:
+                    return average(found) | {"val/optimiser_steps": float(len(found))}
+        return average(found) | {"val/optimiser_steps": float(len(found))}
+
+    def optimiser_step(self, experience: Experience, rows: list[int]) -> dict[str, float]:
+        """One minibatch: gradients of the mean over its real tokens, however it is cut into forward passes."""
+        config, device = self.config, self.processes.device
+        tokens = int(experience.mask[rows].sum())
+        self.step_optimizer.zero_grad()
+        sums = torch.zeros(6, device=device)
+        shares = self.shares(experience, rows)
+        for number, (bucket, scale) in enumerate(shares):
+            part = [experience.rollouts[i] for i in bucket]
+            batch = answer_batch([r.prompt_ids for r in part], [r.answer_ids for r in part], device)
+            real = experience.mask[bucket]
+            old, old_values, advantages, returns = (
+                tensor[bucket][real].to(device)
+                for tensor in (experience.log_probs, experience.values, experience.advantages, experience.returns)
+            )
+            with self.processes.accumulate(self.wrapped, last=number == len(shares) - 1):
+                log_probs, _, values = self.wrapped(batch)
+                policy_loss = ppo.policy_loss(log_probs, old, advantages, clip=config.cliprange).sum()
+                value_loss = ppo.value_loss(values, old_values, returns, clip=config.cliprange_value).sum()
+                loss = (policy_loss + config.vf_coef * value_loss) * (scale / tokens)
+                (loss * self.processes.count).backward()  # wrapped models average over processes: undo it
+            with torch.no_grad():
+                log_ratio = ppo.log_ratio(log_probs, old)
+                sums += scale * torch.stack(
+                    [
+                        policy_loss,
+                        value_loss,
+                        log_ratio.square().sum() / 2,
+                        ppo.ratio_clipped(log_probs, old, advantages, clip=config.cliprange).sum(),
+                        ppo.value_clipped(values, old_values, returns, clip=config.cliprange_value).sum(),
+                        log_ratio.exp().sum(),
+                    ]
+                )
+        norm = self.processes.clip(self.wrapped, config.max_grad_norm)
+        means = (self.processes.sum(sums) / tokens).tolist()
+        self.update_unless_bad([*means, float(norm)])
+        names = ("loss/policy_avg", "loss/value_avg", "policy/approxkl_avg", "policy/clipfrac_avg", "val/clipfrac_avg")
+        return dict(zip((*names, "val/ratio"), means, strict=True)) | {"grad_norm": float(norm)}
+
+    def shares(self, experience: Experience, rows: list[int]) -> list[tuple[list[int], float]]:
+        """This process's part of a minibatch as (bucket of like length, weight), as many as in any other process.
+
+        Every process sees all rollouts and so plans for all. One with less to do repeats a bucket with weight 0,
+        for the processes must meet in every pass.
+        """
+        lengths = {i: len(experience.rollouts[i]) for i in rows}
+        longest_first = sorted(rows, key=lambda i: (-lengths[i], i))
+        plans = []
+        for rank in range(self.processes.count):
+            mine = longest_first[rank :: self.processes.count]
+            buckets = length_buckets([lengths[i] for i in mine], self.config.token_budget)
+            plans.append([([mine[i] for i in bucket], 1.0) for bucket in buckets])
+        most = max(map(len, plans))
+        plan = plans[self.processes.rank]
+        return plan + [(longest_first[-1:], 0.0)] * (most - len(plan))
+
+    def update_unless_bad(self, numbers: list[float]) -> None:
+        """An optimiser step, or none where a loss or the gradient is not finite; too many of those end the run."""
+        if all(map(math.isfinite, numbers)):
+            self.step_optimizer.step()
+            return
+        self.state["skipped"] += 1
+        if self.state["skipped"] > self.config.max_skipped_steps:
+            kept = latest_checkpoint(Path(self.config.output))
+            raise RunFailed(
+                f"loss or gradient was not finite in {self.state['skipped']} steps; the last good checkpoint is "
+                f"{kept or 'none, for the run had just begun'}; lower --learning_rate or look at the reward model"
+            )
+
+    # ---- holdout -------------------------------------------------------------------------------------------------
+
+    def evaluate(self) -> dict[str, float]:
+        """Reward and KL on the holdout prompts, with the same seeds each time."""
+        seed = self.config.seed + 1
+        tasks = [Task(t.messages, t.prompt_ids, answer_seed(seed, i, 1)) for i, t in enumerate(self.holdout)]
+        experience = make_experience(self.make(tasks), self.config, self.state["beta"])
+        found = rollout_metrics(experience, self.state["beta"])
+        return {
+            "eval/reward": found["objective/scores"],
+            "eval/kl": found["objective/kl"],
+            "eval/finished": found["val/num_eos_tokens"] / len(tasks),
+            "eval/answer_tokens": found["val/answer_tokens"],
+        }
+
+    def evaluate_and_compare(self, update: int) -> dict[str, float]:
+        """Holdout metrics; keeps the policy where it is the best so far inside the KL budget."""
+        found = self.evaluate()
+        reward, kl = found["eval/reward"], found["eval/kl"]
+        if update == 0:
+            self.state["reward_before"] = reward
+        inside = update == 0 or kl <= self.config.kl_budget
+        if inside and (self.state["best_reward"] is None or reward > self.state["best_reward"]):
+            self.state |= {"best_step": update, "best_reward": reward, "best_kl": kl}
+            self.save(Path(self.config.output) / BEST, update, whole=False)
+        if not inside:
+            self.state["stop_reason"] = "kl_budget"
+        return found
+
+    # ---- checkpoints ---------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path, update: int, whole: bool = True) -> None:
+        """A checkpoint of everything, or of the policy alone."""
+        if self.processes.main:
+            save_checkpoint(
+                folder,
+                update,
+                modules={"model": self.model} if whole else {"policy": self.model.policy},
+                optimizers={"adamw": self.optimizer} if whole else {},
+                generators={},
+                state=self.state,
+                keep=1 if whole else 2,
+            )
+        self.processes.wait()
+
+    def resume(self) -> int:
+        """Goes back to the newest checkpoint; returns its update, 0 where there is none.
+
+        Raises InputError when settings or prompts are not those the checkpoint was made with.
+        """
+        path = latest_checkpoint(Path(self.config.output))
+        if path is None:
+            return 0
+        found = load_checkpoint(
+            path, modules={"model": self.model}, optimizers={"adamw": self.optimizer}, generators={}
+        )
+        changed = [key for key, value in self.state["settings"].items() if found["settings"].get(key) != value]
+        if changed or found["data"] != self.state["data"]:
+            what = ", ".join(f"--{key}" for key in changed) or "the prompts"
+            raise InputError(f"{what} changed since {path}: resume with what the run began with, or use a new --output")
+        self.state = found
+        self.refresh()
+        return int(found["update"])
+
+    def take_best(self) -> None:
+        """Brings the policy back to the best evaluation inside the KL budget."""
+        best = Path(self.config.output) / BEST / f"checkpoint-{self.state['best_step']}"
+        load_checkpoint(best, modules={"policy": self.model.policy}, optimizers={}, generators={})
+        self.refresh()
+
+    # ---- the run -------------------------------------------------------------------------------------------------
+
+    def run(self, log: RunLog, start: int, stop: StopSignal) -> None:
+        """All updates after ``start``. Raises Interrupted after a signal, with a checkpoint written."""
+        output, config = Path(self.config.output), self.config
+        self.refresh()
+        if start == 0 and self.state["reward_before"] is None:
+            log.log(0, self.evaluate_and_compare(0))
+            self.save(output, 0)
+        saved_at = time.monotonic()
+        for update in range(start + 1, config.updates + 1):
+            if self.state["stop_reason"]:
+                break
+            metrics, experience = self.step(update)
+            over = metrics["objective/kl"] > config.kl_budget
+            evaluated = update % config.eval_steps == 0 or update == config.updates or over
+            if evaluated:
+                metrics |= self.evaluate_and_compare(update)
+            log.log(update, metrics)
+            if update % config.sample_steps == 0 or update == 1:
+                log.samples(update, sample_rows(experience, config.samples_shown))
+            self.state["update"] = update
+            stopping, due = self.processes.any(stop.requested, time.monotonic() - saved_at >= config.save_seconds)
+            if stopping or due or evaluated:
+                self.save(output, update)
+                saved_at = time.monotonic()
+            if stopping and update < config.updates:
+                raise Interrupted(f"stopped after update {update} of {config.updates}; start again with --resume")
+        self.take_best()
+
+
+# ---- small things ------------------------------------------------------------------------------------------------
+
+
+def average(found: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric over the optimiser steps of an update."""
+    return {name: sum(row[name] for row in found) / len(found) for name in found[0]}
+
+
+def generator(*key: int) -> torch.Generator:
+    """A generator that depends on nothing but the key."""
+    return torch.Generator().manual_seed(answer_seed(*(key + (0, 0))[:3], attempt=len(key)))
+
+
+def digest(groups: Sequence[Sequence[Task]]) -> str:
+    """A name for the prompts, so that a run goes on only with those it began with."""
+    text = json.dumps([[task.prompt_ids for task in group] for group in groups])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

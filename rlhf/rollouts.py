@@ -1,0 +1,184 @@
+"""Rollouts: answers of the policy to a batch of prompts, scored, with all that PPO needs to know of them.
+
+Joins the sampler, the reward model and the policy model; knows no loss and no optimiser. With several processes
+each answers its share of the prompts, and all of them end with all rollouts, so that every process plans the
+same minibatches. Seeds belong to prompts: the answers do not depend on how they were spread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from rlhf.chat_format import encode_answer, encode_prompt, end_of_turn_id, truncate_prompt
+from rlhf.decoding import Decoder, Request
+from rlhf.policy_model import PolicyModel, answer_batch, copy_weights
+from rlhf.processes import Processes
+from rlhf.reward_batches import Group, length_buckets
+from rlhf.reward_model import RewardModel
+from rlhf.sampling import completed
+from rlhf.types import Draw, Messages, Sample, SamplingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One answer. The tensors have one float32 entry for each of its T tokens and lie on the CPU."""
+
+    messages: Messages
+    prompt_ids: list[int]
+    answer_ids: list[int]
+    text: str
+    finished: bool  # the answer ends with an end token
+    score: float  # the reward model's, normalised, before clip and penalty
+    log_probs: Tensor
+    reference: Tensor
+    values: Tensor
+    entropy: Tensor
+
+    def __len__(self) -> int:
+        return len(self.prompt_ids) + len(self.answer_ids)
+
+
+def answer_mask(rollouts: Sequence[Rollout]) -> Tensor:
+    """(batch, longest answer), True on real tokens."""
+    lengths = torch.tensor([len(rollout.answer_ids) for rollout in rollouts])
+    return torch.arange(int(lengths.max()))[None] < lengths[:, None]
+
+
+def padded(parts: Sequence[Tensor]) -> Tensor:
+    """Token-wise tensors of several answers as one, (batch, longest answer), 0 on padding."""
+    return torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True)
+
+
+class Scorer:
+    """The reward model's scores of sampled answers, as (batch,) float32.
+
+    Where policy and reward model share their tokenizer and chat template the sampled ids are scored as they are, closed
+    by the end token; otherwise conversation and text are encoded once more, by the reward model's tokenizer.
+    """
+
+    def __init__(
+        self,
+        reward: RewardModel,
+        reward_tokenizer: PreTrainedTokenizerBase,
+        policy_tokenizer: PreTrainedTokenizerBase,
+        *,
+        normalize: bool = True,
+        token_budget: int = 4096,
+    ) -> None:
+        self.reward, self.tokenizer, self.token_budget = reward, reward_tokenizer, token_budget
+        self.same_tokens = same_tokenizer(policy_tokenizer, reward_tokenizer)
+        self.end = end_of_turn_id(reward_tokenizer)
+        config = reward.hf.config
+        self.mean = float(getattr(config, "mean", None) or 0.0) if normalize else 0.0
+        self.std = float(getattr(config, "std", None) or 1.0) if normalize else 1.0
+
+    def __call__(self, conversations: Sequence[Messages], samples: Sequence[Sample]) -> Tensor:
+        groups = [self._group(messages, sample) for messages, sample in zip(conversations, samples, strict=True)]
+        heads = torch.cat(self.reward.score(groups, self.token_budget))
+        return (heads.mean(dim=1) - self.mean) / self.std
+
+    def _group(self, messages: Messages, sample: Sample) -> Group:
+        if self.same_tokens:
+            words = sample.answer_ids[:-1] if sample.ended else sample.answer_ids
+            return Group([], [[*sample.prompt_ids, *words, self.end]])
+        answer = encode_answer(self.tokenizer, sample.text)
+        room = max(getattr(self.reward.hf.config, "max_position_embeddings", 1 << 30) - len(answer), 1)
+        prompt, _ = truncate_prompt(encode_prompt(self.tokenizer, messages), room)
+        return Group([], [[*prompt, *answer]])
+
+
+def same_tokenizer(policy: PreTrainedTokenizerBase, reward: PreTrainedTokenizerBase) -> bool:
+    """Do both read conversations as the same ids? The reward model's may know more tokens, such as a pad of its own."""
+    same_words = policy.get_vocab().items() <= reward.get_vocab().items()
+    return same_words and policy.chat_template == reward.chat_template
+
+
+class Sampler:
+    """Draws answers with the weights the policy had at the last `refresh`.
+
+    ``plain`` is a causal model in the number format of decoding: the policy itself where that is one, or else a copy
+    into which `refresh` writes the weights, adapters merged. Nothing is truncated, so that the log-probabilities
+    of training are those of the distribution the answers came from.
+    """
+
+    def __init__(
+        self, model: PolicyModel, plain: Any, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings
+    ) -> None:
+        self.model, self.plain, self.tokenizer, self.settings = model, plain, tokenizer, settings
+
+    def refresh(self) -> None:
+        if self.plain is not self.model.causal:
+            copy_weights(self.model.causal, self.plain)
+
+    def __call__(self, tasks: Sequence["Task"]) -> list[Sample]:
+        """One answer to each prompt, in their order."""
+        was_training = self.plain.training
+        decoder = Decoder(self.plain.eval(), self.tokenizer)
+        for i in sorted(range(len(tasks)), key=lambda i: -len(tasks[i].prompt_ids)):
+            decoder.add(Request(i, tasks[i].prompt_ids, (Draw(self.settings, tasks[i].seed),)))
+        samples = {request.id: answers[0] for request, answers in completed(decoder)}
+        self.plain.train(was_training)
+        return [samples[i] for i in range(len(tasks))]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One prompt to be answered: its ids, cut to length, and the seed of its answer."""
+
+    messages: Messages
+    prompt_ids: list[int]
+    seed: int
+
+
+class RolloutMaker:
+    """Makes rollouts: samples, scores, and reads log-probabilities, reference and values off the model."""
+
+    def __init__(
+        self,
+        model: PolicyModel,
+        sampler: Sampler,
+        scorer: Scorer,
+        processes: Processes,
+        *,
+        token_budget: int,
+    ) -> None:
+        self.model, self.sampler, self.scorer, self.processes = model, sampler, scorer, processes
+        self.token_budget = token_budget
+
+    def __call__(self, tasks: Sequence[Task]) -> list[Rollout]:
+        """Rollouts of all tasks, in their order, the same in every process."""
+        rank, count = self.processes.rank, self.processes.count
+        own = self._answer(tasks[rank::count])
+        if count == 1:
+            return own
+        from accelerate.utils import gather_object
+
+        shares: list[list[Rollout]] = gather_object([own])
+        merged: list[Rollout] = [shares[i % count][i // count] for i in range(len(tasks))]
+        return merged
+
+    @torch.no_grad()
+    def _answer(self, tasks: Sequence[Task]) -> list[Rollout]:
+        samples = self.sampler(tasks)
+        scores = self.scorer([task.messages for task in tasks], samples)
+        found: list[Rollout | None] = [None] * len(tasks)
+        lengths = [len(s.prompt_ids) + len(s.answer_ids) for s in samples]
+        for bucket in length_buckets(lengths, self.token_budget):
+            part = [samples[i] for i in bucket]
+            batch = answer_batch(
+                [s.prompt_ids for s in part], [s.answer_ids for s in part], self.processes.device
+            )
+            log_probs, entropy, values = self.model(batch)
+            reference, _, _ = self.model(batch, role="reference")
+            sizes = [len(s.answer_ids) for s in part]
+            columns = zip(*(t.cpu().split(sizes) for t in (log_probs, reference, values, entropy)), strict=True)
+            for i, tensors in zip(bucket, columns, strict=True):
+                s, task = samples[i], tasks[i]
+                found[i] = Rollout(
+                    task.messages, s.prompt_ids, s.answer_ids, s.text, s.ended, float(scores[i]), *tensors
+                )
+        return [rollout for rollout in found if rollout is not None]

@@ -1,0 +1,189 @@
+"""`python -m rlhf.train_policy`: from a policy, a reward model and prompts to a better policy in a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from rlhf.config import InputError, parse_config, run_cli, to_dict
+from rlhf.policy_settings import PolicyConfig
+from rlhf.runtime import set_threads
+
+FINISHED = "summary.json"
+
+
+def main(argv: list[str]) -> None:
+    """The command line; see `rlhf.config.run_cli` for how outcomes become exit codes."""
+    train_policy(parse_config(PolicyConfig, argv, prog="python -m rlhf.train_policy"))
+
+
+def train_policy(config: PolicyConfig) -> dict[str, Any]:
+    """Trains and returns the summary, which is also the last line on stdout and `summary.json` in the output folder.
+
+    Raises InputError for settings or data that cannot be used, RunFailed where training goes wrong, Interrupted
+    after a signal (with a checkpoint).
+    """
+    set_threads()
+    from contextlib import nullcontext
+
+    from rlhf.checkpoints import clear_checkpoints, output_lock
+    from rlhf.ppo_trainer import BEST
+    from rlhf.processes import Processes
+    from rlhf.progress import RunLog
+    from rlhf.runtime import StopSignal
+
+    output = Path(config.output)
+    processes = Processes(config.device)
+    with output_lock(output) if processes.main else nullcontext(), StopSignal() as stop:
+        if config.resume and (output / FINISHED).exists() and (output / "model").exists():
+            summary: dict[str, Any] = json.loads((output / FINISHED).read_text())
+            print(json.dumps(summary))  # a task that is delivered twice finds its work done
+            return summary
+        if not config.resume and processes.main:
+            for folder in (output, output / BEST):
+                clear_checkpoints(folder)
+            for name in ("model", "adapter"):
+                shutil.rmtree(output / name, ignore_errors=True)
+            (output / FINISHED).unlink(missing_ok=True)
+        processes.wait()
+        trainer, tokenizer = _prepare(config, processes)
+        start = trainer.resume()
+        with RunLog(output, config.updates, "update", config.report_to, start, active=processes.main) as log:
+            trainer.run(log, start, stop)
+            summary = _finish(config, trainer, tokenizer, log.seconds)
+            log.finish(summary)
+        if processes.main:
+            clear_checkpoints(output)
+            shutil.rmtree(output / BEST, ignore_errors=True)
+    return summary
+
+
+def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
+    """Prompts, tokenizers, models and trainer; everything that can be wrong with what was given is found here."""
+    import copy
+
+    import torch
+
+    from rlhf.chat_format import load_tokenizer
+    from rlhf.policy_files import load_policy_model
+    from rlhf.ppo_trainer import PPOTrainer
+    from rlhf.reward_model import load_reward_model
+    from rlhf.rollouts import RolloutMaker, Sampler, Scorer, same_tokenizer
+    from rlhf.runtime import pick_dtype, seed_everything
+    from rlhf.types import SamplingSettings
+
+    seed_everything(config.seed)
+    tokenizer = load_tokenizer(config.model)
+    prompts, holdout = _load_tasks(config, tokenizer, report=processes.main)
+    dtype = pick_dtype(config.dtype, processes.device)
+    reward_tokenizer = load_tokenizer(config.reward)
+    reward = load_reward_model(config.reward, dtype=dtype)
+    same_tokens = same_tokenizer(tokenizer, reward_tokenizer)
+    model = load_policy_model(config, reward, same_tokens=same_tokens, compute_dtype=dtype).to(processes.device)
+    limit = getattr(model.causal.config.get_text_config(), "max_position_embeddings", None)
+    if limit is not None and config.max_prompt_tokens + config.max_new_tokens > limit:
+        raise InputError(
+            f"--max_prompt_tokens {config.max_prompt_tokens} and --max_new_tokens {config.max_new_tokens} are together "
+            f"more than the {limit} positions that the model has"
+        )
+    itself = not config.use_peft and dtype == torch.float32
+    plain = model.causal if itself else _plain_copy(config.model, dtype).to(processes.device)
+    settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
+    sampler = Sampler(model, plain, tokenizer, settings)
+    scorer = Scorer(
+        reward.to(processes.device),
+        reward_tokenizer,
+        tokenizer,
+        normalize=config.normalize_scores,
+        token_budget=config.token_budget * 2,
+    )
+    make = RolloutMaker(model, sampler, scorer, processes, token_budget=config.token_budget * 2)
+    if processes.main:
+        print(_describe(model, same_tokens), file=sys.stderr)
+    return PPOTrainer(config, model, make, sampler.refresh, prompts, holdout, processes), tokenizer
+
+
+def _plain_copy(path: str, dtype: Any) -> Any:
+    from rlhf.policy_files import load_causal
+
+    return load_causal(path, dtype).requires_grad_(False)
+
+
+def _describe(model: Any, same_tokens: bool) -> str:
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    words = "the same ids" if same_tokens else "text, encoded again for the reward model's own tokenizer"
+    return f"training {trained:,} parameters; the reward model reads {words}"
+
+
+def _load_tasks(config: PolicyConfig, tokenizer: Any, report: bool) -> tuple[list[Any], list[Any]]:
+    """Prompts to train on and holdout prompts, encoded; says what was cut or left out."""
+    from rlhf.chat_format import encode_prompt, truncate_prompt
+    from rlhf.data import load_prompts
+    from rlhf.rollouts import Task
+
+    prompts, found = load_prompts(config.prompts, max_bad_share=config.max_bad_share)
+    lines = [str(found)]
+    if config.eval_prompts:
+        held_out, found = load_prompts(config.eval_prompts, max_bad_share=config.max_bad_share)
+        lines.append(str(found))
+    else:
+        prompts, held_out = split_prompts(prompts, config.holdout, config.seed)
+    if not prompts or len(held_out) < 2:
+        raise InputError("PPO needs at least one prompt to train on and two to hold out: give more prompts")
+    groups, cut = [], 0
+    for group in (prompts, held_out):
+        tasks = []
+        for prompt in group:
+            ids, lost = truncate_prompt(encode_prompt(tokenizer, prompt.messages), config.max_prompt_tokens)
+            cut += lost > 0
+            tasks.append(Task(prompt.messages, ids, seed=0))
+        groups.append(tasks)
+    if report:
+        lines.append(f"{len(prompts)} prompts to train on, {len(held_out)} held out; {cut} cut to --max_prompt_tokens")
+        print("\n".join(lines), file=sys.stderr)
+    return groups[0], groups[1]
+
+
+def split_prompts(prompts: list[Any], share: float, seed: int) -> tuple[list[Any], list[Any]]:
+    """Training and holdout prompts; which are held out depends on their text and the seed alone."""
+    import hashlib
+
+    def key(prompt: Any) -> str:
+        text = json.dumps([seed, prompt.messages], ensure_ascii=False, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    keys = sorted({key(prompt) for prompt in prompts})
+    held_out = set(keys[: max(2, round(share * len(keys)))])
+    return [p for p in prompts if key(p) not in held_out], [p for p in prompts if key(p) in held_out]
+
+
+def _finish(config: PolicyConfig, trainer: Any, tokenizer: Any, seconds: float) -> dict[str, Any]:
+    """Saves the best policy and returns the summary."""
+    from rlhf.policy_files import policy_card, save_policy
+
+    output, state = Path(config.output), trainer.state
+    episodes = state["update"] * config.batch_size
+    summary: dict[str, Any] = {
+        "updates": state["update"],
+        "episodes": episodes,
+        "kl": state["best_kl"],
+        "kl_budget": config.kl_budget,
+        "reward_before": state["reward_before"],
+        "reward_after": state["best_reward"],
+        "best_step": state["best_step"],
+        "stop_reason": state["stop_reason"] or "completed",
+        "skipped_steps": state["skipped"],
+        "seconds": round(seconds, 3),
+        "episodes_per_second": round(episodes / max(seconds, 1e-9), 3),
+        "model": str(output / "model"),
+    }
+    if trainer.processes.main:
+        save_policy(output, trainer.model, tokenizer, config, policy_card(to_dict(config), summary))
+    return summary
+
+
+if __name__ == "__main__":
+    run_cli(main)
