@@ -1,0 +1,40 @@
+"""create_app(): mounts every stage's routes, denies what declares no access, and frames every answer."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from fastapi import Depends, FastAPI
+from starlette.staticfiles import StaticFiles
+
+from app.web import csrf, guard, problems
+from app.web.middleware import Frame
+from app.web.render import ROOT
+
+STAGES = (
+    "accounts", "projects", "prompts", "pairs", "labels", "rewards", "policies", "runs", "chat", "home",
+)  # fmt: skip
+MAX_BODY = 2 * 2**20  # a route that takes uploads sets its own `max_body_size`
+
+
+def create_app() -> FastAPI:
+    """The web application. Opens nothing: the database and Redis are reached by the first request that needs them."""
+    app = FastAPI(
+        title="Hone",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=MAX_BODY,
+        dependencies=[Depends(csrf.protect)],
+    )
+    for stage in STAGES:
+        for part, prefix in (("routes", ""), ("api", "/api/v1")):
+            if find_spec(f"app.{stage}.{part}"):
+                app.include_router(import_module(f"app.{stage}.{part}").router, prefix=prefix)
+    app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
+    problems.install(app)
+    app.add_middleware(Frame)
+    guard.refuse_open_routes(app)
+    return app
+
+
+app = create_app()

@@ -1,0 +1,55 @@
+"""What a person may do in the project of the path. An outsider cannot tell that the project exists."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.accounts.dependencies import SignedIn
+from app.models import Member, Project, Role, User
+from app.projects import queries
+from app.web.dependencies import Db, RowId
+from app.web.errors import NotAllowed, NotFound
+from app.web.guard import grants
+from app.web.viewer import ProjectFrame
+
+
+@dataclass(frozen=True)
+class Access:
+    """A person admitted to a project. `role` is the membership's; an administrator without one acts as manager."""
+
+    user: User
+    project: Project
+    role: Role
+    member: Member | None
+
+    @property
+    def is_manager(self) -> bool:
+        """Whether this person runs the project."""
+        return self.role is Role.MANAGER or self.user.is_admin
+
+
+@grants("annotator")
+def annotator(request: Request, project_id: RowId, session: Db, user: SignedIn) -> Access:
+    """Any member of the project, and administrators."""
+    found = queries.project_with_member(session, project_id, user.id)
+    if found is None:
+        raise NotFound()
+    project, member = found
+    if member is None and not user.is_admin:
+        raise NotFound()
+    access = Access(user, project, member.role if member else Role.MANAGER, member)
+    request.state.project_frame = ProjectFrame(project.id, project.name, access.is_manager)
+    return access
+
+
+@grants("manager")
+def manager(access: Annotated[Access, Depends(annotator)]) -> Access:
+    """Managers of the project, and administrators."""
+    if not access.is_manager:
+        raise NotAllowed("Only a manager of this project may do this.")
+    return access
+
+
+Annotator = Annotated[Access, Depends(annotator)]
+Manager = Annotated[Access, Depends(manager)]

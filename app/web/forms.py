@@ -1,0 +1,78 @@
+"""HTML forms to pydantic models, with one sentence beside each field that is wrong."""
+
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData
+
+from app.web import csrf
+from app.web.errors import Invalid
+
+M = TypeVar("M", bound=BaseModel)
+
+_SENTENCES = {
+    "missing": "This is needed.",
+    "string_too_short": "This is too short.",
+    "int_parsing": "Please give a whole number.",
+    "int_from_float": "Please give a whole number.",
+    "float_parsing": "Please give a number.",
+    "finite_number": "Please give a finite number.",
+    "extra_forbidden": "This field is not known here.",
+}
+
+
+def parse(model: type[M], form: FormData) -> M:
+    """Validate `form`. A checkbox that is absent means false; a `list[str]` takes one entry a line; blank numbers and
+    optional texts mean "not given". Raises Invalid with a sentence for each field."""
+    values: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        given = [value for value in form.getlist(name) if isinstance(value, str)]
+        if field.annotation is bool:
+            values[name] = bool(given) and given[-1] not in ("", "false", "off", "0")
+        elif get_origin(field.annotation) is list:
+            values[name] = [line.strip() for entry in given for line in entry.splitlines() if line.strip()]
+        elif given and get_origin(field.annotation) is Literal:
+            values[name] = next((arg for arg in get_args(field.annotation) if str(arg) == given[-1]), given[-1])
+        elif given:
+            blank_means_none = given[-1].strip() == "" and (
+                field.annotation in (int, float) or type(None) in get_args(field.annotation)
+            )
+            if not blank_means_none:
+                values[name] = given[-1]
+            elif type(None) in get_args(field.annotation):
+                values[name] = None
+    unknown = set(form.keys()) - set(model.model_fields) - {csrf.FIELD}
+    if model.model_config.get("extra") == "forbid" and unknown:
+        raise Invalid(f"This form has no field named {', '.join(sorted(unknown))}.")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def invalid(error: ValidationError) -> Invalid:
+    """The same findings as sentences for a person."""
+    errors: dict[str, str] = {}
+    for finding in error.errors(include_url=False, include_input=False):
+        name = ".".join(str(part) for part in finding["loc"]) or "form"
+        errors.setdefault(name, sentence(dict(finding)))
+    return Invalid("Please check the marked fields." if errors else "Please check your input.", errors=errors)
+
+
+def sentence(finding: dict[str, Any]) -> str:
+    """One pydantic finding in plain words."""
+    kind, context = finding["type"], finding.get("ctx", {})
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
+    if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        bound = context.get("gt", context.get("ge", context.get("lt", context.get("le"))))
+        word = {"greater_than": "more than", "greater_than_equal": "at least"}.get(kind)
+        return f"This must be {word or ('less than' if kind == 'less_than' else 'at most')} {bound}."
+    if kind == "string_too_long":
+        return f"This may be at most {context['max_length']} characters long."
+    if kind == "too_long":
+        return f"At most {context['max_length']} entries, please."
+    if kind == "literal_error":
+        return f"This must be one of {context['expected']}."
+    message = str(finding["msg"]).removeprefix("Value error, ")
+    return message if message.endswith(".") else f"{message}."

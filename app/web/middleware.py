@@ -1,0 +1,101 @@
+"""Around every request: its id and log line, the hosts we answer for, security headers, the last net for errors."""
+
+import ipaddress
+import logging
+import re
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings import Settings, get_settings
+from app.web.problems import broken
+
+log = logging.getLogger("app.access")
+
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",  # an invitation's address, which is a secret, goes to nobody else
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_SECRET_PATHS = re.compile(r"^/(sign-in|invitations)/[^/]+")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Frame:
+    """The outermost ASGI layer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; anything but HTTP passes through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        settings, headers, started = get_settings(), Headers(scope=scope), time.perf_counter()
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 0
+
+        async def framed_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                answer = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    answer.setdefault(name, value)
+                answer["X-Request-ID"] = request_id
+                if settings.secure_cookies:
+                    answer["Strict-Transport-Security"] = "max-age=31536000"
+            await send(message)
+
+        try:
+            if not answers_for(settings, headers.get("host", "")):
+                text = "This address is not one of Hone's. Set HONE_PUBLIC_URL to the address that people use.\n"
+                await PlainTextResponse(text, 400)(scope, receive, framed_send)
+            else:
+                await self.app(scope, receive, framed_send)
+        except Exception as error:
+            if status:  # part of the answer has left already: all that remains is to break it off
+                log.exception("the answer broke off (%s)", request_id)
+                raise
+            await broken(Request(scope), error)(scope, receive, framed_send)
+        finally:
+            path = _SECRET_PATHS.sub(r"/\1/…", scope["path"])
+            milliseconds = (time.perf_counter() - started) * 1000
+            log.info("%s %r %d %.0f ms %s", scope["method"], path, status, milliseconds, request_id)
+
+
+def answers_for(settings: Settings, host: str) -> bool:
+    """Whether `host` is an address of this installation. Without HONE_PUBLIC_URL a server that listens on every
+    interface is reached by any address in figures, never by a foreign name (DNS rebinding)."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    if name is None:
+        return False
+    known = {"localhost", "127.0.0.1", "::1", settings.host}
+    if settings.public_url:
+        known.add(urlsplit(settings.public_url).hostname or "")
+    elif settings.host in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name in known
+        return True
+    return name in known

@@ -1,0 +1,138 @@
+"""Every failure as an answer: a readable page, a notice for htmx, or JSON (RFC 9457) for the API."""
+
+import logging
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from app.db import DatabaseNotConfigured
+from app.web import errors
+from app.web.forms import sentence
+from app.web.render import is_htmx, render
+
+log = logging.getLogger(__name__)
+
+_HTTP: dict[int, tuple[str, str]] = {
+    400: ("Not understood", "The request could not be read."),
+    404: (errors.NotFound.title, "This page does not exist, or you have no access to it."),
+    405: ("Not possible here", "This address does not take that kind of request."),
+    413: (errors.TooLarge.title, "More was sent than is taken at once. Split it into smaller parts."),
+}
+_BROKEN = "Something broke on our side. It has been logged; nothing you sent was carried out in part."
+_DATABASE_AWAY = "The database does not answer right now. Nothing was changed; please try again in a moment."
+
+
+def wants_json(request: Request) -> bool:
+    """Whether the caller is a program: an API path, or JSON asked for before HTML."""
+    if request.url.path.startswith("/api/") and request.url.path != "/api/docs":
+        return True
+    accept = request.headers.get("accept", "")
+    return "application/json" in accept and "text/html" not in accept
+
+
+def answer(
+    request: Request,
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    fields: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """One failure in the form that the caller reads."""
+    request_id = getattr(request.state, "request_id", None)
+    response: Response
+    if wants_json(request):
+        body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        if fields:
+            body["errors"] = fields
+        response = JSONResponse(body | {"request_id": request_id}, status, media_type="application/problem+json")
+    else:
+        template = "shared/_problem.html" if is_htmx(request) else "shared/problem.html"
+        response = render(
+            request,
+            template,
+            status=status,
+            code=status,
+            title=title,
+            detail=detail,
+            fields=fields or {},
+            request_id=request_id,
+        )
+        if is_htmx(request):  # beside what the person is doing, not over it
+            response.headers["HX-Retarget"] = "#messages"
+            response.headers["HX-Reswap"] = "innerHTML"
+    response.headers.update(headers or {})
+    return response
+
+
+def refused(request: Request, error: errors.Refused) -> Response:
+    """A refusal by a service or an access dependency."""
+    headers = {}
+    if isinstance(error, errors.TooMany):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.SignInNeeded):
+        if request.method == "GET" and not wants_json(request) and not is_htmx(request):
+            target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/sign-in?next={quote(target, safe='/')}", 303)
+        headers["WWW-Authenticate"] = "Bearer"
+    return answer(request, error.status, error.title, error.message, fields=error.errors, headers=headers)
+
+
+def http_error(request: Request, error: HTTPException) -> Response:
+    """What the framework itself refuses, such as an unknown address."""
+    title, detail = _HTTP.get(error.status_code, ("That did not work", str(error.detail)))
+    return answer(request, error.status_code, title, detail, headers=dict(error.headers or {}))
+
+
+def bad_input(request: Request, error: RequestValidationError) -> Response:
+    """What FastAPI refuses before a route runs. An id that cannot exist is a page that does not exist."""
+    findings = error.errors()
+    if any(finding["loc"][:1] == ("path",) for finding in findings):
+        return refused(request, errors.NotFound())
+    fields = {".".join(str(part) for part in finding["loc"][1:]) or "body": sentence(finding) for finding in findings}
+    return answer(request, 422, errors.Invalid.title, "Please check your input.", fields=fields)
+
+
+def database_away(request: Request, error: Exception) -> Response:
+    """The database cannot be reached, or has no connection to spare."""
+    log.error("database not available: %s", type(error).__name__, exc_info=error)
+    return answer(request, 503, errors.Unavailable.title, _DATABASE_AWAY, headers={"Retry-After": "5"})
+
+
+def unstorable(request: Request, error: Exception) -> Response:
+    """Text or numbers that PostgreSQL cannot hold, e.g. a NUL character."""
+    log.info("refused unstorable input: %s", type(error).__name__)
+    return answer(request, 422, errors.Invalid.title, "This contains a character or number that cannot be stored.")
+
+
+def collided(request: Request, error: Exception) -> Response:
+    """Two requests wanted the same thing at once, and the other was first."""
+    log.warning("refused a colliding write: %s", error)
+    return answer(request, 409, errors.Conflict.title, "This was changed at the same moment. Load the page again.")
+
+
+def broken(request: Request, error: Exception) -> Response:
+    """A fault of ours."""
+    log.error("unhandled error", exc_info=error)
+    return answer(request, 500, "Something broke", _BROKEN)
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers. Unforeseen errors are answered by `app.web.middleware`, headers and all."""
+    handlers: dict[Any, Any] = {
+        errors.Refused: refused,
+        HTTPException: http_error,
+        RequestValidationError: bad_input,
+        DataError: unstorable,
+        IntegrityError: collided,
+    }
+    handlers |= dict.fromkeys((OperationalError, InterfaceError, PoolTimeout, DatabaseNotConfigured), database_away)
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)

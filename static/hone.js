@@ -1,0 +1,86 @@
+// Behaviour that every page shares: theme, menus, copy buttons, times in the reader's zone, the list of shortcuts.
+// Everything here is a convenience; each page works without it.
+
+const root = document.documentElement;
+
+function markTheme() {
+  const current = root.dataset.theme ?? "system";
+  for (const button of document.querySelectorAll("[data-set-theme]"))
+    button.setAttribute("aria-pressed", String(button.dataset.setTheme === current));
+}
+
+function setTheme(theme) {
+  if (theme === "system") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  try {
+    if (theme === "system") localStorage.removeItem("theme");
+    else localStorage.setItem("theme", theme);
+  } catch {
+    // Storage is switched off: the choice lasts for this page.
+  }
+  markTheme();
+}
+
+async function copy(button) {
+  const field = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(field.value);
+  } catch {
+    field.select(); // no clipboard outside HTTPS and localhost
+    document.execCommand("copy");
+  }
+  const label = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = label), 1500);
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+function localTimes(within) {
+  for (const time of within.querySelectorAll("time[datetime]")) {
+    const local = clock.format(new Date(time.dateTime));
+    if (time.title) time.title = local;
+    else time.textContent = local;
+  }
+}
+
+function helpDialog() {
+  return document.getElementById("shortcuts");
+}
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-set-theme], [data-copy], [data-opens], [data-closes]");
+  if (target?.dataset.setTheme) setTheme(target.dataset.setTheme);
+  if (target?.dataset.copy) copy(target);
+  if (target?.dataset.opens) document.getElementById(target.dataset.opens)?.showModal();
+  if (target && "closes" in target.dataset) target.closest("dialog")?.close();
+  for (const menu of document.querySelectorAll("details.menu[open]"))
+    if (!menu.contains(event.target) || target?.dataset.opens) menu.open = false;
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    const menu = document.querySelector("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+  if (event.key === "?" && !typing && !event.ctrlKey && !event.metaKey && !helpDialog()?.open) helpDialog()?.showModal();
+});
+
+document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+});
+
+// A page may offer its own keys: <template data-shortcuts><dt><kbd>1</kbd></dt><dd>…</dd></template>
+for (const extra of document.querySelectorAll("template[data-shortcuts]"))
+  helpDialog()?.querySelector("dl").prepend(extra.content.cloneNode(true));
+
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+document.addEventListener("htmx:after:swap", () => localTimes(document));
+document.querySelector("[data-autofocus]")?.focus();
+localTimes(document);
+markTheme();

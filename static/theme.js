@@ -1,0 +1,7 @@
+// Loaded before the page is drawn, so that a chosen theme does not flash. Without a choice the system's is followed.
+try {
+  const theme = localStorage.getItem("theme");
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+} catch {
+  // Storage is switched off: the system's theme stays.
+}
