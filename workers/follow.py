@@ -1,0 +1,73 @@
+"""Read what a child process writes, line by line while it writes. Knows no run."""
+
+import json
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+
+class JsonLines:
+    """New whole JSON lines of a growing file that may not be there yet, or that was renamed when it was done."""
+
+    def __init__(self, path: Path, *, after: Path | None = None) -> None:
+        self.path, self._renamed_to, self._offset = path, after, 0
+
+    def new(self) -> list[dict[str, Any]]:
+        """The objects written since the last call; a broken line (a kill in mid-write) is passed over."""
+        path = self.path if self.path.exists() or self._renamed_to is None else self._renamed_to
+        try:
+            with path.open("rb") as file:
+                if file.seek(0, 2) < self._offset:
+                    self._offset = 0  # begun anew
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        rows = []
+        for line in whole.splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                rows.append(row)
+        return rows
+
+
+class Rate:
+    """Steps a second over the recent past."""
+
+    def __init__(self, keep: int = 20) -> None:
+        self._points: deque[tuple[float, float]] = deque(maxlen=keep)
+
+    def at(self, seconds: float, step: float) -> float | None:
+        """The rate at this moment; None until there are two points. A step that goes back begins anew."""
+        if self._points and step < self._points[-1][1]:
+            self._points.clear()
+        if not self._points or step > self._points[-1][1]:
+            self._points.append((seconds, step))
+        (first_time, first_step), (last_time, last_step) = self._points[0], self._points[-1]
+        return (last_step - first_step) / (last_time - first_time) if last_time > first_time else None
+
+
+def last_error(log: Path) -> str | None:
+    """The sentence after "error: " of the last such line near the end of a log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 65_536))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return None
+    return next((line.removeprefix("error: ").strip() for line in reversed(lines) if line.startswith("error: ")), None)
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> int:
+    """Write rows as JSON lines, whole or not at all; how many."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    beside.replace(path)
+    return len(rows)

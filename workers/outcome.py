@@ -1,0 +1,17 @@
+"""What a finished run hands back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.models import Run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`record` writes what the run made (a model, say) in the same transaction that ends the run."""
+
+    summary: dict[str, Any]
+    record: Callable[[Session, Run], object]

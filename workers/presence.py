@@ -1,0 +1,58 @@
+"""Workers say in Redis that they are there: key `hone:worker:<name>`, JSON, gone 30 s after the last word.
+
+For /healthz and the pages' list of workers. Runs do not depend on it: they beat on their rows.
+"""
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+from functools import lru_cache
+from threading import Event, Thread
+
+import redis
+
+from app.settings import get_settings
+from rlhf.runtime import available_cores
+
+log = logging.getLogger(__name__)
+_EVERY, _EXPIRES = 10, 30
+
+
+@lru_cache
+def gpus() -> tuple[str, ...]:
+    """Names of the NVIDIA devices, asked of the driver: importing torch takes seconds and memory."""
+    if not (tool := shutil.which("nvidia-smi")):
+        return ()
+    done = subprocess.run(
+        [tool, "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=False
+    )
+    return tuple(line.strip() for line in done.stdout.splitlines() if line.strip()) if done.returncode == 0 else ()
+
+
+def device() -> str:
+    """What this machine computes on, for people."""
+    cores = available_cores()
+    return gpus()[0] if gpus() else f"CPU, {cores} core{'s' if cores > 1 else ''}"
+
+
+def announce(name: str, queues: list[str], stopping: Event) -> None:
+    """Keep this worker's key fresh until it stops."""
+    Thread(target=_announce, args=(name, queues, stopping), name="presence", daemon=True).start()
+
+
+def _announce(name: str, queues: list[str], stopping: Event) -> None:
+    key = f"hone:worker:{name}"
+    about = json.dumps({"queues": queues, "device": device(), "pid": os.getpid()})
+    with redis.Redis.from_url(str(get_settings().redis_url), socket_timeout=5) as client:
+        while not stopping.is_set():
+            try:
+                client.set(key, about, ex=_EXPIRES)
+            except redis.RedisError as error:
+                log.warning("could not announce this worker: %s", error)
+            stopping.wait(_EVERY)
+        try:
+            client.delete(key)
+        except redis.RedisError:
+            pass  # it expires
