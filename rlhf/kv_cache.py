@@ -24,8 +24,8 @@ class SlabLayer(CacheLayerMixin):  # type: ignore[misc]
 
     def __init__(self, slab: "Slab") -> None:
         super().__init__()
-        self.keys: Tensor | None = None
-        self.values: Tensor | None = None
+        self.keys: Tensor = torch.empty(0)
+        self.values: Tensor = torch.empty(0)
         self.slab = slab
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
@@ -53,10 +53,10 @@ class SlabLayer(CacheLayerMixin):  # type: ignore[misc]
         self.values = _grown(self.values, rows, columns, filled.values)
 
 
-def _grown(old: Tensor | None, rows: int, columns: int, like: Tensor) -> Tensor:
+def _grown(old: Tensor, rows: int, columns: int, like: Tensor) -> Tensor:
     # zeros, because a masked column still multiplies its values by zero, and zero times garbage may be NaN
     new = like.new_zeros(rows, like.shape[1], columns, like.shape[3])
-    if old is not None:
+    if old.numel():
         new[: old.shape[0], :, : old.shape[2]] = old
     return new
 

@@ -23,7 +23,7 @@ CHAT_TEMPLATE = (
 )
 CONTEXT = 2048
 ANSWER_TOKENS = 14  # mean length of an answer, in tokens
-WORDS = (  # common English words, the most frequent first
+WORDS = (  # noqa: SIM905 - common English words, the most frequent first
     "the of and to in is you that it for was on are as with they be at this have from or one had by word but not "
     "what all were we when your can said there use an each which she do how their if will up other about out many "
     "then them these so some her would make like him into time has look two more write go see number no way could "
