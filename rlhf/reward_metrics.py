@@ -21,7 +21,7 @@ def wilson_interval(successes: float, trials: float, z: float = 1.959964) -> tup
     share = successes / trials
     centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))  # exact at 0 and 1
 
 
 def expected_calibration_error(probability: Tensor, target: Tensor, bins: int = 10) -> float:

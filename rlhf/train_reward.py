@@ -105,7 +105,7 @@ def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any, Any]:
         model.probe_sharing(max_length)
     peft_model = _add_lora(model.hf, config) if config.use_peft else None
     if config.gradient_checkpointing:
-        model.hf.gradient_checkpointing_enable({"use_reentrant": False})
+        model.hf.activation_checkpointing_enable({"use_reentrant": False})
     return RewardTrainer(config, model.to(processes.device), train, holdout, processes), tokenizer, peft_model
 
 
