@@ -4,9 +4,11 @@ It knows no torch: preparing a base model is a job of the workers, and a trained
 whose run made it.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app import jobs
@@ -16,6 +18,7 @@ from app.settings import get_settings
 from app.web.errors import Conflict, Invalid
 
 TASK = "hone.prepare_model"
+_DOOMED = "hone.doomed_folders"
 
 
 def base_model(session: Session, source: str) -> Model:
@@ -107,6 +110,33 @@ def is_usable(model: Model) -> bool:
     except Conflict:
         return False
     return model.state is ModelState.READY
+
+
+def archive(session: Session, model: Model) -> None:
+    """Keep the record of a model and delete its files."""
+    if model.artifact is not None:
+        delete_after_commit(session, get_settings().store / model.artifact)
+    model.state, model.artifact = ModelState.ARCHIVED, None
+    session.flush()
+
+
+def delete_after_commit(session: Session, folder: Path) -> None:
+    """Delete a folder of the store once the outermost transaction has committed; nothing on a roll-back."""
+    session.info.setdefault(_DOOMED, []).append(folder)
+
+
+@event.listens_for(Session, "after_commit")
+def _delete_doomed(session: Session) -> None:
+    if session.in_nested_transaction():  # fires on a savepoint's release too
+        return
+    for folder in session.info.pop(_DOOMED, []):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@event.listens_for(Session, "after_rollback")
+def _spare_doomed(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info.pop(_DOOMED, None)
 
 
 def lineage(session: Session, model: Model) -> list[Model]:

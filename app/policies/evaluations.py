@@ -1,0 +1,172 @@
+"""Blind evaluation: pairs of a policy's and another's answers to holdout prompts, judged by people who see neither's
+name, and what their judgements say."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.models import Model, ModelKind, Pair, Project, Purpose, Response, Run, RunKind, Strategy, User
+from app.policies import queries
+from app.policies.intervals import anytime_interval
+from app.projects.forms import SamplingSettings
+from app.registry import service as registry
+from app.runs import service as runs
+from app.web.errors import Conflict, Invalid
+
+PRIORITY = 10.0  # evaluation pairs are asked before training pairs
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an evaluation says so far, from the policy's side. `rate` and its bounds count ties, "both bad" and equal
+    answers as half a win; `judged` pairs have all the labels they ask for, `equal` needed none."""
+
+    pairs: int
+    judged: int
+    equal: int
+    wins: float
+    losses: float
+    ties: float
+    both_bad: float
+    rate: float | None
+    low: float
+    high: float
+
+
+def start_evaluation(
+    session: Session,
+    project: Project,
+    actor: User | None,
+    policy: Model,
+    baseline: Model,
+    comparisons: int = 100,
+    overlap: int = 1,
+) -> Run:
+    """Queue the sampling of both policies on holdout prompts; the pairs then go to the annotators.
+
+    Where there are fewer prompts than comparisons, several answers are drawn for each.
+    """
+    if policy.id == baseline.id:
+        raise Invalid("Choose two different policies to compare.", field="baseline_id")
+    for model in (policy, baseline):
+        if model.kind is ModelKind.REWARD:
+            raise Invalid(f"{model.name} is a reward model; only policies can be compared.", field="baseline_id")
+        registry.artifact_path(model)
+    prompt_ids = queries.holdout_prompt_ids(session, project.id, comparisons)
+    if not prompt_ids:
+        raise Conflict("There are no holdout prompts to compare on. Import prompts; every fifth or so is held out.")
+    sampling = SamplingSettings.model_validate(project.sampling)
+    settings = sampling.model_dump() | {
+        "strategy": "stochastic",
+        "n": -(-comparisons // len(prompt_ids)),
+        "seed": 0,
+    }
+    config = {
+        "task": "compare",
+        "prompt_ids": prompt_ids,
+        "comparisons": comparisons,
+        "overlap": overlap,
+        "settings": settings,
+    }
+    return runs.create(session, project, RunKind.EVALUATION, config, model=policy, baseline=baseline, created_by=actor)
+
+
+def evaluation_prompts(session: Session, run: Run) -> list[dict[str, Any]]:
+    """What both samplings get: {"id", "prompt"} for each holdout prompt of the run."""
+    return [{"id": row.id, "prompt": row.messages} for row in queries.prompts(session, run.config["prompt_ids"])]
+
+
+def add_evaluation_pairs(
+    session: Session, run: Run, rows_new: list[dict[str, Any]], rows_old: list[dict[str, Any]]
+) -> int:
+    """Turn the answers of both models into pairs for the annotators, and say so in the run's summary.
+
+    Two equal answers need no judgement: they count as a tie. Asking again for the same run adds nothing.
+    """
+    if run.baseline_id is None:
+        raise ValueError("an evaluation compares two models")
+    old_by_prompt = {row["id"]: row["responses"] for row in rows_old}
+    done = queries.prompts_with_pairs(session, run.id)
+    wanted = run.config["comparisons"]
+    made = equal = 0
+    depth = max((len(row["responses"]) for row in rows_new), default=0)
+    for draw in range(depth):  # all prompts once before any prompt twice
+        for row in rows_new:
+            new, old = row["responses"], old_by_prompt.get(row["id"], [])
+            if row["id"] in done or draw >= min(len(new), len(old)) or made + equal >= wanted:
+                continue
+            if new[draw]["text"].strip() == old[draw]["text"].strip():
+                equal += 1
+                continue
+            answers = [
+                _response(run, model_id, row["id"], response)
+                for model_id, response in ((run.model_id, new[draw]), (run.baseline_id, old[draw]))
+            ]
+            session.add_all(answers)
+            session.flush()
+            session.add(
+                Pair(
+                    project_id=run.project_id,
+                    prompt_id=row["id"],
+                    response_a_id=answers[0].id,
+                    response_b_id=answers[1].id,
+                    run_id=run.id,
+                    purpose=Purpose.EVALUATION,
+                    priority=PRIORITY,
+                    overlap_target=run.config["overlap"],
+                    slots_left=run.config["overlap"],
+                )
+            )
+            made += 1
+    if made or equal:
+        run.summary = (run.summary or {}) | {"pairs": made, "equal_answers": equal}
+    session.flush()
+    return made
+
+
+def _response(run: Run, model_id: int, prompt_id: int, drawn: dict[str, Any]) -> Response:
+    return Response(
+        prompt_id=prompt_id,
+        model_id=model_id,
+        run_id=run.id,
+        text=drawn["text"],
+        finish_reason=drawn["finish_reason"],
+        token_count=drawn["tokens"],
+        strategy=Strategy(drawn["strategy"]),
+        temperature=drawn.get("temperature"),
+        top_p=drawn.get("top_p"),
+        top_k=drawn.get("top_k"),
+        seed=drawn.get("seed"),
+    )
+
+
+def evaluation_result(session: Session, run: Run) -> Result:
+    """The policy's win rate with a 95% interval that stays valid however often one looks.
+
+    A pair counts once it has all its labels, with their mean as its value. Equal answers are a known share of the
+    comparisons at one half each, so they move the rate and shrink the interval, and no bet is made on them.
+    """
+    rows = queries.evaluation_votes(session, run.id, run.model_id)
+    whole = [row for row in rows if row.labels >= row.wanted]
+    values = [(row.wins + 0.5 * (row.ties + row.both_bad)) / row.labels for row in whole]
+    pairs = queries.count_pairs(session, run.id)
+    equal = int((run.summary or {}).get("equal_answers", 0))
+    share = pairs / (pairs + equal) if pairs + equal else 1.0
+    interval = anytime_interval(values)
+
+    def overall(rate: float) -> float:
+        return 0.5 * (1.0 - share) + share * rate
+
+    return Result(
+        pairs=pairs,
+        judged=len(whole),
+        equal=equal,
+        wins=sum(row.wins / row.labels for row in whole),
+        losses=sum(row.losses / row.labels for row in whole),
+        ties=sum(row.ties / row.labels for row in whole),
+        both_bad=sum(row.both_bad / row.labels for row in whole),
+        rate=overall(sum(values) / len(values)) if values else None,
+        low=overall(interval.low),
+        high=overall(interval.high),
+    )

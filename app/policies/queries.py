@@ -1,0 +1,197 @@
+"""The SQL of policies: the family tree, evaluation pairs and what people said about them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, case, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from app.models import (
+    AuditEvent,
+    Choice,
+    Label,
+    Model,
+    ModelKind,
+    ModelState,
+    Pair,
+    Project,
+    Prompt,
+    PromptStatus,
+    Purpose,
+    Response,
+    Run,
+    RunKind,
+    RunState,
+    Split,
+)
+
+
+def policies(session: Session, project_id: int, limit: int = 200) -> list[Model]:
+    """The project's policies, the oldest first."""
+    newest = (
+        select(Model.id)
+        .where(Model.project_id == project_id, Model.kind == ModelKind.POLICY)
+        .order_by(Model.id.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(select(Model).where(Model.id.in_(newest)).order_by(Model.id)))
+
+
+def count_policies(session: Session, project_id: int) -> int:
+    """How many policies the project has made."""
+    return (
+        session.scalar(select(func.count()).where(Model.project_id == project_id, Model.kind == ModelKind.POLICY)) or 0
+    )
+
+
+def newest_reward_model(session: Session, project_id: int) -> Model | None:
+    """The reward model made last that is ready."""
+    return session.scalar(
+        select(Model)
+        .where(Model.project_id == project_id, Model.kind == ModelKind.REWARD, Model.state == ModelState.READY)
+        .order_by(Model.id.desc())
+        .limit(1)
+    )
+
+
+def holdout_prompt_ids(session: Session, project_id: int, limit: int) -> list[int]:
+    """Active holdout prompts in the order of their content hash: a fixed choice that nobody made by hand."""
+    return list(
+        session.scalars(
+            select(Prompt.id)
+            .where(Prompt.project_id == project_id, Prompt.split == Split.HOLDOUT, Prompt.status == PromptStatus.ACTIVE)
+            .order_by(Prompt.content_hash)
+            .limit(limit)
+        )
+    )
+
+
+def prompts(session: Session, ids: Sequence[int]) -> list[Row[Any]]:
+    """(id, messages) of these prompts, in order of id."""
+    return list(session.execute(select(Prompt.id, Prompt.messages).where(Prompt.id.in_(ids)).order_by(Prompt.id)))
+
+
+def prompts_with_pairs(session: Session, run_id: int) -> set[int]:
+    """Prompts that an evaluation run has made its pairs for."""
+    return set(session.scalars(select(Response.prompt_id).where(Response.run_id == run_id).distinct()))
+
+
+def count_pairs(session: Session, run_id: int) -> int:
+    """Pairs that a run has made."""
+    return session.scalar(select(func.count()).where(Pair.run_id == run_id)) or 0
+
+
+def evaluation_votes(session: Session, run_id: int, policy_id: int) -> list[Row[Any]]:
+    """One row per labelled pair of an evaluation, in the order of its last label: (labels, wanted, wins, losses, ties,
+    both_bad), counted from the policy's side."""
+    a = aliased(Response)
+    favoured = case((a.model_id == policy_id, Choice.A.value), else_=Choice.B.value)
+
+    def how_many(condition: Any) -> Any:
+        return func.count().filter(condition)
+
+    return list(
+        session.execute(
+            select(
+                func.count().label("labels"),
+                Pair.overlap_target.label("wanted"),
+                how_many(Label.choice == favoured).label("wins"),
+                how_many(Label.choice.in_([Choice.A, Choice.B]) & (Label.choice != favoured)).label("losses"),
+                how_many(Label.choice == Choice.TIE).label("ties"),
+                how_many(Label.choice == Choice.BOTH_BAD).label("both_bad"),
+            )
+            .join(Pair, Pair.id == Label.pair_id)
+            .join(a, a.id == Pair.response_a_id)
+            .where(Pair.run_id == run_id, Label.superseded_at.is_(None))
+            .group_by(Pair.id)
+            .order_by(func.max(Label.id))
+        )
+    )
+
+
+def comparisons(session: Session, project_id: int, model_id: int | None = None, limit: int = 50) -> list[Run]:
+    """Evaluations that compare policies, the newest first; those about one policy where it is given."""
+    statement = select(Run).where(
+        Run.project_id == project_id,
+        Run.kind == RunKind.EVALUATION,
+        Run.config["task"].astext == "compare",
+        Run.state != RunState.CANCELLED,
+    )
+    if model_id is not None:
+        statement = statement.where((Run.model_id == model_id) | (Run.baseline_id == model_id))
+    return list(session.scalars(statement.order_by(Run.id.desc()).limit(limit)))
+
+
+def comparison(session: Session, project_id: int, model_id: int, baseline_id: int) -> Run | None:
+    """The newest evaluation of a policy against another one that has made its pairs."""
+    return session.scalar(
+        select(Run)
+        .where(
+            Run.project_id == project_id,
+            Run.kind == RunKind.EVALUATION,
+            Run.config["task"].astext == "compare",
+            Run.state == RunState.SUCCEEDED,
+            Run.model_id == model_id,
+            Run.baseline_id == baseline_id,
+        )
+        .order_by(Run.id.desc())
+        .limit(1)
+    )
+
+
+def last_change_to(session: Session, project_id: int, policy_id: int) -> AuditEvent | None:
+    """The latest promotion (no roll-back) that put this policy in use."""
+    return session.scalar(
+        select(AuditEvent)
+        .where(
+            AuditEvent.project_id == project_id,
+            AuditEvent.action == "policy.promoted",
+            AuditEvent.subject_type == Model.__tablename__,
+            AuditEvent.subject_id == policy_id,
+            ~AuditEvent.details.has_key("rolled_back"),
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    )
+
+
+def put_in_use(session: Session, project_id: int, expected: int | None, policy_id: int | None) -> bool:
+    """Compare-and-set of the promoted policy; False where somebody else has changed it meanwhile."""
+    changed = session.scalar(
+        update(Project)
+        .where(Project.id == project_id, Project.policy_id.is_not_distinct_from(expected))
+        .values(policy_id=policy_id)
+        .returning(Project.id)
+    )
+    return changed is not None
+
+
+def withdraw_untouched_pairs(session: Session, project_id: int, now: datetime) -> int:
+    """Withdraw training pairs that nobody has labelled or holds, so that new ones from the new policy take their
+    place; how many. A pair that is leased meanwhile stays."""
+    done = session.execute(
+        update(Pair)
+        .where(
+            Pair.project_id == project_id,
+            Pair.purpose == Purpose.TRAIN,
+            Pair.withdrawn_at.is_(None),
+            Pair.slots_left > 0,
+            Pair.slots_left == Pair.overlap_target,
+        )
+        .values(withdrawn_at=now)
+    )
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def uses_of(session: Session, model_id: int) -> int:
+    """Active runs that need the model's files."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                Run.state.in_([RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING]),
+                (Run.model_id == model_id) | (Run.reward_model_id == model_id) | (Run.baseline_id == model_id),
+            )
+        )
+        or 0
+    )

@@ -1,0 +1,165 @@
+"""The rules of stage 5: PPO runs, the policies they make, and which one is in use."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, User
+from app.policies import queries
+from app.policies.evaluations import evaluation_result
+from app.policies.forms import PolicyForm
+from app.projects.forms import AutomationSettings
+from app.registry import service as registry
+from app.runs import queries as runs_queries
+from app.runs import service as runs
+from app.web.errors import Conflict, Invalid, NotFound
+
+
+def in_use(project: Project) -> Model:
+    """What chat and sampling speak with: the promoted policy, else the base model."""
+    return project.policy or project.base_model
+
+
+def start(session: Session, project: Project, actor: User | None, config: PolicyForm | None = None) -> Run:
+    """Queue a PPO run against a reward model of this project."""
+    config = config or PolicyForm()
+    reward_model = _reward_model(session, project, config.reward_model_id)
+    model = in_use(project) if config.start_from == "promoted" else project.base_model
+    if model.state is ModelState.PREPARING:
+        raise Conflict(f"The base model {model.name} is still being prepared. Try again in a minute.")
+    for needed in (model, reward_model):
+        registry.artifact_path(needed)
+    if registry.lineage(session, reward_model)[0].id != registry.lineage(session, model)[0].id:
+        raise Conflict(
+            f"{reward_model.name} was trained for another base model than {model.name}. "
+            "Train a reward model for this base model first."
+        )
+    busy = runs_queries.active(session, project.id, RunKind.POLICY)
+    if busy:
+        raise Conflict(f"A PPO run is under way already (run {busy[0].id}). Cancel it, or wait for its end.")
+    return runs.create(
+        session,
+        project,
+        RunKind.POLICY,
+        {"settings": config.settings()},
+        model=model,
+        reward_model=reward_model,
+        created_by=actor,
+        needs_gpu=config.needs_gpu,
+    )
+
+
+def _reward_model(session: Session, project: Project, model_id: int | None) -> Model:
+    if model_id is None:
+        newest = queries.newest_reward_model(session, project.id)
+        if newest is None:
+            raise Conflict("There is no reward model yet. Train one from the labels first.")
+        return newest
+    model = session.get(Model, model_id)
+    if model is None or model.project_id != project.id or model.kind is not ModelKind.REWARD:
+        raise Invalid("Choose a reward model of this project.", field="reward_model_id")
+    return model
+
+
+def finished(session: Session, run: Run, summary: dict[str, Any], artifact: str) -> Model:
+    """Register the policy that a PPO run made."""
+    model = registry.register(
+        session,
+        run=run,
+        kind=ModelKind.POLICY,
+        parent=run.model,
+        artifact=artifact,
+        name=f"Policy {queries.count_policies(session, run.project_id) + 1}",
+        metrics=summary,
+    )
+    audit.record(session, None, "policy.registered", project_id=run.project_id, subject=model, run=run.id)
+    return model
+
+
+def get(session: Session, project: Project, model_id: int) -> Model:
+    """A policy of the project, or its base model."""
+    model = session.get(Model, model_id)
+    if model is None or (model.id != project.base_model_id and model.project_id != project.id):
+        raise NotFound()
+    if model.kind is ModelKind.REWARD:
+        raise NotFound()
+    return model
+
+
+def promote(
+    session: Session, project: Project, model: Model, actor: User, confirm_without_evaluation: bool = False
+) -> Project:
+    """Put a policy in use for chat and sampling. Without a blind evaluation against the one in use, or where people
+    prefer the one in use, it has to be confirmed; either way the evidence goes into the audit trail."""
+    current = in_use(project)
+    if model.id == current.id:
+        raise Conflict(f"{model.name} is in use already.")
+    if model.state is not ModelState.READY:
+        raise Conflict(f"{model.name} is {model.state.value} and cannot be promoted.")
+    registry.artifact_path(model)
+    evidence = _evidence(session, project, model, current)
+    if not confirm_without_evaluation:
+        if evidence is None:
+            raise Conflict(
+                f"{model.name} has no blind evaluation against {current.name}. Launch one, or confirm that you "
+                "promote it without."
+            )
+        if evidence["high"] < 0.5:
+            raise Conflict(
+                f"People prefer {current.name}: {model.name} won {evidence['rate']:.0%} of the comparisons. "
+                "Confirm if you promote it all the same."
+            )
+    _put_in_use(session, project, model, actor, evaluation=evidence, confirmed=confirm_without_evaluation)
+    return project
+
+
+def roll_back(session: Session, project: Project, actor: User) -> Project:
+    """Put the policy in use that was in use before the promoted one."""
+    if project.policy is None:
+        raise Conflict("The base model is in use; there is nothing to roll back to.")
+    change = queries.last_change_to(session, project.id, project.policy.id)
+    previous = session.get(Model, change.details["previous"]) if change else None
+    model = previous or project.base_model
+    if model.state is not ModelState.READY:
+        raise Conflict(f"{model.name}, which was in use before, is {model.state.value}. Promote another policy.")
+    registry.artifact_path(model)
+    _put_in_use(session, project, model, actor, rolled_back=True)
+    return project
+
+
+def _put_in_use(session: Session, project: Project, model: Model, actor: User, **details: Any) -> None:
+    current = in_use(project)
+    policy = None if model.id == project.base_model_id else model
+    if not queries.put_in_use(session, project.id, project.policy_id, policy.id if policy else None):
+        raise Conflict("Somebody else has just changed the policy in use. Look again, then decide.")
+    session.refresh(project)
+    audit.record(
+        session, actor, "policy.promoted", project_id=project.id, subject=model, previous=current.id, **details
+    )
+    if AutomationSettings.model_validate(project.automation).refresh_pairs:
+        withdrawn = queries.withdraw_untouched_pairs(session, project.id, datetime.now(UTC))
+        audit.record(session, None, "pairs.refreshed", project_id=project.id, subject=model, withdrawn=withdrawn)
+
+
+def _evidence(session: Session, project: Project, model: Model, current: Model) -> dict[str, Any] | None:
+    run = queries.comparison(session, project.id, model.id, current.id)
+    if run is None:
+        return None
+    result = evaluation_result(session, run)
+    if result.judged == 0:
+        return None
+    return {"run": run.id, "rate": result.rate, "low": result.low, "high": result.high, "judged": result.judged}
+
+
+def archive(session: Session, project: Project, model: Model, actor: User) -> None:
+    """Keep a policy's record and delete its files, once the transaction has committed."""
+    if model.kind is ModelKind.BASE:
+        raise Conflict("The base model cannot be archived: every policy stems from it.")
+    if project.policy_id == model.id:
+        raise Conflict(f"{model.name} is in use. Promote another policy or roll back first.")
+    if queries.uses_of(session, model.id):
+        raise Conflict(f"A run needs {model.name}. Wait for its end, or cancel it.")
+    registry.archive(session, model)
+    audit.record(session, actor, "model.archived", project_id=project.id, subject=model)

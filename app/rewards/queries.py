@@ -1,0 +1,162 @@
+"""The SQL of reward models: snapshots of labels, the rows they train on, and scores beside labels."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, literal, or_, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session, aliased
+
+from app.models import (
+    Label,
+    Model,
+    ModelKind,
+    Pair,
+    Prompt,
+    Purpose,
+    Response,
+    ResponseScore,
+    Snapshot,
+    SnapshotLabel,
+)
+
+
+def usable_labels(session: Session, project_id: int) -> list[Row[Any]]:
+    """Current labels that a reward model may learn from or be measured on: (id, pair_id, annotator_id, choice,
+    strength, split), in order of id. Attention checks and evaluation pairs are not among them."""
+    return list(
+        session.execute(
+            select(Label.id, Label.pair_id, Label.annotator_id, Label.choice, Label.strength, Prompt.split)
+            .join(Pair, Pair.id == Label.pair_id)
+            .join(Prompt, Prompt.id == Pair.prompt_id)
+            .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
+            .order_by(Label.id)
+        )
+    )
+
+
+def add_snapshot(session: Session, snapshot: dict[str, Any], label_ids: Sequence[int]) -> Snapshot:
+    """The project's snapshot with this content; the one that is there already where the content is the same."""
+    same = select(Snapshot).where(
+        Snapshot.project_id == snapshot["project_id"], Snapshot.content_hash == snapshot["content_hash"]
+    )
+    added: Snapshot | None = session.scalar(
+        postgresql.insert(Snapshot)
+        .values(**snapshot)
+        .on_conflict_do_nothing(index_elements=["project_id", "content_hash"])
+        .returning(Snapshot)
+    )
+    if added is None:
+        return session.scalars(same).one()
+    ids = func.unnest(literal(list(label_ids), postgresql.ARRAY(Label.id.type))).column_valued("label_id")
+    session.execute(insert(SnapshotLabel).from_select(["snapshot_id", "label_id"], select(literal(added.id), ids)))
+    return added
+
+
+def snapshot_votes(session: Session, snapshot_id: int) -> list[Row[Any]]:
+    """(pair_id, annotator_id, choice) of the snapshot's labels, in order of pair and annotator."""
+    return list(
+        session.execute(
+            select(Label.pair_id, Label.annotator_id, Label.choice)
+            .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
+            .where(SnapshotLabel.snapshot_id == snapshot_id)
+            .order_by(Label.pair_id, Label.annotator_id, Label.id)
+        )
+    )
+
+
+def snapshot_pairs(session: Session, snapshot_id: int) -> Iterator[Row[Any]]:
+    """(pair_id, split, messages, text_a, text_b) of the snapshot's pairs, in order of id."""
+    a, b = aliased(Response), aliased(Response)
+    inside = (
+        select(Label.pair_id)
+        .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
+        .where(SnapshotLabel.snapshot_id == snapshot_id)
+    )
+    statement: Select[Any] = (
+        select(Pair.id, Prompt.split, Prompt.messages, a.text.label("text_a"), b.text.label("text_b"))
+        .join(Prompt, Prompt.id == Pair.prompt_id)
+        .join(a, a.id == Pair.response_a_id)
+        .join(b, b.id == Pair.response_b_id)
+        .where(Pair.id.in_(inside))
+        .order_by(Pair.id)
+    )
+    yield from session.execute(statement.execution_options(yield_per=1000))
+
+
+def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:
+    """The snapshot made last."""
+    return session.scalar(select(Snapshot).where(Snapshot.project_id == project_id).order_by(Snapshot.id.desc()))
+
+
+def labels_since(session: Session, project_id: int, snapshot_id: int | None) -> int:
+    """Current labels newer than the newest one of a snapshot; all of them where there is none."""
+    statement = (
+        select(func.count())
+        .select_from(Label)
+        .join(Pair, Pair.id == Label.pair_id)
+        .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
+    )
+    if snapshot_id is not None:
+        newest = select(func.max(SnapshotLabel.label_id)).where(SnapshotLabel.snapshot_id == snapshot_id)
+        statement = statement.where(Label.id > func.coalesce(newest.scalar_subquery(), 0))
+    return session.scalar(statement) or 0
+
+
+def models(session: Session, project_id: int, limit: int = 100) -> list[Model]:
+    """The project's reward models, the newest first."""
+    return list(
+        session.scalars(
+            select(Model)
+            .where(Model.project_id == project_id, Model.kind == ModelKind.REWARD)
+            .order_by(Model.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def count_models(session: Session, project_id: int) -> int:
+    """How many reward models the project has made."""
+    found = session.scalar(select(func.count()).where(Model.project_id == project_id, Model.kind == ModelKind.REWARD))
+    return found or 0
+
+
+def responses_to_score(session: Session, project_id: int, model_id: int, open_limit: int) -> list[Row[Any]]:
+    """(response_id, messages, text) that the model has not scored: of every pair with a current label, and of up to
+    `open_limit` pairs that wait for one."""
+    labelled = select(Label.pair_id).where(Label.project_id == project_id, Label.superseded_at.is_(None))
+    waiting = (
+        select(Pair.id)
+        .where(Pair.project_id == project_id, Pair.slots_left > 0, Pair.withdrawn_at.is_(None))
+        .order_by(Pair.priority.desc(), Pair.id)
+        .limit(open_limit)
+    )
+    pairs = (
+        select(Pair.response_a_id, Pair.response_b_id)
+        .where(Pair.purpose == Purpose.TRAIN, or_(Pair.id.in_(labelled), Pair.id.in_(waiting)))
+        .cte("pairs")
+    )
+    wanted = select(pairs.c.response_a_id.label("id")).union(select(pairs.c.response_b_id))
+    scored = select(ResponseScore.response_id).where(ResponseScore.model_id == model_id)
+    return list(
+        session.execute(
+            select(Response.id, Prompt.messages, Response.text)
+            .join(Prompt, Prompt.id == Response.prompt_id)
+            .where(Response.id.in_(wanted), Response.id.not_in(scored))
+            .order_by(Response.prompt_id, Response.id)
+        )
+    )
+
+
+def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) -> None:
+    """Upsert scores: {"response_id", "score", "spread"}."""
+    for start in range(0, len(rows), 5000):
+        statement = postgresql.insert(ResponseScore).values(
+            [{"model_id": model_id, **row} for row in rows[start : start + 5000]]
+        )
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["model_id", "response_id"],
+                set_={"score": statement.excluded.score, "spread": statement.excluded.spread},
+            )
+        )

@@ -1,0 +1,214 @@
+"""The rules of stage 4: which labels a reward model learns from, when one is trained, and what becomes of it."""
+
+from collections import defaultdict
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.models import Choice, Model, ModelKind, ModelState, Project, Run, RunKind, Snapshot, Split, User
+from app.projects.forms import AutomationSettings
+from app.registry import service as registry
+from app.rewards import queries
+from app.rewards.forms import Aggregation, RewardForm
+from app.rewards.targets import VALUE, Vote, mean_targets, reliability_targets
+from app.runs import queries as runs_queries
+from app.runs import service as runs
+from app.web.errors import Conflict, Invalid
+
+# Below this a training or its measurement would mean nothing at all; the page advises far more.
+MIN_TRAIN_PAIRS, MIN_HOLDOUT_PAIRS = 4, 1
+OPEN_PAIRS_SCORED = 2000
+
+
+def take_snapshot(session: Session, project: Project) -> Snapshot:
+    """Freeze the project's current labels. The same labels give the same snapshot, whoever takes it and when.
+
+    Labels of attention checks and of evaluation pairs are not in it. Refuses where too few can be used.
+    """
+    labels = queries.usable_labels(session, project.id)
+    usable: dict[Split, set[int]] = {Split.TRAIN: set(), Split.HOLDOUT: set()}
+    digest = sha256()
+    for label in labels:
+        digest.update(f"{label.id} {label.pair_id} {label.annotator_id} {label.choice} {label.strength}\n".encode())
+        if label.choice in VALUE:
+            usable[label.split].add(label.pair_id)
+    train, holdout = len(usable[Split.TRAIN]), len(usable[Split.HOLDOUT])
+    if train + holdout == 0:
+        raise Conflict(
+            "There are no usable labels yet. A reward model learns from pairs in which a person chose an answer "
+            "or called it a tie."
+        )
+    if train < MIN_TRAIN_PAIRS or holdout < MIN_HOLDOUT_PAIRS:
+        raise Conflict(
+            f"There are too few labels: {train} usable pairs to learn from and {holdout} to measure on; "
+            f"at least {MIN_TRAIN_PAIRS} and {MIN_HOLDOUT_PAIRS} are needed. Label more pairs."
+        )
+    return queries.add_snapshot(
+        session,
+        {
+            "project_id": project.id,
+            "content_hash": digest.hexdigest(),
+            "label_count": len(labels),
+            "train_pair_count": train,
+            "holdout_pair_count": holdout,
+        },
+        [label.id for label in labels],
+    )
+
+
+def start(
+    session: Session, project: Project, actor: User | None, config: RewardForm | None = None, *, automatic: bool = False
+) -> Run:
+    """Take a snapshot and queue the training of a reward model on it, from the project's base model."""
+    config = config or RewardForm()
+    _require_ready(project.base_model)
+    busy = runs_queries.active(session, project.id, RunKind.REWARD)
+    if busy:
+        raise Conflict(f"A reward training is under way already (run {busy[0].id}). Cancel it, or wait for its end.")
+    snapshot = take_snapshot(session, project)
+    return runs.create(
+        session,
+        project,
+        RunKind.REWARD,
+        {"settings": config.settings(), "aggregation": config.aggregation},
+        model=project.base_model,
+        snapshot=snapshot,
+        created_by=actor,
+        automatic=automatic,
+        needs_gpu=config.needs_gpu,
+    )
+
+
+def retrain_if_due(session: Session, project: Project) -> Run | None:
+    """Start a training by itself where the project asks for it and enough labels have come since the last snapshot."""
+    automation = AutomationSettings.model_validate(project.automation)
+    if not automation.retrain_reward or project.archived_at is not None:
+        return None
+    if project.base_model.state is not ModelState.READY:
+        return None
+    if runs_queries.active(session, project.id, RunKind.REWARD):
+        return None
+    if new_labels(session, project) < automation.labels_between_rewards:
+        return None
+    try:
+        return start(session, project, None, automatic=True)
+    except Conflict:  # too few on one side: wait for more
+        return None
+
+
+def new_labels(session: Session, project: Project) -> int:
+    """Labels that the last snapshot does not have yet."""
+    latest = queries.latest_snapshot(session, project.id)
+    return queries.labels_since(session, project.id, latest.id if latest else None)
+
+
+def training_rows(
+    session: Session, snapshot: Snapshot, aggregation: Aggregation = "mean"
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(training rows, holdout rows) for the learning library, in order of pair: a function of the snapshot alone.
+
+    Each row is a pair with its better answer as `chosen` and the probability that this is right as `preference`
+    (0.5 for a tie). Only prompts of the training split are in the first list, only holdout prompts in the second.
+    """
+    votes = [Vote(row.pair_id, row.annotator_id, row.choice) for row in queries.snapshot_votes(session, snapshot.id)]
+    targets = mean_targets(votes) if aggregation == "mean" else reliability_targets(votes)[0]
+    raters: dict[int, int] = defaultdict(int)
+    for vote in votes:
+        raters[vote.pair_id] += vote.choice is not Choice.BOTH_BAD
+    rows: dict[Split, list[dict[str, Any]]] = {Split.TRAIN: [], Split.HOLDOUT: []}
+    for pair in queries.snapshot_pairs(session, snapshot.id):
+        p = targets.get(pair.id)
+        if p is None:  # nothing but "both bad": left out
+            continue
+        chosen, rejected = (pair.text_a, pair.text_b) if p >= 0.5 else (pair.text_b, pair.text_a)
+        rows[pair.split].append(
+            {
+                "prompt": pair.messages,
+                "chosen": chosen,
+                "rejected": rejected,
+                "preference": max(p, 1.0 - p),
+                "weight": 1.0,
+                "pair_id": pair.id,
+                "raters": raters[pair.id],
+            }
+        )
+    return rows[Split.TRAIN], rows[Split.HOLDOUT]
+
+
+def finished(session: Session, run: Run, summary: dict[str, Any], artifact: str) -> Model:
+    """Register what a reward training made, and queue the scoring of the project's answers with it."""
+    number = queries.count_models(session, run.project_id) + 1
+    model = registry.register(
+        session,
+        run=run,
+        kind=ModelKind.REWARD,
+        parent=run.model,
+        artifact=artifact,
+        name=f"Reward model {number}",
+        metrics=summary,
+    )
+    score_answers(session, model)
+    audit.record(session, None, "reward_model.registered", project_id=run.project_id, subject=model, run=run.id)
+    return model
+
+
+def score_answers(session: Session, model: Model, actor: User | None = None) -> Run:
+    """Queue the scoring of labelled and waiting answers; the model's page and the order of the queue need it."""
+    project = session.get_one(Project, model.project_id)
+    config = {"task": "score", "settings": {}}
+    return runs.create(
+        session, project, RunKind.EVALUATION, config, model=model, created_by=actor, automatic=actor is None
+    )
+
+
+def score_text(session: Session, model: Model, prompt: str, response: str, actor: User) -> Run:
+    """Queue the scoring of one answer written by hand; the score is in the run's summary."""
+    _require_reward_model(model)
+    registry.artifact_path(model)
+    rows = [{"prompt": [{"role": "user", "content": prompt}], "response": response, "response_id": None}]
+    project = session.get_one(Project, model.project_id)
+    config = {"task": "score", "settings": {}, "rows": rows}
+    return runs.create(session, project, RunKind.EVALUATION, config, model=model, created_by=actor)
+
+
+def rows_to_score(session: Session, run: Run) -> list[dict[str, Any]]:
+    """What the scoring command gets: the rows given by hand, or every answer that the model has not scored yet."""
+    if "rows" in run.config:
+        rows: list[dict[str, Any]] = run.config["rows"]
+        return rows
+    found = queries.responses_to_score(session, run.project_id, run.model_id, OPEN_PAIRS_SCORED)
+    return [{"response_id": row.id, "prompt": row.messages, "response": row.text} for row in found]
+
+
+def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Keep the scores of a scoring run; returns its summary. Rows without a score are counted, never guessed."""
+    scored = [row for row in rows if row.get("score") is not None]
+    queries.add_scores(
+        session,
+        run.model_id,
+        [
+            {"response_id": row["response_id"], "score": row["score"], "spread": row.get("score_std")}
+            for row in scored
+            if row["response_id"] is not None
+        ],
+    )
+    summary: dict[str, Any] = {"rows": len(rows), "scored": len(scored)}
+    if "rows" in run.config:
+        summary["scores"] = [
+            {"score": row.get("score"), "score_std": row.get("score_std"), "error": row.get("score_error")}
+            for row in rows
+        ]
+    return summary
+
+
+def _require_ready(model: Model) -> None:
+    if model.state is ModelState.PREPARING:
+        raise Conflict(f"The base model {model.name} is still being prepared. Try again in a minute.")
+    registry.artifact_path(model)
+
+
+def _require_reward_model(model: Model) -> None:
+    if model.kind is not ModelKind.REWARD:
+        raise Invalid(f"{model.name} is not a reward model.")

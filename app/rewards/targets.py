@@ -1,0 +1,73 @@
+"""From several people's choices on a pair to one soft target: the probability that answer a is the better one.
+
+Pure arithmetic on numbers; knows no database. A tie speaks for neither side. "Both bad" says nothing about which of
+the two is better, so such a choice gives no target: a pair with nothing else is left out of training, and counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.models import Choice
+
+VALUE = {Choice.A: 1.0, Choice.TIE: 0.5, Choice.B: 0.0}
+
+# Before anything is known of a rater, 9 of 10 of their clear choices are taken to be right: the mean of Beta(9, 1).
+PRIOR_RIGHT, PRIOR_WRONG = 9.0, 1.0
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One person's current choice on one pair."""
+
+    pair_id: int
+    annotator_id: int
+    choice: Choice
+
+
+def mean_targets(votes: Sequence[Vote]) -> dict[int, float]:
+    """pair -> the mean of its raters' choices (a = 1, tie = 1/2, b = 0); pairs without such a choice are absent."""
+    values: dict[int, list[float]] = {}
+    for vote in votes:
+        if vote.choice in VALUE:
+            values.setdefault(vote.pair_id, []).append(VALUE[vote.choice])
+    return {pair: sum(given) / len(given) for pair, given in values.items()}
+
+
+def reliability_targets(
+    votes: Sequence[Vote], *, rounds: int = 200, tolerance: float = 1e-9
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Targets weighted by how reliable each rater is, and each rater's reliability.
+
+    Dawid and Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM algorithm", with two
+    classes, one reliability r per rater (the same for both classes: which answer is stored as a means nothing), and
+    a Beta prior on it (Raykar et al. 2010, "Learning from crowds"). E: the log odds of a pair are the sum over its
+    raters of +-log(r / (1 - r)), ties adding 0. M: r = (prior + expected right choices) / (prior + clear choices).
+    Returns ({pair: target}, {annotator: reliability}); annotators without a clear choice have the prior's mean.
+    """
+    given = [vote for vote in votes if vote.choice in VALUE]
+    if not given:
+        return {}, {}
+    pairs, pair_of = np.unique([vote.pair_id for vote in given], return_inverse=True)
+    raters, rater_of = np.unique([vote.annotator_id for vote in given], return_inverse=True)
+    side = np.array([2.0 * VALUE[vote.choice] - 1.0 for vote in given])  # +1 for a, -1 for b, 0 for a tie
+    clear = np.abs(side)
+    clear_of_rater = np.bincount(rater_of, clear, len(raters))
+    counts = np.bincount(pair_of, minlength=len(pairs))
+    target = 0.5 + 0.5 * np.bincount(pair_of, side, len(pairs)) / counts  # start from the mean
+    reliability = np.full(len(raters), PRIOR_RIGHT / (PRIOR_RIGHT + PRIOR_WRONG))
+    for _ in range(rounds):
+        right = clear * np.where(side > 0, target[pair_of], 1.0 - target[pair_of])
+        expected = np.bincount(rater_of, right, len(raters))
+        reliability = (PRIOR_RIGHT + expected) / (PRIOR_RIGHT + PRIOR_WRONG + clear_of_rater)
+        odds = np.bincount(pair_of, side * np.log(reliability / (1.0 - reliability))[rater_of], len(pairs))
+        updated = 1.0 / (1.0 + np.exp(-odds))
+        moved = float(np.abs(updated - target).max())
+        target = updated
+        if moved < tolerance:
+            break
+    return (
+        dict(zip(pairs.tolist(), target.tolist(), strict=True)),
+        dict(zip(raters.tolist(), reliability.tolist(), strict=True)),
+    )
