@@ -63,8 +63,8 @@ def test_the_rule_is_measured_on_unseen_pairs(
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["accuracy"] > 0.9
     assert found["accuracy_low"] < found["accuracy"] <= found["accuracy_high"]
-    assert (found["pairs"], found["ties"]) == (40, 4)
-    assert sum(row["pairs"] for row in found["accuracy_by_length"]) == 36
+    assert (found["pairs"], found["ties"]) == (40, 3)
+    assert sum(row["pairs"] for row in found["accuracy_by_length"]) == 37
     main(["reward", "--model", str(reward_folder), "--data", str(data)])
     assert "accuracy" in capsys.readouterr().out
 
@@ -121,5 +121,5 @@ def test_a_policy_is_no_reward_model(llama_folder: Path, tmp_path: Path) -> None
 
 def test_help_is_there_without_loading_torch() -> None:
     for argv in (["--help"], ["score", "--help"], ["reward", "--help"]):
-        code = f"import sys; from rlhf.evaluate import main\ntry: main({argv!r})\nfinally: assert 'torch' not in sys.modules"
+        code = f"import sys; from rlhf.evaluate import main\ntry: main({argv!r})\nfinally: sys.exit('torch' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
