@@ -146,7 +146,7 @@ def _load_classifier(path: str | Path, dtype: torch.dtype, attention: str) -> Pr
     transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(path, num_labels=1)
-        _switch_dropout_off(config)
+        switch_dropout_off(config)
         model = AutoModelForSequenceClassification.from_pretrained(
             path, config=config, dtype=dtype, attn_implementation=attention
         )
@@ -157,7 +157,7 @@ def _load_classifier(path: str | Path, dtype: torch.dtype, attention: str) -> Pr
     return cast(PreTrainedModel, model)
 
 
-def _switch_dropout_off(config: Any) -> None:
+def switch_dropout_off(config: Any) -> None:
     for name, value in vars(config.get_text_config()).items():
         if ("dropout" in name or name.endswith("pdrop")) and isinstance(value, float):
             setattr(config.get_text_config(), name, 0.0)
