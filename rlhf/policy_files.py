@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from rlhf.chat_format import first_line
@@ -21,7 +21,7 @@ from rlhf.config import InputError
 from rlhf.model_card import card, table
 from rlhf.policy_model import PolicyModel, adapter_deltas, add_lora, frozen_copy
 from rlhf.policy_settings import PolicyConfig
-from rlhf.reward_model import RewardModel
+from rlhf.reward_model import RewardModel, switch_dropout_off
 
 
 def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
@@ -29,12 +29,11 @@ def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation="sdpa")
+        settings = AutoConfig.from_pretrained(path)
+        switch_dropout_off(settings)
+        model = AutoModelForCausalLM.from_pretrained(path, config=settings, dtype=dtype, attn_implementation="sdpa")
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{path} cannot be loaded as a language model: {first_line(error)}") from None
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
     return cast(PreTrainedModel, model.eval())
 
 

@@ -63,11 +63,11 @@ class _AnswerHead(torch.autograd.Function):
         for start in range(0, len(hidden), chunk):
             part = slice(start, start + chunk)
             logits = (hidden[part] @ weight.T).float().div_(temperature)
-            total = logits.logsumexp(dim=-1)
+            logits.sub_(logits.logsumexp(dim=-1, keepdim=True))
             picked = targets[part, None]
-            log_probs[part] = logits.gather(1, picked).squeeze(1) - total
-            probs = (logits - total[:, None]).exp_()
-            entropy[part] = total - torch.linalg.vecdot(probs, logits)
+            log_probs[part] = logits.gather(1, picked).squeeze(1)
+            probs = logits.exp()
+            entropy[part] = -torch.linalg.vecdot(probs, logits)
             if gradient is not None:
                 probs.neg_().scatter_add_(1, picked, torch.ones_like(picked, dtype=probs.dtype))
                 gradient[part] = (probs.to(weight.dtype) @ weight).div_(temperature)
@@ -196,16 +196,23 @@ def add_lora(model: Any, *, rank: int, alpha: int, last_layers: int | None = Non
     """
     from peft import LoraConfig, get_peft_model
 
-    count = model.config.get_text_config().num_hidden_layers
-    chosen = None if last_layers is None else list(range(max(count - last_layers, 0), count))
-    settings = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear", layers_to_transform=chosen
-    )
+    targets: Any = "all-linear"
+    if last_layers is not None:
+        count = model.config.get_text_config().num_hidden_layers
+        first = max(count - last_layers, 0)
+        targets = [name for name, module in model.named_modules() if _in_layers(name, first) and type(module) is nn.Linear]
+    settings = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets)
     wrapped = get_peft_model(model, settings)
     for parameter in wrapped.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return wrapped
+
+
+def _in_layers(name: str, first: int) -> bool:
+    """Is this module (`model.layers.17.mlp.up_proj`) in layer number ``first`` or a later one?"""
+    numbers = [int(part) for part in name.split(".") if part.isdigit()]
+    return bool(numbers) and numbers[0] >= first
 
 
 def frozen_copy(model: Any, dtype: torch.dtype) -> Any:

@@ -1,0 +1,184 @@
+"""The language head against the full softmax, the forward pass against transformers', the reference, the value head."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
+
+from rlhf.config import InputError
+from rlhf.policy_files import load_causal, load_policy_model
+from rlhf.policy_model import PolicyModel, add_lora, answer_batch, answer_log_probs, check_head, copy_weights, frozen_copy
+from rlhf.policy_settings import PolicyConfig
+from rlhf.reward_model import RewardModel, load_reward_model
+
+PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12], [13]]
+ANSWERS = [[20, 21, 22, 1], [23], [24, 25, 26, 27, 28, 1]]
+CPU = torch.device("cpu")
+
+
+def full_softmax(hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    log_probs = torch.log_softmax(hidden @ weight.T / temperature, dim=-1)
+    return log_probs.gather(1, targets[:, None]).squeeze(1), -(log_probs.exp() * log_probs).sum(dim=1)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+@pytest.mark.parametrize("train_head", [True, False])
+def test_chunked_head_equals_the_full_softmax(chunk: int, train_head: bool) -> None:
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(7, 16), torch.randn(50, 16)
+    targets, upstream = torch.randint(0, 50, (7,)), torch.randn(7)
+    ours = [hidden.clone().requires_grad_(), weight.clone().requires_grad_(train_head)]
+    theirs = [hidden.clone().requires_grad_(), weight.clone().requires_grad_(train_head)]
+    log_probs, entropy = answer_log_probs(*ours, targets, temperature=0.7, chunk=chunk)
+    expected, expected_entropy = full_softmax(*theirs, targets, 0.7)
+    torch.testing.assert_close(log_probs, expected)
+    torch.testing.assert_close(entropy, expected_entropy)
+    (log_probs * upstream).sum().backward()
+    (expected * upstream).sum().backward()
+    for mine, reference in zip(ours, theirs, strict=True):
+        assert (mine.grad is None) == (reference.grad is None)
+        if mine.grad is not None:
+            torch.testing.assert_close(mine.grad, reference.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_two_classes_by_hand() -> None:
+    # logits (ln 3, 0) -> probabilities (3/4, 1/4)
+    hidden, weight = torch.tensor([[1.0]]), torch.tensor([[3.0], [1.0]]).log()
+    log_probs, entropy = answer_log_probs(hidden, weight, torch.tensor([1]))
+    assert log_probs.exp().item() == pytest.approx(0.25)
+    assert entropy.item() == pytest.approx(-0.75 * torch.tensor(0.75).log() - 0.25 * torch.tensor(0.25).log())
+
+
+def test_no_softmax_is_kept_for_backward() -> None:
+    hidden, weight = torch.randn(64, 8, requires_grad=True), torch.randn(1000, 8, requires_grad=True)
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):  # type: ignore[func-returns-value]
+        answer_log_probs(hidden, weight, torch.zeros(64, dtype=torch.long), chunk=16)
+    assert max(kept) <= weight.numel()
+
+
+def test_batches_are_laid_out_as_described() -> None:
+    batch = answer_batch([[5, 6], [7]], [[8], [9, 1]], CPU)
+    assert batch.input_ids.tolist() == [[5, 6, 8], [7, 9, 1]]
+    assert batch.rows.tolist() == [0, 1, 1]
+    assert batch.positions.tolist() == [1, 0, 1]
+    assert batch.targets.tolist() == [8, 9, 1]
+
+
+def test_forward_equals_transformers_one_by_one(any_model: PreTrainedModel) -> None:
+    model = PolicyModel(any_model, reference=frozen_copy(any_model, torch.float32), value_trunk=None, temperature=0.8)
+    log_probs, entropy, values = model(answer_batch(PROMPTS, ANSWERS, CPU))
+    expected = []
+    for prompt, answer in zip(PROMPTS, ANSWERS, strict=True):
+        logits = any_model(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1] / 0.8
+        expected.append(logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).squeeze(1))
+    torch.testing.assert_close(log_probs, torch.cat(expected), rtol=1e-4, atol=1e-5)
+    assert values is not None
+    assert values.shape == entropy.shape == log_probs.shape
+    assert not values.any()  # a new head values everything at 0
+    reference, _, none = model(answer_batch(PROMPTS, ANSWERS, CPU), role="reference")
+    torch.testing.assert_close(reference, log_probs.detach())
+    assert none is None
+
+
+@pytest.mark.parametrize("lora", [True, False])
+def test_the_reference_stays_where_the_policy_began(llama: PreTrainedModel, lora: bool) -> None:
+    policy: Any = add_lora(llama, rank=2, alpha=4) if lora else llama
+    reference = None if lora else frozen_copy(llama, torch.float32)
+    model = PolicyModel(policy, reference=reference, value_trunk=None)
+    batch = answer_batch(PROMPTS, ANSWERS, CPU)
+    before = model(batch)[0].detach()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(batch)[0].sum().backward()
+        optimizer.step()
+    after = model(batch)[0].detach()
+    assert (after - before).abs().max() > 1e-3
+    torch.testing.assert_close(model(batch, role="reference")[0].detach(), before)
+
+
+def test_merged_copy_answers_like_the_adapters(llama: PreTrainedModel) -> None:
+    plain = copy.deepcopy(llama)
+    model = PolicyModel(add_lora(llama, rank=4, alpha=8), reference=None, value_trunk=None)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0, 0.1)
+    copy_weights(model.causal, plain)
+    ids = torch.tensor([[5, 6, 7, 20, 21]])
+    torch.testing.assert_close(plain(ids).logits, model.causal(ids).logits, rtol=1e-4, atol=1e-5)
+    copy_weights(model.causal, plain)  # from the frozen weights each time: nothing adds up
+    torch.testing.assert_close(plain(ids).logits, model.causal(ids).logits, rtol=1e-4, atol=1e-5)
+
+
+def test_lora_in_the_last_layers_only(llama: PreTrainedModel) -> None:
+    wrapped = add_lora(llama, rank=2, alpha=4, last_layers=1)
+    trained = [name for name, parameter in wrapped.named_parameters() if parameter.requires_grad]
+    assert trained
+    assert all(".layers.1." in name for name in trained)
+
+
+@pytest.fixture
+def reward(llama_folder: Path, tmp_path: Path) -> RewardModel:
+    torch.manual_seed(3)
+    classifier = AutoModelForSequenceClassification.from_pretrained(llama_folder, num_labels=1)
+    classifier.config.mean, classifier.config.std = 0.5, 2.0
+    classifier.save_pretrained(tmp_path / "reward")
+    return load_reward_model(tmp_path / "reward")
+
+
+@pytest.mark.parametrize("use_peft", [True, False])
+def test_the_value_model_begins_as_the_reward_model(llama_folder: Path, reward: RewardModel, use_peft: bool) -> None:
+    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", use_peft=use_peft)
+    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+    values = model(answer_batch([[5, 6, 7]], [[20, 21]], CPU))[2]
+    assert values is not None
+    # the value of the state in which a token is drawn is the normalised score of what stands before it
+    for token, seen in enumerate(([5, 6, 7], [5, 6, 7, 20])):
+        hidden = reward.hf.base_model(torch.tensor([seen])).last_hidden_state[0, -1].detach()
+        score = float(reward.head_weight()[0].detach() @ hidden)
+        assert values[token].item() == pytest.approx((score - 0.5) / 2, abs=1e-5)
+    # value and reward model share no weights: training one leaves the other as it is
+    theirs = {p.data_ptr() for p in reward.parameters()}
+    assert theirs.isdisjoint(p.data_ptr() for p in model.parameters())
+
+
+def test_gradient_checkpointing_changes_no_gradient(llama_folder: Path, reward: RewardModel) -> None:
+    gradients = []
+    for on in (False, True):
+        config = PolicyConfig(
+            model=str(llama_folder), reward="-", prompts="-", output="-", gradient_checkpointing=on
+        )
+        model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+        log_probs, _, values = model(answer_batch(PROMPTS, ANSWERS, CPU))
+        assert values is not None
+        (log_probs.sum() + values.square().sum()).backward()
+        gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name])
+
+
+def test_models_with_more_than_a_linear_head_are_refused(llama: PreTrainedModel) -> None:
+    llama.config.final_logit_softcapping = 30.0
+    with pytest.raises(InputError, match="final_logit_softcapping"):
+        check_head(llama)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be loaded as a language model"):
+        load_causal(tmp_path, torch.float32)
+
+
+def test_loaded_models_have_no_dropout(llama_folder: Path, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(llama_folder)
+    model.config.attention_dropout = 0.5
+    model.save_pretrained(tmp_path / "droppy")
+    loaded = load_causal(tmp_path / "droppy", torch.float32).train()
+    ids = torch.tensor([[5, 6, 7, 8]])
+    torch.testing.assert_close(loaded(ids).logits, loaded(ids).logits)
