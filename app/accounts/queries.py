@@ -1,11 +1,13 @@
 """The SQL of accounts."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.models import ApiToken, User, WebSession
+from app.models import ApiToken, AuditEvent, SignInLink, User, WebSession
+from app.web.pages import Page, page
 
 _TOKEN_SEEN_EVERY = timedelta(minutes=1)
 
@@ -22,20 +24,145 @@ def user_of_session(session: Session, token_hash: str) -> User | None:
 def user_of_api_token(session: Session, token_hash: str) -> User | None:
     """The person an API token stands for. Its last use is kept to the minute, not written on every request."""
     row = session.execute(
-        select(User, ApiToken)
+        select(User, ApiToken.id)
         .join(ApiToken, ApiToken.user_id == User.id)
         .where(ApiToken.token_hash == token_hash, ApiToken.revoked_at.is_(None), User.disabled_at.is_(None))
     ).first()
     if row is None:
         return None
-    user, token = row.tuple()
+    user, token_id = row.tuple()
     session.execute(
         update(ApiToken)
         .where(
-            ApiToken.id == token.id,
+            ApiToken.id == token_id,
             or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - _TOKEN_SEEN_EVERY),
         )
         .values(last_used_at=func.now())
         .execution_options(synchronize_session=False)
     )
     return user
+
+
+def user_by_email(session: Session, email: str) -> User | None:
+    """The account with this e-mail, however it is capitalised."""
+    return session.scalar(select(User).where(func.lower(User.email) == email.lower()))
+
+
+def has_users(session: Session) -> bool:
+    """Whether anybody has an account."""
+    return bool(session.scalar(select(exists().where(User.id.is_not(None)))))
+
+
+def admin_never_here(session: Session) -> User | None:
+    """The only account, an administrator without a password who has used no link yet."""
+    if session.scalar(select(func.count()).select_from(User)) != 1:
+        return None
+    return session.scalar(
+        select(User).where(
+            User.is_admin,
+            User.password_hash.is_(None),
+            ~exists().where(SignInLink.user_id == User.id, SignInLink.used_at.is_not(None)),
+        )
+    )
+
+
+def users(session: Session, text: str, before: int | None) -> Page[User]:
+    """Accounts whose name or e-mail contains `text`."""
+    statement: Select[User] = select(User)
+    if text:
+        statement = statement.where(
+            or_(User.name.icontains(text, autoescape=True), User.email.icontains(text, autoescape=True))
+        )
+    return page(session, statement, User.id, before)
+
+
+def lock_admins(session: Session) -> list[int]:
+    """Ids of those who can run the installation, held until the transaction ends."""
+    return list(
+        session.scalars(
+            select(User.id).where(User.is_admin, User.disabled_at.is_(None)).order_by(User.id).with_for_update()
+        )
+    )
+
+
+def delete_session(session: Session, token_hash: str) -> None:
+    """End one session, and sweep out those that ended by themselves."""
+    session.execute(delete(WebSession).where(WebSession.token_hash == token_hash))
+    session.execute(delete(WebSession).where(WebSession.expires_at < func.now()))
+
+
+def delete_sessions(session: Session, user_id: int, keep: str | None = None) -> int:
+    """End a person's sessions; how many there were."""
+    statement = delete(WebSession).where(WebSession.user_id == user_id)
+    if keep is not None:
+        statement = statement.where(WebSession.token_hash != keep)
+    return len(session.scalars(statement.returning(WebSession.id)).all())
+
+
+def session_count(session: Session, user_id: int) -> int:
+    """In how many browsers a person is signed in."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(WebSession)
+            .where(WebSession.user_id == user_id, WebSession.expires_at > func.now())
+        )
+        or 0
+    )
+
+
+def delete_links(session: Session, user_id: int) -> None:
+    """Void a person's sign-in links."""
+    session.execute(delete(SignInLink).where(SignInLink.user_id == user_id))
+
+
+def open_link(session: Session, token_hash: str) -> SignInLink | None:
+    """A sign-in link that was not used and is not too old."""
+    return session.scalar(
+        select(SignInLink)
+        .join(User, User.id == SignInLink.user_id)
+        .where(
+            SignInLink.token_hash == token_hash,
+            SignInLink.used_at.is_(None),
+            SignInLink.expires_at > func.now(),
+            User.disabled_at.is_(None),
+        )
+    )
+
+
+def use_link(session: Session, token_hash: str) -> User | None:
+    """Mark the link used and return its person, in one statement: of two at once, one finds it used."""
+    used = (
+        update(SignInLink)
+        .where(SignInLink.token_hash == token_hash, SignInLink.used_at.is_(None), SignInLink.expires_at > func.now())
+        .values(used_at=func.now())
+        .returning(SignInLink.user_id)
+    )
+    user_id = session.scalar(used)
+    if user_id is None:
+        return None
+    return session.scalar(select(User).where(User.id == user_id, User.disabled_at.is_(None)))
+
+
+def tokens(session: Session, user_id: int) -> Sequence[ApiToken]:
+    """A person's API tokens that work, newest first."""
+    return session.scalars(
+        select(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None)).order_by(ApiToken.id.desc())
+    ).all()
+
+
+def token(session: Session, user_id: int, token_id: int) -> ApiToken | None:
+    """One working API token of this person."""
+    return session.scalar(
+        select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    )
+
+
+def events(session: Session, project_id: int | None, before: int | None, action: str = "") -> Page[AuditEvent]:
+    """The audit trail of a project, or of the whole installation; `action` keeps those that begin with it."""
+    statement: Select[AuditEvent] = select(AuditEvent)
+    if project_id is not None:
+        statement = statement.where(AuditEvent.project_id == project_id)
+    if action:
+        statement = statement.where(AuditEvent.action.startswith(action, autoescape=True))
+    return page(session, statement, AuditEvent.id, before)

@@ -19,7 +19,13 @@ HEADER = "X-CSRF-Token"
 SESSION_COOKIE = "hone_session"
 VISITOR_COOKIE = "hone_visitor"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_STALE = "This page is out of date. Load it again and send the form once more."
+FRESH_HEADER = "X-CSRF-Fresh"
+_STALE = "This page was out of date, so nothing was carried out. Send it once more, or load the page again."
+
+
+class StalePage(NotAllowed):
+    """The form's token is not this session's, mostly because the person signed in again since. The answer carries a
+    fresh token in `X-CSRF-Fresh`, which only a page of ours can read, so that sending once more works."""
 
 
 def has_bearer(request: Request) -> bool:
@@ -71,4 +77,4 @@ async def protect(request: Request) -> None:
         given = field if isinstance(field, str) else None
     seed = _seed(request)
     if not given or seed is None or not is_signed("csrf", seed, given):
-        raise NotAllowed(_STALE)
+        raise StalePage(_STALE)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app.db import DatabaseNotConfigured
-from app.web import errors
+from app.web import csrf, errors
 from app.web.forms import sentence
 from app.web.render import is_htmx, render
 
@@ -82,6 +82,8 @@ def refused(request: Request, error: errors.Refused) -> Response:
             target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(f"/sign-in?next={quote(target, safe='/')}", 303)
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, csrf.StalePage):
+        headers[csrf.FRESH_HEADER] = csrf.token_for(request)
     return answer(request, error.status, error.title, error.message, fields=error.errors, headers=headers)
 
 

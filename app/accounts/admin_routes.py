@@ -1,0 +1,89 @@
+"""What administrators see: everybody's accounts, the state of every part, the whole audit trail, /healthz."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.orm import Session
+from starlette.responses import JSONResponse
+
+from app.accounts import queries, service
+from app.accounts.dependencies import Admin
+from app.models import User
+from app.settings import get_settings
+from app.web import health
+from app.web.dependencies import Db, RowId
+from app.web.guard import public
+from app.web.render import redirect, render
+
+router = APIRouter()
+
+Rule = Callable[[Session, User, User, bool], None]
+
+
+@router.get("/healthz", dependencies=[Depends(public)])
+def healthz() -> JSONResponse:
+    """Each part's state: 200 when all that is needed is up, else 503."""
+    report = health.report(health.check())
+    return JSONResponse(report, 200 if report["status"] == "ok" else 503, {"Cache-Control": "no-store"})
+
+
+@router.get("/system")
+def show_system(request: Request, session: Db, user: Admin, before: int | None = None, action: str = "") -> Response:
+    """The state of every part and what everybody did."""
+    return render(
+        request,
+        "accounts/system.html",
+        parts=health.check(),
+        events=queries.events(session, None, before, action),
+        action=action,
+    )
+
+
+@router.get("/users")
+def show_users(request: Request, session: Db, user: Admin, q: str = "", before: int | None = None) -> Response:
+    """Everybody with an account."""
+    return _users(request, session, q=q, before=before)
+
+
+def _users(request: Request, session: Db, *, q: str = "", before: int | None = None, **over: Any) -> Response:
+    context: dict[str, Any] = {"users": queries.users(session, q.strip(), before), "q": q, "link": None, "who": None}
+    return render(request, "accounts/users.html", **(context | over))
+
+
+@router.post("/users/{user_id}/reset")
+def reset_sign_in(request: Request, session: Db, user: Admin, user_id: RowId) -> Response:
+    """End the old password and show a one-time link, in this answer only."""
+    person = service.person(session, user_id)
+    token = service.reset_sign_in(session, user, person)
+    return _users(request, session, link=f"{get_settings().base_url}/sign-in/{token}", who=person)
+
+
+@router.post("/users/{user_id}/disable")
+def disable(session: Db, user: Admin, user_id: RowId) -> Response:
+    """Shut somebody out."""
+    return _changed(service.set_disabled, session, user, user_id, True, "{} can no longer sign in.")
+
+
+@router.post("/users/{user_id}/enable")
+def enable(session: Db, user: Admin, user_id: RowId) -> Response:
+    """Let somebody in again."""
+    return _changed(service.set_disabled, session, user, user_id, False, "{} can sign in again.")
+
+
+@router.post("/users/{user_id}/make-admin")
+def make_admin(session: Db, user: Admin, user_id: RowId) -> Response:
+    """Make somebody an administrator."""
+    return _changed(service.set_admin, session, user, user_id, True, "{} is an administrator now.")
+
+
+@router.post("/users/{user_id}/remove-admin")
+def remove_admin(session: Db, user: Admin, user_id: RowId) -> Response:
+    """Take somebody from the administrators."""
+    return _changed(service.set_admin, session, user, user_id, False, "{} is no longer an administrator.")
+
+
+def _changed(rule: Rule, session: Db, actor: User, user_id: int, value: bool, says: str) -> Response:
+    person = service.person(session, user_id)
+    rule(session, actor, person, value)
+    return redirect("/users", says.format(person.name))

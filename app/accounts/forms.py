@@ -1,0 +1,69 @@
+"""What a client may send about accounts."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+_EMAIL = re.compile(r"[^@\s<>\"'\x00-\x1f]+@[^@\s<>\"'\x00-\x1f]+\.[^@\s<>\"'\x00-\x1f.]+")
+
+
+def _email(value: str) -> str:
+    if not _EMAIL.fullmatch(value):
+        raise ValueError("Please give an e-mail address, such as ada@example.org.")
+    return value
+
+
+def _line(value: str) -> str:
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError("This may not contain line breaks or control characters.")
+    return value
+
+
+Line = Annotated[str, AfterValidator(_line)]
+Name = Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_email)]
+Password = Annotated[str, Field(max_length=1000, repr=False)]
+
+
+class SignInForm(BaseModel):
+    """E-mail and password; `next` is the page to go on to."""
+
+    email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=254)]
+    password: Password
+    next: str = "/"
+
+
+class NewAccountForm(BaseModel):
+    """What an invited person without an account gives."""
+
+    name: Name
+    email: Email
+    password: Password
+
+
+class ProfileForm(BaseModel):
+    """What others see, and what to sign in with."""
+
+    name: Name
+    email: Email
+
+
+class PasswordForm(BaseModel):
+    """A new password; the current one where there is one."""
+
+    current: Password = ""
+    new: Password
+
+
+class NewTokenForm(BaseModel):
+    """A new API token's name."""
+
+    token_name: Name
+
+
+class NewToken(BaseModel):
+    """The same for the JSON API."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name

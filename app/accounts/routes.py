@@ -1,0 +1,159 @@
+"""Sign-in and one's own account."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.accounts import admin_routes, forms, queries, service
+from app.accounts.dependencies import SignedIn, Visitor
+from app.models import User
+from app.settings import get_settings
+from app.web import rate_limits
+from app.web.csrf import SESSION_COOKIE, VISITOR_COOKIE
+from app.web.dependencies import Db, RowId, Submitted
+from app.web.errors import Conflict, Invalid
+from app.web.forms import parse
+from app.web.guard import public
+from app.web.render import local_path, redirect, render
+
+router = APIRouter()
+router.include_router(admin_routes.router)
+
+PER_ADDRESS = "60/15 minutes"
+PER_PERSON = "10/15 minutes"
+
+
+def signed_in_redirect(url: str, token: str, flash: str | None = None) -> Response:
+    """Go on to `url` as the person whose session `token` is."""
+    response = redirect(url, flash)
+    response.delete_cookie(VISITOR_COOKIE)
+    response.set_cookie(
+        SESSION_COOKIE,
+        token,
+        max_age=service.SESSION_DAYS * 86400,
+        httponly=True,
+        samesite="lax",
+        secure=get_settings().secure_cookies,
+    )
+    return response
+
+
+@router.get("/sign-in")
+def show_sign_in(request: Request, user: Visitor, next: str = "/") -> Response:
+    """The sign-in form."""
+    if user is not None:
+        return redirect(local_path(next))
+    return render(request, "accounts/sign_in.html", values={"email": "", "next": local_path(next)}, errors={})
+
+
+@router.post("/sign-in", dependencies=[Depends(public)])
+def sign_in(request: Request, session: Db, form: Submitted) -> Response:
+    """Check e-mail and password, and start a session. Tries are counted before anything is looked up."""
+    where, email = rate_limits.address(request), str(form.get("email", "")).strip().lower()
+    rate_limits.hit(PER_ADDRESS, "sign-in", where)
+    rate_limits.hit(PER_PERSON, "sign-in", where, email)
+    try:
+        values = parse(forms.SignInForm, form)
+        user = service.authenticate(session, values.email, values.password)
+    except Invalid as refusal:
+        shown = {"email": form.get("email", ""), "next": local_path(str(form.get("next", "/")))}
+        return render(request, "accounts/sign_in.html", status=422, values=shown, errors=refusal.errors)
+    rate_limits.forget(PER_PERSON, "sign-in", where, email)
+    return signed_in_redirect(local_path(values.next), service.start_session(session, user, "password"))
+
+
+@router.get("/sign-in/{token}", dependencies=[Depends(public)])
+def show_link(request: Request, session: Db, token: str) -> Response:
+    """Ask for a click: what previews links must not use this one up."""
+    usable = service.link_is_open(session, token)
+    return render(request, "accounts/link.html", status=200 if usable else 404, usable=usable)
+
+
+@router.post("/sign-in/{token}", dependencies=[Depends(public)])
+def use_link(request: Request, session: Db, token: str) -> Response:
+    """Sign in with a one-time link."""
+    rate_limits.hit(PER_ADDRESS, "link", rate_limits.address(request))
+    user = service.use_link(session, token)
+    flash = (
+        None if user.password_hash else "You are signed in. Set a password here, to sign in without a link next time."
+    )
+    return signed_in_redirect(
+        "/" if user.password_hash else "/account", service.start_session(session, user, "link"), flash
+    )
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, user: Visitor, session: Db) -> Response:
+    """End this browser's session."""
+    if token := request.cookies.get(SESSION_COOKIE):
+        service.end_session(session, token)
+    response = redirect("/sign-in", "You are signed out.")
+    response.delete_cookie(SESSION_COOKIE)
+    return response
+
+
+def _account(request: Request, session: Db, user: User, status: int = 200, **over: Any) -> Response:
+    context: dict[str, Any] = {
+        "user": user,
+        "values": {"name": user.name, "email": user.email},
+        "errors": {},
+        "tokens": queries.tokens(session, user.id),
+        "sessions": queries.session_count(session, user.id),
+        "new_token": None,
+    }
+    return render(request, "accounts/account.html", status=status, **(context | over))
+
+
+@router.get("/account")
+def show_account(request: Request, session: Db, user: SignedIn) -> Response:
+    """Name, password, sessions, API tokens."""
+    return _account(request, session, user)
+
+
+@router.post("/account")
+def change_profile(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
+    """Change name and e-mail."""
+    try:
+        values = parse(forms.ProfileForm, form)
+        service.change_profile(session, user, values.name, values.email)
+    except Invalid as refusal:
+        return _account(request, session, user, 422, values=form, errors=refusal.errors)
+    return redirect("/account", "Saved.")
+
+
+@router.post("/account/password")
+def change_password(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
+    """Set or change the password."""
+    rate_limits.hit(PER_PERSON, "password", str(user.id))
+    try:
+        values = parse(forms.PasswordForm, form)
+        keep = request.cookies.get(SESSION_COOKIE)
+        service.change_password(session, user, values.current, values.new, keep)
+    except Invalid as refusal:
+        return _account(request, session, user, 422, errors=refusal.errors)
+    return redirect("/account", "Your password is set. Every other browser is signed out.")
+
+
+@router.post("/account/sign-out-elsewhere")
+def sign_out_elsewhere(request: Request, session: Db, user: SignedIn) -> Response:
+    """End every session but this one."""
+    ended = service.end_other_sessions(session, user, request.cookies.get(SESSION_COOKIE))
+    return redirect("/account", f"Signed out in {ended} other browser{'' if ended == 1 else 's'}.")
+
+
+@router.post("/account/tokens")
+def create_token(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
+    """Make an API token. It is in this answer and nowhere else, so there is no redirect."""
+    try:
+        _, text = service.create_token(session, user, parse(forms.NewTokenForm, form).token_name)
+    except (Invalid, Conflict) as refusal:
+        errors = refusal.errors or {"token_name": refusal.message}
+        return _account(request, session, user, refusal.status, errors=errors)
+    return _account(request, session, user, 201, new_token=text)
+
+
+@router.post("/account/tokens/{token_id}/revoke")
+def revoke_token(session: Db, user: SignedIn, token_id: RowId) -> Response:
+    """Make an API token useless."""
+    service.revoke_token(session, user, token_id)
+    return redirect("/account", "The token is revoked.")

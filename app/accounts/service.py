@@ -1,0 +1,189 @@
+"""The rules of accounts: sign-in, sessions, one-time links, passwords, API tokens, and what administrators do.
+
+Random tokens leave this module once, as return values; the database holds their digests.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.accounts import passwords, queries
+from app.accounts.audit import record
+from app.models import ApiToken, SignInLink, User, WebSession
+from app.web.errors import Conflict, Invalid, NotFound
+from app.web.signing import digest
+
+SESSION_DAYS = 30
+LINK_LIFETIME = timedelta(days=1)
+MOST_TOKENS = 20
+_WRONG = "This e-mail and password do not go together."
+
+
+def create_user(
+    session: Session, email: str, name: str, password: str | None = None, *, is_admin: bool = False
+) -> User:
+    """A new account. Raises Invalid where the e-mail is taken or the password too weak."""
+    if password is not None:
+        passwords.check_strength(password, email)
+    user = User(
+        email=email, name=name, is_admin=is_admin, password_hash=passwords.hash_password(password) if password else None
+    )
+    try:
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError:
+        raise Invalid("There is an account with this e-mail already.", "email") from None
+    record(session, user, "user.created", subject=user, admin=is_admin)
+    return user
+
+
+def authenticate(session: Session, email: str, password: str) -> User:
+    """The person with this e-mail and password. The refusal tells nothing of which was wrong, nor does its time."""
+    user = queries.user_by_email(session, email)
+    if not passwords.matches(user.password_hash if user else None, password) or user is None or user.disabled_at:
+        raise Invalid(_WRONG, "password")
+    if user.password_hash and passwords.is_outdated(user.password_hash):
+        user.password_hash = passwords.hash_password(password)
+    return user
+
+
+def start_session(session: Session, user: User, how: str) -> str:
+    """A signed-in browser's token. `how` goes to the audit trail: password, link, invitation."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        WebSession(
+            token_hash=digest(token), user_id=user.id, expires_at=datetime.now(UTC) + timedelta(days=SESSION_DAYS)
+        )
+    )
+    record(session, user, "session.started", how=how)
+    return token
+
+
+def end_session(session: Session, token: str) -> None:
+    """Sign this browser out."""
+    queries.delete_session(session, digest(token))
+
+
+def end_other_sessions(session: Session, user: User, token: str | None) -> int:
+    """Sign out everywhere but in the browser that holds `token`; how many sessions ended."""
+    ended = queries.delete_sessions(session, user.id, keep=digest(token) if token else None)
+    record(session, user, "session.ended_elsewhere", count=ended)
+    return ended
+
+
+def issue_link(session: Session, user: User, lifetime: timedelta = LINK_LIFETIME) -> str:
+    """The token of a link that signs `user` in, once."""
+    token = secrets.token_urlsafe(32)
+    session.add(SignInLink(token_hash=digest(token), user_id=user.id, expires_at=datetime.now(UTC) + lifetime))
+    return token
+
+
+def first_sign_in(session: Session, email: str = "admin@localhost.local", name: str = "Administrator") -> str | None:
+    """On an installation without anybody: make its administrator and return the token of their sign-in link. Until
+    that person has been here, each call gives a new link; afterwards None."""
+    if not queries.has_users(session):
+        user = create_user(session, email, name, is_admin=True)
+    elif (waiting := queries.admin_never_here(session)) is not None:
+        user = waiting
+    else:
+        return None
+    return issue_link(session, user, timedelta(days=7))
+
+
+def link_is_open(session: Session, token: str) -> bool:
+    """Whether a sign-in link can still be used."""
+    return queries.open_link(session, digest(token)) is not None
+
+
+def use_link(session: Session, token: str) -> User:
+    """Use a sign-in link up and return its person; a second try finds it used."""
+    user = queries.use_link(session, digest(token))
+    if user is None:
+        raise NotFound("This sign-in link was used before, or is too old. Ask an administrator for a new one.")
+    return user
+
+
+def change_profile(session: Session, user: User, name: str, email: str) -> None:
+    """Change the name that others see, and the e-mail to sign in with."""
+    before = user.email
+    try:
+        with session.begin_nested():
+            user.name, user.email = name, email
+    except IntegrityError:
+        raise Invalid("There is an account with this e-mail already.", "email") from None
+    if before != email:
+        record(session, user, "user.email_changed", subject=user)
+
+
+def change_password(session: Session, user: User, current: str, new: str, keep_token: str | None) -> None:
+    """Set a password; every other browser is signed out. The current one is asked for where there is one."""
+    if user.password_hash is not None and not passwords.matches(user.password_hash, current):
+        raise Invalid("This is not your current password.", "current")
+    passwords.check_strength(new, user.email, "new")
+    user.password_hash = passwords.hash_password(new)
+    queries.delete_sessions(session, user.id, keep=digest(keep_token) if keep_token else None)
+    record(session, user, "password.changed", subject=user)
+
+
+def create_token(session: Session, user: User, name: str) -> tuple[ApiToken, str]:
+    """A new API token; its text is shown once."""
+    if len(queries.tokens(session, user.id)) >= MOST_TOKENS:
+        raise Conflict(f"You have {MOST_TOKENS} tokens already. Revoke one that is no longer needed.")
+    text = f"hone_{secrets.token_urlsafe(32)}"
+    token = ApiToken(token_hash=digest(text), user_id=user.id, name=name)
+    session.add(token)
+    record(session, user, "api_token.created", subject=token, name=name)
+    return token, text
+
+
+def revoke_token(session: Session, user: User, token_id: int) -> None:
+    """Make a token of one's own useless at once."""
+    token = queries.token(session, user.id, token_id)
+    if token is None:
+        raise NotFound("You have no such token.")
+    token.revoked_at = datetime.now(UTC)
+    record(session, user, "api_token.revoked", subject=token, name=token.name)
+
+
+def person(session: Session, user_id: int) -> User:
+    """Any account, for administrators."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound("There is no such person.")
+    return user
+
+
+def reset_sign_in(session: Session, actor: User | None, user: User) -> str:
+    """For a person who forgot: the old password and all sessions end; the token of a new sign-in link."""
+    if user.disabled_at:
+        raise Conflict("This account is disabled. Enable it first.")
+    user.password_hash = None
+    queries.delete_sessions(session, user.id)
+    record(session, actor, "user.sign_in_reset", subject=user)
+    return issue_link(session, user)
+
+
+def set_disabled(session: Session, actor: User, user: User, disabled: bool) -> None:
+    """Shut an account out, or let it in again. Labels and history stay."""
+    if disabled:
+        _keep_an_admin(session, user, "disabled")
+        queries.delete_sessions(session, user.id)
+        queries.delete_links(session, user.id)
+    user.disabled_at = datetime.now(UTC) if disabled else None
+    record(session, actor, "user.disabled" if disabled else "user.enabled", subject=user)
+
+
+def set_admin(session: Session, actor: User, user: User, is_admin: bool) -> None:
+    """Give or take the right to run the installation."""
+    if not is_admin:
+        _keep_an_admin(session, user, "taken from the administrators")
+    user.is_admin = is_admin
+    record(session, actor, "user.made_admin" if is_admin else "user.admin_removed", subject=user)
+
+
+def _keep_an_admin(session: Session, user: User, what: str) -> None:
+    """Locks the administrators' rows, so that two of them cannot remove each other at once."""
+    if user.is_admin and not [one for one in queries.lock_admins(session) if one != user.id]:
+        raise Conflict(f"{user.name} is the last administrator and cannot be {what}.")

@@ -1,0 +1,113 @@
+"""The state of every part, quickly: each check has about a second, and all run at once.
+
+Workers report themselves: every 10 s a worker writes the Redis key `hone:worker:<name>` with an expiry of 30 s and a
+JSON object {"queues": ["sampling", ...], "device": "cpu" | "cuda:0 NVIDIA ..."}. One that stops writing is gone.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import httpx
+import psycopg
+import redis
+
+from app.settings import Settings, get_settings
+from app.web.filters import size
+
+WORKER_KEY = "hone:worker:"
+NEEDED_QUEUES = ("sampling", "training")
+LEAST_FREE_BYTES = 2 * 2**30
+_SECONDS = 1.0
+_CHECKERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: up or not, a sentence, and figures that say more. No addresses: the page is public."""
+
+    ok: bool
+    says: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def check() -> dict[str, Part]:
+    """The state of each part by name."""
+    settings = get_settings()
+    checks: dict[str, Callable[[Settings], Part]] = {
+        "database": _database,
+        "queue": _queue,
+        "workers": _workers,
+        "inference": _inference,
+        "disk": _disk,
+    }
+    running: dict[str, Future[Part]] = {name: _CHECKERS.submit(one, settings) for name, one in checks.items()}
+    found: dict[str, Part] = {}
+    for name, future in running.items():
+        try:
+            found[name] = future.result(timeout=3 * _SECONDS)
+        except Exception as error:  # noqa: BLE001  whatever goes wrong in a check, that part is not up
+            found[name] = Part(False, f"does not answer ({type(error).__name__})")
+    return found
+
+
+def report(parts: dict[str, Part]) -> dict[str, Any]:
+    """The parts as JSON, with one word for all."""
+    ok = all(part.ok for part in parts.values())
+    return {"status": "ok" if ok else "degraded", "parts": {name: asdict(part) for name, part in parts.items()}}
+
+
+def _database(settings: Settings) -> Part:
+    if settings.database_url is None:
+        return Part(False, "not configured")
+    url = settings.database_url.replace("+psycopg", "", 1)
+    with psycopg.connect(url, connect_timeout=2, autocommit=True, options="-c statement_timeout=1000") as connection:
+        row = connection.execute("select version_num from alembic_version").fetchone()
+    return Part(True, "answers", {"schema": row[0] if row else None})
+
+
+def _queue(settings: Settings) -> Part:
+    with _redis(settings) as client:
+        client.ping()
+    return Part(True, "answers")
+
+
+def _workers(settings: Settings) -> Part:
+    with _redis(settings) as client:
+        names = sorted(client.scan_iter(match=f"{WORKER_KEY}*", count=1000))
+        values = client.mget(names) if names else []
+    workers = {
+        str(name).removeprefix(WORKER_KEY): json.loads(value)
+        for name, value in zip(names, values, strict=True)
+        if value is not None
+    }
+    served = {queue for worker in workers.values() for queue in worker.get("queues", [])}
+    missing = [queue for queue in NEEDED_QUEUES if queue not in served]
+    says = f"nobody serves the queue {' and '.join(missing)}" if missing else f"{len(workers)} at work"
+    return Part(not missing, says, {"workers": workers})
+
+
+def _inference(settings: Settings) -> Part:
+    answer = httpx.get(f"{settings.inference_base_url}/models", timeout=_SECONDS)
+    return Part(answer.is_success, "answers" if answer.is_success else f"answers {answer.status_code}")
+
+
+def _disk(settings: Settings) -> Part:
+    folder = settings.store.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    enough = usage.free >= LEAST_FREE_BYTES
+    details = {"free_bytes": usage.free, "total_bytes": usage.total}
+    return Part(enough, f"{size(usage.free)} free" + ("" if enough else ", too little for a model"), details)
+
+
+def _redis(settings: Settings) -> "redis.Redis":
+    if settings.redis_url is None:
+        raise ConnectionError("REDIS_URL is not set")
+    return redis.Redis.from_url(
+        settings.redis_url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, decode_responses=True
+    )
