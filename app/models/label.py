@@ -35,6 +35,7 @@ class Label(Base):
         ),
         Index("ix_label_project_time", "project_id", "created_at"),
         Index("ix_label_annotator_recent", "annotator_id", "project_id", desc("id")),
+        Index("ix_label_annotator_time", "annotator_id", "project_id", "created_at"),
     )
 
     id: Mapped[Id]
@@ -48,7 +49,9 @@ class Label(Base):
     comment: Mapped[str | None] = mapped_column(Text)
     seconds: Mapped[float | None]  # from display to answer, as the page measured it
     left: Mapped[Side] = mapped_column(enum_column(Side))  # the display order it was answered under
-    late: Mapped[bool] = mapped_column(default=False, server_default="false")  # answered after the lease expired
+    late: Mapped[bool] = mapped_column(default=False, server_default="false")  # answered after the lease had ended
+    # Late, and the slot had gone to somebody else: kept, but it fills no slot of the pair's overlap.
+    surplus: Mapped[bool] = mapped_column(default=False, server_default="false")
     superseded_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
