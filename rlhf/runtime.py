@@ -97,7 +97,8 @@ class StopSignal:
     A second signal is not held back: it ends the process as usual.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, advice: str = "start again with --resume to go on") -> None:
+        self.advice = advice
         self.requested = False
         self._previous: dict[int, object] = {}
 
@@ -115,7 +116,7 @@ class StopSignal:
     def check(self) -> None:
         """Raise Interrupted where a signal has come."""
         if self.requested:
-            raise Interrupted("stopped by a signal; start again with --resume to go on")
+            raise Interrupted(f"stopped by a signal; {self.advice}")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.requested = True

@@ -71,13 +71,15 @@ def answer_request(
     return Request(id=index, prompt_ids=prompt_ids, draws=tuple(draws))
 
 
-def completed(decoder: Decoder) -> Iterator[tuple[Request, list[Sample]]]:
+def completed(decoder: Decoder, each_step: Callable[[], None] | None = None) -> Iterator[tuple[Request, list[Sample]]]:
     """Run the decoder until it is idle, and yield each request with all its answers, in their order, when complete.
 
-    More requests may be added to the decoder meanwhile.
+    More requests may be added to the decoder meanwhile. `each_step` is called before every token, and may raise.
     """
     finished: dict[object, dict[int, Sample]] = {}
     while decoder.busy:
+        if each_step is not None:
+            each_step()
         for event in decoder.step():
             if isinstance(event, Finished):
                 answers = finished.setdefault(event.request.id, {})

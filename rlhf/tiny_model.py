@@ -22,7 +22,7 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 CONTEXT = 2048
-ANSWER_TOKENS = 14  # mean length of an answer, in tokens
+SENTENCE_WORDS = 10  # about how many words come before a mark
 WORDS = (  # noqa: SIM905 - common English words, the most frequent first
     "the of and to in is you that it for was on are as with they be at this have from or one had by word but not "
     "what all were we when your can said there use an each which she do how their if will up other about out many "
@@ -73,6 +73,7 @@ def tiny_model(seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=CONTEXT,
+        initializer_range=0.05,
         tie_word_embeddings=False,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -87,24 +88,37 @@ def tiny_model(seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 @torch.no_grad()
 def favour_words(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Redraw embeddings and head so that words are likely, in different orders by context, and ends come in time.
+    """Redraw embeddings and head so that answers are words in an order that depends on the context, and end in time.
 
-    The first channel of every embedding holds one constant, which makes the head's first column a bias over the
-    vocabulary: log-frequencies by Zipf's law for the words, the end token at one in `ANSWER_TOKENS`.
+    Three channels of the embeddings are kept for this, and make the head's columns of the same number a bias: channel
+    0 holds one constant for every token (log-frequencies by Zipf's law), channel 1 is on for marks (then the end is
+    likely, another mark is not), channel 2 for the opening of an answer (which then does not end at once).
     """
     embedding = model.get_input_embeddings().weight
     head = model.get_output_embeddings().weight
     vocabulary, width = head.shape
+    end = tokenizer.eos_token_id
+    opening = tokenizer.convert_tokens_to_ids(ROLES[-1])
+    marks = tokenizer.convert_tokens_to_ids(list(MARKS))
+    words = [ids[0] for word in WORDS if len(ids := tokenizer.encode(f" {word}", add_special_tokens=False)) == 1]
     constant = width**0.5 / 2
     embedding.normal_(0.0, 1.0)
+    embedding[:, :3] = 0.0
     embedding[:, 0] = constant
-    scale = constant / math.sqrt(1 + constant**2 / width)  # of that channel behind the last normalisation
-    words = [ids[0] for word in WORDS if len(ids := tokenizer.encode(f" {word}", add_special_tokens=False)) == 1]
-    marks = tokenizer.convert_tokens_to_ids(list(MARKS))
+    embedding[marks, 1] = constant
+    embedding[opening, 2] = constant
+    scale = constant / math.sqrt(1 + constant**2 / width)  # of these channels behind the last normalisation
     bias = torch.full((vocabulary,), -12.0)
     for rank, token in enumerate(dict.fromkeys(words)):
         bias[token] = -0.5 * math.log(rank + 10)
-    bias[marks] = bias.exp().sum().mul(0.05).log()
-    bias[tokenizer.eos_token_id] = bias.exp().sum().div(ANSWER_TOKENS).log()
+    total = float(bias.exp().sum())
+    bias[marks] = math.log(total / SENTENCE_WORDS / len(marks))
+    bias[end] = math.log(total / 100)
     head.normal_(0.0, 1.0 / width**0.5)
+    head[end] = 0.0  # so that answers are about as long for every seed
+    head[marks] *= 0.5
+    head[:, :3] = 0.0
     head[:, 0] = bias / scale
+    head[end, 1] = 6.0 / scale
+    head[marks, 1] = -6.0 / scale
+    head[[end, *marks], 2] = -6.0 / scale

@@ -1,0 +1,264 @@
+"""Draws answers to a file of prompts.
+
+    python -m rlhf.sample --model M --prompts P.jsonl --n 2 --strategy mixed --output F.jsonl
+
+Each line of the output is a line of the prompts with `responses` added: text, finish_reason, tokens, strategy,
+temperature, top_p, top_k, seed, logprob (natural, of all its tokens). Lines are appended to F.part as prompts are
+finished, and F appears by one rename, in the order of the prompts. A run that was stopped goes on from F.part where
+model, settings and prompt are the same. Answers alike (`rlhf.similarity`) are drawn again, and a prompt whose answers
+stay alike is marked `"duplicate": true`.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, TextIO, cast
+
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from rlhf.config import Doc, Ge, Gt, InputError, Le, parse_config, run_cli, to_dict
+from rlhf.data import load_prompts
+from rlhf.runtime import DtypeName, StopSignal, pick_device, pick_dtype, set_threads
+from rlhf.similarity import repeats
+from rlhf.types import Prompt, Sample, SamplingSettings, Strategy
+
+_KEY = "_key"  # in lines of F.part only: what the answers were drawn from, so that a later run knows its own
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Draw answers of a language model to a file of prompts."""
+
+    model: Annotated[Path, Doc("Folder of the model.")]
+    prompts: Annotated[Path, Doc("JSONL (.gz) or Parquet; `prompt` is text or a list of messages.")]
+    output: Annotated[Path, Doc("JSONL file to write; finished lines are in OUTPUT.part until all are there.")]
+    n: Annotated[int, Ge(1), Doc("Answers to each prompt.")] = 2
+    strategy: Annotated[
+        Strategy,
+        Doc("stochastic: all drawn; greedy: the most probable tokens (all n alike); mixed: the first one greedy."),
+    ] = "stochastic"
+    temperature: Annotated[float, Gt(0), Doc("Divides the logits; higher is more varied.")] = 0.8
+    top_p: Annotated[float, Gt(0), Le(1), Doc("Draw from the smallest set of tokens with this probability.")] = 0.95
+    top_k: Annotated[int, Ge(0), Doc("Draw from the k most probable tokens; 0: all.")] = 0
+    min_p: Annotated[float, Ge(0), Le(1), Doc("Drop tokens below this share of the most probable one's.")] = 0.0
+    repetition_penalty: Annotated[float, Gt(0), Doc("Above 1: tokens that occurred become less likely.")] = 1.0
+    max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer, in tokens.")] = 256
+    stop: Annotated[list[str], Doc("Texts that end an answer; it is cut before them.")] = field(default_factory=list)
+    max_prompt_tokens: Annotated[
+        int | None, Ge(1), Doc("Longer prompts are cut from the left and counted; none: as the context has room.")
+    ] = None
+    max_redraws: Annotated[int, Ge(0), Doc("How often answers that are alike are drawn again.")] = 3
+    max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse the file above this share of unusable rows.")] = 0.05
+    seed: Annotated[int, Ge(0), Doc("Same seed, same answers (exactly so in float32).")] = 0
+    dtype: Annotated[DtypeName, Doc("Number format; auto: bfloat16 where the hardware has it.")] = "auto"
+    device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
+    max_rows: Annotated[int, Ge(1), Doc("Answers drawn at the same time.")] = 64
+    max_tokens: Annotated[int, Ge(1), Doc("Tokens held in the cache at the same time.")] = 65_536
+
+    def __post_init__(self) -> None:
+        if self.n > self.max_rows:
+            raise ValueError("--n must not exceed --max_rows")
+
+    @property
+    def settings(self) -> SamplingSettings:
+        return SamplingSettings(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            max_new_tokens=self.max_new_tokens,
+            stop=tuple(self.stop),
+        )
+
+
+@dataclass(slots=True)
+class _Work:
+    """One prompt on its way: its ids, the answers so far, and how often they were drawn."""
+
+    prompt: Prompt
+    ids: list[int]
+    cut: int
+    places: list[int]  # of the answers now being drawn
+    samples: dict[int, Sample] = field(default_factory=dict)
+    attempt: int = 0
+
+
+def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, Any]:
+    """Write `config.output` and return the summary. Raises InputError, or Interrupted where `stop` was requested."""
+    started = time.monotonic()
+    prompts, report = load_prompts(config.prompts, max_bad_share=config.max_bad_share)
+    if report.bad:
+        print(f"warning: {report}", file=sys.stderr)
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    part = config.output.with_name(config.output.name + ".part")
+    keys = [_key(config, index, prompt) for index, prompt in enumerate(prompts)]
+    rows = _resume(part, keys)
+    answers = tokens = redraws = truncated = 0
+    bar = tqdm(
+        total=len(prompts) * config.n,
+        initial=len(rows) * config.n,
+        unit=" answers",
+        file=sys.stderr,
+        dynamic_ncols=True,
+        mininterval=0.5 if sys.stderr.isatty() else 15.0,
+    )
+    todo = {index: prompt for index, prompt in enumerate(prompts) if index not in rows}
+    with bar, part.open("a", encoding="utf-8") as file:
+        for index, work, duplicate in _draw(config, todo, stop) if todo else ():
+            rows[index] = _row(work, duplicate)
+            _append(file, {**rows[index], _KEY: keys[index]})
+            answers += config.n
+            tokens += sum(len(drawn.answer_ids) for drawn in work.samples.values())
+            redraws += work.attempt
+            truncated += work.cut > 0
+            bar.update(config.n)
+    lines = (json.dumps(rows[index], ensure_ascii=False) + "\n" for index in range(len(prompts)))
+    _write_whole(config.output, lines)
+    part.unlink()
+    seconds = time.monotonic() - started
+    return {
+        "prompts": len(prompts),
+        "answers": len(prompts) * config.n,
+        "duplicates": sum("duplicate" in row for row in rows.values()),
+        "redraws": redraws,
+        "truncated_prompts": truncated,
+        "bad_rows": len(report.bad),
+        "tokens": tokens,
+        "seconds": round(seconds, 3),
+        "answers_per_second": round(answers / seconds, 3),
+        "tokens_per_second": round(tokens / seconds, 3),
+        "output": str(config.output),
+    }
+
+
+def _draw(
+    config: SampleConfig, prompts: Mapping[int, Prompt], stop: StopSignal | None
+) -> Iterator[tuple[int, _Work, bool]]:
+    """Each prompt's place, its answers, and whether they stayed alike, as they are finished."""
+    from rlhf.causal_model import load_causal_lm
+    from rlhf.chat_format import encode_prompt, load_tokenizer, truncate_prompt
+    from rlhf.decoding import Decoder
+    from rlhf.sampling import answer_request, completed
+
+    device = pick_device(config.device)
+    tokenizer = load_tokenizer(config.model)
+    model = load_causal_lm(config.model, pick_dtype(config.dtype, device), device)
+    decoder = Decoder(model, tokenizer, max_rows=config.max_rows, max_tokens=config.max_tokens)
+    longest = _prompt_room(config, decoder.context)
+    works: dict[int, _Work] = {}
+    for index, prompt in prompts.items():
+        try:
+            ids = encode_prompt(tokenizer, prompt.messages)
+        except InputError as error:
+            raise InputError(f"{config.prompts}, line {prompt.line}: {error}") from None
+        ids, cut = truncate_prompt(ids, longest) if longest else (ids, 0)
+        works[index] = _Work(prompt, ids, cut, places=list(range(config.n)))
+    request: dict[str, Any] = {
+        "n": config.n, "strategy": config.strategy, "settings": config.settings, "seed": config.seed
+    }  # fmt: skip
+    for index in sorted(works, key=lambda index: -len(works[index].ids)):
+        decoder.add(answer_request(index, works[index].ids, **request))
+    for done, samples in completed(decoder, each_step=stop.check if stop else None):
+        index = cast(int, done.id)
+        work = works[index]
+        for place, sample in zip(work.places, samples, strict=True):
+            work.samples[place] = sample
+        alike = repeats([work.samples[place].text for place in range(config.n)])
+        work.places = [place for place in alike if not work.samples[place].draw.settings.greedy]
+        if work.places and work.attempt < config.max_redraws:
+            work.attempt += 1
+            fresh = answer_request(index, work.ids, attempt=work.attempt, **request)
+            decoder.add(replace(fresh, draws=tuple(fresh.draws[place] for place in work.places)))
+        else:
+            yield index, work, bool(alike)
+
+
+def _prompt_room(config: SampleConfig, context: int | None) -> int | None:
+    """The longest prompt that may be sampled from, in tokens; None where there is no bound."""
+    if context is None:
+        return config.max_prompt_tokens
+    if config.max_new_tokens >= context:
+        raise InputError(f"--max_new_tokens {config.max_new_tokens} leaves no room in the model's context of {context}")
+    return min(config.max_prompt_tokens or context, context - config.max_new_tokens)
+
+
+def _row(work: _Work, duplicate: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {**work.prompt.row, "responses": [_response(work.samples[i]) for i in sorted(work.samples)]}
+    if duplicate:
+        row["duplicate"] = True
+    if work.cut:
+        row["prompt_tokens_cut"] = work.cut
+    return row
+
+
+def _response(sample: Sample) -> dict[str, Any]:
+    settings = sample.draw.settings
+    return {
+        "text": sample.text,
+        "finish_reason": sample.finish_reason,
+        "tokens": len(sample.answer_ids),
+        "strategy": "greedy" if settings.greedy else "stochastic",
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "top_k": settings.top_k,
+        "seed": sample.draw.seed,
+        "logprob": round(sum(sample.logprobs), 4),
+    }
+
+
+def _key(config: SampleConfig, index: int, prompt: Prompt) -> str:
+    """What decides the answers to a prompt, in short."""
+    ignored = {"prompts", "output", "max_bad_share", "max_rows", "max_tokens"}
+    settings = {name: value for name, value in to_dict(config).items() if name not in ignored}
+    text = json.dumps([settings, index, prompt.row], sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _resume(part: Path, keys: list[str]) -> dict[int, dict[str, Any]]:
+    """The rows of an earlier, stopped run that this one would draw again, by place; `part` then holds only these."""
+    places = {key: place for place, key in enumerate(keys)}
+    rows: dict[int, dict[str, Any]] = {}
+    lines = []
+    for line in part.read_text(encoding="utf-8").splitlines(keepends=True) if part.exists() else []:
+        try:
+            row = json.loads(line)
+            place = places[row.pop(_KEY)]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # cut off by a kill, or drawn from something else
+        if line.endswith("\n") and place not in rows:
+            rows[place] = row
+            lines.append(line)
+    _write_whole(part, lines)
+    return rows
+
+
+def _append(file: TextIO, row: Mapping[str, Any]) -> None:
+    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    file.flush()
+
+
+def _write_whole(path: Path, lines: Iterable[str]) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def main(argv: list[str]) -> None:
+    config = parse_config(SampleConfig, argv, prog="python -m rlhf.sample")
+    set_threads()
+    with StopSignal("start again to go on") as stop:
+        summary = sample(config, stop)
+    print(json.dumps(summary, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    run_cli(main)
