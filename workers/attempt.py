@@ -67,19 +67,20 @@ class Attempt:
         self.folder = service.folder(run_id)
         self.log = self.folder / "log.txt"
 
-    def call(self, module: str, settings: dict[str, Any], news: Callable[[], Progress], threads: int) -> None:
-        """Run `python -m rlhf.<module>` with these settings to its end, beating every second.
+    def call(self, command: list[str], settings: dict[str, Any], news: Callable[[], Progress], threads: int) -> None:
+        """Run `python -m rlhf.<command>` with these settings to its end, beating every second.
 
         Returns when the child succeeded; raises Cancelled, Released, ClaimLost or Failed, and then the child is gone.
         """
-        config = self.folder / f"{module}.yaml"
+        config = self.folder / "config.yaml"
         config.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
-        command = [sys.executable, "-m", f"rlhf.{module}", "--config", str(config)]
+        module, *task = command
+        arguments = [sys.executable, "-m", f"rlhf.{module}", *task, "--config", str(config)]
         ledger = Ledger(self.folder / "child.json")
         if ledger.end_leftovers():  # of an attempt whose worker was killed where the system does not end its children
             log.warning("run %d: ended a child that an earlier attempt left behind", self.run_id)
         with self.log.open("ab") as output:
-            child = spawn(command, env=child_environment(threads), output=output)
+            child = spawn(arguments, env=child_environment(threads), output=output)
         ledger.add(child.pid)
         try:
             self._watch(child, news)
@@ -174,4 +175,6 @@ def prepare_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Failed(f"The run's folder {folder} cannot be made: {error.strerror}. Free some space in the store.") from None
+        raise Failed(
+            f"The run's folder {folder} cannot be made: {error.strerror}. Free some space in the store."
+        ) from None

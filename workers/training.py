@@ -1,0 +1,134 @@
+"""Reward models and policies: the inputs of a training run, its command, and where its model goes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db import task_session
+from app.models import Model, Project, Run, Split
+from app.policies import service as policies
+from app.prompts import service as prompts
+from app.registry import service as registry
+from app.rewards import service as rewards
+from app.settings import get_settings
+from workers.attempt import Attempt, Failed, Progress
+from workers.follow import JsonLines, Rate, write_lines
+from workers.outcome import Outcome
+from workers.threads import threads_for
+
+
+def train_reward(attempt: Attempt) -> Outcome:
+    """Train a reward model on the run's snapshot."""
+    with task_session() as session:
+        run = session.get_one(Run, attempt.run_id)
+        if run.snapshot is None:
+            raise Failed("This run has no snapshot of labels; start a new one.")
+        train, holdout = rewards.training_rows(session, run.snapshot, run.config.get("aggregation", "mean"))
+        settings = _settings(run) | {"model": _path(run.model)}
+    write_lines(attempt.folder / "train.jsonl", train)
+    write_lines(attempt.folder / "eval.jsonl", holdout)
+    files = {"data": "train.jsonl", "eval_data": "eval.jsonl"}
+    return _train(attempt, "train_reward", settings, files, "steps", rewards.finished)
+
+
+def train_policy(attempt: Attempt) -> Outcome:
+    """Train a policy by PPO against the run's reward model, on the project's training prompts."""
+    with task_session() as session:
+        run = session.get_one(Run, attempt.run_id)
+        if run.reward_model is None:
+            raise Failed("This run has no reward model; start a new one.")
+        project = session.get_one(Project, run.project_id)
+        train = list(prompts.prompt_rows(session, project, Split.TRAIN))
+        holdout = list(prompts.prompt_rows(session, project, Split.HOLDOUT))
+        settings = _settings(run) | {"model": _path(run.model), "reward": _path(run.reward_model)}
+    if not (attempt.folder / "prompts.jsonl").exists():  # a resumed run goes on with the prompts it began with
+        write_lines(attempt.folder / "eval_prompts.jsonl", holdout)
+        write_lines(attempt.folder / "prompts.jsonl", train)
+    files = {"prompts": "prompts.jsonl"} | ({"eval_prompts": "eval_prompts.jsonl"} if holdout else {})
+    return _train(attempt, "train_policy", settings, files, "updates", policies.finished)
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    settings: dict[str, Any] = run.config.get("settings", {})
+    return dict(settings)
+
+
+def _path(model: Model) -> str:
+    return str(registry.artifact_path(model).resolve())
+
+
+def _train(
+    attempt: Attempt,
+    module: str,
+    settings: dict[str, Any],
+    files: dict[str, str],
+    unit: str,
+    finished: Callable[[Session, Run, dict[str, Any], str], Model],
+) -> Outcome:
+    folder = attempt.folder
+    artifact = f"models/run-{attempt.run_id}"
+    final = get_settings().store / artifact
+    if not final.exists():  # else: killed after the model was published and before that was written down
+        settings |= {name: str(folder / file) for name, file in files.items()}
+        settings |= {"output": str(folder), "resume": True}
+        attempt.call([module], settings, _TrainingNews(folder, unit), threads_for("training"))
+        _publish(folder / "model", final)
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary["model"] = artifact  # its place in the store, not on this machine
+    return Outcome(summary, lambda session, run: finished(session, run, summary, artifact))
+
+
+def _publish(made: Path, final: Path) -> None:
+    """Move a finished model to where the registry and the inference server look: one rename, whole or not at all."""
+    if not (made / "config.json").is_file():
+        raise Failed("The trainer ended well but left no model; its log may say why.")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    made.rename(final)
+
+
+class _TrainingNews:
+    """New lines of metrics.jsonl and samples.jsonl as progress."""
+
+    def __init__(self, folder: Path, unit: str) -> None:
+        self._metrics = JsonLines(folder / "metrics.jsonl")
+        self._samples = JsonLines(folder / "samples.jsonl")
+        self._unit, self._rate = unit, Rate()
+
+    def __call__(self) -> Progress:
+        samples = tuple(_sample(row) for row in self._samples.new())
+        rows = self._metrics.new()
+        if not rows:
+            return Progress(samples=samples)
+        pace = None
+        for row in rows:
+            pace = self._rate.at(float(row["seconds"]), float(row["step"]))
+        return Progress(
+            step=int(rows[-1]["step"]),
+            total_steps=int(rows[-1]["total_steps"]),
+            unit=self._unit,
+            steps_per_second=pace,
+            metrics=tuple(point for row in rows for point in _points(row)),
+            samples=samples,
+        )
+
+
+def _points(row: dict[str, Any]) -> list[tuple[str, int, float]]:
+    meta = ("step", "total_steps", "seconds")
+    numbers = {name: value for name, value in row.items() if isinstance(value, int | float) and name not in meta}
+    return [(name[:64], int(row["step"]), float(value)) for name, value in numbers.items()]
+
+
+def _sample(row: dict[str, Any]) -> dict[str, Any]:
+    prompt = row["prompt"]
+    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    known = ("step", "prompt", "response", "score")
+    return {
+        "step": int(row["step"]),
+        "prompt": messages,
+        "response": str(row["response"]),
+        "score": row.get("score"),
+        "details": {name: value for name, value in row.items() if name not in known},
+    }
