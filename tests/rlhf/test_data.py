@@ -1,0 +1,174 @@
+"""Preference data in every accepted shape, and the account of the rows that cannot be used."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlhf.config import InputError
+from rlhf.data import load_pairs, load_prompts, split_by_prompt
+from rlhf.types import PreferencePair, user_message
+
+GOOD = {"prompt": "q", "chosen": "a", "rejected": "b"}
+USER = {"role": "user", "content": "q"}
+
+
+def answer(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    return path
+
+
+def only_pair(tmp_path: Path, row: dict[str, Any]) -> PreferencePair:
+    [pair], report = load_pairs(write(tmp_path / "d.jsonl", [row]))
+    assert (report.rows, report.used, report.bad) == (1, 1, [])
+    return pair
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        GOOD,
+        {"prompt": [USER], "chosen": [answer("a")], "rejected": [answer("b")]},
+        {"prompt": [USER], "chosen": "a", "rejected": [answer("b")]},
+        {"prompt": "q", "chosen": [USER, answer("a")], "rejected": [USER, answer("b")]},
+        {"chosen": [USER, answer("a")], "rejected": [USER, answer("b")]},
+        {"chosen": "\n\nHuman: q\n\nAssistant: a", "rejected": "\n\nHuman: q\n\nAssistant: b"},
+        {"prompt": "q", "response_a": "a", "response_b": "b", "preference": 1},
+    ],
+)
+def test_every_layout_gives_the_same_pair(tmp_path: Path, row: dict[str, Any]) -> None:
+    pair = only_pair(tmp_path, row)
+    assert (pair.prompt, pair.chosen, pair.rejected, pair.preference) == (user_message("q"), "a", "b", 1.0)
+    assert (pair.margin, pair.weight, pair.line, pair.extra) == (0.0, 1.0, 1, {})
+
+
+def test_numbers_and_other_columns_are_kept(tmp_path: Path) -> None:
+    pair = only_pair(tmp_path, GOOD | {"preference": 0.5, "margin": 0.3, "weight": 2, "annotator": "x", "order": [1]})
+    assert (pair.preference, pair.margin, pair.weight) == (0.5, 0.3, 2.0)
+    assert pair.extra == {"annotator": "x", "order": [1]}
+
+
+def test_a_multi_turn_transcript(tmp_path: Path) -> None:
+    start = "\n\nHuman: one\n\nAssistant: two\n\nlines\n\nHuman: three\n\nAssistant:"
+    pair = only_pair(tmp_path, {"chosen": f"{start} a", "rejected": f"{start} b"})
+    assert [turn["content"] for turn in pair.prompt] == ["one", "two\n\nlines", "three"]
+    assert [turn["role"] for turn in pair.prompt] == ["user", "assistant", "user"]
+    assert (pair.chosen, pair.rejected) == ("a", "b")
+
+
+def test_judged_pairs_on_either_scale(tmp_path: Path) -> None:
+    rows = [{"prompt": "q", "response_a": "a", "response_b": "b", "preference": p} for p in (1, 2, 0, 1.5)]
+    pairs, _ = load_pairs(write(tmp_path / "alpaca.jsonl", rows))
+    assert [pair.preference for pair in pairs] == [1.0, 0.0, 0.5, 0.5]
+    soft = [row | {"preference": p} for row, p in zip(rows, (1, 0, 0.25, 0.5), strict=True)]
+    pairs, _ = load_pairs(write(tmp_path / "soft.jsonl", soft))
+    assert [pair.preference for pair in pairs] == [1.0, 0.0, 0.25, 0.5]
+
+
+BAD_ROWS: list[tuple[Any, str]] = [
+    ("{broken", "broken JSON"),
+    ([1], "not a JSON object"),
+    ({"prompt": "q", "chosen": "a"}, "missing field rejected"),
+    ({"chosen": "a", "rejected": "b"}, "missing field prompt"),
+    ({"question": "q", "yes": "a"}, "unknown columns question, yes"),
+    (GOOD | {"chosen": " "}, "empty answer"),
+    (GOOD | {"chosen": " b\n"}, "two equal answers"),
+    (GOOD | {"preference": 1.2}, "preference outside 0..1"),
+    (GOOD | {"preference": "much"}, "preference is not a number"),
+    (GOOD | {"margin": "x"}, "margin is not a number"),
+    (GOOD | {"weight": -1}, "negative weight"),
+    (GOOD | {"prompt": ""}, "empty prompt"),
+    (GOOD | {"prompt": [answer("x")]}, "prompt does not end with a user's turn"),
+    (GOOD | {"prompt": [{"role": "boss", "content": "x"}]}, "prompt has a message without a known role"),
+    (GOOD | {"chosen": 3}, "chosen is neither text nor a list"),
+    ({"chosen": [USER, answer("a")], "rejected": [answer("b")]}, "differ before their last turn"),
+    ({"prompt": "q", "response_a": "a", "response_b": "b"}, "missing field preference"),
+]
+
+
+@pytest.mark.parametrize(("row", "kind"), BAD_ROWS)
+def test_a_bad_row_is_counted_with_its_line(tmp_path: Path, row: Any, kind: str) -> None:
+    pairs, report = load_pairs(write(tmp_path / "d.jsonl", [GOOD, row, GOOD]), max_bad_share=0.4)
+    assert [pair.line for pair in pairs] == [1, 3]
+    [(line, found)] = report.bad
+    assert line == 2
+    assert kind in found
+
+
+def test_too_many_bad_rows_refuse_the_file_and_name_the_first(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.jsonl", [GOOD] * 90 + [GOOD | {"chosen": ""}] * 10)
+    with pytest.raises(InputError) as error:
+        load_pairs(path)
+    assert "10 of 100 rows cannot be used (line 91: empty answer; line 92: empty answer" in str(error.value)
+    assert "and 5 more)" in str(error.value)
+    pairs, report = load_pairs(path, max_bad_share=0.1)
+    assert (len(pairs), report.bad_by_kind) == (90, {"empty answer": 10})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("none.jsonl", None, "there is no file"),
+        ("empty.jsonl", b"\n", "is empty"),
+        ("binary.jsonl", b"\xff\xfe\x00", "cannot read"),
+        ("cut.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 1000)[:40], "cannot read"),
+        ("text.jsonl.gz", b"plain", "cannot read"),
+        ("d.parquet", b"PAR1 no", "as Parquet"),
+        ("all_bad.jsonl", b'{"x": 1}\n', "no row can be used"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        load_pairs(tmp_path / name)
+
+
+def test_gzip_and_parquet_read_as_jsonl_does(tmp_path: Path) -> None:
+    rows = [GOOD | {"prompt": f"q{i}", "preference": i / 4} for i in range(5)]
+    expected, _ = load_pairs(write(tmp_path / "d.jsonl", rows))
+    with gzip.open(tmp_path / "d.jsonl.gz", "wt") as file:
+        file.write((tmp_path / "d.jsonl").read_text())
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "d.parquet")
+    assert load_pairs(tmp_path / "d.jsonl.gz")[0] == expected
+    assert load_pairs(tmp_path / "d.parquet")[0] == expected
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode())
+    assert len(load_pairs(tmp_path / "d.jsonl")[0]) == 1
+
+
+def test_prompts_of_every_kind(tmp_path: Path) -> None:
+    talk = [USER, answer("a"), USER]
+    rows = [{"prompt": "q", "id": 7}, {"prompt": talk}, {"turns": ["one", "two"]}, {"prompt": "Human: x\n\nAssistant:"}]
+    prompts, report = load_prompts(write(tmp_path / "p.jsonl", [*rows, {"text": "x"}]), max_bad_share=0.2)
+    assert [p.messages for p in prompts] == [user_message("q"), talk, user_message("one"), user_message("x")]
+    assert prompts[0].row == rows[0]
+    assert report.bad == [(5, "missing field prompt")]
+
+
+@given(
+    prompts=st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=30),
+    share=st.floats(0.01, 0.99),
+    seed=st.integers(0, 5),
+)
+def test_a_split_never_shares_a_prompt(prompts: list[str], share: float, seed: int) -> None:
+    pairs = [PreferencePair(user_message(text), f"a{i}", f"b{i}") for i, text in enumerate(prompts)]
+    train, held_out = split_by_prompt(pairs, share, seed)
+    assert sorted(p.chosen for p in train + held_out) == sorted(p.chosen for p in pairs)
+    assert not {p.prompt[0]["content"] for p in train} & {p.prompt[0]["content"] for p in held_out}
+    assert train
+    assert bool(held_out) == (len(set(prompts)) > 1)
+    again = split_by_prompt(pairs[::-1], share, seed)[1]
+    assert {p.chosen for p in again} == {p.chosen for p in held_out}  # whatever the order of the rows
