@@ -57,9 +57,9 @@ def load_policy_model(
     reference = None
     if config.use_peft:
         torch.manual_seed(config.seed)  # the adapters' start is drawn
-        lora = {"rank": config.lora_r, "alpha": config.lora_alpha, "last_layers": config.lora_last_layers}
-        policy = add_lora(causal, **lora)
-        value_trunk = None if value_trunk is None else add_lora(value_trunk, **lora)
+        lora = (config.lora_r, config.lora_alpha, config.lora_last_layers)
+        policy = add_lora(causal, *lora)
+        value_trunk = None if value_trunk is None else add_lora(value_trunk, *lora)
     else:
         reference = frozen_copy(causal, compute_dtype)
     model = PolicyModel(
@@ -87,7 +87,7 @@ def start_value_head(model: PolicyModel, reward: RewardModel, *, normalize: bool
 def save_policy(
     output: Path, model: PolicyModel, tokenizer: PreTrainedTokenizerBase, config: PolicyConfig, readme: str
 ) -> None:
-    """Writes ``output/model`` (merged, in the data type of the base) and, with LoRA, ``output/adapter``; whole or not."""
+    """Writes ``output/model`` (merged, in the base's data type) and, with LoRA, ``output/adapter``; whole or not."""
     plain = load_causal(config.model, "auto")
     parameters = dict(plain.named_parameters())
     with torch.no_grad():

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from rlhf.config import InputError
 
 Role = Literal["policy", "reference"]
+SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # of Gemma, Cohere, Granite
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ def answer_batch(
     """Puts prompts and their answers (all of one token or more) into one right-padded batch."""
     length = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
     ids = torch.zeros(len(prompts), length, dtype=torch.long)
-    rows, positions = [], []
+    rows: list[int] = []
+    positions: list[int] = []
     for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
         ids[row, : len(prompt) + len(answer)] = torch.tensor([*prompt, *answer])
         rows += [row] * len(answer)
@@ -103,7 +105,7 @@ def answer_log_probs(
     ``hidden`` (N, width) and ``weight`` (vocabulary, width) in one data type; ``targets`` (N,). Memory: one chunk of
     logits, chunk x vocabulary. The entropy carries no gradient.
     """
-    log_probs, entropy = _AnswerHead.apply(hidden, weight, targets, temperature, chunk)
+    log_probs, entropy = _AnswerHead.apply(hidden, weight, targets, temperature, chunk)  # type: ignore[no-untyped-call]
     return log_probs, entropy
 
 
@@ -183,13 +185,13 @@ def check_head(model: Any) -> None:
     """Refuses models whose logits are more than hidden @ weight.T: their log-probabilities would be wrong."""
     head = model.get_output_embeddings()
     config = model.config.get_text_config()
-    scaled = [name for name in ("final_logit_softcapping", "logit_scale", "logits_scaling") if getattr(config, name, None)]
+    scaled = [name for name in SCALED_LOGITS if getattr(config, name, None)]
     if head is None or getattr(head, "bias", None) is not None or scaled:
         what = scaled[0] if scaled else "a head with a bias"
         raise InputError(f"PPO does not support this kind of model yet: {config.model_type} has {what}")
 
 
-def add_lora(model: Any, *, rank: int, alpha: int, last_layers: int | None = None) -> Any:
+def add_lora(model: Any, rank: int, alpha: int, last_layers: int | None = None) -> Any:
     """The model with LoRA adapters (Hu et al. 2021), in float32, in its linear layers but the head; base frozen.
 
     ``last_layers``: adapt only so many layers at the end, so that no gradient flows below them.
@@ -200,7 +202,8 @@ def add_lora(model: Any, *, rank: int, alpha: int, last_layers: int | None = Non
     if last_layers is not None:
         count = model.config.get_text_config().num_hidden_layers
         first = max(count - last_layers, 0)
-        targets = [name for name, module in model.named_modules() if _in_layers(name, first) and type(module) is nn.Linear]
+        linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+        targets = [name for name in linear if _in_layers(name, first)]
     settings = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets)
     wrapped = get_peft_model(model, settings)
     for parameter in wrapped.parameters():

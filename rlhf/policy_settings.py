@@ -91,7 +91,7 @@ class PolicyConfig:
 
     # Models
     value_model: Annotated[
-        Literal["separate", "shared"], Doc("A value model started from the reward model, or a head on the policy's trunk.")
+        Literal["separate", "shared"], Doc("A model of its own, begun as the reward model, or a head on the policy.")
     ] = "separate"
     use_peft: Annotated[bool, Doc("Train LoRA adapters instead of all weights.")] = False
     lora_r: Annotated[int, Gt(0), Doc("LoRA's rank.")] = 16

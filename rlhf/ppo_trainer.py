@@ -111,11 +111,11 @@ class PPOTrainer:
     def tasks(self, update: int) -> list[Task]:
         """The prompts of an update: the next of a shuffled pass; each with a seed of its own."""
         size, count = self.config.batch_size, len(self.prompts)
-        chosen = []
+        chosen: list[Task] = []
         for episode in range((update - 1) * size, update * size):
             turn, place = divmod(episode, count)
             if place == 0 or not chosen:
-                order = torch.randperm(count, generator=generator(self.config.seed, turn)).tolist()
+                order = torch.randperm(count, generator=generator(self.config.seed, turn, -1)).tolist()
             task = self.prompts[order[place]]
             chosen.append(Task(task.messages, task.prompt_ids, answer_seed(self.config.seed, episode, 0)))
         return chosen
@@ -153,7 +153,7 @@ class PPOTrainer:
                 policy_loss = ppo.policy_loss(log_probs, old, advantages, clip=config.cliprange).sum()
                 value_loss = ppo.value_loss(values, old_values, returns, clip=config.cliprange_value).sum()
                 loss = (policy_loss + config.vf_coef * value_loss) * (scale / tokens)
-                (loss * self.processes.count).backward()  # wrapped models average over processes: undo it
+                (loss * self.processes.count).backward()  # type: ignore[no-untyped-call]  # wrapped models average over processes: undo it
             with torch.no_grad():
                 log_ratio = ppo.log_ratio(log_probs, old)
                 sums += scale * torch.stack(
@@ -311,9 +311,9 @@ def average(found: list[dict[str, float]]) -> dict[str, float]:
     return {name: sum(row[name] for row in found) / len(found) for name in found[0]}
 
 
-def generator(*key: int) -> torch.Generator:
-    """A generator that depends on nothing but the key."""
-    return torch.Generator().manual_seed(answer_seed(*(key + (0, 0))[:3], attempt=len(key)))
+def generator(seed: int, number: int, part: int) -> torch.Generator:
+    """A generator of its own for each pass over the prompts (part -1) and each epoch of an update."""
+    return torch.Generator().manual_seed(answer_seed(seed, number, part))
 
 
 def digest(groups: Sequence[Sequence[Task]]) -> str:

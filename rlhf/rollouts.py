@@ -94,7 +94,7 @@ class Scorer:
 def same_tokenizer(policy: PreTrainedTokenizerBase, reward: PreTrainedTokenizerBase) -> bool:
     """Do both read conversations as the same ids? The reward model's may know more tokens, such as a pad of its own."""
     same_words = policy.get_vocab().items() <= reward.get_vocab().items()
-    return same_words and policy.chat_template == reward.chat_template
+    return bool(same_words and policy.chat_template == reward.chat_template)
 
 
 class Sampler:
@@ -116,13 +116,20 @@ class Sampler:
 
     def __call__(self, tasks: Sequence["Task"]) -> list[Sample]:
         """One answer to each prompt, in their order."""
-        was_training = self.plain.training
-        decoder = Decoder(self.plain.eval(), self.tokenizer)
-        for i in sorted(range(len(tasks)), key=lambda i: -len(tasks[i].prompt_ids)):
-            decoder.add(Request(i, tasks[i].prompt_ids, (Draw(self.settings, tasks[i].seed),)))
-        samples = {request.id: answers[0] for request, answers in completed(decoder)}
-        self.plain.train(was_training)
-        return [samples[i] for i in range(len(tasks))]
+        return draw_answers(self.plain, self.tokenizer, tasks, self.settings)
+
+
+def draw_answers(
+    model: Any, tokenizer: PreTrainedTokenizerBase, tasks: Sequence["Task"], settings: SamplingSettings
+) -> list[Sample]:
+    """One answer of a causal model to each task, in their order; what is drawn depends on a task's own seed."""
+    was_training = model.training
+    decoder = Decoder(model.eval(), tokenizer)
+    for i in sorted(range(len(tasks)), key=lambda i: -len(tasks[i].prompt_ids)):
+        decoder.add(Request(i, tasks[i].prompt_ids, (Draw(settings, tasks[i].seed),)))
+    samples = {request.id: answers[0] for request, answers in completed(decoder)}
+    model.train(was_training)
+    return [samples[i] for i in range(len(tasks))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,6 @@ def train_policy(config: PolicyConfig) -> dict[str, Any]:
 
 def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     """Prompts, tokenizers, models and trainer; everything that can be wrong with what was given is found here."""
-    import copy
-
     import torch
 
     from rlhf.chat_format import load_tokenizer

@@ -11,7 +11,15 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from rlhf.config import InputError
 from rlhf.policy_files import load_causal, load_policy_model
-from rlhf.policy_model import PolicyModel, add_lora, answer_batch, answer_log_probs, check_head, copy_weights, frozen_copy
+from rlhf.policy_model import (
+    PolicyModel,
+    add_lora,
+    answer_batch,
+    answer_log_probs,
+    check_head,
+    copy_weights,
+    frozen_copy,
+)
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel, load_reward_model
 

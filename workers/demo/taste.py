@@ -1,8 +1,8 @@
 """The rule of taste by which the demo's simulated annotators choose: plain and brief.
 
-A person could follow it from its one-sentence description, a reward model can learn it from some hundred choices, and a
-small model can be taught it in minutes. It looks at an answer's text and at whether the answer was finished; it knows no
-model, no database and no page.
+A person could follow it from its one-sentence description, a reward model can learn it from some hundred choices, and
+a small model can be taught it in minutes. It looks at an answer's text and at whether the answer was finished; it knows
+no model, no database and no page.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Literal
 
 DESCRIPTION = (
     "Plain and brief: a finished answer beats one that was cut off, fewer words and shorter sentences are better, and "
-    "lists, headings, bold type, code blocks and exclamation marks count against an answer; a mere word or two is too curt."
+    "lists, headings, bold type, code blocks and exclamation marks count against it; a mere word or two is too curt."
 )
 
 UNFINISHED = 1.0  # what it costs to be cut off

@@ -1,0 +1,156 @@
+"""`python -m rlhf.evaluate policy`: two policies answer the same prompts, a reward model says who answers better.
+
+The seeds belong to the prompts, so the same two models give the same answers again. What a reward model says is not
+what people say: a policy trained against it is expected to win here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from rlhf.config import Doc, Ge, Gt, Le, parse_config
+from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
+
+
+@dataclass(frozen=True)
+class EvaluatePolicyConfig:
+    """Compares a policy with a baseline on the same prompts, by a reward model."""
+
+    model: Annotated[str, Doc("The policy: a folder or hub id.")]
+    baseline: Annotated[str, Doc("The policy to compare it with, mostly the one it was trained from.")]
+    reward: Annotated[str, Doc("Reward model that scores the answers of both: a folder.")]
+    prompts: Annotated[str, Doc("Prompts that neither was trained on: JSONL (also .gz) or Parquet.")]
+    json: Annotated[bool, Doc("Print one line of JSON.")] = False
+    output: Annotated[str | None, Doc("JSONL file for prompts, answers and scores; none: not written.")] = None
+    max_prompts: Annotated[int | None, Gt(0), Doc("Use only so many of the prompts, the first; none: all.")] = None
+    temperature: Annotated[float, Gt(0), Doc("Of both models' sampling; best the one trained with.")] = 1.0
+    max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer in tokens, its end token included.")] = 64
+    max_prompt_tokens: Annotated[int, Ge(1), Doc("Longest prompt; longer ones are cut on the left.")] = 512
+    max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse prompts with more unusable rows than this share.")] = 0.05
+    token_budget: Annotated[int, Gt(0), Doc("Tokens computed at once.")] = 4096
+    seed: Annotated[int, Ge(0), Doc("Of the sampling.")] = 0
+    dtype: Annotated[DtypeName, Doc("Number format of the computation.")] = "auto"
+    device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
+
+
+def main(argv: list[str]) -> None:
+    config = parse_config(EvaluatePolicyConfig, argv, prog="python -m rlhf.evaluate policy")
+    found = evaluate_policy(config)
+    if config.json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    for name, value in found.items():
+        print(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
+
+
+def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
+    """Win rate with its interval, mean rewards and the KL of the policy to the baseline.
+
+    The KL (nats an answer, with its standard error) is None where the two do not share their tokenizer. Raises
+    InputError for models or prompts that cannot be used.
+    """
+    set_threads()
+    from rlhf.chat_format import encode_prompt, load_tokenizer, truncate_prompt
+    from rlhf.data import load_prompts
+    from rlhf.picking import answer_seed
+    from rlhf.policy_files import load_causal
+    from rlhf.reward_model import load_reward_model
+    from rlhf.rollouts import Scorer, Task, draw_answers, same_tokenizer
+    from rlhf.types import SamplingSettings
+
+    prompts, report = load_prompts(config.prompts, max_bad_share=config.max_bad_share)
+    print(report, file=sys.stderr)
+    prompts = prompts[: config.max_prompts]
+    device = pick_device(config.device)
+    dtype = pick_dtype(config.dtype, device)
+    reward_tokenizer = load_tokenizer(config.reward)
+    reward = load_reward_model(config.reward, dtype=dtype, device=device)
+    settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
+    models, tokenizers, answers, scores = [], [], [], []
+    for path in (config.model, config.baseline):
+        print(f"{path} answers {len(prompts)} prompts", file=sys.stderr)
+        tokenizer = load_tokenizer(path)
+        model = load_causal(path, dtype).to(device)
+        tasks = [
+            Task(
+                prompt.messages,
+                truncate_prompt(encode_prompt(tokenizer, prompt.messages), config.max_prompt_tokens)[0],
+                answer_seed(config.seed, index, 0),
+            )
+            for index, prompt in enumerate(prompts)
+        ]
+        drawn = draw_answers(model, tokenizer, tasks, settings)
+        scorer = Scorer(reward, reward_tokenizer, tokenizer, token_budget=config.token_budget)
+        scores.append(scorer([prompt.messages for prompt in prompts], drawn).tolist())
+        models.append(model)
+        tokenizers.append(tokenizer)
+        answers.append(drawn)
+    kl = None
+    if same_tokenizer(*tokenizers):
+        kl = kl_of_answers(models[0], models[1], answers[0], config.temperature, config.token_budget)
+    if config.output:
+        rows = [
+            {**prompt.row, "response": a.text, "score": x, "baseline_response": b.text, "baseline_score": y}
+            for prompt, a, b, x, y in zip(prompts, *answers, *scores, strict=True)
+        ]
+        _write(Path(config.output), rows)
+    return summarize(scores[0], scores[1], kl) | {
+        "finished": sum(answer.ended for answer in answers[0]) / len(prompts),
+        "baseline_finished": sum(answer.ended for answer in answers[1]) / len(prompts),
+        "answer_tokens": statistics.fmean(len(answer.answer_ids) for answer in answers[0]),
+        "baseline_answer_tokens": statistics.fmean(len(answer.answer_ids) for answer in answers[1]),
+    }
+
+
+def summarize(ours: Sequence[float], theirs: Sequence[float], kl: list[float] | None) -> dict[str, Any]:
+    """Win rate of ``ours`` (equal scores count half) with Wilson's 95% interval, means, and KL with standard error."""
+    from rlhf.reward_metrics import wilson_interval
+
+    wins = sum(0.5 if a == b else float(a > b) for a, b in zip(ours, theirs, strict=True))
+    low, high = wilson_interval(wins, len(ours))
+    error = None if kl is None or len(kl) < 2 else statistics.stdev(kl) / len(kl) ** 0.5
+    return {
+        "prompts": len(ours),
+        "win_rate": wins / len(ours),
+        "win_rate_low": low,
+        "win_rate_high": high,
+        "reward": statistics.fmean(ours),
+        "baseline_reward": statistics.fmean(theirs),
+        "kl": None if kl is None else statistics.fmean(kl),
+        "kl_error": error,
+    }
+
+
+def kl_of_answers(policy: Any, baseline: Any, samples: Sequence[Any], temperature: float, budget: int) -> list[float]:
+    """log policy - log baseline of each answer that the policy drew: its mean estimates the KL, in nats an answer."""
+    import torch
+
+    from rlhf.policy_model import PolicyModel, answer_batch
+    from rlhf.reward_batches import length_buckets
+
+    model = PolicyModel(
+        policy, reference=baseline, value_trunk=None, temperature=temperature, compute_dtype=policy.dtype
+    )
+    found = [0.0] * len(samples)
+    with torch.no_grad():
+        for bucket in length_buckets([len(s.prompt_ids) + len(s.answer_ids) for s in samples], budget):
+            part = [samples[i] for i in bucket]
+            batch = answer_batch([s.prompt_ids for s in part], [s.answer_ids for s in part], policy.device)
+            difference = model(batch)[0] - model(batch, role="reference")[0]
+            for i, piece in zip(bucket, difference.split([len(s.answer_ids) for s in part]), strict=True):
+                found[i] = float(piece.sum())
+    return found
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    beside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    os.replace(beside, path)
