@@ -1,0 +1,247 @@
+"""The rules of the labelling queue: who gets which pair, for how long, what becomes of a lease, how it is filled.
+
+How LOOP.md's invariants are kept: a pair's `slots_left` is changed in the very statement that opens or ends a lease,
+so that open leases and labels never exceed the overlap (2); an ended lease gives its slot back at once, and an answer
+that comes later takes a slot if one is free and is otherwise kept as surplus, see `app.labels.service` (3); the display
+order is drawn when the lease is made and lives in its row (4).
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.models import (
+    Model,
+    ModelState,
+    Pair,
+    Project,
+    PromptStatus,
+    Purpose,
+    Response,
+    Run,
+    RunKind,
+    RunState,
+    Side,
+    Strategy,
+    User,
+)
+from app.pairs import queries
+from app.pairs.queries import START, Task
+from app.projects.forms import AutomationSettings, SamplingSettings
+from app.prompts import queries as prompt_queries
+from app.runs import service as runs
+from app.web.errors import Conflict, NotFound
+
+_draw = random.SystemRandom()
+
+# Where in the queue a person found their last pair, for a while: pairs before it are mostly done, by them or by all,
+# and need not be looked through again at every claim. A hint and no more: when nothing is found behind it the queue is
+# read from its head, and after HINT_SECONDS anyway, which is how soon a pair of higher priority comes first.
+HINT_SECONDS = 15.0
+_HINTS_KEPT = 10_000
+_hints: dict[tuple[int, int], tuple[tuple[float, int], float]] = {}
+
+
+def claim_pair(session: Session, user: User, project: Project) -> Task | None:
+    """The pair this person compares now: the one they hold already, or the next one they have not seen.
+
+    None when there is nothing for them. The caller has made sure that they are a member and not paused.
+    """
+    key, minutes, left = (project.id, user.id), project.lease_minutes, _draw.choice(list(Side))
+    if project.check_share > 0 and _draw.random() < project.check_share:
+        task = queries.claim_check(session, *key, minutes, left)
+        if task is not None:
+            return task
+    place, until = _hints.get(key, (START, 0.0))
+    if time.monotonic() >= until:
+        place, until = START, time.monotonic() + HINT_SECONDS
+    task = queries.claim(session, *key, minutes, left, place)
+    if task is None:  # from the head, and with patience: a pair that is only locked is not gone
+        until = time.monotonic() + HINT_SECONDS
+        task = queries.claim(session, *key, minutes, left, wait=True)
+        task = task or queries.reopen(session, *key, minutes, "expired")
+    if task is None:
+        _hints.pop(key, None)
+        return None
+    if len(_hints) >= _HINTS_KEPT:
+        _hints.clear()
+    _hints[key] = (max(place, (-task.priority, task.pair_id)), until)
+    return task
+
+
+def task_of(session: Session, user: User, project: Project, assignment_id: int) -> Task:
+    """One of this person's own assignments, to look at again; NotFound for anybody else's."""
+    task = queries.task(session, project.id, user.id, assignment_id)
+    if task is None:
+        raise NotFound("This comparison is not one of yours.")
+    return task
+
+
+def skip(session: Session, user: User, project: Project, assignment_id: int) -> bool:
+    """Give a pair to somebody else. False where the lease had ended already, which is no error."""
+    task_of(session, user, project, assignment_id)
+    return queries.skip(session, project.id, user.id, assignment_id)
+
+
+def take_skipped_again(session: Session, user: User, project: Project) -> Task | None:
+    """Lease the newest pair that this person skipped and that still needs an answer, in its old display order."""
+    return queries.reopen(session, project.id, user.id, project.lease_minutes, "skipped")
+
+
+def renew(session: Session, user: User, project: Project, assignment_id: int) -> bool:
+    """Keep a lease while its page is open; False when it has ended."""
+    return queries.renew(session, project.id, user.id, assignment_id, project.lease_minutes)
+
+
+def expire_leases(session: Session, limit: int = 1000) -> int:
+    """End leases past their time, at most `limit` of them; how many ended."""
+    return queries.expire(session, limit)
+
+
+def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[int], actor: User) -> int:
+    """Take prompts and their pairs out of the loop. Labels stay; open leases on the pairs end."""
+    old = [PromptStatus.ACTIVE, PromptStatus.REVIEW, PromptStatus.REFUSED]
+    moved = prompt_queries.set_status(session, project.id, prompt_ids, old, PromptStatus.WITHDRAWN)
+    if moved:
+        pairs = queries.withdraw(session, project.id, prompt_ids=moved)
+        audit.record(session, actor, "prompts.withdrawn", project_id=project.id, prompts=moved[:1000], pairs=len(pairs))
+    return len(moved)
+
+
+def withdraw_pairs(session: Session, project: Project, pair_ids: Sequence[int], actor: User) -> int:
+    """Take pairs out of the queue; their labels stay."""
+    ids = queries.withdraw(session, project.id, pair_ids=pair_ids)
+    if ids:
+        audit.record(session, actor, "pairs.withdrawn", project_id=project.id, pairs=ids[:1000])
+    return len(ids)
+
+
+def ask_again(session: Session, project: Project, pair_ids: Sequence[int], actor: User, extra: int = 1) -> int:
+    """Ask for `extra` more answers on these pairs, by people who have not seen them; how many pairs."""
+    count = queries.raise_overlap(session, project.id, pair_ids, extra)
+    if not count:
+        raise Conflict("None of these pairs can be asked for again.")
+    audit.record(session, actor, "pairs.asked_again", project_id=project.id, pairs=list(pair_ids)[:1000])
+    return count
+
+
+def rank(session: Session, project: Project, uncertainty: dict[int, float]) -> int:
+    """Order the open training pairs by how unsure the reward model is: pair id -> any number, higher is asked first.
+
+    Priorities become ranks between 0 and 1, among which the control arm's random ones lie evenly; how many changed.
+    """
+    order = sorted(uncertainty, key=lambda pair_id: (uncertainty[pair_id], pair_id))
+    return queries.set_priorities(
+        session, project.id, {pair_id: (place + 0.5) / len(order) for place, pair_id in enumerate(order)}
+    )
+
+
+# After a sampling run failed, this long passes before the platform starts the next one by itself.
+RETRY_AFTER = timedelta(minutes=5)
+
+
+def plan_sampling(
+    session: Session,
+    project: Project,
+    actor: User | None = None,
+    automatic: bool = True,
+    count: int | None = None,
+) -> Run | None:
+    """Queue a sampling run where fewer pairs wait than the project keeps; None where there is nothing to do.
+
+    It draws from the promoted policy, else from the base model, on the prompts sampled least often. `count` asks for
+    so many prompts whatever the queue holds. Asked for by a person (not `automatic`), refusals say why.
+    """
+    automation = AutomationSettings.model_validate(project.automation)
+    if project.archived_at or (automatic and not automation.keep_queue_filled):
+        return None
+    queries.lock_project(session, project.id)
+    model = session.get_one(Model, project.policy_id or project.base_model_id)
+    last = queries.last_sampling(session, project.id)
+    if last is not None and last.state not in runs.ENDED:
+        return None
+    failed = last is not None and last.state is RunState.FAILED and last.ended_at
+    if automatic and failed and datetime.now(UTC) - failed < RETRY_AFTER:
+        return None
+    if model.state is not ModelState.READY:
+        if automatic:
+            return None
+        raise Conflict(f"The model {model.name} is not ready yet, so nothing can be sampled from it.")
+    if count is None:
+        newest_only = model.id if automation.refresh_pairs else None
+        count = project.queue_depth - queries.open_pairs(session, project.id, project.queue_depth, newest_only)
+    prompt_ids = queries.prompts_to_sample(session, project.id, model.id, count) if count > 0 else []
+    if not prompt_ids:
+        if automatic or count <= 0:
+            return None
+        raise Conflict("There are no prompts to sample answers for. Import prompts first.")
+    settings = SamplingSettings.model_validate(project.sampling).model_dump()
+    config = {"settings": settings | {"n": 2, "seed": _draw.randrange(2**31)}, "prompt_ids": prompt_ids}
+    return runs.create(session, project, RunKind.SAMPLING, config, model=model, created_by=actor, automatic=automatic)
+
+
+def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:
+    """What the sampler gets: {"id", "prompt": messages} for each prompt of the run that is still active."""
+    prompts = queries.prompts_in_order(session, run.project_id, run.config["prompt_ids"])
+    return [{"id": prompt.id, "prompt": prompt.messages} for prompt in prompts]
+
+
+def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Pair | None:
+    """Put one output row of the sampler into the queue; the pair that is there already where the row comes again.
+
+    None where the two answers are the same, or the prompt was withdrawn meanwhile: there is nothing to compare.
+    """
+    project = session.get_one(Project, run.project_id)
+    prompt = prompt_queries.get(session, run.project_id, row["id"])
+    if prompt is None or prompt.status is not PromptStatus.ACTIVE:
+        return None
+    known = queries.sampled_pair(session, run.id, prompt.id)
+    if known is not None:
+        return known
+    answers = [sampled_response(run, run.model_id, prompt.id, drawn) for drawn in row["responses"][:2]]
+    same = row.get("duplicate") or len(answers) < 2 or answers[0].text.strip() == answers[1].text.strip()
+    if same:
+        return None
+    try:
+        with session.begin_nested():
+            session.add_all(answers)
+            session.flush()
+            pair = Pair(
+                project_id=project.id,
+                prompt_id=prompt.id,
+                response_a_id=answers[0].id,
+                response_b_id=answers[1].id,
+                run_id=run.id,
+                purpose=Purpose.TRAIN,
+                priority=_draw.random(),
+                control=_draw.random() < project.control_share,
+                overlap_target=project.overlap,
+                slots_left=project.overlap,
+            )
+            session.add(pair)
+    except IntegrityError:  # another worker was first
+        return queries.sampled_pair(session, run.id, prompt.id)
+    return pair
+
+
+def sampled_response(run: Run, model_id: int, prompt_id: int, drawn: dict[str, Any]) -> Response:
+    """A row for one answer as the sampler wrote it."""
+    return Response(
+        prompt_id=prompt_id,
+        model_id=model_id,
+        run_id=run.id,
+        text=drawn["text"],
+        finish_reason=drawn["finish_reason"],
+        token_count=drawn["tokens"],
+        strategy=Strategy(drawn["strategy"]),
+        temperature=drawn.get("temperature"),
+        top_p=drawn.get("top_p"),
+        top_k=drawn.get("top_k"),
+        seed=drawn.get("seed"),
+    )

@@ -1,0 +1,111 @@
+"""The SQL of prompts."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, cast, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.models import Prompt, PromptSource, PromptStatus, Split
+from app.web.pages import Page, page
+
+_CHUNK = 1000
+
+
+def known_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> set[str]:
+    """Which of these contents the project has already, in whatever status."""
+    found: set[str] = set()
+    for start in range(0, len(hashes), _CHUNK):
+        part = hashes[start : start + _CHUNK]
+        found.update(
+            session.scalars(
+                select(Prompt.content_hash).where(Prompt.project_id == project_id, Prompt.content_hash.in_(part))
+            )
+        )
+    return found
+
+
+def insert_new(session: Session, rows: Sequence[dict[str, Any]]) -> int:
+    """Insert what is not there yet; the number of new rows."""
+    count = 0
+    for start in range(0, len(rows), _CHUNK):
+        statement = (
+            insert(Prompt)
+            .values(rows[start : start + _CHUNK])
+            .on_conflict_do_nothing(index_elements=["project_id", "content_hash"])
+            .returning(Prompt.id)
+        )
+        count += len(session.scalars(statement).all())
+    return count
+
+
+def get(session: Session, project_id: int, prompt_id: int) -> Prompt | None:
+    """A prompt of this project."""
+    return session.scalar(select(Prompt).where(Prompt.project_id == project_id, Prompt.id == prompt_id))
+
+
+def by_hash(session: Session, project_id: int, digest: str) -> Prompt | None:
+    """The prompt with this content."""
+    return session.scalar(select(Prompt).where(Prompt.project_id == project_id, Prompt.content_hash == digest))
+
+
+def listing(
+    session: Session,
+    project_id: int,
+    *,
+    status: PromptStatus | None = None,
+    split: Split | None = None,
+    source: PromptSource | None = None,
+    contains: str = "",
+    before: int | None = None,
+    limit: int = 50,
+) -> Page[Prompt]:
+    """Prompts, newest first, filtered."""
+    conditions: list[ColumnElement[bool]] = [Prompt.project_id == project_id]
+    if status:
+        conditions.append(Prompt.status == status)
+    if split:
+        conditions.append(Prompt.split == split)
+    if source:
+        conditions.append(Prompt.source == source)
+    if contains:
+        conditions.append(cast(Prompt.messages, Text).icontains(_as_in_json(contains), autoescape=True))
+    return page(session, select(Prompt).where(*conditions), Prompt.id, before, limit)
+
+
+def counts(session: Session, project_id: int) -> dict[tuple[PromptStatus, Split], int]:
+    """How many prompts there are in each status and split."""
+    rows = session.execute(
+        select(Prompt.status, Prompt.split, func.count())
+        .where(Prompt.project_id == project_id)
+        .group_by(Prompt.status, Prompt.split)
+    )
+    return {(status, split): count for status, split, count in rows}
+
+
+def active(session: Session, project_id: int, split: Split | None) -> Iterator[Prompt]:
+    """Active prompts in the order of their ids, streamed."""
+    conditions = [Prompt.project_id == project_id, Prompt.status == PromptStatus.ACTIVE]
+    if split is not None:
+        conditions.append(Prompt.split == split)
+    yield from session.scalars(select(Prompt).where(*conditions).order_by(Prompt.id).execution_options(yield_per=500))
+
+
+def set_status(
+    session: Session, project_id: int, ids: Sequence[int], old: Sequence[PromptStatus], new: PromptStatus
+) -> list[int]:
+    """Move prompts of one of the `old` statuses to `new`; the ids of those that moved."""
+    statement = (
+        update(Prompt)
+        .where(Prompt.project_id == project_id, Prompt.id.in_(ids), Prompt.status.in_(old))
+        .values(status=new)
+        .returning(Prompt.id)
+        .execution_options(synchronize_session="fetch")
+    )
+    return list(session.scalars(statement))
+
+
+def _as_in_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]

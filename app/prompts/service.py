@@ -1,0 +1,185 @@
+"""The rules of prompts: import, the starter set, what chat hands over, admission. Knows no pair and no model."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.models import Project, Prompt, PromptSource, PromptStatus, Split, User
+from app.prompts import queries
+from app.prompts.reading import Layout, Messages, Refusal, Unusable, content_hash, parse, read, split_of
+from app.web.errors import Conflict, Invalid, NotFound, TooLarge
+
+STARTER = Path(__file__).with_name("starter.jsonl")
+MAX_FILE = 32 * 2**20
+MAX_PROMPTS = 100_000
+
+_PERSONAL = {
+    "e-mail address": re.compile(r"[\w.+-]+@[\w-]+\.\w{2,}"),
+    "phone number": re.compile(r"(?<!\w)(?:\+|00)?\d[\d ()/.-]{7,}\d(?!\w)"),
+    "card or account number": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,}\b|\b(?:\d[ -]?){13,19}\b"),
+    "address": re.compile(r"\b\d{1,5}\s+\w+\s+(?:street|st|road|rd|avenue|ave|lane|drive)\b", re.IGNORECASE),
+    "name": re.compile(r"\bmy name is\b|\bI am called\b", re.IGNORECASE),
+}
+
+
+@dataclass
+class ImportReport:
+    """What an import found and did. Nothing was imported where `imported` is 0 and `new` is not."""
+
+    entries: int = 0
+    new: int = 0
+    duplicates: int = 0
+    holdout: int = 0
+    imported: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    preview: list[Messages] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether every entry is a prompt."""
+        return not self.refused
+
+
+def import_prompts(
+    session: Session,
+    project: Project,
+    rows: bytes | str | Sequence[Any],
+    actor: User | None,
+    source: PromptSource,
+    accept_bad: bool = False,
+    layout: Layout = "auto",
+    dry: bool = False,
+) -> ImportReport:
+    """Import a file's content, or a list of entries as `reading.parse` takes them.
+
+    Nothing is imported unless every entry is good or `accept_bad` is set; `dry` only counts. What the project has
+    already, whatever became of it, counts as a duplicate and stays as it is.
+    """
+    good, refused = _read(rows, layout)
+    fresh: dict[str, Messages] = {}
+    for _, messages in good:
+        fresh.setdefault(content_hash(messages), messages)
+    known = queries.known_hashes(session, project.id, list(fresh))
+    fresh = {digest: messages for digest, messages in fresh.items() if digest not in known}
+    report = ImportReport(
+        entries=len(good) + len(refused),
+        new=len(fresh),
+        duplicates=len(good) - len(fresh),
+        holdout=sum(split_of(digest) is Split.HOLDOUT for digest in fresh),
+        refused=refused,
+        preview=list(fresh.values())[:5],
+    )
+    if dry or not fresh or (refused and not accept_bad):
+        return report
+    report.imported = queries.insert_new(
+        session, [_row(project, messages, digest, source, actor) for digest, messages in fresh.items()]
+    )
+    audit.record(
+        session,
+        actor,
+        "prompts.imported",
+        project_id=project.id,
+        source=source.value,
+        imported=report.imported,
+        duplicates=report.duplicates,
+        refused=len(refused),
+    )
+    return report
+
+
+def import_starter_set(session: Session, project: Project, actor: User | None) -> ImportReport:
+    """The prompts that come with Hone."""
+    return import_prompts(session, project, STARTER.read_bytes(), actor, PromptSource.STARTER)
+
+
+def prompt_rows(session: Session, project: Project, split: Split | None) -> Iterator[dict[str, Any]]:
+    """Active prompts as the learning library reads them: {"id", "prompt": messages}."""
+    for prompt in queries.active(session, project.id, split):
+        yield {"id": prompt.id, "prompt": prompt.messages}
+
+
+def add_from_chat(session: Session, project: Project, messages: Messages, person: User) -> Prompt:
+    """Keep what a consenting person asked in chat, for a manager to admit. The same content twice is one prompt.
+
+    Raises Invalid where the conversation is no prompt, e.g. because it ends with an answer.
+    """
+    try:
+        messages = parse(messages)
+    except Unusable as error:
+        raise Invalid(str(error)) from None
+    digest = content_hash(messages)
+    row = _row(project, messages, digest, PromptSource.CHAT, person)
+    row |= {"status": PromptStatus.REVIEW, "flags": personal_data(messages)}
+    queries.insert_new(session, [row])
+    prompt = queries.by_hash(session, project.id, digest)
+    assert prompt is not None  # noqa: S101  inserted above, or there before
+    return prompt
+
+
+def personal_data(messages: Messages) -> list[str]:
+    """Kinds of personal data that the user's turns may contain; a hint for the reviewer, no more."""
+    text = "\n".join(message["content"] for message in messages if message["role"] == "user")
+    return [kind for kind, pattern in _PERSONAL.items() if pattern.search(text)]
+
+
+def review(session: Session, project: Project, prompt_ids: Sequence[int], admit: bool, actor: User) -> int:
+    """Admit prompts from chat to the loop, or refuse them; how many were decided. Decided ones can be decided anew."""
+    new = PromptStatus.ACTIVE if admit else PromptStatus.REFUSED
+    old = [PromptStatus.REVIEW, PromptStatus.REFUSED if admit else PromptStatus.REVIEW]
+    moved = queries.set_status(session, project.id, prompt_ids, old, new)
+    if moved:
+        action = "prompts.admitted" if admit else "prompts.refused"
+        audit.record(session, actor, action, project_id=project.id, prompts=moved[:1000])
+    return len(moved)
+
+
+def restore(session: Session, project: Project, prompt_id: int, actor: User) -> Prompt:
+    """Take a withdrawn prompt back into the loop. Its pairs stay withdrawn; new ones will be sampled."""
+    prompt = get(session, project, prompt_id)
+    if not queries.set_status(session, project.id, [prompt_id], [PromptStatus.WITHDRAWN], PromptStatus.ACTIVE):
+        raise Conflict("Only a withdrawn prompt can be restored.")
+    audit.record(session, actor, "prompt.restored", project_id=project.id, subject=prompt)
+    return prompt
+
+
+def get(session: Session, project: Project, prompt_id: int) -> Prompt:
+    """The prompt, or NotFound."""
+    prompt = queries.get(session, project.id, prompt_id)
+    if prompt is None:
+        raise NotFound("This prompt does not exist.")
+    return prompt
+
+
+def _read(rows: bytes | str | Sequence[Any], layout: Layout) -> tuple[list[tuple[int, Messages]], list[Refusal]]:
+    if isinstance(rows, bytes | str):
+        if len(rows) > MAX_FILE:
+            raise TooLarge(f"The file is larger than {MAX_FILE // 2**20} MB. Split it and import the parts.", "file")
+        good, refused = read(rows, layout)
+    else:
+        good, refused = [], []
+        for number, entry in enumerate(rows, start=1):
+            try:
+                good.append((number, parse(entry)))
+            except Unusable as error:
+                refused.append(Refusal(number, str(error)))
+    if len(good) > MAX_PROMPTS:
+        raise TooLarge(f"These are {len(good):,} prompts; at most {MAX_PROMPTS:,} are imported at once.", "file")
+    return good, refused
+
+
+def _row(project: Project, messages: Messages, digest: str, source: PromptSource, actor: User | None) -> dict[str, Any]:
+    return {
+        "project_id": project.id,
+        "messages": messages,
+        "content_hash": digest,
+        "source": source,
+        "status": PromptStatus.ACTIVE,
+        "split": split_of(digest),
+        "flags": [],
+        "created_by_id": actor.id if actor else None,
+    }
