@@ -16,6 +16,7 @@ from app.models import Label, Pair, Project, PromptSource, User
 from app.settings import get_settings
 from app.web.errors import NotFound
 from workers.first_start import sign_in_url
+from workers.folder import Unusable
 from workers.services import connected
 
 As = Annotated[str | None, typer.Option("--as", help="E-mail of who does it; default: the first administrator.")]
@@ -98,10 +99,23 @@ def import_prompts(
     """Import prompts. Bad lines are named and nothing is imported, unless --accept-bad says otherwise."""
     from app.prompts import service
 
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise Unusable(f"{file} cannot be read: {error.strerror}.") from None
     with connected(), task_session() as session:
         actor, target = acting(session, as_), project_of(session, project)
-        report = service.import_prompts(session, target, file, actor, PromptSource.IMPORT, accept_bad=accept_bad)
-        typer.echo(str(report))
+        report = service.import_prompts(session, target, content, actor, PromptSource.IMPORT, accept_bad=accept_bad)
+    for refusal in report.refused[:10]:
+        typer.echo(f"line {refusal.line}: {refusal.reason}", err=True)
+    if report.refused and not report.imported and not accept_bad:
+        raise Unusable(
+            f"{len(report.refused)} of {report.entries} entries are bad, so nothing was imported. "
+            "Correct them, or import the rest with --accept-bad."
+        )
+    typer.echo(
+        f"{report.imported} prompts imported, {report.holdout} held out; {report.duplicates} were there already."
+    )
 
 
 def export_labels(

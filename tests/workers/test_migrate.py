@@ -1,0 +1,37 @@
+"""Migrations at start: once, by one process at a time, never backwards."""
+
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from app.db import get_engine
+from workers.folder import Unusable
+from workers.migrate import drift, migrate
+
+
+def test_the_migrated_schema_is_the_models(database: str) -> None:
+    assert migrate() is False
+    assert drift() == []
+
+
+def test_a_schema_from_the_future_is_refused_and_left_alone(database: str) -> None:
+    with get_engine().begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(Unusable, match="too new.*9999.*Update this copy"):
+        migrate()
+    with get_engine().begin() as connection:
+        assert connection.execute(text("select version_num from alembic_version")).scalar() == "9999"
+
+
+def test_processes_that_start_together_migrate_once(database: str) -> None:
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        connection.execute(text("drop schema public cascade"))
+        connection.execute(text("create schema public"))
+    engine.dispose()
+    code = "from workers.migrate import migrate; print(migrate())"
+    starts = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert sorted(start.communicate(timeout=120)[0].strip() for start in starts) == ["False", "False", "True"]
+    assert drift() == []
