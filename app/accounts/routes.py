@@ -12,7 +12,7 @@ from app.web import rate_limits
 from app.web.csrf import SESSION_COOKIE, VISITOR_COOKIE
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Conflict, Invalid
-from app.web.forms import parse
+from app.web.forms import parse, typed
 from app.web.guard import public
 from app.web.render import local_path, redirect, render
 
@@ -117,7 +117,7 @@ def change_profile(request: Request, session: Db, user: SignedIn, form: Submitte
         values = parse(forms.ProfileForm, form)
         service.change_profile(session, user, values.name, values.email)
     except Invalid as refusal:
-        return _account(request, session, user, 422, values=form, errors=refusal.errors)
+        return _account(request, session, user, 422, values=typed(forms.ProfileForm, form), errors=refusal.errors)
     return redirect("/account", "Saved.")
 
 

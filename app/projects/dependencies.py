@@ -9,7 +9,7 @@ from app.accounts.dependencies import SignedIn
 from app.models import Member, Project, Role, User
 from app.projects import queries
 from app.web.dependencies import Db, RowId
-from app.web.errors import NotAllowed, NotFound
+from app.web.errors import Conflict, NotAllowed, NotFound
 from app.web.guard import grants
 from app.web.viewer import ProjectFrame
 
@@ -29,9 +29,8 @@ class Access:
         return self.role is Role.MANAGER or self.user.is_admin
 
 
-@grants("annotator")
-def annotator(request: Request, project_id: RowId, session: Db, user: SignedIn) -> Access:
-    """Any member of the project, and administrators."""
+def admitted(request: Request, project_id: RowId, session: Db, user: SignedIn) -> Access:
+    """Members and administrators; nobody else learns that there is such a project."""
     found = queries.project_with_member(session, project_id, user.id)
     if found is None:
         raise NotFound()
@@ -39,17 +38,38 @@ def annotator(request: Request, project_id: RowId, session: Db, user: SignedIn) 
     if member is None and not user.is_admin:
         raise NotFound()
     access = Access(user, project, member.role if member else Role.MANAGER, member)
-    request.state.project_frame = ProjectFrame(project.id, project.name, access.is_manager)
+    request.state.project_frame = ProjectFrame(
+        project.id, project.name, access.is_manager, archived=project.archived_at is not None
+    )
+    return access
+
+
+@grants("annotator")
+def annotator(request: Request, access: Annotated[Access, Depends(admitted)]) -> Access:
+    """Any member of the project, and administrators. An archived project can be read, not changed."""
+    if access.project.archived_at is not None and request.method not in ("GET", "HEAD"):
+        raise Conflict("This project is archived. A manager can take it up again in its settings.")
+    return access
+
+
+def _manages(access: Access) -> Access:
+    if not access.is_manager:
+        raise NotAllowed("Only a manager of this project may do this.")
     return access
 
 
 @grants("manager")
 def manager(access: Annotated[Access, Depends(annotator)]) -> Access:
     """Managers of the project, and administrators."""
-    if not access.is_manager:
-        raise NotAllowed("Only a manager of this project may do this.")
-    return access
+    return _manages(access)
+
+
+@grants("manager")
+def archived_manager(access: Annotated[Access, Depends(admitted)]) -> Access:
+    """The same for what takes an archived project up again."""
+    return _manages(access)
 
 
 Annotator = Annotated[Access, Depends(annotator)]
 Manager = Annotated[Access, Depends(manager)]
+ArchivedManager = Annotated[Access, Depends(archived_manager)]

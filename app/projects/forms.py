@@ -1,8 +1,22 @@
 """What a client may send about a project."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.accounts.forms import Line, Name
+from app.models import Role
+
+LONGEST_GUIDELINES = 50_000
+
+
+def _distinct(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+Reason = Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+Guidelines = Annotated[str, StringConstraints(max_length=LONGEST_GUIDELINES)]
+Source = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500)]
 
 
 class AnswerSettings(BaseModel):
@@ -14,7 +28,7 @@ class AnswerSettings(BaseModel):
     tie: bool = True
     both_bad: bool = True
     submit_on_choice: bool = Field(True, description="A choice is sent at once; otherwise it is confirmed with Enter")
-    reasons: list[str] = Field(default_factory=list, max_length=12)
+    reasons: Annotated[list[Reason], Field(max_length=12), AfterValidator(_distinct)] = Field(default_factory=list)
     comment: Literal["off", "optional", "required"] = "optional"
 
 
@@ -26,8 +40,8 @@ class SamplingSettings(BaseModel):
     strategy: Literal["mixed", "stochastic"] = Field(
         "mixed", description="mixed: the most probable answer against a drawn one; stochastic: two drawn ones"
     )
-    temperature: float = Field(1.0, gt=0, le=5)
-    top_p: float = Field(1.0, gt=0, le=1)
+    temperature: float = Field(1.0, gt=0, le=5, allow_inf_nan=False)
+    top_p: float = Field(1.0, gt=0, le=1, allow_inf_nan=False)
     top_k: int = Field(0, ge=0, le=100_000, description="0 considers every token")
     max_new_tokens: int = Field(256, ge=1, le=8192)
 
@@ -41,3 +55,77 @@ class AutomationSettings(BaseModel):
     retrain_reward: bool = Field(False, description="Train a reward model after every so many new labels")
     labels_between_rewards: int = Field(200, ge=10, le=1_000_000)
     refresh_pairs: bool = Field(True, description="Sample new pairs from a policy as soon as it is promoted")
+
+
+class QueueSettings(BaseModel):
+    """How pairs are handed out. Shares are between 0 and 1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap: int = Field(1, ge=1, le=50, description="How many people answer each pair")
+    check_share: float = Field(0.0, ge=0, le=0.5, allow_inf_nan=False, description="Share of attention checks")
+    control_share: float = Field(
+        0.2, ge=0, le=1, allow_inf_nan=False, description="Share of pairs that stay in random order, for fair measures"
+    )
+    queue_depth: int = Field(50, ge=1, le=1_000_000, description="Open pairs to keep ready")
+    lease_minutes: int = Field(30, ge=1, le=1440, description="How long a shown pair is held for its annotator")
+
+
+class QueueForm(BaseModel):
+    """QueueSettings as people write them, shares in percent."""
+
+    overlap: int = Field(ge=1, le=50)
+    check_percent: float = Field(ge=0, le=50, allow_inf_nan=False)
+    control_percent: float = Field(ge=0, le=100, allow_inf_nan=False)
+    queue_depth: int = Field(ge=1, le=1_000_000)
+    lease_minutes: int = Field(ge=1, le=1440)
+
+    def settings(self) -> QueueSettings:
+        """The same with shares between 0 and 1."""
+        return QueueSettings(
+            overlap=self.overlap,
+            check_share=round(self.check_percent / 100, 6),
+            control_share=round(self.control_percent / 100, 6),
+            queue_depth=self.queue_depth,
+            lease_minutes=self.lease_minutes,
+        )
+
+
+class NameForm(BaseModel):
+    """The project's name."""
+
+    name: Name
+
+
+class GuidelinesForm(BaseModel):
+    """What annotators are told, in Markdown."""
+
+    guidelines: Guidelines
+
+
+class NewProjectForm(BaseModel):
+    """A new project. Without a base model the installation's default is taken."""
+
+    name: Name
+    guidelines: Guidelines = ""
+    base_model: Source = ""
+    starter_prompts: bool = True
+
+
+class InvitationForm(BaseModel):
+    """An invitation to one person."""
+
+    role: Role = Role.ANNOTATOR
+    note: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+
+
+class RoleForm(BaseModel):
+    """A member's new role."""
+
+    role: Role
+
+
+class PauseForm(BaseModel):
+    """Why a member gets no pairs for now."""
+
+    reason: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=200)] = ""

@@ -1,9 +1,24 @@
 """The SQL of projects."""
 
-from sqlalchemy import and_, select
-from sqlalchemy.orm import Session
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from app.models import Member, Project
+from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, contains_eager
+
+from app.models import Invitation, Label, Member, Project, Role, User
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A project in somebody's list. `role` is None where an administrator is no member."""
+
+    project: Project
+    role: Role | None
+    members: int
+    labels: int
+    mine: int
 
 
 def project_with_member(session: Session, project_id: int, user_id: int) -> tuple[Project, Member | None] | None:
@@ -17,3 +32,109 @@ def project_with_member(session: Session, project_id: int, user_id: int) -> tupl
         .where(Project.id == project_id)
     ).first()
     return None if row is None else (row[0], row[1])
+
+
+def listed(session: Session, user: User, archived: bool = False) -> list[Listed]:
+    """The projects a person may enter, with a few figures, newest first."""
+    mine = and_(Member.project_id == Project.id, Member.user_id == user.id, Member.removed_at.is_(None))
+    others = select(func.count()).where(Member.project_id == Project.id, Member.removed_at.is_(None))
+    labels = select(func.count()).where(Label.project_id == Project.id, Label.superseded_at.is_(None))
+    statement = (
+        select(
+            Project,
+            Member.role,
+            others.correlate(Project).scalar_subquery(),
+            labels.correlate(Project).scalar_subquery(),
+            labels.where(Label.annotator_id == user.id).correlate(Project).scalar_subquery(),
+        )
+        .outerjoin(Member, mine)
+        .where(Project.archived_at.is_not(None) if archived else Project.archived_at.is_(None))
+        .order_by(Project.id.desc())
+    )
+    if not user.is_admin:
+        statement = statement.where(Member.user_id.is_not(None))
+    return [Listed(*row) for row in session.execute(statement)]
+
+
+def manages_any(session: Session, user_id: int) -> bool:
+    """Whether this person is a manager anywhere."""
+    return bool(
+        session.scalar(
+            select(exists().where(Member.user_id == user_id, Member.role == Role.MANAGER, Member.removed_at.is_(None)))
+        )
+    )
+
+
+def members(session: Session, project_id: int) -> Sequence[Member]:
+    """Standing members with their accounts, managers first."""
+    return session.scalars(
+        select(Member)
+        .join(Member.user)
+        .where(Member.project_id == project_id, Member.removed_at.is_(None))
+        .order_by(Member.role.desc(), func.lower(User.name), User.id)
+        .options(contains_eager(Member.user))
+    ).all()
+
+
+def member(session: Session, project_id: int, user_id: int) -> Member | None:
+    """A membership, removed or not."""
+    return session.get(Member, (project_id, user_id))
+
+
+def lock_managers(session: Session, project_id: int) -> Sequence[int]:
+    """Ids of the project's managers, held until the transaction ends."""
+    return session.scalars(
+        select(Member.user_id)
+        .where(Member.project_id == project_id, Member.role == Role.MANAGER, Member.removed_at.is_(None))
+        .order_by(Member.user_id)
+        .with_for_update()
+    ).all()
+
+
+def join(session: Session, project_id: int, user_id: int, role: Role) -> None:
+    """Make somebody a member, or one again, or one with another role."""
+    values = {"role": role, "removed_at": None, "paused_at": None, "pause_reason": None}
+    session.execute(
+        insert(Member)
+        .values(project_id=project_id, user_id=user_id, **values)
+        .on_conflict_do_update(index_elements=["project_id", "user_id"], set_=values)
+        .execution_options(populate_existing=True)
+    )
+
+
+_OPEN = (Invitation.used_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > func.now())
+
+
+def open_invitations(session: Session, project_id: int) -> Sequence[Invitation]:
+    """Invitations that can still be used, newest first."""
+    return session.scalars(
+        select(Invitation).where(Invitation.project_id == project_id, *_OPEN).order_by(Invitation.id.desc())
+    ).all()
+
+
+def open_invitation_by_id(session: Session, project_id: int, invitation_id: int) -> Invitation | None:
+    """One open invitation of this project."""
+    return session.scalar(
+        select(Invitation).where(Invitation.id == invitation_id, Invitation.project_id == project_id, *_OPEN)
+    )
+
+
+def open_invitation(session: Session, token_hash: str) -> tuple[Invitation, Project] | None:
+    """The open invitation with this token, and its project."""
+    row = session.execute(
+        select(Invitation, Project)
+        .join(Project, Project.id == Invitation.project_id)
+        .where(Invitation.token_hash == token_hash, Project.archived_at.is_(None), *_OPEN)
+    ).first()
+    return None if row is None else (row[0], row[1])
+
+
+def use_invitation(session: Session, invitation_id: int, user_id: int) -> bool:
+    """Mark an invitation used, in one statement: of two at once, one finds it used."""
+    used = (
+        update(Invitation)
+        .where(Invitation.id == invitation_id, *_OPEN)
+        .values(used_at=func.now(), used_by_id=user_id)
+        .returning(Invitation.id)
+    )
+    return session.scalar(used) is not None

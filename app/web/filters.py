@@ -78,6 +78,13 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
+def markdown(text: str) -> Markup:
+    """Markdown from people or models, rendered and sanitised."""
+    from app.web.markdown import to_html
+
+    return to_html(text)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "when": when,
     "ago": ago,
@@ -87,4 +94,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "decimal": decimal,
     "size": size,
     "plural": plural,
+    "markdown": markdown,
 }

@@ -50,6 +50,11 @@ def parse(model: type[M], form: FormData) -> M:
         raise invalid(error) from None
 
 
+def typed(model: type[BaseModel], form: FormData) -> dict[str, str]:
+    """What was sent, for showing the form again: every field of `model`, blank where nothing came."""
+    return {name: str(form.get(name, "")) for name in model.model_fields}
+
+
 def invalid(error: ValidationError) -> Invalid:
     """The same findings as sentences for a person."""
     errors: dict[str, str] = {}

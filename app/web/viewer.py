@@ -22,6 +22,7 @@ class ProjectFrame:
     id: int
     name: str
     is_manager: bool
+    archived: bool = False
 
 
 def viewer_of(request: Request) -> Viewer | None:

@@ -1,0 +1,120 @@
+"""Who works in a project: invitations and what managers do with members."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from app.accounts.audit import record
+from app.models import Invitation, Member, Project, Role, User
+from app.projects import queries
+from app.web.errors import Conflict, NotFound
+from app.web.signing import digest
+
+INVITATION_LIFETIME = timedelta(days=14)
+MOST_OPEN_INVITATIONS = 200
+_GONE = "This invitation was used before, was withdrawn, or is too old. Ask for a new one."
+
+
+def invite(session: Session, project: Project, actor: User, role: Role, note: str = "") -> tuple[Invitation, str]:
+    """A new invitation and the token of its link, which is told this once."""
+    if len(queries.open_invitations(session, project.id)) >= MOST_OPEN_INVITATIONS:
+        raise Conflict("There are very many open invitations. Withdraw some first.")
+    token = secrets.token_urlsafe(32)
+    invitation = Invitation(
+        token_hash=digest(token),
+        project_id=project.id,
+        role=role,
+        note=note or None,
+        created_by_id=actor.id,
+        expires_at=datetime.now(UTC) + INVITATION_LIFETIME,
+    )
+    session.add(invitation)
+    record(session, actor, "invitation.created", project_id=project.id, subject=invitation, role=role.value, note=note)
+    return invitation, token
+
+
+def withdraw(session: Session, project: Project, actor: User, invitation_id: int) -> None:
+    """Make an open invitation useless."""
+    invitation = queries.open_invitation_by_id(session, project.id, invitation_id)
+    if invitation is None:
+        raise NotFound("There is no such open invitation.")
+    invitation.revoked_at = datetime.now(UTC)
+    record(session, actor, "invitation.withdrawn", project_id=project.id, subject=invitation)
+
+
+def invitation_behind(session: Session, token: str) -> tuple[Invitation, Project]:
+    """The open invitation of a link. Raises NotFound with a sentence otherwise."""
+    found = queries.open_invitation(session, digest(token))
+    if found is None:
+        raise NotFound(_GONE)
+    return found
+
+
+def accept(session: Session, token: str, user: User) -> Project:
+    """Join the invitation's project. Of two who use one link at once, one joins and the other is told.
+
+    Somebody who is in the project with at least that role keeps the invitation unused.
+    """
+    invitation, project = invitation_behind(session, token)
+    member = queries.member(session, project.id, user.id)
+    if member is not None and member.removed_at is None and invitation.role in (member.role, Role.ANNOTATOR):
+        return project
+    if not queries.use_invitation(session, invitation.id, user.id):
+        raise NotFound(_GONE)
+    queries.join(session, project.id, user.id, invitation.role)
+    record(session, user, "invitation.accepted", project_id=project.id, subject=invitation, role=invitation.role.value)
+    return project
+
+
+def member_of(session: Session, project: Project, user_id: int) -> Member:
+    """A standing member of the project."""
+    member = queries.member(session, project.id, user_id)
+    if member is None or member.removed_at is not None:
+        raise NotFound("This person is not in the project.")
+    return member
+
+
+def change_role(session: Session, project: Project, actor: User, user_id: int, role: Role) -> Member:
+    """Make a member manager or annotator."""
+    member = member_of(session, project, user_id)
+    if member.role is not role:
+        if member.role is Role.MANAGER:
+            _keep_a_manager(session, project, user_id)
+        member.role = role
+        record(session, actor, "member.role_changed", project_id=project.id, user=user_id, role=role.value)
+    return member
+
+
+def pause(session: Session, project: Project, actor: User | None, user_id: int, reason: str = "") -> Member:
+    """Hand this person no more pairs until resumed. `actor` None: the platform itself, after missed checks."""
+    member = member_of(session, project, user_id)
+    if member.paused_at is None:
+        member.paused_at, member.pause_reason = datetime.now(UTC), reason or None
+        record(session, actor, "member.paused", project_id=project.id, user=user_id, reason=reason)
+    return member
+
+
+def resume(session: Session, project: Project, actor: User, user_id: int) -> Member:
+    """Hand this person pairs again."""
+    member = member_of(session, project, user_id)
+    if member.paused_at is not None:
+        member.paused_at, member.pause_reason = None, None
+        record(session, actor, "member.resumed", project_id=project.id, user=user_id)
+    return member
+
+
+def remove(session: Session, project: Project, actor: User, user_id: int) -> Member:
+    """Take a person out of the project. Their labels stay; an open pair comes free when its lease ends."""
+    member = member_of(session, project, user_id)
+    if member.role is Role.MANAGER:
+        _keep_a_manager(session, project, user_id)
+    member.removed_at = datetime.now(UTC)
+    record(session, actor, "member.removed", project_id=project.id, user=user_id)
+    return member
+
+
+def _keep_a_manager(session: Session, project: Project, user_id: int) -> None:
+    """Locks the managers' rows, so that two of them cannot remove each other at once."""
+    if not [one for one in queries.lock_managers(session, project.id) if one != user_id]:
+        raise Conflict("A project needs a manager. Make somebody else one first.")

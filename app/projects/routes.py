@@ -1,0 +1,139 @@
+"""The list of projects, a project's settings, guidelines and audit trail."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.accounts import queries as account_queries
+from app.accounts.dependencies import SignedIn
+from app.projects import forms, invitation_routes, people_routes, queries, service
+from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
+from app.web.dependencies import Db, Submitted
+from app.web.errors import Invalid, NotFound
+from app.web.forms import parse, typed
+from app.web.render import redirect, render
+
+router = APIRouter()
+router.include_router(invitation_routes.router)
+router.include_router(people_routes.router)
+
+
+@router.get("/")
+def show_projects(request: Request, session: Db, user: SignedIn, archived: bool = False) -> Response:
+    """My projects. Whoever only answers in one project goes straight there."""
+    may_create = service.may_create(session, user)
+    projects = queries.listed(session, user, archived)
+    if len(projects) == 1 and not may_create and not archived:
+        return redirect(f"/projects/{projects[0].project.id}")
+    return render(request, "projects/list.html", projects=projects, may_create=may_create, archived=archived)
+
+
+def _settings(request: Request, access: Access, status: int = 200, **over: Any) -> Response:
+    project = access.project
+    sections: dict[str, Any] = {name: service.settings_of(project, name) for name in service.SECTIONS}
+    context: dict[str, Any] = {
+        "section": "settings",
+        "project": project,
+        "sections": sections,
+        "typed": {},  # by section: what was sent and refused
+        "wrong": {},  # by section: field -> sentence
+    }
+    return render(request, "projects/settings.html", status=status, **(context | over))
+
+
+@router.get("/projects/{project_id}/settings")
+def show_settings(request: Request, access: Manager) -> Response:
+    """Everything a manager can set."""
+    return _settings(request, access)
+
+
+@router.post("/projects/{project_id}/settings/name")
+def rename(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
+    """Change the name."""
+    try:
+        service.rename(session, access.project, access.user, parse(forms.NameForm, form).name)
+    except Invalid as refusal:
+        return _settings(
+            request, access, 422, typed={"name": typed(forms.NameForm, form)}, wrong={"name": refusal.errors}
+        )
+    return redirect(f"/projects/{access.project.id}/settings", "The name is saved.")
+
+
+@router.post("/projects/{project_id}/settings/archive")
+def archive(session: Db, access: Manager) -> Response:
+    """Set the project aside."""
+    service.set_archived(session, access.project, access.user, True)
+    return redirect(f"/projects/{access.project.id}/settings", "The project is archived. It can be read, not changed.")
+
+
+@router.post("/projects/{project_id}/settings/unarchive")
+def unarchive(session: Db, access: ArchivedManager) -> Response:
+    """Take the project up again."""
+    service.set_archived(session, access.project, access.user, False)
+    return redirect(f"/projects/{access.project.id}/settings", "The project is active again.")
+
+
+@router.post("/projects/{project_id}/settings/{part}")
+def change_settings(request: Request, session: Db, access: Manager, form: Submitted, part: str) -> Response:
+    """Change one section of the settings: answer, sampling, automation or queue."""
+    if part not in service.SECTIONS:
+        raise NotFound()
+    shape = forms.QueueForm if part == "queue" else service.SECTIONS[part]
+    try:
+        values = parse(shape, form)
+    except Invalid as refusal:
+        return _settings(request, access, 422, typed={part: typed(shape, form)}, wrong={part: refusal.errors})
+    if isinstance(values, forms.QueueForm):
+        values = values.settings()
+    changed = service.change_settings(session, access.project, access.user, part, values)
+    return redirect(f"/projects/{access.project.id}/settings#{part}", "Saved." if changed else "Nothing was changed.")
+
+
+@router.get("/projects/{project_id}/guidelines")
+def show_guidelines(request: Request, access: Annotator) -> Response:
+    """What annotators are told."""
+    return render(request, "projects/guidelines.html", section="guidelines", project=access.project)
+
+
+@router.get("/projects/{project_id}/guidelines/edit")
+def edit_guidelines(request: Request, access: Manager) -> Response:
+    """The editor with its preview."""
+    return _editor(request, access, access.project.guidelines)
+
+
+def _editor(request: Request, access: Access, text: str, status: int = 200, **over: Any) -> Response:
+    context: dict[str, Any] = {"section": "settings", "project": access.project, "text": text, "errors": {}}
+    return render(request, "projects/guidelines_edit.html", status=status, **(context | over))
+
+
+@router.post("/projects/{project_id}/guidelines/preview")
+def preview_guidelines(request: Request, access: Manager, form: Submitted) -> Response:
+    """The text as annotators would see it, without saving."""
+    text = str(form.get("guidelines", ""))
+    if len(text) > forms.LONGEST_GUIDELINES:
+        raise Invalid(f"Guidelines may be at most {forms.LONGEST_GUIDELINES} characters long.", "guidelines")
+    return render(request, "projects/_guidelines.html", text=text)
+
+
+@router.post("/projects/{project_id}/guidelines")
+def change_guidelines(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
+    """Save the guidelines."""
+    try:
+        text = parse(forms.GuidelinesForm, form).guidelines
+    except Invalid as refusal:
+        return _editor(request, access, str(form.get("guidelines", "")), 422, errors=refusal.errors)
+    service.change_guidelines(session, access.project, access.user, text)
+    return redirect(f"/projects/{access.project.id}/guidelines", "The guidelines are saved.")
+
+
+@router.get("/projects/{project_id}/audit")
+def show_audit(request: Request, session: Db, access: Manager, before: int | None = None, action: str = "") -> Response:
+    """Who did what in this project."""
+    return render(
+        request,
+        "projects/audit.html",
+        section="audit",
+        project=access.project,
+        action=action,
+        events=account_queries.events(session, access.project.id, before, action),
+    )

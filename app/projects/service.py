@@ -1,0 +1,116 @@
+"""The rules of projects: making one, and changing how its loop is set up."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from app.accounts.audit import record
+from app.models import Member, Model, Project, Role, User
+from app.projects import queries
+from app.projects.forms import AnswerSettings, AutomationSettings, QueueSettings, SamplingSettings
+from app.web.errors import NotAllowed
+
+DEFAULT_GUIDELINES = """\
+Read the conversation, then both answers to the end. Choose the answer you would rather have been given.
+
+1. **Correct** comes first: an answer that is wrong loses to one that is right, however well it is written.
+2. Then **helpful**: it does what was asked, all of it, and no more than is useful.
+3. Then **clear and brief**.
+
+Take *tie* when you cannot tell them apart, and *both bad* when neither is of any use.
+"""
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "answer": AnswerSettings,
+    "sampling": SamplingSettings,
+    "automation": AutomationSettings,
+    "queue": QueueSettings,
+}
+
+
+def may_create(session: Session, user: User) -> bool:
+    """Administrators, and whoever runs a project already. An invited annotator starts no training."""
+    return user.is_admin or queries.manages_any(session, user.id)
+
+
+def create_project(
+    session: Session,
+    creator: User,
+    name: str,
+    base_model: Model,
+    *,
+    guidelines: str = "",
+    answer: AnswerSettings | None = None,
+    sampling: SamplingSettings | None = None,
+    automation: AutomationSettings | None = None,
+    queue: QueueSettings | None = None,
+) -> Project:
+    """A new project whose manager is its creator. Raises NotAllowed for people who run none."""
+    if not may_create(session, creator):
+        raise NotAllowed("Only administrators and managers may create a project.")
+    project = Project(
+        name=name,
+        guidelines=guidelines,
+        base_model_id=base_model.id,
+        answer=(answer or AnswerSettings()).model_dump(),
+        sampling=(sampling or SamplingSettings()).model_dump(),
+        automation=(automation or AutomationSettings()).model_dump(),
+        **(queue or QueueSettings()).model_dump(),
+    )
+    session.add(project)
+    session.flush()
+    session.add(Member(project_id=project.id, user_id=creator.id, role=Role.MANAGER))
+    record(session, creator, "project.created", project_id=project.id, subject=project, name=name)
+    session.flush()
+    return project
+
+
+def rename(session: Session, project: Project, actor: User, name: str) -> None:
+    """Change the project's name."""
+    if name != project.name:
+        record(session, actor, "project.renamed", project_id=project.id, subject=project, before=project.name, now=name)
+        project.name = name
+
+
+def change_guidelines(session: Session, project: Project, actor: User, guidelines: str) -> None:
+    """Change what annotators are told. The earlier text stays in the audit trail."""
+    text = guidelines.replace("\r\n", "\n")
+    if text != project.guidelines:
+        record(
+            session, actor, "project.guidelines_changed", project_id=project.id, subject=project,
+            before=project.guidelines,
+        )  # fmt: skip
+        project.guidelines = text
+
+
+def settings_of(project: Project, section: str) -> BaseModel:
+    """One section of a project's settings, e.g. `answer`."""
+    model = SECTIONS[section]
+    values = {name: getattr(project, name) for name in model.model_fields} if section == "queue" else None
+    return model.model_validate(values if values is not None else getattr(project, section))
+
+
+def change_settings(session: Session, project: Project, actor: User, section: str, settings: BaseModel) -> list[str]:
+    """Set one section; the names of what changed. A higher or lower overlap holds for pairs made from now on."""
+    before, now = settings_of(project, section).model_dump(), settings.model_dump()
+    changed: dict[str, Any] = {name: [before[name], now[name]] for name in now if before[name] != now[name]}
+    if not changed:
+        return []
+    if section == "queue":
+        for name, value in now.items():
+            setattr(project, name, value)
+    else:
+        setattr(project, section, now)
+    record(
+        session, actor, "project.settings_changed", project_id=project.id, subject=project, section=section, **changed
+    )
+    return list(changed)
+
+
+def set_archived(session: Session, project: Project, actor: User, archived: bool) -> None:
+    """Set a project aside: it can be read but not changed, nothing starts in it, and lists leave it out."""
+    project.archived_at = datetime.now(UTC) if archived else None
+    action = "project.archived" if archived else "project.unarchived"
+    record(session, actor, action, project_id=project.id, subject=project)
