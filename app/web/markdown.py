@@ -5,7 +5,7 @@ remains passes an allowlist once more. Results are cached, since the same answer
 """
 
 import re
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,10 +15,10 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markupsafe import Markup
 from mdit_py_plugins.dollarmath import dollarmath_plugin
-from mdit_py_plugins.texmath import texmath_plugin
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
@@ -45,7 +45,7 @@ _TAGS = _DIRECTED | _MATH | {
 }  # fmt: skip
 _ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"dir"} for tag in _DIRECTED},
-    **{tag: _MATH_ATTRIBUTES for tag in _MATH},
+    **dict.fromkeys(_MATH, _MATH_ATTRIBUTES),
     "ol": {"start"},
     "code": {"class"},
     "span": {"class"},
@@ -53,6 +53,7 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "td": {"dir", "class"},
     "th": {"dir", "class"},
 }
+_CLOSING = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 # A formula's spaces may be as wide as this; `\hspace{900em}` would reach over the page.
 _SANE_LENGTH = re.compile(r"^-?\d{0,2}(\.\d+)?(em|ex|px|pt)?$")
 _ALIGNED = re.compile(r"text-align: ?(left|right|center)")
@@ -71,7 +72,7 @@ def _rendered(text: str) -> Markup:
         html = _parser().render(text)
     except RecursionError:
         return Markup('<div class="plain">{}</div>').format(text)
-    return Markup(
+    return Markup(  # noqa: S704  this is the sanitiser
         nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, attribute_filter=_keep, link_rel=None, strip_comments=True)
     )
 
@@ -86,14 +87,14 @@ def _keep(tag: str, name: str, value: str) -> str | None:
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "highlight": _highlight})
     parser.enable(["table", "strikethrough"])
-    dollarmath_plugin(parser, allow_space=False, allow_digits=False, double_inline=True, renderer=_formula)
-    texmath_plugin(parser, delimiters="brackets")
+    dollarmath_plugin(parser, allow_space=False, allow_digits=False)
+    parser.inline.ruler.before("math_inline", "more_math", _more_math)
     parser.core.ruler.push("shape", _shape)
     for name, rule in {
         "math_inline": _inline_formula,
-        "math_single": _inline_formula,
+        "math_inline_double": _display_formula,
         "math_block": _block_formula,
-        "math_block_end": _block_formula,
+        "math_block_label": _block_formula,
         "image": _image,
         "link_open": _link_open,
         "link_close": _link_close,
@@ -112,6 +113,21 @@ def _shape(state: StateCore) -> None:
                 token.attrSet("class", f"align-{aligned[1]}")
 
 
+def _more_math(state: StateInline, silent: bool) -> bool:
+    r"""`\(a\)`, `\[a\]` and, within a line, `$$a$$`: as most models write formulas."""
+    opening = state.src[state.pos : state.pos + 2]
+    if opening not in _CLOSING:
+        return False
+    end = state.src.find(_CLOSING[opening], state.pos + 2, state.pos + 2 + _MAX_FORMULA)
+    if end < 0 or not state.src[state.pos + 2 : end].strip():
+        return False
+    if not silent:
+        kind = "math_inline" if opening == "\\(" else "math_inline_double"
+        state.push(kind, "math", 0).content = state.src[state.pos + 2 : end].strip()
+    state.pos = end + 2
+    return True
+
+
 def _highlight(code: str, language: str, attributes: str) -> str:
     if not language or len(code) > _MAX_HIGHLIGHTED:
         return ""
@@ -122,9 +138,8 @@ def _highlight(code: str, language: str, attributes: str) -> str:
     return highlight(code, lexer, HtmlFormatter(nowrap=True))
 
 
-def _formula(latex: str, options: Mapping[str, Any]) -> str:
+def _formula(latex: str, *, block: bool) -> str:
     """LaTeX as MathML; what cannot be read is shown as it was written."""
-    block = bool(options.get("display_mode"))
     if len(latex) <= _MAX_FORMULA:
         try:
             return str(convert(latex, display="block" if block else "inline"))
@@ -136,13 +151,19 @@ def _formula(latex: str, options: Mapping[str, Any]) -> str:
 def _inline_formula(
     renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]
 ) -> str:
-    return _formula(tokens[index].content, {})
+    return _formula(tokens[index].content, block=False)
+
+
+def _display_formula(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]
+) -> str:
+    return f'<span class="formula">{_formula(tokens[index].content, block=True)}</span>'
 
 
 def _block_formula(
     renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]
 ) -> str:
-    return f'<div class="formula">{_formula(tokens[index].content, {"display_mode": True})}</div>\n'
+    return f'<div class="formula">{_formula(tokens[index].content, block=True)}</div>\n'
 
 
 def _image(
