@@ -121,5 +121,6 @@ def test_a_policy_is_no_reward_model(llama_folder: Path, tmp_path: Path) -> None
 
 def test_help_is_there_without_loading_torch() -> None:
     for argv in (["--help"], ["score", "--help"], ["reward", "--help"]):
-        code = f"import sys; from rlhf.evaluate import main\ntry: main({argv!r})\nfinally: sys.exit('torch' in sys.modules)"
+        run = f"try: main({argv!r})\nfinally: sys.exit('torch' in sys.modules)"
+        code = f"import sys; from rlhf.evaluate import main\n{run}"
         assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
