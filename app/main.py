@@ -6,13 +6,15 @@ from importlib.util import find_spec
 from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
-from app.web import csrf, guard, problems
+from app.home import new_project
+from app.web import api_docs, csrf, guard, problems
 from app.web.middleware import Frame
 from app.web.render import ROOT
 
 STAGES = (
     "accounts", "projects", "prompts", "pairs", "labels", "rewards", "policies", "runs", "chat", "home",
 )  # fmt: skip
+API = "/api/v1"
 MAX_BODY = 2 * 2**20  # a route that takes uploads sets its own `max_body_size`
 
 
@@ -26,10 +28,14 @@ def create_app() -> FastAPI:
         max_body_size=MAX_BODY,
         dependencies=[Depends(csrf.protect)],
     )
+    app.include_router(api_docs.router, include_in_schema=False)
+    app.include_router(new_project.router, include_in_schema=False)  # before /projects/{project_id}
+    app.include_router(new_project.api, prefix=API)
     for stage in STAGES:
-        for part, prefix in (("routes", ""), ("api", "/api/v1")):
-            if find_spec(f"app.{stage}.{part}"):
-                app.include_router(import_module(f"app.{stage}.{part}").router, prefix=prefix)
+        if find_spec(f"app.{stage}.routes"):
+            app.include_router(import_module(f"app.{stage}.routes").router, include_in_schema=False)
+        if find_spec(f"app.{stage}.api"):
+            app.include_router(import_module(f"app.{stage}.api").router, prefix=API)
     app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
     problems.install(app)
     app.add_middleware(Frame)

@@ -10,11 +10,10 @@ from starlette.responses import JSONResponse
 from app.accounts import queries, service
 from app.accounts.dependencies import Admin
 from app.models import User
-from app.settings import get_settings
 from app.web import health
 from app.web.dependencies import Db, RowId
 from app.web.guard import public
-from app.web.render import redirect, render
+from app.web.render import absolute, redirect, render
 
 router = APIRouter()
 
@@ -56,7 +55,7 @@ def reset_sign_in(request: Request, session: Db, user: Admin, user_id: RowId) ->
     """End the old password and show a one-time link, in this answer only."""
     person = service.person(session, user_id)
     token = service.reset_sign_in(session, user, person)
-    return _users(request, session, link=f"{get_settings().base_url}/sign-in/{token}", who=person)
+    return _users(request, session, link=absolute(request, f"/sign-in/{token}"), who=person)
 
 
 @router.post("/users/{user_id}/disable")

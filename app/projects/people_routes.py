@@ -7,11 +7,10 @@ from fastapi import APIRouter, Request, Response
 from app.models import Role
 from app.projects import forms, people, queries
 from app.projects.dependencies import Access, Manager
-from app.settings import get_settings
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse, typed
-from app.web.render import redirect, render
+from app.web.render import absolute, redirect, render
 
 router = APIRouter()
 
@@ -47,7 +46,7 @@ def invite(request: Request, session: Db, access: Manager, form: Submitted) -> R
     invitation, token = people.invite(session, access.project, access.user, values.role, values.note)
     session.flush()
     session.refresh(invitation)
-    link = f"{get_settings().base_url}/invitations/{token}"
+    link = absolute(request, f"/invitations/{token}")
     return _people(request, session, access, 201, link=link, invited=invitation)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from app.web.markdown import to_html
+
 
 def when(moment: datetime | None) -> Markup:
     """A `<time>` that reads as a date and minute in UTC; hone.js shows it in the reader's own zone."""
@@ -78,13 +80,6 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
-def markdown(text: str) -> Markup:
-    """Markdown from people or models, rendered and sanitised."""
-    from app.web.markdown import to_html
-
-    return to_html(text)
-
-
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "when": when,
     "ago": ago,
@@ -94,5 +89,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "decimal": decimal,
     "size": size,
     "plural": plural,
-    "markdown": markdown,
+    "markdown": to_html,
 }

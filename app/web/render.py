@@ -103,6 +103,12 @@ def _read_flash(request: Request) -> dict[str, str] | None:
     return {"kind": kind, "message": message}
 
 
+def absolute(request: Request, path: str) -> str:
+    """The address of `path` to hand to somebody else: under HONE_PUBLIC_URL, else the one that this request came to,
+    whose host the outermost layer has checked."""
+    return (get_settings().public_url or str(request.base_url)).rstrip("/") + path
+
+
 def local_path(url: str | None, default: str = "/") -> str:
     """`url` where it is a path of this site, else `default`: nobody is sent elsewhere by a link to sign-in."""
     if not url or not url.startswith("/") or url[1:2] in ("/", "\\") or any(ord(c) < 33 or ord(c) == 127 for c in url):

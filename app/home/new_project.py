@@ -1,0 +1,91 @@
+"""Creating a project. It takes the registry's base models and the prompts' starter set, so it stands above both."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+
+from app.accounts.dependencies import SignedIn
+from app.models import Project, User
+from app.projects import forms, service
+from app.prompts import service as prompts
+from app.registry import service as registry
+from app.settings import get_settings
+from app.web.dependencies import Db, Submitted
+from app.web.errors import Invalid, NotAllowed
+from app.web.forms import parse, typed
+from app.web.render import absolute, redirect, render
+
+router = APIRouter()
+api = APIRouter(tags=["projects"])
+
+
+class NewProject(forms.NewProjectForm):
+    """A new project; every setting has a sane default."""
+
+    model_config = ConfigDict(extra="forbid")
+    answer: forms.AnswerSettings = forms.AnswerSettings()
+    sampling: forms.SamplingSettings = forms.SamplingSettings()
+    automation: forms.AutomationSettings = forms.AutomationSettings()
+    queue: forms.QueueSettings = forms.QueueSettings()
+
+
+class CreatedProject(BaseModel):
+    """Where the new project is found."""
+
+    id: int
+    url: str
+
+
+def create(session: Session, user: User, new: NewProject) -> Project:
+    """Make the project with its base model, and its starter prompts where they are wanted."""
+    if not service.may_create(session, user):
+        raise NotAllowed("Only administrators and managers may create a project.")
+    model = registry.base_model(session, new.base_model or get_settings().base_model)
+    project = service.create_project(
+        session,
+        user,
+        new.name,
+        model,
+        guidelines=new.guidelines,
+        answer=new.answer,
+        sampling=new.sampling,
+        automation=new.automation,
+        queue=new.queue,
+    )
+    if new.starter_prompts:
+        prompts.import_starter_set(session, project, user)
+    return project
+
+
+@router.get("/projects/new")
+def show_new_project(request: Request, session: Db, user: SignedIn) -> Response:
+    """The form for a new project."""
+    if not service.may_create(session, user):
+        raise NotAllowed("Only administrators and managers may create a project.")
+    values = {"name": "", "guidelines": service.DEFAULT_GUIDELINES, "starter_prompts": True, "base_model": ""}
+    return _page(request, values=values)
+
+
+def _page(request: Request, status: int = 200, **over: Any) -> Response:
+    context = {"errors": {}, "default_model": get_settings().base_model}
+    return render(request, "projects/new.html", status=status, **(context | over))
+
+
+@router.post("/projects/new")
+def create_project(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
+    """Make a project and go to it."""
+    try:
+        values = parse(forms.NewProjectForm, form)
+        project = create(session, user, NewProject(**values.model_dump()))
+    except Invalid as refusal:
+        return _page(request, 422, values=typed(forms.NewProjectForm, form), errors=refusal.errors)
+    return redirect(f"/projects/{project.id}", f"{project.name} is ready. Its first pairs are being sampled.")
+
+
+@api.post("/projects", status_code=201)
+def create_by_api(request: Request, session: Db, user: SignedIn, body: NewProject) -> CreatedProject:
+    """Make a project. For administrators and managers."""
+    project = create(session, user, body)
+    return CreatedProject(id=project.id, url=absolute(request, f"/projects/{project.id}"))

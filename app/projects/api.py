@@ -1,0 +1,198 @@
+"""Projects, members and invitations in the JSON API."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.accounts.dependencies import SignedIn
+from app.accounts.forms import Name
+from app.models import Invitation, Member, Project, Role
+from app.projects import forms, people, queries, service
+from app.projects.dependencies import Access, Annotator, Manager
+from app.web.dependencies import Db, RowId
+from app.web.render import absolute
+
+router = APIRouter(tags=["projects"])
+
+
+class ListedProject(BaseModel):
+    """A project in a list. `role` is null where an administrator is no member."""
+
+    id: int
+    name: str
+    role: Role | None
+    labels: int
+    members: int
+
+
+class ProjectDetail(BaseModel):
+    """A project and its settings."""
+
+    id: int
+    name: str
+    role: Role
+    guidelines: str
+    base_model_id: int
+    policy_id: int | None
+    answer: forms.AnswerSettings
+    sampling: forms.SamplingSettings
+    automation: forms.AutomationSettings
+    queue: forms.QueueSettings
+    archived_at: datetime | None
+    created_at: datetime
+
+
+class ProjectChange(BaseModel):
+    """What to change; whatever is left out stays. A section is replaced whole."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name | None = None
+    guidelines: Annotated[str, Field(max_length=forms.LONGEST_GUIDELINES)] | None = None
+    answer: forms.AnswerSettings | None = None
+    sampling: forms.SamplingSettings | None = None
+    automation: forms.AutomationSettings | None = None
+    queue: forms.QueueSettings | None = None
+
+
+class ProjectMember(BaseModel):
+    """A person in a project."""
+
+    user_id: int
+    name: str
+    email: str
+    role: Role
+    paused_at: datetime | None
+    pause_reason: str | None
+
+
+class MemberChange(BaseModel):
+    """What to change about a member."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Role | None = None
+    paused: bool | None = None
+    reason: str = Field("", max_length=200)
+
+
+class NewInvitation(forms.InvitationForm):
+    """An invitation to one person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class OpenInvitation(BaseModel):
+    """An invitation that can still be used."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: int
+    role: Role
+    note: str | None
+    created_at: datetime
+    expires_at: datetime
+
+
+class CreatedInvitation(OpenInvitation):
+    """A new invitation; `link` is told this once."""
+
+    link: str
+
+
+@router.get("/projects")
+def projects(session: Db, user: SignedIn) -> list[ListedProject]:
+    """The projects this person may enter, newest first."""
+    return [
+        ListedProject(id=one.project.id, name=one.project.name, role=one.role, labels=one.labels, members=one.members)
+        for one in queries.listed(session, user)
+    ]
+
+
+@router.get("/projects/{project_id}")
+def project(access: Annotator) -> ProjectDetail:
+    """A project and its settings."""
+    return _detail(access)
+
+
+@router.patch("/projects/{project_id}")
+def change_project(session: Db, access: Manager, body: ProjectChange) -> ProjectDetail:
+    """Change a project. For its managers."""
+    if body.name is not None:
+        service.rename(session, access.project, access.user, body.name)
+    if body.guidelines is not None:
+        service.change_guidelines(session, access.project, access.user, body.guidelines)
+    for section in service.SECTIONS:
+        if (settings := getattr(body, section)) is not None:
+            service.change_settings(session, access.project, access.user, section, settings)
+    return _detail(access)
+
+
+@router.get("/projects/{project_id}/members")
+def members(session: Db, access: Manager) -> list[ProjectMember]:
+    """Everybody in the project. For its managers."""
+    return [_member(member) for member in queries.members(session, access.project.id)]
+
+
+@router.patch("/projects/{project_id}/members/{user_id}")
+def change_member(session: Db, access: Manager, user_id: RowId, body: MemberChange) -> ProjectMember:
+    """Change a member's role, or pause and resume them. For managers."""
+    member = people.member_of(session, access.project, user_id)
+    if body.role is not None:
+        people.change_role(session, access.project, access.user, user_id, body.role)
+    if body.paused is True:
+        people.pause(session, access.project, access.user, user_id, body.reason)
+    elif body.paused is False:
+        people.resume(session, access.project, access.user, user_id)
+    return _member(member)
+
+
+@router.delete("/projects/{project_id}/members/{user_id}", status_code=204)
+def remove_member(session: Db, access: Manager, user_id: RowId) -> None:
+    """Take a person out of the project; their labels stay. For managers."""
+    people.remove(session, access.project, access.user, user_id)
+
+
+@router.get("/projects/{project_id}/invitations", response_model=list[OpenInvitation])
+def invitations(session: Db, access: Manager) -> object:
+    """Invitations that can still be used. For managers."""
+    return queries.open_invitations(session, access.project.id)
+
+
+@router.post("/projects/{project_id}/invitations", status_code=201)
+def invite(request: Request, session: Db, access: Manager, body: NewInvitation) -> CreatedInvitation:
+    """Invite one person. For managers."""
+    invitation, token = people.invite(session, access.project, access.user, body.role, body.note)
+    session.flush()
+    session.refresh(invitation)
+    return _created(invitation, absolute(request, f"/invitations/{token}"))
+
+
+@router.delete("/projects/{project_id}/invitations/{invitation_id}", status_code=204)
+def withdraw(session: Db, access: Manager, invitation_id: RowId) -> None:
+    """Make an invitation useless. For managers."""
+    people.withdraw(session, access.project, access.user, invitation_id)
+
+
+def _detail(access: Access) -> ProjectDetail:
+    project: Project = access.project
+    sections = {name: service.settings_of(project, name) for name in service.SECTIONS}
+    plain = ("id", "name", "guidelines", "base_model_id", "policy_id", "archived_at", "created_at")
+    return ProjectDetail.model_validate(
+        {name: getattr(project, name) for name in plain} | sections | {"role": access.role}
+    )
+
+
+def _member(member: Member) -> ProjectMember:
+    return ProjectMember(
+        user_id=member.user_id,
+        name=member.user.name,
+        email=member.user.email,
+        role=member.role,
+        paused_at=member.paused_at,
+        pause_reason=member.pause_reason,
+    )
+
+
+def _created(invitation: Invitation, link: str) -> CreatedInvitation:
+    known = OpenInvitation.model_validate(invitation).model_dump()
+    return CreatedInvitation(**known, link=link)

@@ -1,0 +1,102 @@
+"""The JSON API described: as OpenAPI for programs, and as a page that needs no script."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import JSONResponse
+
+from app.web.guard import public
+from app.web.render import render
+
+router = APIRouter()
+
+_ORDER = {"get": 0, "post": 1, "put": 2, "patch": 3, "delete": 4}
+
+
+@router.get("/api/openapi.json", dependencies=[Depends(public)])
+def openapi(request: Request) -> JSONResponse:
+    """The OpenAPI document."""
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/api/docs", dependencies=[Depends(public)])
+def docs(request: Request) -> Response:
+    """The same for people."""
+    document = request.app.openapi()
+    return render(request, "shared/api_docs.html", groups=_by_tag(document), schemas=_schemas(document))
+
+
+def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path, methods in document.get("paths", {}).items():
+        for method, operation in sorted(methods.items(), key=lambda item: _ORDER.get(item[0], 9)):
+            body = operation.get("requestBody", {}).get("content", {})
+            answers = {code: _answer(one) for code, one in operation["responses"].items() if code != "422"}
+            groups.setdefault((operation.get("tags") or ["other"])[0], []).append(
+                {
+                    "method": method.upper(),
+                    "path": path,
+                    "says": operation.get("description") or operation["summary"],
+                    "parameters": [
+                        {
+                            "name": one["name"],
+                            "where": one["in"],
+                            "type": _type(one["schema"]),
+                            "required": one.get("required", False),
+                        }
+                        for one in operation.get("parameters", [])
+                    ],
+                    "body": {kind: _type(content.get("schema")) for kind, content in body.items()},
+                    "answers": answers,
+                }
+            )
+    return groups
+
+
+def _answer(answer: dict[str, Any]) -> str:
+    return next((_type(content.get("schema")) for content in answer.get("content", {}).values()), "")
+
+
+def _schemas(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for name, schema in sorted(document.get("components", {}).get("schemas", {}).items()):
+        if name in ("HTTPValidationError", "ValidationError"):
+            continue
+        required = schema.get("required", [])
+        found[name] = {
+            "says": schema.get("description", ""),
+            "values": schema.get("enum"),
+            "fields": [
+                {
+                    "name": field,
+                    "type": _type(about),
+                    "required": field in required,
+                    "says": about.get("description", ""),
+                    "default": about.get("default"),
+                }
+                for field, about in schema.get("properties", {}).items()
+            ],
+        }
+    return found
+
+
+def _type(schema: dict[str, Any] | None) -> str:
+    """A JSON schema in a few words, e.g. `list of Person`."""
+    if not schema:
+        return ""
+    if "$ref" in schema:
+        return str(schema["$ref"].rsplit("/", 1)[-1])
+    if "anyOf" in schema:
+        return " or ".join(_type(one) for one in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(str(value) for value in schema["enum"])
+    if "const" in schema:
+        return repr(schema["const"])
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items')) or 'anything'}"
+    words = str(schema.get("format") or schema.get("type") or "anything")
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if high is not None and high < 2**53:
+        words += f" {low if low is not None else ''} to {high}"
+    return words
