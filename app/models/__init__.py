@@ -3,7 +3,7 @@
 from app.models.account import ApiToken, Invitation, Role, SignInLink, User, WebSession
 from app.models.audit import AuditEvent
 from app.models.base import Base
-from app.models.chat import Conversation, Thumb, Turn, TurnRole, TurnState
+from app.models.chat import Conversation, Preference, Thumb, Turn, TurnComparison, TurnRole, TurnState
 from app.models.label import Choice, Label
 from app.models.model import Model, ModelKind, ModelState
 from app.models.pair import Assignment, AssignmentState, Pair, Purpose, Side
@@ -36,6 +36,7 @@ __all__ = [
     "ModelKind",
     "ModelState",
     "Pair",
+    "Preference",
     "Project",
     "Prompt",
     "PromptSource",
@@ -57,6 +58,7 @@ __all__ = [
     "Strategy",
     "Thumb",
     "Turn",
+    "TurnComparison",
     "TurnRole",
     "TurnState",
     "User",

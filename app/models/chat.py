@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, CreatedAt, Id, enum_column
@@ -33,6 +33,14 @@ class Thumb(StrEnum):
     DOWN = "down"
 
 
+class Preference(StrEnum):
+    """Which of two answers to the same turn the reader preferred."""
+
+    FIRST = "first"
+    SECOND = "second"
+    TIE = "tie"
+
+
 class Conversation(Base):
     """One person's chat in one project. Without consent nothing of it leaves this table."""
 
@@ -48,29 +56,58 @@ class Conversation(Base):
 
     turns: Mapped[list["Turn"]] = relationship(
         back_populates="conversation",
-        order_by="Turn.position",
+        order_by="Turn.position, Turn.variant",
         cascade="all, delete-orphan",
         passive_deletes=True,
     )
 
 
 class Turn(Base):
-    """One message; an answer names the model that wrote it."""
+    """One message; an answer names the model that wrote it.
+
+    An answer written again is another variant at the same position; the conversation goes on from the kept one.
+    """
 
     __tablename__ = "turn"
-    __table_args__ = (UniqueConstraint("conversation_id", "position"),)
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "position", "variant"),
+        Index("uq_turn_kept", "conversation_id", "position", unique=True, postgresql_where=text("kept")),
+        Index("ix_turn_streaming", "conversation_id", postgresql_where=text("state = 'streaming'")),
+    )
 
     id: Mapped[Id]
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
     position: Mapped[int]
+    variant: Mapped[int] = mapped_column(default=0, server_default="0")
+    kept: Mapped[bool] = mapped_column(default=True, server_default="true")
     role: Mapped[TurnRole] = mapped_column(enum_column(TurnRole))
     content: Mapped[str] = mapped_column(Text)
     state: Mapped[TurnState] = mapped_column(enum_column(TurnState))
     model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
     prompt_id: Mapped[int | None] = mapped_column(ForeignKey("prompt.id", ondelete="SET NULL"))  # once collected
     thumb: Mapped[Thumb | None] = mapped_column(enum_column(Thumb))
+    finish_reason: Mapped[str | None] = mapped_column(String(16))  # stop | length
+    left_out: Mapped[int] = mapped_column(default=0, server_default="0")  # oldest turns the context had no room for
+    error: Mapped[str | None] = mapped_column(Text)  # of a failed answer, for the reader
     ended_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
     conversation: Mapped[Conversation] = relationship(back_populates="turns")
     model: Mapped[Model | None] = relationship()
+
+
+class TurnComparison(Base):
+    """Two answers to the same turn, offered to the reader; `choice` is null until they say which is better."""
+
+    __tablename__ = "turn_comparison"
+
+    id: Mapped[Id]
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"), index=True)
+    first_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"))
+    second_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), unique=True)
+    choice: Mapped[Preference | None] = mapped_column(enum_column(Preference))
+    chosen_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+
+    first: Mapped[Turn] = relationship(foreign_keys=[first_id])
+    second: Mapped[Turn] = relationship(foreign_keys=[second_id])
