@@ -81,12 +81,6 @@ def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     reward = load_reward_model(config.reward, dtype=dtype)
     same_tokens = same_tokenizer(tokenizer, reward_tokenizer)
     model = load_policy_model(config, reward, same_tokens=same_tokens, compute_dtype=dtype).to(processes.device)
-    limit = getattr(model.causal.config.get_text_config(), "max_position_embeddings", None)
-    if limit is not None and config.max_prompt_tokens + config.max_new_tokens > limit:
-        raise InputError(
-            f"--max_prompt_tokens {config.max_prompt_tokens} and --max_new_tokens {config.max_new_tokens} are together "
-            f"more than the {limit} positions that the model has"
-        )
     itself = not config.use_peft and dtype == torch.float32
     plain = model.causal if itself else _plain_copy(config.model, dtype).to(processes.device)
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
@@ -120,8 +114,13 @@ def _load_tasks(config: PolicyConfig, tokenizer: Any, report: bool) -> tuple[lis
     """Prompts to train on and holdout prompts, encoded; says what was cut or left out."""
     from rlhf.chat_format import encode_prompt, truncate_prompt
     from rlhf.data import load_prompts
+    from rlhf.reward_model import position_limit
     from rlhf.rollouts import Task
 
+    room = position_limit(config.model) - config.max_new_tokens
+    if room < 1:
+        raise InputError(f"--max_new_tokens {config.max_new_tokens} leaves no room for a prompt in the model's context")
+    longest = min(config.max_prompt_tokens, room)
     prompts, found = load_prompts(config.prompts, max_bad_share=config.max_bad_share)
     lines = [str(found)]
     if config.eval_prompts:
@@ -135,12 +134,12 @@ def _load_tasks(config: PolicyConfig, tokenizer: Any, report: bool) -> tuple[lis
     for group in (prompts, held_out):
         tasks = []
         for prompt in group:
-            ids, lost = truncate_prompt(encode_prompt(tokenizer, prompt.messages), config.max_prompt_tokens)
+            ids, lost = truncate_prompt(encode_prompt(tokenizer, prompt.messages), longest)
             cut += lost > 0
             tasks.append(Task(prompt.messages, ids, seed=0))
         groups.append(tasks)
     if report:
-        lines.append(f"{len(prompts)} prompts to train on, {len(held_out)} held out; {cut} cut to --max_prompt_tokens")
+        lines.append(f"{len(prompts)} prompts to train on, {len(held_out)} held out; {cut} cut to {longest} tokens")
         print("\n".join(lines), file=sys.stderr)
     return groups[0], groups[1]
 

@@ -1,0 +1,153 @@
+"""Rollouts: what is sampled, scored and measured, with one tokenizer and with two."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from rlhf.chat_format import encode_prompt
+from rlhf.experience import make_experience, rollout_metrics, sample_rows
+from rlhf.policy_files import load_causal, load_policy_model
+from rlhf.policy_settings import PolicyConfig
+from rlhf.processes import Processes
+from rlhf.reward_model import RewardModel, load_reward_model
+from rlhf.rollouts import Rollout, RolloutMaker, Sampler, Scorer, Task, answer_mask, padded, same_tokenizer
+from rlhf.types import Draw, Sample, SamplingSettings, user_message
+
+QUESTIONS = ["how are you", "what time is it now", "say word", "tell me the story of a house and a tree"]
+
+
+@pytest.fixture(scope="module")
+def reward(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> RewardModel:
+    torch.manual_seed(3)
+    folder = tmp_path_factory.mktemp("reward")
+    classifier = AutoModelForSequenceClassification.from_pretrained(llama_folder, num_labels=1)
+    classifier.config.mean, classifier.config.std = 0.5, 2.0
+    classifier.save_pretrained(folder)
+    return load_reward_model(folder)
+
+
+@pytest.fixture
+def tasks(tokenizer: PreTrainedTokenizerBase) -> list[Task]:
+    return [
+        Task(user_message(text), encode_prompt(tokenizer, user_message(text)), seed=i)
+        for i, text in enumerate(QUESTIONS)
+    ]
+
+
+def maker(llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, budget: int) -> RolloutMaker:
+    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", temperature=0.9)
+    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+    settings = SamplingSettings(temperature=0.9, max_new_tokens=12)
+    return RolloutMaker(
+        model,
+        Sampler(model, model.causal, tokenizer, settings),
+        Scorer(reward, tokenizer, tokenizer),
+        Processes("cpu"),
+        token_budget=budget,
+    )
+
+
+def test_rollouts_say_what_the_models_say(
+    llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, tasks: list[Task]
+) -> None:
+    make = maker(llama_folder, reward, tokenizer, budget=64)
+    rollouts = make(tasks)
+    policy = load_causal(llama_folder, torch.float32)
+    for task, rollout in zip(tasks, rollouts, strict=True):
+        ids = torch.tensor([[*task.prompt_ids, *rollout.answer_ids]])
+        logits = policy(ids).logits[0, len(task.prompt_ids) - 1 : -1].detach() / 0.9
+        expected = logits.log_softmax(-1).gather(1, torch.tensor(rollout.answer_ids)[:, None]).squeeze(1)
+        torch.testing.assert_close(rollout.log_probs, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(rollout.reference, rollout.log_probs)
+        assert rollout.finished == (rollout.answer_ids[-1] == tokenizer.eos_token_id)
+        assert len(rollout.answer_ids) <= 12
+        closed = rollout.answer_ids if rollout.finished else [*rollout.answer_ids, tokenizer.eos_token_id]
+        hidden = reward.hf.base_model(torch.tensor([[*task.prompt_ids, *closed]])).last_hidden_state[0, -1].detach()
+        score = float(reward.head_weight()[0].detach() @ hidden)
+        assert rollout.score == pytest.approx((score - 0.5) / 2, abs=1e-5)
+
+
+def test_rollouts_do_not_depend_on_the_token_budget(
+    llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, tasks: list[Task]
+) -> None:
+    small, large = (maker(llama_folder, reward, tokenizer, budget)(tasks) for budget in (1, 1000))
+    for one, other in zip(small, large, strict=True):
+        assert one.answer_ids == other.answer_ids
+        torch.testing.assert_close(one.log_probs, other.log_probs, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(one.values, other.values, rtol=1e-4, atol=1e-5)
+
+
+def test_the_sampler_follows_the_policy(
+    llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, tasks: list[Task]
+) -> None:
+    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", use_peft=True)
+    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+    plain = load_causal(llama_folder, torch.float32)
+    sampler = Sampler(model, plain, tokenizer, SamplingSettings(max_new_tokens=12))
+    before = sampler(tasks)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0, 0.3)
+    assert sampler(tasks) == before
+    sampler.refresh()
+    drawn = sampler(tasks)
+    assert drawn != before
+    batch_log_probs = RolloutMaker(
+        model, sampler, Scorer(reward, tokenizer, tokenizer), Processes("cpu"), token_budget=500
+    )(tasks)
+    for sample, rollout in zip(drawn, batch_log_probs, strict=True):
+        torch.testing.assert_close(torch.tensor(sample.logprobs), rollout.log_probs, rtol=1e-3, atol=1e-4)
+
+
+def test_another_tokenizer_reads_the_text_again(reward: RewardModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    other: PreTrainedTokenizerBase = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer,
+        eos_token=tokenizer.eos_token,
+        pad_token=tokenizer.pad_token,
+        chat_template="{% for m in messages %}{{ m.content }} {% endfor %}",
+    )
+    assert same_tokenizer(tokenizer, tokenizer)
+    assert not same_tokenizer(other, tokenizer)
+    question = user_message("say word")
+    # what the other policy produced is no ids of the reward model's: only the text counts
+    sample = Sample([3], [9, 9], [0.0, 0.0], "length", " the house", Draw(SamplingSettings()), ended=False)
+    scorer = Scorer(reward, tokenizer, other, normalize=False)
+    answer = [*tokenizer.encode(" the house", add_special_tokens=False), tokenizer.eos_token_id]
+    ids = torch.tensor([[*encode_prompt(tokenizer, question), *answer]])
+    expected = float((reward.hf.base_model(ids).last_hidden_state[0, -1] @ reward.head_weight()[0]).detach())
+    assert float(scorer([question], [sample])) == pytest.approx(expected, abs=1e-5)
+
+
+def rollout(log_probs: list[float], score: float, finished: bool) -> Rollout:
+    length = len(log_probs)
+    tensor = torch.tensor(log_probs)
+    return Rollout(
+        user_message("q"), [1, 2], [5] * length, "a", finished, score, tensor, tensor - 0.5, torch.zeros(length),
+        torch.full((length,), 2.0),
+    )  # fmt: skip
+
+
+def test_experience_and_metrics_by_hand() -> None:
+    # log ratios are 0.5 on every token: KL 1.5 and 0.5 an answer, mean 1
+    rollouts = [rollout([-1.0, -2.0, -3.0], 2.0, True), rollout([-1.0], 3.0, False)]
+    assert answer_mask(rollouts).tolist() == [[True, True, True], [True, False, False]]
+    assert padded([r.log_probs for r in rollouts])[1].tolist() == [-1.0, 0.0, 0.0]
+    config = PolicyConfig(model="-", reward="-", prompts="-", output="-", lam=1.0, whiten_advantages=False)
+    experience = make_experience(rollouts, config, beta=0.1)
+    assert experience.scores.tolist() == [2.0, -1.0]  # the second never ended
+    # rewards (-0.05, -0.05, 1.95) and (-1.05); values 0 and lambda 1: advantages are the rewards to come
+    torch.testing.assert_close(experience.advantages, torch.tensor([[1.85, 1.9, 1.95], [-1.05, 0.0, 0.0]]))
+    found = rollout_metrics(experience, beta=0.1)
+    assert found["objective/kl"] == pytest.approx(1.0)
+    assert found["objective/scores"] == pytest.approx(0.5)
+    assert found["objective/non_score_reward"] == pytest.approx(-0.1)
+    assert found["objective/rlhf_reward"] == pytest.approx(0.4)
+    assert found["objective/entropy"] == pytest.approx(2.0)
+    assert found["val/num_eos_tokens"] == 1
+    assert found["val/answer_tokens"] == 2
+    rows = sample_rows(experience, 5)
+    assert rows[0] == {"prompt": "q", "response": "a", "score": 2.0, "kl": 1.5, "finished": True}
+    assert len(rows) == 2

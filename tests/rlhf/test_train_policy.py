@@ -1,0 +1,249 @@
+"""PPO from the command line to the finished folder: it learns, resumes to the bit, stops, refuses, and spreads."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
+
+from rlhf.config import InputError, RunFailed
+from rlhf.policy_settings import PolicyConfig
+from rlhf.train_policy import main, split_prompts, train_policy
+from rlhf.types import Prompt, user_message
+
+SMALL = {
+    "total_episodes": 64, "batch_size": 16, "num_mini_batches": 2, "num_ppo_epochs": 2, "max_new_tokens": 12,
+    "learning_rate": 3e-3, "eval_steps": 2, "eval_size": 8, "dtype": "float32", "adaptive_kl": True,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folders(
+    llama_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The settings that name a base policy, a reward model and prompts."""
+    root = tmp_path_factory.mktemp("policy")
+    torch.manual_seed(0)
+    reward = AutoModelForSequenceClassification.from_pretrained(llama_folder, num_labels=1)
+    reward.save_pretrained(root / "reward")
+    tokenizer.save_pretrained(root / "reward")
+    (root / "prompts.jsonl").write_text("".join(json.dumps({"prompt": f"say word {i}"}) + "\n" for i in range(40)))
+    return {"model": str(llama_folder), "reward": str(root / "reward"), "prompts": str(root / "prompts.jsonl")}
+
+
+def config(folders: dict[str, str], output: Path, **changes: Any) -> PolicyConfig:
+    return PolicyConfig(**{**folders, "output": str(output), **SMALL, **changes})
+
+
+def metrics(output: Path) -> list[dict[str, Any]]:
+    """All lines of metrics.jsonl without the times, which differ from run to run."""
+    rows = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def command(folders: dict[str, str], output: Path, *more: str) -> list[str]:
+    settings = {**folders, "output": output, **SMALL}
+    flags = [f"--{name}={value}" for name, value in settings.items()]
+    return ["-m", "rlhf.train_policy", *flags, *more]
+
+
+def start(arguments: list[str], *launcher: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *launcher, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_lines(process: subprocess.Popen[str], output: Path, count: int) -> None:
+    deadline = time.monotonic() + 120
+    path = output / "metrics.jsonl"
+    while not path.exists() or path.read_text().count("\n") < count:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# ---- learning ------------------------------------------------------------------------------------------------------
+
+
+def test_reward_rises_and_the_best_policy_is_published(folders: dict[str, str], tmp_path: Path) -> None:
+    summary = train_policy(config(folders, tmp_path / "run", total_episodes=320, max_new_tokens=8))
+    rows = metrics(tmp_path / "run")
+    assert [row["step"] for row in rows] == list(range(21))
+    evaluations = {row["step"]: row["eval/reward"] for row in rows if "eval/reward" in row}
+    assert evaluations[0] == summary["reward_before"]
+    assert summary["reward_after"] == max(evaluations.values()) == evaluations[summary["best_step"]]
+    assert summary["reward_after"] > summary["reward_before"] + 0.2  # most answers end in time by now
+    assert summary["kl"] < summary["kl_budget"]
+    assert summary["stop_reason"] == "completed"
+    assert rows[1]["objective/kl"] == pytest.approx(0.0, abs=1e-4)  # the first rollouts are the reference's own
+    assert rows[1]["policy/approxkl_avg"] < 0.1
+    assert rows[-1]["lr"] < rows[1]["lr"] == SMALL["learning_rate"]
+    assert rows[-1]["episode"] == 320
+    samples = [json.loads(line) for line in (tmp_path / "run" / "samples.jsonl").read_text().splitlines()]
+    assert {"step", "prompt", "response", "score"} <= samples[0].keys()
+    trained = AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "model")
+    base = AutoModelForCausalLM.from_pretrained(folders["model"])
+    assert (trained.lm_head.weight - base.lm_head.weight).abs().max() > 1e-3
+    assert "PPO" in (tmp_path / "run" / "model" / "README.md").read_text()
+    assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {".lock", "metrics.jsonl", "samples.jsonl", "summary.json", "model"}
+
+
+def test_lora_saves_an_adapter_that_equals_the_merged_model(folders: dict[str, str], tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    output = tmp_path / "run"
+    train_policy(config(folders, output, use_peft=True, value_model="shared", learning_rate=1e-2))
+    merged = AutoModelForCausalLM.from_pretrained(output / "model").eval()
+    base = AutoModelForCausalLM.from_pretrained(folders["model"]).eval()
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folders["model"]), output / "adapter")
+    ids = torch.tensor([[5, 6, 7, 20, 21]])
+    torch.testing.assert_close(merged(ids).logits, adapted(ids).logits, rtol=1e-4, atol=1e-4)
+    assert (merged(ids).logits - base(ids).logits).abs().max() > 1e-3
+
+
+def test_how_a_minibatch_is_cut_changes_nothing(folders: dict[str, str], tmp_path: Path) -> None:
+    train_policy(config(folders, tmp_path / "whole", total_episodes=32, token_budget=10_000))
+    train_policy(config(folders, tmp_path / "cut", total_episodes=32, token_budget=1))
+    for whole, cut in zip(metrics(tmp_path / "whole"), metrics(tmp_path / "cut"), strict=True):
+        assert whole == pytest.approx(cut, rel=2e-3, abs=1e-4)
+
+
+def test_a_small_kl_budget_ends_the_run_and_keeps_what_was_inside(folders: dict[str, str], tmp_path: Path) -> None:
+    summary = train_policy(config(folders, tmp_path / "run", kl_budget=0.05, beta=0.0, learning_rate=2e-2))
+    assert summary["stop_reason"] == "kl_budget"
+    assert summary["updates"] < 4
+    assert summary["kl"] <= 0.05
+
+
+def test_an_update_ends_early_when_the_policy_moves_too_far(folders: dict[str, str], tmp_path: Path) -> None:
+    train_policy(config(folders, tmp_path / "run", total_episodes=16, learning_rate=2e-2, max_approx_kl=1e-4))
+    assert metrics(tmp_path / "run")[1]["val/optimiser_steps"] < 4
+
+
+# ---- being stopped -------------------------------------------------------------------------------------------------
+
+
+def test_killed_and_resumed_equals_never_killed(folders: dict[str, str], tmp_path: Path) -> None:
+    whole = start(command(folders, tmp_path / "whole"))
+    killed = start(command(folders, tmp_path / "killed"))
+    wait_for_lines(killed, tmp_path / "killed", 4)  # update 3: one after the last checkpoint
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not (tmp_path / "killed" / "model").exists()
+    assert whole.communicate()[0], "the run never killed says its summary"
+    resumed = start(command(folders, tmp_path / "killed", "--resume"))
+    out, err = resumed.communicate()
+    assert resumed.returncode == 0, err
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
+    first = AutoModelForCausalLM.from_pretrained(tmp_path / "whole" / "model").state_dict()
+    second = AutoModelForCausalLM.from_pretrained(tmp_path / "killed" / "model").state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert json.loads(out.splitlines()[-1])["updates"] == 4
+
+
+def test_sigterm_leaves_a_checkpoint_and_exit_code_75(folders: dict[str, str], tmp_path: Path) -> None:
+    process = start(command(folders, tmp_path / "run", "--total_episodes=100000"))
+    wait_for_lines(process, tmp_path / "run", 3)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75, err
+    assert err.splitlines()[-1].startswith("error: ")
+    last = metrics(tmp_path / "run")[-1]["step"]
+    assert (tmp_path / "run" / f"checkpoint-{last}").is_dir()
+
+
+def test_resume_refuses_other_settings(folders: dict[str, str], tmp_path: Path) -> None:
+    process = start(command(folders, tmp_path / "run"))
+    wait_for_lines(process, tmp_path / "run", 2)
+    process.kill()
+    process.communicate()
+    with pytest.raises(InputError, match="--beta changed since"):
+        train_policy(config(folders, tmp_path / "run", resume=True, beta=0.3))
+
+
+def test_resume_of_a_finished_run_only_repeats_its_summary(
+    folders: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = train_policy(config(folders, tmp_path / "run", total_episodes=16))
+    before = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert train_policy(config(folders, tmp_path / "run", total_episodes=16, resume=True)) == summary
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == before
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == summary
+
+
+# ---- bad input -----------------------------------------------------------------------------------------------------
+
+
+def test_infinite_scores_are_skipped_counted_and_end_the_run(
+    folders: dict[str, str], tmp_path: Path, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    reward = AutoModelForSequenceClassification.from_pretrained(folders["reward"], num_labels=1)
+    reward.config.std = 1e-42  # every score becomes infinite
+    reward.save_pretrained(tmp_path / "reward")
+    tokenizer.save_pretrained(tmp_path / "reward")
+    with pytest.raises(RunFailed, match="not finite in 3 steps; the last good checkpoint is .*checkpoint-0"):
+        train_policy(
+            config({**folders, "reward": str(tmp_path / "reward")}, tmp_path / "run", max_skipped_steps=2)
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"prompts": "/nowhere.jsonl"}, "nowhere"),
+        ({"model": "/nowhere"}, "no tokenizer"),
+        ({"max_new_tokens": 300}, "leaves no room"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(
+    folders: dict[str, str], tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        train_policy(config(folders, tmp_path / "run", **changes))
+
+
+def test_a_policy_in_place_of_the_reward_model_is_refused(folders: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no reward model"):
+        train_policy(config({**folders, "reward": folders["model"]}, tmp_path / "run"))
+
+
+def test_settings_out_of_bounds_are_refused() -> None:
+    for wrong in ("--lam=1.5", "--batch_size=1", "--unknown=3", "--lora_last_layers=2"):
+        with pytest.raises(InputError):
+            main(["--model=m", "--reward=r", "--prompts=p", "--output=o", wrong])
+
+
+def test_holdout_depends_on_the_text_alone() -> None:
+    prompts = [Prompt(user_message(f"question {i}")) for i in range(50)]
+    train, held_out = split_prompts(prompts, 0.2, seed=1)
+    assert len(held_out) == 10
+    again = split_prompts(prompts[::-1], 0.2, seed=1)[1]
+    assert {p.messages[0]["content"] for p in again} == {p.messages[0]["content"] for p in held_out}
+    assert not {p.messages[0]["content"] for p in train} & {p.messages[0]["content"] for p in held_out}
+
+
+# ---- several processes ---------------------------------------------------------------------------------------------
+
+
+def test_two_processes_give_the_losses_of_one(folders: dict[str, str], tmp_path: Path) -> None:
+    train_policy(config(folders, tmp_path / "one", total_episodes=32))
+    arguments = command(folders, tmp_path / "two", "--total_episodes=32", "--device=cpu")
+    launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    process = start(arguments, *launcher, "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    for one, two in zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True):
+        assert one == pytest.approx(two, abs=1e-4, rel=1e-3)
