@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.models import Model, ModelKind, Pair, Project, Purpose, Response, Run, RunKind, Strategy, User
+from app.models import Model, ModelKind, Pair, Project, Purpose, Run, RunKind, User
+from app.pairs.service import sampled_response
 from app.policies import queries
 from app.policies.intervals import anytime_interval
 from app.projects.forms import SamplingSettings
@@ -100,7 +101,7 @@ def add_evaluation_pairs(
                 equal += 1
                 continue
             answers = [
-                _response(run, model_id, row["id"], response)
+                sampled_response(run, model_id, row["id"], response)
                 for model_id, response in ((run.model_id, new[draw]), (run.baseline_id, old[draw]))
             ]
             session.add_all(answers)
@@ -123,22 +124,6 @@ def add_evaluation_pairs(
         run.summary = (run.summary or {}) | {"pairs": made, "equal_answers": equal}
     session.flush()
     return made
-
-
-def _response(run: Run, model_id: int, prompt_id: int, drawn: dict[str, Any]) -> Response:
-    return Response(
-        prompt_id=prompt_id,
-        model_id=model_id,
-        run_id=run.id,
-        text=drawn["text"],
-        finish_reason=drawn["finish_reason"],
-        token_count=drawn["tokens"],
-        strategy=Strategy(drawn["strategy"]),
-        temperature=drawn.get("temperature"),
-        top_p=drawn.get("top_p"),
-        top_k=drawn.get("top_k"),
-        seed=drawn.get("seed"),
-    )
 
 
 def evaluation_result(session: Session, run: Run) -> Result:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.models import (
     AuditEvent,
@@ -25,6 +25,7 @@ from app.models import (
     RunState,
     Split,
 )
+from app.web.pages import Page, page
 
 
 def policies(session: Session, project_id: int, limit: int = 200) -> list[Model]:
@@ -67,7 +68,7 @@ def holdout_prompt_ids(session: Session, project_id: int, limit: int) -> list[in
     )
 
 
-def prompts(session: Session, ids: Sequence[int]) -> list[Row[Any]]:
+def prompts(session: Session, ids: Sequence[int]) -> list[Any]:
     """(id, messages) of these prompts, in order of id."""
     return list(session.execute(select(Prompt.id, Prompt.messages).where(Prompt.id.in_(ids)).order_by(Prompt.id)))
 
@@ -82,7 +83,7 @@ def count_pairs(session: Session, run_id: int) -> int:
     return session.scalar(select(func.count()).where(Pair.run_id == run_id)) or 0
 
 
-def evaluation_votes(session: Session, run_id: int, policy_id: int) -> list[Row[Any]]:
+def evaluation_votes(session: Session, run_id: int, policy_id: int) -> list[Any]:
     """One row per labelled pair of an evaluation, in the order of its last label: (labels, wanted, wins, losses, ties,
     both_bad), counted from the policy's side."""
     a = aliased(Response)
@@ -195,3 +196,26 @@ def uses_of(session: Session, model_id: int) -> int:
         )
         or 0
     )
+
+
+def evaluation_pairs(session: Session, run_id: int, before: int | None, limit: int) -> Page[Pair]:
+    """The pairs of an evaluation with their prompt and answers, the newest first."""
+    statement = (
+        select(Pair)
+        .where(Pair.run_id == run_id)
+        .options(joinedload(Pair.prompt), joinedload(Pair.response_a), joinedload(Pair.response_b))
+    )
+    return page(session, statement, Pair.id, before, limit)
+
+
+def choices_of(session: Session, pair_ids: Sequence[int]) -> dict[int, list[Choice]]:
+    """pair -> what people chose, in the order they did."""
+    found: dict[int, list[Choice]] = {}
+    rows = session.execute(
+        select(Label.pair_id, Label.choice)
+        .where(Label.pair_id.in_(pair_ids), Label.superseded_at.is_(None))
+        .order_by(Label.id)
+    )
+    for row in rows:
+        found.setdefault(row.pair_id, []).append(row.choice)
+    return found

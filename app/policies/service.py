@@ -100,19 +100,26 @@ def promote(
         raise Conflict(f"{model.name} is {model.state.value} and cannot be promoted.")
     registry.artifact_path(model)
     evidence = _evidence(session, project, model, current)
-    if not confirm_without_evaluation:
-        if evidence is None:
-            raise Conflict(
-                f"{model.name} has no blind evaluation against {current.name}. Launch one, or confirm that you "
-                "promote it without."
-            )
-        if evidence["high"] < 0.5:
-            raise Conflict(
-                f"People prefer {current.name}: {model.name} won {evidence['rate']:.0%} of the comparisons. "
-                "Confirm if you promote it all the same."
-            )
+    if not confirm_without_evaluation and (reason := _doubt(model, current, evidence)):
+        raise Conflict(f"{reason} Confirm if you promote it all the same.")
     _put_in_use(session, project, model, actor, evaluation=evidence, confirmed=confirm_without_evaluation)
     return project
+
+
+def doubt(session: Session, project: Project, model: Model) -> str | None:
+    """Why the promotion of a policy has to be confirmed; None where an evaluation does not speak against it."""
+    current = in_use(project)
+    if model.id == current.id:
+        return None
+    return _doubt(model, current, _evidence(session, project, model, current))
+
+
+def _doubt(model: Model, current: Model, evidence: dict[str, Any] | None) -> str | None:
+    if evidence is None:
+        return f"{model.name} has no blind evaluation against {current.name}, which is in use."
+    if evidence["high"] < 0.5:
+        return f"People prefer {current.name}: {model.name} has won {evidence['rate']:.0%} of the comparisons."
+    return None
 
 
 def roll_back(session: Session, project: Project, actor: User) -> Project:

@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, insert, literal, or_, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from app.models import (
+    Choice,
     Label,
     Model,
     ModelKind,
@@ -18,6 +19,8 @@ from app.models import (
     ResponseScore,
     Snapshot,
     SnapshotLabel,
+    Split,
+    User,
 )
 
 
@@ -160,3 +163,93 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
                 set_={"score": statement.excluded.score, "spread": statement.excluded.spread},
             )
         )
+
+
+def judged_labels(session: Session, model_id: int, project_id: int) -> Iterator[Any]:
+    """(label_id, pair_id, annotator_id, choice, split, score_a, score_b, tokens_a, tokens_b) of every current label on
+    answers that the model has scored."""
+    a, b = aliased(Response), aliased(Response)
+    score_a, score_b = aliased(ResponseScore), aliased(ResponseScore)
+    yield from session.execute(
+        select(
+            Label.id.label("label_id"),
+            Label.pair_id,
+            Label.annotator_id,
+            Label.choice,
+            Prompt.split,
+            score_a.score.label("score_a"),
+            score_b.score.label("score_b"),
+            a.token_count.label("tokens_a"),
+            b.token_count.label("tokens_b"),
+        )
+        .join(Pair, Pair.id == Label.pair_id)
+        .join(Prompt, Prompt.id == Pair.prompt_id)
+        .join(a, a.id == Pair.response_a_id)
+        .join(b, b.id == Pair.response_b_id)
+        .join(score_a, (score_a.response_id == a.id) & (score_a.model_id == model_id))
+        .join(score_b, (score_b.response_id == b.id) & (score_b.model_id == model_id))
+        .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
+        .order_by(Label.id),
+        execution_options={"yield_per": 5000},
+    )
+
+
+def labels_by_id(session: Session, ids: Sequence[int]) -> list[Label]:
+    """These labels where they are still current, with all that a page shows of them."""
+    return list(
+        session.scalars(
+            select(Label)
+            .where(Label.id.in_(ids), Label.superseded_at.is_(None))
+            .options(
+                joinedload(Label.annotator),
+                joinedload(Label.pair).options(
+                    joinedload(Pair.prompt), joinedload(Pair.response_a), joinedload(Pair.response_b)
+                ),
+            )
+        )
+    )
+
+
+def names_of(session: Session, user_ids: Sequence[int]) -> dict[int, str]:
+    """id -> name."""
+    return dict(session.execute(select(User.id, User.name).where(User.id.in_(user_ids))).tuples())
+
+
+def unsure_pairs(session: Session, model_id: int, project_id: int) -> list[Row[Any]]:
+    """(pair_id, score_a, score_b, spread_a, spread_b) of the waiting pairs that the model has scored."""
+    score_a, score_b = aliased(ResponseScore), aliased(ResponseScore)
+    return list(
+        session.execute(
+            select(
+                Pair.id,
+                score_a.score.label("score_a"),
+                score_b.score.label("score_b"),
+                score_a.spread.label("spread_a"),
+                score_b.spread.label("spread_b"),
+            )
+            .join(score_a, (score_a.response_id == Pair.response_a_id) & (score_a.model_id == model_id))
+            .join(score_b, (score_b.response_id == Pair.response_b_id) & (score_b.model_id == model_id))
+            .where(
+                Pair.project_id == project_id,
+                Pair.purpose == Purpose.TRAIN,
+                Pair.slots_left > 0,
+                Pair.withdrawn_at.is_(None),
+            )
+            .order_by(Pair.id)
+        )
+    )
+
+
+def usable_counts(session: Session, project_id: int) -> Any:
+    """(train, holdout, both_bad): pairs with a usable label on either side, and labels that call both bad."""
+    usable = Label.choice != Choice.BOTH_BAD
+    return session.execute(
+        select(
+            func.count(Label.pair_id.distinct()).filter(usable, Prompt.split == Split.TRAIN).label("train"),
+            func.count(Label.pair_id.distinct()).filter(usable, Prompt.split == Split.HOLDOUT).label("holdout"),
+            func.count().filter(~usable).label("both_bad"),
+        )
+        .join(Pair, Pair.id == Label.pair_id)
+        .join(Prompt, Prompt.id == Pair.prompt_id)
+        .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
+    ).one()

@@ -2,24 +2,27 @@
 
 from collections import defaultdict
 from hashlib import sha256
+from math import hypot
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.models import Choice, Model, ModelKind, ModelState, Project, Run, RunKind, Snapshot, Split, User
+from app.models import Choice, Model, ModelKind, ModelState, Pair, Project, Run, RunKind, Snapshot, Split, User
+from app.pairs import service as pairs
 from app.projects.forms import AutomationSettings
 from app.registry import service as registry
-from app.rewards import queries
+from app.rewards import queries, report
 from app.rewards.forms import Aggregation, RewardForm
 from app.rewards.targets import VALUE, Vote, mean_targets, reliability_targets
 from app.runs import queries as runs_queries
 from app.runs import service as runs
-from app.web.errors import Conflict, Invalid
+from app.web.errors import Conflict, NotFound
 
 # Below this a training or its measurement would mean nothing at all; the page advises far more.
 MIN_TRAIN_PAIRS, MIN_HOLDOUT_PAIRS = 4, 1
 OPEN_PAIRS_SCORED = 2000
+ASKED_AGAIN = 5.0  # priority: before all ranked pairs (0 to 1), after those of an evaluation
 
 
 def take_snapshot(session: Session, project: Project) -> Snapshot:
@@ -165,7 +168,6 @@ def score_answers(session: Session, model: Model, actor: User | None = None) -> 
 
 def score_text(session: Session, model: Model, prompt: str, response: str, actor: User) -> Run:
     """Queue the scoring of one answer written by hand; the score is in the run's summary."""
-    _require_reward_model(model)
     registry.artifact_path(model)
     rows = [{"prompt": [{"role": "user", "content": prompt}], "response": response, "response_id": None}]
     project = session.get_one(Project, model.project_id)
@@ -183,24 +185,83 @@ def rows_to_score(session: Session, run: Run) -> list[dict[str, Any]]:
 
 
 def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Keep the scores of a scoring run; returns its summary. Rows without a score are counted, never guessed."""
+    """Keep the scores of a scoring run, and what follows from them: the model's report and the order of the queue.
+
+    Returns the run's summary, which is also set on the run. Rows without a score are counted, never guessed.
+    """
     scored = [row for row in rows if row.get("score") is not None]
-    queries.add_scores(
-        session,
-        run.model_id,
-        [
-            {"response_id": row["response_id"], "score": row["score"], "spread": row.get("score_std")}
-            for row in scored
-            if row["response_id"] is not None
-        ],
-    )
     summary: dict[str, Any] = {"rows": len(rows), "scored": len(scored)}
     if "rows" in run.config:
         summary["scores"] = [
             {"score": row.get("score"), "score_std": row.get("score_std"), "error": row.get("score_error")}
             for row in rows
         ]
+    else:
+        values = [
+            {"response_id": row["response_id"], "score": row["score"], "spread": row.get("score_std")} for row in scored
+        ]
+        queries.add_scores(session, run.model_id, values)
+        model = session.get_one(Model, run.model_id)
+        model.metrics = model.metrics | {"report": build_report(session, model)}
+        summary["ranked"] = rank_waiting_pairs(session, session.get_one(Project, run.project_id), model)
+    run.summary = summary
+    session.flush()
     return summary
+
+
+def build_report(session: Session, model: Model) -> dict[str, Any]:
+    """How the model does against all current labels whose answers it has scored."""
+    if model.project_id is None:
+        raise ValueError("a reward model belongs to a project")
+    rows = queries.judged_labels(session, model.id, model.project_id)
+    return report.build(
+        [
+            report.Judged(
+                label_id=row.label_id,
+                pair_id=row.pair_id,
+                annotator_id=row.annotator_id,
+                choice=row.choice,
+                holdout=row.split is Split.HOLDOUT,
+                difference=row.score_a - row.score_b,
+                tokens=row.tokens_a - row.tokens_b,
+            )
+            for row in rows
+        ]
+    )
+
+
+def rank_waiting_pairs(session: Session, project: Project, model: Model) -> int:
+    """Put the waiting pairs first that the model is most unsure about; how many were ranked.
+
+    Unsure is what the ensemble's heads disagree on, or without an ensemble a probability near one half.
+    """
+    rows = queries.unsure_pairs(session, model.id, project.id)
+    return pairs.rank(session, project, {row.id: _unsureness(row) for row in rows})
+
+
+def _unsureness(row: Any) -> float:
+    if row.spread_a is not None and row.spread_b is not None:
+        return hypot(float(row.spread_a), float(row.spread_b))
+    return -abs(float(row.score_a) - float(row.score_b))
+
+
+def ask_again(session: Session, project: Project, pair_id: int, actor: User) -> None:
+    """Send a pair to one more person, soon."""
+    pair = session.get(Pair, pair_id)
+    if pair is None or pair.project_id != project.id:
+        raise NotFound()
+    if pair.slots_left > 0:
+        raise Conflict("This pair waits for another label already.")
+    pairs.ask_again(session, project, [pair.id], actor)
+    pair.priority = max(pair.priority, ASKED_AGAIN)
+
+
+def get(session: Session, project: Project, model_id: int) -> Model:
+    """A reward model of the project."""
+    model = session.get(Model, model_id)
+    if model is None or model.project_id != project.id or model.kind is not ModelKind.REWARD:
+        raise NotFound()
+    return model
 
 
 def _require_ready(model: Model) -> None:
@@ -209,6 +270,31 @@ def _require_ready(model: Model) -> None:
     registry.artifact_path(model)
 
 
-def _require_reward_model(model: Model) -> None:
-    if model.kind is not ModelKind.REWARD:
-        raise Invalid(f"{model.name} is not a reward model.")
+def ceiling(models: list[Model]) -> dict[str, Any] | None:
+    """How often two people agree, as the newest report that could tell has it: no model can be held to more."""
+    for model in models:
+        agreement = model.metrics.get("report", {}).get("agreement")
+        if agreement and agreement["comparisons"]:
+            return dict(agreement)
+    return None
+
+
+def label_counts(session: Session, project: Project) -> dict[str, int]:
+    """Usable pairs on either side, labels that call both bad, and labels since the last snapshot."""
+    found = queries.usable_counts(session, project.id)
+    return {
+        "train": found.train,
+        "holdout": found.holdout,
+        "both_bad": found.both_bad,
+        "new": new_labels(session, project),
+        "least_train": MIN_TRAIN_PAIRS,
+        "least_holdout": MIN_HOLDOUT_PAIRS,
+    }
+
+
+def scoring_run(session: Session, model: Model) -> Run | None:
+    """The scoring of a model's answers that is under way."""
+    if model.project_id is None:
+        return None
+    active = runs_queries.active(session, model.project_id, RunKind.EVALUATION)
+    return next((run for run in active if run.model_id == model.id and run.config.get("task") == "score"), None)

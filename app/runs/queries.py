@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import Row, Select, and_, case, func, or_, select, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
-from app.models import Run, RunKind, RunMetric, RunSample, RunState
+from app.models import Model, Pair, Response, Run, RunKind, RunMetric, RunSample, RunState
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 HELD = (RunState.RUNNING, RunState.CANCELLING)
@@ -155,3 +155,114 @@ def active(session: Session, project_id: int, kind: RunKind) -> list[Run]:
             select(Run).where(Run.project_id == project_id, Run.kind == kind, Run.state.in_(ACTIVE)).order_by(Run.id)
         )
     )
+
+
+def runs_of(project_id: int, kind: RunKind | None = None, state: RunState | None = None) -> Select[Run]:
+    """The project's runs, to be read in pages; with what a list shows of them."""
+    statement = (
+        select(Run)
+        .where(Run.project_id == project_id)
+        .options(selectinload(Run.model), selectinload(Run.baseline), selectinload(Run.reward_model))
+    )
+    if kind is not None:
+        statement = statement.where(Run.kind == kind)
+    if state is not None:
+        statement = statement.where(Run.state == state)
+    return statement
+
+
+def active_runs(session: Session, project_id: int) -> list[Run]:
+    """Everything that is queued, running or being cancelled in a project, the oldest first."""
+    return list(
+        session.scalars(
+            select(Run)
+            .where(Run.project_id == project_id, Run.state.in_(ACTIVE))
+            .options(selectinload(Run.model), selectinload(Run.baseline), selectinload(Run.reward_model))
+            .order_by(Run.id)
+            .limit(50)
+        )
+    )
+
+
+def family(session: Session, run: Run) -> tuple[list[Run], list[Model]]:
+    """(runs cloned from this one, models it made)."""
+    children = session.scalars(select(Run).where(Run.parent_id == run.id).order_by(Run.id))
+    models = session.scalars(select(Model).where(Model.run_id == run.id).order_by(Model.id))
+    return list(children), list(models)
+
+
+def latest_metrics(session: Session, run_id: int) -> list[Row[Any]]:
+    """(name, step, value, low, high) of each of a run's curves, by name: its last point and its extremes."""
+    newest = (
+        select(
+            RunMetric.name,
+            func.max(RunMetric.step).label("step"),
+            func.min(RunMetric.value).label("low"),
+            func.max(RunMetric.value).label("high"),
+        )
+        .where(RunMetric.run_id == run_id)
+        .group_by(RunMetric.name)
+        .subquery()
+    )
+    return list(
+        session.execute(
+            select(RunMetric.name, RunMetric.step, RunMetric.value, newest.c.low, newest.c.high)
+            .join(newest, (RunMetric.name == newest.c.name) & (RunMetric.step == newest.c.step))
+            .where(RunMetric.run_id == run_id)
+            .order_by(RunMetric.name)
+        )
+    )
+
+
+def points(session: Session, run_id: int, since: int = 0, limit: int = 1500) -> list[Row[Any]]:
+    """(name, step, value) of a run's curves from a step on, in order; a long curve is thinned to about `limit`."""
+    last = session.scalar(select(func.max(RunMetric.step)).where(RunMetric.run_id == run_id)) or 0
+    every = max(1, -(-(last - since) // limit))
+    statement = select(RunMetric.name, RunMetric.step, RunMetric.value).where(
+        RunMetric.run_id == run_id, RunMetric.step >= since
+    )
+    if every > 1:
+        # The rarer curves, such as those of evaluations, keep all their points.
+        rare = (
+            select(RunMetric.name)
+            .where(RunMetric.run_id == run_id)
+            .group_by(RunMetric.name)
+            .having(func.count() <= limit)
+        )
+        statement = statement.where(or_(RunMetric.step % every == 0, RunMetric.step == last, RunMetric.name.in_(rare)))
+    return list(session.execute(statement.order_by(RunMetric.name, RunMetric.step)))
+
+
+def sample_steps(session: Session, run_id: int) -> list[int]:
+    """Steps that have samples."""
+    return list(
+        session.scalars(select(RunSample.step).where(RunSample.run_id == run_id).distinct().order_by(RunSample.step))
+    )
+
+
+def samples(session: Session, run_id: int, step: int, limit: int = 50) -> list[RunSample]:
+    """What the policy said at a step."""
+    return list(
+        session.scalars(
+            select(RunSample)
+            .where(RunSample.run_id == run_id, RunSample.step == step)
+            .order_by(RunSample.id)
+            .limit(limit)
+        )
+    )
+
+
+def dependents(session: Session, run_id: int) -> tuple[int, int, int]:
+    """(answers, pairs, models) that a run made and that would lose their origin with it."""
+    return (
+        session.scalar(select(func.count()).where(Response.run_id == run_id)) or 0,
+        session.scalar(select(func.count()).where(Pair.run_id == run_id)) or 0,
+        session.scalar(select(func.count()).where(Model.run_id == run_id)) or 0,
+    )
+
+
+def delete(session: Session, run: Run) -> None:
+    """Delete a run's row; its metrics and samples go with it, its clones stay without a parent."""
+    session.execute(update(Run).where(Run.parent_id == run.id).values(parent_id=None))
+    session.delete(run)
+    session.flush()

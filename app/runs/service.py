@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.accounts import audit
 from app.models import Model, Project, Run, RunKind, RunState, Snapshot, User
+from app.registry import service as registry
 from app.runs import queries
 from app.settings import get_settings
-from app.web.errors import Conflict
+from app.web.errors import Conflict, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,20 @@ def queue_of(run: Run) -> str:
 def folder(run_id: int) -> Path:
     """Where the run keeps its inputs, log, checkpoints and results."""
     return get_settings().store / "runs" / str(run_id)
+
+
+def log_tail(run_id: int, octets: int = 8_000) -> str | None:
+    """The end of the run's log, from a whole line on; None where there is none yet."""
+    try:
+        with (folder(run_id) / "log.txt").open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - octets))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return None
+    # A progress bar draws over itself with carriage returns: of each line the last drawing is kept.
+    lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
+    return "\n".join(lines[1:] if size > octets and len(lines) > 1 else lines)
 
 
 def claim(session: Session, run_id: int, worker: str, device: str) -> Run | None:
@@ -220,6 +235,28 @@ def clone(session: Session, run: Run, actor: User | None, config: dict[str, Any]
         needs_gpu=run.needs_gpu,
         parent=run,
     )
+
+
+def get(session: Session, project: Project, run_id: int) -> Run:
+    """A run of this project; NotFound for any other."""
+    run = queries.get(session, run_id)
+    if run is None or run.project_id != project.id:
+        raise NotFound()
+    return run
+
+
+def delete(session: Session, run: Run, actor: User | None) -> None:
+    """Delete an ended run with its folder. Refused where answers or models would lose their origin."""
+    if run.state not in ENDED:
+        raise Conflict(f"Run {run.id} is {run.state.value}. Cancel it first.")
+    answers, pairs, models = queries.dependents(session, run.id)
+    if answers or pairs:
+        raise Conflict(f"Run {run.id} cannot be deleted: {answers} answers come from it, and their labels name them.")
+    if models:
+        raise Conflict(f"Run {run.id} cannot be deleted: it made a model. Archive the model to free its space.")
+    audit.record(session, actor, "run.deleted", project_id=run.project_id, subject=run, kind=run.kind.value)
+    registry.delete_after_commit(session, folder(run.id))
+    queries.delete(session, run)
 
 
 def current(session: Session, run: Run) -> Run:

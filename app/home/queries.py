@@ -1,0 +1,66 @@
+"""The SQL of the overview: one small row per stage."""
+
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app.models import Model, ModelKind, ModelState, Run, RunKind, RunState
+
+_COUNTS = text(
+    """
+    select
+      (select count(*) from prompt where project_id = :project and status = 'active') as prompts,
+      (select count(*) from prompt where project_id = :project and status = 'review') as prompts_in_review,
+      (select count(*) from pair where project_id = :project and slots_left > 0 and withdrawn_at is null
+         and purpose <> 'check') as open_pairs,
+      (select count(*) from pair where project_id = :project and slots_left > 0 and withdrawn_at is null
+         and purpose = 'evaluation') as open_evaluation_pairs,
+      (select count(*) from label where project_id = :project and superseded_at is null) as labels,
+      (select count(*) from label where project_id = :project
+         and created_at > now() - interval '1 hour') as labels_last_hour,
+      (select count(*) from label where project_id = :project
+         and created_at > now() - interval '1 day') as labels_last_day,
+      (select count(distinct annotator_id) from label where project_id = :project
+         and created_at > now() - interval '15 minutes') as active_annotators,
+      (select count(*) from conversation where project_id = :project) as conversations,
+      (select count(*) from model where project_id = :project and kind = 'reward') as reward_models,
+      (select count(*) from model where project_id = :project and kind = 'policy') as policies
+    """
+)
+
+
+def counts(session: Session, project_id: int) -> Any:
+    """Every number of the overview in one row."""
+    return session.execute(_COUNTS, {"project": project_id}).one()
+
+
+def newest(session: Session, project_id: int, kind: ModelKind) -> Model | None:
+    """The project's newest ready model of a kind."""
+    return session.scalar(
+        select(Model)
+        .where(Model.project_id == project_id, Model.kind == kind, Model.state == ModelState.READY)
+        .order_by(Model.id.desc())
+        .limit(1)
+    )
+
+
+def last_runs(session: Session, project_id: int) -> dict[RunKind, Run]:
+    """The newest run of each kind."""
+    newest_ids = select(func.max(Run.id)).where(Run.project_id == project_id).group_by(Run.kind)
+    return {run.kind: run for run in session.scalars(select(Run).where(Run.id.in_(newest_ids)))}
+
+
+def active_runs(session: Session, project_id: int) -> list[Run]:
+    """What is queued or running, the oldest first."""
+    return list(
+        session.scalars(
+            select(Run)
+            .where(
+                Run.project_id == project_id,
+                Run.state.in_([RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING]),
+            )
+            .order_by(Run.id)
+            .limit(50)
+        )
+    )

@@ -1,0 +1,47 @@
+"""A project's first page: the loop as a picture for managers; annotators go straight to their work."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+from sqlalchemy.orm import Session
+
+from app.home import service
+from app.models import Project
+from app.projects.dependencies import Annotator, Manager
+from app.runs import views
+from app.runs.live import Look, live
+from app.web.dependencies import Db
+from app.web.events import event, stream
+from app.web.render import environment, redirect, render
+
+router = APIRouter()
+INTERVAL = 2.0  # seconds between looks: counting costs more than looking at one run
+
+
+@router.get("/projects/{project_id}")
+def home(request: Request, access: Annotator, session: Db) -> Response:
+    """The overview."""
+    if not access.is_manager:
+        return redirect(f"/projects/{access.project.id}/label")
+    return render(request, "home/page.html", **_context(session, access.project))
+
+
+@router.get("/projects/{project_id}/events")
+def home_events(access: Manager) -> StreamingResponse:
+    """Server-sent events: `loop` (HTML), the picture as it changes."""
+    return stream(live.watch(("loop", access.project.id), _look(access.project.id), interval=INTERVAL))
+
+
+def _context(session: Session, project: Project) -> dict[str, Any]:
+    now = service.situation(session, project)
+    return {"loop": now, "step": service.next_step(now), "views": views}
+
+
+def _look(project_id: int) -> Look[str]:
+    def look(session: Session, seen: str | None) -> tuple[str, list[str]]:
+        context = _context(session, session.get_one(Project, project_id))
+        html = environment().get_template("home/_loop.html").render(**context)
+        return html, [event(html, name="loop")] if html != seen else []
+
+    return look

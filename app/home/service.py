@@ -1,0 +1,210 @@
+"""Where a project's loop stands, and the one next step that makes sense, with its reason."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.home import queries
+from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, RunState
+from app.policies import queries as policies_queries
+from app.policies.evaluations import Result, evaluation_result
+from app.policies.service import in_use
+from app.projects.forms import AutomationSettings
+from app.rewards import service as rewards
+from app.web.filters import percent, plural
+
+FIRST_TRAINING = 60  # labels from which a first reward model is worth its time
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that the picture shows and the next step depends on."""
+
+    project_id: int
+    base_state: ModelState
+    base_name: str
+    base_error: str | None
+    prompts: int
+    prompts_in_review: int
+    open_pairs: int
+    open_evaluation_pairs: int
+    queue_depth: int
+    keeps_queue_filled: bool
+    labels: int
+    new_labels: int
+    labels_last_hour: int
+    labels_last_day: int
+    labels_between: int
+    retrains_by_itself: bool
+    active_annotators: int
+    reward_models: int
+    policies: int
+    conversations: int
+    in_use: Model
+    reward_model: Model | None
+    policy: Model | None
+    trained_against: int | None  # the reward model of the newest policy
+    evaluation: Run | None  # of the newest policy against the one in use
+    evaluation_result: Result | None
+    active: dict[RunKind, Run]
+    failed: Run | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """The next sensible step: what, why, and where it is done."""
+
+    title: str
+    reason: str
+    href: str | None = None
+    button: str | None = None
+
+
+def situation(session: Session, project: Project) -> Situation:
+    """Read where the loop stands."""
+    counts = queries.counts(session, project.id)
+    automation = AutomationSettings.model_validate(project.automation)
+    policy = queries.newest(session, project.id, ModelKind.POLICY)
+    current = in_use(project)
+    evaluation = None
+    if policy is not None and policy.id != current.id:
+        compared = policies_queries.comparisons(session, project.id, policy.id, limit=5)
+        evaluation = next((run for run in compared if {run.model_id, run.baseline_id} == {policy.id, current.id}), None)
+    policy_run = session.get(Run, policy.run_id) if policy is not None and policy.run_id else None
+    last = queries.last_runs(session, project.id)
+    return Situation(
+        project_id=project.id,
+        base_state=project.base_model.state,
+        base_name=project.base_model.name,
+        base_error=project.base_model.error,
+        prompts=counts.prompts,
+        prompts_in_review=counts.prompts_in_review,
+        open_pairs=counts.open_pairs,
+        open_evaluation_pairs=counts.open_evaluation_pairs,
+        queue_depth=project.queue_depth,
+        keeps_queue_filled=automation.keep_queue_filled,
+        labels=counts.labels,
+        new_labels=rewards.new_labels(session, project),
+        labels_last_hour=counts.labels_last_hour,
+        labels_last_day=counts.labels_last_day,
+        labels_between=automation.labels_between_rewards,
+        retrains_by_itself=automation.retrain_reward,
+        active_annotators=counts.active_annotators,
+        reward_models=counts.reward_models,
+        policies=counts.policies,
+        conversations=counts.conversations,
+        in_use=current,
+        reward_model=queries.newest(session, project.id, ModelKind.REWARD),
+        policy=policy,
+        trained_against=policy_run.reward_model_id if policy_run else None,
+        evaluation=evaluation,
+        evaluation_result=evaluation_result(session, evaluation) if evaluation else None,
+        active={run.kind: run for run in queries.active_runs(session, project.id)},
+        failed=next((run for run in last.values() if run.state is RunState.FAILED), None),
+    )
+
+
+def next_step(now: Situation) -> Step:
+    """The first of these that applies. What is under way is not offered again."""
+    here = f"/projects/{now.project_id}"
+    if now.base_state is ModelState.PREPARING:
+        return Step("Wait for the base model", f"{now.base_name} is being prepared; that takes a minute or two.")
+    if now.base_state is ModelState.FAILED:
+        return Step(
+            "Choose another base model", now.base_error or f"{now.base_name} failed.", f"{here}/settings", "Settings"
+        )
+    if now.prompts == 0:
+        return Step("Import prompts", "There is nothing to ask the model yet.", f"{here}/prompts", "Import prompts")
+    if now.failed is not None:
+        return Step(
+            f"Look at run {now.failed.id}",
+            f"It failed: {now.failed.error or 'the log says why.'}",
+            f"{here}/runs/{now.failed.id}",
+            "Look at it",
+        )
+    return _decide_on_policy(now, here) or _train(now, here) or _label(now, here)
+
+
+def _decide_on_policy(now: Situation, here: str) -> Step | None:
+    if now.policy is None or now.policy.id == now.in_use.id or now.policy.id < now.in_use.id:
+        return None
+    page = f"{here}/policies/{now.policy.id}"
+    if now.evaluation is None or now.evaluation_result is None:
+        return Step(
+            f"Evaluate {now.policy.name}",
+            f"It is newer than {now.in_use.name}, which is in use. Let people compare the two blindly.",
+            f"{page}#launch",
+            "Launch an evaluation",
+        )
+    result = now.evaluation_result
+    if now.evaluation.state in (RunState.QUEUED, RunState.RUNNING):
+        return None
+    if result.low > 0.5 and result.rate is not None:
+        return Step(
+            f"Promote {now.policy.name}",
+            f"People prefer it: {percent(result.rate)} wins, surely more than {percent(result.low)}.",
+            page,
+            "Promote",
+        )
+    if now.open_evaluation_pairs:
+        waiting = plural(now.open_evaluation_pairs, "evaluation pair")
+        return Step(
+            "Compare answers",
+            f"{waiting} of {now.policy.name} wait for a judgement; they come first.",
+            f"{here}/label",
+            "Compare answers",
+        )
+    return None
+
+
+def _train(now: Situation, here: str) -> Step | None:
+    if RunKind.REWARD not in now.active:
+        if now.reward_model is None and now.new_labels >= FIRST_TRAINING:
+            return Step(
+                "Train a reward model",
+                f"{plural(now.new_labels, 'label')} wait for the first one: train.",
+                f"{here}/rewards#train",
+                "Train a reward model",
+            )
+        if now.reward_model is not None and now.new_labels >= now.labels_between and not now.retrains_by_itself:
+            return Step(
+                "Train a reward model",
+                f"{plural(now.new_labels, 'new label')} since the last reward model: train.",
+                f"{here}/rewards#train",
+                "Train a reward model",
+            )
+    busy = RunKind.POLICY in now.active or RunKind.REWARD in now.active
+    if now.reward_model is not None and not busy and now.trained_against != now.reward_model.id:
+        return Step(
+            "Train a policy",
+            f"No policy has learned from {now.reward_model.name} yet.",
+            f"{here}/policies#train",
+            "Train a policy",
+        )
+    return None
+
+
+def _label(now: Situation, here: str) -> Step:
+    training = now.active.get(RunKind.POLICY) or now.active.get(RunKind.REWARD)
+    if now.open_pairs:
+        if training is not None:
+            reason = f"Run {training.id} is training; meanwhile {plural(now.open_pairs, 'pair')} wait for a label."
+        else:
+            wanted = FIRST_TRAINING if now.reward_model is None else now.labels_between
+            left = max(1, wanted - now.new_labels)
+            reason = f"{plural(left, 'more label')} until the next reward model pays."
+        return Step("Compare answers", reason, f"{here}/label", "Compare answers")
+    if RunKind.SAMPLING in now.active:
+        return Step("Wait for pairs", f"Run {now.active[RunKind.SAMPLING].id} is sampling answers to compare.")
+    if training is not None:
+        return Step("Watch the training", f"Run {training.id} is under way.", f"{here}/runs/{training.id}", "Watch it")
+    if now.prompts_in_review:
+        return Step(
+            "Review prompts",
+            f"{plural(now.prompts_in_review, 'prompt')} from chat wait to be admitted.",
+            f"{here}/prompts?status=review",
+            "Review prompts",
+        )
+    if now.keeps_queue_filled:
+        return Step("Wait for pairs", "No pair is open; sampling starts by itself within a few seconds.")
+    return Step("Sample pairs", "No pair is open, and sampling by itself is off.", f"{here}/pairs", "Sample pairs")

@@ -1,0 +1,196 @@
+"""The pages of policies: the family tree, PPO, blind evaluation, promotion, roll-back, download."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+
+from app.models import Model, RunKind
+from app.policies import evaluations, queries, service, tree
+from app.policies.forms import EvaluationForm, PolicyForm, PromotionForm
+from app.projects.dependencies import Access, Manager
+from app.registry import download
+from app.registry import service as registry
+from app.rewards import queries as rewards_queries
+from app.runs import queries as runs_queries
+from app.runs import service as runs
+from app.runs import settings_form
+from app.runs import views as run_views
+from app.web.dependencies import Db, RowId, Submitted
+from app.web.errors import Invalid, NotFound
+from app.web.forms import parse
+from app.web.render import redirect, render
+
+router = APIRouter()
+BASIC = ["start_from", "total_episodes", "batch_size", "max_new_tokens", "learning_rate", "beta", "kl_budget"]
+ANSWERS_SHOWN = 20
+
+
+@router.get("/projects/{project_id}/policies")
+def list_policies(request: Request, access: Manager, session: Db) -> HTMLResponse:
+    """All policies, and a form for the next PPO run."""
+    return _list(request, access, session, {}, {})
+
+
+def _list(
+    request: Request, access: Access, session: Db, values: dict[str, Any], errors: dict[str, str], status: int = 200
+) -> HTMLResponse:
+    project = access.project
+    fields = settings_form.fields(PolicyForm, values, skip=["reward_model_id"])
+    policies = queries.policies(session, project.id)
+    reward_models = [model for model in rewards_queries.models(session, project.id) if model.state.value == "ready"]
+    return render(
+        request,
+        "policies/list.html",
+        status=status,
+        project=project,
+        in_use=service.in_use(project),
+        policies=policies,
+        tree=tree.branches(project.base_model, policies),
+        points=tree.reward_against_kl(policies),
+        evaluations=[
+            (run, evaluations.evaluation_result(session, run))
+            for run in queries.comparisons(session, project.id, limit=10)
+        ],
+        reward_models=reward_models,
+        active=runs_queries.active(session, project.id, RunKind.POLICY),
+        fields=fields,
+        basic=BASIC,
+        advanced=[name for name in fields if name not in BASIC],
+        values=values,
+        errors=errors,
+        views=run_views,
+    )
+
+
+@router.post("/projects/{project_id}/policies")
+def start_policy(request: Request, access: Manager, session: Db, form: Submitted) -> Response:
+    """Start PPO against a reward model."""
+    try:
+        settings = parse(PolicyForm, form)
+    except Invalid as invalid:
+        return _list(request, access, session, dict(form), invalid.errors, invalid.status)
+    run = service.start(session, access.project, access.user, settings)
+    return redirect(f"/projects/{access.project.id}/runs/{run.id}", "The PPO run is queued.")
+
+
+@router.post("/projects/{project_id}/policies/roll-back")
+def roll_back(access: Manager, session: Db) -> Response:
+    """Put the policy in use that was in use before."""
+    project = service.roll_back(session, access.project, access.user)
+    return redirect(f"/projects/{project.id}/policies", f"{service.in_use(project).name} is in use again.", kind="warn")
+
+
+@router.get("/projects/{project_id}/policies/{model_id}")
+def show_policy(request: Request, access: Manager, session: Db, model_id: RowId) -> HTMLResponse:
+    """One policy: where it comes from, how it did, what may be done with it."""
+    return _show(request, access, session, service.get(session, access.project, model_id))
+
+
+def _show(
+    request: Request,
+    access: Access,
+    session: Db,
+    model: Model,
+    *,
+    errors: dict[str, str] | None = None,
+    must_confirm: str | None = None,
+    status: int = 200,
+) -> HTMLResponse:
+    project = access.project
+    compared = queries.comparisons(session, project.id, model.id, limit=10)
+    return render(
+        request,
+        "policies/show.html",
+        status=status,
+        project=project,
+        model=model,
+        in_use=service.in_use(project),
+        lineage=registry.lineage(session, model),
+        run=runs_queries.get(session, model.run_id) if model.run_id else None,
+        evaluations=[(run, evaluations.evaluation_result(session, run)) for run in compared],
+        others=[each for each in [project.base_model, *queries.policies(session, project.id)] if each.id != model.id],
+        usable=registry.is_usable(model),
+        errors=errors or {},
+        must_confirm=must_confirm,
+        views=run_views,
+    )
+
+
+@router.post("/projects/{project_id}/policies/{model_id}/evaluations")
+def start_evaluation(request: Request, access: Manager, session: Db, form: Submitted, model_id: RowId) -> Response:
+    """Send pairs of this policy and another to the annotators."""
+    model = service.get(session, access.project, model_id)
+    try:
+        wanted = parse(EvaluationForm, form)
+    except Invalid as invalid:
+        return _show(request, access, session, model, errors=invalid.errors, status=invalid.status)
+    baseline = (
+        service.get(session, access.project, wanted.baseline_id)
+        if wanted.baseline_id
+        else service.in_use(access.project)
+    )
+    run = evaluations.start_evaluation(
+        session, access.project, access.user, model, baseline, wanted.comparisons, wanted.overlap
+    )
+    return redirect(
+        f"/projects/{access.project.id}/policies/evaluations/{run.id}",
+        "Both policies answer holdout prompts now; the pairs then go to the annotators.",
+    )
+
+
+@router.get("/projects/{project_id}/policies/evaluations/{run_id}")
+def show_evaluation(
+    request: Request, access: Manager, session: Db, run_id: RowId, before: int | None = None
+) -> HTMLResponse:
+    """The result so far, and the answers side by side."""
+    run = runs.get(session, access.project, run_id)
+    if run.config.get("task") != "compare":
+        raise NotFound()
+    pairs = queries.evaluation_pairs(session, run.id, before, ANSWERS_SHOWN)
+    return render(
+        request,
+        "policies/evaluation.html",
+        run=run,
+        result=evaluations.evaluation_result(session, run),
+        pairs=pairs.items,
+        before=pairs.before,
+        choices=queries.choices_of(session, [pair.id for pair in pairs.items]),
+        views=run_views,
+    )
+
+
+@router.post("/projects/{project_id}/policies/{model_id}/promote")
+def promote(request: Request, access: Manager, session: Db, form: Submitted, model_id: RowId) -> Response:
+    """Put the policy in use; asks once more where nothing speaks for it."""
+    model = service.get(session, access.project, model_id)
+    confirmed = parse(PromotionForm, form).confirm_without_evaluation
+    doubt = service.doubt(session, access.project, model)
+    if doubt and not confirmed:
+        return _show(request, access, session, model, must_confirm=doubt, status=409)
+    service.promote(session, access.project, model, access.user, confirmed)
+    return redirect(
+        f"/projects/{access.project.id}/policies/{model.id}",
+        f"{model.name} is in use: chat and sampling answer with it from now on.",
+    )
+
+
+@router.post("/projects/{project_id}/policies/{model_id}/archive")
+def archive(access: Manager, session: Db, model_id: RowId) -> Response:
+    """Keep the record, delete the files."""
+    model = service.get(session, access.project, model_id)
+    service.archive(session, access.project, model, access.user)
+    return redirect(f"/projects/{access.project.id}/policies", f"{model.name} is archived; its files are deleted.")
+
+
+@router.get("/projects/{project_id}/policies/{model_id}/download")
+def download_policy(access: Manager, session: Db, model_id: RowId) -> StreamingResponse:
+    """The Hugging Face folder as a tar file, streamed."""
+    model = service.get(session, access.project, model_id)
+    folder = registry.artifact_path(model)
+    name = "".join(letter if letter.isalnum() else "-" for letter in model.name.lower())
+    return StreamingResponse(
+        download.tar_stream(folder, name),
+        media_type="application/x-tar",
+        headers={"Content-Disposition": f'attachment; filename="{name}.tar"'},
+    )

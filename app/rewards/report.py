@@ -1,0 +1,119 @@
+"""How a reward model does against every label there is: computed once after a scoring, kept with the model.
+
+Everything is measured on labels of holdout prompts, except the disputed ones, which come from all. Pure arithmetic
+on rows; knows no database.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import exp, sqrt
+from typing import Any
+
+from app.models import Choice
+
+BINS = 10
+LENGTHS = (-50, -10, 10, 50)  # tokens that the preferred answer is longer; the edges of five groups
+DISPUTED = 50
+Z = 1.959964
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A label beside the model's scores."""
+
+    label_id: int
+    pair_id: int
+    annotator_id: int
+    choice: Choice
+    holdout: bool
+    difference: float  # score of answer a minus that of b
+    tokens: int  # tokens of answer a minus those of b
+
+
+def wilson(right: float, count: float) -> tuple[float, float]:
+    """The 95% interval of a proportion after Wilson (1927); (0, 1) without a trial."""
+    if count <= 0:
+        return 0.0, 1.0
+    share = right / count
+    centre = (share + Z * Z / (2 * count)) / (1 + Z * Z / count)
+    half = Z / (1 + Z * Z / count) * sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def build(rows: Sequence[Judged]) -> dict[str, Any]:
+    """The report as plain values for the model's record."""
+    clear = [row for row in rows if row.choice in (Choice.A, Choice.B)]
+    holdout = [row for row in clear if row.holdout]
+    disputed = sorted((row for row in clear if not _right(row)), key=lambda row: -abs(row.difference))[:DISPUTED]
+    return {
+        "labels": len(rows),
+        "holdout": _share(holdout),
+        "calibration": _calibration(holdout),
+        "by_length": _by_length(holdout),
+        "by_annotator": _by_annotator(holdout),
+        "agreement": _agreement(rows),
+        "disputed": [{"label_id": row.label_id, "gap": round(abs(row.difference), 4)} for row in disputed],
+    }
+
+
+def _right(row: Judged) -> bool:
+    return row.difference > 0 if row.choice is Choice.A else row.difference < 0
+
+
+def _share(rows: Iterable[Judged]) -> dict[str, Any]:
+    given = [_right(row) for row in rows]
+    low, high = wilson(sum(given), len(given))
+    return {"labels": len(given), "accuracy": sum(given) / len(given) if given else None, "low": low, "high": high}
+
+
+def _calibration(rows: Iterable[Judged]) -> list[dict[str, Any]]:
+    """Confidence from 0.5 to 1 in equal bins: how many labels, the mean confidence, the share that agrees."""
+    bins: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+    for row in rows:
+        confidence = 1 / (1 + exp(-min(abs(row.difference), 700.0)))
+        bins[min(BINS - 1, int((confidence - 0.5) * 2 * BINS))].append((confidence, _right(row)))
+    found = []
+    for index in sorted(bins):
+        given = bins[index]
+        right = sum(agrees for _, agrees in given)
+        low, high = wilson(right, len(given))
+        confidence = sum(value for value, _ in given) / len(given)
+        found.append(
+            {"labels": len(given), "confidence": confidence, "accuracy": right / len(given), "low": low, "high": high}
+        )
+    return found
+
+
+def _by_length(rows: Iterable[Judged]) -> list[dict[str, Any]]:
+    """Accuracy where the preferred answer is much shorter, shorter, alike, longer, much longer."""
+    groups: dict[int, list[Judged]] = defaultdict(list)
+    for row in rows:
+        longer = row.tokens if row.choice is Choice.A else -row.tokens
+        groups[sum(longer > edge for edge in LENGTHS)].append(row)
+    edges = [None, *LENGTHS, None]
+    return [
+        {"from": None if (low := edges[index]) is None else low + 1, "to": edges[index + 1], **_share(groups[index])}
+        for index in range(len(LENGTHS) + 1)
+    ]
+
+
+def _by_annotator(rows: Iterable[Judged]) -> list[dict[str, Any]]:
+    people: dict[int, list[Judged]] = defaultdict(list)
+    for row in rows:
+        people[row.annotator_id].append(row)
+    return [{"annotator_id": person, **_share(given)} for person, given in sorted(people.items())]
+
+
+def _agreement(rows: Iterable[Judged]) -> dict[str, Any]:
+    """How often two people agree on a pair that both found clear: what a model of their taste can reach at best."""
+    pairs: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        if row.choice in (Choice.A, Choice.B):
+            pairs[row.pair_id][row.choice is Choice.B] += 1
+    both = agree = 0
+    for a, b in pairs.values():
+        both += (a + b) * (a + b - 1) // 2
+        agree += a * (a - 1) // 2 + b * (b - 1) // 2
+    low, high = wilson(agree, both)
+    return {"comparisons": both, "share": agree / both if both else None, "low": low, "high": high}

@@ -1,0 +1,111 @@
+"""The pages of reward models: the list with the form that starts a training, and what one model has learned."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from app.models import RunKind
+from app.projects.dependencies import Access, Manager
+from app.rewards import queries, service
+from app.rewards.forms import RewardForm, ScoreForm
+from app.runs import queries as runs_queries
+from app.runs import service as runs
+from app.runs import settings_form
+from app.runs import views as run_views
+from app.web.dependencies import Db, RowId, Submitted
+from app.web.errors import Invalid
+from app.web.forms import parse
+from app.web.render import redirect, render
+
+router = APIRouter()
+BASIC = ["num_train_epochs", "learning_rate", "train_batch_size", "aggregation"]
+SHOWN = 20  # of the disputed labels
+
+
+@router.get("/projects/{project_id}/rewards")
+def list_rewards(request: Request, access: Manager, session: Db) -> HTMLResponse:
+    """All reward models, and a form for the next one."""
+    return _list(request, access, session, {}, {})
+
+
+def _list(
+    request: Request, access: Access, session: Db, values: dict[str, Any], errors: dict[str, str], status: int = 200
+) -> HTMLResponse:
+    fields = settings_form.fields(RewardForm, values)
+    models = queries.models(session, access.project.id)
+    return render(
+        request,
+        "rewards/list.html",
+        status=status,
+        project=access.project,
+        models=models,
+        ceiling=service.ceiling(models),
+        counts=service.label_counts(session, access.project),
+        active=runs_queries.active(session, access.project.id, RunKind.REWARD),
+        fields=fields,
+        basic=BASIC,
+        advanced=[name for name in fields if name not in BASIC],
+        errors=errors,
+        views=run_views,
+    )
+
+
+@router.post("/projects/{project_id}/rewards")
+def start_reward(request: Request, access: Manager, session: Db, form: Submitted) -> Response:
+    """Start a training on the labels of this moment."""
+    try:
+        settings = parse(RewardForm, form)
+    except Invalid as invalid:
+        return _list(request, access, session, dict(form), invalid.errors, invalid.status)
+    run = service.start(session, access.project, access.user, settings)
+    return redirect(f"/projects/{access.project.id}/runs/{run.id}", "The reward training is queued.")
+
+
+@router.get("/projects/{project_id}/rewards/{model_id}")
+def show_reward(
+    request: Request, access: Manager, session: Db, model_id: RowId, scored: int | None = None
+) -> HTMLResponse:
+    """What a reward model has learned, against the labels."""
+    model = service.get(session, access.project, model_id)
+    report = model.metrics.get("report")
+    disputed = {each["label_id"]: each["gap"] for each in report["disputed"]} if report else {}
+    labels = queries.labels_by_id(session, list(disputed)[:SHOWN])
+    return render(
+        request,
+        "rewards/show.html",
+        model=model,
+        run=runs_queries.get(session, model.run_id) if model.run_id else None,
+        report=report,
+        names=queries.names_of(session, [row["annotator_id"] for row in report["by_annotator"]]) if report else {},
+        disputed=sorted(((disputed[label.id], label) for label in labels), key=lambda each: -each[0]),
+        scoring=service.scoring_run(session, model),
+        scored=runs.get(session, access.project, scored) if scored else None,
+        views=run_views,
+    )
+
+
+@router.post("/projects/{project_id}/rewards/{model_id}/scores")
+def score_again(access: Manager, session: Db, model_id: RowId) -> Response:
+    """Score the answers that came since, and measure again."""
+    model = service.get(session, access.project, model_id)
+    run = service.score_answers(session, model, access.user)
+    return redirect(f"/projects/{access.project.id}/rewards/{model.id}", f"Run {run.id} scores the answers.")
+
+
+@router.post("/projects/{project_id}/rewards/{model_id}/score")
+def score_text(access: Manager, session: Db, form: Submitted, model_id: RowId) -> Response:
+    """Score one answer written by hand."""
+    model = service.get(session, access.project, model_id)
+    text = parse(ScoreForm, form)
+    run = service.score_text(session, model, text.prompt, text.response, access.user)
+    return redirect(f"/projects/{access.project.id}/rewards/{model.id}?scored={run.id}#by-hand")
+
+
+@router.post("/projects/{project_id}/rewards/{model_id}/disputed/{pair_id}")
+def ask_again(access: Manager, session: Db, model_id: RowId, pair_id: RowId) -> Response:
+    """Send a disputed pair to one more person."""
+    model = service.get(session, access.project, model_id)
+    service.ask_again(session, access.project, pair_id, access.user)
+    place = f"/projects/{access.project.id}/rewards/{model.id}#disputed"
+    return redirect(place, "The pair goes to one more person.")

@@ -1,0 +1,170 @@
+"""The runs' pages: the list, one run live, several compared. Managers only."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+
+from app.models import Run, RunKind, RunState
+from app.projects.dependencies import Manager
+from app.runs import events, queries, service, views
+from app.runs.live import live
+from app.web.dependencies import Db, RowId
+from app.web.errors import Invalid
+from app.web.events import stream
+from app.web.pages import page
+from app.web.render import is_htmx, redirect, render
+
+router = APIRouter()
+COMPARED = 8
+
+
+def choice(kind: type[RunKind] | type[RunState], value: str | None) -> Any:
+    """A filter from a form: blank means all; anything unknown is refused."""
+    if not value:
+        return None
+    try:
+        return kind(value)
+    except ValueError:
+        raise Invalid(f"There is no such filter: {value[:40]}.") from None
+
+
+@router.get("/projects/{project_id}/runs")
+def list_runs(
+    request: Request,
+    access: Manager,
+    session: Db,
+    kind: str | None = None,
+    state: str | None = None,
+    before: int | None = None,
+) -> HTMLResponse:
+    """The project's runs, the newest first."""
+    wanted_kind, wanted_state = choice(RunKind, kind), choice(RunState, state)
+    runs = page(session, queries.runs_of(access.project.id, wanted_kind, wanted_state), Run.id, before)
+    return render(
+        request,
+        "runs/list.html",
+        runs=runs,
+        active=queries.active_runs(session, access.project.id),
+        kind=wanted_kind,
+        state=wanted_state,
+        views=views,
+    )
+
+
+@router.get("/projects/{project_id}/runs/events")
+def active_events(access: Manager) -> StreamingResponse:
+    """Server-sent events: `active` (HTML), what is under way."""
+    project_id = access.project.id
+    return stream(live.watch(("active", project_id), events.active_look(project_id)))
+
+
+@router.get("/projects/{project_id}/runs/compare")
+def compare(
+    request: Request, access: Manager, session: Db, run: Annotated[list[int] | None, Query()] = None
+) -> HTMLResponse:
+    """Curves of several runs of one kind in the same charts."""
+    chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
+    latest = {each.id: {row.name: row for row in queries.latest_metrics(session, each.id)} for each in chosen}
+    names = sorted({name for rows in latest.values() for name in rows})
+    charts = views.charts(chosen[0], names) if chosen else []
+    recent = page(session, queries.runs_of(access.project.id), Run.id, None, 30).items
+    return render(
+        request,
+        "runs/compare.html",
+        chosen=chosen,
+        latest=latest,
+        names=names,
+        charts=charts,
+        recent=recent,
+        views=views,
+    )
+
+
+@router.get("/projects/{project_id}/runs/{run_id}")
+def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step: int | None = None) -> HTMLResponse:
+    """One run; htmx gets its panel of actions alone."""
+    run = service.get(session, access.project, run_id)
+    if is_htmx(request):
+        return render(request, "runs/_actions.html", run=run, views=views)
+    children, models = queries.family(session, run)
+    steps = queries.sample_steps(session, run.id)
+    metrics = queries.latest_metrics(session, run.id)
+    shown = step if step in steps else (steps[-1] if steps else None)
+    return render(
+        request,
+        "runs/show.html",
+        run=run,
+        views=views,
+        metrics=metrics,
+        charts=views.charts(run, [row.name for row in metrics]),
+        steps=steps,
+        step=shown,
+        samples=queries.samples(session, run.id, shown) if shown is not None else [],
+        children=children,
+        models=models,
+        tail=service.log_tail(run.id),
+    )
+
+
+@router.get("/projects/{project_id}/runs/{run_id}/events")
+def run_events(access: Manager, session: Db, run_id: RowId, after: int = 0) -> StreamingResponse:
+    """Server-sent events: `panel` (HTML), `state` (the word) and `points` (JSON) as they change."""
+    run = service.get(session, access.project, run_id)
+    return stream(live.watch(("run", run.id), events.run_look(run.id), events.Seen(step=after)))
+
+
+@router.get("/projects/{project_id}/runs/{run_id}/points")
+def run_points(access: Manager, session: Db, run_id: RowId) -> JSONResponse:
+    """The run's curves: {name: [[steps], [values]]}; long ones are thinned."""
+    run = service.get(session, access.project, run_id)
+    return JSONResponse(events.curves(queries.points(session, run.id)))
+
+
+@router.get("/projects/{project_id}/runs/{run_id}/samples")
+def run_samples(request: Request, access: Manager, session: Db, run_id: RowId, step: int = 0) -> HTMLResponse:
+    """What the policy said at a step."""
+    run = service.get(session, access.project, run_id)
+    if not is_htmx(request):
+        return show_run(request, access, session, run_id, step)
+    return render(request, "runs/_samples.html", run=run, step=step, samples=queries.samples(session, run.id, step))
+
+
+@router.get("/projects/{project_id}/runs/{run_id}/log")
+def run_log(access: Manager, session: Db, run_id: RowId) -> Response:
+    """The end of the run's log as plain text."""
+    run = service.get(session, access.project, run_id)
+    return PlainTextResponse(service.log_tail(run.id, 1_000_000) or "")
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/cancel")
+def cancel_run(access: Manager, session: Db, run_id: RowId) -> Response:
+    """Stop at the next step, keeping the checkpoint."""
+    run = service.request_cancel(session, service.get(session, access.project, run_id), access.user)
+    said = "cancelled" if run.state is RunState.CANCELLED else "stopping at its next step; its checkpoint is kept"
+    return _to(run, f"Run {run.id} is {said}.")
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/resume")
+def resume_run(access: Manager, session: Db, run_id: RowId) -> Response:
+    """Go on from the last checkpoint."""
+    run = service.resume(session, service.get(session, access.project, run_id), access.user)
+    return _to(run, f"Run {run.id} is queued and goes on from its last checkpoint.")
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/clone")
+def clone_run(access: Manager, session: Db, run_id: RowId) -> Response:
+    """Start a new run with the same inputs and settings."""
+    copy = service.clone(session, service.get(session, access.project, run_id), access.user)
+    return _to(copy, f"Run {copy.id} was started as a copy of run {run_id}.")
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/delete")
+def delete_run(access: Manager, session: Db, run_id: RowId) -> Response:
+    """Delete an ended run with its folder."""
+    service.delete(session, service.get(session, access.project, run_id), access.user)
+    return redirect(f"/projects/{access.project.id}/runs", f"Run {run_id} and its files are deleted.")
+
+
+def _to(run: Run, said: str) -> Response:
+    return redirect(f"/projects/{run.project_id}/runs/{run.id}", said)
