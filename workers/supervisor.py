@@ -89,20 +89,22 @@ def _tend_services(running: services.Services, console: Console) -> None:
 
 
 def _wait_until_ready(settings: Settings, group: Children, signals: _Signals) -> bool:
-    """Whether the web server answered before a signal came."""
+    """Wait for every part to be well, or for the time to be over; False when a signal came before."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
     deadline = time.monotonic() + READY_SECONDS
     while not signals.count:
         group.tend()
         try:
-            httpx.get(f"http://{host}:{settings.port}/healthz", timeout=5)
-            return True
+            health = httpx.get(f"http://{host}:{settings.port}/healthz", timeout=5)
         except httpx.TransportError:
             if time.monotonic() > deadline:
                 raise Unusable(
                     f"The web server did not answer within {READY_SECONDS:.0f} s; {group.logs / 'web.log'} says why."
                 ) from None
-            time.sleep(0.1)
+        else:
+            if health.is_success or time.monotonic() > deadline:
+                return True
+        time.sleep(0.1)
     return False
 
 

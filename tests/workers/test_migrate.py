@@ -19,7 +19,7 @@ def test_the_migrated_schema_is_the_models(database: str) -> None:
 def test_a_schema_from_the_future_is_refused_and_left_alone(database: str) -> None:
     with get_engine().begin() as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
-    with pytest.raises(Unusable, match="too new.*9999.*Update this copy"):
+    with pytest.raises(Unusable, match=r"too new.*9999.*Update this copy"):
         migrate()
     with get_engine().begin() as connection:
         assert connection.execute(text("select version_num from alembic_version")).scalar() == "9999"

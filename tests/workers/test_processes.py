@@ -29,7 +29,7 @@ def _gone(pid: int, seconds: float = 5.0) -> bool:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system ends the children of the dead on Linux only")
 def test_a_child_dies_with_a_parent_that_is_killed() -> None:
-    code = f"from workers.processes import spawn; import sys, time; print(spawn({SLEEP!r}).pid, flush=True); time.sleep(60)"
+    code = f"from workers.processes import spawn; import time; print(spawn({SLEEP!r}).pid, flush=True); time.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     child = int(parent.stdout.readline())

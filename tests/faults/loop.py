@@ -1,0 +1,105 @@
+"""Makes a small project on a running platform and walks it: pairs, labels, runs. Real services, a tiny model."""
+
+from sqlalchemy import func, select
+
+from app.labels import service as labels
+from app.labels.answers import Answer
+from app.models import Label, Model, ModelState, Pair, Project, PromptSource, Run, RunMetric, RunState, User
+from app.pairs import service as pairs
+from app.projects import service as projects
+from app.projects.forms import QueueSettings, SamplingSettings
+from app.prompts import service as prompts
+from app.registry import service as registry
+from tests import factories
+from tests.faults.platform import Platform
+
+PROMPTS = 30
+
+
+def make_project(platform: Platform) -> int:
+    """A project on the tiny base model, with prompts; the platform then fills its queue."""
+    with platform.session() as session:
+        admin = session.get(User, session.scalar(select(func.min(User.id))))
+        assert admin is not None
+        project = projects.create_project(
+            session,
+            admin,
+            "Faults",
+            registry.base_model(session, platform.env["HONE_BASE_MODEL"]),
+            sampling=SamplingSettings(strategy="stochastic", max_new_tokens=8),
+            queue=QueueSettings(queue_depth=PROMPTS),
+        )
+        rows = [f"Say something about the number {number}." for number in range(PROMPTS)]
+        prompts.import_prompts(session, project, rows, admin, PromptSource.IMPORT)
+        return project.id
+
+
+def wait_for_pairs(platform: Platform, project_id: int, count: int = PROMPTS - 4) -> None:
+    """Until so many pairs were sampled."""
+
+    def there() -> bool:
+        with platform.session() as session:
+            return (session.scalar(select(func.count()).where(Pair.project_id == project_id)) or 0) >= count
+
+    platform.wait_for(there, 90)
+
+
+def label_everything(platform: Platform, project_id: int) -> int:
+    """One person answers every open pair: the longer answer is better. How many."""
+    count = 0
+    with platform.session() as session:
+        project = session.get_one(Project, project_id)
+        person = factories.user(session)
+        member = factories.member(session, project, person)
+        while task := pairs.claim_pair(session, person, project):
+            longer = "left" if len(task.texts[task.left]) >= len(task.texts[task.right]) else "right"
+            count += labels.submit(session, person, project, member, task.id, Answer(longer)).status == 200
+    return count
+
+
+def current_labels(platform: Platform, project_id: int) -> list[int]:
+    """The numbers of the labels that count."""
+    with platform.session() as session:
+        query = select(Label.id).where(Label.project_id == project_id, Label.superseded_at.is_(None))
+        return sorted(session.scalars(query))
+
+
+def run_of(platform: Platform, run_id: int) -> Run:
+    """The run as it is now."""
+    with platform.session() as session:
+        return session.get_one(Run, run_id)
+
+
+def wait_for_step(platform: Platform, run_id: int, step: int, seconds: float = 90) -> None:
+    """Until the run has come so far; fails at once when it ends before."""
+
+    def there() -> bool:
+        run = run_of(platform, run_id)
+        assert run.state in (RunState.QUEUED, RunState.RUNNING), f"{run.state}: {run.error}"
+        return run.step >= step
+
+    platform.wait_for(there, seconds)
+
+
+def wait_for_end(platform: Platform, run_id: int, seconds: float = 120) -> Run:
+    """Until the run has ended, however."""
+    ended = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+    return platform.wait_for(lambda: ((run := run_of(platform, run_id)).state in ended and run) or None, seconds)
+
+
+def wait_for_model(platform: Platform, model_id: int, seconds: float = 60) -> Model:
+    """Until a base model is prepared, or has failed."""
+
+    def there() -> Model | None:
+        with platform.session() as session:
+            model = session.get_one(Model, model_id)
+            return model if model.state is not ModelState.PREPARING else None
+
+    return platform.wait_for(there, seconds)
+
+
+def steps(platform: Platform, run_id: int, metric: str) -> list[int]:
+    """The steps at which the run has told this metric."""
+    with platform.session() as session:
+        query = select(RunMetric.step).where(RunMetric.run_id == run_id, RunMetric.name == metric)
+        return sorted(session.scalars(query))

@@ -1,0 +1,107 @@
+"""`hone up` starts once, says why it does not, restarts what dies, and leaves no process."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.faults.platform import Platform
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    platform = Platform(tmp_path_factory.mktemp("with a space") / "data")
+    try:
+        yield platform.start()
+    finally:
+        platform.stop()
+
+
+def _refusal(platform: Platform) -> str:
+    """What a start says that must fail."""
+    process = platform.start(ready=False).process
+    assert process is not None
+    assert process.wait(60) == 2, platform.output
+    platform.wait_for(lambda: "error: " in platform.output, 5)
+    assert "Traceback" not in platform.output
+    return platform.output
+
+
+def test_it_answers_with_every_part(platform: Platform) -> None:
+    answer = httpx.get(f"{platform.url}/healthz")
+    assert answer.status_code == 200
+    assert {"database", "queue", "workers", "inference", "disk"} <= answer.json()["parts"].keys()
+    assert f"{platform.url}/sign-in/" in platform.sign_in_link()
+
+
+def test_a_folder_in_use_is_refused(platform: Platform) -> None:
+    assert platform.process is not None
+    second = Platform(platform.folder)
+    assert f"in use by process {platform.process.pid}" in _refusal(second)
+
+
+def test_a_taken_port_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    for offset, variable in ((0, "HONE_PORT"), (1, "HONE_INFERENCE_PORT")):
+        refused = Platform(tmp_path / "data")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", refused.port + offset))
+            taken.listen()
+            said = _refusal(refused)
+        assert str(refused.port + offset) in said
+        assert variable in said
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
+def test_a_process_that_dies_is_started_again(platform: Platform) -> None:
+    [web] = [each for each in platform.tree() if "uvicorn" in each.cmdline()]
+    web.kill()
+
+    def back() -> bool:
+        try:
+            return httpx.get(f"{platform.url}/healthz").status_code < 500
+        except httpx.TransportError:
+            return False
+
+    platform.wait_for(lambda: not web.is_running(), 5)
+    platform.wait_for(back, 30)
+    assert any("starts again in 1 s" in line for line in platform.lines)
+
+
+def test_the_servers_are_started_again(platform: Platform) -> None:
+    for name in ("valkey-server", "postgres"):
+        server = next(each for each in platform.tree() if name in each.name() and each.ppid() == platform.process.pid)  # type: ignore[union-attr]
+        server.kill()
+        platform.wait_for(lambda name=name: any(f"{name.split('-')[0]} ended" in line for line in platform.lines), 10)
+        platform.wait_for(lambda: httpx.get(f"{platform.url}/healthz").status_code == 200, 60)
+
+
+def test_ctrl_c_leaves_no_process_and_the_next_start_is_quick(platform: Platform) -> None:
+    began = time.monotonic()
+    assert platform.stop() == []
+    assert time.monotonic() - began < 20
+    began = time.monotonic()
+    platform.start()
+    assert time.monotonic() - began < 20
+    left = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    before = [line for line in left.splitlines() if str(platform.folder) in line]
+    assert before  # the pattern finds them while they run
+    assert platform.stop() == []
+    left = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    assert [line for line in left.splitlines() if str(platform.folder) in line] == []
+
+
+def test_a_supervisor_that_is_killed_takes_everything_with_it(platform: Platform) -> None:
+    platform.start()
+    children = platform.tree()[1:]
+    assert platform.process is not None
+    platform.process.send_signal(signal.SIGKILL)
+    platform.process.wait()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+    platform.start()
