@@ -42,7 +42,8 @@ class RewardConfig:
     lora_r: Annotated[int, Gt(0), Doc("LoRA's rank.")] = 16
     lora_alpha: Annotated[int, Gt(0), Doc("LoRA's alpha.")] = 32
 
-    eval_steps: Annotated[int | None, Gt(0), Doc("Steps between evaluations; none: five in the run.")] = None
+    eval_steps: Annotated[int | None, Gt(0), Doc("Steps between evaluations; none: four in the run.")] = None
+    eval_pairs: Annotated[int, Gt(0), Doc("Holdout pairs used while training; the last evaluation takes all.")] = 128
     early_stopping_patience: Annotated[
         int, Ge(0), Doc("Stop after so many evaluations without a better holdout loss; 0: never.")
     ] = 3

@@ -29,6 +29,7 @@ from rlhf.reward_model import RewardModel
 from rlhf.runtime import StopSignal
 
 BEST = "best"  # folder of the best weights so far
+REFERENCE_PAIRS = 16  # at least so many measure the scores' mean and spread
 
 
 def bootstrap_weights(pairs: int, heads: int, seed: int) -> Tensor:
@@ -57,7 +58,7 @@ class RewardTrainer:
         steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = config.max_steps or math.ceil(steps_per_epoch * config.num_train_epochs)
-        self.eval_every = config.eval_steps or max(1, math.ceil(self.total_steps / 5))
+        self.eval_every = config.eval_steps or max(1, math.ceil(self.total_steps / 4))
         self.weights = train.weight[:, None] * bootstrap_weights(len(train), model.heads, config.seed)
         trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = AdamW(
@@ -177,22 +178,26 @@ class RewardTrainer:
             found[index] = part.mean(dim=1).to(found.device)
         return self.processes.sum(found).cpu()
 
-    def evaluate(self, data: EncodedPairs) -> dict[str, Any]:
-        scores = self.scores(data)
-        return pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens)
+    def final_evaluation(self) -> tuple[dict[str, Any] | None, float, float]:
+        """Metrics on the whole holdout, and mean and spread of the scores of reference answers.
 
-    def reference_scores(self) -> tuple[float, float]:
-        """Mean and spread of the scores of reference answers, up to 512: the holdout's first, then those trained on."""
-        parts = [self.scores(self.holdout.first(256))] if self.holdout else []
-        room = 256 - sum(map(len, parts))
-        if room > 0:
-            parts.append(self.scores(self.train.first(room)))
+        Reference answers are the holdout's; few of those are joined by some that the model was trained on.
+        """
+        parts = [self.scores(self.holdout)] if self.holdout else []
+        found = self._metrics(parts[0], self.holdout) if self.holdout else None
+        missing = REFERENCE_PAIRS - sum(map(len, parts))
+        if missing > 0:
+            parts.append(self.scores(self.train.first(missing)))
         scores = torch.cat(parts).flatten()
-        return float(scores.mean()), float(scores.std())
+        return found, float(scores.mean()), float(scores.std())
+
+    def _metrics(self, scores: Tensor, data: EncodedPairs) -> dict[str, Any]:
+        return pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens)
 
     def _evaluate_and_compare(self, step: int, holdout: EncodedPairs) -> dict[str, float]:
         """Holdout metrics as `eval_…`; keeps the weights if they are the best so far."""
-        found = self.evaluate(holdout)
+        data = holdout.first(self.config.eval_pairs)
+        found = self._metrics(self.scores(data), data)
         loss = found["loss"]
         if self.state["best_loss"] is None or loss < self.state["best_loss"]:
             self.state |= {"best_loss": loss, "best_step": step, "evals_without_gain": 0}

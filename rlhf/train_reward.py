@@ -130,8 +130,7 @@ def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any,
     from rlhf.model_card import reward_card
 
     output = Path(config.output)
-    found = trainer.evaluate(trainer.holdout) if trainer.holdout else None
-    mean, std = trainer.reference_scores()
+    found, mean, std = trainer.final_evaluation()
     state = trainer.state
     pairs_seen = sum(len(trainer.pairs_of_step(step)) for step in range(1, state["step"] + 1))
     summary: dict[str, Any] = {
