@@ -1,0 +1,21 @@
+"""What an annotator may send. Whether the project's scale knows the answer is checked by `app.labels.answers`."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AnswerForm(BaseModel):
+    """An answer to one comparison."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    assignment_id: int = Field(ge=1, le=2**63 - 1)
+    answer: str = Field(max_length=20, description="left, right, tie, both_bad; with strength: left-1 to right-4")
+    reasons: list[str] = Field(default_factory=list, max_length=50)
+    comment: str | None = None
+    seconds: float | None = Field(None, description="From display to answer")
+
+
+class AssignmentForm(BaseModel):
+    """Which comparison is meant."""
+
+    assignment_id: int = Field(ge=1, le=2**63 - 1)

@@ -1,0 +1,95 @@
+"""The labelling screen, and my labels."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.labels import screen, service
+from app.labels.answers import LONGEST_COMMENT, read_answer
+from app.labels.forms import AnswerForm, AssignmentForm
+from app.labels.screen import Filled, Screen
+from app.pairs import service as pairs
+from app.projects.dependencies import Access, Annotator
+from app.projects.forms import AnswerSettings
+from app.web.dependencies import Db, Submitted
+from app.web.errors import Conflict, Invalid, TooLarge
+from app.web.forms import parse
+from app.web.markdown import to_html
+from app.web.render import is_htmx, redirect, render
+
+router = APIRouter()
+
+
+def _show(
+    request: Request, access: Access, shown: Screen, *, status: int = 200, warning: str | None = None
+) -> Response:
+    template = "labels/_screen.html" if is_htmx(request) else "labels/label.html"
+    return render(
+        request,
+        template,
+        status=status,
+        section="label",
+        screen=shown,
+        warning=warning,
+        guidelines=None if is_htmx(request) else to_html(access.project.guidelines),
+        renew_seconds=max(20, access.project.lease_minutes * 20),
+    )
+
+
+@router.get("/projects/{project_id}/label")
+def show_next(request: Request, session: Db, access: Annotator, assignment: int | None = None) -> Response:
+    """The next pair; or, with `assignment`, one of my own again with its answer filled in."""
+    if assignment is not None:
+        return _show(request, access, screen.revisit(session, access.user, access.project, assignment))
+    return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))
+
+
+@router.post("/projects/{project_id}/label")
+def answer(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
+    """Save an answer and bring the next pair. A refused answer brings it too, and says why."""
+    given = parse(AnswerForm, form)
+    settings = AnswerSettings.model_validate(access.project.answer)
+    try:
+        read = read_answer(settings, given.answer, given.reasons, given.comment, given.seconds)
+    except (Invalid, TooLarge) as refusal:
+        if is_htmx(request):  # the page keeps what was typed, and shows the sentence beside it
+            raise
+        typed = Filled(given.answer, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
+        again = screen.revisit(session, access.user, access.project, given.assignment_id, typed)
+        return _show(request, access, again, status=refusal.status, warning=refusal.message)
+    done = service.submit(session, access.user, access.project, access.member, given.assignment_id, read)
+    if not is_htmx(request) and done.status == 200:
+        return redirect(f"/projects/{access.project.id}/label", done.warning, kind="warn")
+    shown = screen.next_screen(session, access.user, access.project, access.member)
+    return _show(request, access, shown, status=done.status, warning=done.warning)
+
+
+@router.get("/projects/{project_id}/label/undo")
+def undo(request: Request, session: Db, access: Annotator, before: int | None = None) -> Response:
+    """The comparison before `before` again, its answer filled in. Nothing changes until another answer is sent."""
+    found = screen.previous(session, access.user, access.project, before)
+    if is_htmx(request):
+        return _show(request, access, screen.revisit(session, access.user, access.project, found))
+    return redirect(f"/projects/{access.project.id}/label?assignment={found}")
+
+
+@router.post("/projects/{project_id}/label/skip")
+def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
+    """Leave a pair to somebody else."""
+    pairs.skip(session, access.user, access.project, parse(AssignmentForm, form).assignment_id)
+    if not is_htmx(request):
+        return redirect(f"/projects/{access.project.id}/label")
+    return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))
+
+
+@router.post("/projects/{project_id}/label/again")
+def take_again(request: Request, session: Db, access: Annotator) -> Response:
+    """Look once more at a pair that I skipped and nobody has answered."""
+    pairs.take_skipped_again(session, access.user, access.project)
+    return redirect(f"/projects/{access.project.id}/label")
+
+
+@router.post("/projects/{project_id}/label/renew")
+def renew(session: Db, access: Annotator, form: Submitted) -> Response:
+    """Keep the lease while the page is open."""
+    if not pairs.renew(session, access.user, access.project, parse(AssignmentForm, form).assignment_id):
+        raise Conflict("This pair has gone back to the queue. If you answer it all the same, your answer is kept.")
+    return Response(status_code=204)

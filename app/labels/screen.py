@@ -1,0 +1,138 @@
+"""What the labelling screen shows: a pair rendered in its display order, or why there is none."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from app.labels import queries, service
+from app.labels.service import Progress
+from app.models import Choice, Label, Member, Project, Run, RunState, Side, User
+from app.pairs import queries as pair_queries
+from app.pairs import service as pairs
+from app.pairs.queries import Task
+from app.projects.forms import AnswerSettings
+from app.web.errors import NotFound
+from app.web.markdown import to_html
+
+_LONG_TURN = 1_500  # characters; longer turns before the last one are folded
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of the prompt."""
+
+    speaker: str
+    html: Markup
+    folded: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One of the two answers as displayed."""
+
+    side: str  # left | right
+    number: int
+    text: str
+    html: Markup
+    finish: str
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An answer given before, to start from: as the form's fields name it."""
+
+    answer: str
+    reasons: list[str]
+    comment: str
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Everything the template needs. Without a `task`, `waiting` says why."""
+
+    project_id: int
+    settings: AnswerSettings
+    progress: Progress
+    task: Task | None = None
+    turns: tuple[Turn, ...] = ()
+    answers: tuple[Shown, ...] = ()
+    filled: Filled | None = None
+    revisiting: bool = False
+    paused: str | None = None
+    waiting: str | None = None
+    skipped: int = 0
+    sampling: Run | None = None
+
+
+def next_screen(session: Session, user: User, project: Project, member: Member | None) -> Screen:
+    """The pair this person compares now, or what they wait for."""
+    if member is not None and member.paused_at is not None:
+        return _base(session, user, project, paused=member.pause_reason or "A manager has paused your work here.")
+    task = pairs.claim_pair(session, user, project) if project.archived_at is None else None
+    if task is None:
+        return _empty(session, user, project)
+    return _of(session, user, project, task)
+
+
+def revisit(session: Session, user: User, project: Project, assignment_id: int, typed: Filled | None = None) -> Screen:
+    """One of this person's comparisons again, with its answer (or what they just typed) filled in."""
+    task = pairs.task_of(session, user, project, assignment_id)
+    label = queries.current_label(session, task.pair_id, user.id)
+    filled = typed or (_filled(label) if label else None)
+    return _of(session, user, project, task, filled, revisiting=task.state != "open")
+
+
+def previous(session: Session, user: User, project: Project, before: int | None) -> int:
+    """The comparison finished before `before`; NotFound where there is none."""
+    found = queries.last_assignment(session, project.id, user.id, before)
+    if found is None:
+        raise NotFound("There is nothing to undo: this is your first comparison here.")
+    return found
+
+
+def _base(session: Session, user: User, project: Project, **more: Any) -> Screen:
+    settings = AnswerSettings.model_validate(project.answer)
+    return Screen(project.id, settings, service.progress(session, user, project), **more)
+
+
+def _empty(session: Session, user: User, project: Project) -> Screen:
+    skipped = pair_queries.skipped_count(session, project.id, user.id)
+    last = pair_queries.last_sampling(session, project.id)
+    sampling = last if last is not None and last.state in (RunState.QUEUED, RunState.RUNNING) else None
+    waiting = "archived" if project.archived_at else "sampling" if sampling else "done"
+    return _base(session, user, project, waiting=waiting, skipped=skipped, sampling=sampling)
+
+
+def _of(
+    session: Session, user: User, project: Project, task: Task, filled: Filled | None = None, revisiting: bool = False
+) -> Screen:
+    last = len(task.messages) - 1
+    turns = tuple(
+        Turn(message["role"], to_html(message["content"]), place < last and len(message["content"]) > _LONG_TURN)
+        for place, message in enumerate(task.messages)
+    )
+    answers = tuple(
+        Shown(name, number, task.texts[side], to_html(task.texts[side]), task.finish_reasons[side])
+        for number, (name, side) in enumerate((("left", task.left), ("right", task.right)), start=1)
+    )
+    return _base(
+        session,
+        user,
+        project,
+        task=task,
+        turns=turns,
+        answers=answers,
+        filled=filled,
+        revisiting=revisiting,
+    )
+
+
+def _filled(label: Label) -> Filled:
+    if label.choice in (Choice.TIE, Choice.BOTH_BAD):
+        answer = label.choice.value
+    else:
+        answer = "left" if Side(label.choice.value) is label.left else "right"
+        answer += f"-{label.strength}" if label.strength else ""
+    return Filled(answer, label.reasons, label.comment or "")

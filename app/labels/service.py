@@ -1,0 +1,143 @@
+"""The rules of answers: saved once however often they are sent, revised with history, late ones kept.
+
+How LOOP.md's invariants 1 to 3 are kept, literally:
+1. An answer is one row, written in the transaction that is committed before the response leaves. The same assignment
+   sent again with the same answer gives the same label; with another answer it gives a revision that supersedes.
+2. A label takes over the slot of its lease. At any moment open leases and standing labels that are not `surplus` are at
+   most the pair's overlap, and unique indexes keep a person from having two of either on one pair.
+3. A lease that expired or was skipped gave its slot back. If its answer comes all the same, it is kept and marked
+   `late`: it takes a slot again if one is free. If the slot went to somebody else meanwhile, the answer is kept as
+   `surplus`: it stands as this person's opinion and may train, but it fills no slot, so nothing goes beyond overlap.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.labels import queries
+from app.labels.answers import Answer
+from app.labels.queries import Saved
+from app.models import AssignmentState, Label, Member, Project, Purpose, User
+
+CHECK_WINDOW = 10  # the last so many attention checks of a person are looked at
+CHECK_MISSES = 3  # with so many of them missed, the person's work in the project pauses
+PAUSE_REASON = f"Missed {CHECK_MISSES} of the last {CHECK_WINDOW} attention checks"
+_TOTALS_SECONDS = 15.0
+
+_totals: dict[int, tuple[float, tuple[int, int]]] = {}
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of an answer, and a word to the person where there is one. An answer that cannot be taken has no
+    `label_id` and says so by its `status`; it is no exception, so that the audit trail keeps it."""
+
+    label_id: int | None
+    warning: str | None = None
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the screen tells: own count today and pace (median seconds), and the project's labels and open answers."""
+
+    today: int
+    pace: float | None
+    labels: int
+    wanted: int
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes one person at this pace."""
+        return self.wanted * self.pace if self.pace and self.wanted else None
+
+
+def submit(
+    session: Session, user: User, project: Project, member: Member | None, assignment_id: int, answer: Answer
+) -> Submitted:
+    """Save an answer. Somebody else's assignment answers 404; one whose pair was withdrawn meanwhile 409."""
+    values = {
+        "id": assignment_id,
+        "user": user.id,
+        "project": project.id,
+        "choice": answer.choice,
+        "strength": answer.strength,
+        "reasons": json.dumps(answer.reasons),
+        "comment": answer.comment,
+        "seconds": answer.seconds,
+    }
+    saved = queries.answer_open(session, values)
+    if saved is None:
+        return _answer_ended(session, user, project, assignment_id, answer)
+    if project.id in _totals:
+        counted, (labels, wanted) = _totals[project.id]
+        _totals[project.id] = (counted, (labels + 1, max(wanted - 1, 0)))
+    return Submitted(saved.label_id, _judge_check(session, user, project, member, saved))
+
+
+def _answer_ended(session: Session, user: User, project: Project, assignment_id: int, answer: Answer) -> Submitted:
+    """An answer to a lease that is not open: sent again, changed, or late."""
+    assignment = queries.locked_assignment(session, project.id, user.id, assignment_id)
+    if assignment is None:
+        audit.record(session, user, "answer.refused", project_id=project.id, assignment=assignment_id, reason="foreign")
+        return Submitted(None, "That comparison was not one of yours, so the answer was not saved.", 404)
+    if assignment.pair.withdrawn_at is not None:
+        audit.record(
+            session, user, "answer.refused", project_id=project.id, subject=assignment, reason="the pair was withdrawn"
+        )
+        return Submitted(None, "That comparison was withdrawn meanwhile, so no answer is needed any more.", 409)
+    standing = queries.current_label(session, assignment.pair_id, user.id)
+    if standing is not None and answer.says_the_same(standing):
+        return Submitted(standing.id)
+    if standing is not None:
+        late, surplus = standing.late, standing.surplus
+    else:
+        late, surplus = True, not queries.take_slot(session, assignment.pair_id)
+    assignment.state = AssignmentState.LABELLED
+    label = Label(
+        project_id=project.id,
+        pair_id=assignment.pair_id,
+        annotator_id=user.id,
+        assignment_id=assignment.id,
+        choice=answer.resolved(assignment.left),
+        strength=answer.strength,
+        reasons=list(answer.reasons),
+        comment=answer.comment,
+        seconds=answer.seconds,
+        left=assignment.left,
+        late=late,
+        surplus=surplus,
+    )
+    return Submitted(queries.add(session, label, supersedes=standing).id)
+
+
+def _judge_check(session: Session, user: User, project: Project, member: Member | None, saved: Saved) -> str | None:
+    """After an attention check: a word of warning for one missed, a pause past the bound."""
+    if saved.purpose is not Purpose.CHECK or saved.expected is None or saved.choice == saved.expected.value:
+        return None
+    missed = queries.missed_checks(session, project.id, user.id, CHECK_WINDOW)
+    audit.record(session, user, "check.missed", project_id=project.id, recent=missed)
+    if missed >= CHECK_MISSES and member is not None and member.paused_at is None:
+        member.paused_at = func.now()
+        member.pause_reason = PAUSE_REASON
+        session.flush()
+        session.refresh(member)
+        audit.record(session, None, "member.paused", project_id=project.id, user_id=user.id, reason=PAUSE_REASON)
+        return None  # the screen says that work is paused, and why
+    return "The comparison before this one was an attention check, and the other answer was right. Please read both."
+
+
+def progress(session: Session, user: User, project: Project) -> Progress:
+    """What the screen tells. The project's totals are counted anew every few seconds, not for each page."""
+    counted, totals = _totals.get(project.id, (-_TOTALS_SECONDS, (0, 0)))
+    if time.monotonic() - counted > _TOTALS_SECONDS:
+        totals = queries.project_totals(session, project.id)
+        _totals[project.id] = (time.monotonic(), totals)
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    today, pace = queries.own_progress(session, project.id, user.id, midnight)
+    return Progress(today, pace, *totals)

@@ -1,0 +1,266 @@
+// The labelling screen: one key for everything, one request an answer, and no answer lost to a bad line.
+// Without this script the screen is a plain form; htmx sends it and swaps in the next pair.
+
+const SETTLE = 250; // ms after a new pair in which a second press of the same key is not meant for it
+const RETRY = 3000; // ms between attempts while the line is down
+
+const KEPT = `hone-answer:${location.pathname}`;
+let shownAt = 0; // when the pair was shown, less the time the page was hidden
+let hiddenAt = 0;
+let sending = false;
+let retry = 0;
+let lastChoice = null; // the choice button that was pressed, until the answer is saved
+
+const screen = () => document.getElementById("screen");
+const form = () => document.getElementById("answer");
+const line = (text) => {
+  const place = document.getElementById("line");
+  if (place) [place.textContent, place.hidden] = [text, !text];
+};
+const announce = (text) => (document.getElementById("announce").textContent = text);
+
+// -- a new pair ------------------------------------------------------------------------------------------------------
+
+function arrive() {
+  shownAt = performance.now();
+  hiddenAt = document.hidden ? shownAt : 0;
+  lastChoice = null;
+  line("");
+  raw(sessionStorage.getItem("hone-raw") === "true");
+  if (!form()) return;
+  const pressed = form().querySelector('.choice[aria-pressed="true"]');
+  if (pressed) select(pressed);
+  if (!document.activeElement || document.activeElement === document.body)
+    document.getElementById("answers").focus({ preventScroll: true });
+  grow(form().elements.comment);
+  sendKept();
+}
+
+function seconds() {
+  const now = document.hidden ? hiddenAt : performance.now();
+  return ((now - shownAt) / 1000).toFixed(2);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) hiddenAt = performance.now();
+  else {
+    shownAt += performance.now() - hiddenAt;
+    if (kept()) send();
+  }
+});
+
+// -- choosing and sending --------------------------------------------------------------------------------------------
+
+function select(button) {
+  lastChoice = button;
+  for (const each of form().querySelectorAll(".choice"))
+    each.setAttribute("aria-pressed", String(each === button));
+  form().querySelector("[data-send]").hidden = false;
+}
+
+function atOnce() {
+  const { atOnce, comment } = screen().dataset;
+  const missing = comment === "required" && !form().elements.comment.value.trim();
+  return atOnce === "true" && !missing;
+}
+
+function choose(button) {
+  select(button);
+  if (atOnce()) send();
+  else if (screen().dataset.comment === "required" && !form().elements.comment.value.trim())
+    form().elements.comment.focus();
+}
+
+function send() {
+  if (sending || !form()) return;
+  if (!lastChoice && !kept()) return line("Choose an answer first.");
+  if (!form().elements.seconds.value) form().elements.seconds.value = seconds();
+  if (lastChoice) form().requestSubmit(lastChoice);
+}
+
+// The answer is kept in the browser from the moment it is given until the server has said that it has it.
+const kept = () => JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+
+function keep(body) {
+  const fields = [...new URLSearchParams(body)].filter(([name]) => name !== "csrf_token");
+  sessionStorage.setItem(KEPT, JSON.stringify({ assignment: form().elements.assignment_id.value, fields }));
+}
+
+// After a reload with an answer still unsent: put it back into the form and send it. If another pair is shown, the
+// answer goes to its own assignment all the same.
+function sendKept() {
+  const answer = kept();
+  if (!answer || sending) return;
+  const fields = new Map(answer.fields);
+  if (answer.assignment === form().elements.assignment_id.value) {
+    for (const box of form().querySelectorAll("[data-reason]"))
+      box.checked = answer.fields.some(([name, value]) => name === "reasons" && value === box.value);
+    if (form().elements.comment) form().elements.comment.value = fields.get("comment") ?? "";
+    form().elements.seconds.value = fields.get("seconds") ?? "";
+    const button = [...form().querySelectorAll(".choice")].find((each) => each.value === fields.get("answer"));
+    if (button) select(button);
+    return send();
+  }
+  const body = new URLSearchParams(answer.fields);
+  body.set("csrf_token", form().elements.csrf_token.value);
+  fetch(form().action, { method: "POST", body, redirect: "manual" }).then((response) => {
+    if (response.status < 500) sessionStorage.removeItem(KEPT);
+  }, () => {});
+}
+
+document.addEventListener("htmx:before:request", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.sourceElement !== form()) return;
+  if (sending) return event.preventDefault();
+  sending = true;
+  clearTimeout(retry);
+  keep(ctx.request.body);
+  screen().setAttribute("aria-busy", "true");
+});
+
+document.addEventListener("htmx:after:request", async (event) => {
+  const { ctx } = event.detail;
+  if (ctx.sourceElement !== form()) return;
+  const { status } = ctx.response;
+  if (status === 401) {
+    line("You are signed out. Sign in in another tab; this answer is kept and sent when you come back.");
+  } else if (status === 403 && !(await freshToken())) {
+    line("This answer could not be sent. It is kept; load the page again to send it.");
+  } else if (status === 403) {
+    tryAgain(0);
+  } else if (status >= 500 || status === 429) {
+    tryAgain(RETRY);
+  } else {
+    sessionStorage.removeItem(KEPT);
+  }
+});
+
+document.addEventListener("htmx:error", (event) => {
+  if (event.detail.ctx?.sourceElement !== form()) return;
+  line("No connection. Your answer is kept here and sent as soon as the line is back.");
+  tryAgain(RETRY);
+});
+
+document.addEventListener("htmx:finally:request", (event) => {
+  if (event.detail.ctx.sourceElement?.id !== "answer") return;
+  sending = false;
+  screen()?.removeAttribute("aria-busy");
+});
+
+function tryAgain(after) {
+  clearTimeout(retry);
+  retry = setTimeout(send, after);
+}
+addEventListener("online", () => kept() && send());
+
+// A new sign-in gives the page another token; without it every answer of this page would be refused.
+async function freshToken() {
+  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return false;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const headers = page.body.getAttribute("hx-headers:inherited");
+  if (!headers || headers === document.body.getAttribute("hx-headers:inherited")) return false;
+  document.body.setAttribute("hx-headers:inherited", headers);
+  for (const field of document.querySelectorAll("[name=csrf_token]"))
+    field.value = JSON.parse(headers)["X-CSRF-Token"];
+  return true;
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button || !form()) return;
+  if (button.matches("#answer .choice")) {
+    if (event.detail !== 0 || !sending) event.preventDefault(); // requestSubmit() makes no click
+    if (!sending) choose(button);
+  } else if (button.matches("[data-send]")) send();
+  else if (button.matches("[data-raw]")) raw(button.getAttribute("aria-pressed") !== "true");
+});
+
+document.addEventListener("htmx:after:swap", () => {
+  if (!screen()) return;
+  arrive();
+  if (form()) announce("Next pair");
+});
+
+// -- keys ------------------------------------------------------------------------------------------------------------
+
+function raw(on) {
+  sessionStorage.setItem("hone-raw", String(on));
+  screen().classList.toggle("raw-shown", on);
+  document.querySelector("[data-raw]")?.setAttribute("aria-pressed", String(on));
+  for (const text of document.querySelectorAll(".answer .raw")) text.hidden = !on;
+  for (const text of document.querySelectorAll(".answer .rendered")) text.hidden = on;
+}
+
+function step(direction) {
+  const scale = [...form().querySelectorAll('.choice[value^="left"], .choice[value^="right"]')];
+  const at = scale.indexOf(lastChoice);
+  const middle = direction < 0 ? scale.length / 2 - 1 : scale.length / 2;
+  select(scale[at < 0 ? middle : Math.min(Math.max(at + direction, 0), scale.length - 1)]);
+  lastChoice.focus({ preventScroll: true });
+}
+
+function arrow(direction) {
+  if (screen().dataset.levels !== "0") step(direction);
+  else choose(form().querySelector(`.choice[value="${direction < 0 ? "left" : "right"}"]`));
+}
+
+document.addEventListener("keydown", (event) => {
+  const { target, key } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (target.matches("textarea")) {
+    if (key === "Escape") target.blur();
+    if (key === "Enter" && !event.shiftKey && lastChoice) {
+      event.preventDefault();
+      send();
+    }
+    return;
+  }
+  if (target.matches("input:not([type=checkbox]), select")) return;
+  const pressed = act(event);
+  if (pressed) event.preventDefault();
+});
+
+function act(event) {
+  const { key, code, shiftKey, repeat, target } = event;
+  if (key === "g") return click('[data-opens="guidelines"]');
+  if (key === "r") return click("[data-raw]");
+  if (!form() || repeat) return /^[0-9bsu]$/.test(key);
+  if (shiftKey && code.startsWith("Digit")) {
+    const box = form().querySelector(`[data-reason="${code.slice(5)}"]`);
+    return box ? (box.click(), true) : false;
+  }
+  if (key === "c") return form().elements.comment ? (form().elements.comment.focus(), true) : false;
+  if (key === "Enter" && !target.closest("a, summary, button:not(.choice)") && lastChoice) return send(), true;
+  if (!/^([0-9bsu]|ArrowLeft|ArrowRight)$/.test(key)) return false;
+  if (sending || performance.now() - shownAt < SETTLE) return true;
+  if (key === "ArrowLeft" || key === "ArrowRight") return arrow(key === "ArrowLeft" ? -1 : 1), true;
+  return click(`[data-key="${key}"]`);
+}
+
+function click(selector) {
+  const button = screen().querySelector(selector);
+  button?.click();
+  return Boolean(button);
+}
+
+// -- the comment's box, and the lease --------------------------------------------------------------------------------
+
+function grow(box) {
+  if (!box) return;
+  box.style.height = "auto";
+  box.style.height = `${Math.min(box.scrollHeight + 2, 160)}px`;
+}
+document.addEventListener("input", (event) => event.target.matches?.("[name=comment]") && grow(event.target));
+
+async function renew() {
+  const { renew: address, assignment, renewSeconds } = screen()?.dataset ?? {};
+  setTimeout(renew, 1000 * (renewSeconds ?? 60));
+  if (!address || document.hidden || sending) return;
+  const body = new URLSearchParams({ assignment_id: assignment, csrf_token: form().elements.csrf_token.value });
+  const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } }).catch(() => null);
+  if (answer?.status === 409 && screen()?.dataset.assignment === assignment) line((await answer.json()).detail);
+}
+
+setTimeout(renew, 1000 * (screen()?.dataset.renewSeconds ?? 60));
+arrive();
