@@ -235,16 +235,16 @@ def _require_space(folder: Path, size: int) -> None:
 
 @contextmanager
 def _disk_errors(output: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
+
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InputError(f"the disk filled up while {output} was written; make room and start again") from None
         raise InputError(f"{output} cannot be written: {error}") from None
-    except Exception as error:  # safetensors' own errors carry the system's number in their text only
-        if "os error 28" in str(error).lower() or "no space left" in str(error).lower():
-            raise InputError(f"the disk filled up while {output} was written; make room and start again") from None
-        raise
+    except SafetensorError as error:  # its message carries the system's one
+        raise InputError(f"{output} cannot be written: {error}") from None
 
 
 def main(argv: list[str]) -> None:

@@ -62,8 +62,8 @@ def truncate_prompt(ids: list[int], max_tokens: int) -> tuple[list[int], int]:
 
 
 def encode_answer(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of one answer with the end-of-turn token appended."""
-    return [*tokenizer.encode(text, add_special_tokens=False), end_of_turn_id(tokenizer)]
+    """Token ids of one answer with the end-of-turn token appended; one spelled out in the text is only text."""
+    return [*tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True), end_of_turn_id(tokenizer)]
 
 
 def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:

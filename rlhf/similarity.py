@@ -27,10 +27,14 @@ def alike(first: str, second: str) -> bool:
 
 
 def repeats(texts: Sequence[str]) -> list[int]:
-    """Places of the texts that are alike to an earlier one (or, with more than one text, have no word)."""
-    return [
-        place
-        for place in range(len(texts))
-        if any(alike(texts[earlier], texts[place]) for earlier in range(place))
-        or (len(texts) > 1 and not words(texts[place]))
-    ]
+    """Places of the texts to be drawn again so that no two are alike: what repeats an earlier one or says nothing."""
+    if len(texts) < 2:
+        return []
+    kept: list[str] = []
+    found = []
+    for place, text in enumerate(texts):
+        if not words(text) or any(alike(text, earlier) for earlier in kept):
+            found.append(place)
+        else:
+            kept.append(text)
+    return found

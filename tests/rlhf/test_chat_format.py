@@ -50,7 +50,7 @@ def test_prompt_and_answer_join_to_the_templates_own_rendering(tokenizer: PreTra
 def test_an_answer_ends_with_the_end_token_and_decodes_to_itself(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
     ids = encode_answer(tokenizer, text)
     assert ids[-1] == tokenizer.eos_token_id == 1
-    assert decode_answer(tokenizer, ids) == text.replace("<|end|>", "")
+    assert decode_answer(tokenizer, ids) == text
 
 
 def test_the_end_of_a_turn_may_differ_from_the_end_token(own: PreTrainedTokenizerBase) -> None:
