@@ -163,6 +163,16 @@ def switch_dropout_off(config: Any) -> None:
             setattr(config.get_text_config(), name, 0.0)
 
 
+def _is_reward_model(config: Any) -> bool:
+    return config.num_labels == 1 and any("SequenceClassification" in name for name in config.architectures or [])
+
+
+def _saved_heads(hf: PreTrainedModel, path: str | Path) -> Tensor:
+    """(heads, width) of a finished reward model."""
+    file = Path(path) / HEADS_FILE
+    return load_file(file)["weight"] if file.exists() else cast(Tensor, cast(Any, hf).score.weight.detach())
+
+
 def _set_heads(hf: PreTrainedModel, weights: Tensor) -> None:
     head = nn.Linear(weights.shape[1], weights.shape[0], bias=False, dtype=hf.dtype)
     with torch.no_grad():
@@ -181,13 +191,21 @@ def new_reward_model(
 ) -> RewardModel:
     """A reward model to be trained, from a policy or any causal language model; weights in float32.
 
-    The heads have no bias and start from N(0, 1/(width + 1)) (Stiennon et al. 2020). A pad token other than the
-    end token is chosen, in `tokenizer` too. Raises InputError for a folder that transformers cannot load.
+    New heads have no bias and start from N(0, 1/(width + 1)) (Stiennon et al. 2020); a finished reward model keeps
+    its own. A pad token other than the end token is chosen, in `tokenizer` too. Raises InputError for a folder that
+    transformers cannot load, or one with another number of heads.
     """
     hf = _load_classifier(base, torch.float32, attention)
-    width = int(cast(Any, hf).score.in_features)
-    start = torch.randn((heads, width), generator=torch.Generator().manual_seed(seed)) / math.sqrt(width + 1)
-    _set_heads(hf, start)
+    if _is_reward_model(_load_config(base)):
+        saved = _saved_heads(hf, base)
+        if len(saved) != heads:
+            raise InputError(f"{base} is a reward model of {len(saved)} heads: go on with --heads {len(saved)}")
+        _set_heads(hf, saved)
+    else:
+        width = int(cast(Any, hf).score.in_features)
+        _set_heads(
+            hf, torch.randn((heads, width), generator=torch.Generator().manual_seed(seed)) / math.sqrt(width + 1)
+        )
     hf.config.pad_token_id = hf.config.get_text_config().pad_token_id = choose_pad(tokenizer)
     if len(tokenizer) > hf.get_input_embeddings().weight.shape[0]:
         hf.resize_token_embeddings(len(tokenizer), mean_resizing=False)
@@ -207,14 +225,10 @@ def load_reward_model(
 
     Raises InputError where the folder holds none.
     """
-    saved = _load_config(path)
-    names = saved.architectures or []
-    if saved.num_labels != 1 or not any("SequenceClassification" in name for name in names):
+    if not _is_reward_model(_load_config(path)):
         raise InputError(f"{path} is no reward model: it must be a sequence classifier with one label")
     hf = _load_classifier(path, dtype, attention)
-    file = Path(path) / HEADS_FILE
-    if file.exists():
-        _set_heads(hf, load_file(file)["weight"])
+    _set_heads(hf, _saved_heads(hf, path))
     model = RewardModel(hf, autocast).to(device).eval()
     model.probe_sharing(max_length)
     return model

@@ -257,7 +257,7 @@ class RewardTrainer:
             if self.state["evals_without_gain"] >= self.config.early_stopping_patience > 0:
                 print(f"no gain on the holdout in {self.state['evals_without_gain']} evaluations", file=sys.stderr)
                 break
-            if (stopping or due or evaluated) and not self.state["skipped_in_a_row"]:
+            if (stopping or due or (evaluated and step < self.total_steps)) and not self.state["skipped_in_a_row"]:
                 self._save(Path(self.config.output), step)
                 saved_at = time.monotonic()
             if stopping and step < self.total_steps:

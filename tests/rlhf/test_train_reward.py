@@ -124,12 +124,19 @@ def test_lora_gives_an_adapter_and_a_merged_model_with_the_same_scores(
 
 
 def test_a_reward_model_can_be_trained_further(config: dict[str, Any], tmp_path: Path) -> None:
-    first = train_reward(RewardConfig(**{**config, "num_train_epochs": 4}))
-    second = train_reward(
-        RewardConfig(**{**config, "model": first["model"], "output": str(tmp_path / "second"), "max_steps": 1})
-    )
-    assert read_rows(tmp_path / "second" / "metrics.jsonl")[0]["accuracy"] == 1.0
-    assert second["eval_accuracy"] == first["eval_accuracy"]
+    first = train_reward(RewardConfig(**{**config, "num_train_epochs": 4, "heads": 2}))
+    again = {
+        **config,
+        "model": first["model"],
+        "output": str(tmp_path / "second"),
+        "max_steps": 1,
+        "heads": 2,
+        "seed": 5,
+    }
+    train_reward(RewardConfig(**again))
+    assert read_rows(tmp_path / "second" / "metrics.jsonl")[0]["accuracy"] > 0.85
+    with pytest.raises(InputError, match="a reward model of 2 heads"):
+        train_reward(RewardConfig(**{**again, "output": str(tmp_path / "third"), "heads": 3}))
 
 
 def test_training_stops_when_the_holdout_gains_no_more_and_takes_the_best(config: dict[str, Any]) -> None:
