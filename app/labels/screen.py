@@ -10,8 +10,9 @@ from app.labels import queries, service
 from app.labels.service import Progress
 from app.models import Choice, Label, Member, Project, Run, RunState, Side, User
 from app.pairs import queries as pair_queries
+from app.pairs import queue
 from app.pairs import service as pairs
-from app.pairs.queries import Task
+from app.pairs.queue import Task
 from app.projects.forms import AnswerSettings
 from app.web.errors import NotFound
 from app.web.markdown import to_html
@@ -98,7 +99,7 @@ def _base(session: Session, user: User, project: Project, **more: Any) -> Screen
 
 
 def _empty(session: Session, user: User, project: Project) -> Screen:
-    skipped = pair_queries.skipped_count(session, project.id, user.id)
+    skipped = queue.skipped_count(session, project.id, user.id)
     last = pair_queries.last_sampling(session, project.id)
     sampling = last if last is not None and last.state in (RunState.QUEUED, RunState.RUNNING) else None
     waiting = "archived" if project.archived_at else "sampling" if sampling else "done"

@@ -1,255 +1,12 @@
-"""The SQL of the queue. Each statement changes a lease together with the slot it takes or gives back.
-
-Lock order, everywhere: the pair before the assignment. A claim never waits for another claim (SKIP LOCKED), save for
-the last resort before "nothing left" is said, which waits rather than miss a pair that was only locked. What two tabs
-of one person race for is settled by two unique indexes: one open lease a person, one assignment a person and pair.
-"""
+"""The SQL around the queue: what sampling needs to know, and the lists that a manager browses."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import TextClause, func, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, select, text
+from sqlalchemy.orm import Session, joinedload
 
-from app.models import Pair, Prompt, PromptStatus, Purpose, Response, Run, RunKind, RunState, Side
-
-START = (float("-inf"), 0)
-"""The place before the whole queue; a place is (-priority, pair id)."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one person compares: their lease and what it shows. `left` is the side displayed on the left."""
-
-    id: int  # of the assignment
-    pair_id: int
-    left: Side
-    state: str
-    priority: float
-    messages: list[dict[str, Any]]
-    texts: dict[Side, str]
-    finish_reasons: dict[Side, str]
-
-    @property
-    def right(self) -> Side:
-        """The side displayed on the right."""
-        return self.left.other
-
-
-_SHOWN = """
-select l.id, l.pair_id, l."left", l.state, p.priority, q.messages, a.text as text_a, b.text as text_b,
-       a.finish_reason as finish_a, b.finish_reason as finish_b
-from {leases} l join pair p on p.id = l.pair_id join prompt q on q.id = p.prompt_id
-join response a on a.id = p.response_a_id join response b on b.id = p.response_b_id
-"""
-
-# What may be claimed, in the queue's order from a place on; and attention checks, in any order.
-_OPEN = """
-select p.id from pair p
-where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose <> 'check'
-  and ((-p.priority), p.id) > (cast(:rank as double precision), cast(:after as bigint))
-  and not exists (select from assignment s where s.pair_id = p.id and s.annotator_id = :user)
-  and not exists (select from held)
-order by (-p.priority), p.id limit 1 for no key update of p
-"""
-_CHECK = """
-select p.id from pair p
-where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose = 'check'
-  and not exists (select from assignment s where s.pair_id = p.id and s.annotator_id = :user)
-  and not exists (select from held)
-order by random() limit 1 for no key update of p
-"""
-
-
-def _claim(picked: str) -> TextClause:
-    """The whole claim in one statement: the lease that is held already, renewed, or a new one with its slot."""
-    return text(
-        f"""
-        with held as (
-            update assignment set expires_at = now() + make_interval(mins => :minutes)
-            where annotator_id = :user and project_id = :project and state = 'open'
-            returning id, pair_id, "left", state
-        ), picked as (
-            {picked}
-        ), leased as (
-            insert into assignment (project_id, pair_id, annotator_id, "left", state, expires_at)
-            select :project, id, :user, :left, 'open', now() + make_interval(mins => :minutes) from picked
-            on conflict do nothing
-            returning id, pair_id, "left", state
-        ), taken as (
-            update pair set slots_left = slots_left - 1 where id in (select pair_id from leased)
-        ), mine as (
-            select * from held union all select * from leased
-        )
-        """  # noqa: S608  fixed fragments of this module
-        + _SHOWN.format(leases="mine")
-    )
-
-
-_CLAIM_NEXT = _claim(_OPEN + "skip locked")
-_CLAIM_WAITING = _claim(_OPEN)
-_CLAIM_CHECK = _claim(_CHECK + "skip locked")
-
-
-def _task(row: Any) -> Task | None:
-    if row is None:
-        return None
-    return Task(
-        id=row.id,
-        pair_id=row.pair_id,
-        left=Side(row.left),
-        state=row.state,
-        priority=row.priority,
-        messages=row.messages,
-        texts={Side.A: row.text_a, Side.B: row.text_b},
-        finish_reasons={Side.A: row.finish_a, Side.B: row.finish_b},
-    )
-
-
-def claim(
-    session: Session,
-    project_id: int,
-    user_id: int,
-    minutes: int,
-    left: Side,
-    place: tuple[float, int] = START,
-    *,
-    wait: bool = False,
-) -> Task | None:
-    """The person's open lease, renewed, or a lease on the first pair behind `place` that they have not seen."""
-    values = {"project": project_id, "user": user_id, "minutes": minutes, "left": left.value}
-    statement = _CLAIM_WAITING if wait else _CLAIM_NEXT
-    return _task(session.execute(statement, values | {"rank": place[0], "after": place[1]}).one_or_none())
-
-
-def claim_check(session: Session, project_id: int, user_id: int, minutes: int, left: Side) -> Task | None:
-    """The person's open lease, renewed, or a lease on an attention check that they have not seen."""
-    values = {"project": project_id, "user": user_id, "minutes": minutes, "left": left.value}
-    return _task(session.execute(_CLAIM_CHECK, values).one_or_none())
-
-
-_REOPEN = text(
-    """
-    with back as (
-        select s.id, s.pair_id from assignment s join pair p on p.id = s.pair_id
-        where s.annotator_id = :user and s.project_id = :project and s.state = :state
-          and p.slots_left > 0 and p.withdrawn_at is null
-          and not exists (
-            select from assignment o where o.annotator_id = :user and o.project_id = :project and o.state = 'open')
-        order by s.id desc limit 1 for no key update of p
-    ), leased as (
-        update assignment set state = 'open', leased_at = now(), expires_at = now() + make_interval(mins => :minutes)
-        where id in (select id from back) and state = :state
-        returning id, pair_id, "left", state
-    ), taken as (
-        update pair set slots_left = slots_left - 1 where id in (select pair_id from leased)
-    )
-    """  # noqa: S608  fixed fragments of this module
-    + _SHOWN.format(leases="leased")
-)
-
-
-def reopen(session: Session, project_id: int, user_id: int, minutes: int, state: str) -> Task | None:
-    """Lease again the newest pair whose lease this person let expire, or skipped, where a slot is still free."""
-    values = {"project": project_id, "user": user_id, "minutes": minutes, "state": state}
-    return _task(session.execute(_REOPEN, values).one_or_none())
-
-
-_TASK = text(
-    _SHOWN.format(leases="assignment") + "where l.id = :id and l.annotator_id = :user and l.project_id = :project"
-)
-
-
-def task(session: Session, project_id: int, user_id: int, assignment_id: int) -> Task | None:
-    """One of this person's assignments, in whatever state."""
-    values = {"id": assignment_id, "user": user_id, "project": project_id}
-    return _task(session.execute(_TASK, values).one_or_none())
-
-
-_SKIP = text(
-    """
-    with held as (
-        select p.id from pair p join assignment s on s.pair_id = p.id
-        where s.id = :id and s.annotator_id = :user and s.project_id = :project and s.state = 'open'
-        for no key update of p
-    ), gone as (
-        update assignment set state = 'skipped' where id = :id and state = 'open' and pair_id in (select id from held)
-        returning pair_id
-    )
-    update pair set slots_left = slots_left + 1 where id in (select pair_id from gone) returning id
-    """
-)
-
-
-def skip(session: Session, project_id: int, user_id: int, assignment_id: int) -> bool:
-    """End an open lease as skipped and give its slot back; False where it was not open."""
-    values = {"id": assignment_id, "user": user_id, "project": project_id}
-    return session.execute(_SKIP, values).one_or_none() is not None
-
-
-_RENEW = text(
-    """
-    update assignment set expires_at = now() + make_interval(mins => :minutes)
-    where id = :id and annotator_id = :user and project_id = :project and state = 'open' returning id
-    """
-)
-
-
-def renew(session: Session, project_id: int, user_id: int, assignment_id: int, minutes: int) -> bool:
-    """Lengthen an open lease; False where it is not open any more."""
-    values = {"id": assignment_id, "user": user_id, "project": project_id, "minutes": minutes}
-    return session.execute(_RENEW, values).one_or_none() is not None
-
-
-_EXPIRE = text(
-    """
-    with due as (
-        select s.id, p.id as pair_id from assignment s join pair p on p.id = s.pair_id
-        where s.state = 'open' and s.expires_at < now() order by p.id limit :limit for no key update of p skip locked
-    ), gone as (
-        update assignment set state = 'expired'
-        where id in (select id from due) and state = 'open' and expires_at < now() returning pair_id
-    ), free as (
-        select pair_id, count(*) as slots from gone group by pair_id
-    )
-    update pair set slots_left = slots_left + free.slots from free where pair.id = free.pair_id returning free.slots
-    """
-)
-
-
-def expire(session: Session, limit: int) -> int:
-    """End leases past their time and give the slots back; how many."""
-    return int(sum(session.scalars(_EXPIRE, {"limit": limit})))
-
-
-# Two statements: the second sees the leases of claims that the first had to wait for.
-_WITHDRAW = text(
-    """
-    update pair set withdrawn_at = now() where project_id = :project and withdrawn_at is null
-      and (prompt_id = any(:prompts) or id = any(:pairs)) returning id
-    """
-)
-_END_LEASES = text(
-    """
-    with gone as (
-        update assignment set state = 'expired' where pair_id = any(:pairs) and state = 'open' returning pair_id
-    ), free as (
-        select pair_id, count(*) as slots from gone group by pair_id
-    )
-    update pair set slots_left = slots_left + free.slots from free where pair.id = free.pair_id
-    """
-)
-
-
-def withdraw(
-    session: Session, project_id: int, *, prompt_ids: Sequence[int] = (), pair_ids: Sequence[int] = ()
-) -> list[int]:
-    """Take pairs, by themselves or with their prompts, out of the queue and end the leases on them; the pairs' ids."""
-    values = {"project": project_id, "prompts": list(prompt_ids), "pairs": list(pair_ids)}
-    ids = list(session.scalars(_WITHDRAW, values))
-    session.execute(_END_LEASES, {"pairs": ids})
-    return ids
+from app.models import Label, Pair, Prompt, PromptStatus, Purpose, Response, Run, RunKind, RunState, Split
+from app.web.pages import Page, page
 
 
 def open_pairs(session: Session, project_id: int, limit: int, model_id: int | None = None) -> int:
@@ -323,43 +80,92 @@ def lock_project(session: Session, project_id: int) -> None:
     session.execute(text("select pg_advisory_xact_lock(hashtext('hone.plan'), :project)"), {"project": project_id})
 
 
-def set_priorities(session: Session, project_id: int, priorities: dict[int, float]) -> int:
-    """Give open training pairs outside the control arm new priorities; how many changed."""
-    statement = text(
-        """
-        update pair set priority = given.priority
-        from unnest(cast(:ids as bigint[]), cast(:priorities as double precision[])) as given(id, priority)
-        where pair.id = given.id and pair.project_id = :project and not pair.control and pair.purpose = 'train'
-          and pair.slots_left > 0
-        returning pair.id
-        """
-    )
-    values = {"project": project_id, "ids": list(priorities), "priorities": list(priorities.values())}
-    return len(session.execute(statement, values).all())
-
-
-def skipped_count(session: Session, project_id: int, user_id: int) -> int:
-    """How many pairs this person skipped that still have a slot for them."""
-    return int(
-        session.execute(
-            text(
-                """
-                select count(*) from assignment s join pair p on p.id = s.pair_id
-                where s.annotator_id = :user and s.project_id = :project and s.state = 'skipped'
-                  and p.slots_left > 0 and p.withdrawn_at is null
-                """
-            ),
-            {"user": user_id, "project": project_id},
-        ).scalar_one()
-    )
-
-
-def raise_overlap(session: Session, project_id: int, pair_ids: Sequence[int], extra: int) -> int:
-    """Ask for more answers on these pairs; how many pairs changed."""
+def listing(
+    session: Session,
+    project_id: int,
+    *,
+    purpose: Purpose | None = None,
+    state: str | None = None,
+    split: Split | None = None,
+    prompt: int | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> Page[Pair]:
+    """Pairs, newest first. `state` is open (an answer is asked for), done, or withdrawn."""
+    conditions: list[ColumnElement[bool]] = [Pair.project_id == project_id]
+    if purpose:
+        conditions.append(Pair.purpose == purpose)
+    if prompt:
+        conditions.append(Pair.prompt_id == prompt)
+    if split:
+        conditions.append(exists().where(Prompt.id == Pair.prompt_id, Prompt.split == split))
+    if state == "withdrawn":
+        conditions.append(Pair.withdrawn_at.is_not(None))
+    elif state:
+        conditions += [Pair.withdrawn_at.is_(None), Pair.slots_left > 0 if state == "open" else Pair.slots_left == 0]
     statement = (
-        update(Pair)
-        .where(Pair.project_id == project_id, Pair.id.in_(pair_ids), Pair.withdrawn_at.is_(None))
-        .values(overlap_target=Pair.overlap_target + extra, slots_left=Pair.slots_left + extra)
-        .returning(Pair.id)
+        select(Pair)
+        .where(*conditions)
+        .options(
+            joinedload(Pair.prompt),
+            joinedload(Pair.response_a).joinedload(Response.model),
+            joinedload(Pair.response_b).joinedload(Response.model),
+        )
     )
-    return len(session.scalars(statement).all())
+    return page(session, statement, Pair.id, before, limit)
+
+
+def get(session: Session, project_id: int, pair_id: int) -> Pair | None:
+    """A pair of this project."""
+    return session.scalar(select(Pair).where(Pair.project_id == project_id, Pair.id == pair_id))
+
+
+def standing_labels(session: Session, pair_ids: Sequence[int]) -> dict[int, list[Label]]:
+    """Pair id -> its standing labels, oldest first."""
+    found: dict[int, list[Label]] = {}
+    statement = select(Label).where(Label.pair_id.in_(pair_ids), Label.superseded_at.is_(None))
+    for label in session.scalars(statement.options(joinedload(Label.annotator)).order_by(Label.id)):
+        found.setdefault(label.pair_id, []).append(label)
+    return found
+
+
+def counts(session: Session, project_id: int) -> dict[str, int]:
+    """How many pairs there are by state: open, done, withdrawn; and attention checks."""
+    row = session.execute(
+        text(
+            """
+            select count(*) filter (where withdrawn_at is null and slots_left > 0 and purpose <> 'check') as open,
+                   count(*) filter (where withdrawn_at is null and slots_left = 0) as done,
+                   count(*) filter (where withdrawn_at is not null) as withdrawn,
+                   count(*) filter (where purpose = 'check' and withdrawn_at is null) as checks
+            from pair where project_id = :project
+            """
+        ),
+        {"project": project_id},
+    ).one()
+    return dict(row._mapping)
+
+
+def material_for_checks(session: Session, project_id: int, count: int) -> list[tuple[int, int, int]]:
+    """(prompt, its own answer, another prompt's answer) for new attention checks: whole answers of some length, to
+    prompts that have no check yet."""
+    rows = session.execute(
+        text(
+            """
+            with material as (
+                select distinct on (r.prompt_id) r.prompt_id, r.id from response r
+                join prompt q on q.id = r.prompt_id and q.project_id = :project and q.status = 'active'
+                where r.finish_reason = 'stop' and length(r.text) between 60 and 2000
+                order by r.prompt_id, (r.strategy = 'greedy') desc, r.id desc
+            ), drawn as (
+                select *, row_number() over (order by random()) as place, count(*) over () as total from material
+            )
+            select one.prompt_id, one.id as own, other.id as foreign_id
+            from drawn one join drawn other on other.place = one.place % one.total + 1 and other.id <> one.id
+            where not exists (select from pair c where c.prompt_id = one.prompt_id and c.purpose = 'check')
+            limit :count
+            """
+        ),
+        {"project": project_id, "count": count},
+    )
+    return [(row.prompt_id, row.own, row.foreign_id) for row in rows]

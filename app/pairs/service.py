@@ -31,8 +31,8 @@ from app.models import (
     Strategy,
     User,
 )
-from app.pairs import queries
-from app.pairs.queries import START, Task
+from app.pairs import queries, queue
+from app.pairs.queue import START, Task
 from app.projects.forms import AutomationSettings, SamplingSettings
 from app.prompts import queries as prompt_queries
 from app.runs import service as runs
@@ -55,17 +55,17 @@ def claim_pair(session: Session, user: User, project: Project) -> Task | None:
     """
     key, minutes, left = (project.id, user.id), project.lease_minutes, _draw.choice(list(Side))
     if project.check_share > 0 and _draw.random() < project.check_share:
-        task = queries.claim_check(session, *key, minutes, left)
+        task = queue.claim_check(session, *key, minutes, left)
         if task is not None:
             return task
     place, until = _hints.get(key, (START, 0.0))
     if time.monotonic() >= until:
         place, until = START, time.monotonic() + HINT_SECONDS
-    task = queries.claim(session, *key, minutes, left, place)
+    task = queue.claim(session, *key, minutes, left, place)
     if task is None:  # from the head, and with patience: a pair that is only locked is not gone
         until = time.monotonic() + HINT_SECONDS
-        task = queries.claim(session, *key, minutes, left, wait=True)
-        task = task or queries.reopen(session, *key, minutes, "expired")
+        task = queue.claim(session, *key, minutes, left, wait=True)
+        task = task or queue.reopen(session, *key, minutes, "expired")
     if task is None:
         _hints.pop(key, None)
         return None
@@ -77,7 +77,7 @@ def claim_pair(session: Session, user: User, project: Project) -> Task | None:
 
 def task_of(session: Session, user: User, project: Project, assignment_id: int) -> Task:
     """One of this person's own assignments, to look at again; NotFound for anybody else's."""
-    task = queries.task(session, project.id, user.id, assignment_id)
+    task = queue.task(session, project.id, user.id, assignment_id)
     if task is None:
         raise NotFound("This comparison is not one of yours.")
     return task
@@ -86,22 +86,22 @@ def task_of(session: Session, user: User, project: Project, assignment_id: int) 
 def skip(session: Session, user: User, project: Project, assignment_id: int) -> bool:
     """Give a pair to somebody else. False where the lease had ended already, which is no error."""
     task_of(session, user, project, assignment_id)
-    return queries.skip(session, project.id, user.id, assignment_id)
+    return queue.skip(session, project.id, user.id, assignment_id)
 
 
 def take_skipped_again(session: Session, user: User, project: Project) -> Task | None:
     """Lease the newest pair that this person skipped and that still needs an answer, in its old display order."""
-    return queries.reopen(session, project.id, user.id, project.lease_minutes, "skipped")
+    return queue.reopen(session, project.id, user.id, project.lease_minutes, "skipped")
 
 
 def renew(session: Session, user: User, project: Project, assignment_id: int) -> bool:
     """Keep a lease while its page is open; False when it has ended."""
-    return queries.renew(session, project.id, user.id, assignment_id, project.lease_minutes)
+    return queue.renew(session, project.id, user.id, assignment_id, project.lease_minutes)
 
 
 def expire_leases(session: Session, limit: int = 1000) -> int:
     """End leases past their time, at most `limit` of them; how many ended."""
-    return queries.expire(session, limit)
+    return queue.expire(session, limit)
 
 
 def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[int], actor: User) -> int:
@@ -109,14 +109,14 @@ def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[in
     old = [PromptStatus.ACTIVE, PromptStatus.REVIEW, PromptStatus.REFUSED]
     moved = prompt_queries.set_status(session, project.id, prompt_ids, old, PromptStatus.WITHDRAWN)
     if moved:
-        pairs = queries.withdraw(session, project.id, prompt_ids=moved)
+        pairs = queue.withdraw(session, project.id, prompt_ids=moved)
         audit.record(session, actor, "prompts.withdrawn", project_id=project.id, prompts=moved[:1000], pairs=len(pairs))
     return len(moved)
 
 
 def withdraw_pairs(session: Session, project: Project, pair_ids: Sequence[int], actor: User) -> int:
     """Take pairs out of the queue; their labels stay."""
-    ids = queries.withdraw(session, project.id, pair_ids=pair_ids)
+    ids = queue.withdraw(session, project.id, pair_ids=pair_ids)
     if ids:
         audit.record(session, actor, "pairs.withdrawn", project_id=project.id, pairs=ids[:1000])
     return len(ids)
@@ -124,7 +124,7 @@ def withdraw_pairs(session: Session, project: Project, pair_ids: Sequence[int], 
 
 def ask_again(session: Session, project: Project, pair_ids: Sequence[int], actor: User, extra: int = 1) -> int:
     """Ask for `extra` more answers on these pairs, by people who have not seen them; how many pairs."""
-    count = queries.raise_overlap(session, project.id, pair_ids, extra)
+    count = queue.raise_overlap(session, project.id, pair_ids, extra)
     if not count:
         raise Conflict("None of these pairs can be asked for again.")
     audit.record(session, actor, "pairs.asked_again", project_id=project.id, pairs=list(pair_ids)[:1000])
@@ -137,7 +137,7 @@ def rank(session: Session, project: Project, uncertainty: dict[int, float]) -> i
     Priorities become ranks between 0 and 1, among which the control arm's random ones lie evenly; how many changed.
     """
     order = sorted(uncertainty, key=lambda pair_id: (uncertainty[pair_id], pair_id))
-    return queries.set_priorities(
+    return queue.set_priorities(
         session, project.id, {pair_id: (place + 0.5) / len(order) for place, pair_id in enumerate(order)}
     )
 
@@ -245,3 +245,42 @@ def sampled_response(run: Run, model_id: int, prompt_id: int, drawn: dict[str, A
         top_k=drawn.get("top_k"),
         seed=drawn.get("seed"),
     )
+
+
+CHECK_PRIORITY = 1e9
+CHECK_SLOTS = 1_000_000  # everybody may meet a check once
+
+
+def add_checks(session: Session, project: Project, actor: User, count: int) -> int:
+    """Make up to `count` attention checks out of answers that are there: an answer to the prompt beside one to another
+    prompt, which nobody who reads both prefers. How many were made; Conflict where there is no material."""
+    made = 0
+    for prompt_id, own, foreign in queries.material_for_checks(session, project.id, count):
+        first = _draw.choice(list(Side))
+        answers = (own, foreign) if first is Side.A else (foreign, own)
+        pair = Pair(
+            project_id=project.id,
+            prompt_id=prompt_id,
+            response_a_id=answers[0],
+            response_b_id=answers[1],
+            purpose=Purpose.CHECK,
+            expected=first,
+            priority=CHECK_PRIORITY,
+            overlap_target=CHECK_SLOTS,
+            slots_left=CHECK_SLOTS,
+        )
+        session.add(pair)
+        made += 1
+    session.flush()
+    if not made:
+        raise Conflict("There are not enough finished answers to make attention checks of. Sample some pairs first.")
+    audit.record(session, actor, "checks.added", project_id=project.id, count=made)
+    return made
+
+
+def get(session: Session, project: Project, pair_id: int) -> Pair:
+    """The pair, or NotFound."""
+    pair = queries.get(session, project.id, pair_id)
+    if pair is None:
+        raise NotFound("This pair does not exist.")
+    return pair

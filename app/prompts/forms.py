@@ -1,0 +1,41 @@
+"""What a client may send about prompts."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.models import PromptSource, PromptStatus, Split
+from app.prompts.reading import Layout
+
+T = TypeVar("T")
+Chosen = Annotated[T | None, BeforeValidator(lambda value: value or None)]
+"""A filter from a page's form, where an empty choice means any."""
+
+
+class ImportForm(BaseModel):
+    """An import from the page; the file, where there is one, comes beside it."""
+
+    text: str = ""
+    layout: Layout = "auto"
+    accept_bad: bool = False
+    action: Literal["preview", "import"] = "import"
+
+
+class ImportBody(BaseModel):
+    """An import through the API: entries as in a JSONL file, each a text, a list of messages, or an object."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompts: list[Any] = Field(min_length=1)
+    accept_bad: bool = Field(False, description="Import the good ones though some are refused")
+    dry_run: bool = Field(False, description="Only count")
+
+
+class PromptFilter(BaseModel):
+    """Which prompts to list."""
+
+    status: Chosen[PromptStatus] = None
+    split: Chosen[Split] = None
+    source: Chosen[PromptSource] = None
+    contains: str = Field("", max_length=200)
+    before: int | None = Field(None, ge=1, le=2**63 - 1)
