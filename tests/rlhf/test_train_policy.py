@@ -1,8 +1,9 @@
 """PPO from the command line to the finished folder: it learns, resumes to the bit, stops, refuses, and spreads."""
 
 import json
+import multiprocessing
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
-from rlhf.config import InputError, RunFailed
+from rlhf.config import InputError, RunFailed, run_cli
 from rlhf.policy_settings import PolicyConfig
 from rlhf.train_policy import main, split_prompts, train_policy
 from rlhf.types import Prompt, user_message
@@ -48,29 +49,37 @@ def metrics(output: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
+def smooth(row: dict[str, Any]) -> dict[str, Any]:
+    """Without the clip fractions: they count, so a rounding error may move them by a whole token."""
+    return {name: value for name, value in row.items() if "clipfrac" not in name}
+
+
 def command(folders: dict[str, str], output: Path, *more: str) -> list[str]:
     settings = {**folders, "output": output, **SMALL}
-    flags = [f"--{name}={value}" for name, value in settings.items()]
-    return ["-m", "rlhf.train_policy", *flags, *more]
+    return [*(f"--{name}={value}" for name, value in settings.items()), *more]
 
 
-def start(arguments: list[str], *launcher: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, *launcher, *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def in_child(arguments: list[str], **environment: str) -> Any:
+    """The command in a process of its own, forked, so that it need not import torch again."""
+
+    def run() -> None:
+        os.environ.update(environment)
+        sys.argv = ["train_policy", *arguments]
+        run_cli(main)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    return process
 
 
-def wait_for_lines(process: subprocess.Popen[str], output: Path, count: int) -> None:
+def wait_for_lines(process: Any, output: Path, count: int) -> None:
+    """Until metrics.jsonl has so many lines; ``process`` has to be running meanwhile."""
     deadline = time.monotonic() + 120
     path = output / "metrics.jsonl"
     while not path.exists() or path.read_text().count("\n") < count:
-        assert process.poll() is None, process.communicate()[1]
+        assert process.is_alive(), "the training ended too early"
         assert time.monotonic() < deadline
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
 # ---- learning ------------------------------------------------------------------------------------------------------
@@ -118,7 +127,7 @@ def test_how_a_minibatch_is_cut_changes_nothing(folders: dict[str, str], tmp_pat
     train_policy(config(folders, tmp_path / "whole", total_episodes=32, token_budget=10_000))
     train_policy(config(folders, tmp_path / "cut", total_episodes=32, token_budget=1))
     for whole, cut in zip(metrics(tmp_path / "whole"), metrics(tmp_path / "cut"), strict=True):
-        assert whole == pytest.approx(cut, rel=2e-3, abs=1e-4)
+        assert smooth(whole) == pytest.approx(smooth(cut), abs=1e-4, rel=1e-4)
 
 
 def test_a_small_kl_budget_ends_the_run_and_keeps_what_was_inside(folders: dict[str, str], tmp_path: Path) -> None:
@@ -137,41 +146,44 @@ def test_an_update_ends_early_when_the_policy_moves_too_far(folders: dict[str, s
 
 
 def test_killed_and_resumed_equals_never_killed(folders: dict[str, str], tmp_path: Path) -> None:
-    whole = start(command(folders, tmp_path / "whole"))
-    killed = start(command(folders, tmp_path / "killed"))
+    killed = in_child(command(folders, tmp_path / "killed", "--total_episodes=160"))
     wait_for_lines(killed, tmp_path / "killed", 4)  # update 3: one after the last checkpoint
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    killed.kill()
+    killed.join()
     assert not (tmp_path / "killed" / "model").exists()
-    assert whole.communicate()[0], "the run never killed says its summary"
-    resumed = start(command(folders, tmp_path / "killed", "--resume"))
-    out, err = resumed.communicate()
-    assert resumed.returncode == 0, err
+    with pytest.raises(InputError, match="--beta changed since"):
+        train_policy(config(folders, tmp_path / "killed", total_episodes=160, resume=True, beta=0.3))
+    resumed = train_policy(config(folders, tmp_path / "killed", total_episodes=160, resume=True))
+    whole = train_policy(config(folders, tmp_path / "whole", total_episodes=160))
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
     first = AutoModelForCausalLM.from_pretrained(tmp_path / "whole" / "model").state_dict()
     second = AutoModelForCausalLM.from_pretrained(tmp_path / "killed" / "model").state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert json.loads(out.splitlines()[-1])["updates"] == 4
+    assert resumed["reward_after"] == whole["reward_after"]
+    assert resumed["updates"] == 10
 
 
-def test_sigterm_leaves_a_checkpoint_and_exit_code_75(folders: dict[str, str], tmp_path: Path) -> None:
-    process = start(command(folders, tmp_path / "run", "--total_episodes=100000"))
+def test_sigterm_leaves_a_checkpoint_and_exit_code_75(
+    folders: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = in_child(command(folders, tmp_path / "run", "--total_episodes=100000"))
     wait_for_lines(process, tmp_path / "run", 3)
     process.terminate()
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 75, err
-    assert err.splitlines()[-1].startswith("error: ")
+    process.join(60)
+    assert process.exitcode == 75
+    assert capfd.readouterr().err.splitlines()[-1].startswith("error: stopped after update")
     last = metrics(tmp_path / "run")[-1]["step"]
     assert (tmp_path / "run" / f"checkpoint-{last}").is_dir()
 
 
-def test_resume_refuses_other_settings(folders: dict[str, str], tmp_path: Path) -> None:
-    process = start(command(folders, tmp_path / "run"))
-    wait_for_lines(process, tmp_path / "run", 2)
-    process.kill()
-    process.communicate()
-    with pytest.raises(InputError, match="--beta changed since"):
-        train_policy(config(folders, tmp_path / "run", resume=True, beta=0.3))
+def test_the_command_ends_with_its_summary(folders: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rlhf.train_policy", *command(folders, tmp_path / "run", "--total_episodes=16")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1])["updates"] == 1
 
 
 def test_resume_of_a_finished_run_only_repeats_its_summary(
@@ -239,11 +251,15 @@ def test_holdout_depends_on_the_text_alone() -> None:
 
 
 def test_two_processes_give_the_losses_of_one(folders: dict[str, str], tmp_path: Path) -> None:
-    train_policy(config(folders, tmp_path / "one", total_episodes=32))
     arguments = command(folders, tmp_path / "two", "--total_episodes=32", "--device=cpu")
-    launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
-    process = start(arguments, *launcher, "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0")
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    both = [in_child(arguments, RANK=rank, LOCAL_RANK=rank, **shared) for rank in ("0", "1")]
+    for process in both:
+        process.join(120)
+        assert process.exitcode == 0
+    train_policy(config(folders, tmp_path / "one", total_episodes=32))
     for one, two in zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True):
-        assert one == pytest.approx(two, abs=1e-4, rel=1e-3)
+        assert smooth(one) == pytest.approx(smooth(two), abs=1e-4, rel=1e-4)
