@@ -1,0 +1,40 @@
+"""What a client may send about a chat."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_CHARACTERS = 16_000
+
+
+class MessageForm(BaseModel):
+    """A message; its length is checked by the service, which has a sentence for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content: str = ""
+    consent: bool = Field(False, description="Of a new conversation: may its prompts come back as training prompts")
+
+
+class ConsentForm(BaseModel):
+    """May this conversation's prompts come back as training prompts?"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    consent: bool = False
+
+
+class ThumbForm(BaseModel):
+    """What the reader thinks of an answer; `none` takes a thumb back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    thumb: Literal["up", "down", "none"]
+
+
+class ChoiceForm(BaseModel):
+    """Which of two answers to the same message is better."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    choice: Literal["first", "second", "tie"]

@@ -1,0 +1,108 @@
+"""The client of an OpenAI-compatible server: Hone's own (`python -m workers.serving`), or another that took its place.
+
+Knows the wire format and turns what can go wrong into sentences for the reader. Knows no conversation and no database.
+"""
+
+import json
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from functools import lru_cache
+from ssl import SSLContext
+from typing import Any
+
+import httpx
+
+from app.settings import get_settings
+from app.web.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT = httpx.Timeout(connect=3.0, read=300.0, write=10.0, pool=5.0)  # reading includes loading the model
+_AWAY = "The model server is starting or not running. Try again in a moment."
+
+
+class TooLong(Exception):
+    """The conversation does not fit into the model's context."""
+
+
+@dataclass(frozen=True)
+class End:
+    """The answer is complete; `reason` is stop or length."""
+
+    reason: str
+
+
+@lru_cache
+def _tls() -> SSLContext:
+    return httpx.create_ssl_context()  # 20 ms of reading certificates, once
+
+
+async def answer(model: str, messages: list[dict[str, str]], settings: dict[str, Any]) -> AsyncGenerator[str | End]:
+    """Pieces of the answer as they come, then its End. Raises Unavailable with a sentence, or TooLong.
+
+    Leaving the iteration closes the connection, which frees the server's place at once.
+    """
+    body = {"model": model, "messages": messages, "stream": True, **settings}
+    url = f"{get_settings().inference_base_url}/chat/completions"
+    try:
+        async with (
+            httpx.AsyncClient(timeout=_TIMEOUT, verify=_tls()) as client,
+            client.stream("POST", url, json=body, headers={"Accept": "text/event-stream"}) as response,
+        ):
+            if not response.is_success:
+                await response.aread()
+                raise _refusal(response)
+            async for piece in _pieces(response):
+                yield piece
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise Unavailable(_AWAY) from None
+    except httpx.TimeoutException:
+        raise Unavailable("The model server took too long to answer. Try again in a moment.") from None
+    except httpx.HTTPError as error:
+        log.warning("the connection to the model server broke off: %r", error)
+        raise Unavailable("The connection to the model server broke off. Try again in a moment.") from None
+
+
+async def _pieces(response: httpx.Response) -> AsyncGenerator[str | End]:
+    async for line in response.aiter_lines():
+        if not line.startswith("data:"):
+            continue
+        data = line[5:].strip()
+        if data == "[DONE]":
+            return
+        try:
+            chunk = json.loads(data)
+        except ValueError:
+            log.warning("the model server sent an event that is not JSON: %.200r", data)
+            raise Unavailable("The model server answers in a form that Hone cannot read.") from None
+        if error := chunk.get("error"):
+            raise Unavailable(_sentence(error))
+        for choice in chunk.get("choices", [])[:1]:
+            if text := (choice.get("delta") or {}).get("content"):
+                yield text
+            if reason := choice.get("finish_reason"):
+                yield End("length" if reason == "length" else "stop")
+
+
+def _refusal(response: httpx.Response) -> Exception:
+    try:
+        error = response.json().get("error") or response.json()
+    except (ValueError, AttributeError):
+        error = {}
+    message = _sentence(error)
+    if response.status_code == 400 and (
+        error.get("code") == "context_length_exceeded" or "context length" in message.lower()
+    ):
+        return TooLong(message)
+    if response.status_code in (429, 503):
+        return Unavailable("All places of the model server are taken. Try again in a few seconds.")
+    if response.status_code == 404:
+        return Unavailable("The model server does not have this model. A manager can see why on the policies page.")
+    log.warning("the model server answered %d: %.500s", response.status_code, message)
+    return Unavailable(f"The model server could not answer: {message}")
+
+
+def _sentence(error: Any) -> str:
+    message = error.get("message") if isinstance(error, dict) else error
+    return str(message or "it gave no reason.")[:500]

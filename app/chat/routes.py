@@ -1,0 +1,201 @@
+"""Chat's pages. A message is answered in a stream where the page asks for one, else with the page once it is whole."""
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from app.chat import queries, service, views
+from app.chat.forms import MAX_CHARACTERS, ChoiceForm, ConsentForm, MessageForm, ThumbForm
+from app.chat.service import Job
+from app.chat.writing import AwaitedAnswer, StreamedAnswer
+from app.models import Conversation, Preference, Thumb
+from app.policies.service import in_use
+from app.projects.dependencies import Access, Annotator
+from app.web import csrf, rate_limits
+from app.web.dependencies import Db, RowId, Submitted
+from app.web.errors import Refused
+from app.web.forms import parse
+from app.web.pages import page
+from app.web.problems import wants_json
+from app.web.render import is_htmx, redirect, render
+
+router = APIRouter(prefix="/projects/{project_id}/chat")
+MESSAGES = "30/minute"
+
+
+@router.get("")
+def new(request: Request, access: Annotator, session: Db, before: int | None = None) -> HTMLResponse:
+    """My conversations, and an empty one to begin with."""
+    return _page(request, access, session, None, before=before)
+
+
+@router.get("/{conversation_id}")
+def show(
+    request: Request, access: Annotator, session: Db, conversation_id: RowId, before: int | None = None
+) -> Response:
+    """One of my conversations."""
+    conversation = service.get(session, access.project, access.user, conversation_id)
+    if is_htmx(request):
+        return views.partial(request, session, conversation)
+    return _page(request, access, session, conversation, before=before)
+
+
+@router.post("")
+def begin(request: Request, access: Annotator, session: Db, submitted: Submitted) -> Response:
+    """Start a conversation with a first message."""
+    form = parse(MessageForm, submitted)
+    try:
+        rate_limits.hit(MESSAGES, "chat", str(access.user.id))
+        job = service.begin(session, access.project, access.user, form.content, form.consent)
+    except Refused as error:
+        return _again(request, access, session, None, form, error)
+    return _answered(request, access, session, job)
+
+
+@router.post("/{conversation_id}/messages")
+def send(request: Request, access: Annotator, session: Db, conversation_id: RowId, submitted: Submitted) -> Response:
+    """Say something more."""
+    conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
+    form = parse(MessageForm, submitted)
+    try:
+        rate_limits.hit(MESSAGES, "chat", str(access.user.id))
+        job = service.send(session, access.project, access.user, conversation, form.content)
+    except Refused as error:
+        return _again(request, access, session, conversation, form, error)
+    return _answered(request, access, session, job)
+
+
+@router.post("/{conversation_id}/turns/{turn_id}/regenerate")
+def regenerate(request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId) -> Response:
+    """Write the last answer again; where it was whole, the two are offered for comparison."""
+    conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
+    rate_limits.hit(MESSAGES, "chat", str(access.user.id))
+    job = service.regenerate(session, access.project, conversation, turn_id)
+    return _answered(request, access, session, job)
+
+
+@router.post("/{conversation_id}/turns/{turn_id}/stop")
+def stop(request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId) -> Response:
+    """That is enough; what there is stays."""
+    conversation = service.get(session, access.project, access.user, conversation_id)
+    service.stop(session, conversation, turn_id)
+    return _changed(request, session, conversation)
+
+
+@router.post("/{conversation_id}/turns/{turn_id}/thumb")
+def rate(
+    request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId, submitted: Submitted
+) -> Response:
+    """A thumb up or down, or none."""
+    conversation = service.get(session, access.project, access.user, conversation_id)
+    thumb = parse(ThumbForm, submitted).thumb
+    service.rate(session, conversation, turn_id, None if thumb == "none" else Thumb(thumb))
+    return _changed(request, session, conversation)
+
+
+@router.post("/{conversation_id}/turns/{turn_id}/choose")
+def choose(
+    request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId, submitted: Submitted
+) -> Response:
+    """Which of two answers is better; the conversation goes on from it."""
+    conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
+    service.choose(session, conversation, turn_id, Preference(parse(ChoiceForm, submitted).choice))
+    return _changed(request, session, conversation)
+
+
+@router.post("/{conversation_id}/consent")
+def consent(access: Annotator, session: Db, conversation_id: RowId, submitted: Submitted) -> Response:
+    """Allow or forbid that this conversation's prompts come back as training prompts."""
+    conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
+    allowed = parse(ConsentForm, submitted).consent
+    service.set_consent(session, access.project, access.user, conversation, allowed)
+    says = (
+        "From now on, your prompts here wait for a manager, who may admit them as training prompts."
+        if allowed
+        else "Your prompts here stay here. Those that no manager had admitted yet were deleted from the inbox."
+    )
+    return redirect(_url(access, conversation), says)
+
+
+@router.post("/{conversation_id}/delete")
+def delete(access: Annotator, session: Db, conversation_id: RowId) -> Response:
+    """Delete the conversation for good."""
+    conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
+    service.delete(session, access.project, access.user, conversation)
+    return redirect(f"/projects/{access.project.id}/chat", "The conversation was deleted.")
+
+
+def _url(access: Access, conversation: Conversation) -> str:
+    return f"/projects/{access.project.id}/chat/{conversation.id}"
+
+
+def _page(
+    request: Request,
+    access: Access,
+    session: Db,
+    conversation: Conversation | None,
+    *,
+    before: int | None = None,
+    status: int = 200,
+    typed: str = "",
+    wants_consent: bool = False,
+    error: str | None = None,
+) -> HTMLResponse:
+    shown: dict[str, Any] = {} if conversation is None else views.thread(session, conversation)
+    return render(
+        request,
+        "chat/page.html",
+        status=status,
+        current=conversation,
+        conversations=page(session, queries.conversations(access.project.id, access.user.id), Conversation.id, before),
+        policy=in_use(access.project),
+        most=MAX_CHARACTERS,
+        typed=typed,
+        wants_consent=wants_consent,
+        error=error,
+        live=False,
+        **shown,
+    )
+
+
+def _again(
+    request: Request, access: Access, session: Db, conversation: Conversation | None, form: MessageForm, error: Refused
+) -> Response:
+    """The page with what was typed, so that nothing is lost; scripts get the refusal itself."""
+    if wants_json(request):
+        raise error
+    session.rollback()
+    return _page(
+        request,
+        access,
+        session,
+        conversation,
+        status=error.status,
+        typed=form.content,
+        wants_consent=form.consent,
+        error=error.message,
+    )
+
+
+def _answered(request: Request, access: Access, session: Db, job: Job) -> Response:
+    url = f"/projects/{job.project_id}/chat/{job.conversation_id}"
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        return AwaitedAnswer(job, lambda: redirect(f"{url}#latest"))
+    conversation = service.get(session, access.project, access.user, job.conversation_id)
+    token = csrf.token_for(request)
+    first = {
+        "url": url,
+        "title": conversation.title,
+        "thread": views.thread_html(session, conversation, token, live=True),
+    }
+    return StreamedAnswer(job, json.dumps(first), lambda: views.thread_html_later(job.conversation_id, token))
+
+
+def _changed(request: Request, session: Db, conversation: Conversation) -> Response:
+    """The thread for htmx, else back to the page."""
+    session.flush()
+    if is_htmx(request):
+        return views.partial(request, session, conversation)
+    return redirect(f"/projects/{conversation.project_id}/chat/{conversation.id}#latest")
