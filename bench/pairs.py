@@ -1,0 +1,39 @@
+"""Two contenders run in turn on the same work, and the one line of JSON that says how they compare."""
+
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def in_turn(ours: Callable[[int], float], peer: Callable[[int], float], runs: int) -> dict[str, Any]:
+    """Call both with 0 … runs-1; each returns its rate (more is better). Who goes first alternates from run to run.
+
+    The ratios are of neighbours in time, so a machine that slows down slows both.
+    """
+    rates: dict[str, list[float]] = {"ours": [], "peer": []}
+    for run in range(runs):
+        contenders = [("ours", ours), ("peer", peer)]
+        for name, contender in contenders if run % 2 == 0 else reversed(contenders):
+            rates[name].append(contender(run))
+        ratio = rates["ours"][-1] / rates["peer"][-1]
+        say(f"run {run + 1} of {runs}: ours {rates['ours'][-1]:.3f}, peer {rates['peer'][-1]:.3f}, ratio {ratio:.3f}")
+    ratios = [one / other for one, other in zip(rates["ours"], rates["peer"], strict=True)]
+    return {
+        "ratio_median": round(statistics.median(ratios), 3),
+        "ratio_min": round(min(ratios), 3),
+        "ours": round(statistics.median(rates["ours"]), 4),
+        "peer": round(statistics.median(rates["peer"]), 4),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+    }
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr; stdout has the result alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def report(result: dict[str, Any]) -> None:
+    """The result as the last line."""
+    print(json.dumps(result), flush=True)
