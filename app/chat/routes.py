@@ -48,7 +48,8 @@ def begin(request: Request, access: Annotator, session: Db, submitted: Submitted
     form = parse(MessageForm, submitted)
     try:
         rate_limits.hit(MESSAGES, "chat", str(access.user.id))
-        job = service.begin(session, access.project, access.user, form.content, form.consent)
+        with session.begin_nested():
+            job = service.begin(session, access.project, access.user, form.content, form.consent)
     except Refused as error:
         return _again(request, access, session, None, form, error)
     return _answered(request, access, session, job)
@@ -61,7 +62,8 @@ def send(request: Request, access: Annotator, session: Db, conversation_id: RowI
     form = parse(MessageForm, submitted)
     try:
         rate_limits.hit(MESSAGES, "chat", str(access.user.id))
-        job = service.send(session, access.project, access.user, conversation, form.content)
+        with session.begin_nested():
+            job = service.send(session, access.project, access.user, conversation, form.content)
     except Refused as error:
         return _again(request, access, session, conversation, form, error)
     return _answered(request, access, session, job)
@@ -166,7 +168,6 @@ def _again(
     """The page with what was typed, so that nothing is lost; scripts get the refusal itself."""
     if wants_json(request):
         raise error
-    session.rollback()
     return _page(
         request,
         access,
