@@ -80,6 +80,14 @@ for (const extra of document.querySelectorAll("template[data-shortcuts]"))
   helpDialog()?.querySelector("dl").prepend(extra.content.cloneNode(true));
 
 document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+// The session changed since the page was loaded (signed in again elsewhere): the refusal brings a fresh token.
+document.addEventListener("htmx:after:request", (event) => {
+  const fresh = event.detail.ctx?.response?.headers?.get?.("X-CSRF-Fresh");
+  if (!fresh) return;
+  document.body.setAttribute("hx-headers:inherited", JSON.stringify({ "X-CSRF-Token": fresh }));
+  for (const field of document.querySelectorAll('input[name="csrf_token"]')) field.value = fresh;
+});
+
 document.addEventListener("htmx:after:swap", () => localTimes(document));
 document.querySelector("[data-autofocus]")?.focus();
 localTimes(document);

@@ -30,7 +30,7 @@ def user_of_api_token(session: Session, token_hash: str) -> User | None:
     ).first()
     if row is None:
         return None
-    user, token_id = row.tuple()
+    user, token_id = row
     session.execute(
         update(ApiToken)
         .where(

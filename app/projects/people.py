@@ -82,7 +82,7 @@ def change_role(session: Session, project: Project, actor: User, user_id: int, r
         if member.role is Role.MANAGER:
             _keep_a_manager(session, project, user_id)
         member.role = role
-        record(session, actor, "member.role_changed", project_id=project.id, user=user_id, role=role.value)
+        _record(session, actor, "member.role_changed", member, role=role.value)
     return member
 
 
@@ -91,7 +91,7 @@ def pause(session: Session, project: Project, actor: User | None, user_id: int, 
     member = member_of(session, project, user_id)
     if member.paused_at is None:
         member.paused_at, member.pause_reason = datetime.now(UTC), reason or None
-        record(session, actor, "member.paused", project_id=project.id, user=user_id, reason=reason)
+        _record(session, actor, "member.paused", member, reason=reason)
     return member
 
 
@@ -100,7 +100,7 @@ def resume(session: Session, project: Project, actor: User, user_id: int) -> Mem
     member = member_of(session, project, user_id)
     if member.paused_at is not None:
         member.paused_at, member.pause_reason = None, None
-        record(session, actor, "member.resumed", project_id=project.id, user=user_id)
+        _record(session, actor, "member.resumed", member)
     return member
 
 
@@ -110,8 +110,12 @@ def remove(session: Session, project: Project, actor: User, user_id: int) -> Mem
     if member.role is Role.MANAGER:
         _keep_a_manager(session, project, user_id)
     member.removed_at = datetime.now(UTC)
-    record(session, actor, "member.removed", project_id=project.id, user=user_id)
+    _record(session, actor, "member.removed", member)
     return member
+
+
+def _record(session: Session, actor: User | None, action: str, member: Member, **details: str) -> None:
+    record(session, actor, action, project_id=member.project_id, subject=member.user, name=member.user.name, **details)
 
 
 def _keep_a_manager(session: Session, project: Project, user_id: int) -> None:

@@ -13,7 +13,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.settings import Settings, get_settings
-from app.web.problems import broken
+from app.web.errors import TooLarge
+from app.web.problems import broken, refused
 
 log = logging.getLogger("app.access")
 
@@ -30,6 +31,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+_TOO_LARGE = "More was sent than is taken at once. Split it into smaller parts."
 _SECRET_PATHS = re.compile(r"^/(sign-in|invitations)/[^/]+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -49,13 +51,18 @@ class Frame:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        status = 0
+        status, too_large = 0, False
 
         async def framed_send(message: Message) -> None:
-            nonlocal status
+            nonlocal status, too_large
+            if message["type"] == "http.response.start":
+                answer = MutableHeaders(scope=message)
+                # The body limit of the framework answers for itself, in bare text: ours follows instead.
+                too_large = not status and message["status"] == 413 and "text/plain" in answer.get("content-type", "")
+            if too_large:
+                return
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answer = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     answer.setdefault(name, value)
                 answer["X-Request-ID"] = request_id
@@ -69,6 +76,9 @@ class Frame:
                 await PlainTextResponse(text, 400)(scope, receive, framed_send)
             else:
                 await self.app(scope, receive, framed_send)
+            if too_large:
+                too_large = False
+                await refused(Request(scope), TooLarge(_TOO_LARGE))(scope, receive, framed_send)
         except Exception as error:
             if status:  # part of the answer has left already: all that remains is to break it off
                 log.exception("the answer broke off (%s)", request_id)

@@ -22,7 +22,6 @@ _HTTP: dict[int, tuple[str, str]] = {
     400: ("Not understood", "The request could not be read."),
     404: (errors.NotFound.title, "This page does not exist, or you have no access to it."),
     405: ("Not possible here", "This address does not take that kind of request."),
-    413: (errors.TooLarge.title, "More was sent than is taken at once. Split it into smaller parts."),
 }
 _BROKEN = "Something broke on our side. It has been logged; nothing you sent was carried out in part."
 _DATABASE_AWAY = "The database does not answer right now. Nothing was changed; please try again in a moment."

@@ -1,0 +1,52 @@
+"""The house's own rules: who imports whom, what is loaded, and that every route says who may call it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+
+from app.web import guard
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_web_application_loads_no_torch():
+    code = "import app.main, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_importing_the_application_leaves_the_disk_alone(tmp_path):
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import app.main"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env={"PATH": "/usr/bin:/bin"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_import_contracts():
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_route_that_declares_nobody_stops_the_application():
+    app, router = FastAPI(), APIRouter()
+    router.add_api_route("/declared", lambda: None, dependencies=[Depends(guard.public)])
+    app.include_router(router)
+    guard.refuse_open_routes(app)
+    router.add_api_route("/open", lambda: None, methods=["POST"])
+    with pytest.raises(RuntimeError, match="POST /open"):
+        guard.refuse_open_routes(app)
+
+
+def test_every_route_is_guarded_and_project_routes_by_their_members():
+    from app.main import app
+
+    found = guard.access_by_route(app)
+    assert len(found) > 50
+    for (method, path), access in found.items():
+        assert access, f"{method} {path}"
+        if "{project_id}" in path:
+            assert access & {"annotator", "manager"}, f"{method} {path} asks for no membership"
+        if method != "GET" and path.startswith("/api/"):
+            assert access - {"public"}, f"{method} {path} is open to everybody"
