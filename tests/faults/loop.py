@@ -57,10 +57,10 @@ def label_everything(platform: Platform, project_id: int) -> int:
     return count
 
 
-def current_labels(platform: Platform, project_id: int) -> list[int]:
-    """The numbers of the labels that count."""
+def leases_of_labels(platform: Platform, project_id: int) -> list[int]:
+    """The assignments that the labels which count were given under, one entry a label."""
     with platform.session() as session:
-        query = select(Label.id).where(Label.project_id == project_id, Label.superseded_at.is_(None))
+        query = select(Label.assignment_id).where(Label.project_id == project_id, Label.superseded_at.is_(None))
         return sorted(session.scalars(query))
 
 

@@ -1,22 +1,24 @@
 """kill -9 of everything in the middle of a reward training and of PPO, and what must be there afterwards."""
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from app.models import Model, Pair, Project, Run, RunState, User
+from app.accounts import service as accounts
+from app.models import Model, Project, Run, RunState, User
 from app.policies import service as policies
 from app.policies.forms import PolicyForm
 from app.rewards import service as rewards
 from app.rewards.forms import RewardForm
 from app.runs import service as runs
+from tests import factories
 from tests.faults import loop
+from tests.faults.annotators import Annotator
 from tests.faults.platform import Platform
 
 pytestmark = pytest.mark.xdist_group("platform")
@@ -35,7 +37,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def project_id(platform: Platform) -> int:
     project_id = loop.make_project(platform)
     loop.wait_for_pairs(platform, project_id)
-    loop.label_everything(platform, project_id)
     return project_id
 
 
@@ -61,12 +62,10 @@ def _kill_at_a_checkpoint(platform: Platform, run_id: int) -> list[dict[str, Any
     return [row for row in _metrics(platform, run_id) if row["step"] <= step]
 
 
-def _goes_on(platform: Platform, run_id: int, before: list[dict[str, Any]], metric: str) -> Run:
-    """The run ends well after a start, went on from its checkpoint, and tells every step once."""
-    platform.start()
+def _ends_whole(platform: Platform, run_id: int, before: list[dict[str, Any]], metric: str) -> Run:
+    """The run ends well, went on from its checkpoint, and tells every step once."""
     run = loop.wait_for_end(platform, run_id)
     assert (run.state, run.error) == (RunState.SUCCEEDED, None)
-    assert run.attempt == 2
     after = _metrics(platform, run_id)
     assert after[: len(before)] == before, "the run began anew"  # with the seconds at which each step was made
     told = [row["step"] for row in after if metric in row]
@@ -75,38 +74,41 @@ def _goes_on(platform: Platform, run_id: int, before: list[dict[str, Any]], metr
     return run
 
 
+def test_no_answered_label_is_lost_or_doubled_by_a_kill(platform: Platform, project_id: int) -> None:
+    with platform.session() as session:
+        project = session.get_one(Project, project_id)
+        tokens = []
+        for _ in range(2):
+            person = factories.user(session)
+            factories.member(session, project, person)
+            tokens.append(accounts.create_token(session, person, "test")[1])
+    people = [Annotator(f"{platform.url}/projects/{project_id}/label", token) for token in tokens]
+    for person in people:
+        person.thread.start()
+    platform.wait_for(lambda: sum(len(person.answered) for person in people) >= 6, 60)
+    platform.kill_tree()
+    for person in people:
+        person.thread.join(30)
+    platform.start()
+    answered = sorted(lease for person in people for lease in person.answered)
+    unsure = {lease for person in people for lease in person.unsure}
+    kept = loop.leases_of_labels(platform, project_id)
+    assert kept == sorted(set(kept)), "an answer was counted twice"
+    assert set(answered) <= set(kept), "an answer that was received well is lost"
+    assert set(kept) <= set(answered) | unsure
+    for person in people:  # a person sends again what may not have arrived
+        with person.client() as client:
+            for lease in person.unsure:
+                assert person.send(client, lease) == 303
+    kept = loop.leases_of_labels(platform, project_id)
+    assert kept == sorted({*answered, *unsure})
+
+
 def test_a_killed_reward_training_goes_on(platform: Platform, project_id: int) -> None:
-    labels = loop.current_labels(platform, project_id)
+    """First its worker alone is killed, then everything."""
+    loop.label_everything(platform, project_id)
+    labels = loop.leases_of_labels(platform, project_id)
     assert len(labels) >= 20
-    form = RewardForm(num_train_epochs=50, train_batch_size=1, early_stopping_patience=0, heads=2, max_length=128)
-    with platform.session() as session:
-        run_id = rewards.start(session, session.get_one(Project, project_id), session.get_one(User, 1), form).id
-    before = _kill_at_a_checkpoint(platform, run_id)
-    run = _goes_on(platform, run_id, before, "loss")
-    assert loop.current_labels(platform, project_id) == labels
-    assert run.summary is not None
-    with platform.session() as session:
-        model = session.scalar(select(Model).where(Model.run_id == run_id))
-        assert model is not None
-        assert model.artifact == f"models/run-{run_id}"
-    made = platform.folder / "store" / f"models/run-{run_id}"
-    assert {path.suffix for path in made.iterdir()} & {".safetensors"}
-    assert _checkpoints(platform, run_id) == []
-
-
-def test_a_killed_ppo_run_goes_on(platform: Platform, project_id: int) -> None:
-    form = PolicyForm(
-        total_episodes=240, batch_size=4, max_new_tokens=8, eval_steps=4, eval_size=4, kl_budget=1000, num_ppo_epochs=1
-    )
-    with platform.session() as session:
-        run_id = policies.start(session, session.get_one(Project, project_id), session.get_one(User, 1), form).id
-    before = _kill_at_a_checkpoint(platform, run_id)
-    run = _goes_on(platform, run_id, before, "objective/kl")
-    assert run.summary is not None
-    assert run.summary["updates"] == 60
-
-
-def test_a_killed_worker_alone_loses_nothing_and_its_trainer_dies_with_it(platform: Platform, project_id: int) -> None:
     form = RewardForm(num_train_epochs=50, train_batch_size=1, early_stopping_patience=0, heads=2, max_length=128)
     with platform.session() as session:
         run_id = rewards.start(session, session.get_one(Project, project_id), session.get_one(User, 1), form).id
@@ -114,55 +116,64 @@ def test_a_killed_worker_alone_loses_nothing_and_its_trainer_dies_with_it(platfo
     trainer = next(each for each in platform.tree() if "rlhf.train_reward" in each.cmdline())
     worker = trainer.parent()
     assert worker is not None
-    worker.send_signal(signal.SIGKILL)
+    worker.kill()
     psutil.wait_procs([trainer, worker], timeout=10)
-    assert not trainer.is_running()
+    assert not trainer.is_running(), "a trainer outlived its worker"
+    platform.wait_for(lambda: loop.run_of(platform, run_id).attempt == 2, 60)
+
+    before = _kill_at_a_checkpoint(platform, run_id)
+    platform.start()
+    run = _ends_whole(platform, run_id, before, "loss")
+    assert run.attempt == 3
+    assert loop.leases_of_labels(platform, project_id) == labels
+    with platform.session() as session:
+        model = session.scalar(select(Model).where(Model.run_id == run_id))
+        assert model is not None
+        assert model.artifact == f"models/run-{run_id}"
+    made = platform.folder / "store" / f"models/run-{run_id}"
+    assert ".safetensors" in {path.suffix for path in made.iterdir()}
+    assert _checkpoints(platform, run_id) == []
+
+
+def test_a_ppo_run_that_is_cancelled_resumed_stopped_and_killed_ends(platform: Platform, project_id: int) -> None:
+    form = PolicyForm(
+        total_episodes=240, batch_size=4, max_new_tokens=8, eval_steps=10, eval_size=4, kl_budget=1000, num_ppo_epochs=1
+    )
+    with platform.session() as session:
+        run_id = policies.start(session, session.get_one(Project, project_id), session.get_one(User, 1), form).id
+    loop.wait_for_step(platform, run_id, 2)
+    with platform.session() as session:
+        runs.request_cancel(session, session.get_one(Run, run_id), None)
     run = loop.wait_for_end(platform, run_id)
-    assert (run.state, run.attempt) == (RunState.SUCCEEDED, 2)
+    assert run.state is RunState.CANCELLED
+    assert _checkpoints(platform, run_id), "a cancelled run keeps no checkpoint"
+    before = _metrics(platform, run_id)
+
+    with platform.session() as session:
+        runs.resume(session, session.get_one(Run, run_id), None)
+    loop.wait_for_step(platform, run_id, run.step + 2)
+    assert platform.stop() == []
+    stopped = _metrics(platform, run_id)
+    assert stopped[: len(before)] == before
+    platform.start()
+    assert loop.run_of(platform, run_id).attempt <= 2  # an orderly stop is no failed attempt
+
+    loop.wait_for_step(platform, run_id, stopped[-1]["step"] + 2)
+    before = _kill_at_a_checkpoint(platform, run_id)
+    assert before[: len(stopped)] == stopped
+    platform.start()
+    run = _ends_whole(platform, run_id, before, "objective/kl")
+    assert run.summary is not None
+    assert run.summary["updates"] == 60
 
 
 def test_the_queue_is_derived_from_the_rows(platform: Platform, project_id: int) -> None:
     """Everything in Valkey is deleted while two runs wait; both run all the same."""
     with platform.session() as session:
-        project, admin = session.get_one(Project, project_id), session.get_one(User, 1)
-        pairs = session.scalar(select(func.count()).where(Pair.project_id == project_id))
-        assert pairs
-        model = session.scalars(select(Model).where(Model.kind == "reward").order_by(Model.id.desc())).first()
-        assert model is not None
+        admin = session.get_one(User, 1)
+        model = session.scalars(select(Model).where(Model.kind == "reward", Model.project_id == project_id)).one()
         ids = [rewards.score_text(session, model, "Hello?", f"Answer {n}.", admin).id for n in range(2)]
-        assert project.id == project_id
     platform.empty_queue()
     for run_id in ids:
         run = loop.wait_for_end(platform, run_id, 120)
         assert (run.state, run.error) == (RunState.SUCCEEDED, None)
-
-
-def test_a_cancelled_training_keeps_its_checkpoint_and_resumes(platform: Platform, project_id: int) -> None:
-    form = RewardForm(num_train_epochs=50, train_batch_size=1, early_stopping_patience=0, heads=2, max_length=128)
-    with platform.session() as session:
-        run_id = rewards.start(session, session.get_one(Project, project_id), session.get_one(User, 1), form).id
-    loop.wait_for_step(platform, run_id, 5)
-    with platform.session() as session:
-        runs.request_cancel(session, session.get_one(Run, run_id), None)
-    run = loop.wait_for_end(platform, run_id)
-    assert run.state is RunState.CANCELLED
-    assert _checkpoints(platform, run_id)
-    before = _metrics(platform, run_id)
-    with platform.session() as session:
-        runs.resume(session, session.get_one(Run, run_id), None)
-    run = loop.wait_for_end(platform, run_id)
-    assert run.state is RunState.SUCCEEDED
-    assert _metrics(platform, run_id)[: len(before)] == before
-
-
-def test_an_orderly_stop_gives_the_run_back_and_the_next_start_ends_it(platform: Platform, project_id: int) -> None:
-    form = RewardForm(num_train_epochs=50, train_batch_size=1, early_stopping_patience=0, heads=2, max_length=128)
-    with platform.session() as session:
-        run_id = rewards.start(session, session.get_one(Project, project_id), session.get_one(User, 1), form).id
-    loop.wait_for_step(platform, run_id, 5)
-    assert platform.stop() == []
-    before = _metrics(platform, run_id)
-    platform.start()
-    run = loop.wait_for_end(platform, run_id)
-    assert (run.state, run.attempt) == (RunState.SUCCEEDED, 1)  # a stop is no failed attempt
-    assert _metrics(platform, run_id)[: len(before)] == before
