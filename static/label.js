@@ -178,6 +178,7 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("htmx:after:swap", () => {
   if (!screen()) return;
+  sending = false; // the old form is gone, so its own last event does not come up here
   arrive();
   if (form()) announce("Next pair");
 });

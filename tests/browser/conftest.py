@@ -1,0 +1,155 @@
+"""A real browser at a real server.
+
+`server`    the application under uvicorn on a free port, over this test's own `database`; `server.url`, `server.stop()`,
+            `server.start()` (the same port again).
+`browser`   Debian's Chromium, one for the session.
+`page`      a page in a context of its own; every request to another host, console error and page error fails the test.
+`sign_in`   `sign_in(page, user)`: hold a session's cookie of that person.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from app.models import User
+from tests import factories
+
+AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+
+os.environ.setdefault("HONE_SECRET_KEY", "a key for tests only, of the length that is asked")
+
+
+class Server:
+    """uvicorn in a thread of this process."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve, and return once requests are answered."""
+        from app.main import app
+
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=2)
+        )
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()), daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                httpx.get(f"{self.url}/static/icon.svg", timeout=1)
+                return
+            except httpx.HTTPError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join(10)
+
+
+@pytest.fixture
+def server(database: str) -> Iterator[Server]:
+    """The application over this test's own database."""
+    running = Server()
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium as the system has it."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "Chromium is needed for the browser tests: apt-get install chromium, or set CHROMIUM to its path."
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh profile."""
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as made:
+        made.set_default_timeout(10_000)
+        yield made
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    """What went wrong in the page: console errors, page errors, requests to other hosts. A test that cuts the line
+    on purpose empties it."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: Server, faults: list[str]) -> Iterator[Page]:
+    """A page that may load nothing from elsewhere and must not err."""
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+    opened.on("console", lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None)
+    opened.on(
+        "request",
+        lambda request: None
+        if request.url.startswith((server.url, "data:", "blob:"))
+        else faults.append(f"request to {request.url}"),
+    )
+    yield opened
+    assert faults == []
+
+
+@pytest.fixture
+def sign_in(server: Server) -> Callable[[Page, User], None]:
+    """Give the page's browser a session of this person."""
+    from app.db import task_session
+    from app.web.csrf import SESSION_COOKIE
+    from app.web.signing import digest
+
+    def enter(page: Page, user: User) -> None:
+        token = uuid4().hex
+        with task_session() as session:
+            factories.web_session(
+                session, user, token_hash=digest(token), expires_at=datetime.now(UTC) + timedelta(hours=1)
+            )
+        page.context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": server.url}])
+
+    return enter
+
+
+@pytest.fixture
+def serious_faults() -> Callable[[Page], list[str]]:
+    """What axe-core finds serious or critical on the page as it stands (WCAG 2.2 AA)."""
+
+    def look(page: Page) -> list[str]:
+        page.evaluate(AXE.read_text() + "; null")
+        found = page.evaluate(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+        )
+        return [
+            f"{rule['id']} ({rule['impact']}): {node['html'][:200]}"
+            for rule in found["violations"]
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+
+    return look
