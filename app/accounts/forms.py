@@ -20,8 +20,8 @@ def _line(value: str) -> str:
     return value
 
 
-Line = Annotated[str, AfterValidator(_line)]
-Name = Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+ONE_LINE = AfterValidator(_line)
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), ONE_LINE]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_email)]
 Password = Annotated[str, Field(max_length=1000, repr=False)]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from app.accounts.forms import Line, Name
+from app.accounts.forms import ONE_LINE, Name
 from app.models import Role
 
 LONGEST_GUIDELINES = 50_000
@@ -14,9 +14,9 @@ def _distinct(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-Reason = Annotated[Line, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), ONE_LINE]
 Guidelines = Annotated[str, StringConstraints(max_length=LONGEST_GUIDELINES)]
-Source = Annotated[Line, StringConstraints(strip_whitespace=True, max_length=500)]
+Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), ONE_LINE]
 
 
 class AnswerSettings(BaseModel):
@@ -116,7 +116,7 @@ class InvitationForm(BaseModel):
     """An invitation to one person."""
 
     role: Role = Role.ANNOTATOR
-    note: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), ONE_LINE] = ""
 
 
 class RoleForm(BaseModel):
@@ -128,4 +128,4 @@ class RoleForm(BaseModel):
 class PauseForm(BaseModel):
     """Why a member gets no pairs for now."""
 
-    reason: Annotated[Line, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), ONE_LINE] = ""

@@ -12,7 +12,6 @@ M = TypeVar("M", bound=BaseModel)
 
 _SENTENCES = {
     "missing": "This is needed.",
-    "string_too_short": "This is too short.",
     "int_parsing": "Please give a whole number.",
     "int_from_float": "Please give a whole number.",
     "float_parsing": "Please give a number.",
@@ -67,14 +66,18 @@ def invalid(error: ValidationError) -> Invalid:
 def sentence(finding: dict[str, Any]) -> str:
     """One pydantic finding in plain words."""
     kind, context = finding["type"], finding.get("ctx", {})
-    if kind in _SENTENCES:
-        return _SENTENCES[kind]
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
         bound = context.get("gt", context.get("ge", context.get("lt", context.get("le"))))
         word = {"greater_than": "more than", "greater_than_equal": "at least"}.get(kind)
         return f"This must be {word or ('less than' if kind == 'less_than' else 'at most')} {bound}."
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
     if kind == "string_too_long":
         return f"This may be at most {context['max_length']} characters long."
+    if kind == "string_too_short":
+        if context["min_length"] == 1:
+            return _SENTENCES["missing"]
+        return f"This must be at least {context['min_length']} characters long."
     if kind == "too_long":
         return f"At most {context['max_length']} entries, please."
     if kind == "literal_error":

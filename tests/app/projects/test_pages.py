@@ -1,23 +1,196 @@
-"""Pages of a project: who sees them and what they say."""
+"""Pages of projects: the list, settings, guidelines, creation, audit."""
+
+import re
 
 import pytest
+from sqlalchemy import select
+
+from app.models import AuditEvent, ModelState, Project, Prompt, Role
+from app.projects import service
+from app.projects.forms import AnswerSettings
+from tests import factories
 
 
-@pytest.mark.parametrize("page", ["people", "settings", "audit"])
-def test_manager_pages(as_, cast, page):
+@pytest.mark.parametrize("page", ["people", "settings", "audit", "guidelines", "guidelines/edit"])
+def test_a_managers_pages_name_the_project_and_mark_the_place(as_, cast, page):
     answer = as_("manager").get(f"/projects/{cast.project.id}/{page}")
     assert answer.status_code == 200
+    assert "Ours" in answer.text
+    assert answer.text.count("<h1>") == 1
+    assert 'aria-current="page"' in answer.text
 
 
-def test_list(as_, cast):
-    assert as_("manager").get("/").status_code == 200
-    assert as_("annotator").get("/").status_code == 303
-    r = as_("manager").submit(f"/projects/{cast.project.id}/invitations", role="annotator")
-    assert r.status_code == 201
-    import re
+def test_the_list_shows_what_one_may_enter(as_, cast, session):
+    factories.member(session, cast.project, cast.colleague, Role.ANNOTATOR)
+    shown = as_("colleague").get("/").text
+    assert "Ours" in shown
+    assert "Theirs" in shown
+    assert "Theirs" not in as_("manager").get("/").text
+    assert "as administrator" in as_("admin").get("/").text
+    assert "You are in no project yet" in as_("outsider").get("/").text
 
-    link = re.search(r"http://[^\"]*(/invitations/[^\"]+)", r.text)[1]
-    r = as_("anonymous").get(link)
-    assert r.status_code == 200
-    r = as_("anonymous").submit(link, name="Ada", email="ada@example.org", password="a long password")
-    assert r.status_code == 303, r.text
+
+def test_an_annotator_of_one_project_goes_straight_there(as_, cast):
+    assert as_("annotator").get("/").headers["location"] == f"/projects/{cast.project.id}"
+
+
+def test_archived_projects_leave_the_list(as_, cast):
+    browser = as_("manager")
+    browser.submit(f"/projects/{cast.project.id}/settings/archive")
+    assert "Ours" not in browser.get("/").text.replace("Colleague", "")
+    assert "Ours" in browser.get("/?archived=true").text
+
+
+def test_creating_a_project(as_, session, monkeypatch):
+    page = as_("manager").get("/projects/new").text
+    guidelines = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.S)[1]
+    assert guidelines.startswith("Read the conversation")
+    answer = as_("manager").submit(
+        "/projects/new", name="Poems", guidelines="Rhyme.", base_model="tiny:7", starter_prompts="true"
+    )
+    project = session.scalars(select(Project).where(Project.name == "Poems")).one()
+    assert answer.headers["location"] == f"/projects/{project.id}"
+    assert (project.guidelines, project.base_model.source) == ("Rhyme.", "tiny:7")
+    assert project.base_model.state is ModelState.PREPARING
+    assert len(session.scalars(select(Prompt).where(Prompt.project_id == project.id)).all()) >= 240
+    assert [(m.user.name, m.role) for m in project.members] == [("Manager", Role.MANAGER)]
+
+
+def test_creating_a_project_without_starter_prompts_by_the_api(client, cast, session):
+    body = {"name": "Bare", "base_model": "tiny:8", "starter_prompts": False, "queue": {"overlap": 3}}
+    answer = client.post("/api/v1/projects", json=body, headers=client.bearer(cast.admin))
+    project = session.get_one(Project, answer.json()["id"])
+    assert answer.json()["url"] == f"http://localhost/projects/{project.id}"
+    assert (project.overlap, project.queue_depth) == (3, 50)
+    assert session.scalars(select(Prompt).where(Prompt.project_id == project.id)).all() == []
+
+
+@pytest.mark.parametrize("who", ["annotator", "outsider"])
+def test_only_managers_and_administrators_create_projects(as_, client, cast, session, who):
+    before = len(session.scalars(select(Project)).all())
+    assert as_(who).get("/projects/new").status_code == 403
+    assert as_(who).submit("/projects/new", name="Mine", base_model="tiny:1").status_code == 403
+    answer = client.post("/api/v1/projects", json={"name": "Mine"}, headers=client.bearer(getattr(cast, who)))
+    assert answer.status_code == 403
+    assert len(session.scalars(select(Project)).all()) == before
+
+
+def test_a_refused_form_keeps_what_was_typed(as_, session):
+    answer = as_("manager").submit("/projects/new", name="  ", guidelines="<b>Kept</b> & safe", base_model="x\ny")
+    assert answer.status_code == 422
+    assert "&lt;b&gt;Kept&lt;/b&gt; &amp; safe" in answer.text
+    assert 'id="error-name"' in answer.text
+    assert 'id="error-base_model"' in answer.text
+    assert 'href="#f-name"' in answer.text
+    assert not re.search(r'id="f-starter_prompts"[^>]* checked', answer.text)
+
+
+SAMPLING = {"strategy": "mixed", "temperature": "1", "top_p": "1", "top_k": "0", "max_new_tokens": "9"}
+QUEUE = {"overlap": "1", "check_percent": "0", "control_percent": "0", "queue_depth": "5", "lease_minutes": "5"}
+
+
+def sent_answer(**over):
+    return {"levels": "3", "tie": "true", "comment": "required", "reasons": "more correct\r\n\r\n safer \nsafer"} | over
+
+
+def test_answer_settings_are_stored_as_their_form(as_, cast, session):
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/settings/answer", **sent_answer())
+    assert answer.status_code == 303
+    session.refresh(cast.project)
+    assert AnswerSettings.model_validate(cast.project.answer) == AnswerSettings(
+        levels=3,
+        tie=True,
+        both_bad=False,
+        submit_on_choice=False,
+        reasons=["more correct", "safer"],
+        comment="required",
+    )
+    event = session.scalars(select(AuditEvent).where(AuditEvent.action == "project.settings_changed")).one()
+    assert event.details["levels"] == [0, 3]
+    page = as_("manager").get(f"/projects/{cast.project.id}/settings").text
+    assert '<option value="3" selected>' in page
+    assert "more correct\nsafer</textarea>" in page
+
+
+@pytest.mark.parametrize(
+    ("part", "fields", "wrong"),
+    [
+        ("answer", sent_answer(levels="5"), "levels"),
+        ("answer", sent_answer(reasons="\n".join(f"reason {n}" for n in range(13))), "reasons"),
+        ("answer", sent_answer(comment="maybe"), "comment"),
+        ("sampling", SAMPLING | {"temperature": "0"}, "temperature"),
+        ("sampling", SAMPLING | {"temperature": "nan"}, "temperature"),
+        ("sampling", SAMPLING | {"max_new_tokens": "1e9"}, "max_new_tokens"),
+        ("automation", {"labels_between_rewards": "9"}, "labels_between_rewards"),
+        ("automation", {"labels_between_rewards": "many"}, "labels_between_rewards"),
+        ("queue", QUEUE | {"overlap": "0"}, "overlap"),
+        ("queue", QUEUE | {"check_percent": "51"}, "check_percent"),
+        ("queue", QUEUE | {"queue_depth": ""}, "queue_depth"),
+    ],
+)
+def test_wrong_settings_are_refused_beside_their_field(as_, cast, session, part, fields, wrong):
+    before = service.settings_of(cast.project, part)
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/settings/{part}", **fields)
+    assert answer.status_code == 422
+    assert re.search(rf'id="error-{wrong}">.+?</p>', answer.text)
+    assert answer.text.count('class="error"') == 1
+    if wrong != "reasons":
+        assert f'value="{fields[wrong]}"' in answer.text or wrong in ("levels", "comment")
+    session.refresh(cast.project)
+    assert service.settings_of(cast.project, part) == before
+
+
+def test_queue_settings_are_given_in_percent(as_, cast, session):
+    answer = as_("manager").submit(
+        f"/projects/{cast.project.id}/settings/queue",
+        overlap="2", check_percent="7.5", control_percent="100", queue_depth="80", lease_minutes="10",
+    )  # fmt: skip
+    assert answer.status_code == 303
+    session.refresh(cast.project)
+    assert (cast.project.check_share, cast.project.control_share, cast.project.overlap) == (0.075, 1.0, 2)
+    assert 'value="7.5"' in as_("manager").get(f"/projects/{cast.project.id}/settings").text
+
+
+def test_an_unknown_part_or_field_of_the_settings_is_refused(as_, cast):
+    base = f"/projects/{cast.project.id}/settings"
+    assert as_("manager").submit(f"{base}/secrets", x="1").status_code == 404
+    assert as_("manager").submit(f"{base}/automation", labels_between_rewards="10", admin="true").status_code == 422
+
+
+def test_guidelines_are_previewed_saved_and_shown_without_danger(as_, cast, session):
+    base = f"/projects/{cast.project.id}/guidelines"
+    text = "# Choose\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) **bold**"
+    preview = as_("manager").submit(f"{base}/preview", htmx=True, guidelines=text)
+    assert "<strong>bold</strong>" in preview.text
+    assert "<html" not in preview.text
+    assert "<script" not in preview.text
+    assert as_("manager").submit(base, guidelines=text).status_code == 303
+    page = as_("annotator").get(base).text
+    assert "<strong>bold</strong>" in page
+    assert "<a " not in re.search(r'<div class="prose">.*?</div>', page, re.S)[0]
+    assert as_("manager").submit(base, guidelines="x" * 50_001).status_code == 422
+    event = session.scalars(select(AuditEvent).where(AuditEvent.action == "project.guidelines_changed")).one()
+    assert event.details == {"before": ""}
+
+
+def test_the_audit_trail_is_the_projects_own(as_, cast):
+    as_("manager").submit(f"/projects/{cast.project.id}/settings/name", name="<i>Renamed</i>")
+    page = as_("manager").get(f"/projects/{cast.project.id}/audit").text
+    assert "project.renamed" in page
+    assert "&lt;i&gt;Renamed&lt;/i&gt;" in page
+    assert "project.renamed" not in as_("colleague").get(f"/projects/{cast.other.id}/audit").text
+    assert "Nothing here yet" in as_("manager").get(f"/projects/{cast.project.id}/audit?action=member.").text
+
+
+def test_the_api_reads_and_changes_a_project(client, cast):
+    header, url = client.bearer(cast.manager), f"/api/v1/projects/{cast.project.id}"
+    detail = client.get(url, headers=header).json()
+    assert (detail["name"], detail["role"], detail["queue"]["overlap"]) == ("Ours", "manager", 1)
+    body = {"name": "Ours too", "sampling": {"temperature": 0.7}}
+    changed = client.patch(url, json=body, headers=header).json()
+    assert (changed["name"], changed["sampling"]["temperature"], changed["guidelines"]) == ("Ours too", 0.7, "")
+    refused = client.patch(url, json={"sampling": {"temperature": -1}, "colour": "red"}, headers=header)
+    assert refused.status_code == 422
+    assert set(refused.json()["errors"]) == {"sampling.temperature", "colour"}
+    assert client.patch(url, json={"name": "No"}, headers=client.bearer(cast.annotator)).status_code == 403
+    assert [one["name"] for one in client.get("/api/v1/projects", headers=header).json()] == ["Ours too"]
