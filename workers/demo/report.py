@@ -1,0 +1,85 @@
+"""What the demo found, as JSON for programs and as one HTML file for people."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.web.render import environment
+from workers.demo import curves as drawing
+
+# name of the metric, title, which run it belongs to
+CURVES = {
+    "reward": [
+        ("loss", "Loss on training pairs"),
+        ("eval_loss", "Loss on holdout pairs"),
+        ("eval_accuracy", "Accuracy on holdout pairs"),
+    ],
+    "policy": [
+        ("objective/scores", "Score of the answers while training"),
+        ("eval/reward", "Score on holdout prompts"),
+        ("objective/kl", "KL to the base model, nats an answer"),
+        ("objective/entropy", "Entropy"),
+        ("policy/clipfrac_avg", "Share of clipped ratios"),
+        ("loss/value_avg", "Value loss"),
+    ],
+}
+
+
+def write(folder: Path, found: Mapping[str, Any], curves: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+    """Write demo-report.json and report.html into the data folder, each whole or not at all."""
+    charts = {
+        kind: [
+            {"title": title, "svg": drawing.chart(*points[name])}
+            for name, title in names
+            if name in (points := curves.get(kind, {})) and len(points[name][0])
+        ]
+        for kind, names in CURVES.items()
+    }
+    rate = found.get("policy_win_rate")
+    strip = (
+        None if rate is None else drawing.interval(rate, found["policy_win_rate_low"], found["policy_win_rate_high"])
+    )
+    page = (
+        environment()
+        .get_template("demo/report.html")
+        .render(found=found, charts=charts, strip=strip, lines=lines(found))
+    )
+    return [
+        _replace(folder / "demo-report.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n"),
+        _replace(folder / "report.html", page),
+    ]
+
+
+def lines(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The findings in words, for the terminal's table and the page; only what there is."""
+    said: list[tuple[str, str]] = [("Model", str(found["model"]))]
+    if "labels" in found:
+        said.append(("Labels by simulated annotators", str(found["labels"])))
+    if "reward_holdout_accuracy" in found:
+        bounds = (found["reward_holdout_accuracy_low"], found["reward_holdout_accuracy_high"])
+        said.append(("Reward model, holdout accuracy", _share(found["reward_holdout_accuracy"], *bounds)))
+    if "kl" in found:
+        said.append(("Policy, KL to the base model", f"{found['kl']:.2f} of {found['kl_budget']:g} nats"))
+    if found.get("policy_win_rate") is not None:
+        bounds = (found["policy_win_rate_low"], found["policy_win_rate_high"])
+        said.append(("New policy wins against base", _share(found["policy_win_rate"], *bounds)))
+        said.append(("Blind comparisons", str(found["comparisons"])))
+    said += [(f"Time: {stage}", f"{seconds:.0f} s") for stage, seconds in found["seconds"].items()]
+    said.append(("Time: all", f"{found['total_seconds'] / 60:.1f} min"))
+    return said
+
+
+def _share(value: float, low: float, high: float) -> str:
+    return f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _replace(path: Path, text: str) -> Path:
+    beside = path.with_name(f"{path.name}.part")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    return path

@@ -1,0 +1,284 @@
+"""The stages of the demo, in order. Each one can be entered again: what `Memory` knows to be done is not done twice."""
+
+import random
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.demo.annotators import Annotator, label
+from workers.demo.browser import Browser, Page, PageProblem
+from workers.demo.platform import Memory
+from workers.demo.progress import Board
+from workers.demo.sizes import LEAST_COMPARISONS, Sizes
+from workers.demo.taste import DESCRIPTION
+from workers.demo.watch import Watched, watch
+
+PREPARE_SECONDS = 600.0
+
+
+class LoopOpen(Exception):
+    """The loop did not close; the message says where it stopped and why."""
+
+
+@dataclass
+class Demo:
+    """One walk through the loop. `report` fills as it goes."""
+
+    sizes: Sizes
+    manager: Browser
+    memory: Memory
+    board: Board
+    base_url: str
+    report: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
+    annotators: list[Annotator] = field(default_factory=list)
+    project: str = ""  # its address
+
+    def walk(self) -> None:
+        """All stages. Raises LoopOpen or PageProblem where one fails."""
+        self.report["seconds"] = dict(self.memory.values.get("seconds") or {})  # type: ignore[call-overload]
+        with self._stage("project"):
+            self._make_project()
+            self._invite()
+        with self._stage("sampling"):
+            self._wait_for_pairs()
+        with self._stage("chat before"):
+            self.report["before"] = self._once("before", self._talk)
+        with self._stage("labels"):
+            self._label()
+        with self._stage("reward model"):
+            reward = self._train("reward", "/rewards", self.sizes.reward, "Training the reward model")
+            self._note_reward(reward)
+        with self._stage("policy"):
+            policy = self._train("policy", "/policies", self.sizes.policy, "Training the policy (PPO)")
+            self.report |= {"kl": policy.summary["kl"], "kl_budget": policy.summary["kl_budget"]}
+            self.report["policy_run"] = policy.summary
+        with self._stage("evaluation"):
+            self._evaluate(policy.made)
+        with self._stage("promotion"):
+            self._promote(policy.made)
+        with self._stage("chat after"):
+            self.report["after"] = self._once("after", self._talk)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        seconds = self.report["seconds"]
+        seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - began, 1)
+        self.memory.keep(seconds=seconds)
+
+    def _once(self, name: str, act: Callable[[], Any]) -> Any:
+        if name not in self.memory.values:
+            self.memory.keep(**{name: act()})
+        return self.memory.values[name]
+
+    def _make_project(self) -> None:
+        known = self.memory.values.get("project")
+        if known:
+            try:
+                self.manager.get(str(known))
+                self.project = str(known)
+                return
+            except PageProblem:
+                self.memory.forget()  # deleted meanwhile, or of another database: begin anew
+                self.memory.keep(sizes=self.sizes.name)
+        form = self.manager.get("/projects/new").form("/projects/new")
+        form.set(name=self.sizes.project, guidelines=f"{DESCRIPTION}\n", starter_prompts=False)
+        page = form.set(base_model=self.sizes.base_model).send()
+        found = re.search(r"/projects/\d+", page.url)
+        if found is None:
+            raise LoopOpen(f"The project could not be created.{page.says}")
+        self.project = found.group()
+        self._settings("sampling", **self.sizes.sampling)
+        self._settings("queue", queue_depth=self.sizes.labels + self.sizes.labels // 16)
+        self._settings("automation", keep_queue_filled=True, retrain_reward=False, refresh_pairs=False)
+        self.manager.get(f"{self.project}/prompts").form("/prompts/starter").send()
+        self.memory.keep(project=self.project)
+
+    def _settings(self, part: str, **values: Any) -> None:
+        self.manager.get(f"{self.project}/settings").form(f"/settings/{part}").set(**values).send()
+
+    def _invite(self) -> None:
+        people = list(self.memory.values.get("annotators") or [])  # type: ignore[call-overload]
+        while len(people) < self.sizes.annotators:
+            number = len(people) + 1
+            page = self.manager.get(f"{self.project}/people").form("/invitations").set(role="annotator").send()
+            link = next(
+                found.group(1)
+                for node in page.html.css("input[readonly]")
+                if (found := re.search(r"(/invitations/[^/\s]+)$", node.attributes.get("value") or ""))
+            )
+            who = {
+                "name": f"Simulated annotator {number}",
+                "email": f"simulated-{number}-{secrets.token_hex(4)}@example.org",
+                "password": secrets.token_urlsafe(18),
+            }
+            with Browser(self.base_url) as browser:
+                browser.get(link).form(link).set(**who).send()
+            people.append(who)
+            self.memory.keep(annotators=people)
+        for number, who in enumerate(people):
+            browser = Browser(self.base_url)
+            login = browser.get("/sign-in").form("/sign-in").set(email=who["email"], password=who["password"])
+            login.send()
+            rng = random.Random(f"{self.sizes.seed}/{number}")  # noqa: S311  noise of taste, no secret
+            self.annotators.append(Annotator(who["name"], browser, self.project, rng))
+
+    def _wait_for_pairs(self) -> None:
+        """The platform samples by itself once the base model is prepared; then it is told to keep to that."""
+        if "sampled" in self.memory.values:
+            return
+        with self.board.task("Preparing the base model") as task:
+            deadline = time.monotonic() + PREPARE_SECONDS
+            while (run := self._first_run("sampling")) is None:
+                if time.monotonic() > deadline:
+                    raise LoopOpen("No sampling run began. `hone doctor` and the system page say what is wrong.")
+                time.sleep(1)
+            task.done()
+        with self.board.task("Sampling pairs of answers") as task:
+            self._succeeded(watch(self.manager, run, task))
+        self._settings("automation", keep_queue_filled=False)
+        self.memory.keep(sampled=run)
+
+    def _first_run(self, kind: str) -> str | None:
+        page = self.manager.get(f"{self.project}/runs?kind={kind}")
+        links = [node.attributes.get("href") or "" for node in page.html.css("th a")]
+        return next((link for link in links if re.search(r"/runs/\d+$", link)), None)
+
+    def _label(self) -> None:
+        if "labels" not in self.memory.values:
+            known = self._label_count()
+            with self.board.task("Simulated annotators compare answers", self.sizes.labels, "pairs") as task:
+                task.advance(known)
+                label(self.annotators, max(0, self.sizes.labels - known), task.advance)
+            self.memory.keep(labels=self._label_count())
+        self.report["labels"] = self.memory.values["labels"]
+
+    def _label_count(self) -> int:
+        """Labels that the platform counts: pairs to learn from, pairs to measure on, and those left out."""
+        page = self.manager.get(f"{self.project}/rewards")
+        stats = page.html.css(".stats .stat")
+        return sum(int(re.sub(r"\D", "", node.css("b")[0].text())) for node in stats[1:])
+
+    def _train(self, kind: str, path: str, settings: dict[str, Any], title: str) -> Watched:
+        """Start a training from its form, or go on with the one of the interrupted demo, and wait for its end."""
+        known = self.memory.values.get(f"{kind}_run")
+        if known is None:
+            page = self.manager.get(f"{self.project}{path}").form(path).set(**settings).send()
+            known = self._run_of(page)
+            self.memory.keep(**{f"{kind}_run": known})
+        with self.board.task(title) as task:
+            run = self._succeeded(watch(self.manager, str(known), task))
+        self.curves[kind] = self.manager.json(f"{known}/points")
+        return run
+
+    @staticmethod
+    def _run_of(page: Page) -> str:
+        found = re.search(r"/projects/\d+/runs/\d+$", page.url)
+        if found is None:
+            raise LoopOpen(f"The run could not be started.{page.says}")
+        return found.group()
+
+    @staticmethod
+    def _succeeded(run: Watched) -> Watched:
+        if run.state != "succeeded":
+            raise LoopOpen(f"{run.title} ended as {run.state}. {run.error}".strip())
+        return run
+
+    def _note_reward(self, run: Watched) -> None:
+        summary = run.summary
+        self.report["reward_holdout_accuracy"] = summary["eval_accuracy"]
+        self.report["reward_holdout_accuracy_low"] = summary["eval_accuracy_low"]
+        self.report["reward_holdout_accuracy_high"] = summary["eval_accuracy_high"]
+        self.report["reward_run"] = summary
+
+    def _evaluate(self, policy: str) -> None:
+        known = self.memory.values.get("evaluation")
+        if known is None:
+            form = self.manager.get(policy).form("/evaluations").set(comparisons=self.sizes.comparisons, overlap=1)
+            known = re.sub(r"https?://[^/]+", "", form.send().url).partition("?")[0]
+            self.memory.keep(evaluation=known)
+        run = str(known).replace("/policies/evaluations/", "/runs/")
+        with self.board.task("Both policies answer holdout prompts") as task:
+            self._succeeded(watch(self.manager, run, task))
+        result = self._result(str(known))
+        with self.board.task("Blind comparison, new against base", result["pairs"], "pairs") as task:
+            task.advance(result["judged"])
+            while result["judged"] < result["pairs"]:
+                if not label(self.annotators, result["pairs"] - result["judged"], task.advance):
+                    raise LoopOpen("The annotators found no more pairs of the evaluation to answer.")
+                result = self._result(str(known))
+        self.report["policy_win_rate"] = result["rate"]
+        self.report["policy_win_rate_low"] = result["low"]
+        self.report["policy_win_rate_high"] = result["high"]
+        self.report["comparisons"] = result["judged"] + result["equal"]
+        self.report["equal_answers"] = result["equal"]
+
+    def _result(self, evaluation: str) -> dict[str, Any]:
+        """What the evaluation's page says."""
+        text = " ".join(self.manager.get(evaluation).one("main").text(separator=" ").replace("\u202f", "").split())
+        judged = re.search(r"(\d+) of (\d+) pairs? judged", text)
+        rate = re.search(r"(?:([\d.]+)%|–) win rate of .*?, ([\d.]+)% to ([\d.]+)%", text)
+        equal = re.search(r"(\d+) equal answers, ties", text)
+        if judged is None or rate is None:
+            raise PageProblem(f"{evaluation} does not show a result.")
+        share = [None if part is None else float(part) / 100 for part in rate.groups()]
+        counts = {"judged": int(judged[1]), "pairs": int(judged[2]), "equal": int(equal[1]) if equal else 0}
+        return counts | {"rate": share[0], "low": share[1], "high": share[2]}
+
+    def _promote(self, policy: str) -> None:
+        """Put the new policy in use, if the comparison speaks for it."""
+        for failing in shortcomings(self.sizes, self.report):
+            raise LoopOpen(f"The policy was not promoted: {failing}")
+        if "promoted" not in self.memory.values:
+            self.manager.get(policy).form("/promote").send()
+            self.memory.keep(promoted=policy)
+        in_use = self.manager.get(f"{self.project}/policies").one('section[aria-labelledby="in-use"] a')
+        if in_use.attributes.get("href") != policy:
+            raise LoopOpen("The policy was promoted, but another one is in use.")
+
+    def _talk(self) -> list[dict[str, str]]:
+        """Ask the policy in use, as a person would in chat."""
+        said = []
+        with self.board.task("Asking the model", len(self.sizes.questions), "questions") as task:
+            for question in self.sizes.questions:
+                page = self._ask(question)
+                answer = page.one("[data-chat-answer]").text(separator=" ")
+                by = page.one(".answered .by").text().split("·")[0]
+                said.append({"question": question, "answer": " ".join(answer.split()), "model": " ".join(by.split())})
+                task.advance(1)
+        return said
+
+    def _ask(self, question: str) -> Page:
+        for left in (2, 1, 0):
+            page = self.manager.get(f"{self.project}/chat").form("/chat").set(content=question).send()
+            if page.has("[data-chat-answer]"):
+                return page
+            if left:
+                time.sleep(5)
+        raise LoopOpen(f"The model did not answer in chat.{page.says}")
+
+
+def shortcomings(sizes: Sizes, report: dict[str, Any]) -> list[str]:
+    """What keeps the loop from counting as closed, a sentence each; none where all is well."""
+    found = []
+    accuracy, low = report["reward_holdout_accuracy"], report["policy_win_rate_low"]
+    if accuracy < sizes.least_accuracy:
+        found.append(
+            f"the reward model ranks {accuracy:.1%} of the holdout pairs as the annotators did; "
+            f"{sizes.least_accuracy:.0%} are needed."
+        )
+    if report["comparisons"] < LEAST_COMPARISONS:
+        found.append(f"there were {report['comparisons']} comparisons; {LEAST_COMPARISONS} are needed.")
+    if low is None or low <= 0.5:
+        found.append(
+            f"its win rate of {report['policy_win_rate'] or 0:.1%} has an interval from {low or 0:.1%}, not above 50%."
+        )
+    if report["kl"] >= report["kl_budget"]:
+        found.append(f"its KL of {report['kl']:.1f} is not below the budget of {report['kl_budget']:g}.")
+    return found
