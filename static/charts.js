@@ -26,10 +26,21 @@ class Chart {
     this.figure = figure;
     this.curves = [];
     const names = figure.dataset.names.split(" ");
-    for (const source of sources)
-      for (const name of names)
-        this.curves.push({ source, name, label: sources.length > 1 ? `${name} (run ${source})` : name, points: new Map() });
+    const several = sources.length > 1; // then a colour is a run, and dashes tell its curves apart
+    sources.forEach((source, run) =>
+      names.forEach((name, index) =>
+        this.curves.push({
+          source,
+          name,
+          label: several ? `${name} (run ${source})` : name,
+          colour: COLOURS[(several ? run : index) % COLOURS.length],
+          dash: several && index > 0 ? [6, 4] : undefined,
+          points: new Map(),
+        }),
+      ),
+    );
     this.plot = null;
+    this.shown = 0;
     new ResizeObserver(() => this.resize()).observe(figure.querySelector(".plot"));
   }
 
@@ -44,18 +55,18 @@ class Chart {
     if (changed) this.draw();
   }
 
-  data() {
-    const steps = [...new Set(this.curves.flatMap((curve) => [...curve.points.keys()]))].sort((a, b) => a - b);
-    return [steps, ...this.curves.map((curve) => steps.map((step) => curve.points.get(step) ?? (curve.points.has(step) ? null : undefined)))];
-  }
-
   draw() {
-    const data = this.data();
-    if (this.plot) this.plot.setData(data);
-    else this.plot = this.build(data);
+    const curves = this.curves.filter((curve) => curve.points.size);
+    const steps = [...new Set(curves.flatMap((curve) => [...curve.points.keys()]))].sort((a, b) => a - b);
+    // undefined: the curve has no point at this step, and a line is drawn across; null: not a finite number, a gap
+    const data = [steps, ...curves.map((curve) => steps.map((step) => curve.points.get(step)))];
+    if (this.plot && curves.length === this.shown) return this.plot.setData(data);
+    this.plot?.destroy();
+    this.shown = curves.length;
+    this.plot = curves.length ? this.build(data, curves) : null;
   }
 
-  build(data) {
+  build(data, curves) {
     const place = this.figure.querySelector(".plot");
     const axis = { stroke: colour("--ink-soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${style().fontFamily}` };
     return new uPlot(
@@ -63,15 +74,15 @@ class Chart {
         width: Math.max(200, place.clientWidth),
         height: 200,
         scales: { x: { time: false } },
-        axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(number) }],
+        axes: [{ ...axis, size: 32 }, { ...axis, size: 56, values: (_, ticks) => ticks.map(number) }],
         series: [
-          { label: "step" },
-          ...this.curves.map((curve, index) => ({
+          { label: "step", value: (plot, step) => step ?? plot.data[0].at(-1) },
+          ...curves.map((curve) => ({
             label: curve.label,
-            stroke: colour(COLOURS[index % COLOURS.length]),
+            stroke: colour(curve.colour),
+            dash: curve.dash,
             width: 2,
-            spanGaps: true,
-            value: (_, value) => number(value),
+            value: (plot, value, series, index) => number(index == null ? plot.data[series].findLast((each) => each != null) : value),
             points: { show: curve.points.size < 40, size: 5 },
           })),
         ],
@@ -87,8 +98,7 @@ class Chart {
   }
 
   restyle() {
-    this.plot?.destroy();
-    this.plot = null;
+    this.shown = -1; // built anew, in the theme's colours
     this.draw();
   }
 }

@@ -87,15 +87,16 @@ def add_evaluation_pairs(
     """
     if run.baseline_id is None:
         raise ValueError("an evaluation compares two models")
+    if "pairs" in (run.summary or {}):
+        return 0
     old_by_prompt = {row["id"]: row["responses"] for row in rows_old}
-    done = queries.prompts_with_pairs(session, run.id)
     wanted = run.config["comparisons"]
     made = equal = 0
     depth = max((len(row["responses"]) for row in rows_new), default=0)
     for draw in range(depth):  # all prompts once before any prompt twice
         for row in rows_new:
             new, old = row["responses"], old_by_prompt.get(row["id"], [])
-            if row["id"] in done or draw >= min(len(new), len(old)) or made + equal >= wanted:
+            if draw >= min(len(new), len(old)) or made + equal >= wanted:
                 continue
             if new[draw]["text"].strip() == old[draw]["text"].strip():
                 equal += 1
@@ -120,8 +121,7 @@ def add_evaluation_pairs(
                 )
             )
             made += 1
-    if made or equal:
-        run.summary = (run.summary or {}) | {"pairs": made, "equal_answers": equal}
+    run.summary = (run.summary or {}) | {"pairs": made, "equal_answers": equal}
     session.flush()
     return made
 

@@ -73,11 +73,6 @@ def prompts(session: Session, ids: Sequence[int]) -> list[Any]:
     return list(session.execute(select(Prompt.id, Prompt.messages).where(Prompt.id.in_(ids)).order_by(Prompt.id)))
 
 
-def prompts_with_pairs(session: Session, run_id: int) -> set[int]:
-    """Prompts that an evaluation run has made its pairs for."""
-    return set(session.scalars(select(Response.prompt_id).where(Response.run_id == run_id).distinct()))
-
-
 def count_pairs(session: Session, run_id: int) -> int:
     """Pairs that a run has made."""
     return session.scalar(select(func.count()).where(Pair.run_id == run_id)) or 0

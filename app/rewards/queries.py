@@ -212,7 +212,7 @@ def labels_by_id(session: Session, ids: Sequence[int]) -> list[Label]:
 
 def names_of(session: Session, user_ids: Sequence[int]) -> dict[int, str]:
     """id -> name."""
-    return dict(session.execute(select(User.id, User.name).where(User.id.in_(user_ids))).tuples())
+    return {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(user_ids)))}
 
 
 def unsure_pairs(session: Session, model_id: int, project_id: int) -> list[Row[Any]]:

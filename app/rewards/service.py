@@ -254,6 +254,7 @@ def ask_again(session: Session, project: Project, pair_id: int, actor: User) -> 
         raise Conflict("This pair waits for another label already.")
     pairs.ask_again(session, project, [pair.id], actor)
     pair.priority = max(pair.priority, ASKED_AGAIN)
+    session.flush()
 
 
 def get(session: Session, project: Project, model_id: int) -> Model:

@@ -1,0 +1,169 @@
+"""Blind evaluations: which pairs are made, and what their labels say."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import Choice, Label, Model, ModelKind, Pair, Project, Purpose, Response, Run, Split, User
+from app.policies import evaluations
+from app.policies.intervals import anytime_interval
+from app.web.errors import Conflict, Invalid
+from tests import factories
+
+
+@pytest.fixture
+def project(session: Session, stored: Any) -> Project:
+    project = factories.project(session)
+    stored(project.base_model)
+    for n in range(6):
+        factories.prompt(session, project, f"Holdout {n}?", split=Split.HOLDOUT)
+        factories.prompt(session, project, f"Train {n}?")
+    return project
+
+
+@pytest.fixture
+def policy(session: Session, project: Project, stored: Any) -> Model:
+    model: Model = factories.model(session, project, name="Policy 1")
+    stored(model)
+    return model
+
+
+@pytest.fixture
+def people(session: Session) -> list[User]:
+    return [factories.user(session) for _ in range(2)]
+
+
+def answers(prompts: list[dict[str, Any]], word: str, n: int, same: set[int] = frozenset()) -> list[dict[str, Any]]:  # type: ignore[assignment]
+    """What the sampler writes; prompts at the places `same` get an answer that does not depend on the word."""
+    return [
+        prompt
+        | {
+            "responses": [
+                {
+                    "text": f"Answer {draw}" if place in same else f"{word} {place} {draw}",
+                    "finish_reason": "stop",
+                    "tokens": 3,
+                    "strategy": "stochastic",
+                    "temperature": 1.0,
+                    "top_p": 1.0,
+                    "top_k": 0,
+                    "seed": 0,
+                    "logprob": -1.0,
+                }
+                for draw in range(n)
+            ]
+        }
+        for place, prompt in enumerate(prompts)
+    ]
+
+
+def made(
+    session: Session, project: Project, policy: Model, comparisons: int = 6, overlap: int = 1, same: int = 0
+) -> Run:
+    run = evaluations.start_evaluation(session, project, None, policy, project.base_model, comparisons, overlap)
+    prompts = evaluations.evaluation_prompts(session, run)
+    n = run.config["settings"]["n"]
+    equal = set(range(same))
+    new, old = answers(prompts, "new", n, equal), answers(prompts, "old", n, equal)
+    evaluations.add_evaluation_pairs(session, run, new, old)
+    assert evaluations.add_evaluation_pairs(session, run, new, old) == 0  # a second time adds nothing
+    return run
+
+
+def pairs_of(session: Session, run: Run) -> list[Pair]:
+    return list(session.scalars(select(Pair).where(Pair.run_id == run.id).order_by(Pair.id)))
+
+
+def test_holdout_prompts_only_and_several_answers_where_there_are_too_few(
+    session: Session, project: Project, policy: Model
+) -> None:
+    run = made(session, project, policy, comparisons=15)
+    assert run.config["settings"]["n"] == 3
+    pairs = pairs_of(session, run)
+    assert len(pairs) == 15
+    assert {pair.prompt.split for pair in pairs} == {Split.HOLDOUT}
+    per_prompt = session.execute(select(func.count()).where(Pair.run_id == run.id).group_by(Pair.prompt_id))
+    assert sorted(per_prompt.scalars()) == [2, 2, 2, 3, 3, 3]  # every prompt twice before any a third time
+    assert {(pair.purpose, pair.priority) for pair in pairs} == {(Purpose.EVALUATION, evaluations.PRIORITY)}
+    for pair in pairs:
+        models = {session.get_one(Response, id_).model_id for id_ in (pair.response_a_id, pair.response_b_id)}
+        assert models == {policy.id, project.base_model_id}
+
+
+def test_the_win_rate_counts_ties_and_both_bad_as_half(
+    session: Session, project: Project, policy: Model, people: list[User]
+) -> None:
+    run = made(session, project, policy)
+    choices = [Choice.A, Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD]
+    for pair, choice in zip(pairs_of(session, run), choices, strict=False):
+        pair.slots_left = 0
+        factories.label(session, pair, people[0], choice)
+    result = evaluations.evaluation_result(session, run)
+    assert (result.pairs, result.judged, result.equal) == (6, 5, 0)
+    assert (result.wins, result.losses, result.ties, result.both_bad) == (2, 1, 1, 1)
+    assert result.rate == pytest.approx((2 + 0.5 + 0.5) / 5)
+    interval = anytime_interval([1, 1, 0, 0.5, 0.5])
+    assert (result.low, result.high) == (interval.low, interval.high)
+
+
+def test_a_pair_counts_once_all_its_labels_are_there(
+    session: Session, project: Project, policy: Model, people: list[User]
+) -> None:
+    run = made(session, project, policy, overlap=2)
+    first, second = pairs_of(session, run)[:2]
+    for pair, given in ((first, [Choice.A, Choice.TIE]), (second, [Choice.A])):
+        for person, choice in zip(people, given, strict=False):
+            factories.label(session, pair, person, choice)
+    result = evaluations.evaluation_result(session, run)
+    assert (result.judged, result.rate, result.wins, result.ties) == (1, 0.75, 0.5, 0.5)
+
+
+def test_equal_answers_are_ties_that_nobody_is_asked_about(
+    session: Session, project: Project, policy: Model, people: list[User]
+) -> None:
+    run = made(session, project, policy, same=2)
+    assert run.summary == {"pairs": 4, "equal_answers": 2}
+    nothing_yet = evaluations.evaluation_result(session, run)
+    assert (nothing_yet.rate, nothing_yet.low, nothing_yet.high) == (
+        None,
+        pytest.approx(1 / 6),
+        pytest.approx(5 / 6),
+    )
+    for pair in pairs_of(session, run):
+        factories.label(session, pair, people[0], Choice.A)
+    result = evaluations.evaluation_result(session, run)
+    assert (result.judged, result.equal) == (4, 2)
+    assert result.rate == pytest.approx((4 + 2 * 0.5) / 6)
+    assert result.low == pytest.approx(1 / 6 + 4 / 6 * anytime_interval([1.0] * 4).low)
+
+
+def test_a_superseded_label_does_not_count(
+    session: Session, project: Project, policy: Model, people: list[User]
+) -> None:
+    run = made(session, project, policy)
+    pair = pairs_of(session, run)[0]
+    old: Label = factories.label(session, pair, people[0], Choice.A)
+    old.superseded_at = func.now()
+    session.flush()
+    factories.label(session, pair, people[0], Choice.B, assignment_id=old.assignment_id)
+    result = evaluations.evaluation_result(session, run)
+    assert (result.wins, result.losses) == (0, 1)
+
+
+def test_what_cannot_be_compared_is_refused(session: Session, project: Project, policy: Model, stored: Any) -> None:
+    def start(new: Model, old: Model) -> Run:
+        return evaluations.start_evaluation(session, project, None, new, old)
+
+    with pytest.raises(Invalid, match="two different policies"):
+        start(policy, policy)
+    reward = factories.model(session, project, kind=ModelKind.REWARD)
+    stored(reward)
+    with pytest.raises(Invalid, match="only policies can be compared"):
+        start(policy, reward)
+    with pytest.raises(Conflict, match="gone from the store"):
+        start(factories.model(session, project), project.base_model)
+    empty = factories.project(session, base_model_id=project.base_model_id)
+    with pytest.raises(Conflict, match="no holdout prompts"):
+        evaluations.start_evaluation(session, empty, None, policy, project.base_model)

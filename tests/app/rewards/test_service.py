@@ -1,0 +1,271 @@
+"""Snapshots, training rows, retraining by itself, and what follows a finished training."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import (
+    Choice,
+    Label,
+    Model,
+    ModelKind,
+    ModelState,
+    Pair,
+    Project,
+    Purpose,
+    Run,
+    RunKind,
+    RunState,
+    SnapshotLabel,
+    Split,
+    User,
+)
+from app.registry import service as registry
+from app.rewards import service
+from app.rewards.forms import RewardForm
+from app.runs import service as runs
+from app.settings import get_settings
+from app.web.errors import Conflict, NotFound
+from tests import factories
+
+A, B, TIE, BAD = Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD
+
+
+@pytest.fixture
+def project(session: Session, stored: Any) -> Project:
+    project = factories.project(session)
+    stored(project.base_model)
+    return project
+
+
+@pytest.fixture
+def people(session: Session) -> list[User]:
+    return [factories.user(session) for _ in range(3)]
+
+
+def labelled(
+    session: Session, project: Project, people: list[User], *choices: Choice, split: Split = Split.TRAIN, **over: Any
+) -> Pair:
+    """A pair with one label by each person in turn."""
+    prompt = factories.prompt(session, project, split=split)
+    pair: Pair = factories.pair(session, prompt, project.base_model, slots_left=0, **over)
+    for person, choice in zip(people, choices, strict=False):
+        factories.label(session, pair, person, choice)
+    return pair
+
+
+def enough(session: Session, project: Project, people: list[User]) -> list[Pair]:
+    return [labelled(session, project, people, A) for _ in range(4)] + [
+        labelled(session, project, people, B, split=Split.HOLDOUT)
+    ]
+
+
+def test_a_snapshot_holds_current_labels_of_training_pairs_only(
+    session: Session, project: Project, people: list[User]
+) -> None:
+    pairs = enough(session, project, people)
+    labelled(session, project, people, A, purpose=Purpose.CHECK)
+    labelled(session, project, people, A, purpose=Purpose.EVALUATION)
+    old = factories.label(session, pairs[0], people[1], A)
+    old.superseded_at = func.now()
+    session.flush()
+    other = factories.project(session)
+    labelled(session, other, people, A)
+    snapshot = service.take_snapshot(session, project)
+    assert (snapshot.label_count, snapshot.train_pair_count, snapshot.holdout_pair_count) == (5, 4, 1)
+    inside = select(SnapshotLabel.label_id).where(SnapshotLabel.snapshot_id == snapshot.id)
+    pairs_inside = set(session.scalars(select(Label.pair_id).where(Label.id.in_(inside))))
+    assert pairs_inside == {pair.id for pair in pairs}
+
+
+def test_the_same_labels_give_the_same_snapshot_and_a_revision_another(
+    session: Session, project: Project, people: list[User]
+) -> None:
+    pairs = enough(session, project, people)
+    first = service.take_snapshot(session, project)
+    assert service.take_snapshot(session, project).id == first.id
+    rows = service.training_rows(session, first)
+    old = session.scalars(select(Label).where(Label.pair_id == pairs[0].id)).one()
+    old.superseded_at = func.now()
+    session.flush()
+    factories.label(session, pairs[0], people[0], B, assignment_id=old.assignment_id)
+    second = service.take_snapshot(session, project)
+    assert second.content_hash != first.content_hash
+    assert service.training_rows(session, first) == rows  # frozen: what was learned from stays what it was
+
+
+def test_rows_have_the_better_answer_first_and_no_prompt_on_both_sides(
+    session: Session, project: Project, people: list[User]
+) -> None:
+    enough(session, project, people)
+    mixed = labelled(session, project, people, B, B, A)
+    tie = labelled(session, project, people, TIE)
+    split_vote = labelled(session, project, people, A, B)
+    labelled(session, project, people, BAD, BAD)
+    snapshot = service.take_snapshot(session, project)
+    train, holdout = service.training_rows(session, snapshot)
+    rows = {row["pair_id"]: row for row in train}
+    assert len(train) == 7  # the "both bad" one is left out
+    assert snapshot.train_pair_count == 7
+    assert rows[mixed.id] == {
+        "prompt": mixed.prompt.messages,
+        "chosen": mixed.response_b.text,
+        "rejected": mixed.response_a.text,
+        "preference": pytest.approx(2 / 3),
+        "weight": 1.0,
+        "pair_id": mixed.id,
+        "raters": 3,
+    }
+    assert rows[tie.id]["preference"] == rows[split_vote.id]["preference"] == 0.5
+    assert [row["preference"] for row in holdout] == [1.0]
+    assert not {row["pair_id"] for row in holdout} & rows.keys()
+    assert [row["pair_id"] for row in train] == sorted(rows)
+    by_reliability, _ = service.training_rows(session, snapshot, "reliability")
+    assert {row["pair_id"] for row in by_reliability} == rows.keys()
+    assert all(0.5 <= row["preference"] < 1 for row in by_reliability)
+
+
+def test_a_snapshot_without_usable_labels_is_refused(session: Session, project: Project, people: list[User]) -> None:
+    with pytest.raises(Conflict, match="no usable labels yet"):
+        service.take_snapshot(session, project)
+    labelled(session, project, people, BAD)
+    with pytest.raises(Conflict, match="no usable labels yet"):
+        service.take_snapshot(session, project)
+    for _ in range(6):
+        labelled(session, project, people, A)
+    with pytest.raises(Conflict, match="6 usable pairs to learn from and 0 to measure on"):
+        service.take_snapshot(session, project)
+
+
+def test_start_queues_one_training_at_a_time(session: Session, project: Project, people: list[User]) -> None:
+    enough(session, project, people)
+    run = service.start(session, project, people[0], RewardForm(seed=7, aggregation="reliability", needs_gpu=True))
+    assert (run.kind, run.state, run.needs_gpu, run.created_by_id) == (
+        RunKind.REWARD,
+        RunState.QUEUED,
+        True,
+        people[0].id,
+    )
+    assert run.config["settings"]["seed"] == 7
+    assert run.config["aggregation"] == "reliability"
+    assert not {"aggregation", "needs_gpu"} & run.config["settings"].keys()
+    assert run.snapshot is not None
+    with pytest.raises(Conflict, match=f"under way already .run {run.id}."):
+        service.start(session, project, None)
+
+
+def test_start_says_why_the_base_model_cannot_be_used(session: Session, people: list[User]) -> None:
+    project = factories.project(session, base_model_id=factories.base_model(session, state=ModelState.PREPARING).id)
+    enough(session, project, people)
+    with pytest.raises(Conflict, match="still being prepared"):
+        service.start(session, project, None)
+    gone = factories.project(session)
+    enough(session, gone, people)
+    with pytest.raises(Conflict, match="gone from the store"):
+        service.start(session, gone, None)
+
+
+def test_retraining_by_itself_waits_for_enough_new_labels(
+    session: Session, project: Project, people: list[User]
+) -> None:
+    enough(session, project, people)
+    assert service.retrain_if_due(session, project) is None  # off
+    project.automation = project.automation | {"retrain_reward": True, "labels_between_rewards": 10}
+    assert service.retrain_if_due(session, project) is None  # 5 of 10
+    for _ in range(5):
+        labelled(session, project, people, A)
+    assert service.new_labels(session, project) == 10
+    run = service.retrain_if_due(session, project)
+    assert run is not None
+    assert run.automatic
+    assert service.retrain_if_due(session, project) is None  # under way
+    assert service.new_labels(session, project) == 0
+
+
+def _trained(session: Session, project: Project, stored: Any) -> Model:
+    run = service.start(session, project, None)
+    claimed = runs.claim(session, run.id, "w", "cpu")
+    assert claimed is not None
+    assert claimed.claim is not None
+    runs.finish(session, run.id, claimed.claim, RunState.SUCCEEDED)
+    model = service.finished(session, run, {"eval_accuracy": 0.7}, f"models/run-{run.id}")
+    stored(model)
+    return model
+
+
+def test_a_finished_training_registers_its_model_and_queues_the_scoring(
+    session: Session, project: Project, people: list[User], stored: Any
+) -> None:
+    enough(session, project, people)
+    model = _trained(session, project, stored)
+    assert (model.kind, model.state, model.name) == (ModelKind.REWARD, ModelState.READY, "Reward model 1")
+    assert model.parent_id == project.base_model_id
+    scoring = service.scoring_run(session, model)
+    assert scoring is not None
+    assert len(service.rows_to_score(session, scoring)) == 10  # two answers of five pairs
+    again = service.finished(session, session.get_one(Run, model.run_id), {}, "models/elsewhere")
+    assert again.id == model.id
+
+
+def test_scores_become_a_report_and_the_order_of_the_queue(
+    session: Session, project: Project, people: list[User], stored: Any
+) -> None:
+    project.control_share = 0.0
+    pairs = enough(session, project, people)
+    waiting = [
+        factories.pair(session, factories.prompt(session, project), project.base_model, priority=0.9) for _ in range(3)
+    ]
+    model = _trained(session, project, stored)
+    run = service.scoring_run(session, model)
+    assert run is not None
+    unsure = {waiting[0].id: 0.1, waiting[1].id: 0.9, waiting[2].id: 0.5}
+    score = {pair.response_a_id: 1.0 for pair in pairs} | {pair.response_b_id: 0.0 for pair in pairs}
+    spread = {answer: unsure[pair.id] for pair in waiting for answer in (pair.response_a_id, pair.response_b_id)}
+    rows = [
+        row | {"score": score.get(row["response_id"], 0.0), "score_std": spread.get(row["response_id"], 0.0)}
+        for row in service.rows_to_score(session, run)
+    ]
+    assert len(rows) == 16
+    rows[0]["score"] = None
+    rows[0]["score_error"] = "too long"
+    summary = service.add_scores(session, run, rows)
+    assert summary == {"rows": 16, "scored": 15, "ranked": 3}
+    assert run.summary == summary
+    report = model.metrics["report"]
+    assert report["holdout"]["labels"] == 1
+    assert report["holdout"]["accuracy"] == 0.0  # people chose b there, the model favours a
+    assert [row["label_id"] for row in report["disputed"]]
+    session.expire_all()
+    order = sorted(waiting, key=lambda pair: -session.get_one(Pair, pair.id).priority)
+    assert [pair.id for pair in order] == [waiting[1].id, waiting[2].id, waiting[0].id]
+    assert [row["response_id"] for row in service.rows_to_score(session, run)] == [rows[0]["response_id"]]
+
+
+def test_a_disputed_pair_is_asked_for_once_more(session: Session, project: Project, people: list[User]) -> None:
+    pair = labelled(session, project, people, A)
+    service.ask_again(session, project, pair.id, people[0])
+    session.refresh(pair)
+    assert (pair.overlap_target, pair.slots_left, pair.priority) == (2, 1, service.ASKED_AGAIN)
+    with pytest.raises(Conflict, match="waits for another label already"):
+        service.ask_again(session, project, pair.id, people[0])
+    with pytest.raises(NotFound):
+        service.ask_again(session, factories.project(session), pair.id, people[0])
+
+
+def test_a_text_by_hand_is_scored_by_a_run_of_its_own(
+    session: Session, project: Project, people: list[User], stored: Any
+) -> None:
+    enough(session, project, people)
+    model = _trained(session, project, stored)
+    run = service.score_text(session, model, "Why?", "Because.", people[0])
+    (row,) = service.rows_to_score(session, run)
+    assert (row["prompt"], row["response"]) == ([{"role": "user", "content": "Why?"}], "Because.")
+    service.add_scores(session, run, [row | {"score": 1.5}])
+    assert run.summary is not None
+    assert run.summary["scores"] == [{"score": 1.5, "score_std": None, "error": None}]
+    registry.archive(session, model)
+    with pytest.raises(Conflict, match="archived"):
+        service.score_text(session, model, "Why?", "Because.", people[0])
+    assert get_settings().store.exists()
