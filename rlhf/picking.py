@@ -82,7 +82,7 @@ def pick(logits: Tensor, rows: RowSettings, uniform: Tensor, seen: Tensor | None
     if rows.any_drawn:
         tokens = torch.where(rows.greedy, tokens, _invert(weights, uniform))
         if len(rows.truncated):
-            tokens[rows.truncated] = _pick_truncated(weights, rows, uniform)
+            tokens[rows.truncated] = _pick_truncated(weights, rows, rows.truncated, uniform)
     chosen = tokens[:, None]
     return tokens, (scaled.gather(1, chosen) - log_total).squeeze(1)
 
@@ -110,19 +110,19 @@ def keep_mask(
     return keep, enough
 
 
-def _pick_truncated(weights: Tensor, rows: RowSettings, uniform: Tensor) -> Tensor:
-    index = rows.truncated
-    weights, uniform = weights[index], uniform[index]
-    total = _block_sums(weights).sum(dim=1, keepdim=True)
-    top_k, top_p, min_p = rows.top_k[index], rows.top_p[index], rows.min_p[index]
-    vocabulary = weights.shape[1]
-    count = min(vocabulary, max(_FIRST_CANDIDATES, int(top_k.max())))
-    while True:
-        leading, tokens = weights.topk(count, dim=1)
-        keep, enough = keep_mask(leading, total, top_k, top_p, min_p)
-        if count == vocabulary or bool(enough.all()):
-            return tokens.gather(1, _invert(leading * keep, uniform)[:, None]).squeeze(1)
-        count = min(vocabulary, 8 * count)
+def _pick_truncated(
+    weights: Tensor, rows: RowSettings, index: Tensor, uniform: Tensor, count: int = _FIRST_CANDIDATES
+) -> Tensor:
+    """Tokens of the rows `index`, drawn among their leading `count` candidates, or more where these do not suffice."""
+    own, top_k = weights[index], rows.top_k[index]
+    count = min(own.shape[1], max(count, int(top_k.max())))
+    leading, candidates = own.topk(count, dim=1)
+    total = _block_sums(own).sum(dim=1, keepdim=True)
+    keep, enough = keep_mask(leading, total, top_k, rows.top_p[index], rows.min_p[index])
+    tokens = candidates.gather(1, _invert(leading * keep, uniform[index])[:, None]).squeeze(1)
+    if count < own.shape[1] and not bool(enough.all()):
+        tokens[~enough] = _pick_truncated(weights, rows, index[~enough], uniform, 8 * count)
+    return tokens
 
 
 def _block_sums(weights: Tensor) -> Tensor:

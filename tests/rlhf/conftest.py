@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import hypothesis
 import pytest
 import torch
 from transformers import (
@@ -20,6 +21,9 @@ from transformers import (
 )
 
 from rlhf.tiny_model import favour_words, tiny_tokenizer
+
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
 
 SHAPES = ("llama", "neox", "qwen")
 
