@@ -31,7 +31,9 @@ def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
     try:
         settings = AutoConfig.from_pretrained(path)
         switch_dropout_off(settings)
-        model = AutoModelForCausalLM.from_pretrained(path, config=settings, dtype=dtype, attn_implementation="sdpa")
+        model = AutoModelForCausalLM.from_pretrained(
+            path, config=settings, dtype=dtype, attn_implementation="sdpa", use_safetensors=True
+        )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{path} cannot be loaded as a language model: {first_line(error)}") from None
     return cast(PreTrainedModel, model.eval())
