@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.models import Choice, Purpose
+from app.prompts.forms import Chosen
+
 
 class AnswerForm(BaseModel):
     """An answer to one comparison."""
@@ -19,3 +22,14 @@ class AssignmentForm(BaseModel):
     """Which comparison is meant."""
 
     assignment_id: int = Field(ge=1, le=2**63 - 1)
+
+
+class LabelFilter(BaseModel):
+    """Which labels to list."""
+
+    choice: Chosen[Choice] = None
+    annotator: Chosen[int] = None
+    purpose: Chosen[Purpose] = None
+    late: bool = False
+    commented: bool = False
+    before: int | None = Field(None, ge=1, le=2**63 - 1)

@@ -1,13 +1,14 @@
 """The SQL of answers: saving one, revising it, and what the screen tells about progress."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, exists, func, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
-from app.models import Assignment, AssignmentState, Label, Pair, Purpose, Side
+from app.models import Assignment, AssignmentState, Choice, Label, Pair, Purpose, Side, User
 from app.web.pages import Page, page
 
 # The usual case in one statement: the lease is open, so its slot is taken already and only changes its holder from a
@@ -186,3 +187,110 @@ def revisions(session: Session, pair_id: int, user_id: int) -> list[Label]:
             select(Label).where(Label.pair_id == pair_id, Label.annotator_id == user_id).order_by(Label.id.desc())
         )
     )
+
+
+def listing(
+    session: Session,
+    project_id: int,
+    *,
+    choice: Choice | None = None,
+    annotator: int | None = None,
+    purpose: Purpose | None = None,
+    late: bool = False,
+    commented: bool = False,
+    before: int | None = None,
+    limit: int = 50,
+) -> Page[Label]:
+    """Standing labels, newest first, filtered."""
+    conditions: list[ColumnElement[bool]] = [Label.project_id == project_id, Label.superseded_at.is_(None)]
+    if choice:
+        conditions.append(Label.choice == choice)
+    if annotator:
+        conditions.append(Label.annotator_id == annotator)
+    if purpose:
+        conditions.append(exists().where(Pair.id == Label.pair_id, Pair.purpose == purpose))
+    if late:
+        conditions.append(Label.late.is_(True))
+    if commented:
+        conditions.append(Label.comment.is_not(None))
+    statement = (
+        select(Label)
+        .where(*conditions)
+        .options(joinedload(Label.annotator), joinedload(Label.pair).joinedload(Pair.prompt))
+    )
+    return page(session, statement, Label.id, before, limit)
+
+
+def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:
+    """(id, name) of everybody who has answered in this project."""
+    rows = session.execute(
+        select(User.id, User.name)
+        .where(exists().where(Label.annotator_id == User.id, Label.project_id == project_id))
+        .order_by(User.name)
+    )
+    return [(row.id, row.name) for row in rows]
+
+
+def shared_votes(session: Session, project_id: int, limit: int = 200_000) -> list[tuple[int, int, Choice]]:
+    """(pair, annotator, choice) of the standing labels on pairs that several people answered, newest pairs first;
+    attention checks are not among them, since their answer is known."""
+    rows = session.execute(
+        text(
+            """
+            select pair_id, annotator_id, choice from (
+                select l.pair_id, l.annotator_id, l.choice, count(*) over (partition by l.pair_id) as voters
+                from label l join pair p on p.id = l.pair_id
+                where l.project_id = :project and l.superseded_at is null and p.purpose <> 'check'
+            ) votes where voters > 1 order by pair_id desc limit :limit
+            """
+        ),
+        {"project": project_id, "limit": limit},
+    )
+    return [(row.pair_id, row.annotator_id, Choice(row.choice)) for row in rows]
+
+
+def work_done(session: Session, project_id: int) -> list[Any]:
+    """For each annotator: count, median seconds, answers to choose left and right, ties, both bad, late ones, attention
+    checks answered and passed, skips, and when they last answered."""
+    return list(
+        session.execute(
+            text(
+                """
+                select u.id, u.name, m.paused_at, m.pause_reason,
+                       count(l.id) as labels,
+                       percentile_cont(0.5) within group (order by l.seconds) as pace,
+                       count(*) filter (where l.choice = l."left") as chose_left,
+                       count(*) filter (where l.choice in ('a', 'b') and l.choice <> l."left") as chose_right,
+                       count(*) filter (where l.choice = 'tie') as ties,
+                       count(*) filter (where l.choice = 'both_bad') as both_bad,
+                       count(*) filter (where l.late) as late,
+                       count(*) filter (where p.purpose = 'check') as checks,
+                       count(*) filter (where p.purpose = 'check' and l.choice = p.expected) as passed,
+                       max(l.created_at) as last_at,
+                       (select count(*) from assignment s where s.annotator_id = u.id and s.project_id = :project
+                        and s.state = 'skipped') as skipped
+                from label l join pair p on p.id = l.pair_id join "user" u on u.id = l.annotator_id
+                left join member m on m.user_id = u.id and m.project_id = :project
+                where l.project_id = :project and l.superseded_at is null
+                group by u.id, u.name, m.paused_at, m.pause_reason order by count(l.id) desc
+                """
+            ),
+            {"project": project_id},
+        )
+    )
+
+
+def for_export(session: Session, project_id: int) -> Iterator[Label]:
+    """Standing labels in the order they were given, with all that they are about, streamed."""
+    statement = (
+        select(Label)
+        .where(Label.project_id == project_id, Label.superseded_at.is_(None))
+        .options(
+            joinedload(Label.pair).joinedload(Pair.prompt),
+            joinedload(Label.pair).joinedload(Pair.response_a),
+            joinedload(Label.pair).joinedload(Pair.response_b),
+        )
+        .order_by(Label.id)
+        .execution_options(yield_per=500)
+    )
+    yield from session.scalars(statement)

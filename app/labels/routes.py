@@ -1,8 +1,8 @@
-"""The labelling screen, and my labels."""
+"""The labelling screen."""
 
 from fastapi import APIRouter, Request, Response
 
-from app.labels import screen, service
+from app.labels import data_routes, screen, service
 from app.labels.answers import LONGEST_COMMENT, read_answer
 from app.labels.forms import AnswerForm, AssignmentForm
 from app.labels.screen import Filled, Screen
@@ -16,6 +16,7 @@ from app.web.markdown import to_html
 from app.web.render import is_htmx, redirect, render
 
 router = APIRouter()
+router.include_router(data_routes.router)
 
 
 def _show(

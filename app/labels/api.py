@@ -1,0 +1,121 @@
+"""Labelling, labels and their quality through the JSON API."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from app.labels import quality, queries, screen, service
+from app.labels.answers import read_answer
+from app.labels.data_routes import export_file
+from app.labels.export import Format, Layout
+from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
+from app.models import Label
+from app.pairs import service as pairs
+from app.pairs.queue import Task
+from app.projects.dependencies import Access, Annotator, Manager
+from app.projects.forms import AnswerSettings
+from app.web.dependencies import Db
+from app.web.errors import NotAllowed
+
+router = APIRouter(tags=["labels"])
+
+
+@router.post("/projects/{project_id}/label/next")
+def claim(session: Db, access: Annotator) -> dict[str, Any]:
+    """The pair to compare now, the same until it is answered; `task` is null when there is none. `left` and `right` are
+    the answers as they are to be displayed."""
+    return {"task": _next(session, access)}
+
+
+@router.post("/projects/{project_id}/label")
+def answer(session: Db, access: Annotator, body: AnswerForm) -> Response:
+    """Save an answer; sent again, it is the same label. `next` is the following pair."""
+    settings = AnswerSettings.model_validate(access.project.answer)
+    given = read_answer(settings, body.answer, body.reasons, body.comment, body.seconds)
+    done = service.submit(session, access.user, access.project, access.member, body.assignment_id, given)
+    paused = access.member is not None and access.member.paused_at is not None
+    following = None if paused else _next(session, access)
+    return JSONResponse(
+        {"label": done.label_id, "warning": done.warning, "paused": paused, "next": following}, done.status
+    )
+
+
+@router.post("/projects/{project_id}/label/skip")
+def skip(session: Db, access: Annotator, body: AssignmentForm) -> dict[str, bool]:
+    """Leave a pair to somebody else; false where it was not open any more."""
+    return {"skipped": pairs.skip(session, access.user, access.project, body.assignment_id)}
+
+
+@router.post("/projects/{project_id}/label/renew")
+def renew(session: Db, access: Annotator, body: AssignmentForm) -> dict[str, bool]:
+    """Keep a lease; false where it has ended."""
+    return {"open": pairs.renew(session, access.user, access.project, body.assignment_id)}
+
+
+@router.get("/projects/{project_id}/labels/mine")
+def list_mine(session: Db, access: Annotator, before: int | None = None) -> dict[str, Any]:
+    """My own labels, newest first."""
+    found = queries.own_labels(session, access.project.id, access.user.id, before, limit=100)
+    return {"labels": [_row(label) for label in found.items], "before": found.before}
+
+
+@router.get("/projects/{project_id}/labels")
+def list_labels(session: Db, access: Manager, chosen: Annotated[LabelFilter, Query()]) -> dict[str, Any]:
+    """Everybody's labels, newest first; `before` of the answer asks for the next page."""
+    found = queries.listing(session, access.project.id, **chosen.model_dump(), limit=100)
+    return {"labels": [_row(label) for label in found.items], "before": found.before}
+
+
+@router.get("/projects/{project_id}/labels/quality")
+def show_quality(session: Db, access: Manager) -> dict[str, Any]:
+    """Agreement in the project, and how each annotator works."""
+    return {
+        "agreement": asdict(quality.agreement(session, access.project)),
+        "annotators": [asdict(person) for person in quality.annotators(session, access.project)],
+    }
+
+
+@router.get("/projects/{project_id}/labels/export", response_class=StreamingResponse)
+def download(
+    session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS
+) -> StreamingResponse:
+    """All standing labels as a file."""
+    return export_file(session, access, format, layout)
+
+
+def _next(session: Db, access: Access) -> dict[str, Any] | None:
+    if access.member is not None and access.member.paused_at is not None:
+        raise NotAllowed(access.member.pause_reason or "Your work in this project is paused.")
+    shown = screen.next_screen(session, access.user, access.project, access.member)
+    return _task(shown.task) if shown.task else None
+
+
+def _task(task: Task) -> dict[str, Any]:
+    sides = {"left": task.left, "right": task.right}
+    return {
+        "assignment_id": task.id,
+        "messages": task.messages,
+        **{
+            name: {"text": task.texts[side], "finish_reason": task.finish_reasons[side]} for name, side in sides.items()
+        },
+    }
+
+
+def _row(label: Label) -> dict[str, Any]:
+    return {
+        "id": label.id,
+        "pair_id": label.pair_id,
+        "assignment_id": label.assignment_id,
+        "annotator_id": label.annotator_id,
+        "choice": label.choice,
+        "strength": label.strength,
+        "reasons": label.reasons,
+        "comment": label.comment,
+        "seconds": label.seconds,
+        "left": label.left,
+        "late": label.late,
+        "surplus": label.surplus,
+        "created_at": label.created_at,
+    }
