@@ -127,6 +127,7 @@ class Decoder:
             )
         self._waiting.append(request)
 
+    @torch.inference_mode()
     def cancel(self, request_id: Hashable) -> list[Event]:
         """Drop a request, waiting or under way; its unfinished answers end here, with the reason "cancelled"."""
         self._waiting = deque(request for request in self._waiting if request.id != request_id)

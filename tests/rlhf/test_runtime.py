@@ -1,0 +1,74 @@
+"""Threads from the cores there are, devices and formats by name, and stop signals at a good moment."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import numpy
+import pytest
+import torch
+
+from rlhf.config import InputError, Interrupted
+from rlhf.runtime import StopSignal, available_cores, pick_device, pick_dtype, seed_everything
+
+CPU = torch.device("cpu")
+
+
+def test_cores_are_those_the_process_may_use() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert available_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert 1 <= available_cores() <= len(allowed)
+
+
+def test_torch_gets_the_threads_that_the_environment_or_the_cores_say() -> None:
+    code = (
+        "import os\n"
+        "from rlhf.runtime import set_threads\n"
+        "threads = set_threads()\n"
+        "import torch\n"
+        "print(threads, torch.get_num_threads(), os.environ['OMP_WAIT_POLICY'])"
+    )
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    for given, expected in (({"OMP_NUM_THREADS": "1"}, 1), ({}, available_cores())):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain | given
+        )
+        assert done.stdout.split() == [str(expected), str(expected), "PASSIVE"]
+
+
+def test_devices_and_formats_by_name() -> None:
+    assert pick_device("cpu") == CPU
+    assert pick_device("auto").type in ("cpu", "cuda")
+    assert pick_dtype("float32", CPU) is torch.float32
+    assert pick_dtype("bfloat16", CPU) is torch.bfloat16
+    capable = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    assert pick_dtype("auto", CPU) is (torch.bfloat16 if capable else torch.float32)
+    with pytest.raises(InputError, match="is no device"):
+        pick_device("abacus")
+
+
+def test_one_seed_fixes_every_generator() -> None:
+    drawn = []
+    for seed in (5, 5, 6):
+        seed_everything(seed)
+        drawn.append((random.random(), float(numpy.random.rand()), float(torch.rand(()))))
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_held_until_it_is_asked_for(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with StopSignal("wait") as stop:
+        stop.check()
+        os.kill(os.getpid(), number)
+        assert stop.requested
+        with pytest.raises(Interrupted, match="stopped by a signal; wait"):
+            stop.check()
+        assert signal.getsignal(number) == signal.SIG_DFL  # a second one ends the process
+    assert signal.getsignal(number) == before
