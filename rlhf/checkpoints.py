@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from rlhf.config import InputError
@@ -27,7 +28,7 @@ from rlhf.runtime import StopSignal
 
 __all__ = [
     "StopSignal", "clear_checkpoints", "latest_checkpoint", "load_checkpoint", "output_lock", "publish",
-    "save_checkpoint",
+    "save_checkpoint", "whole",
 ]  # fmt: skip
 
 PREFIX = "checkpoint-"
@@ -107,14 +108,28 @@ def output_lock(folder: Path) -> Iterator[None]:
 
 def _needed_tensors(module: nn.Module) -> dict[str, Tensor]:
     """What training changes: trainable parameters and saved buffers. Frozen weights come from the base model."""
+    state = module.state_dict()  # first: it puts the parameters of a sharded module back into their sharded form
     parameters = dict(module.named_parameters(remove_duplicate=False))
-    needed: dict[str, Tensor] = {name: tensor for name, tensor in module.named_parameters() if tensor.requires_grad}
-    needed |= {name: tensor for name, tensor in module.state_dict().items() if name not in parameters}
-    return needed
+    trainable = {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+    return {name: tensor for name, tensor in state.items() if name in trainable or name not in parameters}
 
 
-def _to_disk(tensors: Mapping[str, Tensor], path: Path) -> None:
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor on the CPU, gathered where it is sharded over processes (all must ask for it then)."""
+    gathered = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return gathered.detach().cpu().contiguous()
+
+
+def _as_stored(saved: Tensor, like: Tensor) -> Tensor:
+    """`saved` on the device of `like`, and sharded as that is."""
+    saved = saved.to(like.device)
+    return distribute_tensor(saved, like.device_mesh, like.placements) if isinstance(like, DTensor) else saved
+
+
+def _to_disk(tensors: Mapping[str, Tensor], path: Path, write: bool = True) -> None:
+    gathered = {name: whole(tensor) for name, tensor in tensors.items()}
+    if write:
+        save_file(gathered, path)
 
 
 def _split_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -129,10 +144,13 @@ def _split_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str,
 
 
 def _join_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for key, value in {**tensors, **rest["scalars"]}.items():
         index, name = key.split("/", 1)
-        state.setdefault(int(index), {})[name] = value
+        like = parameters[int(index)]
+        fits = isinstance(value, Tensor) and value.shape == like.shape
+        state.setdefault(int(index), {})[name] = _as_stored(value, like) if fits else value
     groups = [
         {key: tuple(value) if key == "betas" else value for key, value in group.items()}
         for group in rest["param_groups"]
@@ -171,22 +189,27 @@ def save_checkpoint(
     generators: Mapping[str, torch.Generator],
     state: Mapping[str, Any],
     keep: int = 2,
+    write: bool = True,
 ) -> Path:
     """Writes `folder/checkpoint-<step>/` and deletes all but the newest `keep` checkpoints.
 
     modules: only their trainable parameters and buffers are written. state: anything JSON can hold, given back
-    by `load_checkpoint`. The random state of Python and of torch is added.
+    by `load_checkpoint`. The random state of Python and of torch is added. Where several processes share a model,
+    all must call this, for the parts of a sharded tensor are gathered here; `write` is True in one of them.
     """
     final = folder / f"{PREFIX}{step}"
     beside = folder / f".{PREFIX}{step}.part"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+    if write:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
     for name, module in modules.items():
-        _to_disk(_needed_tensors(module), beside / f"module-{name}.safetensors")
+        _to_disk(_needed_tensors(module), beside / f"module-{name}.safetensors", write)
     rest: dict[str, Any] = {"step": step, "state": dict(state), "optimizers": {}}
     for name, optimizer in optimizers.items():
         tensors, rest["optimizers"][name] = _split_optimizer(optimizer)
-        _to_disk(tensors, beside / f"optimizer-{name}.safetensors")
+        _to_disk(tensors, beside / f"optimizer-{name}.safetensors", write)
+    if not write:
+        return final
     tensors, rest["python_random"] = _random_state(generators)
     _to_disk(tensors, beside / "random.safetensors")
     (beside / "state.json").write_text(json.dumps(rest))
@@ -231,4 +254,4 @@ def _load_module(module: nn.Module, saved: Mapping[str, Tensor]) -> None:
         for name, tensor in needed.items():
             if tensor.shape != saved[name].shape:
                 raise ValueError(f"{name} has shape {tuple(saved[name].shape)}, not {tuple(tensor.shape)}")
-            tensor.copy_(saved[name])
+            tensor.copy_(_as_stored(saved[name], tensor))

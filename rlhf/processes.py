@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from rlhf.runtime import pick_device
@@ -35,6 +36,11 @@ class Processes:
     def main(self) -> bool:
         return self.rank == 0
 
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds a part of the model only."""
+        return self._accelerator is not None and str(self._accelerator.distributed_type).endswith("FSDP")
+
     def wrap(self, model: nn.Module, optimizer: Optimizer) -> tuple[nn.Module, Optimizer]:
         """The model to call in training, on this process's device, and its optimiser."""
         if self._accelerator is None:
@@ -56,7 +62,8 @@ class Processes:
         parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
         if self._accelerator is None:
             return torch.nn.utils.clip_grad_norm_(parameters, limit)
-        return torch.as_tensor(self._accelerator.clip_grad_norm_(parameters, limit))
+        norm = self._accelerator.clip_grad_norm_(parameters, limit)
+        return norm.full_tensor() if isinstance(norm, DTensor) else torch.as_tensor(norm)
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over the processes, the same in each."""

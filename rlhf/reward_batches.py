@@ -125,3 +125,19 @@ def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[i
         bucket.append(index)
     if bucket:
         yield bucket
+
+
+def deal(lengths: Sequence[int], token_budget: int, rank: int, count: int) -> list[tuple[list[int], bool]]:
+    """The buckets of process `rank` among `count`, each process getting like work and the same number of buckets.
+
+    Processes that share one model exchange weights and gradients in every pass, so none may run fewer; one that has
+    nothing left repeats the shortest row in a bucket marked False, which must not count.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    shares = [order[first::count] for first in range(count)]
+    buckets = [
+        [[share[i] for i in bucket] for bucket in length_buckets([lengths[i] for i in share], token_budget)]
+        for share in shares
+    ]
+    missing = max(map(len, buckets)) - len(buckets[rank])
+    return [*((bucket, True) for bucket in buckets[rank]), *[([order[-1]], False)] * missing]

@@ -25,6 +25,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from rlhf.chat_format import end_of_turn_id, first_line
+from rlhf.checkpoints import whole
 from rlhf.config import InputError
 from rlhf.reward_batches import Batch, Group, collate, length_buckets, tree_mask
 
@@ -44,6 +45,7 @@ class RewardModel(nn.Module):
         self.hf = hf
         self.autocast = autocast
         self.shared = False
+        self._no_split_modules = hf._no_split_modules  # accelerate shards a model by these layers
 
     @property
     def heads(self) -> int:
@@ -114,15 +116,22 @@ class RewardModel(nn.Module):
                 results[index] = part
         return results
 
-    def save(self, folder: Path, tokenizer: PreTrainedTokenizerBase, mean: float, std: float) -> None:
-        """Writes the transformers folder (weights of LoRA already merged); mean and std of scores go to its config."""
-        weights = self.head_weight().detach().float().cpu().contiguous()
+    def save(
+        self, folder: Path, tokenizer: PreTrainedTokenizerBase, mean: float, std: float, write: bool = True
+    ) -> None:
+        """Writes the transformers folder (weights of LoRA already merged); mean and std of scores go to its config.
+
+        Processes that share the model must all call it, with `write` in one of them.
+        """
+        state = {name.removeprefix("hf."): whole(tensor) for name, tensor in self.state_dict().items()}
+        if not write:
+            return
+        weights = state["score.weight"]
         config = self.hf.config
         config.mean, config.std = mean, std
         config.problem_type = "regression"  # the pipeline of transformers then gives the raw score
         config.use_cache = True
-        state = {name: tensor for name, tensor in self.hf.state_dict().items() if not name.startswith("score.")}
-        state["score.weight"] = weights.mean(dim=0, keepdim=True).to(self.hf.dtype)
+        state["score.weight"] = weights.mean(dim=0, keepdim=True)
         self.hf.save_pretrained(folder, state_dict=state)
         tokenizer.save_pretrained(folder)
         if len(weights) > 1:

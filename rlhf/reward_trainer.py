@@ -21,7 +21,7 @@ from rlhf.config import InputError, Interrupted, RunFailed
 from rlhf.losses import centring_loss, preference_loss
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
-from rlhf.reward_batches import collate, length_buckets
+from rlhf.reward_batches import Batch, Group, collate, deal
 from rlhf.reward_config import RewardConfig, fixed_settings
 from rlhf.reward_data import EncodedPairs
 from rlhf.reward_metrics import pair_metrics
@@ -57,6 +57,7 @@ class RewardTrainer:
         self.config, self.model, self.train, self.holdout, self.processes = config, model, train, holdout, processes
         steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
         self.steps_per_epoch = steps_per_epoch
+        self._order: tuple[int, list[int]] = (-1, [])  # an epoch and its permutation
         self.total_steps = config.max_steps or math.ceil(steps_per_epoch * config.num_train_epochs)
         self.eval_every = config.eval_steps or max(1, math.ceil(self.total_steps / 4))
         self.weights = train.weight[:, None] * bootstrap_weights(len(train), model.heads, config.seed)
@@ -87,10 +88,16 @@ class RewardTrainer:
     def pairs_of_step(self, step: int) -> list[int]:
         """Which pairs step `step` (from 1) takes: a slice of its epoch's own permutation."""
         epoch, place = divmod(step - 1, self.steps_per_epoch)
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
-        order = torch.randperm(len(self.train), generator=generator).tolist()
+        if epoch != self._order[0]:
+            generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
+            self._order = epoch, torch.randperm(len(self.train), generator=generator).tolist()
         size = self.config.train_batch_size
-        return [int(index) for index in order[place * size : (place + 1) * size]]
+        return self._order[1][place * size : (place + 1) * size]
+
+    def pairs_until(self, step: int) -> int:
+        """How many pairs the steps up to `step` have taken."""
+        epochs, steps = divmod(step, self.steps_per_epoch)
+        return epochs * len(self.train) + min(steps * self.config.train_batch_size, len(self.train))
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then half a cosine down to 0 (Loshchilov and Hutter 2017); `step` counts from 1."""
@@ -109,18 +116,12 @@ class RewardTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.step_optimizer.zero_grad()
-        # Of pairs sorted by length each process takes every n-th: like work for all. One without a pair takes
-        # another's with weight 0, for all must exchange gradients.
-        by_length = sorted(pairs, key=lambda i: (-len(self.train.groups[i]), i))
-        mine = by_length[self.processes.rank :: self.processes.count]
-        scale = 1.0 if mine else 0.0
-        mine = mine or by_length[:1]
-        lengths = [len(self.train.groups[index]) for index in mine]
-        buckets = [[mine[i] for i in bucket] for bucket in length_buckets(lengths, self.config.token_budget)]
+        buckets = self._deal([self.train.groups[index] for index in pairs], self.config.token_budget)
         sums = torch.zeros(4, device=self.model.device)
-        for number, bucket in enumerate(buckets):
+        for number, (bucket, counting) in enumerate(buckets):
+            scale = 1.0 if counting else 0.0
             with self.processes.accumulate(self.wrapped, last=number == len(buckets) - 1):
-                loss, counts = self._loss(bucket, scale / total_weight)
+                loss, counts = self._loss([pairs[i] for i in bucket], scale / total_weight)
                 torch.autograd.backward(loss * self.processes.count)  # wrapped models average over processes: undo it
             sums += torch.cat([loss.detach()[None], counts * scale])
         norm = self.processes.clip(self.wrapped, self.config.max_grad_norm)
@@ -136,11 +137,16 @@ class RewardTrainer:
             "skipped_steps": self.state["skipped"],
         }
 
+    def _deal(self, groups: list[Group], token_budget: int) -> list[tuple[list[int], bool]]:
+        return deal([len(group) for group in groups], token_budget, self.processes.rank, self.processes.count)
+
+    def _batch(self, groups: list[Group]) -> Batch:
+        return collate(groups, self.model.pad_id, self.model.shared).to(self.model.device)
+
     def _loss(self, pairs: list[int], scale: float) -> tuple[Tensor, Tensor]:
         """This bucket's part of the step's mean loss, and its counts of right pairs, summed margin, decided pairs."""
         device = self.model.device
-        batch = collate([self.train.groups[i] for i in pairs], self.model.pad_id, self.model.shared).to(device)
-        scores: Tensor = self.wrapped(batch)  # (2 * pairs, heads)
+        scores: Tensor = self.wrapped(self._batch([self.train.groups[i] for i in pairs]))  # (2 * pairs, heads)
         chosen, rejected = scores[0::2], scores[1::2]
         preference = self.train.preference[pairs].to(device)
         losses = preference_loss(chosen, rejected, preference[:, None], self.train.margin[pairs].to(device)[:, None])
@@ -172,10 +178,10 @@ class RewardTrainer:
     def scores(self, data: EncodedPairs) -> Tensor:
         """Mean-head scores of both answers of each pair, (pairs, 2), each process computing its share."""
         found = torch.zeros(len(data), 2, device=self.model.device)
-        mine = range(self.processes.rank, len(data), self.processes.count)
-        parts = self.model.score([data.groups[i] for i in mine], self.config.token_budget * 2)
-        for index, part in zip(mine, parts, strict=True):
-            found[index] = part.mean(dim=1).to(found.device)
+        for bucket, counting in self._deal(data.groups, self.config.token_budget * 2):
+            scores = self.wrapped(self._batch([data.groups[i] for i in bucket])).mean(dim=1)
+            if counting:
+                found[bucket] = scores.view(-1, 2)
         return self.processes.sum(found).cpu()
 
     def final_evaluation(self) -> tuple[dict[str, Any] | None, float, float]:
@@ -210,16 +216,16 @@ class RewardTrainer:
     # ---- checkpoints -------------------------------------------------------------------------------------------------
 
     def _save(self, folder: Path, step: int, optimizer: bool = True) -> None:
-        if self.processes.main:
-            save_checkpoint(
-                folder,
-                step,
-                modules={"model": self.model},
-                optimizers={"adamw": self.optimizer} if optimizer else {},
-                generators={},
-                state=self.state,
-                keep=1,
-            )
+        save_checkpoint(
+            folder,
+            step,
+            modules={"model": self.model},
+            optimizers={"adamw": self.optimizer} if optimizer else {},
+            generators={},
+            state=self.state,
+            keep=1,
+            write=self.processes.main,
+        )
         self.processes.wait()
 
     def resume(self) -> int:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rlhf.config import parse_config, run_cli, to_dict
+from rlhf.config import InputError, parse_config, run_cli, to_dict
 from rlhf.reward_config import RewardConfig
 from rlhf.runtime import set_threads
 
@@ -91,6 +91,8 @@ def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any, Any]:
                 cut = f"{data.prompts_cut} prompts cut to {max_length} tokens"
                 print(f"{name}: {len(data)} pairs, {cut}, {len(data.too_long)} too long left out", file=sys.stderr)
 
+    if config.use_peft and processes.sharded:
+        raise InputError("LoRA needs no sharding: launch it with plain processes, or full weights with FSDP")
     seed_everything(config.seed)
     dtype = pick_dtype(config.dtype, processes.device)
     model = new_reward_model(
@@ -132,7 +134,7 @@ def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any,
     output = Path(config.output)
     found, mean, std = trainer.final_evaluation()
     state = trainer.state
-    pairs_seen = sum(len(trainer.pairs_of_step(step)) for step in range(1, state["step"] + 1))
+    pairs_seen = trainer.pairs_until(state["step"])
     summary: dict[str, Any] = {
         "steps": state["step"],
         "pairs": len(trainer.train),
@@ -146,19 +148,22 @@ def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any,
         "pairs_per_second": round(pairs_seen / max(seconds, 1e-9), 3),
         "model": str(output / "model"),
     }
-    if trainer.processes.main:
-        if peft_model is not None:
-            beside = output / ".adapter.part"
-            shutil.rmtree(beside, ignore_errors=True)
-            peft_model.save_pretrained(beside)
-            publish(beside, output / "adapter")
-            peft_model.merge_and_unload()
-        beside = output / ".model.part"
-        shutil.rmtree(beside, ignore_errors=True)
-        trainer.model.save(beside, tokenizer, mean, std)
-        card = reward_card(to_dict(config) | {"learning_rate": config.peak_learning_rate}, summary, found)
-        (beside / "README.md").write_text(card, encoding="utf-8")
+    main = trainer.processes.main
+    if main:
+        for name in (".adapter.part", ".model.part"):  # what a killed run left
+            shutil.rmtree(output / name, ignore_errors=True)
+    if peft_model is not None:
+        if main:
+            peft_model.save_pretrained(output / ".adapter.part")
+            publish(output / ".adapter.part", output / "adapter")
+        peft_model.merge_and_unload()
+    beside = output / ".model.part"
+    trainer.model.save(beside, tokenizer, mean, std, write=main)
+    if main:
+        settings = to_dict(config) | {"learning_rate": config.peak_learning_rate}
+        (beside / "README.md").write_text(reward_card(settings, summary, found), encoding="utf-8")
         publish(beside, output / "model")
+    trainer.processes.wait()
     return summary
 
 

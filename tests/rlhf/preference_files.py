@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-WORDS = "the cat dog runs fast slow blue red green tree house fine well very much".split()
+WORDS = ("the", "cat", "dog", "runs", "fast", "slow", "blue", "red", "green", "tree", "house", "fine", "well", "very")
 
 
 def text(random_: random.Random, words: int) -> str:

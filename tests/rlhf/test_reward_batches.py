@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhf.reward_batches import Group, collate, group_sequences, length_buckets, tree_mask
+from rlhf.reward_batches import Group, collate, deal, group_sequences, length_buckets, tree_mask
 
 sequences = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=12), min_size=1, max_size=4)
 
@@ -59,3 +59,12 @@ def test_buckets_hold_everything_once_within_the_budget(lengths: list[int], budg
     assert sorted(index for bucket in buckets for index in bucket) == list(range(len(lengths)))
     for bucket in buckets:
         assert len(bucket) == 1 or max(lengths[i] for i in bucket) * len(bucket) <= budget
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(20, 120), st.integers(1, 5))
+def test_processes_share_everything_once_in_as_many_buckets_each(lengths: list[int], budget: int, count: int) -> None:
+    shares = [deal(lengths, budget, rank, count) for rank in range(count)]
+    assert len({len(share) for share in shares}) == 1
+    counted = [index for share in shares for bucket, counting in share if counting for index in bucket]
+    assert sorted(counted) == list(range(len(lengths)))
+    assert all(bucket for share in shares for bucket, _ in share)

@@ -381,3 +381,27 @@ def test_two_processes_have_the_losses_of_one(config: dict[str, Any], tmp_path: 
     for first, second in zip(one, two, strict=True):
         assert second == pytest.approx(first, abs=1e-4)
     assert json.loads(result.stdout.splitlines()[-1])["steps"] == 6
+
+
+def test_a_model_sharded_over_processes_trains_stops_resumes_and_saves_the_same(
+    config: dict[str, Any], tmp_path: Path
+) -> None:
+    """FSDP, stopped by a signal to one of its processes, beside one process that nothing happens to."""
+    short = {**config, "max_steps": 12, "heads": 2, "train_batch_size": 7, "eval_steps": 3}
+    train_reward(RewardConfig(**{**short, "output": str(tmp_path / "one")}))
+    (tmp_path / "settings.json").write_text(json.dumps(short))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m"]
+    result = subprocess.run(
+        [*launch, "tests.rlhf.sharded_run", str(tmp_path / "settings.json")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+    )
+    assert result.returncode == 0, result.stderr
+    assert "start again with --resume" in result.stderr
+    one, two = tmp_path / "one", Path(config["output"])
+    for first, second in zip(later_metrics(one), later_metrics(two), strict=True):
+        assert second == pytest.approx(first, abs=1e-4)
+    ours, theirs = (load_file(path / "model" / "model.safetensors") for path in (one, two))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in ours)
