@@ -7,7 +7,7 @@ same minibatches. Seeds belong to prompts: the answers do not depend on how they
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.chat_format import encode_answer, encode_prompt, end_of_turn_id, truncate_prompt
 from rlhf.decoding import Decoder, Request
+from rlhf.policy_files import load_causal
 from rlhf.policy_model import PolicyModel, answer_batch, copy_weights
 from rlhf.processes import Processes
 from rlhf.reward_batches import Group, length_buckets
@@ -109,6 +110,16 @@ class Sampler:
         self, model: PolicyModel, plain: Any, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings
     ) -> None:
         self.model, self.plain, self.tokenizer, self.settings = model, plain, tokenizer, settings
+
+    @classmethod
+    def of(
+        cls, model: PolicyModel, path: str, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings
+    ) -> Self:
+        """The sampler of ``model``, which began as the folder ``path``."""
+        if model.compute_dtype == torch.float32 and all(p.requires_grad for p in model.causal.parameters()):
+            return cls(model, model.causal, tokenizer, settings)
+        plain = load_causal(path, model.compute_dtype).requires_grad_(False)
+        return cls(model, plain.to(model.causal.device), tokenizer, settings)
 
     def refresh(self) -> None:
         if self.plain is not self.model.causal:

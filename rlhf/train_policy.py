@@ -63,8 +63,6 @@ def train_policy(config: PolicyConfig) -> dict[str, Any]:
 
 def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     """Prompts, tokenizers, models and trainer; everything that can be wrong with what was given is found here."""
-    import torch
-
     from rlhf.chat_format import load_tokenizer
     from rlhf.policy_files import load_policy_model
     from rlhf.ppo_trainer import PPOTrainer
@@ -81,10 +79,8 @@ def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     reward = load_reward_model(config.reward, dtype=dtype)
     same_tokens = same_tokenizer(tokenizer, reward_tokenizer)
     model = load_policy_model(config, reward, same_tokens=same_tokens, compute_dtype=dtype).to(processes.device)
-    itself = not config.use_peft and dtype == torch.float32
-    plain = model.causal if itself else _plain_copy(config.model, dtype).to(processes.device)
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
-    sampler = Sampler(model, plain, tokenizer, settings)
+    sampler = Sampler.of(model, config.model, tokenizer, settings)
     scorer = Scorer(
         reward.to(processes.device),
         reward_tokenizer,
@@ -96,12 +92,6 @@ def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     if processes.main:
         print(_describe(model, same_tokens), file=sys.stderr)
     return PPOTrainer(config, model, make, sampler.refresh, prompts, holdout, processes), tokenizer
-
-
-def _plain_copy(path: str, dtype: Any) -> Any:
-    from rlhf.policy_files import load_causal
-
-    return load_causal(path, dtype).requires_grad_(False)
 
 
 def _describe(model: Any, same_tokens: bool) -> str:

@@ -1,0 +1,146 @@
+"""`make bench-ppo`: PPO beside TRL's PPOTrainer (1.12, the last release that had it), on the same models and settings.
+
+Both run in processes of their own, in turn, several times; all weights are trained, policy and value model separate,
+gradient checkpointing off on both sides. Speed is in episodes per second over whole updates (rollouts and optimiser
+steps) after the first, which warms up. Sampling is random on both sides, so curves are compared by their means:
+``loss_gap`` is the difference of the mean value loss, ``score_gap`` that of the mean score of the answers.
+The last line on stdout is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from bench.pairs import in_turn, report, say
+from bench.peers import peer_python
+from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config, run_cli
+
+PEER = "trl==1.12.0"
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """Measures PPO beside TRL's."""
+
+    prompts: Annotated[str, Doc("Prompts.")] = "../shared/data/prompts.jsonl.gz"
+    model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
+    runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 5
+    updates: Annotated[int, Ge(2), Doc("Updates in a run; the first is not timed.")] = 2
+    batch: Annotated[int, Gt(0), Doc("Answers in an update.")] = 16
+    mini_batches: Annotated[int, Gt(0), Doc("Optimiser steps in an epoch; divides the batch.")] = 4
+    epochs: Annotated[int, Gt(0), Doc("Epochs of an update.")] = 4
+    max_new_tokens: Annotated[int, Gt(0), Doc("Longest answer; TRL's default.")] = 53
+    max_prompt_tokens: Annotated[int, Gt(0), Doc("Longer prompts are cut on the left, for both.")] = 256
+    temperature: Annotated[float, Gt(0), Doc("Of sampling and training; TRL's default.")] = 0.7
+    learning_rate: Annotated[float, Gt(0), Doc("Peak rate, linear decay.")] = 3e-6
+    token_budget: Annotated[int, Gt(0), Doc("Ours: tokens computed at once.")] = 1024
+    dtype: Annotated[Literal["bfloat16", "float32"], Doc("Number format; TRL's weights are in it, ours float32.")] = (
+        "float32"
+    )
+    device: Annotated[str, Doc("cpu or cuda.")] = "cpu"
+
+
+def main(argv: list[str]) -> None:
+    config = parse_config(BenchConfig, argv, prog="python -m bench.ppo")
+    commands = {
+        "ours": [sys.executable, "-m", "bench.ppo_ours"],
+        "peer": [str(peer_python(PEER, [PEER])), str(HERE / "ppo_peer.py")],
+    }
+    with tempfile.TemporaryDirectory(prefix="bench-ppo-") as name:
+        folder = Path(name)
+        prompts = prepare(config, folder)
+        found: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
+
+        def rate(side: str, run: int) -> float:
+            spec = {
+                **{key: value for key, value in vars(config).items() if key not in ("prompts", "model", "runs")},
+                "prompt_ids": prompts,
+                "base": str(folder / "base"),
+                "reward": str(folder / "reward"),
+                "output": str(folder / "out"),
+                "seed": run,
+            }
+            found[side].append(one_run(commands[side], folder, spec))
+            seconds = found[side][-1]["ended"][-1] - found[side][-1]["ended"][0]
+            return (config.updates - 1) * config.batch / seconds
+
+        result = in_turn(lambda run: rate("ours", run), lambda run: rate("peer", run), config.runs)
+
+    def mean(side: str, metric: str) -> float:
+        return statistics.fmean(row[metric] for run in found[side] for row in run["metrics"])
+
+    curves = {f"{side}_scores": scores_by_update(found[side]) for side in ("ours", "peer")}
+    report(
+        result
+        | {
+            "peer_version": found["peer"][-1]["version"],
+            "loss_gap": abs(mean("ours", "loss/value_avg") - mean("peer", "loss/value_avg")),
+            "score_gap": abs(mean("ours", "objective/scores") - mean("peer", "objective/scores")),
+            "unit": "episodes/s",
+            "ours_memory_gb": max(run["memory"] for run in found["ours"]) / 1e9,
+            "peer_memory_gb": max(run["memory"] for run in found["peer"]) / 1e9,
+            **curves,
+        }
+    )
+
+
+def scores_by_update(runs: list[dict[str, Any]]) -> list[float]:
+    """Mean score of each update over all runs."""
+    columns = zip(*([row["objective/scores"] for row in run["metrics"]] for run in runs), strict=True)
+    return [round(statistics.fmean(column), 4) for column in columns]
+
+
+def prepare(config: BenchConfig, folder: Path) -> list[list[int]]:
+    """Writes `folder`/base and `folder`/reward (a fresh head on the same trunk); returns the prompts' tokens.
+
+    The tokenizer gets a pad token apart from its end token, without which TRL takes every end for padding.
+    """
+    from rlhf.chat_format import encode_prompt, load_tokenizer, truncate_prompt
+    from rlhf.data import load_prompts
+    from rlhf.policy_files import load_causal
+    from rlhf.reward_model import choose_pad, new_reward_model
+
+    base = config.model
+    if base is None:
+        base = str(folder / "source")
+        command = [sys.executable, "-m", "rlhf.base_models", "--source", "builtin:smollm2-135m-instruct"]
+        subprocess.run([*command, "--output", base], check=True, stdout=subprocess.DEVNULL)
+    tokenizer = load_tokenizer(base)
+    choose_pad(tokenizer)
+    policy = load_causal(base, "auto")
+    policy.config.pad_token_id = tokenizer.pad_token_id
+    policy.save_pretrained(folder / "base")
+    tokenizer.save_pretrained(folder / "base")
+    new_reward_model(base, tokenizer, seed=0).save(folder / "reward", tokenizer, mean=0.0, std=1.0)
+    needed = config.updates * config.batch
+    prompts, _ = load_prompts(config.prompts)
+    if len(prompts) < needed:
+        raise RunFailed(f"{config.prompts} has {len(prompts)} prompts, {needed} are needed: lower --updates or --batch")
+    return [
+        truncate_prompt(encode_prompt(tokenizer, prompt.messages), config.max_prompt_tokens)[0]
+        for prompt in prompts[:needed]
+    ]
+
+
+def one_run(command: list[str], folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
+    """One side, once, in a process of its own."""
+    file = folder / "spec.json"
+    file.write_text(json.dumps(spec))
+    done = subprocess.run([*command, str(file)], stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
+    if done.returncode:
+        raise RunFailed(f"{' '.join(command)} ended with {done.returncode}; what it said is above")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    say(f"{found['version']}: {json.dumps(found['metrics'][-1])}")
+    return found
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,77 @@
+"""One run of our PPO on given prompts; prints its figures as one line of JSON."""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from rlhf.runtime import set_threads
+
+set_threads()
+
+import torch  # noqa: E402
+
+from rlhf.chat_format import load_tokenizer  # noqa: E402
+from rlhf.policy_files import load_policy_model  # noqa: E402
+from rlhf.policy_settings import PolicyConfig  # noqa: E402
+from rlhf.ppo_trainer import PPOTrainer  # noqa: E402
+from rlhf.processes import Processes  # noqa: E402
+from rlhf.reward_batches import Group  # noqa: E402
+from rlhf.reward_model import load_reward_model  # noqa: E402
+from rlhf.rollouts import RolloutMaker, Sampler, Scorer, Task  # noqa: E402
+from rlhf.types import Messages, Sample, SamplingSettings  # noqa: E402
+
+
+class ScoresAsDrawn(Scorer):
+    """Scores an unfinished answer at its last token, as TRL does, and does not close it first."""
+
+    def _group(self, messages: Messages, sample: Sample) -> Group:
+        return Group([], [[*sample.prompt_ids, *sample.answer_ids]])
+
+
+def main() -> None:
+    spec = json.loads(Path(sys.argv[1]).read_text())
+    config = PolicyConfig(
+        model=spec["base"],
+        reward=spec["reward"],
+        prompts="",
+        output=spec["output"],
+        total_episodes=spec["updates"] * spec["batch"],
+        batch_size=spec["batch"],
+        num_mini_batches=spec["mini_batches"],
+        num_ppo_epochs=spec["epochs"],
+        max_new_tokens=spec["max_new_tokens"],
+        temperature=spec["temperature"],
+        learning_rate=spec["learning_rate"],
+        token_budget=spec["token_budget"],
+        missing_end_score=None,
+        max_approx_kl=None,
+        seed=spec["seed"],
+    )
+    dtype = torch.bfloat16 if spec["dtype"] == "bfloat16" else torch.float32
+    processes = Processes(spec["device"])
+    tokenizer = load_tokenizer(spec["base"])
+    reward = load_reward_model(spec["reward"], dtype=dtype, device=processes.device)
+    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=dtype).to(processes.device)
+    settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
+    sampler = Sampler.of(model, config.model, tokenizer, settings)
+    scorer = ScoresAsDrawn(reward, tokenizer, tokenizer)
+    make = RolloutMaker(model, sampler, scorer, processes, token_budget=config.token_budget * 2)
+    tasks = [Task([], ids, seed=0) for ids in spec["prompt_ids"]]
+    trainer = PPOTrainer(config, model, make, sampler.refresh, tasks, tasks[:2], processes)
+    ended, metrics = [], []
+    for update in range(1, config.updates + 1):
+        metrics.append(trainer.step(update)[0])
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        ended.append(time.perf_counter())
+    if torch.cuda.is_available():
+        memory = torch.cuda.max_memory_allocated()
+    else:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"ended": ended, "metrics": metrics, "memory": memory, "version": "hone"}))
+
+
+if __name__ == "__main__":
+    main()
