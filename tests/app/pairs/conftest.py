@@ -1,0 +1,43 @@
+"""A queue to claim from, over the rolled-back session."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app import models as m
+from app.pairs import service
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def _no_hints() -> Iterator[None]:
+    service._hints.clear()
+    yield
+    service._hints.clear()
+
+
+MakeQueue = Callable[..., tuple[m.Project, list[m.Pair]]]
+
+
+@pytest.fixture
+def queue(session: Session) -> MakeQueue:
+    """`queue(3, overlap=2)` -> a project and its pairs in the order in which they are asked."""
+
+    def make(count: int, overlap: int = 1, **project: Any) -> tuple[m.Project, list[m.Pair]]:
+        row = factories.project(session, overlap=overlap, **project)
+        pairs = [
+            factories.pair(
+                session,
+                factories.prompt(session, row),
+                row.base_model,
+                overlap_target=overlap,
+                slots_left=overlap,
+                priority=-float(place),
+            )
+            for place in range(count)
+        ]
+        return row, pairs
+
+    return make

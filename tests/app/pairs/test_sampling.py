@@ -1,0 +1,128 @@
+"""How the queue is filled."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import models as m
+from app.pairs import service
+from app.web.errors import Conflict
+from tests import factories
+
+
+@pytest.fixture
+def project(session: Session) -> m.Project:
+    project = factories.project(session, queue_depth=5, overlap=2, control_share=0.5)
+    for _ in range(8):
+        factories.prompt(session, project)
+    return project
+
+
+def drawn(text: str, **over: Any) -> dict[str, Any]:
+    values = {"text": text, "finish_reason": "stop", "tokens": 3, "strategy": "stochastic", "temperature": 0.9}
+    return values | {"top_p": 1.0, "top_k": 0, "seed": 7, "logprob": -1.0} | over
+
+
+def row(run: m.Run, *texts: str, place: int = 0, **over: Any) -> dict[str, Any]:
+    return {"id": run.config["prompt_ids"][place], "responses": [drawn(text) for text in texts]} | over
+
+
+def plan(session: Session, project: m.Project, **over: Any) -> m.Run:
+    run = service.plan_sampling(session, project, **over)
+    assert run is not None
+    return run
+
+
+def test_a_run_is_planned_for_what_the_queue_lacks_and_only_one_at_a_time(session: Session, project: m.Project) -> None:
+    run = plan(session, project)
+    assert len(set(run.config["prompt_ids"])) == 5
+    assert run.config["settings"]["n"] == 2
+    assert run.model_id == project.base_model_id
+    assert service.plan_sampling(session, project) is None
+    run.state = m.RunState.SUCCEEDED
+    session.flush()
+    for place in range(5):
+        assert service.add_sampled(session, run, row(run, f"one {place}", f"two {place}", place=place)) is not None
+    assert service.plan_sampling(session, project) is None
+    following = plan(session, project, automatic=False, count=3)
+    assert set(following.config["prompt_ids"]).isdisjoint(run.config["prompt_ids"])  # the least sampled come first
+
+
+def test_rows_carry_the_prompts_in_the_planned_order(session: Session, project: m.Project) -> None:
+    run = plan(session, project)
+    rows = service.sampling_rows(session, run)
+    assert [each["id"] for each in rows] == run.config["prompt_ids"]
+    assert rows[0]["prompt"][-1]["role"] == "user"
+    service.withdraw_prompts(session, project, [rows[0]["id"]], factories.user(session))
+    assert len(service.sampling_rows(session, run)) == 4
+
+
+def test_the_same_row_again_is_the_same_pair(session: Session, project: m.Project) -> None:
+    run = plan(session, project)
+    first = service.add_sampled(session, run, row(run, "one", "two"))
+    again = service.add_sampled(session, run, row(run, "one", "two"))
+    assert first is not None
+    assert again is first
+    assert (first.overlap_target, first.slots_left) == (2, 2)
+    assert first.response_a.seed == 7
+    assert len(session.scalars(select(m.Response).where(m.Response.run_id == run.id)).all()) == 2
+
+
+@pytest.mark.parametrize(
+    "texts", [("same", " same\n"), ("one",), ("", "  ")], ids=["equal", "one answer only", "both empty"]
+)
+def test_answers_that_leave_nothing_to_compare_make_no_pair(
+    session: Session, project: m.Project, texts: tuple[str, ...]
+) -> None:
+    run = plan(session, project)
+    assert service.add_sampled(session, run, row(run, *texts)) is None
+
+
+def test_a_row_marked_duplicate_makes_no_pair(session: Session, project: m.Project) -> None:
+    run = plan(session, project)
+    assert service.add_sampled(session, run, row(run, "one", "one!", duplicate=True)) is None
+
+
+def test_a_prompt_withdrawn_meanwhile_makes_no_pair(session: Session, project: m.Project) -> None:
+    run = plan(session, project)
+    service.withdraw_prompts(session, project, [run.config["prompt_ids"][0]], factories.user(session))
+    assert service.add_sampled(session, run, row(run, "one", "two")) is None
+
+
+def test_nothing_is_planned_before_the_model_is_ready(session: Session, project: m.Project) -> None:
+    project.base_model.state = m.ModelState.PREPARING
+    session.flush()
+    assert service.plan_sampling(session, project) is None
+    with pytest.raises(Conflict, match="not ready"):
+        service.plan_sampling(session, project, automatic=False)
+
+
+def test_a_failed_run_is_not_repeated_at_once_by_itself(session: Session, project: m.Project) -> None:
+    run = plan(session, project)
+    run.state, run.ended_at = m.RunState.FAILED, datetime.now(UTC)
+    session.flush()
+    assert service.plan_sampling(session, project) is None
+    assert service.plan_sampling(session, project, automatic=False) is not None
+
+
+def test_the_promoted_policy_is_sampled_and_fills_the_queue_anew(session: Session, project: m.Project) -> None:
+    run = plan(session, project)
+    run.state = m.RunState.SUCCEEDED
+    for place in range(5):
+        service.add_sampled(session, run, row(run, f"one {place}", f"two {place}", place=place))
+    policy = factories.model(session, project)
+    project.policy_id = policy.id
+    session.flush()
+    following = plan(session, project)
+    assert following.model_id == policy.id
+    assert len(following.config["prompt_ids"]) == 5
+
+
+def test_a_project_without_prompts_says_so(session: Session) -> None:
+    project = factories.project(session)
+    assert service.plan_sampling(session, project) is None
+    with pytest.raises(Conflict, match="Import prompts"):
+        service.plan_sampling(session, project, automatic=False)
