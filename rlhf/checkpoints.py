@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -129,7 +130,10 @@ def _as_stored(saved: Tensor, like: Tensor) -> Tensor:
 def _to_disk(tensors: Mapping[str, Tensor], path: Path, write: bool = True) -> None:
     gathered = {name: whole(tensor) for name, tensor in tensors.items()}
     if write:
-        save_file(gathered, path)
+        try:
+            save_file(gathered, path)
+        except SafetensorError as error:  # a full disk comes so
+            raise OSError(f"cannot write {path}: {error}") from error
 
 
 def _split_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -237,7 +241,7 @@ def load_checkpoint(
             tensors = load_file(path / f"optimizer-{name}.safetensors")
             _join_optimizer(optimizer, tensors, rest["optimizers"][name])
         _restore_random_state(load_file(path / "random.safetensors"), rest["python_random"], generators)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise InputError(
             f"{path} does not fit this training ({error}): go on with the model and settings that made it, "
             "or start anew in another --output"

@@ -26,7 +26,11 @@ class RewardConfig:
     num_train_epochs: Annotated[float, Gt(0), Doc("Times that all pairs are seen.")] = 1.0
     max_steps: Annotated[int | None, Gt(0), Doc("Steps to train, instead of epochs.")] = None
     train_batch_size: Annotated[int, Gt(0), Doc("Pairs in one update, over all processes.")] = 16
-    token_budget: Annotated[int, Gt(0), Doc("Tokens computed at once, padding included; sets the memory.")] = 2048
+    token_budget: Annotated[
+        int | None,
+        Gt(0),
+        Doc("Tokens computed at once, padding included; none: 2048, on a GPU 16384. Sets the memory."),
+    ] = None
     learning_rate: Annotated[float | None, Gt(0), Doc("Peak rate; none: 2e-5, with LoRA 2e-4.")] = None
     warmup_ratio: Annotated[float, Ge(0), Lt(1), Doc("Share of the steps in which the rate rises.")] = 0.0
     weight_decay: Annotated[float, Ge(0), Doc("AdamW's decay.")] = 0.0

@@ -57,6 +57,7 @@ class RewardTrainer:
         self.config, self.model, self.train, self.holdout, self.processes = config, model, train, holdout, processes
         steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
         self.steps_per_epoch = steps_per_epoch
+        self.token_budget = config.token_budget or (2048 if model.device.type == "cpu" else 16384)
         self._order: tuple[int, list[int]] = (-1, [])  # an epoch and its permutation
         self.total_steps = config.max_steps or math.ceil(steps_per_epoch * config.num_train_epochs)
         self.eval_every = config.eval_steps or max(1, math.ceil(self.total_steps / 4))
@@ -116,7 +117,7 @@ class RewardTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.step_optimizer.zero_grad()
-        buckets = self._deal([self.train.groups[index] for index in pairs], self.config.token_budget)
+        buckets = self._deal([self.train.groups[index] for index in pairs], self.token_budget)
         sums = torch.zeros(4, device=self.model.device)
         for number, (bucket, counting) in enumerate(buckets):
             scale = 1.0 if counting else 0.0
@@ -178,7 +179,7 @@ class RewardTrainer:
     def scores(self, data: EncodedPairs) -> Tensor:
         """Mean-head scores of both answers of each pair, (pairs, 2), each process computing its share."""
         found = torch.zeros(len(data), 2, device=self.model.device)
-        for bucket, counting in self._deal(data.groups, self.config.token_budget * 2):
+        for bucket, counting in self._deal(data.groups, self.token_budget * 2):
             scores = self.wrapped(self._batch([data.groups[i] for i in bucket])).mean(dim=1)
             if counting:
                 found[bucket] = scores.view(-1, 2)

@@ -121,6 +121,9 @@ def test_another_model_is_refused_with_a_sentence(tmp_path: Path) -> None:
     frozen.net.trained.requires_grad_(False)
     with pytest.raises(InputError, match=r"1 tensors differ, trained\.weight"):
         load_checkpoint(path, **frozen.parts)  # type: ignore[arg-type]
+    (path / "optimizer-adamw.safetensors").write_bytes(b"cut off")
+    with pytest.raises(InputError, match="does not fit"):
+        load_checkpoint(path, **Run().parts)  # type: ignore[arg-type]
     (path / "state.json").write_text("{")
     with pytest.raises(InputError, match="does not fit"):
         load_checkpoint(path, **Run().parts)  # type: ignore[arg-type]
