@@ -228,10 +228,11 @@ def test_requests_join_leave_and_are_cancelled(
     trial.add(Request("trial", prompts[0], tuple(Draw(WARM, seed) for seed in range(20))))
     long = [draw.draw for draw in samples(drain(trial)).values() if len(draw.answer_ids) > 10][:2]
     decoder.add(Request("dropped", prompts[0], tuple(long)))
+    decoder.add(Request(0, prompts[0], (Draw(GREEDY),)))  # behind it, so that it moves up when the first is dropped
     decoder.add(Request("never started", prompts[0], (Draw(WARM), Draw(WARM))))
     events = decoder.step()
     assert decoder.waiting == 1
-    for index, prompt in enumerate(prompts):
+    for index, prompt in enumerate(prompts[1:], start=1):
         decoder.add(Request(index, prompt, (Draw(GREEDY),)))
     for _ in range(2):
         events += decoder.step()
@@ -242,7 +243,7 @@ def test_requests_join_leave_and_are_cancelled(
         assert isinstance(event, Finished)
         assert event.sample.finish_reason == "cancelled"
         assert len(event.sample.answer_ids) == 3
-    found = samples(drain(decoder))
+    found = samples(events + drain(decoder))
     assert [found[index, 0].answer_ids for index in range(len(prompts))] == [row[0].answer_ids for row in expected]
     assert not decoder.busy
 
