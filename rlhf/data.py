@@ -83,7 +83,7 @@ def load_pairs(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[P
 
 
 def load_prompts(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[Prompt], DataReport]:
-    """The prompts of a file (``prompt``: text or messages; or the first of ``turns``), with the same report."""
+    """The prompts of a file with the same report: ``prompt`` or ``messages``, or the first of ``turns``."""
     rows, report = _read_rows(path)
     prompts: list[Prompt] = []
     for line, row in rows:
@@ -117,8 +117,9 @@ def _prompt_key(messages: Messages, seed: int) -> str:
 
 
 def _prompt_value(row: Mapping[str, Any]) -> Any:
-    if "prompt" in row:
-        return row["prompt"]
+    for name in ("prompt", "messages"):
+        if row.get(name) is not None:
+            return row[name]
     turns = row.get("turns")
     if isinstance(turns, list) and turns:
         return turns[0]

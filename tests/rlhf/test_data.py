@@ -152,10 +152,11 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
 def test_prompts_of_every_kind(tmp_path: Path) -> None:
     talk = [USER, answer("a"), USER]
     rows = [{"prompt": "q", "id": 7}, {"prompt": talk}, {"turns": ["one", "two"]}, {"prompt": "Human: x\n\nAssistant:"}]
+    rows.append({"messages": talk})
     prompts, report = load_prompts(write(tmp_path / "p.jsonl", [*rows, {"text": "x"}]), max_bad_share=0.2)
-    assert [p.messages for p in prompts] == [user_message("q"), talk, user_message("one"), user_message("x")]
+    assert [p.messages for p in prompts] == [user_message("q"), talk, user_message("one"), user_message("x"), talk]
     assert prompts[0].row == rows[0]
-    assert report.bad == [(5, "missing field prompt")]
+    assert report.bad == [(6, "missing field prompt")]
 
 
 @given(
