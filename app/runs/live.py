@@ -6,7 +6,7 @@ sent to all of them as server-sent events. It knows no run: a look is a function
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -42,9 +42,14 @@ class Live:
         self._topics: dict[Hashable, _Topic[object]] = {}
         self.looks = 0  # how often the database was looked at, for the test that counts
 
+    @property
+    def watched(self) -> int:
+        """How many topics somebody watches."""
+        return len(self._topics)
+
     async def watch(
         self, key: Hashable, look: Look[S], first: S | None = None, interval: float = INTERVAL
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """The events of a topic from `first` on, which is what the reader's page shows already."""
         queue: asyncio.Queue[str | None] = asyncio.Queue(BACKLOG)
         topic = self._topics.get(key)
@@ -61,7 +66,8 @@ class Live:
                 topic.task = asyncio.create_task(self._run(key, topic))
             while True:
                 try:
-                    event_or_end = await asyncio.wait_for(queue.get(), KEEP_ALIVE)
+                    async with asyncio.timeout(KEEP_ALIVE):  # wait_for of 3.11 may swallow a cancellation
+                        event_or_end = await queue.get()
                 except TimeoutError:
                     yield ": still here\n\n"
                     continue

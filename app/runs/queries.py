@@ -157,13 +157,12 @@ def active(session: Session, project_id: int, kind: RunKind) -> list[Run]:
     )
 
 
+_SHOWN = tuple(selectinload(part) for part in (Run.model, Run.baseline, Run.reward_model, Run.snapshot))
+
+
 def runs_of(project_id: int, kind: RunKind | None = None, state: RunState | None = None) -> Select[Run]:
     """The project's runs, to be read in pages; with what a list shows of them."""
-    statement = (
-        select(Run)
-        .where(Run.project_id == project_id)
-        .options(selectinload(Run.model), selectinload(Run.baseline), selectinload(Run.reward_model))
-    )
+    statement = select(Run).where(Run.project_id == project_id).options(*_SHOWN)
     if kind is not None:
         statement = statement.where(Run.kind == kind)
     if state is not None:
@@ -177,7 +176,7 @@ def active_runs(session: Session, project_id: int) -> list[Run]:
         session.scalars(
             select(Run)
             .where(Run.project_id == project_id, Run.state.in_(ACTIVE))
-            .options(selectinload(Run.model), selectinload(Run.baseline), selectinload(Run.reward_model))
+            .options(*_SHOWN)
             .order_by(Run.id)
             .limit(50)
         )

@@ -1,0 +1,45 @@
+"""Where a project's loop stands, in the JSON API."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.home import service
+from app.projects.dependencies import Manager
+from app.web.dependencies import Db
+
+router = APIRouter(tags=["overview"])
+
+
+class LoopView(BaseModel):
+    """A number for each stage, and the next sensible step with its reason."""
+
+    prompts: int
+    prompts_in_review: int
+    open_pairs: int
+    open_evaluation_pairs: int
+    labels: int
+    new_labels: int
+    labels_last_hour: int
+    labels_last_day: int
+    active_annotators: int
+    reward_models: int
+    policies: int
+    conversations: int
+    in_use_id: int
+    active_runs: dict[str, int]
+    next_step: dict[str, Any]
+
+
+@router.get("/projects/{project_id}/loop")
+def loop(access: Manager, session: Db) -> LoopView:
+    """The overview in numbers."""
+    now = service.situation(session, access.project)
+    step = service.next_step(now)
+    return LoopView(
+        in_use_id=now.in_use.id,
+        active_runs={kind.value: run.id for kind, run in now.active.items()},
+        next_step={"title": step.title, "reason": step.reason, "href": step.href},
+        **{name: getattr(now, name) for name in LoopView.model_fields if hasattr(now, name)},
+    )

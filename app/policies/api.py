@@ -1,0 +1,128 @@
+"""Policies in the JSON API."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.models import Run
+from app.policies import evaluations, queries, service
+from app.policies.forms import EvaluationForm, PolicyForm, PromotionForm
+from app.projects.dependencies import Manager
+from app.registry import service as registry
+from app.registry.views import ModelView
+from app.runs import service as runs
+from app.runs.api import RunView
+from app.web.dependencies import Db, RowId
+from app.web.errors import NotFound
+
+router = APIRouter(tags=["policies"])
+
+
+class ResultView(BaseModel):
+    """What an evaluation says so far, from the policy's side. The 95% interval `low` to `high` of the win rate stays
+    valid however often it is looked at; ties, "both bad" and equal answers count one half."""
+
+    pairs: int
+    judged: int
+    equal: int
+    wins: float
+    losses: float
+    ties: float
+    both_bad: float
+    rate: float | None
+    low: float
+    high: float
+
+
+class EvaluationView(BaseModel):
+    """An evaluation and its result so far."""
+
+    run: RunView
+    result: ResultView
+
+
+class LineageView(BaseModel):
+    """A policy, its ancestors from the base model on, and whether it is in use."""
+
+    model: ModelView
+    lineage: list[ModelView]
+    in_use: bool
+
+
+@router.get("/projects/{project_id}/policies")
+def list_policies(access: Manager, session: Db) -> dict[str, Any]:
+    """The policy in use, and all policies of the project, the oldest first."""
+    return {
+        "in_use": ModelView.model_validate(service.in_use(access.project)),
+        "policies": [ModelView.model_validate(model) for model in queries.policies(session, access.project.id)],
+    }
+
+
+@router.post("/projects/{project_id}/policies", status_code=201)
+def start_policy(access: Manager, session: Db, settings: PolicyForm) -> RunView:
+    """Train a policy with PPO."""
+    return RunView.model_validate(service.start(session, access.project, access.user, settings))
+
+
+@router.post("/projects/{project_id}/policies/roll-back")
+def roll_back(access: Manager, session: Db) -> ModelView:
+    """Put the policy in use that was in use before; answers with it."""
+    return ModelView.model_validate(service.in_use(service.roll_back(session, access.project, access.user)))
+
+
+@router.get("/projects/{project_id}/policies/evaluations/{run_id}")
+def show_evaluation(access: Manager, session: Db, run_id: RowId) -> EvaluationView:
+    """An evaluation's result so far."""
+    run = runs.get(session, access.project, run_id)
+    if run.config.get("task") != "compare":
+        raise NotFound()
+    return EvaluationView(
+        run=RunView.model_validate(run), result=ResultView(**asdict(evaluations.evaluation_result(session, run)))
+    )
+
+
+@router.get("/projects/{project_id}/policies/{model_id}")
+def show_policy(access: Manager, session: Db, model_id: RowId) -> LineageView:
+    """One policy."""
+    model = service.get(session, access.project, model_id)
+    return LineageView(
+        model=ModelView.model_validate(model),
+        lineage=[ModelView.model_validate(each) for each in registry.lineage(session, model)],
+        in_use=service.in_use(access.project).id == model.id,
+    )
+
+
+@router.post("/projects/{project_id}/policies/{model_id}/evaluations", status_code=201)
+def start_evaluation(access: Manager, session: Db, model_id: RowId, wanted: EvaluationForm) -> RunView:
+    """Send pairs of this policy and another (where none is named: the one in use) to the annotators."""
+    model = service.get(session, access.project, model_id)
+    other = wanted.baseline_id or service.in_use(access.project).id
+    run: Run = evaluations.start_evaluation(
+        session,
+        access.project,
+        access.user,
+        model,
+        service.get(session, access.project, other),
+        wanted.comparisons,
+        wanted.overlap,
+    )
+    return RunView.model_validate(run)
+
+
+@router.post("/projects/{project_id}/policies/{model_id}/promote")
+def promote(access: Manager, session: Db, model_id: RowId, sure: PromotionForm | None = None) -> ModelView:
+    """Put the policy in use. Answers 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
+    model = service.get(session, access.project, model_id)
+    confirmed = sure.confirm_without_evaluation if sure else False
+    service.promote(session, access.project, model, access.user, confirmed)
+    return ModelView.model_validate(model)
+
+
+@router.post("/projects/{project_id}/policies/{model_id}/archive")
+def archive(access: Manager, session: Db, model_id: RowId) -> ModelView:
+    """Keep the record, delete the files."""
+    model = service.get(session, access.project, model_id)
+    service.archive(session, access.project, model, access.user)
+    return ModelView.model_validate(model)
