@@ -6,6 +6,8 @@ import sys
 from typing import Annotated, NoReturn
 
 import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import OperationalError
 
 from app.settings import get_settings
@@ -121,6 +123,8 @@ def main() -> NoReturn:
         _leave(str(error))
     except OperationalError as error:
         _leave(f"The database cannot be used: {' '.join(str(error.orig).split())}")
+    except ValidationError as error:
+        _leave("; ".join(_sentence(error.title, detail) for detail in error.errors()))
     except BrokenPipeError:  # the reader of a pipe left
         sys.stderr.close()
         sys.exit(0)
@@ -130,3 +134,11 @@ def main() -> NoReturn:
 def _leave(sentence: str) -> NoReturn:
     print(f"error: {sentence}", file=sys.stderr)
     sys.exit(2)
+
+
+def _sentence(form: str, detail: ErrorDetails) -> str:
+    """One wrong setting, by the name that the person gave."""
+    name = ".".join(str(part) for part in detail["loc"])
+    if form == "Settings" and name.islower():
+        name = f"HONE_{name.upper()}"
+    return f"{name} ({detail['input']}): {detail['msg'].lower()}"

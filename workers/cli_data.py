@@ -1,7 +1,10 @@
 """`hone users | projects | import-prompts | export-labels | sign-in-link`: people and data from a shell."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 from rich.console import Console
@@ -9,9 +12,12 @@ from rich.table import Table
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.accounts import audit
 from app.accounts import queries as account_queries
 from app.accounts import service as accounts
 from app.db import task_session
+from app.labels import export
+from app.labels.export import Format, Layout
 from app.models import Label, Pair, Project, PromptSource, User
 from app.settings import get_settings
 from app.web.errors import NotFound
@@ -121,9 +127,34 @@ def import_prompts(
 def export_labels(
     project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="jsonl, csv or parquet; trl: prompt, chosen, rejected.")] = (
-        "jsonl"
-    ),
+    format_: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.JSONL,
+    layout: Annotated[
+        Layout, typer.Option(help="labels: every column; trl: prompt, chosen, rejected.")
+    ] = Layout.LABELS,
+    as_: As = None,
 ) -> None:
-    """Export the current labels of a project."""
-    raise NotImplementedError
+    """Export the standing labels of a project, as the page does."""
+    with connected(), task_session() as session, _written(output) as file:
+        target = project_of(session, project)
+        rows = export.write(session, target, file, format_, layout)
+        who = acting(session, as_)
+        audit.record(session, who, "labels.exported", project_id=target.id, rows=rows, layout=layout, format=format_)
+    typer.echo(f"{rows} labels exported.", err=True)
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[IO[bytes]]:
+    """The file at `path`, there only when it is whole; stdout without one."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+        beside.replace(path)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        beside.unlink(missing_ok=True)
