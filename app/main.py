@@ -1,22 +1,56 @@
-"""create_app(): mounts every stage's routes, denies what declares no access, and frames every answer."""
+"""create_app(): mounts every stage's pages and calls, denies what declares no access, and frames every answer."""
 
-from importlib import import_module
-from importlib.util import find_spec
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from starlette.staticfiles import StaticFiles
 
+from app.accounts.api import router as accounts_api
 from app.accounts.dependencies import maybe_signed_in
-from app.home import new_project
-from app.web import api_docs, csrf, guard, problems
+from app.accounts.routes import router as accounts
+from app.chat.routes import router as chat
+from app.home.api import router as home_api
+from app.home.new_project import api as new_project_api
+from app.home.new_project import router as new_project
+from app.home.routes import router as home
+from app.labels.api import router as labels_api
+from app.labels.routes import router as labels
+from app.pairs.api import router as pairs_api
+from app.pairs.routes import router as pairs
+from app.policies.api import router as policies_api
+from app.policies.routes import router as policies
+from app.projects.api import router as projects_api
+from app.projects.routes import router as projects
+from app.prompts.api import router as prompts_api
+from app.prompts.routes import router as prompts
+from app.rewards.api import router as rewards_api
+from app.rewards.routes import router as rewards
+from app.runs.api import router as runs_api
+from app.runs.routes import router as runs
+from app.settings import get_settings
+from app.web import csrf, guard, problems
+from app.web.api_docs import router as api_docs
+from app.web.assets import Assets
 from app.web.middleware import Frame
 from app.web.render import ROOT
 
-STAGES = (
-    "accounts", "projects", "prompts", "pairs", "labels", "rewards", "policies", "runs", "chat", "home",
+# `new_project` stands before `home`: /projects/new is no project's id.
+PAGES = (accounts, new_project, projects, prompts, pairs, labels, rewards, policies, runs, chat, home)
+CALLS = (
+    accounts_api, new_project_api, projects_api, prompts_api, pairs_api, labels_api, rewards_api, policies_api,
+    runs_api, home_api,
 )  # fmt: skip
-API = "/api/v1"
-MAX_BODY = 2 * 2**20  # a route that takes uploads sets its own `max_body_size`
+MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body_size`
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    """Log to stderr, unless whoever runs the application has set up logging."""
+    logging.basicConfig(level=get_settings().log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "httpcore"):  # they would log the addresses of the inference server at every request
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    yield
 
 
 def create_app() -> FastAPI:
@@ -28,20 +62,14 @@ def create_app() -> FastAPI:
         openapi_url=None,
         separate_input_output_schemas=False,
         dependencies=[Depends(csrf.protect)],
+        lifespan=lifespan,
     )
-    app.include_router(api_docs.router, include_in_schema=False, dependencies=[Depends(maybe_signed_in)])
-    app.include_router(
-        new_project.router, include_in_schema=False, max_body_size=MAX_BODY
-    )  # before /projects/{project_id}
-    app.include_router(new_project.api, prefix=API, max_body_size=MAX_BODY)
-    for stage in STAGES:
-        if find_spec(f"app.{stage}.routes"):
-            app.include_router(
-                import_module(f"app.{stage}.routes").router, include_in_schema=False, max_body_size=MAX_BODY
-            )
-        if find_spec(f"app.{stage}.api"):
-            app.include_router(import_module(f"app.{stage}.api").router, prefix=API, max_body_size=MAX_BODY)
-    app.mount("/static", StaticFiles(directory=ROOT / "static"), name="static")
+    app.include_router(api_docs, include_in_schema=False, dependencies=[Depends(maybe_signed_in)])
+    for router in PAGES:
+        app.include_router(router, include_in_schema=False, max_body_size=MAX_BODY)
+    for router in CALLS:
+        app.include_router(router, prefix="/api/v1", max_body_size=MAX_BODY)
+    app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     problems.install(app)
     app.add_middleware(Frame)
     guard.refuse_open_routes(app)

@@ -87,7 +87,9 @@ class Frame:
         finally:
             path = _SECRET_PATHS.sub(r"/\1/…", scope["path"])
             milliseconds = (time.perf_counter() - started) * 1000
-            log.info("%s %r %d %.0f ms %s", scope["method"], path, status, milliseconds, request_id)
+            quiet = path.startswith("/static/") or path == "/healthz"
+            level = logging.DEBUG if quiet and status < 400 else logging.INFO
+            log.log(level, "%s %r %d %.0f ms %s", scope["method"], path, status, milliseconds, request_id)
 
 
 def answers_for(settings: Settings, host: str) -> bool:
