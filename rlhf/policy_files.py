@@ -9,34 +9,29 @@ import copy
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf.chat_format import first_line
+from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
-from rlhf.config import InputError
 from rlhf.model_card import card, table
 from rlhf.policy_model import PolicyModel, adapter_deltas, add_lora, frozen_copy
 from rlhf.policy_settings import PolicyConfig
-from rlhf.reward_model import RewardModel, switch_dropout_off
+from rlhf.reward_model import RewardModel
 
 
 def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
     """A causal language model for training: dropout off. Raises InputError where the folder holds none."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        settings = AutoConfig.from_pretrained(path)
-        switch_dropout_off(settings)
-        model = AutoModelForCausalLM.from_pretrained(
-            path, config=settings, dtype=dtype, attn_implementation="sdpa", use_safetensors=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise InputError(f"{path} cannot be loaded as a language model: {first_line(error)}") from None
-    return cast(PreTrainedModel, model.eval())
+    model = load_causal_lm(path, dtype)
+    for module in model.modules():
+        for name, value in vars(module).items():
+            if "dropout" in name and isinstance(value, float):  # attention keeps its own
+                setattr(module, name, 0.0)
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
 
 
 def load_policy_model(

@@ -179,7 +179,7 @@ def test_models_with_more_than_a_linear_head_are_refused(llama: PreTrainedModel)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be loaded as a language model"):
+    with pytest.raises(InputError, match="not a model folder"):
         load_causal(tmp_path, torch.float32)
 
 
