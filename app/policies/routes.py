@@ -69,7 +69,7 @@ def start_policy(request: Request, access: Manager, session: Db, form: Submitted
     try:
         settings = parse(PolicyForm, form)
     except Invalid as invalid:
-        return _list(request, access, session, dict(form), invalid.errors, invalid.status)
+        return _list(request, access, session, dict(form), invalid.errors or {"form": invalid.message}, invalid.status)
     run = service.start(session, access.project, access.user, settings)
     return redirect(f"/projects/{access.project.id}/runs/{run.id}", "The PPO run is queued.")
 
@@ -124,7 +124,9 @@ def start_evaluation(request: Request, access: Manager, session: Db, form: Submi
     try:
         wanted = parse(EvaluationForm, form)
     except Invalid as invalid:
-        return _show(request, access, session, model, errors=invalid.errors, status=invalid.status)
+        return _show(
+            request, access, session, model, errors=invalid.errors or {"form": invalid.message}, status=invalid.status
+        )
     baseline = (
         service.get(session, access.project, wanted.baseline_id)
         if wanted.baseline_id

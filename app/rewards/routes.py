@@ -57,7 +57,7 @@ def start_reward(request: Request, access: Manager, session: Db, form: Submitted
     try:
         settings = parse(RewardForm, form)
     except Invalid as invalid:
-        return _list(request, access, session, dict(form), invalid.errors, invalid.status)
+        return _list(request, access, session, dict(form), invalid.errors or {"form": invalid.message}, invalid.status)
     run = service.start(session, access.project, access.user, settings)
     return redirect(f"/projects/{access.project.id}/runs/{run.id}", "The reward training is queued.")
 

@@ -1,0 +1,225 @@
+"""The next sensible step over the situations of a project, read from its rows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.home import service
+from app.models import (
+    Choice,
+    Model,
+    ModelKind,
+    ModelState,
+    Project,
+    PromptStatus,
+    Purpose,
+    Run,
+    RunKind,
+    RunState,
+    User,
+)
+from tests import factories
+from tests.app.conftest import Browser, Cast
+
+As = Callable[[str], Browser]
+
+
+@pytest.fixture
+def project(session: Session) -> Project:
+    made: Project = factories.project(session, name="Ours")
+    return made
+
+
+@pytest.fixture
+def person(session: Session) -> User:
+    made: User = factories.user(session)
+    return made
+
+
+def step(session: Session, project: Project) -> service.Step:
+    session.flush()
+    session.expire_all()
+    return service.next_step(service.situation(session, project))
+
+
+def labels(session: Session, project: Project, person: User, count: int) -> None:
+    prompt = factories.prompt(session, project)
+    for _ in range(count):
+        pair = factories.pair(session, prompt, project.base_model, slots_left=0)
+        factories.label(session, pair, person)
+
+
+def open_pair(session: Session, project: Project, **over: Any) -> None:
+    factories.pair(session, factories.prompt(session, project), project.base_model, **over)
+
+
+def reward_model(session: Session, project: Project, name: str = "Reward model 1") -> Model:
+    snapshot = factories.snapshot(session, project)
+    run = factories.run(session, project, RunKind.REWARD, state=RunState.SUCCEEDED, snapshot_id=snapshot.id)
+    made: Model = factories.model(session, project, kind=ModelKind.REWARD, name=name, run_id=run.id)
+    return made
+
+
+def policy(session: Session, project: Project, reward: Model, name: str = "Policy 1") -> Model:
+    run = factories.run(session, project, RunKind.POLICY, state=RunState.SUCCEEDED, reward_model_id=reward.id)
+    made: Model = factories.model(session, project, name=name, run_id=run.id)
+    return made
+
+
+def evaluation(
+    session: Session, project: Project, new: Model, person: User, wins: int, losses: int, waiting: int
+) -> Run:
+    old = project.policy or project.base_model
+    run: Run = factories.run(
+        session,
+        project,
+        RunKind.EVALUATION,
+        state=RunState.SUCCEEDED,
+        model_id=new.id,
+        baseline_id=old.id,
+        config={"task": "compare"},
+    )
+    for choice in [Choice.A] * wins + [Choice.B] * losses + [None] * waiting:
+        prompt = factories.prompt(session, project)
+        pair = factories.pair(
+            session,
+            prompt,
+            new,
+            response_b_id=factories.response(session, prompt, old).id,
+            run_id=run.id,
+            purpose=Purpose.EVALUATION,
+            slots_left=int(choice is None),
+        )
+        if choice is not None:
+            factories.label(session, pair, person, choice)
+    return run
+
+
+def test_the_base_model_comes_first(session: Session, project: Project) -> None:
+    project.base_model.state = ModelState.PREPARING
+    found = step(session, project)
+    assert (found.title, found.href) == ("Wait for the base model", None)
+    project.base_model.state, project.base_model.error = ModelState.FAILED, "There is no folder /models/x."
+    found = step(session, project)
+    assert (found.title, found.reason) == ("Choose another base model", "There is no folder /models/x.")
+
+
+def test_then_prompts(session: Session, project: Project) -> None:
+    assert step(session, project).title == "Import prompts"
+    factories.prompt(session, project, status=PromptStatus.REVIEW)
+    assert step(session, project).title == "Import prompts"
+
+
+def test_then_pairs_and_labels(session: Session, project: Project, person: User) -> None:
+    factories.prompt(session, project)
+    assert step(session, project).title == "Wait for pairs"
+    sampling = factories.run(session, project, RunKind.SAMPLING, state=RunState.RUNNING)
+    assert f"Run {sampling.id} is sampling" in step(session, project).reason
+    sampling.state = RunState.SUCCEEDED
+    open_pair(session, project)
+    labels(session, project, person, 10)
+    found = step(session, project)
+    assert (found.title, found.reason) == ("Compare answers", "50 more labels until the next reward model pays.")
+    assert found.href == f"/projects/{project.id}/label"
+
+
+def test_sampling_switched_off_is_said(session: Session, project: Project) -> None:
+    factories.prompt(session, project)
+    project.automation = project.automation | {"keep_queue_filled": False}
+    assert step(session, project).title == "Sample pairs"
+    factories.prompt(session, project, status=PromptStatus.REVIEW)
+    assert step(session, project).title == "Review prompts"
+
+
+def test_a_failed_run_is_looked_at_first(session: Session, project: Project, person: User) -> None:
+    labels(session, project, person, service.FIRST_TRAINING)
+    failed = factories.run(session, project, RunKind.REWARD, state=RunState.FAILED, error="The disk is full.")
+    found = step(session, project)
+    assert (found.title, found.reason) == (f"Look at run {failed.id}", "It failed: The disk is full.")
+    factories.run(session, project, RunKind.REWARD, state=RunState.QUEUED)  # tried again
+    assert step(session, project).title != found.title
+
+
+def test_the_first_reward_model(session: Session, project: Project, person: User) -> None:
+    open_pair(session, project)
+    labels(session, project, person, service.FIRST_TRAINING)
+    found = step(session, project)
+    assert (found.title, found.reason) == ("Train a reward model", "60 labels wait for the first one: train.")
+    factories.run(session, project, RunKind.REWARD, state=RunState.RUNNING)
+    assert step(session, project).title == "Compare answers"
+
+
+def test_a_new_reward_model_after_so_many_labels(session: Session, project: Project, person: User) -> None:
+    reward = reward_model(session, project)
+    policy(session, project, reward)
+    project.policy_id = None
+    open_pair(session, project)
+    project.automation = project.automation | {"labels_between_rewards": 12}
+    labels(session, project, person, 12)
+    assert service.situation(session, project).new_labels == 12
+    newest = service.queries.newest(session, project.id, ModelKind.POLICY)
+    project.policy_id = newest.id if newest else None  # in use: nothing to decide on
+    found = step(session, project)
+    assert found.reason == "12 new labels since the last reward model: train."
+    project.automation = project.automation | {"retrain_reward": True}
+    assert step(session, project).title == "Compare answers"  # it trains by itself
+
+
+def test_a_policy_for_a_new_reward_model(session: Session, project: Project) -> None:
+    factories.prompt(session, project)
+    reward = reward_model(session, project)
+    found = step(session, project)
+    assert (found.title, found.reason) == ("Train a policy", "No policy has learned from Reward model 1 yet.")
+    ppo = factories.run(session, project, RunKind.POLICY, state=RunState.RUNNING)
+    found = step(session, project)
+    assert (found.title, found.href) == ("Watch the training", f"/projects/{project.id}/runs/{ppo.id}")
+    ppo.state = RunState.SUCCEEDED
+    trained = policy(session, project, reward)
+    project.policy_id = trained.id
+    assert step(session, project).title == "Wait for pairs"
+
+
+def test_a_new_policy_is_evaluated_judged_and_promoted(session: Session, project: Project, person: User) -> None:
+    factories.prompt(session, project)
+    trained = policy(session, project, reward_model(session, project))
+    found = step(session, project)
+    assert (found.title, found.href) == ("Evaluate Policy 1", f"/projects/{project.id}/policies/{trained.id}#launch")
+    evaluation(session, project, trained, person, wins=3, losses=2, waiting=4)
+    found = step(session, project)
+    assert found.reason == "4 evaluation pairs of Policy 1 wait for a judgement; they come first."
+    evaluation(session, project, trained, person, wins=30, losses=4, waiting=0)
+    found = step(session, project)
+    assert found.title == "Promote Policy 1"
+    assert found.reason.startswith("People prefer it: 88% wins")
+    project.policy_id = trained.id
+    session.flush()
+    assert step(session, project).title != "Promote Policy 1"
+
+
+def test_a_policy_that_lost_is_left_alone(session: Session, project: Project, person: User) -> None:
+    trained = policy(session, project, reward_model(session, project))
+    evaluation(session, project, trained, person, wins=3, losses=30, waiting=0)
+    assert step(session, project).title == "Wait for pairs"
+
+
+def test_the_page_and_the_api_show_the_numbers_of_the_database(
+    as_: As, cast: Cast, session: Session, client: Browser
+) -> None:
+    labels(session, cast.project, cast.annotator, 7)
+    open_pair(session, cast.project)
+    browser = as_("manager")
+    page = browser.get(f"/projects/{cast.project.id}").text
+    assert "<b>7</b><span>in all</span>" in page
+    assert "<b>1</b><span>wait for a label</span>" in page
+    assert "7 in the last hour" in page
+    assert " style=" not in page
+    loop = client.get(f"/api/v1/projects/{cast.project.id}/loop", headers=client.bearer(cast.manager)).json()
+    assert (loop["labels"], loop["new_labels"], loop["open_pairs"], loop["prompts"]) == (7, 7, 1, 2)
+    assert loop["next_step"]["title"] == "Compare answers"
+
+
+def test_annotators_go_straight_to_their_work(as_: As, cast: Cast) -> None:
+    answer = as_("annotator").get(f"/projects/{cast.project.id}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/projects/{cast.project.id}/label")

@@ -1,0 +1,167 @@
+"""The reward models' pages and their JSON API."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.models import Choice, Label, Model, ModelKind, Run, Split
+from app.rewards import service
+from app.runs import service as runs
+from tests import factories
+from tests.app.conftest import Browser, Cast
+
+As = Callable[[str], Browser]
+
+
+@pytest.fixture(autouse=True)
+def labelled(session: Session, cast: Cast, stored: Any) -> None:
+    """Twelve pairs that the annotator has labelled."""
+    stored(cast.project.base_model)
+    for n in range(12):
+        split = Split.HOLDOUT if n % 3 == 0 else Split.TRAIN
+        prompt = factories.prompt(session, cast.project, f"Question {n}?", split=split)
+        pair = factories.pair(session, prompt, cast.project.base_model, slots_left=0)
+        factories.label(session, pair, cast.annotator, Choice.A if n % 2 else Choice.B)
+
+
+@pytest.fixture
+def model(session: Session, cast: Cast, stored: Any) -> Model:
+    """A reward model that has scored everything and favours answer a."""
+    run = service.start(session, cast.project, cast.manager)
+    summary = {
+        "pairs": 8,
+        "eval_accuracy": 0.5,
+        "eval_accuracy_low": 0.15,
+        "eval_accuracy_high": 0.85,
+        "eval_ece": 0.1,
+        "eval_loss": 0.7,
+        "score_mean": 0.0,
+        "score_std": 1.0,
+    }
+    made = service.finished(session, run, summary, f"models/run-{run.id}")
+    stored(made)
+    run.state = "succeeded"
+    scoring = service.scoring_run(session, made)
+    assert scoring is not None
+    first = {label.pair.response_a_id for label in session.scalars(select(Label))}
+    rows = service.rows_to_score(session, scoring)
+    service.add_scores(session, scoring, [row | {"score": float(row["response_id"] in first)} for row in rows])
+    scoring.state = "succeeded"
+    session.flush()
+    return made
+
+
+def test_the_form_starts_a_training_with_the_given_settings(as_: As, cast: Cast, session: Session) -> None:
+    browser = as_("manager")
+    base = f"/projects/{cast.project.id}"
+    page = browser.get(f"{base}/rewards").text
+    assert "<b>8</b><span>pairs to learn from</span>" in page
+    assert "<b>4</b><span>holdout pairs to measure on</span>" in page
+    answer = browser.submit(f"{base}/rewards", num_train_epochs="1", learning_rate="3e-5", use_peft="true", seed="5")
+    assert answer.status_code == 303
+    run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
+    settings = run.config["settings"]
+    assert (settings["num_train_epochs"], settings["learning_rate"], settings["use_peft"]) == (1.0, 3e-5, True)
+    assert (settings["seed"], settings["train_batch_size"], run.created_by_id) == (5, 16, cast.manager.id)
+    assert browser.submit(f"{base}/rewards").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("learning_rate", "7", "This must be at most 0.1."),
+        ("num_train_epochs", "0", "This must be more than 0."),
+        ("heads", "many", "Please give a whole number."),
+        ("aggregation", "vote", "must be one of"),
+        ("learning_rate", "nan", "This must be"),
+    ],
+)
+def test_settings_out_of_range_are_said_beside_their_field(
+    as_: As, cast: Cast, session: Session, field: str, value: str, said: str
+) -> None:
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/rewards", **{field: value})
+    assert answer.status_code == 422
+    assert f'id="error-{field}"' in answer.text
+    assert said in answer.text
+    assert session.scalars(select(Run)).all() == []
+
+
+def test_an_unknown_setting_is_refused(as_: As, cast: Cast) -> None:
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/rewards", output="/etc")
+    assert answer.status_code == 422
+    assert "no field named output" in answer.text
+
+
+def test_no_labels_no_training(as_: As, cast: Cast, session: Session) -> None:
+    for label in session.scalars(select(Label)):
+        label.choice = Choice.BOTH_BAD
+    session.flush()
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/rewards")
+    assert answer.status_code == 409
+    assert "no usable labels yet" in answer.text
+
+
+def test_a_model_shows_what_it_learned_and_what_it_disputes(as_: As, cast: Cast, model: Model) -> None:
+    page = as_("manager").get(f"/projects/{cast.project.id}/rewards/{model.id}").text
+    assert "<b>50.0%</b>" in page
+    assert "15% to 85%" in page
+    assert cast.annotator.name in page
+    assert page.count("Ask one more person") == 6  # half of the labels say b
+    assert "Two labels" not in page
+    assert " style=" not in page
+    listed = as_("manager").get(f"/projects/{cast.project.id}/rewards").text
+    assert model.name in listed
+
+
+def test_a_disputed_label_is_sent_for_another(as_: As, cast: Cast, model: Model, session: Session) -> None:
+    disputed = session.get_one(Label, model.metrics["report"]["disputed"][0]["label_id"])
+    base = f"/projects/{cast.project.id}/rewards/{model.id}"
+    answer = as_("manager").submit(f"{base}/disputed/{disputed.pair_id}")
+    assert answer.headers["location"] == f"{base}#disputed"
+    session.expire_all()
+    assert disputed.pair.slots_left == 1
+    assert "waits for another label" in as_("manager").get(base).text
+    assert as_("manager").submit(f"{base}/disputed/{disputed.pair_id}").status_code == 409
+
+
+def test_any_text_is_scored(as_: As, cast: Cast, model: Model, session: Session) -> None:
+    base = f"/projects/{cast.project.id}/rewards/{model.id}"
+    answer = as_("manager").submit(f"{base}/score", prompt="Why <b>?", response="Because.")
+    place = answer.headers["location"]
+    assert place.endswith("#by-hand")
+    page = as_("manager").get(place.split("#")[0]).text
+    assert "appears here as soon as" in page
+    assert "Why &lt;b&gt;?" in page
+    run = session.get_one(Run, int(place.split("scored=")[1].split("#")[0]))
+    service.add_scores(session, run, [row | {"score": 1.25} for row in service.rows_to_score(session, run)])
+    run.state = "succeeded"
+    session.flush()
+    assert "<b>1.250</b>" in as_("manager").get(place.split("#")[0]).text
+    assert as_("manager").submit(f"{base}/score", prompt="", response="x").status_code == 422
+
+
+def test_a_model_of_another_project_does_not_exist_here(as_: As, cast: Cast, session: Session) -> None:
+    foreign = factories.model(session, cast.other, kind=ModelKind.REWARD)
+    base = f"/projects/{cast.project.id}/rewards/{foreign.id}"
+    assert as_("manager").get(base).status_code == 404
+    for action in ("scores", "score", "disputed/1"):
+        assert as_("manager").submit(f"{base}/{action}", prompt="a", response="b").status_code == 404
+
+
+def test_the_api_says_the_same(client: Browser, cast: Cast, model: Model, session: Session) -> None:
+    headers = client.bearer(cast.manager)
+    base = f"/api/v1/projects/{cast.project.id}/rewards"
+    assert [each["id"] for each in client.get(base, headers=headers).json()] == [model.id]
+    assert client.get(f"{base}/{model.id}", headers=headers).json()["metrics"]["report"]["labels"] == 12
+    counts = client.get(f"{base}/labels", headers=headers).json()
+    assert (counts["train"], counts["holdout"], counts["new"]) == (8, 4, 0)
+    started = client.post(base, headers=headers, json={"seed": 9, "aggregation": "reliability"})
+    assert started.status_code == 201
+    assert started.json()["config"]["aggregation"] == "reliability"
+    assert client.post(base, headers=headers, json={"sed": 9}).status_code == 422
+    runs.request_cancel(session, session.get_one(Run, started.json()["id"]), None)
+    scored = client.post(f"{base}/{model.id}/score", headers=headers, json={"prompt": "a", "response": "b"})
+    assert scored.json()["config"]["rows"][0]["response"] == "b"
