@@ -54,8 +54,8 @@ def interval(value: float, low: float, high: float, mark: float = 0.5) -> Markup
     return Markup(
         '<svg class="interval" viewBox="0 0 500 46" role="img"><line class="axis" x1="10" x2="490" y1="20" y2="20"/>'
         '<line class="mark" x1="{m}" x2="{m}" y1="6" y2="34"/><line class="range" x1="{a}" x2="{b}" y1="20" y2="20"/>'
-        '<circle cx="{v}" cy="20" r="6"/><text x="10" y="44">0%</text><text x="{m}" y="44" text-anchor="middle">50%</text>'
-        '<text x="490" y="44" text-anchor="end">100%</text></svg>'
+        '<circle cx="{v}" cy="20" r="6"/><text x="10" y="44">0%</text><text x="{m}" y="44" '
+        'text-anchor="middle">50%</text><text x="490" y="44" text-anchor="end">100%</text></svg>'
     ).format(m=place(mark), a=place(low), b=place(high), v=place(value))
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 
 class Task:
@@ -17,8 +18,9 @@ class Task:
         """So many more are done."""
         self._progress.advance(self._key, count)
         task = self._progress.tasks[self._progress.task_ids.index(self._key)]
-        rate = f", {task.speed:.1f} a second" if task.speed else ""
-        self._progress.update(self._key, says=f"{task.completed:.0f} of {task.total or 0:.0f} {self._unit}{rate}")
+        rate = f", {task.speed:.1f}/s" if task.speed else ""
+        done = min(task.completed, task.total or 0)
+        self._progress.update(self._key, says=f"{done:.0f} of {task.total or 0:.0f} {self._unit}{rate}")
 
     def share(self, share: float, says: str) -> None:
         """So much of the whole, and what there is to say."""
@@ -40,12 +42,10 @@ class Board:
     def task(self, title: str, total: int | None = None, unit: str = "") -> Iterator[Task]:
         """A bar while the work goes on."""
         columns = (
-            TextColumn("{task.description:<38}"),
-            BarColumn(bar_width=28),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[says]}", style="dim"),
+            TextColumn("{task.description:<36}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=12),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            TextColumn("{task.fields[says]}", style="dim", table_column=Column(no_wrap=True)),
         )
         with Progress(*columns, console=self.console) as progress:
             yield Task(progress, progress.add_task(title, total=total, says=""), unit)

@@ -153,7 +153,7 @@ class Demo:
     def _label(self) -> None:
         if "labels" not in self.memory.values:
             known = self._label_count()
-            with self.board.task("Simulated annotators compare answers", self.sizes.labels, "pairs") as task:
+            with self.board.task("Simulated annotators choose", self.sizes.labels, "pairs") as task:
                 task.advance(known)
                 label(self.annotators, max(0, self.sizes.labels - known), task.advance)
             self.memory.keep(labels=self._label_count())
@@ -204,7 +204,7 @@ class Demo:
             known = re.sub(r"https?://[^/]+", "", form.send().url).partition("?")[0]
             self.memory.keep(evaluation=known)
         run = str(known).replace("/policies/evaluations/", "/runs/")
-        with self.board.task("Both policies answer holdout prompts") as task:
+        with self.board.task("Sampling holdout answers of both") as task:
             self._succeeded(watch(self.manager, run, task))
         result = self._result(str(known))
         with self.board.task("Blind comparison, new against base", result["pairs"], "pairs") as task:
