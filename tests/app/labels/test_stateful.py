@@ -1,0 +1,273 @@
+"""LOOP.md's invariants under every order of claims, answers, repeats, revisions, skips, expiries, withdrawals and cut
+connections, from several sessions against a real PostgreSQL.
+
+HONE_QUEUE_STEPS=100000 makes it a longer run.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app import models as m
+from app.db import get_engine
+from app.labels import service as labels
+from app.labels.answers import Answer
+from app.pairs import service as pairs
+from app.pairs.queue import Task
+from app.web.errors import Conflict
+from tests import factories
+
+STEPS = int(os.environ.get("HONE_QUEUE_STEPS", "2000"))
+STEPS_AN_EXAMPLE = 50
+PEOPLE = 4
+
+person = st.integers(0, PEOPLE - 1)
+choice = st.sampled_from(["left", "right", "tie", "both_bad"])
+ending = st.sampled_from(["answered", "answered", "cut before commit", "cut after commit"])
+
+_BROKEN = text(
+    """
+    select p.id, p.slots_left, p.overlap_target, coalesce(o.n, 0) as open, coalesce(l.n, 0) as labelled
+    from pair p
+    left join (select pair_id, count(*) n from assignment where state = 'open' group by pair_id) o on o.pair_id = p.id
+    left join (select pair_id, count(*) n from label where superseded_at is null and not surplus group by pair_id) l
+        on l.pair_id = p.id
+    where p.project_id = :project
+      and p.slots_left is distinct from p.overlap_target - coalesce(o.n, 0) - coalesce(l.n, 0)
+    """
+)
+_LABELS = text(
+    """
+    select l.id, l.assignment_id, l.choice, l."left", a."left" as drawn, l.superseded_at is null as stands, a.state
+    from label l join assignment a on a.id = l.assignment_id where l.project_id = :project order by l.id
+    """
+)
+
+
+class Queue(RuleBasedStateMachine):
+    """Annotators at one project. `given` is what the world must remember: assignment -> answers in their order."""
+
+    steps = 0
+
+    @initialize(overlap=st.integers(1, 3), count=st.integers(1, 5))
+    def open_project(self, overlap: int, count: int) -> None:
+        with Session(get_engine(), expire_on_commit=False) as session, session.begin():
+            self.project = factories.project(session, overlap=overlap)
+            self.people = [factories.user(session) for _ in range(PEOPLE)]
+            for one in self.people:
+                factories.member(session, self.project, one)
+            for _ in range(count):
+                self._pair(session)
+        self.tasks: dict[int, dict[int, Task]] = {n: {} for n in range(PEOPLE)}
+        self.given: dict[int, list[str]] = {}
+        self.ids: dict[int, int] = {}
+        self.hanging: Session | None = None
+
+    def _pair(self, session: Session) -> None:
+        prompt = factories.prompt(session, self.project)
+        factories.pair(
+            session,
+            prompt,
+            self.project.base_model,
+            overlap_target=self.project.overlap,
+            slots_left=self.project.overlap,
+        )
+
+    def _act(self, act: Callable[[Session], Any], end: str = "answered") -> Any:
+        """One request: a session of its own, ended as asked. Waiting for the request that hangs is given up, as a
+        server does for a client that is gone: nothing of it may remain."""
+        Queue.steps += 1
+        with Session(get_engine(), expire_on_commit=False) as session:
+            session.execute(text("set local lock_timeout = '15ms'"))
+            try:
+                result = act(session)
+            except OperationalError:
+                session.rollback()
+                return None
+            if end == "cut before commit":
+                session.connection().invalidate()
+                return None
+            session.commit()
+            return result
+
+    @rule(who=person)
+    def claim(self, who: int) -> None:
+        task = self._act(lambda session: pairs.claim_pair(session, self.people[who], self.project))
+        if task is not None:
+            known = self.tasks[who].get(task.id)
+            assert known is None or known.left == task.left, "the display order changed"
+            assert all(seen.pair_id != task.pair_id or seen.id == task.id for seen in self.tasks[who].values())
+            self.tasks[who][task.id] = task
+
+    @rule(who=person)
+    def claim_and_lose_the_connection(self, who: int) -> None:
+        self._act(lambda session: pairs.claim_pair(session, self.people[who], self.project), "cut before commit")
+
+    @rule(who=person)
+    def claim_in_a_transaction_that_hangs(self, who: int) -> None:
+        """Its locks stay while others go on, until `let_go`."""
+        if self.hanging is None:
+            self.hanging = Session(get_engine(), expire_on_commit=False)
+            self.hanging.execute(text("set local lock_timeout = '15ms'"))
+            self.holder = who
+            try:
+                self.held = pairs.claim_pair(self.hanging, self.people[who], self.project)
+            except OperationalError:
+                self.let_go(False)
+
+    @rule(commits=st.booleans())
+    def let_go(self, commits: bool) -> None:
+        if self.hanging is not None:
+            if commits:
+                self.hanging.commit()
+                if self.held is not None:
+                    self.tasks[self.holder][self.held.id] = self.held
+            else:
+                self.hanging.rollback()
+            self.hanging.close()
+            self.hanging = None
+
+    @rule(who=person, place=st.integers(0, 50), picked=choice, end=ending)
+    def answer(self, who: int, place: int, picked: str, end: str) -> None:
+        """Any of one's own comparisons: open, answered before (then it is a repeat or a revision), skipped, expired."""
+        if not self.tasks[who]:
+            return
+        task = list(self.tasks[who].values())[place % len(self.tasks[who])]
+        given = Answer(picked)
+
+        def send(session: Session) -> labels.Submitted:
+            return labels.submit(session, self.people[who], self.project, None, task.id, given)
+
+        done = self._act(send, end)
+        if end == "cut before commit" or done is None:
+            return
+        said = given.resolved(task.left).value
+        history = self.given.setdefault(task.id, [])
+        if done.label_id is None:
+            assert done.status == 409
+            return
+        if history and history[-1] == said:
+            assert done.label_id == self.ids[task.id], "the same answer again must be the same label"
+        else:
+            history.append(said)
+        self.ids[task.id] = done.label_id
+        if end == "cut after commit":  # nobody heard the answer, so it is sent again
+            again = self._act(send)
+            assert again is None or again.label_id in (done.label_id, None)
+
+    @rule(who=person, place=st.integers(0, 50))
+    def skip(self, who: int, place: int) -> None:
+        if self.tasks[who]:
+            number = list(self.tasks[who])[place % len(self.tasks[who])]
+            self._act(lambda session: pairs.skip(session, self.people[who], self.project, number))
+
+    @rule(who=person)
+    def take_skipped_again(self, who: int) -> None:
+        task = self._act(lambda session: pairs.take_skipped_again(session, self.people[who], self.project))
+        assert task is None or self.tasks[who].get(task.id, task).left == task.left
+
+    @rule(who=person, place=st.integers(0, 50))
+    def renew(self, who: int, place: int) -> None:
+        if self.tasks[who]:
+            number = list(self.tasks[who])[place % len(self.tasks[who])]
+            self._act(lambda session: pairs.renew(session, self.people[who], self.project, number))
+
+    @rule(share=st.floats(0, 1))
+    def time_passes(self, share: float) -> None:
+        def pass_by(session: Session) -> None:
+            session.execute(
+                text(
+                    "update assignment set expires_at = now() - interval '1 second' where state = 'open' and "
+                    "project_id = :project and id % 100 < :share"
+                ),
+                {"project": self.project.id, "share": share * 100},
+            )
+            pairs.expire_leases(session)
+
+        self._act(pass_by)
+
+    @rule(place=st.integers(0, 50), whole_prompt=st.booleans())
+    def withdraw(self, place: int, whole_prompt: bool) -> None:
+        def take(session: Session) -> None:
+            rows = session.execute(
+                select(m.Pair.id, m.Pair.prompt_id).where(m.Pair.project_id == self.project.id).order_by(m.Pair.id)
+            ).all()
+            pair_id, prompt_id = rows[place % len(rows)]
+            if whole_prompt:
+                pairs.withdraw_prompts(session, self.project, [prompt_id], self.people[0])
+            else:
+                pairs.withdraw_pairs(session, self.project, [pair_id], self.people[0])
+
+        self._act(take)
+
+    @rule()
+    def add_a_pair(self) -> None:
+        self._act(self._pair)
+
+    @rule(place=st.integers(0, 50))
+    def ask_again(self, place: int) -> None:
+        def ask(session: Session) -> None:
+            ids = session.scalars(select(m.Pair.id).where(m.Pair.project_id == self.project.id).order_by(m.Pair.id)).all()
+            try:
+                pairs.ask_again(session, self.project, [ids[place % len(ids)]], self.people[0])
+            except Conflict:
+                return
+
+        self._act(ask)
+
+    @invariant()
+    def slots_add_up(self) -> None:
+        if not hasattr(self, "project"):
+            return
+        with get_engine().connect() as connection:
+            assert connection.execute(_BROKEN, {"project": self.project.id}).all() == []
+
+    @invariant()
+    def every_answer_is_there_once(self) -> None:
+        if not hasattr(self, "project"):
+            return
+        with get_engine().connect() as connection:
+            rows = connection.execute(_LABELS, {"project": self.project.id}).all()
+        found: dict[int, list[str]] = {}
+        for row in rows:
+            assert row.left == row.drawn
+            assert row.state == "labelled"
+            found.setdefault(row.assignment_id, []).append(row.choice)
+        assert found == {number: said for number, said in self.given.items() if said}
+        for number in found:
+            standing = [row.id for row in rows if row.assignment_id == number and row.stands]
+            assert standing == [self.ids[number]]
+
+    def teardown(self) -> None:
+        if getattr(self, "hanging", None) is not None:
+            self.hanging.rollback()
+            self.hanging.close()
+
+
+@pytest.mark.timeout(3600)
+def test_the_invariants_hold_in_every_order(database: str) -> None:
+    Queue.steps = 0
+    with get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        name = connection.scalar(text("select current_database()"))
+        connection.execute(text(f'alter database "{name}" set synchronous_commit = off'))  # it is clients that crash here
+    get_engine().dispose()
+    run_state_machine_as_test(
+        Queue,
+        settings=settings(
+            max_examples=2 * -(-STEPS // STEPS_AN_EXAMPLE),  # some steps find nothing to do
+            stateful_step_count=STEPS_AN_EXAMPLE,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert Queue.steps >= STEPS
