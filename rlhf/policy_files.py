@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
 from rlhf.model_card import card, table
-from rlhf.policy_model import PolicyModel, adapter_deltas, add_lora, frozen_copy
+from rlhf.policy_model import PolicyModel, adapter_deltas, add_lora, copy_weights, frozen_copy
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel
 
@@ -35,11 +35,12 @@ def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
 
 
 def load_policy_model(
-    config: PolicyConfig, reward: RewardModel, *, same_tokens: bool, compute_dtype: torch.dtype
+    config: PolicyConfig, reward: RewardModel, *, same_tokens: bool, compute_dtype: torch.dtype, sharded: bool = False
 ) -> PolicyModel:
     """Policy, reference and value model as the settings want them, on the CPU.
 
     ``reward`` starts a separate value model where it reads the policy's tokens; otherwise the policy's own trunk does.
+    A model that is going to be ``sharded`` is in float32 throughout, for FSDP wants one data type.
     """
     causal = load_causal(config.model, compute_dtype if config.use_peft else torch.float32)
     value_trunk: Any = None
@@ -58,7 +59,7 @@ def load_policy_model(
         policy = add_lora(causal, *lora)
         value_trunk = None if value_trunk is None else add_lora(value_trunk, *lora)
     else:
-        reference = frozen_copy(causal, compute_dtype)
+        reference = frozen_copy(causal, torch.float32 if sharded else compute_dtype)
     model = PolicyModel(
         policy,
         reference=reference,
@@ -82,18 +83,27 @@ def start_value_head(model: PolicyModel, reward: RewardModel, *, normalize: bool
 
 
 def save_policy(
-    output: Path, model: PolicyModel, tokenizer: PreTrainedTokenizerBase, config: PolicyConfig, readme: str
+    output: Path,
+    model: PolicyModel,
+    tokenizer: PreTrainedTokenizerBase,
+    config: PolicyConfig,
+    readme: str,
+    write: bool = True,
 ) -> None:
-    """Writes ``output/model`` (merged, in the base's data type) and, with LoRA, ``output/adapter``; whole or not."""
+    """Writes ``output/model`` (merged, in the base's data type) and, with LoRA, ``output/adapter``; whole or not.
+
+    Processes that share the model must all call it, with ``write`` in one of them.
+    """
     plain = load_causal(config.model, "auto")
-    parameters = dict(plain.named_parameters())
-    with torch.no_grad():
-        if config.use_peft:
+    if config.use_peft:  # onto the base as it was saved: training may have read it in fewer digits
+        parameters = dict(plain.named_parameters())
+        with torch.no_grad():
             for name, _, delta in adapter_deltas(model.causal):
                 parameters[name].add_(delta.to(parameters[name].device))
-        else:
-            for name, trained in model.causal.named_parameters():
-                parameters[name].copy_(trained)
+    else:
+        copy_weights(model, plain)
+    if not write:
+        return
     beside = output / ".model.part"
     shutil.rmtree(beside, ignore_errors=True)
     plain.save_pretrained(beside)

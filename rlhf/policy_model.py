@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from rlhf.config import InputError
 
@@ -131,6 +132,7 @@ class PolicyModel(nn.Module):
         self.policy, self.reference, self.value_trunk = policy, reference, value_trunk
         self.temperature, self.head_chunk, self.compute_dtype = temperature, head_chunk, compute_dtype
         check_head(self.causal)
+        self._no_split_modules = self.causal._no_split_modules  # accelerate shards a model by these layers
         source = value_trunk if value_trunk is not None else policy
         self.value_head = nn.Linear(source.config.get_text_config().hidden_size, 1)
         nn.init.zeros_(self.value_head.weight)
@@ -233,16 +235,18 @@ def adapter_deltas(trained: nn.Module) -> Iterator[tuple[str, Tensor, Tensor]]:
 
 
 @torch.no_grad()
-def copy_weights(trained: Any, plain: Any) -> None:
-    """Writes the trained causal model's weights, adapters merged, into ``plain`` (same shape, its own dtype).
+def copy_weights(model: PolicyModel, plain: Any) -> None:
+    """Writes the policy's weights, adapters merged, into ``plain``, a causal model of the same shape in its own dtype.
 
-    ``trained``: `PolicyModel.causal`. With adapters, only the adapted layers are written: the rest is equal already.
+    With adapters, only the adapted layers are written: the rest is equal already. Of a model sharded over processes
+    all must ask for this, and each gets the whole.
     """
     target = dict(plain.named_parameters())
-    adapted = False
-    for name, weight, delta in adapter_deltas(trained):
-        adapted = True
-        target[name].copy_(weight.float() + delta.float())
-    if not adapted:
-        for name, parameter in trained.named_parameters():
-            target[name].copy_(parameter)
+    if model.causal is not model.policy:
+        for name, weight, delta in adapter_deltas(model.causal):
+            target[name].copy_(weight.float() + delta.float())
+        return
+    for name, tensor in model.state_dict().items():
+        name = name.removeprefix("policy.")
+        if name in target:
+            target[name].copy_(tensor.full_tensor() if isinstance(tensor, DTensor) else tensor)

@@ -26,7 +26,7 @@ from rlhf.policy_model import PolicyModel, answer_batch
 from rlhf.policy_settings import PolicyConfig, fixed_settings
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
-from rlhf.reward_batches import length_buckets
+from rlhf.reward_batches import deal
 from rlhf.rollouts import RolloutMaker, Task
 from rlhf.runtime import StopSignal
 
@@ -139,8 +139,10 @@ class PPOTrainer:
         tokens = int(experience.mask[rows].sum())
         self.step_optimizer.zero_grad()
         sums = torch.zeros(6, device=device)
-        shares = self.shares(experience, rows)
-        for number, (bucket, scale) in enumerate(shares):
+        lengths = [len(experience.rollouts[i]) for i in rows]
+        shares = deal(lengths, config.token_budget, self.processes.rank, self.processes.count)
+        for number, (places, counting) in enumerate(shares):
+            bucket, scale = [rows[place] for place in places], float(counting)
             part = [experience.rollouts[i] for i in bucket]
             batch = answer_batch([r.prompt_ids for r in part], [r.answer_ids for r in part], device)
             real = experience.mask[bucket]
@@ -171,23 +173,6 @@ class PPOTrainer:
         self.update_unless_bad([*means, float(norm)])
         names = ("loss/policy_avg", "loss/value_avg", "policy/approxkl_avg", "policy/clipfrac_avg", "val/clipfrac_avg")
         return dict(zip((*names, "val/ratio"), means, strict=True)) | {"grad_norm": float(norm)}
-
-    def shares(self, experience: Experience, rows: list[int]) -> list[tuple[list[int], float]]:
-        """This process's part of a minibatch as (bucket of like length, weight), as many as in any other process.
-
-        Every process sees all rollouts and so plans for all. One with less to do repeats a bucket with weight 0,
-        for the processes must meet in every pass.
-        """
-        lengths = {i: len(experience.rollouts[i]) for i in rows}
-        longest_first = sorted(rows, key=lambda i: (-lengths[i], i))
-        plans = []
-        for rank in range(self.processes.count):
-            mine = longest_first[rank :: self.processes.count]
-            buckets = length_buckets([lengths[i] for i in mine], self.config.token_budget)
-            plans.append([([mine[i] for i in bucket], 1.0) for bucket in buckets])
-        most = max(map(len, plans))
-        plan = plans[self.processes.rank]
-        return plan + [(longest_first[-1:], 0.0)] * (most - len(plan))
 
     def update_unless_bad(self, numbers: list[float]) -> None:
         """An optimiser step, or none where a loss or the gradient is not finite; too many of those end the run."""
@@ -234,17 +219,17 @@ class PPOTrainer:
     # ---- checkpoints ---------------------------------------------------------------------------------------------
 
     def save(self, folder: Path, update: int, whole: bool = True) -> None:
-        """A checkpoint of everything, or of the policy alone."""
-        if self.processes.main:
-            save_checkpoint(
-                folder,
-                update,
-                modules={"model": self.model} if whole else {"policy": self.model.policy},
-                optimizers={"adamw": self.optimizer} if whole else {},
-                generators={},
-                state=self.state,
-                keep=1 if whole else 2,
-            )
+        """A checkpoint of everything, or of the weights alone."""
+        save_checkpoint(
+            folder,
+            update,
+            modules={"model": self.model},
+            optimizers={"adamw": self.optimizer} if whole else {},
+            generators={},
+            state=self.state,
+            keep=1 if whole else 2,
+            write=self.processes.main,
+        )
         self.processes.wait()
 
     def resume(self) -> int:
@@ -269,7 +254,7 @@ class PPOTrainer:
     def take_best(self) -> None:
         """Brings the policy back to the best evaluation inside the KL budget."""
         best = Path(self.config.output) / BEST / f"checkpoint-{self.state['best_step']}"
-        load_checkpoint(best, modules={"policy": self.model.policy}, optimizers={}, generators={})
+        load_checkpoint(best, modules={"model": self.model}, optimizers={}, generators={})
         self.refresh()
 
     # ---- the run -------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_causal
 from rlhf.policy_model import PolicyModel, answer_batch, copy_weights
 from rlhf.processes import Processes
-from rlhf.reward_batches import Group, length_buckets
+from rlhf.reward_batches import Group, deal
 from rlhf.reward_model import RewardModel
 from rlhf.sampling import completed
 from rlhf.types import Draw, Messages, Sample, SamplingSettings
@@ -113,17 +113,23 @@ class Sampler:
 
     @classmethod
     def of(
-        cls, model: PolicyModel, path: str, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings
+        cls,
+        model: PolicyModel,
+        path: str,
+        tokenizer: PreTrainedTokenizerBase,
+        settings: SamplingSettings,
+        sharded: bool = False,
     ) -> Self:
-        """The sampler of ``model``, which began as the folder ``path``."""
-        if model.compute_dtype == torch.float32 and all(p.requires_grad for p in model.causal.parameters()):
+        """The sampler of ``model``, which began as the folder ``path``, and may be going to be sharded."""
+        whole = not sharded and all(parameter.requires_grad for parameter in model.causal.parameters())
+        if whole and model.compute_dtype == torch.float32:
             return cls(model, model.causal, tokenizer, settings)
         plain = load_causal(path, model.compute_dtype).requires_grad_(False)
         return cls(model, plain.to(model.causal.device), tokenizer, settings)
 
     def refresh(self) -> None:
         if self.plain is not self.model.causal:
-            copy_weights(self.model.causal, self.plain)
+            copy_weights(self.model, self.plain)
 
     def __call__(self, tasks: Sequence["Task"]) -> list[Sample]:
         """One answer to each prompt, in their order."""
@@ -167,36 +173,47 @@ class RolloutMaker:
         self.model, self.sampler, self.scorer, self.processes = model, sampler, scorer, processes
         self.token_budget = token_budget
 
+    @torch.no_grad()
     def __call__(self, tasks: Sequence[Task]) -> list[Rollout]:
         """Rollouts of all tasks, in their order, the same in every process."""
         rank, count = self.processes.rank, self.processes.count
-        own = self._answer(tasks[rank::count])
-        if count == 1:
-            return own
-        from accelerate.utils import gather_object
-
-        shares: list[list[Rollout]] = gather_object([own])
-        merged: list[Rollout] = [shares[i % count][i // count] for i in range(len(tasks))]
-        return merged
-
-    @torch.no_grad()
-    def _answer(self, tasks: Sequence[Task]) -> list[Rollout]:
-        samples = self.sampler(tasks)
-        scores = self.scorer([task.messages for task in tasks], samples)
-        found: list[Rollout | None] = [None] * len(tasks)
-        lengths = [len(s.prompt_ids) + len(s.answer_ids) for s in samples]
-        for bucket in length_buckets(lengths, self.token_budget):
-            part = [samples[i] for i in bucket]
-            batch = answer_batch(
-                [s.prompt_ids for s in part], [s.answer_ids for s in part], self.processes.device
+        mine = range(rank, len(tasks), count)
+        own = [tasks[i] for i in mine]
+        samples = self.sampler(own)
+        scores = self.scorer([task.messages for task in own], samples).tolist()
+        drawn = self._exchange(dict(zip(mine, zip(samples, scores, strict=True), strict=True)))
+        measured = self._exchange(self._measure([drawn[i][0] for i in range(len(tasks))]))
+        return [
+            Rollout(
+                task.messages,
+                drawn[i][0].prompt_ids,
+                drawn[i][0].answer_ids,
+                drawn[i][0].text,
+                drawn[i][0].ended,
+                drawn[i][1],
+                *measured[i],
             )
+            for i, task in enumerate(tasks)
+        ]
+
+    def _measure(self, samples: Sequence[Sample]) -> dict[int, tuple[Tensor, ...]]:
+        """This process's share of log-probabilities, reference, values and entropies, by the sample's place."""
+        found: dict[int, tuple[Tensor, ...]] = {}
+        lengths = [len(sample.prompt_ids) + len(sample.answer_ids) for sample in samples]
+        for bucket, _ in deal(lengths, self.token_budget, self.processes.rank, self.processes.count):
+            part = [samples[i] for i in bucket]
+            batch = answer_batch([s.prompt_ids for s in part], [s.answer_ids for s in part], self.processes.device)
             log_probs, entropy, values = self.model(batch)
             reference, _, _ = self.model(batch, role="reference")
             sizes = [len(s.answer_ids) for s in part]
             columns = zip(*(t.cpu().split(sizes) for t in (log_probs, reference, values, entropy)), strict=True)
-            for i, tensors in zip(bucket, columns, strict=True):
-                s, task = samples[i], tasks[i]
-                found[i] = Rollout(
-                    task.messages, s.prompt_ids, s.answer_ids, s.text, s.ended, float(scores[i]), *tensors
-                )
-        return [rollout for rollout in found if rollout is not None]
+            found |= dict(zip(bucket, columns, strict=True))
+        return found
+
+    def _exchange(self, own: dict[int, Any]) -> dict[int, Any]:
+        """What all processes found, in each of them."""
+        if self.processes.count == 1:
+            return own
+        from accelerate.utils import gather_object
+
+        return {place: value for share in gather_object([own]) for place, value in share.items()}

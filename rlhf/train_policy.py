@@ -71,6 +71,8 @@ def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     from rlhf.runtime import pick_dtype, seed_everything
     from rlhf.types import SamplingSettings
 
+    if config.use_peft and processes.sharded:
+        raise InputError("LoRA needs no sharding: launch it with plain processes, or full weights with FSDP")
     seed_everything(config.seed)
     tokenizer = load_tokenizer(config.model)
     prompts, holdout = _load_tasks(config, tokenizer, report=processes.main)
@@ -78,9 +80,11 @@ def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     reward_tokenizer = load_tokenizer(config.reward)
     reward = load_reward_model(config.reward, dtype=dtype)
     same_tokens = same_tokenizer(tokenizer, reward_tokenizer)
-    model = load_policy_model(config, reward, same_tokens=same_tokens, compute_dtype=dtype).to(processes.device)
+    model = load_policy_model(
+        config, reward, same_tokens=same_tokens, compute_dtype=dtype, sharded=processes.sharded
+    ).to(processes.device)
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
-    sampler = Sampler.of(model, config.model, tokenizer, settings)
+    sampler = Sampler.of(model, config.model, tokenizer, settings, sharded=processes.sharded)
     scorer = Scorer(
         reward.to(processes.device),
         reward_tokenizer,
@@ -167,8 +171,9 @@ def _finish(config: PolicyConfig, trainer: Any, tokenizer: Any, seconds: float) 
         "episodes_per_second": round(episodes / max(seconds, 1e-9), 3),
         "model": str(output / "model"),
     }
-    if trainer.processes.main:
-        save_policy(output, trainer.model, tokenizer, config, policy_card(to_dict(config), summary))
+    readme = policy_card(to_dict(config), summary)
+    save_policy(output, trainer.model, tokenizer, config, readme, write=trainer.processes.main)
+    trainer.processes.wait()
     return summary
 
 

@@ -117,10 +117,10 @@ def test_merged_copy_answers_like_the_adapters(llama: PreTrainedModel) -> None:
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(0, 0.1)
-    copy_weights(model.causal, plain)
+    copy_weights(model, plain)
     ids = torch.tensor([[5, 6, 7, 20, 21]])
     torch.testing.assert_close(plain(ids).logits, model.causal(ids).logits, rtol=1e-4, atol=1e-5)
-    copy_weights(model.causal, plain)  # from the frozen weights each time: nothing adds up
+    copy_weights(model, plain)  # from the frozen weights each time: nothing adds up
     torch.testing.assert_close(plain(ids).logits, model.causal(ids).logits, rtol=1e-4, atol=1e-5)
 
 

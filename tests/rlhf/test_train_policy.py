@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rlhf.config import InputError, RunFailed, run_cli
 from rlhf.policy_settings import PolicyConfig
 from rlhf.train_policy import main, split_prompts, train_policy
 from rlhf.types import Prompt, user_message
+from tests.rlhf import sharded_policy_run
 
 SMALL = {
     "total_episodes": 64, "batch_size": 16, "num_mini_batches": 2, "num_ppo_epochs": 2, "max_new_tokens": 12,
@@ -59,17 +61,35 @@ def command(folders: dict[str, str], output: Path, *more: str) -> list[str]:
     return [*(f"--{name}={value}" for name, value in settings.items()), *more]
 
 
-def in_child(arguments: list[str], **environment: str) -> Any:
+def run_command(arguments: list[str]) -> None:
+    sys.argv = ["train_policy", *arguments]
+    run_cli(main)
+
+
+def in_child(
+    arguments: list[str], run: Callable[[list[str]], None] = run_command, environment: dict[str, str] | None = None
+) -> Any:
     """The command in a process of its own, forked, so that it need not import torch again."""
 
-    def run() -> None:
-        os.environ.update(environment)
-        sys.argv = ["train_policy", *arguments]
-        run_cli(main)
+    def child() -> None:
+        os.environ.update(environment or {})
+        run(arguments)
 
-    process = multiprocessing.get_context("fork").Process(target=run)
+    process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
     return process
+
+
+def run_in_two(arguments: list[str], run: Callable[[list[str]], None] = run_command) -> None:
+    """The command in two processes that work together, as a launcher would start them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    both = [in_child(arguments, run, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
+    for process in both:
+        process.join(120)
+        assert process.exitcode == 0
 
 
 def wait_for_lines(process: Any, output: Path, count: int) -> None:
@@ -250,16 +270,16 @@ def test_holdout_depends_on_the_text_alone() -> None:
 # ---- several processes ---------------------------------------------------------------------------------------------
 
 
-def test_two_processes_give_the_losses_of_one(folders: dict[str, str], tmp_path: Path) -> None:
-    arguments = command(folders, tmp_path / "two", "--total_episodes=32", "--device=cpu")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
-    both = [in_child(arguments, RANK=rank, LOCAL_RANK=rank, **shared) for rank in ("0", "1")]
-    for process in both:
-        process.join(120)
-        assert process.exitcode == 0
+@pytest.mark.parametrize("run", [run_command, sharded_policy_run.run], ids=["replicated", "sharded"])
+def test_two_processes_give_the_losses_of_one(
+    folders: dict[str, str], tmp_path: Path, run: Callable[[list[str]], None]
+) -> None:
+    run_in_two(command(folders, tmp_path / "two", "--total_episodes=32", "--device=cpu"), run)
     train_policy(config(folders, tmp_path / "one", total_episodes=32))
     for one, two in zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True):
         assert smooth(one) == pytest.approx(smooth(two), abs=1e-4, rel=1e-4)
+    first, second = (
+        AutoModelForCausalLM.from_pretrained(tmp_path / name / "model").state_dict() for name in ("one", "two")
+    )
+    for name, tensor in first.items():
+        torch.testing.assert_close(tensor, second[name], rtol=1e-3, atol=1e-4)
