@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from starlette.responses import JSONResponse, Response
 
 from app.settings import get_settings
 from rlhf.chat_format import encode_prompt
-from rlhf.config import Doc, Ge, InputError, Le, RunFailed, parse_config, run_cli
+from rlhf.config import Doc, Ge, InputError, Le, parse_config, run_cli
 from rlhf.decoding import Finished
 from rlhf.picking import answer_seed
 from rlhf.runtime import pick_device, pick_dtype, set_threads
@@ -217,14 +218,17 @@ def main(argv: list[str]) -> None:
     port = config.port or settings.inference_port or settings.port + 1
     level = settings.log_level.lower()
     logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s")
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(config), config.host, port, log_level=level, access_log=False, timeout_graceful_shutdown=5
+    try:
+        listening = socket.create_server(
+            (config.host, port), family=socket.AF_INET6 if ":" in config.host else socket.AF_INET
         )
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise InputError(f"cannot listen on {config.host}:{port} ({reason}); choose another port with --port") from None
+    app = create_app(config)
+    uvicorn.Server(uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=5)).run(
+        sockets=[listening]
     )
-    server.run()
-    if not server.started:
-        raise RunFailed(f"the inference server could not listen on {config.host}:{port}; is the port taken?")
 
 
 if __name__ == "__main__":
