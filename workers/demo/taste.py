@@ -22,8 +22,8 @@ EASY_SENTENCE = 12  # words in a sentence that cost nothing; the mean beyond it 
 SENTENCE_WORDS_PER_POINT = 20  # so many words beyond an easy sentence cost one point
 ORNAMENT = 0.25  # each list item, heading, bold phrase, code block or exclamation mark
 MOST_ORNAMENTS = 4  # beyond which one more costs nothing
-NOISE = 0.2  # spread of a person's judgement (scale of a logistic variable), in points
-TIE = 0.1  # judgements nearer than this are ties
+NOISE = 0.15  # spread of a person's judgement (scale of a logistic variable), in points
+TIE = 0.25  # judgements nearer than this are ties
 
 Choice = Literal["a", "b", "tie"]
 
@@ -46,9 +46,7 @@ def score(text: str, finished: bool) -> float:
     return -cost
 
 
-def choose(
-    a: tuple[str, bool], b: tuple[str, bool], rng: random.Random, noise: float = NOISE
-) -> Choice:
+def choose(a: tuple[str, bool], b: tuple[str, bool], rng: random.Random, noise: float = NOISE) -> Choice:
     """What one annotator says of two answers, each (text, finished).
 
     The difference of their scores is seen with logistic noise of scale ``noise``, so that "a" is chosen with
