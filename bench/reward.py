@@ -49,7 +49,8 @@ def main(argv: list[str]) -> None:
     )
     with tempfile.TemporaryDirectory(prefix="bench-reward-") as name:
         folder = Path(name)
-        chosen, rejected = prepare(config, folder)
+        needed = max(config.steps * config.batch, config.loss_steps * config.loss_batch)
+        chosen, rejected = prepare(config.model, config.data, config.max_length, needed, folder)
         spec = {"learning_rate": config.learning_rate, "token_budget": config.token_budget, "device": config.device}
 
         def run(command: list[str], steps: int, batch: int, dtype: str) -> dict[str, Any]:
@@ -89,25 +90,28 @@ def main(argv: list[str]) -> None:
     print(json.dumps(result))
 
 
-def prepare(config: BenchConfig, folder: Path) -> tuple[list[list[int]], list[list[int]]]:
-    """Writes the starting reward model to `folder`/start; returns the tokens of chosen and rejected sequences."""
+def prepare(
+    base: str | None, data: str, max_length: int, needed: int | None, folder: Path
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Writes the starting reward model to `folder`/start; returns the tokens of chosen and rejected sequences.
+
+    base: a prepared model, SmolLM2 for None. needed: how many pairs, all of the file for None.
+    """
     from rlhf.chat_format import load_tokenizer
     from rlhf.data import load_pairs
     from rlhf.reward_data import encode_pairs
     from rlhf.reward_model import new_reward_model
 
-    base = config.model
     if base is None:
         base = str(folder / "base")
         command = [sys.executable, "-m", "rlhf.base_models", "--source", "builtin:smollm2-135m-instruct"]
         subprocess.run([*command, "--output", base], check=True, stdout=subprocess.DEVNULL)
     tokenizer = load_tokenizer(base)
     new_reward_model(base, tokenizer, seed=0).save(folder / "start", tokenizer, mean=0.0, std=1.0)
-    needed = max(config.steps * config.batch, config.loss_steps * config.loss_batch)
-    pairs, _ = load_pairs(config.data)
-    encoded = encode_pairs(tokenizer, pairs[:needed], config.max_length, 1.0)
-    if len(encoded) < needed:
-        raise RunFailed(f"{config.data} has {len(encoded)} usable pairs, {needed} are needed: lower --steps or --batch")
+    pairs, _ = load_pairs(data)
+    encoded = encode_pairs(tokenizer, pairs[:needed], max_length, 1.0)
+    if needed and len(encoded) < needed:
+        raise RunFailed(f"{data} has {len(encoded)} usable pairs, {needed} are needed: ask for fewer")
     sequences = [[[*group.prefix, *branch] for branch in group.branches] for group in encoded.groups]
     return [first for first, _ in sequences], [second for _, second in sequences]
 

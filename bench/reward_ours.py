@@ -26,14 +26,18 @@ class InOrder(RewardTrainer):
 
     def pairs_of_step(self, step: int) -> list[int]:
         size = self.config.train_batch_size
-        return list(range((step - 1) * size, step * size))
+        return [index % len(self.train) for index in range((step - 1) * size, step * size)]
+
+
+def encoded(chosen: list[list[int]], rejected: list[list[int]]) -> EncodedPairs:
+    ones, zeros = torch.ones(len(chosen)), torch.zeros(len(chosen))
+    groups = [group_sequences(pair) for pair in zip(chosen, rejected, strict=True)]
+    return EncodedPairs(groups, ones, zeros, ones, torch.zeros(len(chosen), 2), 0, [])
 
 
 def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text())
-    pairs = list(zip(spec["chosen_ids"], spec["rejected_ids"], strict=True))
-    ones, zeros = torch.ones(len(pairs)), torch.zeros(len(pairs))
-    data = EncodedPairs([group_sequences(pair) for pair in pairs], ones, zeros, ones, torch.zeros(len(pairs), 2), 0, [])
+    data = encoded(spec["chosen_ids"], spec["rejected_ids"])
     config = RewardConfig(
         model=spec["model"],
         data="",
@@ -49,16 +53,22 @@ def main() -> None:
     model.probe_sharing(config.max_length)
     trainer = InOrder(config, model, data, None, processes)
     model.train()
-    ended, losses = [], []
+    began, ended, losses = time.perf_counter(), [], []
     for step in range(1, spec["steps"] + 1):
         losses.append(trainer.run_step(step)["loss"])
         ended.append(time.perf_counter())
+    differences: list[float] = []
+    if "eval_chosen_ids" in spec:
+        model.autocast = None  # measured in float32 on both sides
+        scores = trainer.scores(encoded(spec["eval_chosen_ids"], spec["eval_rejected_ids"]))
+        differences = (scores[:, 0] - scores[:, 1]).tolist()
     memory = (
         torch.cuda.max_memory_allocated()
         if spec["device"] != "cpu"
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
-    print(json.dumps({"ended": ended, "losses": losses, "memory": memory, "version": "hone"}))
+    result = {"began": began, "ended": ended, "losses": losses, "differences": differences, "memory": memory}
+    print(json.dumps({**result, "version": "hone"}))
 
 
 if __name__ == "__main__":

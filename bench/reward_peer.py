@@ -65,14 +65,30 @@ def main() -> None:
         train_dataset=Dataset.from_dict({"chosen_ids": spec["chosen_ids"], "rejected_ids": spec["rejected_ids"]}),
         callbacks=[clock],
     )
+    began = time.perf_counter()
     trainer.train()
+    differences: list[float] = []
+    held_out = list(zip(spec.get("eval_chosen_ids", []), spec.get("eval_rejected_ids", []), strict=True))
+    with torch.no_grad():
+        for start in range(0, len(held_out), spec["batch"]):
+            pairs = [{"chosen_ids": a, "rejected_ids": b} for a, b in held_out[start : start + spec["batch"]]]
+            batch = {name: tensor.to(model.device) for name, tensor in trainer.data_collator(pairs).items()}
+            chosen, rejected = model.eval()(**batch).logits.squeeze(-1).chunk(2)  # in float32, as ours
+            differences += (chosen - rejected).tolist()
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     memory = (
         torch.cuda.max_memory_allocated()
         if spec["device"] != "cpu"
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
-    result = {"ended": clock.ended, "losses": losses, "memory": memory, "version": trl.__version__}
+    result = {
+        "began": began,
+        "ended": clock.ended,
+        "losses": losses,
+        "differences": differences,
+        "memory": memory,
+        "version": trl.__version__,
+    }
     print(json.dumps(result))
 
 

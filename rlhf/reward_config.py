@@ -25,13 +25,13 @@ class RewardConfig:
     max_length: Annotated[int, Gt(1), Doc("Tokens of prompt and answer; longer prompts are cut on the left.")] = 1024
     num_train_epochs: Annotated[float, Gt(0), Doc("Times that all pairs are seen.")] = 1.0
     max_steps: Annotated[int | None, Gt(0), Doc("Steps to train, instead of epochs.")] = None
-    train_batch_size: Annotated[int, Gt(0), Doc("Pairs in one update, over all processes.")] = 16
+    train_batch_size: Annotated[int, Gt(0), Doc("Pairs in one update, over all processes.")] = 8
     token_budget: Annotated[
         int | None,
         Gt(0),
         Doc("Tokens computed at once, padding included; none: 2048, on a GPU 16384. Sets the memory."),
     ] = None
-    learning_rate: Annotated[float | None, Gt(0), Doc("Peak rate; none: 2e-5, with LoRA 2e-4.")] = None
+    learning_rate: Annotated[float | None, Gt(0), Doc("Peak rate; none: 5e-5, with LoRA 2e-4.")] = None
     warmup_ratio: Annotated[float, Ge(0), Lt(1), Doc("Share of the steps in which the rate rises.")] = 0.0
     weight_decay: Annotated[float, Ge(0), Doc("AdamW's decay.")] = 0.0
     adam_beta1: Annotated[float, Ge(0), Lt(1), Doc("AdamW's first beta.")] = 0.9
@@ -62,7 +62,7 @@ class RewardConfig:
 
     @property
     def peak_learning_rate(self) -> float:
-        return self.learning_rate or (2e-4 if self.use_peft else 2e-5)
+        return self.learning_rate or (2e-4 if self.use_peft else 5e-5)
 
 
 # What may differ between a run and its resumption without making it another run.

@@ -13,7 +13,7 @@ class RewardForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     num_train_epochs: float = Field(2.0, gt=0, le=50, title="Epochs", description="Times that all pairs are seen")
-    learning_rate: float = Field(2e-5, gt=0, le=0.1, title="Learning rate", description="Peak; it decays by a cosine")
+    learning_rate: float = Field(5e-5, gt=0, le=0.1, title="Learning rate", description="Peak; it decays by a cosine")
     train_batch_size: int = Field(16, ge=1, le=4096, title="Batch size", description="Pairs in one update")
     aggregation: Aggregation = Field(
         "mean",
