@@ -13,7 +13,7 @@ from app.settings import Settings
 from workers.output import Console, pump
 from workers.presence import gpus
 from workers.processes import Ledger, signal_group, spawn
-from workers.threads import threads_for
+from workers.threads import SLEEP_WHILE_WAITING, threads_for
 
 _HEALTHY_SECONDS = 60.0
 _LONGEST_PAUSE = 30.0
@@ -126,9 +126,7 @@ def commands(settings: Settings) -> dict[str, list[str]]:
 def environment(name: str) -> dict[str, str]:
     """Ours, with the threads that this process may compute with; a worker's trainers get their own number."""
     threads = threads_for("serving") if name == "inference" else 1
-    return dict(os.environ) | {
-        "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE",
-    }  # fmt: skip
+    return dict(os.environ) | SLEEP_WHILE_WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 
 def wanted(settings: Settings) -> list[Child]:

@@ -1,0 +1,196 @@
+"""The life of a run in a worker: real child processes of the learning library, a real database."""
+
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Any
+
+import psutil
+import pytest
+from sqlalchemy import select
+
+from app.db import task_session
+from app.models import Model, ModelState, Run, RunKind, RunState
+from app.registry import service as registry
+from app.runs import service as runs
+from app.settings import get_settings
+from tests import factories
+from workers import base_models, scheduling
+from workers.execution import execute
+
+
+def make_run(**config: Any) -> int:
+    """A queued sampling run of a project with one prompt, on a model that has a folder."""
+    with task_session() as session:
+        base = factories.base_model(session)
+        project = factories.project(session, base_model=base)
+        prompt = factories.prompt(session, project)
+        folder = get_settings().store / str(base.artifact)
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        settings = {"strategy": "stochastic", "max_new_tokens": 4} | config
+        return int(factories.run(session, project, config={"settings": settings, "prompt_ids": [prompt.id]}).id)
+
+
+def state_of(run_id: int) -> Run:
+    with task_session() as session:
+        return session.get_one(Run, run_id)
+
+
+def child_of(run_id: int, seconds: float = 20) -> psutil.Process:
+    """The trainer of a run, once it is there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for each in psutil.Process().children(recursive=True):
+            if any(f"/runs/{run_id}/" in word for word in each.cmdline()):
+                return each
+        time.sleep(0.02)
+    raise AssertionError("no child came")
+
+
+class Working:
+    """A worker that executes a run in a thread."""
+
+    def __init__(self, run_id: int) -> None:
+        self.stopping, self.ended = Event(), Event()
+        self.state: RunState | None = None
+        self.thread = Thread(target=self._work, args=(run_id,))
+        self.thread.start()
+
+    def _work(self, run_id: int) -> None:
+        self.state = execute(run_id, "here:1", "CPU", self.stopping)
+
+    def wait(self) -> RunState | None:
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+        return self.state
+
+
+def test_what_the_trainer_refuses_is_the_runs_error(database: str) -> None:
+    run_id = make_run(no_such_setting=1)
+    assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
+    run = state_of(run_id)
+    assert run.error is not None
+    assert "no_such_setting" in run.error
+    assert "Traceback" not in run.error
+    assert (run.worker, run.device, run.attempt) == ("here:1", "CPU", 1)
+
+
+def test_a_trainer_that_the_system_kills_fails_one_run_with_a_reason(database: str) -> None:
+    run_id = make_run()
+    work = Working(run_id)
+    child_of(run_id).kill()
+    assert work.wait() is RunState.FAILED
+    assert "out of memory or was killed" in str(state_of(run_id).error)
+
+
+def test_a_model_whose_files_are_gone_fails_the_run_with_a_sentence(database: str) -> None:
+    run_id = make_run()
+    with task_session() as session:
+        (get_settings().store / str(session.get_one(Run, run_id).model.artifact) / "config.json").unlink()
+    assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
+    assert "gone from the store" in str(state_of(run_id).error)
+
+
+def test_a_store_that_cannot_be_written_fails_the_run_with_a_sentence(database: str) -> None:
+    run_id = make_run()
+    (get_settings().store / "runs").write_text("in the way")
+    assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
+    assert "store" in str(state_of(run_id).error)
+
+
+def test_a_second_delivery_does_nothing(database: str) -> None:
+    run_id = make_run()
+    with task_session() as session:
+        assert runs.claim(session, run_id, "there:2", "CPU")
+    assert execute(run_id, "here:1", "CPU", Event()) is None
+    run = state_of(run_id)
+    assert (run.state, run.worker, run.attempt) == (RunState.RUNNING, "there:2", 1)
+    assert execute(run_id + 1, "here:1", "CPU", Event()) is None  # a run that is gone
+
+
+def _cancel(run_id: int, work: Working) -> None:
+    with task_session() as session:
+        runs.request_cancel(session, session.get_one(Run, run_id), None)
+
+
+def _stop(run_id: int, work: Working) -> None:
+    work.stopping.set()
+
+
+@pytest.mark.parametrize(("ask", "state", "attempt"), [(_cancel, RunState.CANCELLED, 1), (_stop, RunState.QUEUED, 0)])
+def test_a_run_that_must_stop_ends_its_child_first(
+    database: str, ask: Callable[[int, Working], None], state: RunState, attempt: int
+) -> None:
+    run_id = make_run()
+    work = Working(run_id)
+    child = child_of(run_id)
+    ask(run_id, work)
+    assert work.wait() is state
+    assert not child.is_running()
+    run = state_of(run_id)
+    assert (run.state, run.attempt, run.claim) == (state, attempt, None)
+
+
+def test_a_worker_that_lost_its_claim_ends_its_child_and_writes_nothing(database: str) -> None:
+    run_id = make_run()
+    work = Working(run_id)
+    child = child_of(run_id)
+    with task_session() as session:
+        session.get_one(Run, run_id).claim = "somebody else's"
+    assert work.wait() is None
+    assert not child.is_running()
+    run = state_of(run_id)
+    assert (run.state, run.claim, run.error) == (RunState.RUNNING, "somebody else's", None)
+
+
+def test_a_worker_that_stops_takes_nothing_new(database: str) -> None:
+    run_id = make_run()
+    stopping = Event()
+    stopping.set()
+    assert execute(run_id, "here:1", "CPU", stopping) is None
+    assert state_of(run_id).state is RunState.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("/no/such/folder", "no folder"), ("builtin:nothing", "no built-in model"), ("tiny:many", "tiny:<seed>")],
+)
+def test_a_base_model_that_cannot_be_had_says_why_and_leaves_nothing(database: str, source: str, says: str) -> None:
+    with task_session() as session:
+        model = registry.base_model(session, source)
+    base_models.prepare(model.id, Event())
+    with task_session() as session:
+        model = session.get_one(Model, model.id)
+        assert model.state is ModelState.FAILED
+        assert says in str(model.error)
+    assert [path.suffix for path in (get_settings().store / "models").iterdir()] == [".log"]
+
+
+def test_a_base_model_is_prepared_by_one_process_at_a_time(database: str) -> None:
+    with task_session() as session:
+        model = registry.base_model(session, "tiny:7")
+    with base_models._only_one(model.id) as mine, base_models._only_one(model.id) as second:
+        assert (mine, second) == (True, False)
+        base_models.prepare(model.id, Event())
+        with task_session() as session:
+            assert session.get_one(Model, model.id).state is ModelState.PREPARING
+    base_models.prepare(model.id, Event())
+    with task_session() as session:
+        model = session.get_one(Model, model.id)
+        assert (model.state, model.error) == (ModelState.READY, None)
+        assert registry.artifact_path(model).is_dir()
+
+
+def test_one_broken_project_does_not_hold_up_the_sweep(database: str) -> None:
+    with task_session() as session:
+        broken = factories.project(session, automation={"keep_queue_filled": "perhaps"})
+        whole = factories.project(session)
+        for project in (broken, whole):
+            factories.prompt(session, project)
+        waits = factories.run(session, whole, kind=RunKind.REWARD).id
+    scheduling.sweep()
+    with task_session() as session:
+        [sampling] = session.scalars(select(Run).where(Run.kind == RunKind.SAMPLING)).all()
+        assert sampling.project_id == whole.id
+        assert session.get_one(Run, waits).sent_at is not None
