@@ -1,4 +1,4 @@
-"""A real inference server over two tiny models, as a child process on a free port."""
+"""A real inference server over tiny models, as a child process on a free port."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parents[1]
-FIRST, SECOND = "models/1", "models/2"
+FIRST, SECOND, ENDLESS = "models/1", "models/2", "models/endless"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class InferenceServer:
 
 
 def make_store(folder: Path) -> Path:
-    """Two tiny policies, models/1 and models/2, and a tiny reward model, models/reward."""
+    """Two tiny policies, one that never ends an answer, and a tiny reward model, models/reward."""
+    import torch
     from transformers import LlamaForSequenceClassification
 
     from rlhf.tiny_model import tiny_model
@@ -41,6 +42,11 @@ def make_store(folder: Path) -> Path:
         model, tokenizer = tiny_model(seed)
         model.save_pretrained(folder / address)
         tokenizer.save_pretrained(folder / address)
+    with torch.no_grad():
+        model.lm_head.weight[tokenizer.eos_token_id, 0] = -100.0
+    model.config.max_position_embeddings = tokenizer.model_max_length = 16_384
+    model.save_pretrained(folder / ENDLESS)
+    tokenizer.save_pretrained(folder / ENDLESS)
     config = model.config
     config.num_labels = 1
     LlamaForSequenceClassification(config).save_pretrained(folder / "models/reward")

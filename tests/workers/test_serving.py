@@ -11,7 +11,7 @@ import httpx
 import openai
 import pytest
 
-from tests.inference_server import FIRST, SECOND, InferenceServer, make_store, serving
+from tests.inference_server import ENDLESS, FIRST, SECOND, InferenceServer, make_store, serving
 
 HELLO: Any = [{"role": "user", "content": "Hello there"}]
 
@@ -38,7 +38,7 @@ def wait_until(condition: Any, seconds: float) -> float:
 
 
 def test_the_models_are_the_policies_of_the_store(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == [FIRST, SECOND]
+    assert [model.id for model in client.models.list()] == [FIRST, SECOND, ENDLESS]
     assert client.models.retrieve(SECOND).id == SECOND
 
 
@@ -212,8 +212,8 @@ def test_both_models_answer_although_one_is_kept(client: openai.OpenAI, server: 
 
 
 def endless(count: int) -> dict[str, Any]:
-    """`count` answers that go on for long: at this temperature the end is one token among hundreds."""
-    return {"model": FIRST, "messages": HELLO, "n": count, "max_tokens": 1900, "temperature": 5.0, "stream": True}
+    """`count` answers that do not end by themselves."""
+    return {"model": ENDLESS, "messages": HELLO, "n": count, "max_tokens": 1900, "stream": True}
 
 
 def test_a_reader_who_leaves_a_stream_frees_the_place(server: InferenceServer) -> None:
