@@ -1,7 +1,7 @@
 """A real browser at a real server.
 
-`server`    the application under uvicorn on a free port, over this test's own `database`; `server.url`, `server.stop()`,
-            `server.start()` (the same port again).
+`server`    the application under uvicorn on a free port, over this test's own `database`; `server.url`,
+            `server.stop()`, `server.start()` (the same port again).
 `browser`   Debian's Chromium, one for the session.
 `page`      a page in a context of its own; every request to another host, console error and page error fails the test.
 `sign_in`   `sign_in(page, user)`: hold a session's cookie of that person.
@@ -110,9 +110,11 @@ def page(context: BrowserContext, server: Server, faults: list[str]) -> Iterator
     opened.on("console", lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None)
     opened.on(
         "request",
-        lambda request: None
-        if request.url.startswith((server.url, "data:", "blob:"))
-        else faults.append(f"request to {request.url}"),
+        lambda request: (
+            None
+            if request.url.startswith((server.url, "data:", "blob:"))
+            else faults.append(f"request to {request.url}")
+        ),
     )
     yield opened
     assert faults == []

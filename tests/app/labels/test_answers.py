@@ -104,7 +104,7 @@ def test_a_late_answer_is_kept_as_surplus_where_somebody_else_has_the_slot(
 def test_an_answer_after_the_time_but_before_the_sweep_is_late_and_counts(
     session: Session, cast: Cast, add_pairs: AddPairs
 ) -> None:
-    (pair,) = add_pairs(cast.project)
+    add_pairs(cast.project)
     task = claim(session, cast.annotator, cast.project)
     session.get_one(m.Assignment, task.id).expires_at = datetime.now(UTC) - timedelta(seconds=1)
     session.flush()

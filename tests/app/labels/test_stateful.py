@@ -215,7 +215,9 @@ class Queue(RuleBasedStateMachine):
     @rule(place=st.integers(0, 50))
     def ask_again(self, place: int) -> None:
         def ask(session: Session) -> None:
-            ids = session.scalars(select(m.Pair.id).where(m.Pair.project_id == self.project.id).order_by(m.Pair.id)).all()
+            ids = session.scalars(
+                select(m.Pair.id).where(m.Pair.project_id == self.project.id).order_by(m.Pair.id)
+            ).all()
             try:
                 pairs.ask_again(session, self.project, [ids[place % len(ids)]], self.people[0])
             except Conflict:
@@ -257,7 +259,9 @@ def test_the_invariants_hold_in_every_order(database: str) -> None:
     Queue.steps = 0
     with get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         name = connection.scalar(text("select current_database()"))
-        connection.execute(text(f'alter database "{name}" set synchronous_commit = off'))  # it is clients that crash here
+        connection.execute(
+            text(f'alter database "{name}" set synchronous_commit = off')
+        )  # it is clients that crash here
     get_engine().dispose()
     run_state_machine_as_test(
         Queue,

@@ -177,7 +177,8 @@ def test_checks_are_made_of_an_own_answer_and_a_foreign_one(session: Session, qu
         service.add_checks(session, project, boss, 5)
     for number in range(4):
         prompt = factories.prompt(session, project)
-        factories.response(session, prompt, project.base_model, text=f"A whole answer of some length, number {number}. " * 3)
+        text = f"A whole answer of some length, number {number}. " * 3
+        factories.response(session, prompt, project.base_model, text=text)
     assert service.add_checks(session, project, boss, 3) == 3
     for check in session.scalars(select(m.Pair).where(m.Pair.project_id == project.id)):
         right = check.response_a if check.expected is m.Side.A else check.response_b
