@@ -84,8 +84,10 @@ class Page:
     @property
     def says(self) -> str:
         """What the page complains of, with a blank before it."""
-        found = self.html.css_first(".notice.bad, .notice.warn, .error:not([hidden]), main h1")
-        return "" if found is None else f" {' '.join(found.text().split())}"
+        for selector in (".notice.bad, .notice.warn, .error:not([hidden])", "main h1 + p", "main h1"):
+            if found := self.html.css_first(selector):
+                return f" {' '.join(found.text().split())}"
+        return ""
 
 
 class Browser:

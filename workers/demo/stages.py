@@ -78,27 +78,31 @@ class Demo:
         return self.memory.values[name]
 
     def _make_project(self) -> None:
-        known = self.memory.values.get("project")
+        known = str(self.memory.values.get("project", ""))
         if known:
             try:
-                self.manager.get(str(known))
-                self.project = str(known)
-                return
+                self.manager.get(known)
             except PageProblem:
                 self.memory.forget()  # deleted meanwhile, or of another database: begin anew
                 self.memory.keep(sizes=self.sizes.name)
+                known = ""
+        self.project = known or self._new_project()
+        self.memory.keep(project=self.project)
+        if "prompts" not in self.memory.values:
+            self._settings("sampling", **self.sizes.sampling)
+            self._settings("queue", queue_depth=self.sizes.labels + self.sizes.labels // 16)
+            self._settings("automation", keep_queue_filled=True, retrain_reward=False, refresh_pairs=False)
+            self.manager.get(f"{self.project}/prompts").form("/prompts/starter").send()
+            self.memory.keep(prompts="starter")
+
+    def _new_project(self) -> str:
         form = self.manager.get("/projects/new").form("/projects/new")
         form.set(name=self.sizes.project, guidelines=f"{DESCRIPTION}\n", starter_prompts=False)
         page = form.set(base_model=self.sizes.base_model).send()
         found = re.search(r"/projects/\d+", page.url)
         if found is None:
             raise LoopOpen(f"The project could not be created.{page.says}")
-        self.project = found.group()
-        self._settings("sampling", **self.sizes.sampling)
-        self._settings("queue", queue_depth=self.sizes.labels + self.sizes.labels // 16)
-        self._settings("automation", keep_queue_filled=True, retrain_reward=False, refresh_pairs=False)
-        self.manager.get(f"{self.project}/prompts").form("/prompts/starter").send()
-        self.memory.keep(project=self.project)
+        return found.group()
 
     def _settings(self, part: str, **values: Any) -> None:
         self.manager.get(f"{self.project}/settings").form(f"/settings/{part}").set(**values).send()
@@ -130,7 +134,7 @@ class Demo:
             self.annotators.append(Annotator(who["name"], browser, self.project, rng))
 
     def _wait_for_pairs(self) -> None:
-        """The platform samples by itself once the base model is prepared; then it is told to keep to that."""
+        """The platform samples by itself once the base model is prepared."""
         if "sampled" in self.memory.values:
             return
         with self.board.task("Preparing the base model") as task:
@@ -140,9 +144,9 @@ class Demo:
                     raise LoopOpen("No sampling run began. `hone doctor` and the system page say what is wrong.")
                 time.sleep(1)
             task.done()
+        self._settings("automation", keep_queue_filled=False)  # these pairs are enough
         with self.board.task("Sampling pairs of answers") as task:
             self._succeeded(watch(self.manager, run, task))
-        self._settings("automation", keep_queue_filled=False)
         self.memory.keep(sampled=run)
 
     def _first_run(self, kind: str) -> str | None:
@@ -167,11 +171,11 @@ class Demo:
 
     def _train(self, kind: str, path: str, settings: dict[str, Any], title: str) -> Watched:
         """Start a training from its form, or go on with the one of the interrupted demo, and wait for its end."""
-        known = self.memory.values.get(f"{kind}_run")
+        known = self.memory.values.get(f"{kind}_run") or self._first_run(kind)  # nobody else trains in this project
         if known is None:
             page = self.manager.get(f"{self.project}{path}").form(path).set(**settings).send()
             known = self._run_of(page)
-            self.memory.keep(**{f"{kind}_run": known})
+        self.memory.keep(**{f"{kind}_run": known})
         with self.board.task(title) as task:
             run = self._succeeded(watch(self.manager, str(known), task))
         self.curves[kind] = self.manager.json(f"{known}/points")
@@ -200,8 +204,13 @@ class Demo:
     def _evaluate(self, policy: str) -> None:
         known = self.memory.values.get("evaluation")
         if known is None:
-            form = self.manager.get(policy).form("/evaluations").set(comparisons=self.sizes.comparisons, overlap=1)
-            known = re.sub(r"https?://[^/]+", "", form.send().url).partition("?")[0]
+            page = self.manager.get(policy)
+            begun = page.html.css_first('a[href*="/policies/evaluations/"]')
+            if begun is None:
+                page = page.form("/evaluations").set(comparisons=self.sizes.comparisons, overlap=1).send()
+                known = re.sub(r"https?://[^/]+", "", page.url).partition("?")[0]
+            else:
+                known = begun.attributes.get("href")
             self.memory.keep(evaluation=known)
         run = str(known).replace("/policies/evaluations/", "/runs/")
         with self.board.task("Sampling holdout answers of both") as task:
