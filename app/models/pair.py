@@ -109,9 +109,7 @@ class Assignment(Base):
     __table_args__ = (
         UniqueConstraint("pair_id", "annotator_id"),
         # One open lease a person and project, however many tabs ask at once.
-        Index(
-            "uq_assignment_open", "annotator_id", "project_id", unique=True, postgresql_where=text("state = 'open'")
-        ),
+        Index("uq_assignment_open", "annotator_id", "project_id", unique=True, postgresql_where=text("state = 'open'")),
         Index(
             "ix_assignment_ended",
             "annotator_id",

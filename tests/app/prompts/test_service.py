@@ -1,0 +1,168 @@
+"""Import, review and withdrawal of prompts, through service and pages."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app import models as m
+from app.prompts import service
+from app.web.errors import Conflict, Invalid, TooLarge
+from tests import factories
+from tests.app.conftest import Browser, Cast
+
+As = Callable[[str], Browser]
+GOOD = b'{"prompt": "Why?"}\n{"prompt": "How?"}\n{"prompt": "Why?"}\n'
+MIXED = b'{"prompt": "Why?"}\nnonsense\n{"text": "How?"}\n'
+
+
+def count(session: Session, project: m.Project) -> int:
+    return session.scalar(select(func.count()).where(m.Prompt.project_id == project.id)) or 0
+
+
+def run(session: Session, cast: Cast, rows: Any, **over: Any) -> service.ImportReport:
+    return service.import_prompts(session, cast.project, rows, cast.manager, m.PromptSource.IMPORT, **over)
+
+
+def test_a_clean_file_is_imported_and_duplicates_are_counted(session: Session, cast: Cast) -> None:
+    report = run(session, cast, GOOD)
+    assert (report.entries, report.imported, report.duplicates, report.clean) == (3, 2, 1, True)
+    again = run(session, cast, GOOD)
+    assert (again.new, again.imported, again.duplicates) == (0, 0, 3)
+    assert count(session, cast.project) == 2
+    assert run(session, Cast(cast.other, cast.project, *[cast.admin] * 5), GOOD).imported == 2
+
+
+def test_a_bad_line_stops_all_until_the_good_ones_are_asked_for(session: Session, cast: Cast) -> None:
+    report = run(session, cast, MIXED, layout="jsonl")
+    assert (report.imported, report.new, [refusal.line for refusal in report.refused]) == (0, 2, [2])
+    assert str(report.refused[0]).startswith("Line 2: ")
+    assert count(session, cast.project) == 0
+    assert run(session, cast, MIXED, layout="jsonl", accept_bad=True).imported == 2
+
+
+def test_a_preview_imports_nothing(session: Session, cast: Cast) -> None:
+    report = run(session, cast, GOOD, dry=True)
+    assert (report.new, report.imported, len(report.preview)) == (2, 0, 2)
+    assert count(session, cast.project) == 0
+
+
+def test_a_withdrawn_prompt_stays_withdrawn_when_it_is_imported_again(session: Session, cast: Cast) -> None:
+    run(session, cast, GOOD)
+    prompt = session.scalars(select(m.Prompt).where(m.Prompt.project_id == cast.project.id)).first()
+    assert prompt is not None
+    prompt.status = m.PromptStatus.WITHDRAWN
+    session.flush()
+    assert run(session, cast, GOOD).imported == 0
+    service.restore(session, cast.project, prompt.id, cast.manager)
+    session.refresh(prompt)
+    assert prompt.status is m.PromptStatus.ACTIVE
+    with pytest.raises(Conflict):
+        service.restore(session, cast.project, prompt.id, cast.manager)
+
+
+def test_a_file_that_is_too_large_says_so(session: Session, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MAX_FILE", 10)
+    with pytest.raises(TooLarge, match="Split it"):
+        run(session, cast, GOOD)
+    monkeypatch.setattr(service, "MAX_FILE", 1000)
+    monkeypatch.setattr(service, "MAX_PROMPTS", 1)
+    with pytest.raises(TooLarge, match="at most 1"):
+        run(session, cast, GOOD)
+
+
+def test_rows_for_the_learning_library_are_the_active_ones_of_a_split(session: Session, cast: Cast) -> None:
+    train = factories.prompt(session, cast.project)
+    factories.prompt(session, cast.project, status=m.PromptStatus.WITHDRAWN)
+    held = factories.prompt(session, cast.project, split=m.Split.HOLDOUT)
+    rows = list(service.prompt_rows(session, cast.project, m.Split.TRAIN))
+    assert rows == [{"id": train.id, "prompt": train.messages}]
+    assert [row["id"] for row in service.prompt_rows(session, cast.project, None)] == [train.id, held.id]
+
+
+def test_a_prompt_from_chat_waits_for_review_with_its_flags(session: Session, cast: Cast) -> None:
+    said = [{"role": "user", "content": "My name is Bo, write to bo@example.org or +44 20 7946 0958"}]
+    prompt = service.add_from_chat(session, cast.project, said, cast.annotator)
+    assert prompt.status is m.PromptStatus.REVIEW
+    assert prompt.flags == ["e-mail address", "phone number", "name"]
+    assert service.add_from_chat(session, cast.project, said, cast.manager).id == prompt.id
+    assert list(service.prompt_rows(session, cast.project, None)) == []
+    assert service.review(session, cast.project, [prompt.id], True, cast.manager) == 1
+    session.refresh(prompt)
+    assert prompt.status is m.PromptStatus.ACTIVE
+    with pytest.raises(Invalid, match="user's turn"):
+        service.add_from_chat(session, cast.project, [*said, {"role": "assistant", "content": "Hi"}], cast.annotator)
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("What is 12 times 24?", []),
+        ("In 1969 people landed on the moon.", []),
+        ("I live at 12 Baker Street", ["address"]),
+        ("IBAN DE89 3704 0044 0532 0130 00", ["card or account number"]),
+    ],
+)
+def test_what_is_flagged(text: str, flags: list[str]) -> None:
+    found = service.personal_data([{"role": "user", "content": text}])
+    assert [flag for flag in found if flag != "phone number"] == flags
+
+
+def test_the_page_previews_refuses_and_imports(session: Session, cast: Cast, as_: As) -> None:
+    browser = as_("manager")
+    address = f"/projects/{cast.project.id}/prompts/import"
+    assert browser.get(address).status_code == 200
+    preview = browser.submit(address, text=GOOD.decode(), action="preview")
+    assert preview.status_code == 200
+    assert "This is a preview" in preview.text
+    refused = browser.submit(address, files={"file": ("p.jsonl", MIXED)}, layout="jsonl")
+    assert refused.status_code == 422
+    assert "Line 2: This is not valid JSON" in refused.text
+    assert "nonsense" in refused.text  # to be mended in place
+    assert count(session, cast.project) == 0
+    done = browser.submit(address, files={"file": ("p.jsonl", MIXED)}, layout="jsonl", accept_bad="true")
+    assert done.status_code == 303
+    assert count(session, cast.project) == 2
+    for bad in (b"", b"\xff\xfe\x00a"):
+        assert browser.submit(address, files={"file": ("p.txt", bad)}).status_code == 422
+
+
+def test_the_list_is_filtered(session: Session, cast: Cast, as_: As) -> None:
+    factories.prompt(session, cast.project, 'The 100% "green" garden')
+    factories.prompt(session, cast.project, "Another one", split=m.Split.HOLDOUT)
+    browser, address = as_("manager"), f"/projects/{cast.project.id}/prompts"
+    assert "Another one" not in browser.get(address, params={"contains": '100% "green"'}).text
+    assert "garden" in browser.get(address, params={"contains": '100% "GREEN"'}).text
+    assert "garden" not in browser.get(address, params={"split": "holdout", "status": ""}).text
+    assert browser.get(address, params={"status": "nonsense"}).status_code == 422
+
+
+def test_review_and_withdrawal_by_page(session: Session, cast: Cast, as_: As) -> None:
+    waiting = factories.prompt(session, cast.project, status=m.PromptStatus.REVIEW, source=m.PromptSource.CHAT)
+    foreign = factories.prompt(session, cast.other, status=m.PromptStatus.REVIEW)
+    browser, address = as_("manager"), f"/projects/{cast.project.id}/prompts"
+    assert f'value="{waiting.id}"' in browser.get(f"{address}/review").text
+    assert browser.submit(f"{address}/review", decision="admit").status_code == 422
+    browser.submit(f"{address}/review", decision="admit", prompt=[str(waiting.id), str(foreign.id)])
+    session.expire_all()
+    assert (waiting.status, foreign.status) == (m.PromptStatus.ACTIVE, m.PromptStatus.REVIEW)
+    browser.submit(f"{address}/withdraw", prompt=str(waiting.id))
+    session.expire_all()
+    assert waiting.status is m.PromptStatus.WITHDRAWN
+    assert browser.get(f"{address}/{foreign.id}").status_code == 404
+
+
+def test_the_api_imports_and_names_what_it_refuses(session: Session, cast: Cast, client: Browser) -> None:
+    headers, address = client.bearer(cast.manager), f"/api/v1/projects/{cast.project.id}/prompts"
+    body: dict[str, Any] = {"prompts": ["Why?", {"messages": []}, {"prompt": "How?"}]}
+    refused = client.post(address, json=body, headers=headers)
+    assert refused.status_code == 422
+    assert refused.json()["refused"] == [{"entry": 2, "reason": "It has no messages."}]
+    done = client.post(address, json=body | {"accept_bad": True}, headers=headers)
+    assert (done.status_code, done.json()["imported"]) == (200, 2)
+    listed = client.get(address, headers=headers).json()["prompts"]
+    assert {row["messages"][0]["content"] for row in listed} == {"Why?", "How?"}
+    assert client.post(address, content=json.dumps(body), headers=client.bearer(cast.annotator)).status_code == 403
