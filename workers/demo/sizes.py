@@ -19,11 +19,15 @@ class Sizes:
     labels: int
     annotators: int
     comparisons: int
+    instruction: str  # set before every prompt as a system message; blank: none
     sampling: dict[str, Any]
     reward: dict[str, Any]
     policy: dict[str, Any]
     least_accuracy: float  # of the reward model on holdout pairs
-    questions: tuple[str, ...] = ("What is a good way to start the day?", "Why is the sky blue?")
+    questions: tuple[str, ...] = (
+        "In one short sentence: what is a good way to start the day?",
+        "Why is the sky blue?",
+    )
     seed: int = 7
 
 
@@ -36,15 +40,27 @@ def full() -> Sizes:
         labels=240,
         annotators=4,
         comparisons=150,
-        sampling={"strategy": "stochastic", "temperature": 1.0, "top_p": 1.0, "top_k": 0, "max_new_tokens": 64},
-        reward={"num_train_epochs": 3, "learning_rate": 5e-5, "train_batch_size": 8, "max_length": 384, "heads": 2},
+        instruction="Answer in one short sentence.",  # else few answers of this model end within the limit
+        sampling={"strategy": "stochastic", "temperature": 0.7, "top_p": 1.0, "top_k": 0, "max_new_tokens": 64},
+        reward={
+            "num_train_epochs": 1.5,
+            "learning_rate": 5e-5,
+            "train_batch_size": 8,
+            "warmup_ratio": 0.1,
+            "max_length": 384,
+        },
         policy={
-            "total_episodes": 256,
+            "total_episodes": 192,
             "batch_size": 32,
+            "num_mini_batches": 4,
+            "num_ppo_epochs": 1,
             "max_new_tokens": 64,
-            "learning_rate": 2e-4,
-            "beta": 0.05,
-            "kl_budget": 20,
+            "temperature": 0.7,
+            "learning_rate": 1e-3,
+            "beta": 0.03,
+            "kl_budget": 12,
+            "eval_steps": 3,
+            "eval_size": 24,
         },
         least_accuracy=0.65,
     )
@@ -59,6 +75,7 @@ def small() -> Sizes:
         labels=160,
         annotators=3,
         comparisons=140,
+        instruction="",
         sampling={"strategy": "stochastic", "temperature": 1.0, "top_p": 1.0, "top_k": 0, "max_new_tokens": 40},
         reward={"num_train_epochs": 6, "learning_rate": 2e-3, "train_batch_size": 16, "max_length": 256, "heads": 2},
         policy={

@@ -1,5 +1,6 @@
 """The stages of the demo, in order. Each one can be entered again: what `Memory` knows to be done is not done twice."""
 
+import json
 import random
 import re
 import secrets
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.prompts.reading import parse
+from app.prompts.service import STARTER
 from workers.demo.annotators import Annotator, label
 from workers.demo.browser import Browser, Page, PageProblem
 from workers.demo.platform import Memory
@@ -92,7 +95,7 @@ class Demo:
             self._settings("sampling", **self.sizes.sampling)
             self._settings("queue", queue_depth=self.sizes.labels + self.sizes.labels // 16)
             self._settings("automation", keep_queue_filled=True, retrain_reward=False, refresh_pairs=False)
-            self.manager.get(f"{self.project}/prompts").form("/prompts/starter").send()
+            self._import_prompts()
             self.memory.keep(prompts="starter")
 
     def _new_project(self) -> str:
@@ -103,6 +106,16 @@ class Demo:
         if found is None:
             raise LoopOpen(f"The project could not be created.{page.says}")
         return found.group()
+
+    def _import_prompts(self) -> None:
+        """The starter prompts, through the import page."""
+        messages = [parse(json.loads(line)) for line in STARTER.read_text(encoding="utf-8").splitlines()]
+        if self.sizes.instruction:
+            first = [{"role": "system", "content": self.sizes.instruction}]
+            messages = [turns if turns[0]["role"] == "system" else first + turns for turns in messages]
+        text = "\n".join(json.dumps({"messages": turns}, ensure_ascii=False) for turns in messages)
+        form = self.manager.get(f"{self.project}/prompts/import").form("/prompts/import")
+        form.set(text=text, layout="jsonl").send(action="import")
 
     def _settings(self, part: str, **values: Any) -> None:
         self.manager.get(f"{self.project}/settings").form(f"/settings/{part}").set(**values).send()
