@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -67,6 +68,7 @@ class Attempt:
         self.run_id, self.claim, self.stopping = run_id, claim, stopping
         self.folder = service.folder(run_id)
         self.log = self.folder / "log.txt"
+        self._untold: Progress | None = None
 
     def call(self, command: list[str], settings: dict[str, Any], news: Callable[[], Progress], threads: int) -> None:
         """Run `python -m rlhf.<command>` with these settings to its end, beating every second.
@@ -88,7 +90,7 @@ class Attempt:
         finally:
             stop(child, 0)
             ledger.remove(child.pid)
-        self._beat(news())  # what it wrote after the last look
+        self._tell_the_rest(news)
         self._judge(child.returncode)
 
     def _watch(self, child: "subprocess.Popen[bytes]", news: Callable[[], Progress]) -> None:
@@ -99,10 +101,7 @@ class Attempt:
             except subprocess.TimeoutExpired:
                 pass
             try:
-                state = self._beat(news())
-            except ClaimLost:
-                stop(child, 0)
-                raise
+                state = self._tell(news)
             except OperationalError as error:
                 log.warning("run %d: the database is away, the child goes on: %s", self.run_id, error.orig)
                 continue
@@ -121,9 +120,30 @@ class Attempt:
             try:
                 child.wait(BEAT_SECONDS)
             except subprocess.TimeoutExpired:
-                self._beat(Progress())
+                with suppress(OperationalError):
+                    self._beat(Progress())
         if stop(child, 0) == 0:
             log.info("run %d: the child had finished before it could stop", self.run_id)
+
+    def _tell(self, news: Callable[[], Progress]) -> RunState:
+        """Beat with the news; what could not be told while the database was away is told first."""
+        if self._untold is not None:
+            self._beat(self._untold)
+        self._untold = news()
+        state = self._beat(self._untold)
+        self._untold = None
+        return state
+
+    def _tell_the_rest(self, news: Callable[[], Progress]) -> None:
+        """What the child wrote after the last look, trying for a minute while the database is away."""
+        for remaining in range(12, -1, -1):
+            try:
+                self._tell(news)
+                return
+            except OperationalError:
+                if not remaining:
+                    raise
+                time.sleep(5)
 
     def _beat(self, progress: Progress) -> RunState:
         with task_session() as session:

@@ -1,7 +1,6 @@
 """Execute a run: claim it, do what its kind asks, write down how it ended."""
 
 import logging
-import time
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -83,8 +82,8 @@ def _end(attempt: Attempt, write: Callable[[Session], Run | None]) -> RunState |
                 run = write(session)
             return run.state if run else None
         except OperationalError as error:
-            if not remaining:
+            if not remaining or attempt.stopping.is_set():  # its silence gives the run to another worker
                 raise
             log.warning("run %d: the database is away, its end is kept: %s", attempt.run_id, error.orig)
-            time.sleep(5)
+            attempt.stopping.wait(5)
     raise AssertionError("unreachable")

@@ -1,21 +1,24 @@
 """The life of a run in a worker: real child processes of the learning library, a real database."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, text
+from sqlalchemy.exc import OperationalError
 
-from app.db import task_session
-from app.models import Model, ModelState, Run, RunKind, RunState
+from app.db import get_engine, task_session
+from app.models import Model, ModelState, Run, RunKind, RunMetric, RunState
 from app.registry import service as registry
 from app.runs import service as runs
 from app.settings import get_settings
 from tests import factories
 from workers import base_models, scheduling
+from workers.attempt import Attempt, Progress
 from workers.execution import execute
 
 
@@ -142,6 +145,47 @@ def test_a_worker_that_lost_its_claim_ends_its_child_and_writes_nothing(database
     assert not child.is_running()
     run = state_of(run_id)
     assert (run.state, run.claim, run.error) == (RunState.RUNNING, "somebody else's", None)
+
+
+def test_news_wait_for_a_database_that_is_away(database: str) -> None:
+    run_id = make_run()
+    with task_session() as session:
+        claimed = runs.claim(session, run_id, "here:1", "CPU")
+        assert claimed is not None
+    attempt = Attempt(run_id, str(claimed.claim), Event())
+    told = iter(range(1, 4))
+
+    def news() -> Progress:
+        step = next(told)
+        return Progress(step=step, metrics=(("loss", step, 1.0 / step),))
+
+    attempt._tell(news)
+    with get_engine().connect() as other:  # somebody holds the row, and the database gives up waiting
+        other.execute(text("select 1 from run for update"))
+        with pytest.raises(OperationalError), impatient():
+            attempt._tell(news)
+    attempt._tell(news)
+    with task_session() as session:
+        points = session.execute(select(RunMetric.step, RunMetric.value).order_by(RunMetric.step)).all()
+        assert [tuple(point) for point in points] == [(1, 1.0), (2, 0.5), (3, 1.0 / 3)]
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Statements of this process give up at once where they would have to wait for a lock."""
+
+    def hurry(connection: Any, *_: Any) -> None:
+        connection.execute("set lock_timeout = '50ms'")
+
+    def calm(connection: Any, *_: Any) -> None:
+        connection.execute("set lock_timeout = 0")
+
+    event.listen(get_engine(), "checkout", hurry)
+    try:
+        yield
+    finally:
+        event.remove(get_engine(), "checkout", hurry)
+        event.listen(get_engine(), "checkout", calm)
 
 
 def test_a_worker_that_stops_takes_nothing_new(database: str) -> None:
