@@ -16,7 +16,7 @@ import httpx
 from app.settings import Settings
 from workers.demo.browser import Browser, PageProblem
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0  # the first start imports torch and makes a database; on a busy machine that takes minutes
 
 
 class NoPlatform(Exception):
@@ -62,9 +62,11 @@ def platform(settings: Settings) -> Iterator[bool]:
 def _wait(process: "subprocess.Popen[bytes]", settings: Settings, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not is_up(settings):
-        if process.poll() is not None or time.monotonic() > deadline:
+        if process.poll() is not None:
             lines = log.read_text(errors="replace").strip().splitlines()
             raise NoPlatform(f"The platform did not start: {lines[-1] if lines else 'it said nothing'} (log: {log})")
+        if time.monotonic() > deadline:
+            raise NoPlatform(f"The platform did not answer within {START_SECONDS:.0f} s; {log} says how far it came.")
         time.sleep(0.5)
 
 
