@@ -225,15 +225,15 @@ def _resume(part: Path, keys: list[str]) -> dict[int, dict[str, Any]]:
     places = {key: place for place, key in enumerate(keys)}
     rows: dict[int, dict[str, Any]] = {}
     lines = []
-    for line in part.read_text(encoding="utf-8").splitlines(keepends=True) if part.exists() else []:
+    for line in part.read_text(encoding="utf-8").split("\n") if part.exists() else []:
         try:
             row = json.loads(line)
             place = places[row.pop(_KEY)]
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # cut off by a kill, or drawn from something else
-        if line.endswith("\n") and place not in rows:
+        if place not in rows:
             rows[place] = row
-            lines.append(line)
+            lines.append(line + "\n")
     _write_whole(part, lines)
     return rows
 
