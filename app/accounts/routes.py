@@ -21,6 +21,7 @@ router.include_router(admin_routes.router)
 
 PER_ADDRESS = "60/15 minutes"
 PER_PERSON = "10/15 minutes"
+PER_ACCOUNT = "100/hour"  # from everywhere together: slows a guess that is spread over many addresses
 
 
 def signed_in_redirect(url: str, token: str, flash: str | None = None) -> Response:
@@ -52,6 +53,7 @@ def sign_in(request: Request, session: Db, form: Submitted) -> Response:
     where, email = rate_limits.address(request), str(form.get("email", "")).strip().lower()
     rate_limits.hit(PER_ADDRESS, "sign-in", where)
     rate_limits.hit(PER_PERSON, "sign-in", where, email)
+    rate_limits.hit(PER_ACCOUNT, "sign-in to", email)
     try:
         values = parse(forms.SignInForm, form)
         user = service.authenticate(session, values.email, values.password)
@@ -59,6 +61,7 @@ def sign_in(request: Request, session: Db, form: Submitted) -> Response:
         shown = {"email": form.get("email", ""), "next": local_path(str(form.get("next", "/")))}
         return render(request, "accounts/sign_in.html", status=422, values=shown, errors=refusal.errors)
     rate_limits.forget(PER_PERSON, "sign-in", where, email)
+    rate_limits.forget(PER_ACCOUNT, "sign-in to", email)
     return signed_in_redirect(local_path(values.next), service.start_session(session, user, "password"))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from app.web.render import render
+from app.web.render import absolute, render
 
 router = APIRouter()
 
@@ -22,7 +22,13 @@ def openapi(request: Request) -> JSONResponse:
 def docs(request: Request) -> Response:
     """The same for people."""
     document = request.app.openapi()
-    return render(request, "shared/api_docs.html", groups=_by_tag(document), schemas=_schemas(document))
+    return render(
+        request,
+        "shared/api_docs.html",
+        base=absolute(request, ""),
+        groups=_by_tag(document),
+        schemas=_schemas(document),
+    )
 
 
 def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
