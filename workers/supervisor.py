@@ -22,19 +22,24 @@ from workers.processes import Ledger
 
 STOP_SECONDS = 35.0  # a training child may take 25 of them to save
 READY_SECONDS = 60.0
+SAME_MOMENT = 0.5
 
 
 class _Signals:
-    """Counts requests to stop: the first is orderly, the second is at once."""
+    """Counts requests to stop: the first is orderly, a second one is at once. Two in the same moment are one, since
+    programs that started us (make, timeout) pass on a Ctrl-C that the terminal has sent us already."""
 
     def __init__(self) -> None:
         self.count = 0
+        self._last = 0.0
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
-        if self.count > 1:
+        now = time.monotonic()
+        again = self.count > 0 and now - self._last > SAME_MOMENT
+        self.count, self._last = self.count + 1, now
+        if again:
             raise KeyboardInterrupt
 
 
@@ -104,6 +109,7 @@ def _wait_until_ready(settings: Settings, group: Children, signals: _Signals) ->
         else:
             if health.is_success or time.monotonic() > deadline:
                 return True
+            time.sleep(0.5)
         time.sleep(0.1)
     return False
 

@@ -64,7 +64,7 @@ def test_stop_ends_the_deaf_and_their_children(tmp_path: Path) -> None:
     until(lambda: "web  | " in said.getvalue())
     grandchild = int(said.getvalue().split("web  | ")[1].split()[0])
     group.stop(0.5)
-    assert "killed: web" in said.getvalue()
+    assert "still busy: web" in said.getvalue()
     until(lambda: not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == psutil.STATUS_ZOMBIE)
     processes = [child.process for child in group.children]
     assert [process.returncode for process in processes if process] == [-signal.SIGKILL, -signal.SIGTERM]
