@@ -62,7 +62,7 @@ def main() -> None:
     trainer = PPOTrainer(config, model, make, sampler.refresh, tasks, tasks[:2], processes)
     ended, metrics = [], []
     for update in range(1, config.updates + 1):
-        metrics.append(trainer.step(update)[0])
+        metrics.append(trainer.step(update))
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         ended.append(time.perf_counter())

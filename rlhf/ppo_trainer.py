@@ -81,10 +81,17 @@ class PPOTrainer:
 
     # ---- one update ----------------------------------------------------------------------------------------------
 
-    def step(self, update: int) -> tuple[dict[str, float], Experience]:
+    def step(self, update: int) -> dict[str, float]:
         """Update number ``update``, from 1: rollouts, rewards, advantages, optimiser steps. Returns its metrics."""
+        return self.learn(update, self.collect(update))
+
+    def collect(self, update: int) -> Experience:
+        """Answers to the update's prompts, paid, with their advantages. Changes nothing."""
+        return make_experience(self.make(self.tasks(update)), self.config, self.state["beta"])
+
+    def learn(self, update: int, experience: Experience) -> dict[str, float]:
+        """The update's optimiser steps; returns its metrics."""
         beta = self.state["beta"]
-        experience = make_experience(self.make(self.tasks(update)), self.config, beta)
         rate = ppo.linear_decay(update - 1, self.config.updates)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
@@ -106,7 +113,7 @@ class PPOTrainer:
                 episodes=self.config.batch_size,
                 horizon=self.config.kl_horizon,
             )
-        return metrics, experience
+        return metrics
 
     def tasks(self, update: int) -> list[Task]:
         """The prompts of an update: the next of a shuffled pass; each with a seed of its own."""
@@ -270,7 +277,11 @@ class PPOTrainer:
         for update in range(start + 1, config.updates + 1):
             if self.state["stop_reason"]:
                 break
-            metrics, experience = self.step(update)
+            experience = self.collect(update)
+            if self.processes.any(stop.requested)[0]:  # before anything has changed: no need to finish the update
+                self.save(output, update - 1)
+                raise Interrupted(f"stopped after update {update - 1} of {config.updates}; start again with --resume")
+            metrics = self.learn(update, experience)
             over = metrics["objective/kl"] > config.kl_budget
             evaluated = update % config.eval_steps == 0 or update == config.updates or over
             if evaluated:

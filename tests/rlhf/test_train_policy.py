@@ -1,5 +1,6 @@
 """PPO from the command line to the finished folder: it learns, resumes to the bit, stops, refuses, and spreads."""
 
+import copy
 import json
 import multiprocessing
 import os
@@ -15,12 +16,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
-from rlhf.config import InputError, RunFailed, run_cli
+import rlhf
+from rlhf.config import InputError, RunFailed, parse_config, run_cli
 from rlhf.policy_settings import PolicyConfig
 from rlhf.train_policy import main, split_prompts, train_policy
 from rlhf.types import Prompt, user_message
 from tests.rlhf import sharded_policy_run
 
+PRESETS = sorted(Path(rlhf.__file__).with_name("presets").glob("*.yaml"))
 SMALL = {
     "total_episodes": 64, "batch_size": 16, "num_mini_batches": 2, "num_ppo_epochs": 2, "max_new_tokens": 12,
     "learning_rate": 3e-3, "eval_steps": 2, "eval_size": 8, "dtype": "float32", "adaptive_kl": True,
@@ -162,6 +165,20 @@ def test_an_update_ends_early_when_the_policy_moves_too_far(folders: dict[str, s
     assert metrics(tmp_path / "run")[1]["val/optimiser_steps"] < 4
 
 
+def test_a_reward_model_with_another_tokenizer(
+    folders: dict[str, str], tmp_path: Path, tokenizer: PreTrainedTokenizerBase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reward = AutoModelForSequenceClassification.from_pretrained(folders["reward"], num_labels=1)
+    reward.save_pretrained(tmp_path / "reward")
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = "{% for message in messages %}{{ message.content }}<|end|>{% endfor %}"
+    other.save_pretrained(tmp_path / "reward")
+    train_policy(config({**folders, "reward": str(tmp_path / "reward")}, tmp_path / "run", total_episodes=16))
+    assert "encoded again for the reward model's own tokenizer" in capsys.readouterr().err
+    first = metrics(tmp_path / "run")[1]
+    assert first["val/explained_variance"] == pytest.approx(0.0, abs=1e-6)  # the value head begins at 0, not as theirs
+
+
 # ---- being stopped -------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +267,12 @@ def test_bad_input_is_refused_in_one_sentence(
 def test_a_policy_in_place_of_the_reward_model_is_refused(folders: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no reward model"):
         train_policy(config({**folders, "reward": folders["model"]}, tmp_path / "run"))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
+def test_presets_are_valid(preset: Path) -> None:
+    flags = [f"--config={preset}", "--model=m", "--reward=r", "--prompts=p", "--output=o"]
+    assert parse_config(PolicyConfig, flags).use_peft
 
 
 def test_settings_out_of_bounds_are_refused() -> None:
