@@ -1,10 +1,11 @@
 // The labelling screen: one key for everything, one request an answer, and no answer lost to a bad line.
 // Without this script the screen is a plain form; htmx sends it and swaps in the next pair.
 
-const SETTLE = 250; // ms after a new pair in which a second press of the same key is not meant for it
+const SETTLE = 250; // ms after a new pair is shown in which a key that was pressed twice is not meant for it
 const RETRY = 3000; // ms between attempts while the line is down
 
 const KEPT = `hone-answer:${location.pathname}`;
+let current = null; // the screen that arrived last
 let shownAt = 0; // when the pair was shown, less the time the page was hidden
 let hiddenAt = 0;
 let sending = false;
@@ -22,12 +23,15 @@ const announce = (text) => (document.getElementById("announce").textContent = te
 // -- a new pair ------------------------------------------------------------------------------------------------------
 
 function arrive() {
+  current = screen();
   shownAt = performance.now();
   hiddenAt = document.hidden ? shownAt : 0;
   lastChoice = null;
   line("");
   raw(sessionStorage.getItem("hone-raw") === "true");
   if (!form()) return;
+  const shown = current;
+  setTimeout(() => (shown.dataset.settled = "true"), SETTLE);
   const pressed = form().querySelector('.choice[aria-pressed="true"]');
   if (pressed) select(pressed);
   if (!document.activeElement || document.activeElement === document.body)
@@ -122,12 +126,9 @@ document.addEventListener("htmx:after:request", async (event) => {
   const { ctx } = event.detail;
   if (ctx.sourceElement !== form()) return;
   const { status } = ctx.response;
-  if (status === 401) {
+  if (status === 401 || status === 403) {
     line("You are signed out. Sign in in another tab; this answer is kept and sent when you come back.");
-  } else if (status === 403 && !(await freshToken())) {
-    line("This answer could not be sent. It is kept; load the page again to send it.");
-  } else if (status === 403) {
-    tryAgain(0);
+    if (await freshToken()) tryAgain(0);
   } else if (status >= 500 || status === 429) {
     tryAgain(RETRY);
   } else {
@@ -177,7 +178,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("htmx:after:swap", () => {
-  if (!screen()) return;
+  if (!screen() || screen() === current) return; // a notice came, not a pair
   sending = false; // the old form is gone, so its own last event does not come up here
   arrive();
   if (form()) announce("Next pair");
@@ -234,7 +235,7 @@ function act(event) {
   if (key === "c") return form().elements.comment ? (form().elements.comment.focus(), true) : false;
   if (key === "Enter" && !target.closest("a, summary, button:not(.choice)") && lastChoice) return send(), true;
   if (!/^([0-9bsu]|ArrowLeft|ArrowRight)$/.test(key)) return false;
-  if (sending || performance.now() - shownAt < SETTLE) return true;
+  if (sending || !screen().dataset.settled) return true;
   if (key === "ArrowLeft" || key === "ArrowRight") return arrow(key === "ArrowLeft" ? -1 : 1), true;
   return click(`[data-key="${key}"]`);
 }

@@ -15,6 +15,8 @@ from tests import factories
 from tests.app.web.xss_vectors import VECTORS
 from tests.browser.conftest import Server
 
+expect.set_options(timeout=20_000)
+
 
 @dataclass
 class Work:
@@ -61,10 +63,15 @@ def assignment(page: Page) -> str:
     return page.locator("#screen").get_attribute("data-assignment") or ""
 
 
+def settled(page: Page) -> None:
+    """Wait until the screen takes keys: the first moment after a new pair it does not."""
+    expect(page.locator("#screen[data-settled]")).to_be_attached()
+
+
 def press(page: Page, key: str) -> None:
     """Answer with one key and wait for the next pair, as a person does."""
     before = assignment(page)
-    page.wait_for_timeout(260)
+    settled(page)
     page.keyboard.press(key)
     expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
 
@@ -102,7 +109,7 @@ def test_a_double_press_answers_once(page: Page, work: MakeWork) -> None:
     here = work(pairs=4)
     page.goto(here.address)
     before = assignment(page)
-    page.wait_for_timeout(260)
+    settled(page)
     page.keyboard.press("1")
     page.keyboard.press("1")
     page.locator(".choice").first.dblclick(timeout=2_000)
@@ -132,7 +139,7 @@ def test_the_line_is_cut_and_the_answer_is_sent_once_when_it_is_back(
     press(page, "1")
     before = assignment(page)
     page.context.set_offline(True)
-    page.wait_for_timeout(260)
+    settled(page)
     page.keyboard.press("2")
     expect(page.locator("#line")).to_contain_text("Your answer is kept here")
     assert len(labels(here)) == 1
@@ -150,7 +157,7 @@ def test_the_server_is_away_and_the_answer_survives_a_reload(
     here = work(pairs=3)
     page.goto(here.address)
     server.stop()
-    page.wait_for_timeout(260)
+    settled(page)
     page.keyboard.press("2")
     expect(page.locator("#line")).to_contain_text("Your answer is kept here")
     server.start()
@@ -167,7 +174,7 @@ def test_a_session_that_ended_loses_no_answer(
     here = work(pairs=3)
     page.goto(here.address)
     page.context.clear_cookies()
-    page.wait_for_timeout(260)
+    settled(page)
     page.keyboard.press("1")
     expect(page.locator("#line")).to_contain_text("signed out")
     assert labels(here) == []
@@ -182,7 +189,7 @@ def test_a_strength_is_chosen_with_arrows_and_sent_with_enter(page: Page, work: 
     here = work(pairs=3, levels=3, submit_on_choice=False, comment="required", reasons=["Kinder", "Truer"])
     page.goto(here.address)
     before = assignment(page)
-    page.wait_for_timeout(260)
+    settled(page)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+Digit2")
@@ -193,7 +200,7 @@ def test_a_strength_is_chosen_with_arrows_and_sent_with_enter(page: Page, work: 
     (label,) = labels(here)
     assert (label.strength, label.reasons, label.comment) == (2, ["Truer"], "because 1 and 2 are so")
     assert label.choice.value != label.left.value
-    page.wait_for_timeout(260)
+    settled(page)
     page.keyboard.press("1")  # the far left; the comment is asked for before it is sent
     expect(page.locator("[name=comment]")).to_be_focused()
     assert len(labels(here)) == 1
@@ -218,7 +225,7 @@ def test_guidelines_keys_and_raw_text_are_one_key_away(page: Page, work: MakeWor
     expect(page.locator(".raw", has_text="**bold** one")).to_be_visible()
     page.keyboard.press("r")
     expect(page.locator(".rendered strong")).to_be_visible()
-    page.wait_for_timeout(260)
+    settled(page)
     page.keyboard.press("s")
     expect(page.get_by_text("Look again at what I skipped (1)")).to_be_visible()
     assert labels(here) == []
