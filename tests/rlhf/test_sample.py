@@ -35,7 +35,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
 
 
 def drawn(rows: list[dict[str, Any]]) -> list[Any]:
