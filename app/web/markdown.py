@@ -48,11 +48,13 @@ _ATTRIBUTES: dict[str, set[str]] = {
     **dict.fromkeys(_MATH, _MATH_ATTRIBUTES),
     "ol": {"start"},
     "code": {"class"},
-    "span": {"class"},
-    "div": {"class"},
+    "span": {"class", "tabindex"},
+    "div": {"class", "tabindex"},
     "td": {"dir", "class"},
     "th": {"dir", "class"},
 }
+# What may be wider than its box scrolls in itself, so the keyboard must reach it.
+_SCROLLING = {"pre": {"tabindex": "0"}, "table": {"tabindex": "0"}}
 _CLOSING = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 # A formula's spaces may be as wide as this; `\hspace{900em}` would reach over the page.
 _SANE_LENGTH = re.compile(r"^-?\d{0,2}(\.\d+)?(em|ex|px|pt)?$")
@@ -72,9 +74,16 @@ def _rendered(text: str) -> Markup:
         html = _parser().render(text)
     except RecursionError:
         return Markup('<div class="plain">{}</div>').format(text)
-    return Markup(  # noqa: S704  this is the sanitiser
-        nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, attribute_filter=_keep, link_rel=None, strip_comments=True)
+    clean = nh3.clean(
+        html,
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        attribute_filter=_keep,
+        set_tag_attribute_values=_SCROLLING,
+        link_rel=None,
+        strip_comments=True,
     )
+    return Markup(clean)  # noqa: S704  this is the sanitiser
 
 
 def _keep(tag: str, name: str, value: str) -> str | None:
@@ -157,13 +166,13 @@ def _inline_formula(
 def _display_formula(
     renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]
 ) -> str:
-    return f'<span class="formula">{_formula(tokens[index].content, block=True)}</span>'
+    return f'<span class="formula" tabindex="0">{_formula(tokens[index].content, block=True)}</span>'
 
 
 def _block_formula(
     renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, env: MutableMapping[str, Any]
 ) -> str:
-    return f'<div class="formula">{_formula(tokens[index].content, block=True)}</div>\n'
+    return f'<div class="formula" tabindex="0">{_formula(tokens[index].content, block=True)}</div>\n'
 
 
 def _image(

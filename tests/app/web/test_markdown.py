@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.markdown import _ATTRIBUTES, _TAGS, MAX_RENDERED, _rendered, to_html
+from app.web.markdown import _ATTRIBUTES, _SCROLLING, _TAGS, MAX_RENDERED, _rendered, to_html
 from tests.app.web.xss_vectors import VECTORS
 
 
@@ -33,7 +33,7 @@ class Elements(HTMLParser):
 def assert_inert(html: str) -> None:
     for tag, attributes in Elements(html).found:
         assert tag in _TAGS
-        assert set(attributes) <= _ATTRIBUTES.get(tag, set())
+        assert set(attributes) <= _ATTRIBUTES.get(tag, set()) | set(_SCROLLING.get(tag, {}))
         assert not set(attributes) & {"href", "src", "style", "id", "srcset", "action"}
         assert not any(name.startswith(("on", "hx-", "data-", "xlink")) for name in attributes)
         if "class" in attributes:
@@ -73,8 +73,8 @@ def test_no_mixture_of_markup_can_act(text: str) -> None:
         ("$x^2$", "<msup><mi>x</mi><mn>2</mn></msup>"),
         (r"\(x_1\)", "<msub>"),
         (r"\[x_1\]", 'display="block"'),
-        ("$$\nx\n$$", '<div class="formula">'),
-        ("a $$x$$ b", '<span class="formula">'),
+        ("$$\nx\n$$", '<div class="formula" tabindex="0">'),
+        ("a $$x$$ b", '<span class="formula" tabindex="0">'),
         ("it costs $5 and $6", "it costs $5 and $6"),
         (r"a \$ b", "a $ b"),
         (r"$\frac{$", '<code class="latex">\\frac{</code>'),
