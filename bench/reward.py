@@ -50,14 +50,15 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-reward-") as name:
         folder = Path(name)
         needed = max(config.steps * config.batch, config.loss_steps * config.loss_batch)
-        chosen, rejected = prepare(config.model, config.data, config.max_length, needed, folder)
+        start = starting_model(config.model, folder)
+        chosen, rejected = tokens(start, config.data, config.max_length, needed)
         spec = {"learning_rate": config.learning_rate, "token_budget": config.token_budget, "device": config.device}
 
         def run(command: list[str], steps: int, batch: int, dtype: str) -> dict[str, Any]:
             count = steps * batch
-            tokens = {"chosen_ids": chosen[:count], "rejected_ids": rejected[:count]}
+            pairs = {"chosen_ids": chosen[:count], "rejected_ids": rejected[:count]}
             sizes = {"steps": steps, "batch": batch, "dtype": dtype, "output": str(folder / "out")}
-            return one_run(command, folder, {**spec, **sizes, **tokens, "model": str(folder / "start")})
+            return one_run(command, folder, {**spec, **sizes, **pairs, "model": start})
 
         speeds: dict[str, list[float]] = {"ours": [], "peer": []}
         memory: dict[str, float] = {"ours": 0.0, "peer": 0.0}
@@ -90,16 +91,9 @@ def main(argv: list[str]) -> None:
     print(json.dumps(result))
 
 
-def prepare(
-    base: str | None, data: str, max_length: int, needed: int | None, folder: Path
-) -> tuple[list[list[int]], list[list[int]]]:
-    """Writes the starting reward model to `folder`/start; returns the tokens of chosen and rejected sequences.
-
-    base: a prepared model, SmolLM2 for None. needed: how many pairs, all of the file for None.
-    """
+def starting_model(base: str | None, folder: Path) -> str:
+    """Writes `folder`/start, a reward model with a fresh head, from a prepared base model (None: SmolLM2)."""
     from rlhf.chat_format import load_tokenizer
-    from rlhf.data import load_pairs
-    from rlhf.reward_data import encode_pairs
     from rlhf.reward_model import new_reward_model
 
     if base is None:
@@ -108,8 +102,17 @@ def prepare(
         subprocess.run([*command, "--output", base], check=True, stdout=subprocess.DEVNULL)
     tokenizer = load_tokenizer(base)
     new_reward_model(base, tokenizer, seed=0).save(folder / "start", tokenizer, mean=0.0, std=1.0)
+    return str(folder / "start")
+
+
+def tokens(start: str, data: str, max_length: int, needed: int | None) -> tuple[list[list[int]], list[list[int]]]:
+    """Chosen and rejected sequences of the first `needed` pairs of the file (None: of all)."""
+    from rlhf.chat_format import load_tokenizer
+    from rlhf.data import load_pairs
+    from rlhf.reward_data import encode_pairs
+
     pairs, _ = load_pairs(data)
-    encoded = encode_pairs(tokenizer, pairs[:needed], max_length, 1.0)
+    encoded = encode_pairs(load_tokenizer(start), pairs[:needed], max_length, 1.0)
     if needed and len(encoded) < needed:
         raise RunFailed(f"{data} has {len(encoded)} usable pairs, {needed} are needed: ask for fewer")
     sequences = [[[*group.prefix, *branch] for branch in group.branches] for group in encoded.groups]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from bench.peers import peer_python
-from bench.reward import HERE, PEER, one_run, prepare
+from bench.reward import HERE, PEER, one_run, starting_model, tokens
 from rlhf.config import Doc, Gt, Lt, parse_config, run_cli
 
 
@@ -38,10 +38,11 @@ def main(argv: list[str]) -> None:
     peer = [str(peer_python(PEER, [PEER])), str(HERE / "reward_peer.py")]
     with tempfile.TemporaryDirectory(prefix="bench-reward-") as name:
         folder = Path(name)
-        train, held_out = split(config, folder)
+        start = starting_model(config.model, folder)
+        train, held_out = split(config, start, folder)
         steps = len(train[0]) // config.batch
         spec = {
-            "model": str(folder / "start"),
+            "model": start,
             "output": str(folder / "out"),
             "batch": config.batch,
             "steps": steps,
@@ -60,8 +61,8 @@ def main(argv: list[str]) -> None:
     print(json.dumps({**counts, "peer": theirs, "ours_same_epochs": same, "ours_same_time": as_long}))
 
 
-def split(config: AccuracyConfig, folder: Path) -> tuple[list[list[list[int]]], list[list[list[int]]]]:
-    """Chosen and rejected sequences to train on, and those of the held-out prompts; writes `folder`/start."""
+def split(config: AccuracyConfig, start: str, folder: Path) -> tuple[list[list[list[int]]], list[list[list[int]]]]:
+    """Chosen and rejected sequences to train on, and those of the held-out prompts."""
     from rlhf.data import load_pairs, split_by_prompt
 
     pairs, _ = load_pairs(config.data)
@@ -72,7 +73,7 @@ def split(config: AccuracyConfig, folder: Path) -> tuple[list[list[list[int]]], 
         file = folder / f"{name}.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         needed = config.train_pairs if name == "train" else None
-        sequences.append(list(prepare(config.model, str(file), config.max_length, needed, folder)))
+        sequences.append(list(tokens(start, str(file), config.max_length, needed)))
     return sequences[0], sequences[1]
 
 

@@ -7,7 +7,8 @@ in silence.
 from __future__ import annotations
 
 import hashlib
-import json
+import itertools
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,9 +48,12 @@ class EncodedPairs:
 
     def digest(self) -> str:
         """A name for the content, so that a run goes on only with the data it began with."""
-        numbers = torch.stack([self.preference, self.margin, self.weight]).tolist()
-        text = json.dumps([[[list(g.prefix), *map(list, g.branches)] for g in self.groups], numbers])
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        found = hashlib.blake2b(digest_size=8)
+        for group, *numbers in zip(self.groups, self.preference, self.margin, self.weight, strict=True):
+            lengths = [len(group.prefix), *map(len, group.branches)]
+            tokens = itertools.chain(lengths, group.prefix, *group.branches)
+            found.update(array("q", tokens).tobytes() + repr([float(number) for number in numbers]).encode())
+        return found.hexdigest()
 
 
 def encode_conversation(
