@@ -136,16 +136,20 @@ _TOTALS = text(
     """
     select (select count(*) from label
             where project_id = :project and superseded_at is null and not surplus),
-           (select coalesce(sum(slots_left), 0) from pair
-            where project_id = :project and slots_left > 0 and withdrawn_at is null and purpose <> 'check')
+           (select coalesce(sum(slots_left), 0) from (
+                select slots_left from pair
+                where project_id = :project and slots_left > 0 and withdrawn_at is null and purpose <> 'check'
+                limit :most) waiting)
            + (select count(*) from assignment where project_id = :project and state = 'open')
     """
 )
+MOST_COUNTED = 20_000
 
 
 def project_totals(session: Session, project_id: int) -> tuple[int, int]:
-    """Labels that stand, and answers still asked for, those being given just now among them."""
-    labels, wanted = session.execute(_TOTALS, {"project": project_id}).one()
+    """Labels that stand, and answers still asked for, those being given just now among them. Of a very long queue only
+    the first MOST_COUNTED pairs are counted."""
+    labels, wanted = session.execute(_TOTALS, {"project": project_id, "most": MOST_COUNTED}).one()
     return int(labels), int(wanted)
 
 

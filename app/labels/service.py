@@ -27,9 +27,10 @@ from app.models import AssignmentState, Label, Member, Project, Purpose, User
 CHECK_WINDOW = 10  # the last so many attention checks of a person are looked at
 CHECK_MISSES = 3  # with so many of them missed, the person's work in the project pauses
 PAUSE_REASON = f"Missed {CHECK_MISSES} of the last {CHECK_WINDOW} attention checks"
+# A project's totals are counted anew after this long, or after a hundred times what the counting took.
 _TOTALS_SECONDS = 15.0
 
-_totals: dict[int, tuple[float, tuple[int, int]]] = {}
+_totals: dict[int, tuple[float, tuple[int, int]]] = {}  # project -> until when, labels and open answers
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Progress:
     pace: float | None
     labels: int
     wanted: int
+
+    @property
+    def many(self) -> bool:
+        """Whether more answers are asked for than were counted."""
+        return self.wanted >= queries.MOST_COUNTED
 
     @property
     def seconds_left(self) -> float | None:
@@ -75,8 +81,8 @@ def submit(
     if saved is None:
         return _answer_ended(session, user, project, assignment_id, answer)
     if project.id in _totals:
-        counted, (labels, wanted) = _totals[project.id]
-        _totals[project.id] = (counted, (labels + 1, max(wanted - 1, 0)))
+        until, (labels, wanted) = _totals[project.id]
+        _totals[project.id] = (until, (labels + 1, max(wanted - 1, 0)))
     return Submitted(saved.label_id, _judge_check(session, user, project, member, saved))
 
 
@@ -134,10 +140,12 @@ def _judge_check(session: Session, user: User, project: Project, member: Member 
 
 def progress(session: Session, user: User, project: Project) -> Progress:
     """What the screen tells. The project's totals are counted anew every few seconds, not for each page."""
-    counted, totals = _totals.get(project.id, (-_TOTALS_SECONDS, (0, 0)))
-    if time.monotonic() - counted > _TOTALS_SECONDS:
+    started = time.monotonic()
+    until, totals = _totals.get(project.id, (0.0, (0, 0)))
+    if started >= until:
         totals = queries.project_totals(session, project.id)
-        _totals[project.id] = (time.monotonic(), totals)
+        took = time.monotonic() - started
+        _totals[project.id] = (time.monotonic() + max(_TOTALS_SECONDS, 100 * took), totals)
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     today, pace = queries.own_progress(session, project.id, user.id, midnight)
     return Progress(today, pace, *totals)
