@@ -42,11 +42,11 @@ insert into label (project_id, pair_id, annotator_id, assignment_id, choice, sec
 insert into label (project_id, pair_id, annotator_id, assignment_id, choice, seconds, "left", created_at, superseded_at)
   select 1, pair_id, annotator_id, id, 'a', 9, "left", leased_at, leased_at from assignment limit 1500;
 insert into run_metric (run_id, name, step, value)
-  select run.id, name, step, random() from run, generate_series(1, 100) step,
+  select run.id, name, at.step, random() from run, generate_series(1, 100) at (step),
     unnest(array['loss', 'accuracy', 'margin', 'lr', 'grad_norm', 'objective/scores', 'objective/kl', 'eval/reward']) name
   where run.kind in ('reward', 'policy');
 insert into run_sample (run_id, step, prompt, response, score)
-  select run.id, step, '[{"role": "user", "content": "Why?"}]', 'Because.', 0.5 from run, generate_series(1, 40) step
+  select run.id, at.step, '[{"role": "user", "content": "Why?"}]', 'Because.', 0.5 from run, generate_series(1, 40) at (step)
   where run.kind = 'policy';
 insert into snapshot (id, project_id, content_hash, label_count, train_pair_count, holdout_pair_count)
     overriding system value values (1, 1, 'hash', 250000, 66000, 16000);

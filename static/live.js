@@ -2,6 +2,7 @@
 //   data-live-<event>="<id>"   the event's HTML replaces the content of #<id>
 //   event `state`              a changed word fetches data-state-url into #data-state-target (forms carry a token of
 //                              their reader, so they are not in the stream), and reloads when a run has ended
+//   event `sampled`            adds its step to the choice of samples, and shows it to who looks at the newest ones
 //   event `points`             is handed on as the page's event "hone:points"
 // Without it the pages show the state of the moment they were loaded.
 
@@ -17,6 +18,19 @@ function swap(target, html) {
   }
 }
 
+function addStep(step) {
+  const steps = document.querySelector("select[data-steps]");
+  if (!steps) return document.querySelector("[data-samples-later]") && location.reload(); // the first samples
+  if ([...steps.options].some((option) => option.value === step)) return;
+  const follows = steps.selectedIndex === steps.length - 1;
+  steps.add(new Option(step, step));
+  if (!follows) return;
+  steps.value = step;
+  steps.dispatchEvent(new Event("change"));
+}
+
+addEventListener("pageshow", (event) => event.persisted && location.reload()); // streams do not survive the back button
+
 for (const element of document.querySelectorAll("[data-live]")) {
   const source = new EventSource(element.dataset.live);
   for (const [name, id] of Object.entries(element.dataset)) {
@@ -27,6 +41,7 @@ for (const element of document.querySelectorAll("[data-live]")) {
   source.addEventListener("points", ({ data }) => {
     document.dispatchEvent(new CustomEvent("hone:points", { detail: JSON.parse(data) }));
   });
+  source.addEventListener("sampled", ({ data }) => addStep(data));
   source.addEventListener("state", ({ data }) => {
     if (data === element.dataset.state) return;
     const before = element.dataset.state;

@@ -27,8 +27,8 @@ def start_reward(access: Manager, session: Db, settings: RewardForm) -> RunView:
 
 
 @router.get("/projects/{project_id}/rewards/labels")
-def label_counts(access: Manager, session: Db) -> dict[str, int]:
-    """Usable pairs on either side, "both bad" labels, and labels since the last training."""
+def label_counts(access: Manager, session: Db) -> dict[str, int | None]:
+    """Usable pairs on either side as of the last training where there was one, and the labels since."""
     return service.label_counts(session, access.project)
 
 

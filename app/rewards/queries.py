@@ -242,14 +242,21 @@ def unsure_pairs(session: Session, model_id: int, project_id: int) -> list[Row[A
 
 def usable_counts(session: Session, project_id: int) -> Any:
     """(train, holdout, both_bad): pairs with a usable label on either side, and labels that call both bad."""
-    usable = Label.choice != Choice.BOTH_BAD
+    current = (Label.project_id == project_id, Label.superseded_at.is_(None))
+    usable = select(Label.id).where(*current, Label.pair_id == Pair.id, Label.choice != Choice.BOTH_BAD).exists()
+    both_bad = (
+        select(func.count())
+        .select_from(Label)
+        .join(Pair, Pair.id == Label.pair_id)
+        .where(*current, Label.choice == Choice.BOTH_BAD, Pair.purpose == Purpose.TRAIN)
+    )
     return session.execute(
         select(
-            func.count(Label.pair_id.distinct()).filter(usable, Prompt.split == Split.TRAIN).label("train"),
-            func.count(Label.pair_id.distinct()).filter(usable, Prompt.split == Split.HOLDOUT).label("holdout"),
-            func.count().filter(~usable).label("both_bad"),
+            func.count().filter(Prompt.split == Split.TRAIN).label("train"),
+            func.count().filter(Prompt.split == Split.HOLDOUT).label("holdout"),
+            both_bad.scalar_subquery().label("both_bad"),
         )
-        .join(Pair, Pair.id == Label.pair_id)
+        .select_from(Pair)
         .join(Prompt, Prompt.id == Pair.prompt_id)
-        .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
+        .where(Pair.project_id == project_id, Pair.purpose == Purpose.TRAIN, usable)
     ).one()

@@ -280,14 +280,20 @@ def ceiling(models: list[Model]) -> dict[str, Any] | None:
     return None
 
 
-def label_counts(session: Session, project: Project) -> dict[str, int]:
-    """Usable pairs on either side, labels that call both bad, and labels since the last snapshot."""
-    found = queries.usable_counts(session, project.id)
+def label_counts(session: Session, project: Project) -> dict[str, int | None]:
+    """Usable pairs on either side and "both bad" labels, as of the last snapshot where there is one (counting 300,000
+    labels anew for a page would be slow; a training counts them itself), and the labels that have come since."""
+    latest = queries.latest_snapshot(session, project.id)
+    if latest is not None:
+        train, holdout, both_bad = latest.train_pair_count, latest.holdout_pair_count, None
+    else:
+        found = queries.usable_counts(session, project.id)
+        train, holdout, both_bad = found.train, found.holdout, found.both_bad
     return {
-        "train": found.train,
-        "holdout": found.holdout,
-        "both_bad": found.both_bad,
-        "new": new_labels(session, project),
+        "train": train,
+        "holdout": holdout,
+        "both_bad": both_bad,
+        "new": queries.labels_since(session, project.id, latest.id if latest else None),
         "least_train": MIN_TRAIN_PAIRS,
         "least_holdout": MIN_HOLDOUT_PAIRS,
     }

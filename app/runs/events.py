@@ -24,6 +24,7 @@ class Seen:
     state: RunState | None = None
     panel: str | None = None
     points: frozenset[tuple[str, int, float]] = frozenset()  # those of the last step, which may still get company
+    sampled: int | None = None  # the last step with samples
 
 
 def run_look(run_id: int) -> Look[Seen]:
@@ -48,7 +49,10 @@ def run_look(run_id: int) -> Look[Seen]:
             told.append(event(panel, name="panel"))
         if run.state is not seen.state:
             told.append(event(run.state.value, name="state"))
-        return Seen(last, run.state, panel, points), told
+        sampled = queries.last_sampled_step(session, run.id)
+        if sampled is not None and sampled != seen.sampled:
+            told.append(event(str(sampled), name="sampled"))
+        return Seen(last, run.state, panel, points, sampled), told
 
     return look
 

@@ -239,6 +239,11 @@ def sample_steps(session: Session, run_id: int) -> list[int]:
     )
 
 
+def last_sampled_step(session: Session, run_id: int) -> int | None:
+    """The newest step that has samples."""
+    return session.scalar(select(func.max(RunSample.step)).where(RunSample.run_id == run_id))
+
+
 def samples(session: Session, run_id: int, step: int, limit: int = 50) -> list[RunSample]:
     """What the policy said at a step."""
     return list(

@@ -109,7 +109,7 @@ def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step
 
 @router.get("/projects/{project_id}/runs/{run_id}/events")
 def run_events(access: Manager, session: Db, run_id: RowId, after: int = 0) -> StreamingResponse:
-    """Server-sent events: `panel` (HTML), `state` (the word) and `points` (JSON) as they change."""
+    """Server-sent events: `panel` (HTML), `state`, `points` (JSON) and `sampled` (a step) as they come."""
     run = service.get(session, access.project, run_id)
     return stream(live.watch(("run", run.id), events.run_look(run.id), events.Seen(step=after)))
 

@@ -1,0 +1,155 @@
+"""The manager's pages in a real browser: live curves and panels, comparison, promotion, what a screen reader meets."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.db import task_session
+from app.models import Model, ModelKind, Project, Role, Run, RunKind, RunState, User
+from app.runs import service as runs
+from app.settings import get_settings
+from tests import factories
+from tests.browser.conftest import Server
+
+SignIn = Callable[..., None]
+Faults = Callable[[Page], list[str]]
+
+
+@pytest.fixture
+def world(database: str) -> dict[str, int]:
+    """A manager, a project with usable models, and a PPO run that a worker has claimed."""
+    with task_session() as session:
+        manager = factories.user(session, name="Mira Vogel")
+        project = factories.project(session, name="Helpful answers")
+        factories.member(session, project, manager, Role.MANAGER)
+        factories.prompt(session, project)
+        reward = factories.model(session, project, kind=ModelKind.REWARD, name="Reward model 1")
+        policy = factories.model(session, project, name="Policy 1", metrics={"kl": 2.0})
+        for model in (project.base_model, policy, reward):
+            folder = get_settings().store / str(model.artifact)
+            folder.mkdir(parents=True)
+            (folder / "config.json").write_text("{}")
+        run = factories.run(session, project, RunKind.POLICY, reward_model_id=reward.id)
+        runs.claim(session, run.id, "worker:1", "CPU, 2 cores")
+        return {"user": manager.id, "project": project.id, "run": run.id, "policy": policy.id, "reward": reward.id}
+
+
+def person(world: dict[str, int]) -> User:
+    with task_session() as session:
+        return session.get_one(User, world["user"])
+
+
+def beat(run_id: int, step: int) -> None:
+    with task_session() as session:
+        claim = session.get_one(Run, run_id).claim
+        assert claim
+        sample = {"step": step, "prompt": [{"role": "user", "content": "Why?"}], "response": f"Said at {step}."}
+        runs.beat(
+            session,
+            run_id,
+            claim,
+            step=step,
+            total_steps=20,
+            unit="updates",
+            steps_per_second=0.5,
+            metrics=[("objective/scores", step, step / 10), ("objective/kl", step, step / 4)],
+            samples=[sample],
+        )
+
+
+def finish(run_id: int) -> None:
+    with task_session() as session:
+        claim = session.get_one(Run, run_id).claim
+        assert claim
+        runs.finish(session, run_id, claim, RunState.SUCCEEDED, summary={"kl": 1.0})
+
+
+def test_a_running_ppo_shows_each_step_within_two_seconds(
+    page: Page, server: Server, world: dict[str, int], sign_in: SignIn
+) -> None:
+    sign_in(page, person(world))
+    beat(world["run"], 1)
+    page.goto(f"{server.url}/projects/{world['project']}/runs/{world['run']}")
+    reward = page.locator(".chart", has_text="Reward").first
+    expect(reward.locator("canvas")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for step in (2, 3, 4):
+        beat(world["run"], step)
+        written = time.monotonic()
+        expect(reward.locator(".u-legend")).to_contain_text(f"{step / 10}", timeout=2000)
+        expect(page.get_by_text(f"{step} of 20 updates")).to_be_visible(timeout=2000)
+        assert time.monotonic() - written < 2
+        expect(page.get_by_text(f"Said at {step}.")).to_be_visible()
+    assert {url.split("/runs/")[1].split("?")[0] for url in asked} == {f"{world['run']}/samples"}
+    assert len(asked) == 3  # the samples of each new step; all else comes by the one open stream, without polling
+    finish(world["run"])
+    expect(page.get_by_text("succeeded").first).to_be_visible()
+    expect(page.get_by_role("button", name="Delete")).to_be_visible()
+    page.get_by_label("At step").select_option("2")
+    expect(page.get_by_text("Said at 2.")).to_be_visible()
+    expect(page.get_by_text("Said at 4.")).to_be_hidden()
+
+
+def test_cancel_resume_and_promote_by_hand(
+    page: Page, server: Server, world: dict[str, int], sign_in: SignIn, faults: list[str]
+) -> None:
+    sign_in(page, person(world))
+    base = f"{server.url}/projects/{world['project']}"
+    beat(world["run"], 1)
+    page.goto(f"{base}/runs/{world['run']}")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("stopping at its next step")).to_be_visible()
+    with task_session() as session:
+        run = session.get_one(Run, world["run"])
+        assert run.state is RunState.CANCELLING
+        assert run.claim
+        runs.finish(session, run.id, run.claim, RunState.CANCELLED)
+    page.get_by_role("button", name="Resume").click()  # the page has followed the run
+    expect(page.get_by_text("goes on from its last checkpoint")).to_be_visible()
+    page.goto(f"{base}/policies/{world['policy']}")
+    page.get_by_role("button", name="Promote").click()
+    expect(page.get_by_text("has no blind evaluation against")).to_be_visible()
+    faults.clear()  # the browser notes the 409 that asks once more
+    page.get_by_role("button", name="Promote without evidence").click()
+    expect(page.get_by_text("chat and sampling answer with it from now on")).to_be_visible()
+    with task_session() as session:
+        assert session.get_one(Project, world["project"]).policy_id == world["policy"]
+
+
+def test_the_overview_follows_the_loop(page: Page, server: Server, world: dict[str, int], sign_in: SignIn) -> None:
+    sign_in(page, person(world))
+    page.goto(f"{server.url}/projects/{world['project']}")
+    stage = page.locator(".stage").filter(has=page.get_by_role("link", name="Labels", exact=True))
+    labels = stage.locator(".stat b")
+    expect(labels).to_have_text("0")
+    with task_session() as session:
+        project = session.get_one(Project, world["project"])
+        pair = factories.pair(session, factories.prompt(session, project), project.base_model, slots_left=0)
+        factories.label(session, pair, factories.user(session))
+    expect(labels).to_have_text("1", timeout=6000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_accessible_and_do_not_scroll_sideways(
+    page: Page, server: Server, world: dict[str, int], sign_in: SignIn, scheme: str, serious_faults: Faults
+) -> None:
+    sign_in(page, person(world))
+    with task_session() as session:
+        session.get_one(Model, world["reward"]).metrics = {
+            "pairs": 40,
+            "eval_accuracy": 0.7,
+            "eval_accuracy_low": 0.5,
+            "eval_accuracy_high": 0.8,
+        }
+    beat(world["run"], 1)
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    base = f"{server.url}/projects/{world['project']}"
+    places = ["", "/runs", f"/runs/{world['run']}", f"/runs/compare?run={world['run']}", "/rewards"]
+    for place in [*places, f"/rewards/{world['reward']}", "/policies", f"/policies/{world['policy']}"]:
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(base + place)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
+        assert serious_faults(page) == [], place
