@@ -86,11 +86,11 @@ static/vendor/.stamp: package.json package-lock.json Makefile | $(STAMPS)/run
 
 .PHONY: chromium
 chromium: # the browser of the tests: the system's, installed from its packages where we may
-	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
+	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "Installing Chromium for the browser tests"; \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 		else \
-			echo "The browser tests need Chromium; install it (Debian, Ubuntu: sudo apt install chromium)" >&2; exit 2; \
+			echo "The browser tests need Chromium: install it (Debian: sudo apt install chromium) or name it in CHROMIUM" >&2; exit 2; \
 		fi; \
 	fi

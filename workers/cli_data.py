@@ -9,16 +9,17 @@ from typing import IO, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.accounts import queries as account_queries
 from app.accounts import service as accounts
 from app.db import task_session
+from app.home import service as home
 from app.labels import export
 from app.labels.export import Format, Layout
-from app.models import Label, Pair, Project, PromptSource, User
+from app.models import Project, PromptSource, User
 from app.settings import get_settings
 from app.web.errors import NotFound
 from workers.first_start import sign_in_url
@@ -33,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("sign-in-link")(sign_in_link)
     app.command("users")(users)
     app.command("projects")(projects)
+    app.command("status")(status)
     app.command("import-prompts")(import_prompts)
     app.command("export-labels")(export_labels)
 
@@ -80,20 +82,36 @@ def users() -> None:
 
 
 def projects() -> None:
-    """List the projects with their numbers, open pairs and labels."""
+    """List the projects with their numbers and base models."""
     with connected(), task_session() as session:
-        table = Table("project", "name", "base model", "open pairs", "labels", box=None, header_style="bold")
+        table = Table("project", "name", "base model", "state", box=None, header_style="bold")
         for project in session.scalars(select(Project).order_by(Project.id)):
-            waiting = session.scalar(
-                select(func.count()).where(
-                    Pair.project_id == project.id, Pair.slots_left > 0, Pair.withdrawn_at.is_(None)
-                )
-            )
-            labels = session.scalar(
-                select(func.count()).where(Label.project_id == project.id, Label.superseded_at.is_(None))
-            )
-            table.add_row(str(project.id), project.name, project.base_model.name, str(waiting), str(labels))
+            state = "archived" if project.archived_at else "open"
+            table.add_row(str(project.id), project.name, project.base_model.name, state)
     Console().print(table)
+
+
+def status(
+    project: Annotated[int | None, typer.Option("--project", "-p", help="Only this project's.")] = None,
+) -> None:
+    """Say where each project's loop stands, what is at work, and what to do next, as its home page does."""
+    with connected(), task_session() as session:
+        query = select(Project).where(Project.archived_at.is_(None)).order_by(Project.id)
+        found = [project_of(session, project)] if project is not None else session.scalars(query).all()
+        for each in found:
+            now = home.situation(session, each)
+            step = home.next_step(now)
+            typer.echo(
+                f"{each.id} {each.name}\n"
+                f"  prompts {now.prompts}, open pairs {now.open_pairs}, labels {now.labels} ({now.new_labels} new), "
+                f"reward models {now.reward_models}, policies {now.policies}, in use: {now.in_use.name}"
+            )
+            for run in now.active.values():
+                pace = f", {run.step} of {run.total_steps} {run.unit or 'steps'}" if run.total_steps else ""
+                typer.echo(f"  run {run.id} ({run.kind.value}) is {run.state.value}{pace}")
+            typer.echo(f"  next: {step.title}. {step.reason}")
+    if not found:
+        typer.echo("There are no projects yet; make one on the page.")
 
 
 def import_prompts(

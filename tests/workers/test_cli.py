@@ -70,6 +70,9 @@ def project(database: str) -> int:
 def test_people_projects_and_links(project: int) -> None:
     assert "boss@example.org" in hone("users").stdout
     assert f"{project}" in hone("projects").stdout
+    told = hone("status", "-p", str(project)).stdout
+    assert "prompts 0, open pairs 0, labels 0" in told
+    assert "next: " in told
     link = hone("sign-in-link").stdout.strip()
     assert "/sign-in/" in link
     with task_session() as session:
