@@ -51,6 +51,7 @@ class Platform:
 
     def start(self, ready: bool = True) -> "Platform":
         """Start it; returns when it says that it is up."""
+        assert self.process is None, "it runs already"
         self.lines = []
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from workers.cli import main; main()", "up"],
@@ -88,7 +89,7 @@ class Platform:
             victim.kill()
         _, alive = psutil.wait_procs(victims, timeout=10)
         assert not alive
-        self._forget()
+        self.forget()
 
     def empty_queue(self) -> None:
         """Delete everything in Valkey: messages, bindings, the workers' presence."""
@@ -102,10 +103,11 @@ class Platform:
         processes = self.tree()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(60)
-        self._forget()
+        self.forget()
         return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """It has ended."""
         if self.process is not None:
             self.process.wait()
         self.process = None

@@ -103,7 +103,7 @@ def test_a_supervisor_that_is_killed_takes_everything_with_it(platform: Platform
     children = platform.tree()[1:]
     assert platform.process is not None
     platform.process.send_signal(signal.SIGKILL)
-    platform.process.wait()
+    platform.forget()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert alive == []
     platform.start()
