@@ -53,16 +53,18 @@ def answer_open(session: Session, values: dict[str, Any]) -> Saved | None:
 
 
 def locked_assignment(session: Session, project_id: int, user_id: int, assignment_id: int) -> Assignment | None:
-    """This person's assignment, its pair locked first and then itself."""
+    """This person's assignment, locked. Where its lease ended without an answer the pair is locked before it, since a
+    slot may be taken; a repeat or a revision takes none and holds up nobody."""
     mine = (
         Assignment.id == assignment_id,
         Assignment.annotator_id == user_id,
         Assignment.project_id == project_id,
     )
+    ended = Assignment.state.in_((AssignmentState.EXPIRED, AssignmentState.SKIPPED))
     session.execute(
         select(Pair.id)
         .join(Assignment, Assignment.pair_id == Pair.id)
-        .where(*mine)
+        .where(*mine, ended)
         .with_for_update(key_share=True, of=Pair)
     )
     return session.scalar(

@@ -22,7 +22,7 @@ from app.accounts import audit
 from app.labels import queries
 from app.labels.answers import Answer
 from app.labels.queries import Saved
-from app.models import AssignmentState, Label, Member, Project, Purpose, User
+from app.models import Assignment, AssignmentState, Label, Member, Project, Purpose, User
 
 CHECK_WINDOW = 10  # the last so many attention checks of a person are looked at
 CHECK_MISSES = 3  # with so many of them missed, the person's work in the project pauses
@@ -79,19 +79,24 @@ def submit(
     }
     saved = queries.answer_open(session, values)
     if saved is None:
-        return _answer_ended(session, user, project, assignment_id, answer)
+        assignment = queries.locked_assignment(session, project.id, user.id, assignment_id)
+        if assignment is None:
+            audit.record(
+                session, user, "answer.refused", project_id=project.id, assignment=assignment_id, reason="foreign"
+            )
+            return Submitted(None, "That comparison was not one of yours, so the answer was not saved.", 404)
+        if assignment.state is AssignmentState.OPEN and assignment.pair.withdrawn_at is None:
+            saved = queries.answer_open(session, values)  # opened again meanwhile, in another tab
+        if saved is None:
+            return _answer_ended(session, user, project, assignment, answer)
     if project.id in _totals:
         until, (labels, wanted) = _totals[project.id]
         _totals[project.id] = (until, (labels + 1, max(wanted - 1, 0)))
     return Submitted(saved.label_id, _judge_check(session, user, project, member, saved))
 
 
-def _answer_ended(session: Session, user: User, project: Project, assignment_id: int, answer: Answer) -> Submitted:
-    """An answer to a lease that is not open: sent again, changed, or late."""
-    assignment = queries.locked_assignment(session, project.id, user.id, assignment_id)
-    if assignment is None:
-        audit.record(session, user, "answer.refused", project_id=project.id, assignment=assignment_id, reason="foreign")
-        return Submitted(None, "That comparison was not one of yours, so the answer was not saved.", 404)
+def _answer_ended(session: Session, user: User, project: Project, assignment: Assignment, answer: Answer) -> Submitted:
+    """An answer to a lease that is not open: sent again, changed, late, or to a pair that was withdrawn."""
     if assignment.pair.withdrawn_at is not None:
         audit.record(
             session, user, "answer.refused", project_id=project.id, subject=assignment, reason="the pair was withdrawn"

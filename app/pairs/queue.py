@@ -1,8 +1,8 @@
 """The SQL of the queue proper: leases and slots. Each statement changes a lease together with the slot it takes or
 gives back.
 
-Lock order, everywhere: the pair before the assignment. A claim never waits for another claim (SKIP LOCKED), save for
-the last resort before "nothing left" is said, which waits rather than miss a pair that was only locked. What two tabs
+Lock order, everywhere: the pair before the assignment. A claim never waits for a pair (SKIP LOCKED): it may come in the
+same transaction as an answer, and two that waited for each other's pairs would be a deadlock. What two tabs
 of one person race for is settled by two unique indexes: one open lease a person, one assignment a person and pair.
 """
 
@@ -89,7 +89,6 @@ def _claim(picked: str) -> TextClause:
 
 
 _CLAIM_NEXT = _claim(_OPEN + "skip locked")
-_CLAIM_WAITING = _claim(_OPEN)
 _CLAIM_CHECK = _claim(_CHECK + "skip locked")
 
 
@@ -115,13 +114,25 @@ def claim(
     minutes: int,
     left: Side,
     place: tuple[float, int] = START,
-    *,
-    wait: bool = False,
 ) -> Task | None:
     """The person's open lease, renewed, or a lease on the first pair behind `place` that they have not seen."""
     values = {"project": project_id, "user": user_id, "minutes": minutes, "left": left.value}
-    statement = _CLAIM_WAITING if wait else _CLAIM_NEXT
-    return _task(session.execute(statement, values | {"rank": place[0], "after": place[1]}).one_or_none())
+    return _task(session.execute(_CLAIM_NEXT, values | {"rank": place[0], "after": place[1]}).one_or_none())
+
+
+_ANYTHING_LEFT = text(
+    """
+    select exists (
+        select from pair p
+        where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose <> 'check'
+          and not exists (select from assignment s where s.pair_id = p.id and s.annotator_id = :user))
+    """
+)
+
+
+def anything_left(session: Session, project_id: int, user_id: int) -> bool:
+    """Whether a pair waits that this person has not seen, be it locked by somebody's claim just now."""
+    return bool(session.execute(_ANYTHING_LEFT, {"project": project_id, "user": user_id}).scalar_one())
 
 
 def claim_check(session: Session, project_id: int, user_id: int, minutes: int, left: Side) -> Task | None:

@@ -45,6 +45,7 @@ _draw = random.SystemRandom()
 # read from its head, and after HINT_SECONDS anyway, which is how soon a pair of higher priority comes first.
 HINT_SECONDS = 15.0
 _HINTS_KEPT = 10_000
+_PATIENCE = (0.0, 0.01, 0.03, 0.1)  # seconds before each look at a queue whose last pairs are locked by other claims
 _hints: dict[tuple[int, int], tuple[tuple[float, int], float]] = {}
 
 
@@ -64,7 +65,11 @@ def claim_pair(session: Session, user: User, project: Project) -> Task | None:
     task = queue.claim(session, *key, minutes, left, place)
     if task is None:  # from the head, and with patience: a pair that is only locked is not gone
         until = time.monotonic() + HINT_SECONDS
-        task = queue.claim(session, *key, minutes, left, wait=True)
+        for pause in _PATIENCE:
+            time.sleep(pause)
+            task = queue.claim(session, *key, minutes, left)
+            if task is not None or not queue.anything_left(session, *key):
+                break
         task = task or queue.reopen(session, *key, minutes, "expired")
     if task is None:
         _hints.pop(key, None)

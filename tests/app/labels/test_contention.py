@@ -1,0 +1,60 @@
+"""Many people at one queue at the same moment, each with connections of their own: nothing is handed out twice."""
+
+import threading
+from collections import Counter
+
+from sqlalchemy import select, text
+
+from app import models as m
+from app.db import new_session, task_session
+from app.labels import service as labels
+from app.labels.answers import Answer
+from app.pairs import queue
+from app.pairs import service as pairs
+from tests import factories
+
+PEOPLE, PAIRS, OVERLAP = 6, 30, 2
+
+
+def test_many_at_once(database: str) -> None:
+    with task_session() as session:
+        project = factories.project(session, overlap=OVERLAP)
+        people = [factories.user(session) for _ in range(PEOPLE)]
+        for _ in range(PAIRS):
+            prompt = factories.prompt(session, project)
+            factories.pair(session, prompt, project.base_model, overlap_target=OVERLAP, slots_left=OVERLAP)
+    faults: list[BaseException] = []
+    start = threading.Barrier(2 * PEOPLE)
+
+    def work(person: m.User) -> None:
+        """One of a person's two tabs: claims, answers in the same transaction as the next claim, sends each twice."""
+        try:
+            start.wait()
+            answered = None
+            while True:
+                with new_session() as session, session.begin():
+                    if answered is not None:
+                        first = labels.submit(session, person, project, None, answered, Answer("left"))
+                        again = labels.submit(session, person, project, None, answered, Answer("left"))
+                        assert first.label_id == again.label_id
+                    task = pairs.claim_pair(session, person, project)
+                    done = task is None and not queue.anything_left(session, project.id, person.id)
+                if done:
+                    return
+                answered = task.id if task else None
+        except BaseException as error:  # noqa: BLE001  told by the test's own thread
+            faults.append(error)
+
+    threads = [threading.Thread(target=work, args=(person,)) for person in people for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert faults == []
+    with task_session() as session:
+        found = session.scalars(select(m.Label)).all()
+        assert len(found) == PAIRS * OVERLAP
+        assert set(Counter(label.pair_id for label in found).values()) == {OVERLAP}
+        assert len({(label.pair_id, label.annotator_id) for label in found}) == len(found)
+        assert session.scalar(text("select count(*) from pair where slots_left <> 0")) == 0
+        assert session.scalar(text("select count(*) from assignment where state <> 'labelled'")) == 0
