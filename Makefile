@@ -63,7 +63,7 @@ $(STAMPS)/dev: $(STAMPS)/run
 	@touch $@
 
 $(STAMPS)/bench: $(STAMPS)/run
-	@$(PIP) --editable '.[train,bench]'
+	@$(PIP) --editable '.[train,dev]'
 	@touch $@
 
 $(BIN)/python:
