@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from app.accounts.api import router as accounts_api
 from app.accounts.dependencies import maybe_signed_in
 from app.accounts.routes import router as accounts
+from app.chat.api import router as chat_api
 from app.chat.routes import router as chat
 from app.home.api import router as home_api
 from app.home.new_project import api as new_project_api
@@ -39,7 +40,7 @@ from app.web.render import ROOT
 PAGES = (accounts, new_project, projects, prompts, pairs, labels, rewards, policies, runs, chat, home)
 CALLS = (
     accounts_api, new_project_api, projects_api, prompts_api, pairs_api, labels_api, rewards_api, policies_api,
-    runs_api, home_api,
+    runs_api, chat_api, home_api,
 )  # fmt: skip
 MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body_size`
 

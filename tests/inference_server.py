@@ -75,7 +75,7 @@ def serving(store: Path, *flags: str) -> Iterator[InferenceServer]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 270
         while True:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the inference server did not start: {Path(log.name).read_text()}")

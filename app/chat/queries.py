@@ -78,6 +78,16 @@ def comparison(session: Session, conversation_id: int, second_id: int) -> TurnCo
     ).one_or_none()
 
 
+def shared_choices(project_id: int) -> Select[TurnComparison]:
+    """Comparisons that their person decided and shares."""
+    return (
+        select(TurnComparison)
+        .join(Conversation)
+        .where(Conversation.project_id == project_id, Conversation.consent, TurnComparison.choice.is_not(None))
+        .options(joinedload(TurnComparison.first), joinedload(TurnComparison.second))
+    )
+
+
 def end_abandoned(session: Session, conversation_id: int, older_than: timedelta, error: str) -> None:
     """Answers whose writer died with its process do not stay under way for ever."""
     session.execute(

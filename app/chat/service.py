@@ -134,14 +134,15 @@ def _answer(session: Session, project: Project, conversation: Conversation, posi
     }
     if sampling.top_k:  # an extension that not every server knows
         settings["top_k"] = sampling.top_k
-    messages = _messages(queries.kept_turns(session, conversation.id, position))
+    messages = line_before(session, conversation.id, position)
     return Job(project.id, conversation.id, turn.id, policy.artifact or "", messages, settings)
 
 
-def _messages(turns: Any) -> list[dict[str, str]]:
-    """The line as a model reads it: a message whose answer failed goes with it, so that roles alternate."""
+def line_before(session: Session, conversation_id: int, position: int) -> list[dict[str, str]]:
+    """The turns before a position as a model reads them: a message whose answer failed goes with it, so that roles
+    alternate."""
     messages: list[dict[str, str]] = []
-    for turn in turns:
+    for turn in queries.kept_turns(session, conversation_id, position):
         if turn.role is TurnRole.ASSISTANT and not turn.content.strip():
             messages.pop()
         else:
