@@ -37,16 +37,20 @@ def is_up(settings: Settings) -> bool:
 
 
 @contextmanager
-def platform(settings: Settings) -> Iterator[bool]:
-    """Have the platform up; yields whether it was up before. What was started here is stopped again."""
+def platform(settings: Settings, base_model: str) -> Iterator[bool]:
+    """Have the platform up; yields whether it was up before. What was started here is stopped again.
+
+    It prepares `base_model` on its first start, and no other one that the demo would wait for in vain.
+    """
     if is_up(settings):
         yield True
         return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = settings.data_dir / "demo-platform.log"
+    environment = os.environ | {"HONE_BASE_MODEL": base_model}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*_hone(), "up"], stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=os.environ
+            [*_hone(), "up"], stdout=output, stderr=subprocess.STDOUT, start_new_session=True, env=environment
         )
         try:
             _wait(process, settings, log)

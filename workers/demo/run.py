@@ -48,7 +48,7 @@ def main() -> int:
 def _run(chosen: sizes.Sizes, settings: Settings, console: Console) -> int:
     began = time.monotonic()
     memory = Memory(settings.data_dir, chosen.name)
-    with platform(settings) as was_up:
+    with platform(settings, chosen.base_model) as was_up:
         started = round(time.monotonic() - began, 1)
         console.print(f"The platform is {'up already' if was_up else 'up'} at {settings.base_url}.")
         with sign_in(settings) as manager:
