@@ -89,7 +89,8 @@ class Children:
             deadline = time.monotonic() + grace
             while late := [name for name, process in alive.items() if process.poll() is None]:
                 if time.monotonic() > deadline:
-                    self.console.say(f"killed, since still busy: {', '.join(late)}")
+                    if grace:
+                        self.console.say(f"killed, since still busy: {', '.join(late)}")
                     break
                 time.sleep(0.05)
         for process in alive.values():

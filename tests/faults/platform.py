@@ -59,7 +59,7 @@ class Platform:
         )  # fmt: skip
         Thread(target=self._read, args=(self.process,), daemon=True).start()
         if ready:
-            self.wait_for(lambda: "Hone is up" in self.output or self.process.poll() is not None, 90)  # type: ignore[union-attr]
+            self.wait_for(lambda: "Hone is up" in self.output or self.process.poll() is not None, 120)  # type: ignore[union-attr]
             assert "Hone is up" in self.output, self.output
         return self
 

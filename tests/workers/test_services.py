@@ -41,7 +41,7 @@ def test_a_long_path_with_spaces_serves_stops_and_keeps_its_data(tmp_path: Path)
     for attempt in range(2):
         began = time.monotonic()
         running = services.start(settings, folder)
-        assert attempt == 0 or time.monotonic() - began < 5, "the second start is not quick"
+        assert attempt == 0 or time.monotonic() - began < 15, "the second start is not quick"
         with psycopg.connect(running.database_url, autocommit=True) as connection:
             connection.execute("create table if not exists kept (n int)")
             connection.execute("insert into kept values (1)")
