@@ -111,12 +111,20 @@ class EmbeddedPostgres:
             pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
             process = psutil.Process(pid)
             return pid if process.name().startswith("postgres") and str(self.data) in process.cmdline() else None
+        except psutil.ZombieProcess:  # dead, but until it is reaped its lock file keeps the next server out
+            return pid
         except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
             return None
 
     def _state(self) -> str | None:
         """What the living server says of itself: starting, ready or stopping; None without a server."""
-        if self._postmaster() is None:
+        pid = self._postmaster()
+        if pid is None:
+            return None
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return "stopping"
+        except psutil.NoSuchProcess:
             return None
         try:
             return (self.data / "postmaster.pid").read_text().splitlines()[7].strip()

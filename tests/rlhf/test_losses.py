@@ -80,7 +80,8 @@ def test_the_gradient_is_the_error_of_the_probability(d: float, p: float) -> Non
     score = double(d).requires_grad_()
     preference_loss(score, double(0.0), double(p)).sum().backward()
     assert score.grad is not None
-    assert float(score.grad) == pytest.approx(1 / (1 + math.exp(-d)) - p, abs=1e-9)
+    # torch's softplus is linear beyond 20, where the gradient is off by up to exp(-20) = 2e-9
+    assert float(score.grad) == pytest.approx(1 / (1 + math.exp(-d)) - p, abs=3e-9)
 
 
 def test_centring_is_the_square_of_the_sum() -> None:

@@ -43,7 +43,8 @@ def test_lines_say_who_spoke_and_are_kept(tmp_path: Path) -> None:
 
 
 def test_what_dies_comes_back_after_growing_pauses(tmp_path: Path) -> None:
-    group, said = family(tmp_path, web="print('up'); raise SystemExit(3)")
+    # it stays up for a moment, in which the test can say how long it had been well
+    group, said = family(tmp_path, web="import time; print('up', flush=True); time.sleep(1); raise SystemExit(3)")
     group.start()
     until(lambda: (group.tend(), said.getvalue().count("| up") == 3)[1])
     text = said.getvalue()
