@@ -157,7 +157,7 @@ def _load_classifier(path: str | Path, dtype: torch.dtype, attention: str) -> Pr
         config = AutoConfig.from_pretrained(path, num_labels=1)
         switch_dropout_off(config)
         model = AutoModelForSequenceClassification.from_pretrained(
-            path, config=config, dtype=dtype, attn_implementation=attention
+            path, config=config, dtype=dtype, attn_implementation=attention, use_safetensors=True
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"{path} cannot be loaded as a reward model: {first_line(error)}") from None
