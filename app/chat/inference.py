@@ -80,7 +80,7 @@ async def _pieces(response: httpx.Response) -> AsyncGenerator[str | End]:
             raise Unavailable(_sentence(error))
         for choice in chunk.get("choices", [])[:1]:
             if text := (choice.get("delta") or {}).get("content"):
-                yield text.replace("\x00", "\ufffd")  # a model may write it, PostgreSQL cannot hold it
+                yield text
             if reason := choice.get("finish_reason"):
                 yield End("length" if reason == "length" else "stop")
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, WrittenText, enum_column
 from app.models.model import Model
 
 
@@ -81,14 +81,14 @@ class Turn(Base):
     variant: Mapped[int] = mapped_column(default=0, server_default="0")
     kept: Mapped[bool] = mapped_column(default=True, server_default="true")
     role: Mapped[TurnRole] = mapped_column(enum_column(TurnRole))
-    content: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(WrittenText)
     state: Mapped[TurnState] = mapped_column(enum_column(TurnState))
     model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
     prompt_id: Mapped[int | None] = mapped_column(ForeignKey("prompt.id", ondelete="SET NULL"))  # once collected
     thumb: Mapped[Thumb | None] = mapped_column(enum_column(Thumb))
     finish_reason: Mapped[str | None] = mapped_column(String(16))  # stop | length
     left_out: Mapped[int] = mapped_column(default=0, server_default="0")  # oldest turns the context had no room for
-    error: Mapped[str | None] = mapped_column(Text)  # of a failed answer, for the reader
+    error: Mapped[str | None] = mapped_column(WrittenText)  # of a failed answer, for the reader
     ended_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 

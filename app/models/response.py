@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text
+from sqlalchemy import BigInteger, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, WrittenText, enum_column
 from app.models.model import Model
 from app.models.prompt import Prompt
 
@@ -26,7 +26,7 @@ class Response(Base):
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id", ondelete="CASCADE"), index=True)
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"), index=True)
-    text: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(WrittenText)
     finish_reason: Mapped[str] = mapped_column(String(16))  # stop | length
     token_count: Mapped[int]
     strategy: Mapped[Strategy] = mapped_column(enum_column(Strategy))

@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, WrittenText, enum_column
 from app.models.model import Model
 
 
@@ -87,7 +87,7 @@ class Run(Base):
     unit: Mapped[str | None] = mapped_column(String(20))  # what a step is: prompts, steps, updates
     steps_per_second: Mapped[float | None]
     summary: Mapped[dict[str, Any] | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(WrittenText)
     automatic: Mapped[bool] = mapped_column(default=False, server_default="false")
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     created_at: Mapped[CreatedAt]
@@ -121,7 +121,7 @@ class RunSample(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
     step: Mapped[int]
     prompt: Mapped[list[dict[str, Any]]]
-    response: Mapped[str] = mapped_column(Text)
+    response: Mapped[str] = mapped_column(WrittenText)
     score: Mapped[float | None]
     details: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
