@@ -112,7 +112,7 @@ def commands(settings: Settings) -> dict[str, list[str]]:
 
     return {
         "web": [
-            python, "-m", "uvicorn", "app.main:create_app", "--factory", "--host", settings.host,
+            python, "-m", "uvicorn", "app.main:app", "--host", settings.host,
             "--port", str(settings.port), "--log-level", level, "--no-access-log",
             "--workers", str(settings.web_processes), "--timeout-graceful-shutdown", "5",
         ],

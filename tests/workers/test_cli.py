@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.db import task_session
-from app.models import Prompt, Run, RunState, SignInLink
+from app.models import Prompt, Run, RunState, SignInLink, User, WebSession
 from tests import factories
 from workers.cli import main
 
@@ -80,6 +80,20 @@ def test_people_projects_and_links(project: int) -> None:
         kept = session.scalar(select(SignInLink.token_hash))
     assert link.rsplit("/", 1)[1] != kept  # a digest
     assert "nobody" in refused("sign-in-link", "who@example.org")
+
+
+def test_a_link_for_somebody_who_forgot_ends_the_password_and_the_sessions(project: int) -> None:
+    with task_session() as session:
+        boss = session.scalars(select(User)).one()
+        boss.password_hash = "known to somebody"
+        factories.web_session(session, boss)
+    hone("sign-in-link", "boss@example.org")
+    with task_session() as session:
+        assert session.scalars(select(User)).one().password_hash
+    assert "/sign-in/" in hone("sign-in-link", "boss@example.org", "--forgotten").stdout
+    with task_session() as session:
+        assert session.scalars(select(User)).one().password_hash is None
+        assert session.scalar(select(func.count()).select_from(WebSession)) == 0
 
 
 def test_import_names_bad_lines_and_imports_all_or_what_it_may(project: int, tmp_path: Path) -> None:
