@@ -36,9 +36,7 @@ def main() -> None:
     dtype = torch.bfloat16 if spec["dtype"] == "bfloat16" else torch.float32
     tokenizer = AutoTokenizer.from_pretrained(spec["base"], padding_side="left")
     policy, reference = (AutoModelForCausalLM.from_pretrained(spec["base"], dtype=dtype) for _ in range(2))
-    reward, value = (
-        AutoModelForSequenceClassification.from_pretrained(spec["reward"], dtype=dtype) for _ in range(2)
-    )
+    reward, value = (AutoModelForSequenceClassification.from_pretrained(spec["reward"], dtype=dtype) for _ in range(2))
     clock = Clock()
     settings = PPOConfig(
         output_dir=spec["output"],

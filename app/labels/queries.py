@@ -13,7 +13,7 @@ from app.web.pages import Page, page
 
 # The usual case in one statement: the lease is open, so its slot is taken already and only changes its holder from a
 # lease to a label. Whoever comes second (a double click, a resent request) finds the lease no longer open.
-_ANSWER_OPEN = text(
+ANSWER_OPEN = text(
     """
     with mine as (
         update assignment set state = 'labelled' from pair
@@ -46,7 +46,7 @@ class Saved:
 
 def answer_open(session: Session, values: dict[str, Any]) -> Saved | None:
     """Turn an open lease into a label; None where it is not open, not this person's, or its pair withdrawn."""
-    row = session.execute(_ANSWER_OPEN, values).one_or_none()
+    row = session.execute(ANSWER_OPEN, values).one_or_none()
     if row is None:
         return None
     return Saved(row.label_id, row.choice, Purpose(row.purpose), Side(row.expected) if row.expected else None)

@@ -88,7 +88,7 @@ def _claim(picked: str) -> TextClause:
     )
 
 
-_CLAIM_NEXT = _claim(_OPEN + "skip locked")
+CLAIM_NEXT = _claim(_OPEN + "skip locked")
 _CLAIM_CHECK = _claim(_CHECK + "skip locked")
 
 
@@ -117,7 +117,7 @@ def claim(
 ) -> Task | None:
     """The person's open lease, renewed, or a lease on the first pair behind `place` that they have not seen."""
     values = {"project": project_id, "user": user_id, "minutes": minutes, "left": left.value}
-    return _task(session.execute(_CLAIM_NEXT, values | {"rank": place[0], "after": place[1]}).one_or_none())
+    return _task(session.execute(CLAIM_NEXT, values | {"rank": place[0], "after": place[1]}).one_or_none())
 
 
 _ANYTHING_LEFT = text(

@@ -1,0 +1,94 @@
+"""A project of ours with pairs and signed-in annotators, made by the application's own tables."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from app import models as m
+from app.db import task_session
+from app.projects.forms import AnswerSettings, AutomationSettings, SamplingSettings
+from app.web.signing import digest
+
+
+def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
+    """Project 1 with a pair for each of `texts`, wanting one answer each; the session tokens of its annotators."""
+    with task_session() as session:
+        base = m.Model(kind=m.ModelKind.BASE, name="bench", source="bench", state=m.ModelState.READY, artifact="none")
+        session.add(base)
+        session.flush()
+        project = m.Project(
+            name="bench",
+            base_model_id=base.id,
+            answer=AnswerSettings().model_dump(),
+            sampling=SamplingSettings().model_dump(),
+            automation=AutomationSettings(keep_queue_filled=False).model_dump(),
+        )
+        session.add(project)
+        session.flush()
+        if project.id != 1:
+            raise RuntimeError("the bench wants an installation of its own")
+        _pairs(session, project.id, base.id, texts)
+        tokens = [secrets.token_urlsafe(32) for _ in range(people)]
+        users = [m.User(email=f"person{n}@example.org", name=f"Person {n}") for n in range(people)]
+        session.add_all(users)
+        session.flush()
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        for user, token in zip(users, tokens, strict=True):
+            session.add(m.Member(project_id=project.id, user_id=user.id, role=m.Role.ANNOTATOR))
+            session.add(m.WebSession(token_hash=digest(token), user_id=user.id, expires_at=tomorrow))
+    with task_session() as session:
+        session.execute(text("analyze"))
+    return tokens
+
+
+def _pairs(session: Session, project: int, model: int, texts: list[tuple[str, str, str]]) -> None:
+    prompts = session.scalars(
+        insert(m.Prompt).returning(m.Prompt.id, sort_by_parameter_order=True),
+        [
+            {
+                "project_id": project,
+                "messages": [{"role": "user", "content": prompt}],
+                "content_hash": sha256(str(number).encode()).hexdigest(),
+                "source": m.PromptSource.IMPORT,
+                "status": m.PromptStatus.ACTIVE,
+                "split": m.Split.TRAIN,
+            }
+            for number, (prompt, _, _) in enumerate(texts)
+        ],
+    ).all()
+
+    def responses(side: int) -> list[int]:
+        rows: list[dict[str, Any]] = [
+            {
+                "prompt_id": prompt,
+                "model_id": model,
+                "text": given[side],
+                "finish_reason": "stop",
+                "token_count": 150,
+                "strategy": m.Strategy.STOCHASTIC,
+                "temperature": 1.0,
+            }
+            for prompt, given in zip(prompts, texts, strict=True)
+        ]
+        found = session.scalars(insert(m.Response).returning(m.Response.id, sort_by_parameter_order=True), rows)
+        return list(found)
+
+    session.execute(
+        insert(m.Pair),
+        [
+            {
+                "project_id": project,
+                "prompt_id": prompt,
+                "response_a_id": a,
+                "response_b_id": b,
+                "purpose": m.Purpose.TRAIN,
+                "overlap_target": 1,
+                "slots_left": 1,
+            }
+            for prompt, a, b in zip(prompts, responses(1), responses(2), strict=True)
+        ],
+    )

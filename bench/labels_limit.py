@@ -1,0 +1,69 @@
+"""What PostgreSQL alone can do of our cycle: pgbench sends the submission and the claim, as the application does, in
+one transaction, with nothing rendered and nothing checked."""
+
+import re
+import subprocess
+import tempfile
+
+import psycopg
+
+from app.labels.queries import ANSWER_OPEN
+from app.pairs.queue import CLAIM_NEXT
+from workers.postgres import programs
+
+# What a cycle binds that is the same for every annotator.
+_CONSTANT = {
+    "project": "1",
+    "minutes": "30",
+    "left": "'a'",
+    "rank": "'-infinity'",
+    "after": "0",
+    "choice": "'left'",
+    "strength": "null::int",
+    "reasons": "'[]'",
+    "comment": "null",
+    "seconds": "3",
+}
+
+
+def _script(first_person: int) -> str:
+    """A cycle of the person whose number is pgbench's client: `:user` and `:id` are its variables."""
+
+    def bound(statement: str) -> str:
+        for name, value in _CONSTANT.items():
+            statement = re.sub(rf"(?<!:):{name}\b", value, statement)
+        return statement.strip()
+
+    return "\n".join(
+        [
+            f"\\set user :client_id + {first_person}",
+            "begin;",
+            bound(CLAIM_NEXT.text) + " \\gset",
+            bound(ANSWER_OPEN.text) + ";",
+            "commit;",
+        ]
+    )
+
+
+def limit(database: str, annotators: int, seconds: int) -> float:
+    """Cycles a second of so many annotators, the people of the bench's project, on all of its pairs anew."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("truncate label, assignment cascade")
+        connection.execute("update pair set slots_left = overlap_target")
+        connection.execute("vacuum analyze")
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(_script(first_person=2))
+        file.flush()
+        ended = subprocess.run(
+            [
+                *(programs() / "pgbench", "--no-vacuum", "--file", file.name, "--client", str(annotators)),
+                *("--jobs", "2", "--time", str(seconds), "--protocol", "prepared", database),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    found = re.search(r"tps = ([\d.]+) \(without", ended.stdout)
+    if found is None:
+        raise RuntimeError(f"pgbench said:\n{ended.stdout}\n{ended.stderr}")
+    return round(float(found.group(1)), 1)
