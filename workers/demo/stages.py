@@ -147,22 +147,32 @@ class Demo:
             self.annotators.append(Annotator(who["name"], browser, self.project, rng))
 
     def _wait_for_pairs(self) -> None:
-        """The platform samples by itself once the base model is prepared."""
+        """The platform samples by itself once the base model is prepared, a pair to each prompt in a run."""
         if "sampled" in self.memory.values:
             return
-        with self.board.task("Preparing the base model") as task:
-            deadline = time.monotonic() + PREPARE_SECONDS
-            while (run := self._first_run("sampling")) is None:
-                if time.monotonic() > deadline:
-                    raise LoopOpen("No sampling run began. `hone doctor` and the system page say what is wrong.")
-                time.sleep(1)
-            task.done()
+        run = None
+        while run is None or self._open_pairs() < self.sizes.labels:
+            with self.board.task("Preparing the base model" if run is None else "Waiting for more pairs") as task:
+                run = self._next_sampling(after=run)
+                task.done()
+            with self.board.task("Sampling pairs of answers") as task:
+                self._succeeded(watch(self.manager, run, task))
         self._settings("automation", keep_queue_filled=False)  # these pairs are enough
-        with self.board.task("Sampling pairs of answers") as task:
-            self._succeeded(watch(self.manager, run, task))
         self.memory.keep(sampled=run)
 
-    def _first_run(self, kind: str) -> str | None:
+    def _next_sampling(self, after: str | None) -> str:
+        deadline = time.monotonic() + PREPARE_SECONDS
+        while (run := self._newest_run("sampling")) in (None, after):
+            if time.monotonic() > deadline:
+                raise LoopOpen("No sampling run began. `hone doctor` and the system page say what is wrong.")
+            time.sleep(1)
+        return str(run)
+
+    def _open_pairs(self) -> int:
+        """How many pairs wait for an answer, as the page says."""
+        return int(re.sub(r"\D", "", self.manager.get(f"{self.project}/pairs").one(".stat b").text()))
+
+    def _newest_run(self, kind: str) -> str | None:
         page = self.manager.get(f"{self.project}/runs?kind={kind}")
         links = [node.attributes.get("href") or "" for node in page.html.css("th a")]
         return next((link for link in links if re.search(r"/runs/\d+$", link)), None)
@@ -184,7 +194,7 @@ class Demo:
 
     def _train(self, kind: str, path: str, settings: dict[str, Any], title: str) -> Watched:
         """Start a training from its form, or go on with the one of the interrupted demo, and wait for its end."""
-        known = self.memory.values.get(f"{kind}_run") or self._first_run(kind)  # nobody else trains in this project
+        known = self.memory.values.get(f"{kind}_run") or self._newest_run(kind)  # nobody else trains in this project
         if known is None:
             page = self.manager.get(f"{self.project}{path}").form(path).set(**settings).send()
             known = self._run_of(page)
