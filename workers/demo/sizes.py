@@ -37,13 +37,13 @@ def full() -> Sizes:
         name="full",
         project="Demo",
         base_model=get_settings().base_model,
-        labels=240,
+        labels=480,
         annotators=4,
         comparisons=150,
         instruction="Answer in one short sentence.",  # else few answers of this model end within the limit
         sampling={"strategy": "stochastic", "temperature": 0.7, "top_p": 1.0, "top_k": 0, "max_new_tokens": 64},
         reward={
-            "num_train_epochs": 1.5,
+            "num_train_epochs": 1,
             "learning_rate": 5e-5,
             "train_batch_size": 8,
             "warmup_ratio": 0.1,
