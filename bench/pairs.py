@@ -2,9 +2,15 @@
 
 import json
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from rlhf.config import RunFailed
+
+HERE = Path(__file__).resolve().parent
 
 
 def in_turn(ours: Callable[[int], float], peer: Callable[[int], float], runs: int) -> dict[str, Any]:
@@ -27,6 +33,17 @@ def in_turn(ours: Callable[[int], float], peer: Callable[[int], float], runs: in
         "peer": round(statistics.median(rates["peer"]), 4),
         "ratios": [round(ratio, 3) for ratio in ratios],
     }
+
+
+def one_run(command: list[str], folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
+    """One side, once, in a process of its own: it reads the file of `spec` and prints its figures as its last line."""
+    file = folder / "spec.json"
+    file.write_text(json.dumps(spec))
+    done = subprocess.run([*command, str(file)], stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
+    if done.returncode:
+        raise RunFailed(f"{' '.join(command)} ended with {done.returncode}; what it said is above")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def say(text: str) -> None:

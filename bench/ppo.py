@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from bench.pairs import in_turn, report, say
+from bench.pairs import HERE, in_turn, one_run, report, say
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config, run_cli
 
 PEER = "trl==1.12.0"
-HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,10 @@ def main(argv: list[str]) -> None:
                 "output": str(folder / "out"),
                 "seed": run,
             }
-            found[side].append(one_run(commands[side], folder, spec))
-            seconds = found[side][-1]["ended"][-1] - found[side][-1]["ended"][0]
+            figures = one_run(commands[side], folder, spec)
+            say(f"{figures['version']}: {json.dumps(figures['metrics'][-1])}")
+            found[side].append(figures)
+            seconds = float(figures["ended"][-1] - figures["ended"][0])
             return (config.updates - 1) * config.batch / seconds
 
         result = in_turn(lambda run: rate("ours", run), lambda run: rate("peer", run), config.runs)
@@ -128,18 +129,6 @@ def prepare(config: BenchConfig, folder: Path) -> list[list[int]]:
         truncate_prompt(encode_prompt(tokenizer, prompt.messages), config.max_prompt_tokens)[0]
         for prompt in prompts[:needed]
     ]
-
-
-def one_run(command: list[str], folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
-    """One side, once, in a process of its own."""
-    file = folder / "spec.json"
-    file.write_text(json.dumps(spec))
-    done = subprocess.run([*command, str(file)], stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
-    if done.returncode:
-        raise RunFailed(f"{' '.join(command)} ended with {done.returncode}; what it said is above")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    say(f"{found['version']}: {json.dumps(found['metrics'][-1])}")
-    return found
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ The last line on stdout is JSON.
 
 from __future__ import annotations
 
-import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from bench.pairs import HERE, in_turn, one_run, report
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config, run_cli
 
 PEER = "trl==1.16.0"
-HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -60,35 +58,28 @@ def main(argv: list[str]) -> None:
             sizes = {"steps": steps, "batch": batch, "dtype": dtype, "output": str(folder / "out")}
             return one_run(command, folder, {**spec, **sizes, **pairs, "model": start})
 
-        speeds: dict[str, list[float]] = {"ours": [], "peer": []}
-        memory: dict[str, float] = {"ours": 0.0, "peer": 0.0}
-        version = ""
-        for number in range(config.runs):
-            sides = [("ours", ours), ("peer", peer)]
-            for side, command in sides if number % 2 == 0 else reversed(sides):
-                found = run(command, config.steps, config.batch, config.dtype)
-                seconds = found["ended"][-1] - found["ended"][0]
-                speeds[side].append((config.steps - 1) * config.batch / seconds)
-                memory[side] = max(memory[side], found["memory"] / 1e9)
-                version = found["version"] if side == "peer" else version
-                print(f"run {number + 1} {side}: {speeds[side][-1]:.3f} pairs/s", file=sys.stderr)
+        found: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
+
+        def rate(side: str, command: list[str]) -> float:
+            figures = run(command, config.steps, config.batch, config.dtype)
+            found[side].append(figures)
+            return (config.steps - 1) * config.batch / float(figures["ended"][-1] - figures["ended"][0])
+
+        result = in_turn(lambda _: rate("ours", ours), lambda _: rate("peer", peer), config.runs)
         gap = None
         if config.loss_steps:
             curves = [run(c, config.loss_steps, config.loss_batch, "float32")["losses"] for c in (ours, peer)]
             gap = max(abs(a - b) for a, b in zip(*curves, strict=True))
-    ratios = [a / b for a, b in zip(speeds["ours"], speeds["peer"], strict=True)]
-    result = {
-        "ratio_median": round(statistics.median(ratios), 3),
-        "ratio_min": round(min(ratios), 3),
-        "ours": round(statistics.median(speeds["ours"]), 3),
-        "peer": round(statistics.median(speeds["peer"]), 3),
-        "peer_version": f"trl {version}",
-        "loss_gap": gap,
-        "unit": "pairs/s",
-        "ours_memory_gb": round(memory["ours"], 2),
-        "peer_memory_gb": round(memory["peer"], 2),
-    }
-    print(json.dumps(result))
+    report(
+        result
+        | {
+            "peer_version": f"trl {found['peer'][-1]['version']}",
+            "loss_gap": gap,
+            "unit": "pairs/s",
+            "ours_memory_gb": round(max(one["memory"] for one in found["ours"]) / 1e9, 2),
+            "peer_memory_gb": round(max(one["memory"] for one in found["peer"]) / 1e9, 2),
+        }
+    )
 
 
 def starting_model(base: str | None, folder: Path) -> str:
@@ -117,17 +108,6 @@ def tokens(start: str, data: str, max_length: int, needed: int | None) -> tuple[
         raise RunFailed(f"{data} has {len(encoded)} usable pairs, {needed} are needed: ask for fewer")
     sequences = [[[*group.prefix, *branch] for branch in group.branches] for group in encoded.groups]
     return [first for first, _ in sequences], [second for _, second in sequences]
-
-
-def one_run(command: list[str], folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
-    """One side, once, in a process of its own."""
-    file = folder / "spec.json"
-    file.write_text(json.dumps(spec))
-    done = subprocess.run([*command, str(file)], stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
-    if done.returncode:
-        raise RunFailed(f"{' '.join(command)} ended with {done.returncode}; what it said is above")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from bench.pairs import HERE, one_run
 from bench.peers import peer_python
-from bench.reward import HERE, PEER, one_run, starting_model, tokens
+from bench.reward import PEER, starting_model, tokens
 from rlhf.config import Doc, Gt, Lt, parse_config, run_cli
 
 
