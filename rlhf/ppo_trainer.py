@@ -18,8 +18,8 @@ import torch
 from torch.optim import AdamW
 
 from rlhf import ppo
-from rlhf.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
-from rlhf.config import InputError, Interrupted, RunFailed
+from rlhf.checkpoints import latest_checkpoint, load_checkpoint
+from rlhf.config import Interrupted, RunFailed
 from rlhf.experience import Experience, make_experience, rollout_metrics, sample_rows
 from rlhf.picking import answer_seed
 from rlhf.policy_model import PolicyModel, answer_batch
@@ -29,16 +29,19 @@ from rlhf.progress import RunLog
 from rlhf.reward_batches import deal
 from rlhf.rollouts import RolloutMaker, Task
 from rlhf.runtime import StopSignal
+from rlhf.training import BEST, Trainer
 
-BEST = "best"  # folder of the best policy so far
 
-
-class PPOTrainer:
+class PPOTrainer(Trainer):
     """Trains ``model`` in place.
 
     ``refresh()`` brings the sampler to the model's present weights; ``make(tasks)`` makes rollouts with it. ``prompts``
     and ``holdout`` are tasks whose seeds are still to be chosen.
     """
+
+    counter = "update"
+    data_name = "prompts"
+    model: PolicyModel
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class PPOTrainer:
     ) -> None:
         self.config, self.model, self.make, self.refresh = config, model, make, refresh
         self.prompts, self.holdout, self.processes = prompts, holdout[: config.eval_size], processes
+        self.output, self.total_steps = Path(config.output), config.updates
         policy = [p for p in model.policy.parameters() if p.requires_grad]
         own = {id(p) for p in policy}
         value = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
@@ -188,7 +192,7 @@ class PPOTrainer:
             return
         self.state["skipped"] += 1
         if self.state["skipped"] > self.config.max_skipped_steps:
-            kept = latest_checkpoint(Path(self.config.output))
+            kept = latest_checkpoint(self.output)
             raise RunFailed(
                 f"loss or gradient was not finite in {self.state['skipped']} steps; the last good checkpoint is "
                 f"{kept or 'none, for the run had just begun'}; lower --learning_rate or look at the reward model"
@@ -218,49 +222,14 @@ class PPOTrainer:
         inside = update == 0 or kl <= self.config.kl_budget
         if inside and (self.state["best_reward"] is None or reward > self.state["best_reward"]):
             self.state |= {"best_step": update, "best_reward": reward, "best_kl": kl}
-            self.save(Path(self.config.output) / BEST, update, whole=False)
+            self.save_best(update, keep=2)
         if not inside:
             self.state["stop_reason"] = "kl_budget"
         return found
 
-    # ---- checkpoints ---------------------------------------------------------------------------------------------
-
-    def save(self, folder: Path, update: int, whole: bool = True) -> None:
-        """A checkpoint of everything, or of the weights alone."""
-        save_checkpoint(
-            folder,
-            update,
-            modules={"model": self.model},
-            optimizers={"adamw": self.optimizer} if whole else {},
-            generators={},
-            state=self.state,
-            keep=1 if whole else 2,
-            write=self.processes.main,
-        )
-        self.processes.wait()
-
-    def resume(self) -> int:
-        """Goes back to the newest checkpoint; returns its update, 0 where there is none.
-
-        Raises InputError when settings or prompts are not those the checkpoint was made with.
-        """
-        path = latest_checkpoint(Path(self.config.output))
-        if path is None:
-            return 0
-        found = load_checkpoint(
-            path, modules={"model": self.model}, optimizers={"adamw": self.optimizer}, generators={}
-        )
-        changed = [key for key, value in self.state["settings"].items() if found["settings"].get(key) != value]
-        if changed or found["data"] != self.state["data"]:
-            what = ", ".join(f"--{key}" for key in changed) or "the prompts"
-            raise InputError(f"{what} changed since {path}: resume with what the run began with, or use a new --output")
-        self.state = found
-        self.refresh()
-        return int(found["update"])
-
     def take_best(self) -> None:
         """Brings the policy back to the best evaluation inside the KL budget."""
-        best = Path(self.config.output) / BEST / f"checkpoint-{self.state['best_step']}"
+        best = self.output / BEST / f"checkpoint-{self.state['best_step']}"
         load_checkpoint(best, modules={"model": self.model}, optimizers={}, generators={})
         self.refresh()
 
@@ -268,18 +237,18 @@ class PPOTrainer:
 
     def run(self, log: RunLog, start: int, stop: StopSignal) -> None:
         """All updates after ``start``. Raises Interrupted after a signal, with a checkpoint written."""
-        output, config = Path(self.config.output), self.config
+        config = self.config
         self.refresh()
         if start == 0 and self.state["reward_before"] is None:
             log.log(0, self.evaluate_and_compare(0))
-            self.save(output, 0)
+            self.save(0)
         saved_at = time.monotonic()
         for update in range(start + 1, config.updates + 1):
             if self.state["stop_reason"]:
                 break
             experience = self.collect(update)
             if self.processes.any(stop.requested)[0]:  # before anything has changed: no need to finish the update
-                self.save(output, update - 1)
+                self.save(update - 1)
                 raise Interrupted(f"stopped after update {update - 1} of {config.updates}; start again with --resume")
             metrics = self.learn(update, experience)
             over = metrics["objective/kl"] > config.kl_budget
@@ -292,7 +261,7 @@ class PPOTrainer:
             self.state["update"] = update
             stopping, due = self.processes.any(stop.requested, time.monotonic() - saved_at >= config.save_seconds)
             if stopping or due or evaluated:
-                self.save(output, update)
+                self.save(update)
                 saved_at = time.monotonic()
             if stopping and update < config.updates:
                 raise Interrupted(f"stopped after update {update} of {config.updates}; start again with --resume")

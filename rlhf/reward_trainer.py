@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
-from rlhf.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
-from rlhf.config import InputError, Interrupted, RunFailed
+from rlhf.checkpoints import latest_checkpoint, load_checkpoint
+from rlhf.config import Interrupted, RunFailed
 from rlhf.losses import centring_loss, preference_loss
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
@@ -27,8 +27,8 @@ from rlhf.reward_data import EncodedPairs
 from rlhf.reward_metrics import pair_metrics
 from rlhf.reward_model import RewardModel
 from rlhf.runtime import StopSignal
+from rlhf.training import BEST, Trainer
 
-BEST = "best"  # folder of the best weights so far
 REFERENCE_PAIRS = 16  # at least so many measure the scores' mean and spread
 
 
@@ -43,8 +43,12 @@ def bootstrap_weights(pairs: int, heads: int, seed: int) -> Tensor:
     return torch.poisson(torch.ones(pairs, heads), generator=torch.Generator().manual_seed(seed))
 
 
-class RewardTrainer:
+class RewardTrainer(Trainer):
     """Trains `model` in place. `train` and `holdout` are encoded pairs; `holdout` may be None."""
+
+    counter = "step"
+    data_name = "data"
+    model: RewardModel
 
     def __init__(
         self,
@@ -55,6 +59,7 @@ class RewardTrainer:
         processes: Processes,
     ) -> None:
         self.config, self.model, self.train, self.holdout, self.processes = config, model, train, holdout, processes
+        self.output = Path(config.output)
         steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
         self.steps_per_epoch = steps_per_epoch
         self.token_budget = config.token_budget or (2048 if model.device.type == "cpu" else 16384)
@@ -166,7 +171,7 @@ class RewardTrainer:
         self.state["skipped"] += 1
         self.state["skipped_in_a_row"] += 1
         if self.state["skipped_in_a_row"] >= self.config.max_skipped_steps:
-            kept = latest_checkpoint(Path(self.config.output))
+            kept = latest_checkpoint(self.output)
             raise RunFailed(
                 f"loss or gradient was not finite in {self.state['skipped_in_a_row']} steps in a row, up to step "
                 f"{step}; the last good checkpoint is {kept or 'none, for the run had just begun'}; "
@@ -209,43 +214,10 @@ class RewardTrainer:
         if self.state["best_loss"] is None or loss < self.state["best_loss"]:
             self.state |= {"best_loss": loss, "best_step": step, "evals_without_gain": 0}
             if step < self.total_steps:  # the last step's weights are in memory when they are wanted
-                self._save(Path(self.config.output) / BEST, step, optimizer=False)
+                self.save_best(step)
         else:
             self.state["evals_without_gain"] += 1
         return {f"eval_{name}": value for name, value in found.items() if isinstance(value, int | float)}
-
-    # ---- checkpoints -------------------------------------------------------------------------------------------------
-
-    def _save(self, folder: Path, step: int, optimizer: bool = True) -> None:
-        save_checkpoint(
-            folder,
-            step,
-            modules={"model": self.model},
-            optimizers={"adamw": self.optimizer} if optimizer else {},
-            generators={},
-            state=self.state,
-            keep=1,
-            write=self.processes.main,
-        )
-        self.processes.wait()
-
-    def resume(self) -> int:
-        """Goes back to the newest checkpoint; returns its step, 0 where there is none.
-
-        Raises InputError when settings or data are not those the checkpoint was made with.
-        """
-        path = latest_checkpoint(Path(self.config.output))
-        if path is None:
-            return 0
-        found = load_checkpoint(
-            path, modules={"model": self.model}, optimizers={"adamw": self.optimizer}, generators={}
-        )
-        changed = [key for key, value in self.state["settings"].items() if found["settings"].get(key) != value]
-        if changed or found["data"] != self.state["data"]:
-            what = ", ".join(f"--{key}" for key in changed) or "the data"
-            raise InputError(f"{what} changed since {path}: resume with what the run began with, or use a new --output")
-        self.state = found
-        return int(found["step"])
 
     # ---- the run -----------------------------------------------------------------------------------------------------
 
@@ -265,7 +237,7 @@ class RewardTrainer:
                 print(f"no gain on the holdout in {self.state['evals_without_gain']} evaluations", file=sys.stderr)
                 break
             if (stopping or due or (evaluated and step < self.total_steps)) and not self.state["skipped_in_a_row"]:
-                self._save(Path(self.config.output), step)
+                self.save(step)
                 saved_at = time.monotonic()
             if stopping and step < self.total_steps:
                 raise Interrupted(f"stopped after step {step} of {self.total_steps}; start again with --resume")
@@ -273,6 +245,6 @@ class RewardTrainer:
 
     def _take_best(self) -> None:
         """The weights of the best evaluation, where they are not those in memory."""
-        best = latest_checkpoint(Path(self.config.output) / BEST)
+        best = latest_checkpoint(self.output / BEST)
         if best is not None and self.state["best_step"] not in (None, self.state["step"]):
             load_checkpoint(best, modules={"model": self.model}, optimizers={}, generators={})

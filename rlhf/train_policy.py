@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rlhf.config import InputError, parse_config, run_cli, to_dict
 from rlhf.policy_settings import PolicyConfig
 from rlhf.runtime import set_threads
-
-FINISHED = "summary.json"
 
 
 def main(argv: list[str]) -> None:
@@ -27,42 +25,13 @@ def train_policy(config: PolicyConfig) -> dict[str, Any]:
     after a signal (with a checkpoint).
     """
     set_threads()
-    from contextlib import nullcontext
+    from rlhf.training import train
 
-    from rlhf.checkpoints import clear_checkpoints, output_lock
-    from rlhf.ppo_trainer import BEST
-    from rlhf.processes import Processes
-    from rlhf.progress import RunLog
-    from rlhf.runtime import StopSignal
-
-    output = Path(config.output)
-    processes = Processes(config.device)
-    with output_lock(output) if processes.main else nullcontext(), StopSignal() as stop:
-        if config.resume and (output / FINISHED).exists() and (output / "model").exists():
-            summary: dict[str, Any] = json.loads((output / FINISHED).read_text())
-            print(json.dumps(summary))  # a task that is delivered twice finds its work done
-            return summary
-        if not config.resume and processes.main:
-            for folder in (output, output / BEST):
-                clear_checkpoints(folder)
-            for name in ("model", "adapter"):
-                shutil.rmtree(output / name, ignore_errors=True)
-            (output / FINISHED).unlink(missing_ok=True)
-        processes.wait()
-        trainer, tokenizer = _prepare(config, processes)
-        start = trainer.resume()
-        with RunLog(output, config.updates, "update", config.report_to, start, active=processes.main) as log:
-            trainer.run(log, start, stop)
-            summary = _finish(config, trainer, tokenizer, log.seconds)
-            log.finish(summary)
-        if processes.main:
-            clear_checkpoints(output)
-            shutil.rmtree(output / BEST, ignore_errors=True)
-    return summary
+    return train(config, lambda processes: _prepare(config, processes))
 
 
 def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
-    """Prompts, tokenizers, models and trainer; everything that can be wrong with what was given is found here."""
+    """Trainer, and what finishes its work; everything that can be wrong with what was given is found here."""
     from rlhf.chat_format import load_tokenizer
     from rlhf.policy_files import load_policy_model
     from rlhf.ppo_trainer import PPOTrainer
@@ -95,7 +64,8 @@ def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     make = RolloutMaker(model, sampler, scorer, processes, token_budget=config.token_budget * 2)
     if processes.main:
         print(_describe(model, same_tokens), file=sys.stderr)
-    return PPOTrainer(config, model, make, sampler.refresh, prompts, holdout, processes), tokenizer
+    trainer = PPOTrainer(config, model, make, sampler.refresh, prompts, holdout, processes)
+    return trainer, partial(_finish, config, trainer, tokenizer)
 
 
 def _describe(model: Any, same_tokens: bool) -> str:

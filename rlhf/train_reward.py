@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rlhf.config import InputError, parse_config, run_cli, to_dict
 from rlhf.reward_config import RewardConfig
 from rlhf.runtime import set_threads
-
-FINISHED = "summary.json"
 
 
 def main(argv: list[str]) -> None:
@@ -28,41 +26,13 @@ def train_reward(config: RewardConfig) -> dict[str, Any]:
     after a signal (with a checkpoint).
     """
     set_threads()
-    from contextlib import nullcontext
+    from rlhf.training import train
 
-    from rlhf.checkpoints import clear_checkpoints, output_lock
-    from rlhf.processes import Processes
-    from rlhf.progress import RunLog
-    from rlhf.runtime import StopSignal
-
-    output = Path(config.output)
-    processes = Processes(config.device)
-    with output_lock(output) if processes.main else nullcontext(), StopSignal() as stop:
-        if config.resume and (output / FINISHED).exists() and (output / "model").exists():
-            summary: dict[str, Any] = json.loads((output / FINISHED).read_text())
-            print(json.dumps(summary))  # a task that is delivered twice finds its work done
-            return summary
-        if not config.resume and processes.main:
-            for folder in (output, output / "best"):
-                clear_checkpoints(folder)
-            for name in ("model", "adapter"):
-                shutil.rmtree(output / name, ignore_errors=True)
-            (output / FINISHED).unlink(missing_ok=True)
-        processes.wait()
-        trainer, tokenizer, peft_model = _prepare(config, processes)
-        start = trainer.resume()
-        with RunLog(output, trainer.total_steps, "step", config.report_to, start, active=processes.main) as log:
-            trainer.run(log, start, stop)
-            summary = _finish(config, trainer, tokenizer, peft_model, log.seconds)
-            log.finish(summary)
-        if processes.main:
-            clear_checkpoints(output)
-            shutil.rmtree(output / "best", ignore_errors=True)
-    return summary
+    return train(config, lambda processes: _prepare(config, processes))
 
 
-def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any, Any]:
-    """Data, tokenizer, model and trainer; everything that can be wrong with what was given is found here."""
+def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
+    """Trainer, and what finishes its work; everything that can be wrong with what was given is found here."""
     import torch
 
     from rlhf.chat_format import load_tokenizer
@@ -108,7 +78,8 @@ def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any, Any]:
     peft_model = _add_lora(model.hf, config) if config.use_peft else None
     if config.gradient_checkpointing:
         model.hf.activation_checkpointing_enable({"use_reentrant": False})
-    return RewardTrainer(config, model.to(processes.device), train, holdout, processes), tokenizer, peft_model
+    trainer = RewardTrainer(config, model.to(processes.device), train, holdout, processes)
+    return trainer, partial(_finish, config, trainer, tokenizer, peft_model)
 
 
 def _add_lora(hf: Any, config: RewardConfig) -> Any:
