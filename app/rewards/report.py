@@ -7,15 +7,15 @@ on rows; knows no database.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import exp
 from typing import Any
 
+from app.labels.quality import wilson
 from app.models import Choice
 
 BINS = 10
 LENGTHS = (-50, -10, 10, 50)  # tokens that the preferred answer is longer; the edges of five groups
 DISPUTED = 50
-Z = 1.959964
 
 
 @dataclass(frozen=True)
@@ -29,16 +29,6 @@ class Judged:
     holdout: bool
     difference: float  # score of answer a minus that of b
     tokens: int  # tokens of answer a minus those of b
-
-
-def wilson(right: float, count: float) -> tuple[float, float]:
-    """The 95% interval of a proportion after Wilson (1927); (0, 1) without a trial."""
-    if count <= 0:
-        return 0.0, 1.0
-    share = right / count
-    centre = (share + Z * Z / (2 * count)) / (1 + Z * Z / count)
-    half = Z / (1 + Z * Z / count) * sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def build(rows: Sequence[Judged]) -> dict[str, Any]:
