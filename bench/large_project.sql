@@ -2,7 +2,7 @@
 -- Foreign keys are not checked while it is made: the checks would be planned for the tables' empty beginnings.
 set session_replication_role = replica;
 insert into "user" (id, email, name, is_admin) overriding system value
-  select n, 'person' || n || '@example.org', 'Person ' || n, false from generate_series(1, 101) n;
+  select n, 'person' || n || '@example.org', 'Person ' || n, n = 101 from generate_series(1, 101) n;
 insert into model (id, kind, name, source, artifact, state) overriding system value
   values (1, 'base', 'base', 'tiny:1', 'models/1', 'ready');
 insert into project (id, name, base_model_id, answer, sampling, automation, overlap, queue_depth) overriding system value
@@ -59,6 +59,9 @@ insert into model (id, project_id, kind, name, parent_id, run_id, artifact, stat
   from run where kind in ('reward', 'policy') and state = 'succeeded';
 insert into response_score (model_id, response_id, score, spread)
   select (select max(id) from model where kind = 'reward'), id, random(), random() from response;
-insert into conversation (project_id, user_id, title) select 1, 1 + n % 100, 'Chat ' || n from generate_series(1, 2000) n;
+insert into conversation (project_id, user_id, title) select 1, 1 + n % 101, 'Chat ' || n from generate_series(1, 2000) n;
+insert into turn (conversation_id, position, role, content, model_id, state)
+  select id, n, case when n % 2 = 0 then 'user' else 'assistant' end, 'Turn ' || n || '. ' || repeat('It depends. ', 20),
+    case when n % 2 = 1 then 1 end, 'done' from conversation, generate_series(0, 19) n where user_id = 101;
 insert into audit_event (actor_id, project_id, action) select 101, 1, 'test.happened' from generate_series(1, 20000) n;
 set session_replication_role = default;

@@ -55,12 +55,14 @@ def show_history(request: Request, session: Db, access: Annotator, pair_id: RowI
 @router.get("/projects/{project_id}/labels/quality")
 def show_quality(request: Request, session: Db, access: Manager) -> Response:
     """How well people agree, and how each of them works."""
+    found, counted_at = quality.quality(session, access.project)
     return render(
         request,
         "labels/quality.html",
         section="labels",
-        agreement=quality.agreement(session, access.project),
-        annotators=quality.annotators(session, access.project),
+        agreement=found.agreement,
+        annotators=found.annotators,
+        counted_at=counted_at,
         overlap=access.project.overlap,
     )
 

@@ -2,30 +2,31 @@
 
 Krippendorff's alpha (Krippendorff, "Content Analysis", 2004, ch. 11) is taken on the ordinal scale a < neither < b,
 where tie and both bad are one: 1 is perfect agreement, 0 is what chance would give. Its interval is a percentile
-bootstrap over pairs.
+bootstrap over pairs. Pairs with the same answers are alike to all of this, so that a hundred thousand of them are a
+few dozen tallies with the number of pairs that have each.
 """
 
-import warnings
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 from math import sqrt
+from typing import Any
 
-import krippendorff
 import numpy as np
 from sqlalchemy.orm import Session
 
-from app.labels import queries
-from app.models import Choice, Project
+from app.labels import quality_queries as queries
+from app.models import Project
+from app.web.kept import Kept
 
 RESAMPLES = 300
-_PLACES = {Choice.A: 0, Choice.TIE: 1, Choice.BOTH_BAD: 1, Choice.B: 2}
 _Z95 = 1.959964
 
-Vote = tuple[int, int, Choice]
-"""Pair, annotator, choice."""
+Tally = tuple[int, int, int]
+"""How many people chose a, neither (tie or both bad), b."""
+
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -81,43 +82,68 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def agreement_of(votes: Iterable[Vote], seed: int = 0) -> Agreement:
-    """Agreement over pairs that several people answered."""
-    by_pair: dict[int, list[int]] = defaultdict(list)
-    for pair, _, choice in votes:
-        by_pair[pair].append(_PLACES[choice])
-    counts = np.array([np.bincount(places, minlength=3) for places in by_pair.values() if len(places) > 1])
-    if not len(counts):
+@dataclass(frozen=True)
+class Quality:
+    """Both, as of one moment."""
+
+    agreement: Agreement
+    annotators: list[Annotator]
+
+
+def agreement_of(tallies: Mapping[Tally, int], seed: int = 0) -> Agreement:
+    """Agreement, from how many pairs have each tally."""
+    shared = {tally: pairs for tally, pairs in tallies.items() if sum(tally) > 1}
+    if not shared:
         return Agreement(0, 0, None, None, None, None)
+    counts, pairs = np.array(list(shared), dtype=float), np.array(list(shared.values()))
+    both = (pairs * counts.sum(axis=1) * (counts.sum(axis=1) - 1) / 2).sum()
+    same = (pairs[:, None] * counts * (counts - 1) / 2).sum()
+    drawn = np.random.default_rng(seed).multinomial(pairs.sum(), pairs / pairs.sum(), size=RESAMPLES)
+    [alpha], resampled = alphas(counts, pairs[None, :]), alphas(counts, drawn)
+    known = resampled[np.isfinite(resampled)]
+    low, high = (float(bound) for bound in np.percentile(known, [2.5, 97.5])) if len(known) else (None, None)
+    return Agreement(
+        int(pairs.sum()), int(both), float(same / both), float(alpha) if np.isfinite(alpha) else None, low, high
+    )
+
+
+def alphas(counts: Floats, pairs: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> Floats:
+    """Krippendorff's alpha (ordinal) of samples of pairs.
+
+    `counts` (tallies, places): how many people chose each place; `pairs` (samples, tallies): how many pairs of each
+    tally a sample has. Returns (samples,); NaN where all gave one and the same answer: there is nothing to disagree on.
+    """
     voters = counts.sum(axis=1)
-    both, same = (voters * (voters - 1) // 2).sum(), (counts * (counts - 1) // 2).sum()
-    rng = np.random.default_rng(seed)
-    drawn = [_alpha(counts[rng.integers(len(counts), size=len(counts))]) for _ in range(RESAMPLES)]
-    known = [value for value in drawn if value is not None]
-    low, high = (float(bound) for bound in np.percentile(known, [2.5, 97.5])) if known else (None, None)
-    return Agreement(len(counts), int(both), float(same / both), _alpha(counts), low, high)
+    own = np.eye(counts.shape[1]) * counts[:, None, :]
+    coincidences = (counts[:, :, None] * counts[:, None, :] - own) / (voters - 1)[:, None, None]
+    observed = np.einsum("st,tij->sij", pairs, coincidences)
+    n = observed.sum(axis=2)
+    before = np.cumsum(n, axis=1) - n / 2  # answers below the middle of each place
+    distance = (before[:, :, None] - before[:, None, :]) ** 2
+    disagreement = (observed * distance).sum(axis=(1, 2))
+    by_chance = (n[:, :, None] * n[:, None, :] * distance).sum(axis=(1, 2)) / (n.sum(axis=1) - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = 1.0 - disagreement / by_chance
+    return found
 
 
-def _alpha(counts: "np.ndarray[tuple[int, int], np.dtype[np.int64]]") -> float | None:
-    """None where everybody gave one and the same answer everywhere: there is nothing to disagree on."""
-    if (counts.sum(axis=0) > 0).sum() < 2:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        value = krippendorff.alpha(value_counts=counts, value_domain=[0, 1, 2], level_of_measurement="ordinal")
-    return float(value) if np.isfinite(value) else None
+_kept: Kept[Quality] = Kept()
 
 
-def agreement(session: Session, project: Project) -> Agreement:
-    """Agreement in a project now."""
-    return agreement_of(queries.shared_votes(session, project.id))
+def quality(session: Session, project: Project) -> tuple[Quality, datetime]:
+    """How well people agree and how each works, and when it was counted: in a very large project a while ago."""
+    return _kept.get(project.id, lambda: _count(session, project.id))
 
 
-def annotators(session: Session, project: Project) -> list[Annotator]:
-    """Everybody who has answered, the busiest first."""
-    others, consensus = _matches(queries.shared_votes(session, project.id))
+def _count(session: Session, project_id: int) -> Quality:
+    votes = queries.vote_tallies(session, project_id)
+    answers: dict[Tally, int] = defaultdict(int)
+    for vote in votes:
+        answers[vote.a, vote.neither, vote.b] += vote.answers
+    agreement = agreement_of({tally: given // sum(tally) for tally, given in answers.items()})
+    others, consensus = _matches(votes)
     found = []
-    for row in queries.work_done(session, project.id):
+    for row in queries.work_done(session, project_id):
         sides = row.chose_left + row.chose_right
         low, high = wilson(row.chose_left, sides)
         found.append(
@@ -143,28 +169,23 @@ def annotators(session: Session, project: Project) -> list[Annotator]:
                 pause_reason=row.pause_reason,
             )
         )
-    return found
+    return Quality(agreement, found)
 
 
 def _share(pair: list[int]) -> float | None:
     return pair[0] / pair[1] if pair[1] else None
 
 
-def _matches(votes: Iterable[Vote]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+def _matches(votes: Iterable[Any]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
     """Annotator -> [equal answers, comparisons] with each other person, and with the majority of the others."""
-    by_pair: dict[int, dict[int, int]] = defaultdict(dict)
-    for pair, annotator, choice in votes:
-        by_pair[pair][annotator] = _PLACES[choice]
     others: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     consensus: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for given in by_pair.values():
-        for one, two in combinations(given, 2):
-            for person in (one, two):
-                others[person][0] += given[one] == given[two]
-                others[person][1] += 1
-        for person, place in given.items():
-            ranked = Counter(value for other, value in given.items() if other != person).most_common(2)
-            if ranked and (len(ranked) == 1 or ranked[0][1] > ranked[1][1]):
-                consensus[person][0] += place == ranked[0][0]
-                consensus[person][1] += 1
+    for vote in votes:
+        rest = [vote.a, vote.neither, vote.b]
+        rest[vote.place] -= 1
+        others[vote.annotator_id][0] += rest[vote.place] * vote.answers
+        others[vote.annotator_id][1] += sum(rest) * vote.answers
+        if rest.count(max(rest)) == 1:
+            consensus[vote.annotator_id][0] += (rest[vote.place] == max(rest)) * vote.answers
+            consensus[vote.annotator_id][1] += vote.answers
     return others, consensus

@@ -237,55 +237,6 @@ def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:
     return [(row.id, row.name) for row in rows]
 
 
-def shared_votes(session: Session, project_id: int, limit: int = 200_000) -> list[tuple[int, int, Choice]]:
-    """(pair, annotator, choice) of the standing labels on pairs that several people answered, newest pairs first;
-    attention checks are not among them, since their answer is known."""
-    rows = session.execute(
-        text(
-            """
-            select pair_id, annotator_id, choice from (
-                select l.pair_id, l.annotator_id, l.choice, count(*) over (partition by l.pair_id) as voters
-                from label l join pair p on p.id = l.pair_id
-                where l.project_id = :project and l.superseded_at is null and p.purpose <> 'check'
-            ) votes where voters > 1 order by pair_id desc limit :limit
-            """
-        ),
-        {"project": project_id, "limit": limit},
-    )
-    return [(row.pair_id, row.annotator_id, Choice(row.choice)) for row in rows]
-
-
-def work_done(session: Session, project_id: int) -> list[Any]:
-    """For each annotator: count, median seconds, answers to choose left and right, ties, both bad, late ones, attention
-    checks answered and passed, skips, and when they last answered."""
-    return list(
-        session.execute(
-            text(
-                """
-                select u.id, u.name, m.paused_at, m.pause_reason,
-                       count(l.id) as labels,
-                       percentile_cont(0.5) within group (order by l.seconds) as pace,
-                       count(*) filter (where l.choice = l."left") as chose_left,
-                       count(*) filter (where l.choice in ('a', 'b') and l.choice <> l."left") as chose_right,
-                       count(*) filter (where l.choice = 'tie') as ties,
-                       count(*) filter (where l.choice = 'both_bad') as both_bad,
-                       count(*) filter (where l.late) as late,
-                       count(*) filter (where p.purpose = 'check') as checks,
-                       count(*) filter (where p.purpose = 'check' and l.choice = p.expected) as passed,
-                       max(l.created_at) as last_at,
-                       (select count(*) from assignment s where s.annotator_id = u.id and s.project_id = :project
-                        and s.state = 'skipped') as skipped
-                from label l join pair p on p.id = l.pair_id join "user" u on u.id = l.annotator_id
-                left join member m on m.user_id = u.id and m.project_id = :project
-                where l.project_id = :project and l.superseded_at is null
-                group by u.id, u.name, m.paused_at, m.pause_reason order by count(l.id) desc
-                """
-            ),
-            {"project": project_id},
-        )
-    )
-
-
 def for_export(session: Session, project_id: int) -> Iterator[Label]:
     """Standing labels in the order they were given, with all that they are about, streamed."""
     statement = (

