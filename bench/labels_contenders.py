@@ -4,7 +4,6 @@ import json
 import os
 import random
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ import httpx
 import psycopg
 import yaml
 
-from bench.peers import peer_python
+from bench.peers import free_port, peer_python
 from workers.postgres import EmbeddedPostgres
 
 Headers = dict[str, str]
@@ -47,19 +46,6 @@ def texts(number: int) -> list[tuple[str, str, str]]:
         return f"{passage(30)}\n\n{points}\n\n{passage(35)}"
 
     return [(passage(15), answer(), answer()) for _ in range(number)]
-
-
-def free_port() -> int:
-    """A port whose successor is free too, as `hone up` needs."""
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            try:
-                other.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 class Contender(ABC):
