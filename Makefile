@@ -29,7 +29,7 @@ demo: $(STAMPS)/run static/vendor/.stamp ## The whole loop, unattended, with sim
 
 .PHONY: test
 test: check chromium ## Every check and every test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: check
 check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema drift

@@ -17,6 +17,13 @@ from sqlalchemy.orm import Session
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+MINUTES = ("tests/workers/demo/", "tests/faults/", "tests/browser/test_loop", "tests/browser/test_manager")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes are begun first, so that no core ends alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(MINUTES))
+
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -8,8 +8,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.faults.platform import Platform
 
-pytestmark = pytest.mark.xdist_group("platform")
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:

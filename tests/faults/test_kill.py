@@ -21,8 +21,6 @@ from tests.faults import loop
 from tests.faults.annotators import Annotator
 from tests.faults.platform import Platform
 
-pytestmark = pytest.mark.xdist_group("platform")
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:

@@ -12,8 +12,6 @@ import pytest
 
 from tests.faults.platform import Platform
 
-pytestmark = pytest.mark.xdist_group("platform")
-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:

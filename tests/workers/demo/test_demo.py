@@ -13,7 +13,7 @@ import pytest
 
 from tests.inference_server import ROOT, free_port
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.timeout(1500)
 
 
 def demo(folder: Path, port: int) -> "subprocess.Popen[str]":
