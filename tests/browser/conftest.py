@@ -76,7 +76,7 @@ def server(database: str) -> Iterator[Server]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: its event loop would be in the way of tests that run one of their own
 def browser() -> Iterator[Browser]:
     """Chromium as the system has it."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
