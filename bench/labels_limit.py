@@ -7,7 +7,7 @@ import tempfile
 
 import psycopg
 
-from app.labels.queries import ANSWER_OPEN
+from app.labels.saving import ANSWER_OPEN
 from app.pairs.queue import CLAIM_NEXT
 from workers.postgres import programs
 
@@ -19,6 +19,7 @@ _CONSTANT = {
     "rank": "'-infinity'",
     "after": "0",
     "choice": "'left'",
+    "questions": "'{}'",
     "strength": "null::int",
     "reasons": "'[]'",
     "comment": "null",

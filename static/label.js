@@ -32,6 +32,7 @@ function arrive() {
   if (!form()) return;
   const shown = current;
   setTimeout(() => (shown.dataset.settled = "true"), SETTLE);
+  form().querySelector("[data-send]").hidden = current.dataset.atOnce === "true";
   const pressed = form().querySelector('.choice[aria-pressed="true"]');
   if (pressed) select(pressed);
   if (!document.activeElement || document.activeElement === document.body)
@@ -57,27 +58,38 @@ document.addEventListener("visibilitychange", () => {
 
 function select(button) {
   lastChoice = button;
+  if (document.activeElement?.matches(".choice")) button.focus({ preventScroll: true }); // Enter is meant for this one
   for (const each of form().querySelectorAll(".choice"))
     each.setAttribute("aria-pressed", String(each === button));
   form().querySelector("[data-send]").hidden = false;
 }
 
-function atOnce() {
-  const { atOnce, comment } = screen().dataset;
-  const missing = comment === "required" && !form().elements.comment.value.trim();
-  return atOnce === "true" && !missing;
+// What must be filled in before the answer can go: the first question that is open, or else the comment.
+function missing() {
+  for (const question of form().querySelectorAll(".question"))
+    if (!question.querySelector(":checked")) return question.querySelector("input");
+  const { comment } = form().elements;
+  return comment?.required && !comment.value.trim() ? comment : null;
 }
+
+function askFor(field) {
+  field.focus();
+  if (field.type === "radio") line(`Answer “${asked(field)}” too, then send.`);
+}
+const asked = (radio) => radio.closest(".question").querySelector(".asked").textContent;
 
 function choose(button) {
   select(button);
-  if (atOnce()) send();
-  else if (screen().dataset.comment === "required" && !form().elements.comment.value.trim())
-    form().elements.comment.focus();
+  const field = missing();
+  if (field) askFor(field);
+  else if (screen().dataset.atOnce === "true") send();
 }
 
 function send() {
   if (sending || !form()) return;
   if (!lastChoice && !kept()) return line("Choose an answer first.");
+  const field = lastChoice && missing();
+  if (field) return askFor(field);
   if (!form().elements.seconds.value) form().elements.seconds.value = seconds();
   if (lastChoice) form().requestSubmit(lastChoice);
 }
@@ -97,8 +109,8 @@ function sendKept() {
   if (!answer || sending) return;
   const fields = new Map(answer.fields);
   if (answer.assignment === form().elements.assignment_id.value) {
-    for (const box of form().querySelectorAll("[data-reason]"))
-      box.checked = answer.fields.some(([name, value]) => name === "reasons" && value === box.value);
+    for (const box of form().querySelectorAll("[data-reason], .question input"))
+      box.checked = answer.fields.some(([name, value]) => name === box.name && value === box.value);
     if (form().elements.comment) form().elements.comment.value = fields.get("comment") ?? "";
     form().elements.seconds.value = fields.get("seconds") ?? "";
     const button = [...form().querySelectorAll(".choice")].find((each) => each.value === fields.get("answer"));
@@ -107,8 +119,8 @@ function sendKept() {
   }
   const body = new URLSearchParams(answer.fields);
   body.set("csrf_token", form().elements.csrf_token.value);
-  fetch(form().action, { method: "POST", body, redirect: "manual" }).then((response) => {
-    if (response.status < 500) sessionStorage.removeItem(KEPT);
+  fetch(form().action, { method: "POST", body, redirect: "manual" }).then(({ status }) => {
+    if (status < 500 && ![401, 403, 429].includes(status)) sessionStorage.removeItem(KEPT);
   }, () => {});
 }
 
@@ -177,6 +189,12 @@ document.addEventListener("click", (event) => {
   else if (button.matches("[data-raw]")) raw(button.getAttribute("aria-pressed") !== "true");
 });
 
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches(".question input")) return;
+  if (target !== document.activeElement) announce(`${asked(target)} ${target.nextElementSibling.firstChild.textContent}`);
+  if (lastChoice && !kept()) line(missing() ? "" : "Ready to send.");
+});
+
 document.addEventListener("htmx:after:swap", () => {
   if (!screen() || screen() === current) return; // a notice came, not a pair
   sending = false; // the old form is gone, so its own last event does not come up here
@@ -218,7 +236,7 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
-  if (target.matches("input:not([type=checkbox]), select")) return;
+  if (target.matches("input:not([type=checkbox], [type=radio]), select")) return;
   const pressed = act(event);
   if (pressed) event.preventDefault();
 });
@@ -233,8 +251,13 @@ function act(event) {
     return box ? (box.click(), true) : false;
   }
   if (key === "c") return form().elements.comment ? (form().elements.comment.focus(), true) : false;
-  if (key === "Enter" && !target.closest("a, summary, button:not(.choice)") && lastChoice) return send(), true;
-  if (!/^([0-9bsu]|ArrowLeft|ArrowRight)$/.test(key)) return false;
+  if (key === "Enter" && (lastChoice || target.matches("input"))) {
+    const button = target.closest("a, summary, button");
+    return button && button !== lastChoice ? false : (send(), true);
+  }
+  if (key.startsWith("Arrow") && target.matches("[type=radio]")) return false; // moves within the question
+  const question = key.length === 1 && form().querySelector(`.question [data-key="${CSS.escape(key)}"]`);
+  if (!question && !/^([0-9bsu]|ArrowLeft|ArrowRight)$/.test(key)) return false;
   if (sending || !screen().dataset.settled) return true;
   if (key === "ArrowLeft" || key === "ArrowRight") return arrow(key === "ArrowLeft" ? -1 : 1), true;
   return click(`[data-key="${key}"]`);

@@ -153,14 +153,20 @@ def export_labels(
     layout: Annotated[
         Layout, typer.Option(help="labels: every column; trl: prompt, chosen, rejected.")
     ] = Layout.LABELS,
+    question: Annotated[
+        str, typer.Option(help="Of TRL's layouts: the further question whose answers are taken; default: the main one.")
+    ] = "",
     as_: As = None,
 ) -> None:
     """Export the standing labels of a project, as the page does."""
     with connected(), task_session() as session, _written(output) as file:
         target = project_of(session, project)
-        rows = export.write(session, target, file, format_, layout)
+        rows = export.write(session, target, file, format_, layout, question)
         who = acting(session, as_)
-        audit.record(session, who, "labels.exported", project_id=target.id, rows=rows, layout=layout, format=format_)
+        audit.record(
+            session, who, "labels.exported", project_id=target.id, rows=rows, layout=layout,
+            format=format_, question=question,
+        )  # fmt: skip
     typer.echo(f"{rows} labels exported.", err=True)
 
 

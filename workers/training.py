@@ -13,6 +13,7 @@ from app.policies import service as policies
 from app.prompts import service as prompts
 from app.registry import service as registry
 from app.rewards import service as rewards
+from app.rewards import snapshots
 from app.settings import get_settings
 from workers.attempt import Attempt, Failed, Progress
 from workers.follow import JsonLines, Rate, write_lines
@@ -26,7 +27,8 @@ def train_reward(attempt: Attempt) -> Outcome:
         run = session.get_one(Run, attempt.run_id)
         if run.snapshot is None:
             raise Failed("This run has no snapshot of labels; start a new one.")
-        train, holdout = rewards.training_rows(session, run.snapshot, run.config.get("aggregation", "mean"))
+        how = {name: run.config[name] for name in ("aggregation", "question") if name in run.config}
+        train, holdout = snapshots.training_rows(session, run.snapshot, **how)
         settings = _settings(run) | {"model": _path(run.model)}
     write_lines(attempt.folder / "train.jsonl", train)
     write_lines(attempt.folder / "eval.jsonl", holdout)

@@ -25,7 +25,7 @@ router = APIRouter(tags=["labels"])
 @router.post("/projects/{project_id}/label/next")
 def claim(session: Db, access: Annotator) -> dict[str, Any]:
     """The pair to compare now, the same until it is answered; `task` is null when there is none. `left` and `right` are
-    the answers as they are to be displayed."""
+    the answers as they are to be displayed; what is asked about them is in the project's `answer`."""
     return {"task": _next(session, access)}
 
 
@@ -33,7 +33,7 @@ def claim(session: Db, access: Annotator) -> dict[str, Any]:
 def answer(session: Db, access: Annotator, body: AnswerForm) -> Response:
     """Save an answer; sent again, it is the same label. `next` is the following pair."""
     settings = AnswerSettings.model_validate(access.project.answer)
-    given = read_answer(settings, body.answer, body.reasons, body.comment, body.seconds)
+    given = read_answer(settings, body.answer, body.reasons, body.comment, body.seconds, body.questions)
     done = service.submit(session, access.user, access.project, access.member, body.assignment_id, given)
     paused = access.member is not None and access.member.paused_at is not None
     following = None if paused else _next(session, access)
@@ -77,10 +77,10 @@ def show_quality(session: Db, access: Manager) -> dict[str, Any]:
 
 @router.get("/projects/{project_id}/labels/export", response_class=StreamingResponse)
 def download(
-    session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS
+    session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
 ) -> StreamingResponse:
-    """All standing labels as a file."""
-    return export_file(session, access, format, layout)
+    """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one."""
+    return export_file(session, access, format, layout, question)
 
 
 def _next(session: Db, access: Access) -> dict[str, Any] | None:
@@ -108,6 +108,7 @@ def _row(label: Label) -> dict[str, Any]:
         "assignment_id": label.assignment_id,
         "annotator_id": label.annotator_id,
         "choice": label.choice,
+        "questions": label.questions,
         "strength": label.strength,
         "reasons": label.reasons,
         "comment": label.comment,

@@ -12,6 +12,7 @@ from app.labels import export, quality, queries
 from app.labels.export import Format, Layout
 from app.labels.forms import LabelFilter
 from app.projects.dependencies import Access, Annotator, Manager
+from app.projects.forms import AnswerSettings
 from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
 from app.web.render import render
@@ -34,6 +35,7 @@ def show_labels(request: Request, session: Db, access: Annotator, chosen: Annota
         labels=queries.listing(session, access.project.id, **chosen.model_dump()),
         chosen=chosen,
         annotators=queries.annotators(session, access.project.id),
+        questions=AnswerSettings.model_validate(access.project.answer).question_options(),
     )
 
 
@@ -61,6 +63,7 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
         "labels/quality.html",
         section="labels",
         agreement=found.agreement,
+        by_question=found.questions,
         annotators=found.annotators,
         counted_at=counted_at,
         overlap=access.project.overlap,
@@ -69,21 +72,22 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
 
 @router.get("/projects/{project_id}/labels/export")
 def download(
-    session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS
+    session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
 ) -> StreamingResponse:
-    """All standing labels as a file."""
-    return export_file(session, access, format, layout)
+    """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one."""
+    return export_file(session, access, format, layout, question)
 
 
-def export_file(session: Db, access: Access, format_: Format, layout: Layout) -> StreamingResponse:
+def export_file(session: Db, access: Access, format_: Format, layout: Layout, question: str) -> StreamingResponse:
     """The response that carries an export; small ones never touch the disk."""
     file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  closed by the response
-    rows = export.write(session, access.project, file, format_, layout)
+    rows = export.write(session, access.project, file, format_, layout, question)
     size = file.tell()
     file.seek(0)
     audit.record(
-        session, access.user, "labels.exported", project_id=access.project.id, rows=rows, layout=layout, format=format_
-    )
+        session, access.user, "labels.exported", project_id=access.project.id, rows=rows, layout=layout,
+        format=format_, question=question,
+    )  # fmt: skip
 
     def pieces() -> Iterator[bytes]:
         with file:

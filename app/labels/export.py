@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from typing import IO, Any
 
@@ -13,8 +14,11 @@ from sqlalchemy.orm import Session
 
 from app.labels import queries
 from app.models import Choice, Label, Project, Purpose
+from app.projects.forms import AnswerSettings
+from app.web.errors import Invalid
 
 _BATCH = 1_000
+_ANSWERS = pa.list_(pa.struct([("question", pa.string()), ("choice", pa.string())]))
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
 
@@ -45,8 +49,9 @@ _SCHEMAS = {
             ("label", pa.int64()), ("pair", pa.int64()), ("prompt_id", pa.int64()), ("split", pa.string()),
             ("purpose", pa.string()), ("annotator", pa.int64()), ("prompt", _MESSAGES), ("response_a", pa.string()),
             ("response_b", pa.string()), ("model_a", pa.int64()), ("model_b", pa.int64()), ("choice", pa.string()),
-            ("strength", pa.int64()), ("reasons", pa.list_(pa.string())), ("comment", pa.string()),
-            ("seconds", pa.float64()), ("left", pa.string()), ("late", pa.bool_()), ("created_at", pa.string()),
+            ("strength", pa.int64()), ("questions", _ANSWERS), ("reasons", pa.list_(pa.string())),
+            ("comment", pa.string()), ("seconds", pa.float64()), ("left", pa.string()), ("late", pa.bool_()),
+            ("created_at", pa.string()),
         ]
     ),
     Layout.TRL: pa.schema([(n, pa.string()) for n in ("prompt", "chosen", "rejected", "split")]),
@@ -56,10 +61,21 @@ _SCHEMAS = {
 }  # fmt: skip
 
 
-def write(session: Session, project: Project, file: IO[bytes], format_: Format, layout: Layout = Layout.LABELS) -> int:
+def write(
+    session: Session,
+    project: Project,
+    file: IO[bytes],
+    format_: Format,
+    layout: Layout = Layout.LABELS,
+    question: str = "",
+) -> int:
     """Write all standing labels of a project to `file`; the number of rows. TRL's layouts have only clear choices, and
-    no attention checks. An empty project gives a valid file without rows."""
-    rows = (row for label in queries.for_export(session, project.id) if (row := _ROWS[layout](label)) is not None)
+    no attention checks; they take the answers to `question`, or to the main one. An empty project gives a valid file
+    without rows."""
+    if question and question not in AnswerSettings.model_validate(project.answer).questions:
+        raise Invalid("This project asks no such question.", "question")
+    row_of = _label_row if layout is Layout.LABELS else partial(_PREFERENCES[layout], question)
+    rows = (row for label in queries.for_export(session, project.id) if (row := row_of(label)) is not None)
     return _WRITERS[format_](file, rows, _SCHEMAS[layout])
 
 
@@ -79,6 +95,7 @@ def _label_row(label: Label) -> dict[str, Any]:
         "model_b": pair.response_b.model_id,
         "choice": label.choice.value,
         "strength": label.strength,
+        "questions": [{"question": question, "choice": choice} for question, choice in label.questions.items()],
         "reasons": label.reasons,
         "comment": label.comment,
         "seconds": label.seconds,
@@ -88,16 +105,17 @@ def _label_row(label: Label) -> dict[str, Any]:
     }
 
 
-def _preference(label: Label) -> tuple[str, str] | None:
+def _preference(question: str, label: Label) -> tuple[str, str] | None:
     """(chosen, rejected), where there is a clear choice that may train or measure."""
-    if label.choice not in (Choice.A, Choice.B) or label.pair.purpose is Purpose.CHECK:
+    choice = label.answer_to(question)
+    if choice not in (Choice.A, Choice.B) or label.pair.purpose is Purpose.CHECK:
         return None
     texts = (label.pair.response_a.text, label.pair.response_b.text)
-    return texts if label.choice is Choice.A else (texts[1], texts[0])
+    return texts if choice is Choice.A else (texts[1], texts[0])
 
 
-def _trl_row(label: Label) -> dict[str, Any] | None:
-    preference = _preference(label)
+def _trl_row(question: str, label: Label) -> dict[str, Any] | None:
+    preference = _preference(question, label)
     if preference is None:
         return None
     messages = label.pair.prompt.messages
@@ -107,8 +125,8 @@ def _trl_row(label: Label) -> dict[str, Any] | None:
     return {"prompt": text, "chosen": preference[0], "rejected": preference[1], "split": split}
 
 
-def _conversational_row(label: Label) -> dict[str, Any] | None:
-    preference = _preference(label)
+def _conversational_row(question: str, label: Label) -> dict[str, Any] | None:
+    preference = _preference(question, label)
     if preference is None:
         return None
     chosen, rejected = ([{"role": "assistant", "content": text}] for text in preference)
@@ -116,8 +134,7 @@ def _conversational_row(label: Label) -> dict[str, Any] | None:
     return {"prompt": label.pair.prompt.messages, "chosen": chosen, "rejected": rejected, "split": split}
 
 
-_ROWS: dict[Layout, Callable[[Label], dict[str, Any] | None]] = {
-    Layout.LABELS: _label_row,
+_PREFERENCES: dict[Layout, Callable[[str, Label], dict[str, Any] | None]] = {
     Layout.TRL: _trl_row,
     Layout.TRL_CONVERSATIONAL: _conversational_row,
 }

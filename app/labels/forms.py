@@ -1,6 +1,8 @@
 """What an annotator may send. Whether the project's scale knows the answer is checked by `app.labels.answers`."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.models import Choice, Purpose
 from app.prompts.forms import Chosen
@@ -13,6 +15,9 @@ class AnswerForm(BaseModel):
 
     assignment_id: int = Field(ge=1, le=2**63 - 1)
     answer: str = Field(max_length=20, description="left, right, tie, both_bad; with strength: left-1 to right-4")
+    questions: dict[str, Annotated[str, StringConstraints(max_length=20)]] = Field(
+        default_factory=dict, max_length=20, description="left, right or tie for each further question of the project"
+    )
     reasons: list[str] = Field(default_factory=list, max_length=50)
     comment: str | None = None
     seconds: float | None = Field(None, description="From display to answer")

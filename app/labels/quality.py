@@ -84,9 +84,10 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Quality:
-    """Both, as of one moment."""
+    """Both, as of one moment; `questions` has the agreement on each further question that was ever asked."""
 
     agreement: Agreement
+    questions: dict[str, Agreement]
     annotators: list[Annotator]
 
 
@@ -141,6 +142,9 @@ def _count(session: Session, project_id: int) -> Quality:
     for vote in votes:
         answers[vote.a, vote.neither, vote.b] += vote.answers
     agreement = agreement_of({tally: given // sum(tally) for tally, given in answers.items()})
+    further: dict[str, dict[Tally, int]] = defaultdict(dict)
+    for row in queries.question_tallies(session, project_id):
+        further[row.question][row.a, row.neither, row.b] = row.pairs
     others, consensus = _matches(votes)
     found = []
     for row in queries.work_done(session, project_id):
@@ -169,7 +173,7 @@ def _count(session: Session, project_id: int) -> Quality:
                 pause_reason=row.pause_reason,
             )
         )
-    return Quality(agreement, found)
+    return Quality(agreement, {question: agreement_of(tallies) for question, tallies in further.items()}, found)
 
 
 def _share(pair: list[int]) -> float | None:

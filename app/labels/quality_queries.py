@@ -27,6 +27,25 @@ def vote_tallies(session: Session, project_id: int) -> list[Any]:
     return list(session.execute(_VOTES, {"project": project_id}))
 
 
+_FURTHER = text(
+    """
+    select question, a, neither, b, count(*) as pairs from (
+        select q.key as question, count(*) filter (where q.value = 'a') as a,
+               count(*) filter (where q.value = 'tie') as neither, count(*) filter (where q.value = 'b') as b
+        from label l join pair p on p.id = l.pair_id, jsonb_each_text(l.questions) q
+        where l.project_id = :project and l.superseded_at is null and p.purpose <> 'check'
+        group by q.key, l.pair_id
+    ) answers group by question, a, neither, b order by question
+    """
+)
+
+
+def question_tallies(session: Session, project_id: int) -> list[Any]:
+    """(question, a, neither, b, pairs): on how many pairs so many people answered a further question with a, neither
+    and b. Standing labels; attention checks are not among them."""
+    return list(session.execute(_FURTHER, {"project": project_id}))
+
+
 def work_done(session: Session, project_id: int) -> list[Any]:
     """For each annotator: count, median seconds, answers to choose left and right, ties, both bad, late ones, attention
     checks answered and passed, skips, and when they last answered."""

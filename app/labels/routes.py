@@ -49,11 +49,11 @@ def answer(request: Request, session: Db, access: Annotator, form: Submitted) ->
     given = parse(AnswerForm, form)
     settings = AnswerSettings.model_validate(access.project.answer)
     try:
-        read = read_answer(settings, given.answer, given.reasons, given.comment, given.seconds)
+        read = read_answer(settings, given.answer, given.reasons, given.comment, given.seconds, given.questions)
     except (Invalid, TooLarge) as refusal:
         if is_htmx(request):  # the page keeps what was typed, and shows the sentence beside it
             raise
-        typed = Filled(given.answer, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
+        typed = Filled(given.answer, given.reasons, (given.comment or "")[:LONGEST_COMMENT], given.questions)
         again = screen.revisit(session, access.user, access.project, given.assignment_id, typed)
         return _show(request, access, again, status=refusal.status, warning=refusal.message)
     done = service.submit(session, access.user, access.project, access.member, given.assignment_id, read)

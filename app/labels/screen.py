@@ -1,14 +1,16 @@
 """What the labelling screen shows: a pair rendered in its display order, or why there is none."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from app.labels import queries, service
+from app.labels import saving, service
+from app.labels.answers import displayed
 from app.labels.service import Progress
-from app.models import Choice, Label, Member, Project, Run, RunState, Side, User
+from app.models import Choice, Label, Member, Project, Run, RunState, User
 from app.pairs import queries as pair_queries
 from app.pairs import queue
 from app.pairs import service as pairs
@@ -18,6 +20,9 @@ from app.web.errors import NotFound
 from app.web.markdown import to_html
 
 _LONG_TURN = 1_500  # characters; longer turns before the last one are folded
+# The keys of each further question, in the order of its buttons: answer 1, equal, answer 2. One row of the keyboard a
+# question, under the right hand, while the left one is on the digits; none is used for anything else on the screen.
+QUESTION_KEYS = ("iop", "jkl", "nm,", "qwe")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Filled:
     answer: str
     reasons: list[str]
     comment: str
+    questions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,11 @@ class Screen:
     skipped: int = 0
     sampling: Run | None = None
 
+    @property
+    def questions(self) -> list[tuple[str, str]]:
+        """The project's further questions, each with its three keys."""
+        return list(zip(self.settings.questions, QUESTION_KEYS, strict=False))
+
 
 def next_screen(session: Session, user: User, project: Project, member: Member | None) -> Screen:
     """The pair this person compares now, or what they wait for."""
@@ -80,14 +91,14 @@ def next_screen(session: Session, user: User, project: Project, member: Member |
 def revisit(session: Session, user: User, project: Project, assignment_id: int, typed: Filled | None = None) -> Screen:
     """One of this person's comparisons again, with its answer (or what they just typed) filled in."""
     task = pairs.task_of(session, user, project, assignment_id)
-    label = queries.current_label(session, task.pair_id, user.id)
+    label = saving.current_label(session, task.pair_id, user.id)
     filled = typed or (_filled(label) if label else None)
     return _of(session, user, project, task, filled, revisiting=task.state != "open")
 
 
 def previous(session: Session, user: User, project: Project, before: int | None) -> int:
     """The comparison finished before `before`; NotFound where there is none."""
-    found = queries.last_assignment(session, project.id, user.id, before)
+    found = saving.last_assignment(session, project.id, user.id, before)
     if found is None:
         raise NotFound("There is nothing to undo: this is your first comparison here.")
     return found
@@ -131,9 +142,6 @@ def _of(
 
 
 def _filled(label: Label) -> Filled:
-    if label.choice in (Choice.TIE, Choice.BOTH_BAD):
-        answer = label.choice.value
-    else:
-        answer = "left" if Side(label.choice.value) is label.left else "right"
-        answer += f"-{label.strength}" if label.strength else ""
-    return Filled(answer, label.reasons, label.comment or "")
+    answer = displayed(label.choice, label.left) + (f"-{label.strength}" if label.strength else "")
+    questions = {question: displayed(Choice(choice), label.left) for question, choice in label.questions.items()}
+    return Filled(answer, label.reasons, label.comment or "", questions)

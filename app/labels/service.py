@@ -19,14 +19,11 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.labels import queries
+from app.labels import saving
 from app.labels.answers import Answer
-from app.labels.queries import Saved
+from app.labels.saving import Saved
 from app.models import Assignment, AssignmentState, Label, Member, Project, Purpose, User
 
-CHECK_WINDOW = 10  # the last so many attention checks of a person are looked at
-CHECK_MISSES = 3  # with so many of them missed, the person's work in the project pauses
-PAUSE_REASON = f"Missed {CHECK_MISSES} of the last {CHECK_WINDOW} attention checks"
 # A project's totals are counted anew after this long, or after a hundred times what the counting took.
 _TOTALS_SECONDS = 15.0
 
@@ -55,7 +52,7 @@ class Progress:
     @property
     def many(self) -> bool:
         """Whether more answers are asked for than were counted."""
-        return self.wanted >= queries.MOST_COUNTED
+        return self.wanted >= saving.MOST_COUNTED
 
     @property
     def seconds_left(self) -> float | None:
@@ -73,20 +70,21 @@ def submit(
         "project": project.id,
         "choice": answer.choice,
         "strength": answer.strength,
+        "questions": json.dumps(dict(answer.questions)),
         "reasons": json.dumps(answer.reasons),
         "comment": answer.comment,
         "seconds": answer.seconds,
     }
-    saved = queries.answer_open(session, values)
+    saved = saving.answer_open(session, values)
     if saved is None:
-        assignment = queries.locked_assignment(session, project.id, user.id, assignment_id)
+        assignment = saving.locked_assignment(session, project.id, user.id, assignment_id)
         if assignment is None:
             audit.record(
                 session, user, "answer.refused", project_id=project.id, assignment=assignment_id, reason="foreign"
             )
             return Submitted(None, "That comparison was not one of yours, so the answer was not saved.", 404)
         if assignment.state is AssignmentState.OPEN and assignment.pair.withdrawn_at is None:
-            saved = queries.answer_open(session, values)  # opened again meanwhile, in another tab
+            saved = saving.answer_open(session, values)  # opened again meanwhile, in another tab
         if saved is None:
             return _answer_ended(session, user, project, assignment, answer)
     if project.id in _totals:
@@ -102,13 +100,13 @@ def _answer_ended(session: Session, user: User, project: Project, assignment: As
             session, user, "answer.refused", project_id=project.id, subject=assignment, reason="the pair was withdrawn"
         )
         return Submitted(None, "That comparison was withdrawn meanwhile, so no answer is needed any more.", 409)
-    standing = queries.current_label(session, assignment.pair_id, user.id)
+    standing = saving.current_label(session, assignment.pair_id, user.id)
     if standing is not None and answer.says_the_same(standing):
         return Submitted(standing.id)
     if standing is not None:
         late, surplus = standing.late, standing.surplus
     else:
-        late, surplus = True, not queries.take_slot(session, assignment.pair_id)
+        late, surplus = True, not saving.take_slot(session, assignment.pair_id)
     assignment.state = AssignmentState.LABELLED
     label = Label(
         project_id=project.id,
@@ -116,6 +114,7 @@ def _answer_ended(session: Session, user: User, project: Project, assignment: As
         annotator_id=user.id,
         assignment_id=assignment.id,
         choice=answer.resolved(assignment.left),
+        questions=answer.resolved_questions(assignment.left),
         strength=answer.strength,
         reasons=list(answer.reasons),
         comment=answer.comment,
@@ -124,21 +123,21 @@ def _answer_ended(session: Session, user: User, project: Project, assignment: As
         late=late,
         surplus=surplus,
     )
-    return Submitted(queries.add(session, label, supersedes=standing).id)
+    return Submitted(saving.add(session, label, supersedes=standing).id)
 
 
 def _judge_check(session: Session, user: User, project: Project, member: Member | None, saved: Saved) -> str | None:
     """After an attention check: a word of warning for one missed, a pause past the bound."""
     if saved.purpose is not Purpose.CHECK or saved.expected is None or saved.choice == saved.expected.value:
         return None
-    missed = queries.missed_checks(session, project.id, user.id, CHECK_WINDOW)
+    missed = saving.missed_checks(session, project.id, user.id, project.check_window)
     audit.record(session, user, "check.missed", project_id=project.id, recent=missed)
-    if missed >= CHECK_MISSES and member is not None and member.paused_at is None:
+    if missed >= project.check_misses and member is not None and member.paused_at is None:
         member.paused_at = func.now()
-        member.pause_reason = PAUSE_REASON
+        member.pause_reason = f"Missed {missed} of the last {project.check_window} attention checks"
         session.flush()
         session.refresh(member)
-        audit.record(session, None, "member.paused", project_id=project.id, user_id=user.id, reason=PAUSE_REASON)
+        audit.record(session, None, "member.paused", project_id=project.id, user_id=user.id, reason=member.pause_reason)
         return None  # the screen says that work is paused, and why
     return "The comparison before this one was an attention check, and the other answer was right. Please read both."
 
@@ -148,9 +147,9 @@ def progress(session: Session, user: User, project: Project) -> Progress:
     started = time.monotonic()
     until, totals = _totals.get(project.id, (0.0, (0, 0)))
     if started >= until:
-        totals = queries.project_totals(session, project.id)
+        totals = saving.project_totals(session, project.id)
         took = time.monotonic() - started
         _totals[project.id] = (time.monotonic() + max(_TOTALS_SECONDS, 100 * took), totals)
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    today, pace = queries.own_progress(session, project.id, user.id, midnight)
+    today, pace = saving.own_progress(session, project.id, user.id, midnight)
     return Progress(today, pace, *totals)

@@ -28,6 +28,7 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         int: BigInteger,
         dict[str, Any]: JSONB,
+        dict[str, str]: JSONB,
         list[str]: JSONB,
         list[dict[str, Any]]: JSONB,
     }

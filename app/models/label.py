@@ -44,6 +44,8 @@ class Label(Base):
     annotator_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     assignment_id: Mapped[int] = mapped_column(ForeignKey("assignment.id", ondelete="CASCADE"), index=True)
     choice: Mapped[Choice] = mapped_column(enum_column(Choice))
+    # The project's further questions, each with its own answer: question -> a, b or tie.
+    questions: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")
     strength: Mapped[int | None]  # 1 (slightly) to the project's number of levels; null on ties and plain scales
     reasons: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     comment: Mapped[str | None] = mapped_column(Text)
@@ -58,3 +60,10 @@ class Label(Base):
     pair: Mapped[Pair] = relationship()
     annotator: Mapped[User] = relationship()
     assignment: Mapped[Assignment] = relationship()
+
+    def answer_to(self, question: str) -> Choice | None:
+        """The choice on one of the further questions, or on the main one, which is named by an empty text; None where
+        the question was not asked."""
+        if not question:
+            return self.choice
+        return Choice(self.questions[question]) if question in self.questions else None

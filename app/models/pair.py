@@ -53,7 +53,7 @@ class AssignmentState(StrEnum):
 
 class Pair(Base):
     """`slots_left` = overlap target - open leases - current labels that are not surplus; kept by the statements of
-    `app.pairs.queries` and `app.labels.queries`, each together with the change that it counts."""
+    `app.pairs.queue`, `app.pairs.upkeep` and `app.labels.saving`, each together with the change that it counts."""
 
     __tablename__ = "pair"
     __table_args__ = (

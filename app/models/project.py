@@ -21,6 +21,7 @@ class Project(Base):
         CheckConstraint("overlap between 1 and 50", name="overlap"),
         CheckConstraint("queue_depth between 1 and 1000000", name="queue_depth"),
         CheckConstraint("check_share >= 0 and check_share <= 0.5", name="check_share"),
+        CheckConstraint("check_misses between 1 and check_window and check_window <= 1000", name="check_pause"),
         CheckConstraint("control_share >= 0 and control_share <= 1", name="control_share"),
     )
 
@@ -30,7 +31,8 @@ class Project(Base):
     base_model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     # The promoted policy that chat and sampling use; the base model where none is promoted.
     policy_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
-    # The answer: scale levels a side (0: plain choice), tie, both bad, reasons, comment, submit at once.
+    # The answer: scale levels a side (0: plain choice), tie, both bad, further questions, reasons, comment, submit at
+    # once
     answer: Mapped[dict[str, Any]]
     # temperature, top_p, top_k, max_new_tokens, strategies, system prompt
     sampling: Mapped[dict[str, Any]]
@@ -38,6 +40,9 @@ class Project(Base):
     automation: Mapped[dict[str, Any]]
     overlap: Mapped[int] = mapped_column(default=1, server_default="1")
     check_share: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    # A person who misses so many of their last so many attention checks is paused.
+    check_window: Mapped[int] = mapped_column(default=10, server_default="10")
+    check_misses: Mapped[int] = mapped_column(default=3, server_default="3")
     control_share: Mapped[float] = mapped_column(default=0.2, server_default="0.2")
     queue_depth: Mapped[int] = mapped_column(default=50, server_default="50")
     lease_minutes: Mapped[int] = mapped_column(default=30, server_default="30")

@@ -31,7 +31,7 @@ from app.models import (
     Strategy,
     User,
 )
-from app.pairs import queries, queue
+from app.pairs import queries, queue, upkeep
 from app.pairs.queue import START, Task
 from app.projects.forms import AutomationSettings, SamplingSettings
 from app.prompts import queries as prompt_queries
@@ -106,7 +106,7 @@ def renew(session: Session, user: User, project: Project, assignment_id: int) ->
 
 def expire_leases(session: Session, limit: int = 1000) -> int:
     """End leases past their time, at most `limit` of them; how many ended."""
-    return queue.expire(session, limit)
+    return upkeep.expire(session, limit)
 
 
 def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[int], actor: User) -> int:
@@ -114,14 +114,14 @@ def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[in
     old = [PromptStatus.ACTIVE, PromptStatus.REVIEW, PromptStatus.REFUSED]
     moved = prompt_queries.set_status(session, project.id, prompt_ids, old, PromptStatus.WITHDRAWN)
     if moved:
-        pairs = queue.withdraw(session, project.id, prompt_ids=moved)
+        pairs = upkeep.withdraw(session, project.id, prompt_ids=moved)
         audit.record(session, actor, "prompts.withdrawn", project_id=project.id, prompts=moved[:1000], pairs=len(pairs))
     return len(moved)
 
 
 def withdraw_pairs(session: Session, project: Project, pair_ids: Sequence[int], actor: User) -> int:
     """Take pairs out of the queue; their labels stay."""
-    ids = queue.withdraw(session, project.id, pair_ids=pair_ids)
+    ids = upkeep.withdraw(session, project.id, pair_ids=pair_ids)
     if ids:
         audit.record(session, actor, "pairs.withdrawn", project_id=project.id, pairs=ids[:1000])
     return len(ids)
@@ -129,7 +129,7 @@ def withdraw_pairs(session: Session, project: Project, pair_ids: Sequence[int], 
 
 def ask_again(session: Session, project: Project, pair_ids: Sequence[int], actor: User, extra: int = 1) -> int:
     """Ask for `extra` more answers on these pairs, by people who have not seen them; how many pairs."""
-    count = queue.raise_overlap(session, project.id, pair_ids, extra)
+    count = upkeep.raise_overlap(session, project.id, pair_ids, extra)
     if not count:
         raise Conflict("None of these pairs can be asked for again.")
     audit.record(session, actor, "pairs.asked_again", project_id=project.id, pairs=list(pair_ids)[:1000])
@@ -142,7 +142,7 @@ def rank(session: Session, project: Project, uncertainty: dict[int, float]) -> i
     Priorities become ranks between 0 and 1, among which the control arm's random ones lie evenly; how many changed.
     """
     order = sorted(uncertainty, key=lambda pair_id: (uncertainty[pair_id], pair_id))
-    return queue.set_priorities(
+    return upkeep.set_priorities(
         session, project.id, {pair_id: (place + 0.5) / len(order) for place, pair_id in enumerate(order)}
     )
 

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from app.accounts.forms import ONE_LINE, Name
 from app.models import Role
 
 LONGEST_GUIDELINES = 50_000
+MAIN_QUESTION = "Which answer is better?"
 
 
 def _distinct(values: list[str]) -> list[str]:
@@ -15,6 +16,7 @@ def _distinct(values: list[str]) -> list[str]:
 
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), ONE_LINE]
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), ONE_LINE]
 Guidelines = Annotated[str, StringConstraints(max_length=LONGEST_GUIDELINES)]
 Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), ONE_LINE]
 
@@ -28,8 +30,18 @@ class AnswerSettings(BaseModel):
     tie: bool = True
     both_bad: bool = True
     submit_on_choice: bool = Field(True, description="A choice is sent at once; otherwise it is confirmed with Enter")
+    questions: Annotated[list[Question], Field(max_length=4), AfterValidator(_distinct)] = Field(
+        default_factory=list, description="Asked beside the main question, each with an answer of its own"
+    )
     reasons: Annotated[list[Reason], Field(max_length=12), AfterValidator(_distinct)] = Field(default_factory=list)
     comment: Literal["off", "optional", "required"] = "optional"
+
+    def question_options(self) -> list[tuple[str, str]]:
+        """(value, text) of the questions whose answers can be read; the main one's value is empty. None where there is
+        no other."""
+        if not self.questions:
+            return []
+        return [("", MAIN_QUESTION), *((question, question) for question in self.questions)]
 
 
 class SamplingSettings(BaseModel):
@@ -57,7 +69,22 @@ class AutomationSettings(BaseModel):
     refresh_pairs: bool = Field(True, description="Sample new pairs from a policy as soon as it is promoted")
 
 
-class QueueSettings(BaseModel):
+class CheckPause(BaseModel):
+    """When missed attention checks pause a person's work."""
+
+    check_window: int = Field(10, ge=1, le=1000, description="The last so many attention checks of a person count")
+    check_misses: int = Field(3, ge=1, le=1000, description="With so many of them missed, the person's work pauses")
+
+    @field_validator("check_misses")
+    @classmethod
+    def _can_happen(cls, misses: int, info: ValidationInfo) -> int:
+        window = info.data.get("check_window")
+        if window is not None and misses > window:
+            raise ValueError(f"Of {window} checks no more than {window} can be missed.")
+        return misses
+
+
+class QueueSettings(CheckPause):
     """How pairs are handed out. Shares are between 0 and 1."""
 
     model_config = ConfigDict(extra="forbid")
@@ -71,7 +98,7 @@ class QueueSettings(BaseModel):
     lease_minutes: int = Field(30, ge=1, le=1440, description="How long a shown pair is held for its annotator")
 
 
-class QueueForm(BaseModel):
+class QueueForm(CheckPause):
     """QueueSettings as people write them, shares in percent."""
 
     overlap: int = Field(ge=1, le=50)
@@ -88,6 +115,8 @@ class QueueForm(BaseModel):
             control_share=round(self.control_percent / 100, 6),
             queue_depth=self.queue_depth,
             lease_minutes=self.lease_minutes,
+            check_window=self.check_window,
+            check_misses=self.check_misses,
         )
 
 

@@ -15,6 +15,9 @@ class RewardForm(BaseModel):
     num_train_epochs: float = Field(2.0, gt=0, le=50, title="Epochs", description="Times that all pairs are seen")
     learning_rate: float = Field(5e-5, gt=0, le=0.1, title="Learning rate", description="Peak; it decays by a cosine")
     train_batch_size: int = Field(16, ge=1, le=4096, title="Batch size", description="Pairs in one update")
+    question: str = Field(
+        "", max_length=80, title="Question", description="Whose answers it learns from; empty: the main one"
+    )
     aggregation: Aggregation = Field(
         "mean",
         title="Several labels of one pair",
@@ -48,7 +51,7 @@ class RewardForm(BaseModel):
 
     def settings(self) -> dict[str, Any]:
         """What the learning library is given."""
-        return self.model_dump(exclude={"aggregation", "needs_gpu"})
+        return self.model_dump(exclude={"question", "aggregation", "needs_gpu"})
 
 
 class ScoreForm(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, exists, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, literal, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased, joinedload
 
@@ -24,12 +24,30 @@ from app.models import (
 )
 
 
-def usable_labels(session: Session, project_id: int) -> list[Row[Any]]:
+def _answer(question: str) -> ColumnElement[Choice]:
+    """A label's choice on one of the further questions, or on the main one, which is named by an empty text; null where
+    the question was not asked."""
+    if not question:
+        return Label.choice.expression
+    return func.jsonb_extract_path_text(Label.questions, question, type_=Label.choice.type)
+
+
+def usable_labels(session: Session, project_id: int, question: str = "") -> list[Row[Any]]:
     """Current labels that a reward model may learn from or be measured on: (id, pair_id, annotator_id, choice,
-    strength, split), in order of id. Attention checks and evaluation pairs are not among them."""
+    questions, strength, split, answer), in order of id; `answer` is the choice on `question`. Attention checks and
+    evaluation pairs are not among them."""
     return list(
         session.execute(
-            select(Label.id, Label.pair_id, Label.annotator_id, Label.choice, Label.strength, Prompt.split)
+            select(
+                Label.id,
+                Label.pair_id,
+                Label.annotator_id,
+                Label.choice,
+                Label.questions,
+                Label.strength,
+                Prompt.split,
+                _answer(question).label("answer"),
+            )
             .join(Pair, Pair.id == Label.pair_id)
             .join(Prompt, Prompt.id == Pair.prompt_id)
             .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
@@ -56,13 +74,15 @@ def add_snapshot(session: Session, snapshot: dict[str, Any], label_ids: Sequence
     return added
 
 
-def snapshot_votes(session: Session, snapshot_id: int) -> list[Row[Any]]:
-    """(pair_id, annotator_id, choice) of the snapshot's labels, in order of pair and annotator."""
+def snapshot_votes(session: Session, snapshot_id: int, question: str = "") -> list[Row[Any]]:
+    """(pair_id, annotator_id, choice) of the snapshot's labels that answer the question, in order of pair and
+    annotator."""
+    choice = _answer(question)
     return list(
         session.execute(
-            select(Label.pair_id, Label.annotator_id, Label.choice)
+            select(Label.pair_id, Label.annotator_id, choice.label("choice"))
             .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
-            .where(SnapshotLabel.snapshot_id == snapshot_id)
+            .where(SnapshotLabel.snapshot_id == snapshot_id, choice.is_not(None))
             .order_by(Label.pair_id, Label.annotator_id, Label.id)
         )
     )
@@ -162,9 +182,10 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
         )
 
 
-def judged_labels(session: Session, model_id: int, project_id: int) -> Iterator[Any]:
+def judged_labels(session: Session, model_id: int, project_id: int, question: str = "") -> Iterator[Any]:
     """(label_id, pair_id, annotator_id, choice, split, score_a, score_b, tokens_a, tokens_b) of every current label on
-    answers that the model has scored."""
+    answers that the model has scored, where it answers the question."""
+    choice = _answer(question)
     a, b = aliased(Response), aliased(Response)
     score_a, score_b = aliased(ResponseScore), aliased(ResponseScore)
     yield from session.execute(
@@ -172,7 +193,7 @@ def judged_labels(session: Session, model_id: int, project_id: int) -> Iterator[
             Label.id.label("label_id"),
             Label.pair_id,
             Label.annotator_id,
-            Label.choice,
+            choice.label("choice"),
             Prompt.split,
             score_a.score.label("score_a"),
             score_b.score.label("score_b"),
@@ -185,7 +206,12 @@ def judged_labels(session: Session, model_id: int, project_id: int) -> Iterator[
         .join(b, b.id == Pair.response_b_id)
         .join(score_a, (score_a.response_id == a.id) & (score_a.model_id == model_id))
         .join(score_b, (score_b.response_id == b.id) & (score_b.model_id == model_id))
-        .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
+        .where(
+            Label.project_id == project_id,
+            Label.superseded_at.is_(None),
+            Pair.purpose == Purpose.TRAIN,
+            choice.is_not(None),
+        )
         .order_by(Label.id),
         execution_options={"yield_per": 5000},
     )

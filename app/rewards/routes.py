@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.models import RunKind
 from app.projects.dependencies import Access, Manager
+from app.projects.forms import AnswerSettings
 from app.rewards import queries, service
 from app.rewards.forms import RewardForm, ScoreForm
 from app.runs import queries as runs_queries
@@ -32,15 +33,19 @@ def list_rewards(request: Request, access: Manager, session: Db) -> HTMLResponse
 def _list(
     request: Request, access: Access, session: Db, values: dict[str, Any], errors: dict[str, str], status: int = 200
 ) -> HTMLResponse:
-    fields = settings_form.fields(RewardForm, values)
+    fields = settings_form.fields(RewardForm, values, skip=["question"])
     models = queries.models(session, access.project.id)
+    learned = [model for model in models if not service.question_of(model)]  # one curve: of the main question
     return render(
         request,
         "rewards/list.html",
         status=status,
         project=access.project,
         models=models,
-        ceiling=service.ceiling(models),
+        learned=learned,
+        ceiling=service.ceiling(learned),
+        questions=AnswerSettings.model_validate(access.project.answer).question_options(),
+        values=values,
         counts=service.label_counts(session, access.project),
         active=runs_queries.active(session, access.project.id, RunKind.REWARD),
         fields=fields,
@@ -71,6 +76,7 @@ def show_reward(
     report = model.metrics.get("report")
     disputed = {each["label_id"]: each["gap"] for each in report["disputed"]} if report else {}
     labels = queries.labels_by_id(session, list(disputed)[:SHOWN])
+    question = service.question_of(model)
     return render(
         request,
         "rewards/show.html",
@@ -78,7 +84,10 @@ def show_reward(
         run=runs_queries.get(session, model.run_id) if model.run_id else None,
         report=report,
         names=queries.names_of(session, [row["annotator_id"] for row in report["by_annotator"]]) if report else {},
-        disputed=sorted(((disputed[label.id], label) for label in labels), key=lambda each: -each[0]),
+        question=question,
+        disputed=sorted(
+            ((disputed[label.id], label, label.answer_to(question)) for label in labels), key=lambda each: -each[0]
+        ),
         scoring=service.scoring_run(session, model),
         scored=runs.get(session, access.project, scored) if scored else None,
         views=run_views,

@@ -1,64 +1,23 @@
-"""The rules of stage 4: which labels a reward model learns from, when one is trained, and what becomes of it."""
+"""The rules of stage 4: when a reward model is trained, and what becomes of it."""
 
-from collections import defaultdict
-from hashlib import sha256
 from math import hypot
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.models import Choice, Model, ModelKind, ModelState, Pair, Project, Run, RunKind, Snapshot, Split, User
+from app.models import Model, ModelKind, ModelState, Pair, Project, Run, RunKind, Split, User
 from app.pairs import service as pairs
-from app.projects.forms import AutomationSettings
+from app.projects.forms import AnswerSettings, AutomationSettings
 from app.registry import service as registry
-from app.rewards import queries, report
-from app.rewards.forms import Aggregation, RewardForm
-from app.rewards.targets import VALUE, Vote, mean_targets, reliability_targets
+from app.rewards import queries, report, snapshots
+from app.rewards.forms import RewardForm
 from app.runs import queries as runs_queries
 from app.runs import service as runs
-from app.web.errors import Conflict, NotFound
+from app.web.errors import Conflict, Invalid, NotFound
 
-# Below this a training or its measurement would mean nothing at all; the page advises far more.
-MIN_TRAIN_PAIRS, MIN_HOLDOUT_PAIRS = 4, 1
 OPEN_PAIRS_SCORED = 2000
 ASKED_AGAIN = 5.0  # priority: before all ranked pairs (0 to 1), after those of an evaluation
-
-
-def take_snapshot(session: Session, project: Project) -> Snapshot:
-    """Freeze the project's current labels. The same labels give the same snapshot, whoever takes it and when.
-
-    Labels of attention checks and of evaluation pairs are not in it. Refuses where too few can be used.
-    """
-    labels = queries.usable_labels(session, project.id)
-    usable: dict[Split, set[int]] = {Split.TRAIN: set(), Split.HOLDOUT: set()}
-    digest = sha256()
-    for label in labels:
-        digest.update(f"{label.id} {label.pair_id} {label.annotator_id} {label.choice} {label.strength}\n".encode())
-        if label.choice in VALUE:
-            usable[label.split].add(label.pair_id)
-    train, holdout = len(usable[Split.TRAIN]), len(usable[Split.HOLDOUT])
-    if train + holdout == 0:
-        raise Conflict(
-            "There are no usable labels yet. A reward model learns from pairs in which a person chose an answer "
-            "or called it a tie."
-        )
-    if train < MIN_TRAIN_PAIRS or holdout < MIN_HOLDOUT_PAIRS:
-        raise Conflict(
-            f"There are too few labels: {train} usable pairs to learn from and {holdout} to measure on; "
-            f"at least {MIN_TRAIN_PAIRS} and {MIN_HOLDOUT_PAIRS} are needed. Label more pairs."
-        )
-    return queries.add_snapshot(
-        session,
-        {
-            "project_id": project.id,
-            "content_hash": digest.hexdigest(),
-            "label_count": len(labels),
-            "train_pair_count": train,
-            "holdout_pair_count": holdout,
-        },
-        [label.id for label in labels],
-    )
 
 
 def start(
@@ -66,16 +25,18 @@ def start(
 ) -> Run:
     """Take a snapshot and queue the training of a reward model on it, from the project's base model."""
     config = config or RewardForm()
+    if config.question and config.question not in AnswerSettings.model_validate(project.answer).questions:
+        raise Invalid("This project does not ask that question. Load the page again and choose one.", "question")
     _require_ready(project.base_model)
     busy = runs_queries.active(session, project.id, RunKind.REWARD)
     if busy:
         raise Conflict(f"A reward training is under way already (run {busy[0].id}). Cancel it, or wait for its end.")
-    snapshot = take_snapshot(session, project)
+    snapshot = snapshots.take(session, project, config.question)
     return runs.create(
         session,
         project,
         RunKind.REWARD,
-        {"settings": config.settings(), "aggregation": config.aggregation},
+        {"settings": config.settings(), "aggregation": config.aggregation, "question": config.question},
         model=project.base_model,
         snapshot=snapshot,
         created_by=actor,
@@ -107,50 +68,18 @@ def new_labels(session: Session, project: Project) -> int:
     return queries.labels_since(session, project.id, latest.id if latest else None)
 
 
-def training_rows(
-    session: Session, snapshot: Snapshot, aggregation: Aggregation = "mean"
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(training rows, holdout rows) for the learning library, in order of pair: a function of the snapshot alone.
-
-    Each row is a pair with its better answer as `chosen` and the probability that this is right as `preference`
-    (0.5 for a tie). Only prompts of the training split are in the first list, only holdout prompts in the second.
-    """
-    votes = [Vote(row.pair_id, row.annotator_id, row.choice) for row in queries.snapshot_votes(session, snapshot.id)]
-    targets = mean_targets(votes) if aggregation == "mean" else reliability_targets(votes)[0]
-    raters: dict[int, int] = defaultdict(int)
-    for vote in votes:
-        raters[vote.pair_id] += vote.choice is not Choice.BOTH_BAD
-    rows: dict[Split, list[dict[str, Any]]] = {Split.TRAIN: [], Split.HOLDOUT: []}
-    for pair in queries.snapshot_pairs(session, snapshot.id):
-        p = targets.get(pair.id)
-        if p is None:  # nothing but "both bad": left out
-            continue
-        chosen, rejected = (pair.text_a, pair.text_b) if p >= 0.5 else (pair.text_b, pair.text_a)
-        rows[pair.split].append(
-            {
-                "prompt": pair.messages,
-                "chosen": chosen,
-                "rejected": rejected,
-                "preference": max(p, 1.0 - p),
-                "weight": 1.0,
-                "pair_id": pair.id,
-                "raters": raters[pair.id],
-            }
-        )
-    return rows[Split.TRAIN], rows[Split.HOLDOUT]
-
-
 def finished(session: Session, run: Run, summary: dict[str, Any], artifact: str) -> Model:
     """Register what a reward training made, and queue the scoring of the project's answers with it."""
     number = queries.count_models(session, run.project_id) + 1
+    question = run.config.get("question")
     model = registry.register(
         session,
         run=run,
         kind=ModelKind.REWARD,
         parent=run.model,
         artifact=artifact,
-        name=f"Reward model {number}",
-        metrics=summary,
+        name=f"Reward model {number}" + (f": {question}" if question else ""),
+        metrics=summary | ({"question": question} if question else {}),
     )
     score_answers(session, model)
     audit.record(session, None, "reward_model.registered", project_id=run.project_id, subject=model, run=run.id)
@@ -213,7 +142,7 @@ def build_report(session: Session, model: Model) -> dict[str, Any]:
     """How the model does against all current labels whose answers it has scored."""
     if model.project_id is None:
         raise ValueError("a reward model belongs to a project")
-    rows = queries.judged_labels(session, model.id, model.project_id)
+    rows = queries.judged_labels(session, model.id, model.project_id, question_of(model))
     return report.build(
         [
             report.Judged(
@@ -228,6 +157,11 @@ def build_report(session: Session, model: Model) -> dict[str, Any]:
             for row in rows
         ]
     )
+
+
+def question_of(model: Model) -> str:
+    """The question whose answers the model has learned from; empty: the main one."""
+    return str(model.metrics.get("question", ""))
 
 
 def rank_waiting_pairs(session: Session, project: Project, model: Model) -> int:
@@ -294,8 +228,8 @@ def label_counts(session: Session, project: Project) -> dict[str, int | None]:
         "holdout": holdout,
         "both_bad": both_bad,
         "new": queries.labels_since(session, project.id, latest.id if latest else None),
-        "least_train": MIN_TRAIN_PAIRS,
-        "least_holdout": MIN_HOLDOUT_PAIRS,
+        "least_train": snapshots.MIN_TRAIN_PAIRS,
+        "least_holdout": snapshots.MIN_HOLDOUT_PAIRS,
     }
 
 

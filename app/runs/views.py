@@ -61,7 +61,8 @@ def kind_of(run: Run) -> str:
 def about(run: Run) -> str:
     """What goes into the run, in a few words."""
     if run.kind is RunKind.REWARD and run.snapshot is not None:
-        return f"{run.snapshot.label_count} labels, from {run.model.name}"
+        about = f"{run.snapshot.label_count} labels, from {run.model.name}"
+        return f"{about}: {run.config['question']}" if run.config.get("question") else about
     if run.kind is RunKind.POLICY and run.reward_model is not None:
         return f"{run.model.name} against {run.reward_model.name}"
     if run.baseline is not None:

@@ -21,10 +21,18 @@ _SENTENCES = {
 
 
 def parse(model: type[M], form: FormData) -> M:
-    """Validate `form`. A checkbox that is absent means false; a `list[str]` takes one entry a line; blank numbers and
-    optional texts mean "not given". Raises Invalid with a sentence for each field."""
+    """Validate `form`. A checkbox that is absent means false; a `list[str]` takes one entry a line; a `dict[str, str]`
+    takes fields named like `name[key]`; blank numbers and optional texts mean "not given". Raises Invalid with a
+    sentence for each field."""
     values: dict[str, Any] = {}
+    known = {csrf.FIELD}
     for name, field in model.model_fields.items():
+        if get_origin(field.annotation) is dict:
+            keyed = {key for key in form if key.startswith(f"{name}[") and key.endswith("]")}
+            values[name] = {key[len(name) + 1 : -1]: form[key] for key in keyed}
+            known |= keyed
+            continue
+        known.add(name)
         given = [value for value in form.getlist(name) if isinstance(value, str)]
         if field.annotation is bool:
             values[name] = bool(given) and given[-1] not in ("", "false", "off", "0")
@@ -40,7 +48,7 @@ def parse(model: type[M], form: FormData) -> M:
                 values[name] = given[-1]
             elif type(None) in get_args(field.annotation):
                 values[name] = None
-    unknown = set(form.keys()) - set(model.model_fields) - {csrf.FIELD}
+    unknown = set(form.keys()) - known
     if model.model_config.get("extra") == "forbid" and unknown:
         raise Invalid(f"This form has no field named {', '.join(sorted(unknown))}.")
     try:

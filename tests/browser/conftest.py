@@ -5,6 +5,7 @@
 `browser`   Debian's Chromium, one for the session.
 `page`      a page in a context of its own; every request to another host, console error and page error fails the test.
 `sign_in`   `sign_in(page, user)`: hold a session's cookie of that person.
+`work`      `work(pairs=3, texts=[...], **answer settings)`: an annotator at the labelling screen of a new project.
 """
 
 import asyncio
@@ -16,18 +17,22 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from app.models import User
+from app.projects.forms import AnswerSettings
 from tests import factories
+from tests.browser.labelling import MakeWork, Work
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 
+expect.set_options(timeout=20_000)
 os.environ.setdefault("HONE_SECRET_KEY", "a key for tests only, of the length that is asked")
 
 
@@ -155,3 +160,28 @@ def serious_faults() -> Callable[[Page], list[str]]:
         ]
 
     return look
+
+
+@pytest.fixture
+def work(server: Server, page: Page, sign_in: Callable[[Page, User], None]) -> MakeWork:
+    """`work(pairs=3, texts=[...], **answer settings)` signs the annotator in; the page is not opened yet."""
+    from app.db import task_session
+
+    def make(pairs: int = 3, texts: list[tuple[str, str, str]] | None = None, **answer: Any) -> Work:
+        with task_session() as session:
+            project = factories.project(
+                session, answer=AnswerSettings(**answer).model_dump(), guidelines="Prefer the **kinder** answer."
+            )
+            user = factories.user(session, name="Ada")
+            factories.member(session, project, user)
+            rows = texts or [(f"Question {n}?", f"First answer {n}.", f"Second answer {n}.") for n in range(pairs)]
+            for place, (prompt, one, two) in enumerate(rows):
+                row = factories.prompt(session, project, prompt)
+                a, b = (factories.response(session, row, project.base_model, text=text) for text in (one, two))
+                factories.pair(
+                    session, row, project.base_model, response_a_id=a.id, response_b_id=b.id, priority=-float(place)
+                )
+        sign_in(page, user)
+        return Work(project.id, user, f"{server.url}/projects/{project.id}/label")
+
+    return make

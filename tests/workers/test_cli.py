@@ -122,6 +122,8 @@ def test_export_writes_whole_files(project: int, tmp_path: Path) -> None:
     assert [json.loads(line)["choice"] for line in out.read_text().splitlines()] == ["a"]
     shown = hone("export-labels", "-p", str(project), "--layout", "trl").stdout
     assert set(json.loads(shown)) == {"prompt", "chosen", "rejected", "split"}
+    unknown = ("--layout", "trl", "--question", "Which is kinder?")
+    assert "asks no such question" in refused("export-labels", "-p", str(project), *unknown)
     assert "cannot be written" in refused("export-labels", "-p", str(project), "-o", tmp_path / "no" / "such")
     assert list(tmp_path.iterdir()) == [out] or {path.name for path in tmp_path.iterdir()} == {"labels.jsonl", "hone"}
 

@@ -206,11 +206,34 @@ def test_missed_checks_warn_and_then_pause(session: Session, cast: Cast, add_pai
     assert [each.warning is not None for each in done] == [True, True, False]
     member = session.get_one(m.Member, (cast.project.id, cast.annotator.id))
     assert member.paused_at is not None
-    assert member.pause_reason == service.PAUSE_REASON
+    assert member.pause_reason == "Missed 3 of the last 10 attention checks"
     assert len(all_labels(session, cast.project)) == 3  # nobody's labels are thrown away
     actions = session.scalars(select(m.AuditEvent.action)).all()
     assert actions.count("check.missed") == 3
     assert actions.count("member.paused") == 1
+
+
+@pytest.mark.parametrize(
+    ("window", "misses", "answers", "paused"),
+    [
+        (10, 1, "b", True),
+        (2, 2, "bab", False),  # never two of two in a row
+        (2, 2, "bb", True),
+        (3, 2, "bab", True),
+        (1000, 4, "bbb", False),
+    ],
+)
+def test_the_project_says_how_many_misses_of_how_many_checks_pause(
+    session: Session, cast: Cast, add_pairs: AddPairs, window: int, misses: int, answers: str, paused: bool
+) -> None:
+    check_pairs(session, cast.project, add_pairs, len(answers))
+    cast.project.check_window, cast.project.check_misses = window, misses
+    for choice in answers:
+        (done,) = answer_checks(session, cast, 1, m.Side(choice))
+    member = session.get_one(m.Member, (cast.project.id, cast.annotator.id))
+    assert (member.paused_at is not None) is paused
+    assert (member.pause_reason is not None) is paused
+    assert (done.warning is not None) is (choice == "b" and not paused)
 
 
 def test_passed_checks_say_nothing(session: Session, cast: Cast, add_pairs: AddPairs) -> None:

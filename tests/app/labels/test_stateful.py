@@ -30,6 +30,7 @@ PEOPLE = 4
 
 person = st.integers(0, PEOPLE - 1)
 choice = st.sampled_from(["left", "right", "tie", "both_bad"])
+kinder = st.sampled_from(["left", "right", "tie"])
 ending = st.sampled_from(["answered", "answered", "cut before commit", "cut after commit"])
 
 _BROKEN = text(
@@ -45,7 +46,8 @@ _BROKEN = text(
 )
 _LABELS = text(
     """
-    select l.id, l.assignment_id, l.choice, l."left", a."left" as drawn, l.superseded_at is null as stands, a.state
+    select l.id, l.assignment_id, l.choice, l.questions, l."left", a."left" as drawn, l.superseded_at is null as stands,
+           a.state
     from label l join assignment a on a.id = l.assignment_id where l.project_id = :project order by l.id
     """
 )
@@ -67,7 +69,7 @@ class Queue(RuleBasedStateMachine):
             for _ in range(count):
                 self._pair(session)
         self.tasks: dict[int, dict[int, Task]] = {n: {} for n in range(PEOPLE)}
-        self.given: dict[int, list[str]] = {}
+        self.given: dict[int, list[tuple[str, dict[str, str]]]] = {}
         self.ids: dict[int, int] = {}
         self.hanging: Session | None = None
 
@@ -137,13 +139,13 @@ class Queue(RuleBasedStateMachine):
             self.hanging.close()
             self.hanging = None
 
-    @rule(who=person, place=st.integers(0, 50), picked=choice, end=ending)
-    def answer(self, who: int, place: int, picked: str, end: str) -> None:
+    @rule(who=person, place=st.integers(0, 50), picked=choice, kinder=kinder, end=ending)
+    def answer(self, who: int, place: int, picked: str, kinder: str, end: str) -> None:
         """Any of one's own comparisons: open, answered before (then it is a repeat or a revision), skipped, expired."""
         if not self.tasks[who]:
             return
         task = list(self.tasks[who].values())[place % len(self.tasks[who])]
-        given = Answer(picked)
+        given = Answer(picked, questions={"Kinder?": kinder})
 
         def send(session: Session) -> labels.Submitted:
             return labels.submit(session, self.people[who], self.project, None, task.id, given)
@@ -151,7 +153,7 @@ class Queue(RuleBasedStateMachine):
         done = self._act(send, end)
         if end == "cut before commit" or done is None:
             return
-        said = given.resolved(task.left).value
+        said = given.resolved(task.left).value, given.resolved_questions(task.left)
         history = self.given.setdefault(task.id, [])
         if done.label_id is None:
             assert done.status == 409
@@ -235,11 +237,11 @@ class Queue(RuleBasedStateMachine):
         with get_engine().connect() as connection:
             assert connection.execute(_BROKEN, {"project": self.project.id}).all() == []
             rows = connection.execute(_LABELS, {"project": self.project.id}).all()
-        found: dict[int, list[str]] = {}
+        found: dict[int, list[tuple[str, dict[str, str]]]] = {}
         for row in rows:
             assert row.left == row.drawn
             assert row.state == "labelled"
-            found.setdefault(row.assignment_id, []).append(row.choice)
+            found.setdefault(row.assignment_id, []).append((row.choice, row.questions))
         assert found == {number: said for number, said in self.given.items() if said}
         for number in found:
             standing = [row.id for row in rows if row.assignment_id == number and row.stands]

@@ -94,7 +94,8 @@ def sent_answer(**over):
 
 
 def test_answer_settings_are_stored_as_their_form(as_, cast, session):
-    answer = as_("manager").submit(f"/projects/{cast.project.id}/settings/answer", **sent_answer())
+    given = sent_answer(questions="Which is kinder?\r\n\r\nWhich is truer? \nWhich is kinder?")
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/settings/answer", **given)
     assert answer.status_code == 303
     session.refresh(cast.project)
     assert AnswerSettings.model_validate(cast.project.answer) == AnswerSettings(
@@ -104,12 +105,14 @@ def test_answer_settings_are_stored_as_their_form(as_, cast, session):
         submit_on_choice=False,
         reasons=["more correct", "safer"],
         comment="required",
+        questions=["Which is kinder?", "Which is truer?"],
     )
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "project.settings_changed")).one()
     assert event.details["levels"] == [0, 3]
     page = as_("manager").get(f"/projects/{cast.project.id}/settings").text
     assert '<option value="3" selected>' in page
     assert "more correct\nsafer</textarea>" in page
+    assert "Which is kinder?\nWhich is truer?</textarea>" in page
 
 
 @pytest.mark.parametrize(
@@ -117,6 +120,7 @@ def test_answer_settings_are_stored_as_their_form(as_, cast, session):
     [
         ("answer", sent_answer(levels="5"), "levels"),
         ("answer", sent_answer(reasons="\n".join(f"reason {n}" for n in range(13))), "reasons"),
+        ("answer", sent_answer(questions="\n".join(f"Question {n}?" for n in range(5))), "questions"),
         ("answer", sent_answer(comment="maybe"), "comment"),
         ("sampling", SAMPLING | {"temperature": "0"}, "temperature"),
         ("sampling", SAMPLING | {"temperature": "nan"}, "temperature"),
@@ -126,6 +130,10 @@ def test_answer_settings_are_stored_as_their_form(as_, cast, session):
         ("queue", QUEUE | {"overlap": "0"}, "overlap"),
         ("queue", QUEUE | {"check_percent": "51"}, "check_percent"),
         ("queue", QUEUE | {"queue_depth": ""}, "queue_depth"),
+        ("queue", QUEUE | {"check_window": "0"}, "check_window"),
+        ("queue", QUEUE | {"check_window": "1001"}, "check_window"),
+        ("queue", QUEUE | {"check_misses": "0"}, "check_misses"),
+        ("queue", QUEUE | {"check_window": "4", "check_misses": "5"}, "check_misses"),
     ],
 )
 def test_wrong_settings_are_refused_beside_their_field(as_, cast, session, part, fields, wrong):
@@ -134,7 +142,7 @@ def test_wrong_settings_are_refused_beside_their_field(as_, cast, session, part,
     assert answer.status_code == 422
     assert re.search(rf'id="error-{wrong}">.+?</p>', answer.text)
     assert answer.text.count('class="error"') == 1
-    if wrong != "reasons":
+    if wrong not in ("reasons", "questions"):
         assert f'value="{fields[wrong]}"' in answer.text or wrong in ("levels", "comment")
     session.refresh(cast.project)
     assert service.settings_of(cast.project, part) == before
@@ -144,11 +152,15 @@ def test_queue_settings_are_given_in_percent(as_, cast, session):
     answer = as_("manager").submit(
         f"/projects/{cast.project.id}/settings/queue",
         overlap="2", check_percent="7.5", control_percent="100", queue_depth="80", lease_minutes="10",
+        check_window="20", check_misses="4",
     )  # fmt: skip
     assert answer.status_code == 303
     session.refresh(cast.project)
     assert (cast.project.check_share, cast.project.control_share, cast.project.overlap) == (0.075, 1.0, 2)
-    assert 'value="7.5"' in as_("manager").get(f"/projects/{cast.project.id}/settings").text
+    assert (cast.project.check_window, cast.project.check_misses) == (20, 4)
+    page = as_("manager").get(f"/projects/{cast.project.id}/settings").text
+    assert 'value="7.5"' in page
+    assert re.search(r'name="check_misses" type="number" value="4"', page)
 
 
 def test_an_unknown_part_or_field_of_the_settings_is_refused(as_, cast):

@@ -104,6 +104,26 @@ def test_no_labels_no_training(as_: As, cast: Cast, session: Session) -> None:
     assert "no usable labels yet" in answer.text
 
 
+def test_a_question_is_chosen_where_the_project_asks_any(as_: As, cast: Cast, session: Session) -> None:
+    browser = as_("manager")
+    place = f"/projects/{cast.project.id}/rewards"
+    assert 'name="question"' not in browser.get(place).text
+    cast.project.answer = cast.project.answer | {"questions": ["Which is kinder?"]}
+    for label in session.scalars(select(Label)):
+        label.questions = {"Which is kinder?": "a"}
+    session.flush()
+    assert '<option value="Which is kinder?">' in browser.get(place).text
+    assert browser.submit(place, question="Which is longer?").status_code == 422
+    answer = browser.submit(place, question="Which is kinder?")
+    assert answer.status_code == 303
+    run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
+    assert run.config["question"] == "Which is kinder?"
+    assert "Which is kinder?" in browser.get(f"/projects/{cast.project.id}/runs").text
+    model = service.finished(session, run, {}, f"models/run-{run.id}")
+    page = browser.get(f"{place}/{model.id}").text
+    assert "has learned from the answers to “<bdi>Which is kinder?</bdi>”" in page
+
+
 def test_a_model_shows_what_it_learned_and_what_it_disputes(as_: As, cast: Cast, model: Model) -> None:
     page = as_("manager").get(f"/projects/{cast.project.id}/rewards/{model.id}").text
     assert "<b>50.0%</b>" in page

@@ -22,12 +22,13 @@ from app.models import (
     Split,
     User,
 )
+from app.projects.forms import AnswerSettings
 from app.registry import service as registry
-from app.rewards import service
+from app.rewards import service, snapshots
 from app.rewards.forms import RewardForm
 from app.runs import service as runs
 from app.settings import get_settings
-from app.web.errors import Conflict, NotFound
+from app.web.errors import Conflict, Invalid, NotFound
 from tests import factories
 
 A, B, TIE, BAD = Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD
@@ -73,7 +74,7 @@ def test_a_snapshot_holds_current_labels_of_training_pairs_only(
     session.flush()
     other = factories.project(session)
     labelled(session, other, people, A)
-    snapshot = service.take_snapshot(session, project)
+    snapshot = snapshots.take(session, project)
     assert (snapshot.label_count, snapshot.train_pair_count, snapshot.holdout_pair_count) == (5, 4, 1)
     inside = select(SnapshotLabel.label_id).where(SnapshotLabel.snapshot_id == snapshot.id)
     pairs_inside = set(session.scalars(select(Label.pair_id).where(Label.id.in_(inside))))
@@ -84,16 +85,16 @@ def test_the_same_labels_give_the_same_snapshot_and_a_revision_another(
     session: Session, project: Project, people: list[User]
 ) -> None:
     pairs = enough(session, project, people)
-    first = service.take_snapshot(session, project)
-    assert service.take_snapshot(session, project).id == first.id
-    rows = service.training_rows(session, first)
+    first = snapshots.take(session, project)
+    assert snapshots.take(session, project).id == first.id
+    rows = snapshots.training_rows(session, first)
     old = session.scalars(select(Label).where(Label.pair_id == pairs[0].id)).one()
     old.superseded_at = func.now()
     session.flush()
     factories.label(session, pairs[0], people[0], B, assignment_id=old.assignment_id)
-    second = service.take_snapshot(session, project)
+    second = snapshots.take(session, project)
     assert second.content_hash != first.content_hash
-    assert service.training_rows(session, first) == rows  # frozen: what was learned from stays what it was
+    assert snapshots.training_rows(session, first) == rows  # frozen: what was learned from stays what it was
 
 
 def test_rows_have_the_better_answer_first_and_no_prompt_on_both_sides(
@@ -104,8 +105,8 @@ def test_rows_have_the_better_answer_first_and_no_prompt_on_both_sides(
     tie = labelled(session, project, people, TIE)
     split_vote = labelled(session, project, people, A, B)
     labelled(session, project, people, BAD, BAD)
-    snapshot = service.take_snapshot(session, project)
-    train, holdout = service.training_rows(session, snapshot)
+    snapshot = snapshots.take(session, project)
+    train, holdout = snapshots.training_rows(session, snapshot)
     rows = {row["pair_id"]: row for row in train}
     assert len(train) == 7  # the "both bad" one is left out
     assert snapshot.train_pair_count == 7
@@ -122,21 +123,92 @@ def test_rows_have_the_better_answer_first_and_no_prompt_on_both_sides(
     assert [row["preference"] for row in holdout] == [1.0]
     assert not {row["pair_id"] for row in holdout} & rows.keys()
     assert [row["pair_id"] for row in train] == sorted(rows)
-    by_reliability, _ = service.training_rows(session, snapshot, "reliability")
+    by_reliability, _ = snapshots.training_rows(session, snapshot, "reliability")
     assert {row["pair_id"] for row in by_reliability} == rows.keys()
     assert all(0.5 <= row["preference"] < 1 for row in by_reliability)
 
 
+KINDER = "Which is kinder?"
+
+
+def answered(session: Session, project: Project, people: list[User], kinder: str, split: Split = Split.TRAIN) -> Pair:
+    """A pair that its annotator finds better on the side a, and kinder as given."""
+    pair = labelled(session, project, people, A, split=split)
+    session.scalars(select(Label).where(Label.pair_id == pair.id)).one().questions = {KINDER: kinder}
+    session.flush()
+    return pair
+
+
+def test_rows_by_a_question_follow_its_answers(session: Session, project: Project, people: list[User]) -> None:
+    project.answer = AnswerSettings(questions=[KINDER]).model_dump()
+    agree, differ, tie = (answered(session, project, people, kinder) for kinder in ("a", "b", "tie"))
+    not_asked = labelled(session, project, people, A)
+    held_out = answered(session, project, people, "b", Split.HOLDOUT)
+    with pytest.raises(Conflict, match="3 usable pairs to learn from and 1 to measure on"):
+        snapshots.take(session, project, KINDER)
+    answered(session, project, people, "b")
+    snapshot = snapshots.take(session, project, KINDER)
+    assert (snapshot.label_count, snapshot.train_pair_count, snapshot.holdout_pair_count) == (6, 5, 1)
+    assert snapshots.take(session, project).id == snapshot.id  # frozen with every answer, whoever learns from which
+    train, holdout = snapshots.training_rows(session, snapshot, question=KINDER)
+    rows = {row["pair_id"]: row for row in train}
+    assert not_asked.id not in rows
+    assert len(rows) == 4
+    assert (rows[agree.id]["chosen"], rows[agree.id]["preference"]) == (agree.response_a.text, 1.0)
+    assert (rows[differ.id]["chosen"], rows[differ.id]["preference"]) == (differ.response_b.text, 1.0)
+    assert rows[tie.id]["preference"] == 0.5
+    assert [row["chosen"] for row in holdout] == [held_out.response_b.text]
+    main, _ = snapshots.training_rows(session, snapshot)
+    assert len(main) == 5
+    assert {row["pair_id"]: row["chosen"] for row in main}[differ.id] == differ.response_a.text
+
+
+def test_another_answer_to_a_question_is_another_snapshot(
+    session: Session, project: Project, people: list[User]
+) -> None:
+    pairs = enough(session, project, people)
+    label = session.scalars(select(Label).where(Label.pair_id == pairs[0].id)).one()
+    hashes = set()
+    for questions in ({}, {KINDER: "a"}, {KINDER: "b"}):
+        label.questions = questions
+        session.flush()
+        hashes.add(snapshots.take(session, project).content_hash)
+    assert len(hashes) == 3
+
+
+def test_a_model_of_a_question_is_named_and_measured_by_it(
+    session: Session, project: Project, people: list[User], stored: Any
+) -> None:
+    project.answer = AnswerSettings(questions=[KINDER]).model_dump()
+    for _ in range(4):
+        answered(session, project, people, "b")
+    answered(session, project, people, "b", Split.HOLDOUT)
+    with pytest.raises(Invalid, match="does not ask that question"):
+        service.start(session, project, people[0], RewardForm(question="Which is longer?"))
+    model = _trained(session, project, stored, RewardForm(question=KINDER))
+    made_by = session.get_one(Run, model.run_id)
+    assert made_by.config["question"] == KINDER
+    assert "question" not in made_by.config["settings"]
+    assert (model.name, service.question_of(model)) == (f"Reward model 1: {KINDER}", KINDER)
+    run = service.scoring_run(session, model)
+    assert run is not None
+    first = {label.pair.response_a_id for label in session.scalars(select(Label))}
+    rows = service.rows_to_score(session, run)
+    service.add_scores(session, run, [row | {"score": float(row["response_id"] in first)} for row in rows])
+    assert model.metrics["report"]["holdout"]["accuracy"] == 0.0  # it favours a; kinder is b, though a is better
+    assert len(model.metrics["report"]["disputed"]) == 5
+
+
 def test_a_snapshot_without_usable_labels_is_refused(session: Session, project: Project, people: list[User]) -> None:
     with pytest.raises(Conflict, match="no usable labels yet"):
-        service.take_snapshot(session, project)
+        snapshots.take(session, project)
     labelled(session, project, people, BAD)
     with pytest.raises(Conflict, match="no usable labels yet"):
-        service.take_snapshot(session, project)
+        snapshots.take(session, project)
     for _ in range(6):
         labelled(session, project, people, A)
     with pytest.raises(Conflict, match="6 usable pairs to learn from and 0 to measure on"):
-        service.take_snapshot(session, project)
+        snapshots.take(session, project)
 
 
 def test_start_queues_one_training_at_a_time(session: Session, project: Project, people: list[User]) -> None:
@@ -184,8 +256,8 @@ def test_retraining_by_itself_waits_for_enough_new_labels(
     assert service.new_labels(session, project) == 0
 
 
-def _trained(session: Session, project: Project, stored: Any) -> Model:
-    run = service.start(session, project, None)
+def _trained(session: Session, project: Project, stored: Any, form: RewardForm | None = None) -> Model:
+    run = service.start(session, project, None, form)
     claimed = runs.claim(session, run.id, "w", "cpu")
     assert claimed is not None
     assert claimed.claim is not None

@@ -25,6 +25,7 @@ class Example(BaseModel):
     scale: Literal[0, 2] = 0
     lines: list[str] = Field(default_factory=list, max_length=2)
     text: Annotated[str, Field(min_length=2)] = "ab"
+    answers: dict[str, str] = Field(default_factory=dict, max_length=2)
 
 
 def test_a_form_becomes_its_model():
@@ -56,6 +57,14 @@ def test_each_mistake_has_its_sentence(field, value, sentence):
         parse(Example, FormData([(field, value)]))
     assert refusal.value.errors == {field: sentence}
     assert typed(Example, FormData([(field, value)]))[field] == value
+
+
+def test_a_dictionary_is_made_of_fields_with_keys():
+    form = FormData([("answers[Which [one]?]", "left"), ("answers[]", "x"), ("csrf_token", "t")])
+    assert parse(Example, form).answers == {"Which [one]?": "left", "": "x"}
+    for wrong in ("answers", "answers[", "answersx]", "answer[x]"):
+        with pytest.raises(Invalid):
+            parse(Example, FormData([(wrong, "left")]))
 
 
 def test_unknown_fields_are_named():

@@ -1,0 +1,263 @@
+"""Further questions beside the main one: asked, answered, stored as the pair's answers, told wherever labels are."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app import models as m
+from app.labels import service
+from app.labels.answers import Answer, displayed, read_answer
+from app.labels.screen import QUESTION_KEYS
+from app.pairs import service as pairs
+from app.projects.forms import AnswerSettings
+from app.web.errors import Invalid
+from tests import factories
+from tests.app.conftest import Browser, Cast
+from tests.app.labels.conftest import AddPairs
+
+As = Callable[[str], Browser]
+
+KINDER, TRUER = "Which is kinder, to “everybody”?", "Which is more [often] true?"
+BOTH = {KINDER: "left", TRUER: "right"}
+
+
+@pytest.fixture
+def asked(session: Session, cast: Cast) -> m.Project:
+    """The project asks two further questions."""
+    cast.project.answer = AnswerSettings(questions=[KINDER, TRUER]).model_dump()
+    session.flush()
+    return cast.project
+
+
+def labels_of(session: Session, project: m.Project) -> list[m.Label]:
+    return list(session.scalars(select(m.Label).where(m.Label.project_id == project.id).order_by(m.Label.id)))
+
+
+def test_a_project_asks_at_most_four_different_questions() -> None:
+    assert AnswerSettings(questions=[" Kinder? ", "Kinder?", "Truer?"]).questions == ["Kinder?", "Truer?"]
+    for wrong in (["a", "b", "c", "d", "e"], [""], ["x" * 81], ["two\nlines"]):
+        with pytest.raises(ValidationError):
+            AnswerSettings(questions=wrong)
+
+
+def test_every_question_has_keys_of_its_own() -> None:
+    keys = [key for row in QUESTION_KEYS for key in row]
+    assert len(keys) == len(set(keys)) == 12
+    assert not set(keys) & set("0123456789bsugrc?")
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "refusal"),
+    [
+        ({KINDER: "left"}, {}, f"answer “{re.escape(TRUER)}” too"),
+        ({}, {}, f"answer “{re.escape(KINDER)}” too"),
+        (BOTH | {KINDER: "both_bad"}, {}, "one of the choices"),
+        (BOTH | {KINDER: "a"}, {}, "one of the choices"),
+        (BOTH | {KINDER: ""}, {}, "one of the choices"),
+        (BOTH | {KINDER: "tie"}, {"tie": False}, "takes no tie"),
+        (BOTH | {"Which is longer?": "left"}, {}, "does not ask 'Which is longer"),
+    ],
+)
+def test_an_answer_with_a_wrong_or_missing_question_is_refused(
+    given: dict[str, str], settings: dict[str, Any], refusal: str
+) -> None:
+    with pytest.raises(Invalid, match=refusal) as refused:
+        read_answer(AnswerSettings(questions=[KINDER, TRUER], **settings), "left", [], None, None, given)
+    assert "questions" in refused.value.errors
+
+
+def test_a_good_answer_is_resolved_by_the_display_order() -> None:
+    given = {TRUER: "tie", KINDER: "right"}
+    answer = read_answer(AnswerSettings(questions=[KINDER, TRUER]), "tie", [], None, None, given)
+    assert answer.questions == {KINDER: "right", TRUER: "tie"}
+    assert answer.resolved_questions(m.Side.A) == {KINDER: "b", TRUER: "tie"}
+    assert answer.resolved_questions(m.Side.B) == {KINDER: "a", TRUER: "tie"}
+    for left in m.Side:
+        assert displayed(m.Choice(answer.resolved_questions(left)[KINDER]), left) == "right"
+
+
+@pytest.mark.parametrize("left", list(m.Side))
+def test_the_one_statement_resolves_each_question_by_the_display_order(
+    session: Session, cast: Cast, asked: m.Project, add_pairs: AddPairs, left: m.Side
+) -> None:
+    (pair,) = add_pairs(asked)
+    lease = factories.assignment(session, pair, cast.annotator, left=left)
+    answer = Answer("right", questions={KINDER: "left", TRUER: "right", "An equal one?": "tie"})
+    done = service.submit(session, cast.annotator, asked, None, lease.id, answer)
+    label = session.get_one(m.Label, done.label_id)
+    assert (label.choice, label.late) == (m.Choice(left.other.value), False)
+    assert label.questions == {KINDER: left.value, TRUER: left.other.value, "An equal one?": "tie"}
+    assert answer.says_the_same(label)
+
+
+def test_without_questions_nothing_is_stored_for_them(session: Session, cast: Cast, add_pairs: AddPairs) -> None:
+    add_pairs(cast.project)
+    task = pairs.claim_pair(session, cast.annotator, cast.project)
+    assert task
+    done = service.submit(session, cast.annotator, cast.project, None, task.id, Answer("left"))
+    assert session.get_one(m.Label, done.label_id).questions == {}
+
+
+def test_another_answer_to_a_question_alone_is_a_revision(
+    session: Session, cast: Cast, asked: m.Project, add_pairs: AddPairs
+) -> None:
+    add_pairs(asked)
+    task = pairs.claim_pair(session, cast.annotator, asked)
+    assert task
+
+    def send(**over: str) -> int | None:
+        answer = Answer("left", questions=BOTH | over)
+        return service.submit(session, cast.annotator, asked, None, task.id, answer).label_id
+
+    first = send()
+    assert send() == first
+    second = send(**{TRUER: "tie"})
+    assert second != first
+    assert send(**{TRUER: "tie"}) == second
+    old, new = labels_of(session, asked)
+    session.refresh(old)
+    assert (old.superseded_at is None, new.superseded_at) == (False, None)
+    assert old.choice is new.choice
+    assert {old.questions[TRUER], task.right.value} == {task.right.value}
+    assert new.questions[TRUER] == "tie"
+
+
+def test_the_screen_asks_keeps_and_fills_in(
+    session: Session, cast: Cast, asked: m.Project, as_: As, add_pairs: AddPairs
+) -> None:
+    add_pairs(asked, 2)
+    browser = as_("annotator")
+    address = f"/projects/{asked.id}/label"
+    page = browser.get(address).text
+    number = re.search(r'name="assignment_id" value="(\d+)"', page)
+    assert number
+    assert page.count('role="radiogroup"') == 2
+    assert page.count('type="radio"') == page.count(" required>") == 6
+    names = [f"questions[{KINDER}]", f"questions[{TRUER}]"]
+    refused = browser.submit(address, assignment_id=number[1], answer="left", **{names[0]: "tie"})
+    assert refused.status_code == 422
+    assert f"Please answer “{TRUER}” too." in refused.text
+    assert checked(refused.text) == [(names[0], "tie")]
+    unknown = browser.submit(address, assignment_id=number[1], answer="left", **{"questions[Older?]": "left"})
+    assert unknown.status_code == 422
+    assert "load the page again" in unknown.text
+    assert labels_of(session, asked) == []
+    given = {names[0]: "right", names[1]: "tie"}
+    assert browser.submit(address, assignment_id=number[1], answer="left", **given).status_code == 303
+    again = browser.get(f"{address}?assignment={number[1]}").text
+    assert dict(checked(again)) == given
+    (label,) = labels_of(session, asked)
+    assert label.questions == {KINDER: label.left.other.value, TRUER: "tie"}
+
+
+def checked(page: str) -> list[tuple[str, str]]:
+    return re.findall(r'type="radio" name="([^"]+)" value="(\w+)"[^>]* checked', page)
+
+
+def test_where_there_is_no_tie_a_question_offers_none(
+    cast: Cast, asked: m.Project, as_: As, add_pairs: AddPairs
+) -> None:
+    asked.answer = asked.answer | {"tie": False}
+    add_pairs(asked)
+    page = as_("annotator").get(f"/projects/{asked.id}/label").text
+    assert re.findall(r'type="radio"[^>]* value="(\w+)" data-key="(.)"', page) == [
+        ("left", "i"), ("right", "p"), ("left", "j"), ("right", "l"),
+    ]  # fmt: skip
+    assert "<dt><kbd>i</kbd> <kbd>p</kbd> </dt>" in page
+    assert "<dt><kbd>j</kbd> <kbd>l</kbd> </dt>" in page
+
+
+def test_the_api_takes_and_tells_them(cast: Cast, asked: m.Project, client: Browser, add_pairs: AddPairs) -> None:
+    add_pairs(asked)
+    headers = client.bearer(cast.annotator)
+    base = f"/api/v1/projects/{asked.id}"
+    assert client.get(base, headers=headers).json()["answer"]["questions"] == [KINDER, TRUER]
+    task = client.post(f"{base}/label/next", headers=headers).json()["task"]
+    body = {"assignment_id": task["assignment_id"], "answer": "right"}
+    missing = client.post(f"{base}/label", json=body, headers=headers)
+    assert missing.status_code == 422
+    assert missing.json()["errors"]["questions"] == f"Please answer “{KINDER}” too."
+    odd = client.post(f"{base}/label", json=body | {"questions": {KINDER: 1}}, headers=headers)
+    assert odd.status_code == 422
+    assert client.post(f"{base}/label", json=body | {"questions": BOTH}, headers=headers).status_code == 200
+    (row,) = client.get(f"{base}/labels/mine", headers=headers).json()["labels"]
+    assert row["questions"] == {KINDER: row["left"], TRUER: {"a": "b", "b": "a"}[row["left"]]}
+
+
+@pytest.fixture
+def labelled(session: Session, cast: Cast, asked: m.Project, add_pairs: AddPairs) -> list[m.Pair]:
+    """Three pairs that say A; of the kinder one B, tie, and never asked."""
+    found = add_pairs(asked, 3)
+    for pair, questions in zip(found, ({KINDER: "b", TRUER: "a"}, {KINDER: "tie", TRUER: "a"}, {}), strict=True):
+        factories.label(session, pair, cast.annotator, m.Choice.A, questions=questions)
+    return found
+
+
+def export(browser: Browser, project: m.Project, **wanted: str) -> bytes:
+    found = browser.get(f"/projects/{project.id}/labels/export", params=wanted)
+    assert found.status_code == 200
+    return found.content
+
+
+def test_the_export_has_every_answer(asked: m.Project, as_: As, labelled: list[m.Pair]) -> None:
+    browser = as_("manager")
+    rows = [json.loads(line) for line in export(browser, asked).splitlines()]
+    assert [{each["question"]: each["choice"] for each in row["questions"]} for row in rows] == [
+        {KINDER: "b", TRUER: "a"},
+        {KINDER: "tie", TRUER: "a"},
+        {},
+    ]
+    table = pq.read_table(io.BytesIO(export(browser, asked, format="parquet"))).to_pylist()
+    assert [row["questions"] for row in table] == [row["questions"] for row in rows]
+    assert KINDER in export(browser, asked, format="csv").decode()
+
+
+@pytest.mark.parametrize("layout", ["trl", "trl-conversational"])
+def test_trl_rows_follow_the_question_that_is_asked_for(
+    asked: m.Project, as_: As, labelled: list[m.Pair], layout: str
+) -> None:
+    browser = as_("manager")
+    main = [json.loads(line) for line in export(browser, asked, layout=layout).splitlines()]
+    assert len(main) == 3
+    (kinder,) = (json.loads(line) for line in export(browser, asked, layout=layout, question=KINDER).splitlines())
+    assert (kinder["chosen"], kinder["rejected"]) == (main[0]["rejected"], main[0]["chosen"])
+    truer = [json.loads(line) for line in export(browser, asked, layout=layout, question=TRUER).splitlines()]
+    assert truer == main[:2]
+    unknown = browser.get(f"/projects/{asked.id}/labels/export", params={"layout": layout, "question": "Longer?"})
+    assert unknown.status_code == 422
+
+
+def test_lists_history_and_pair_pages_tell_them(cast: Cast, asked: m.Project, as_: As, labelled: list[m.Pair]) -> None:
+    base = f"/projects/{asked.id}"
+    listed = as_("manager").get(f"{base}/labels").text
+    assert f"<bdi>{KINDER}</bdi> answer 2 (B)<" in listed
+    assert f'<option value="{KINDER}">' in listed
+    assert f"<bdi>{KINDER}</bdi> B<" in as_("manager").get(f"{base}/pairs/{labelled[0].id}").text
+    mine = as_("annotator").get(f"{base}/labels").text
+    assert f"<bdi>{KINDER}</bdi> equal<" in mine
+    history = as_("annotator").get(f"{base}/labels/mine/{labelled[0].id}").text
+    assert f'<dt dir="auto">{KINDER}</dt><dd>Answer 2</dd>' in history
+
+
+def test_agreement_is_measured_on_each_question(
+    session: Session, cast: Cast, asked: m.Project, as_: As, labelled: list[m.Pair]
+) -> None:
+    other = {KINDER: "b", TRUER: "b"}
+    for pair in labelled:
+        factories.label(session, pair, cast.manager, m.Choice.A, questions=other)
+    browser = as_("manager")
+    said = browser.get(f"/api/v1/projects/{asked.id}/labels/quality", headers=browser.bearer(cast.manager)).json()
+    assert (said["agreement"]["pairs"], said["agreement"]["percent"]) == (3, 1.0)
+    # The third pair has one answer to each question only, so it is no comparison. Kinder: b b, tie b. Truer: a b twice.
+    assert (said["questions"][KINDER]["pairs"], said["questions"][KINDER]["percent"]) == (2, 0.5)
+    assert (said["questions"][TRUER]["pairs"], said["questions"][TRUER]["percent"]) == (2, 0.0)
+    page = browser.get(f"/projects/{asked.id}/labels/quality").text
+    assert f'<th scope="row" dir="auto">{KINDER}</th>' in page

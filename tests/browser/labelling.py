@@ -1,0 +1,44 @@
+"""A person at the labelling screen: what tests of it share. The fixture `work` makes one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from app import models as m
+from app.db import task_session
+
+
+@dataclass
+class Work:
+    """A project with pairs, and an annotator at its screen."""
+
+    project_id: int
+    user: m.User
+    address: str
+
+
+MakeWork = Callable[..., Work]
+
+
+def labels(work: Work) -> list[m.Label]:
+    with task_session() as session:
+        return list(session.scalars(select(m.Label).where(m.Label.project_id == work.project_id).order_by(m.Label.id)))
+
+
+def assignment(page: Page) -> str:
+    return page.locator("#screen").get_attribute("data-assignment") or ""
+
+
+def settled(page: Page) -> None:
+    """Wait until the screen takes keys: the first moment after a new pair it does not."""
+    expect(page.locator("#screen[data-settled]")).to_be_attached()
+
+
+def press(page: Page, key: str) -> None:
+    """Answer with one key and wait for the next pair, as a person does."""
+    before = assignment(page)
+    settled(page)
+    page.keyboard.press(key)
+    expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()

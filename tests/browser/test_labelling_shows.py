@@ -1,0 +1,88 @@
+"""What the labelling screen shows: on every width, in every script, and nothing of a text that would break out."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.app.web.xss_vectors import VECTORS
+from tests.browser.labelling import MakeWork, labels, press, settled
+
+LONG = "A sentence of an answer that goes on and on, as models do. " * 420
+WIDE_TABLE = "| a | b |\n|---|---|\n| 1 | " + "wide " * 60 + "|"
+WIDE_CODE = "```\n" + "x" * 400 + "\n```\n$$" + "x+" * 200 + "1$$"
+SHAPES = [
+    ("A table, code and a formula?", WIDE_TABLE, WIDE_CODE),
+    ("كيف حالك؟", "بخير، شكرا لك. كيف يمكنني مساعدتك اليوم؟", "Fine, thank you."),
+    ("Long?", LONG, "unbroken" * 200),
+]
+
+
+@pytest.mark.parametrize("width", [320, 390, 1440, 3840])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_every_screen(
+    page: Page, work: MakeWork, width: int, scheme: str, serious_faults: Callable[[Page], list[str]]
+) -> None:
+    questions = ["Which is more helpful?", "Which does less harm to people who are not part of the conversation?"]
+    levels = 4 if width == 390 else 0
+    here = work(texts=SHAPES, reasons=["Kinder", "Better written"], levels=levels, questions=questions)
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 2160 if width == 3840 else 900})
+    page.goto(here.address)
+    for _ in SHAPES:
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        for choice in page.locator(".choice").all():
+            expect(choice).to_be_in_viewport()
+        for text in page.locator(".answer-text").all():
+            box, outer = text.bounding_box(), text.locator("..").bounding_box()
+            assert box is not None
+            assert outer is not None
+            assert outer["x"] - 1 <= box["x"]
+            assert box["x"] + box["width"] <= outer["x"] + outer["width"] + 1
+        assert serious_faults(page) == []
+        settled(page)
+        page.keyboard.press("i")
+        page.keyboard.press("k")
+        press(page, "4" if levels else "1")
+    expect(page.get_by_text("All done for now")).to_be_visible()
+    assert serious_faults(page) == []
+
+
+def test_an_answer_in_arabic_runs_from_right_to_left(page: Page, work: MakeWork) -> None:
+    here = work(texts=[SHAPES[1]])
+    page.goto(here.address)
+    paragraph = page.locator(".rendered p", has_text="بخير")
+    assert paragraph.evaluate("node => getComputedStyle(node).direction") == "rtl"
+
+
+def test_no_vector_runs_loads_or_leaves_its_box(page: Page, work: MakeWork, faults: list[str]) -> None:
+    """All vectors at once, each in the prompt and in both answers; `faults` has every request to elsewhere."""
+    usable = [vector for vector in VECTORS if "\x00" not in vector and len(vector) < 3_000]
+    assert len(usable) >= 150
+    thirds = [usable[place::3] for place in range(3)]
+    prompt, one, two = ("\n\n".join(part) for part in thirds)
+    here = work(texts=[(prompt, one, two)])
+    page.goto(here.address)
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.hit") is None
+    inside = page.locator(".prompt, .answer-text")
+    assert (
+        inside.locator("script, img, iframe, svg, object, embed, form, input, style, link, video, a, button").count()
+        == 0
+    )
+    screen = page.evaluate(
+        """() => [...document.querySelectorAll('.prompt *, .answer-text *')].filter(node => {
+             const style = getComputedStyle(node);
+             return ['fixed', 'sticky', 'absolute'].includes(style.position);
+           }).length"""
+    )
+    assert screen == 0
+    expect(page.locator(".choice[value=left]")).to_be_in_viewport()
+    top = page.evaluate(
+        """() => { const box = document.querySelector('.choice').getBoundingClientRect();
+             return document.elementFromPoint(box.x + 9, box.y + 9).closest('.choice') !== null; }"""
+    )
+    assert top, "something lies over the buttons"
+    assert faults == []
+    press(page, "1")
+    assert len(labels(here)) == 1
