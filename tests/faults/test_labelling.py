@@ -1,0 +1,136 @@
+"""The database or the web process dies under people who label: each answer that was taken is there once, and nobody
+answers anything again."""
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import httpx
+import psutil
+import pytest
+from sqlalchemy import func, select
+
+from app.accounts import service as accounts
+from app.models import Assignment, AssignmentState, Label, Pair
+from app.projects.forms import AnswerSettings, AutomationSettings
+from tests import factories
+from tests.faults.annotators import Patient
+from tests.faults.platform import Platform
+
+PEOPLE, OVERLAP = 4, 2
+QUESTION = "Which is kinder?"
+BEFORE, AFTER = 40, 40  # answers taken before the fault and after it
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    platform = Platform(tmp_path_factory.mktemp("labelling") / "data")
+    try:
+        yield platform.start()
+    finally:
+        platform.stop()
+
+
+@pytest.fixture
+def people(platform: Platform) -> Iterator[list[Patient]]:
+    """Annotators of a project of their own, with 3,540 pairs: more than they get through."""
+    with platform.session() as session:
+        project = factories.project(
+            session,
+            overlap=OVERLAP,
+            answer=AnswerSettings(questions=[QUESTION]).model_dump(),
+            automation=AutomationSettings(keep_queue_filled=False).model_dump(),
+        )
+        prompt = factories.prompt(session, project)
+        answers = [factories.response(session, prompt, project.base_model) for _ in range(60)]
+        session.add_all(
+            Pair(
+                project_id=project.id,
+                prompt_id=prompt.id,
+                response_a_id=a.id,
+                response_b_id=b.id,
+                purpose="train",
+                overlap_target=OVERLAP,
+                slots_left=OVERLAP,
+            )
+            for a in answers
+            for b in answers
+            if a is not b
+        )
+        tokens = []
+        for _ in range(PEOPLE):
+            person = factories.user(session)
+            factories.member(session, project, person)
+            tokens.append(accounts.create_token(session, person, "test")[1])
+    api = f"{platform.url}/api/v1/projects/{project.id}/label"
+    found = [Patient(api, token, QUESTION) for token in tokens]
+    yield found
+    for each in found:
+        each.enough.set()
+        each.thread.join(30)
+
+
+def _taken(people: list[Patient]) -> int:
+    assert [each.fault for each in people if each.fault] == []
+    return sum(len(each.labels) for each in people)
+
+
+def _database(platform: Platform) -> psutil.Process:
+    assert platform.process is not None
+    return next(each for each in platform.tree() if each.name() == "postgres" and each.ppid() == platform.process.pid)
+
+
+def _web(platform: Platform) -> psutil.Process:
+    return next(each for each in platform.tree() if "uvicorn" in each.cmdline())
+
+
+@pytest.mark.parametrize(
+    ("victim", "blow"),
+    [(_database, signal.SIGKILL), (_database, signal.SIGINT), (_web, signal.SIGKILL), (_web, signal.SIGTERM)],
+    ids=["database killed", "database restarted", "web killed", "web restarted"],
+)
+def test_no_answer_is_lost_doubled_or_asked_for_again(
+    platform: Platform, people: list[Patient], victim: Callable[[Platform], psutil.Process], blow: signal.Signals
+) -> None:
+    for each in people:
+        each.thread.start()
+    platform.wait_for(lambda: _taken(people) >= BEFORE)
+    struck = victim(platform)
+    struck.send_signal(blow)
+    struck.wait(30)
+    at_the_fault = _taken(people)
+    platform.wait_for(lambda: _taken(people) >= at_the_fault + AFTER, 120)
+    for each in people:
+        each.enough.set()
+    for each in people:
+        each.thread.join(60)
+        assert not each.thread.is_alive()
+    assert any(each.sent_again for each in people), "nobody noticed the fault"
+
+    taken = {lease: label for each in people for lease, label in each.labels.items()}
+    assert _taken(people) == len(taken)
+    with platform.session() as session:
+        project = session.get_one(Label, next(iter(taken.values()))).project_id
+        stored = session.scalars(select(Label).where(Label.project_id == project)).all()
+        assert {label.assignment_id: label.id for label in stored} == taken
+        assert len(stored) == len(taken), "an answer was saved twice"
+        by_lease = {each: person.answer(each) for person in people for each in person.labels}
+        for label in stored:
+            said = by_lease[label.assignment_id]
+            assert label.choice.value == _meant(said["answer"], label.left.value)
+            assert label.questions == {QUESTION: _meant(said["questions"][QUESTION], label.left.value)}
+        open_leases = select(func.count()).where(
+            Assignment.pair_id == Pair.id, Assignment.state == AssignmentState.OPEN
+        )
+        held = Counter(label.pair_id for label in stored)
+        slots = select(Pair.id, Pair.slots_left, open_leases.scalar_subquery().label("open"))
+        for pair in session.execute(slots.where(Pair.project_id == project)):
+            assert pair.slots_left == OVERLAP - pair.open - held[pair.id] >= 0
+    for each in people:
+        with httpx.Client(headers={"Authorization": f"Bearer {each.token}"}, timeout=20) as client:
+            for lease, label in list(each.labels.items())[-5:]:
+                assert client.post(each.api, json=each.answer(lease)).json()["label"] == label
+
+
+def _meant(shown: str, left: str) -> str:
+    return {"left": left, "right": {"a": "b", "b": "a"}[left]}.get(shown, shown)
