@@ -324,7 +324,7 @@ def test_a_run_killed_at_any_step_goes_on_to_the_bit(long_config: dict[str, Any]
     output = Path(long_config["output"])
     total = len(later_metrics(reference))
     at = random.Random().randint(2, total - 10)
-    process = start(long_config)
+    process = start({**long_config, "save_seconds": 1e-3})  # after each step, so that the second has one to go on from
     try:
         wait_for_steps(process, output, at)
     finally:
