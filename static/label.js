@@ -199,7 +199,9 @@ document.addEventListener("htmx:after:swap", () => {
   if (!screen() || screen() === current) return; // a notice came, not a pair
   sending = false; // the old form is gone, so its own last event does not come up here
   arrive();
-  if (form()) announce("Next pair");
+  if (!form()) return;
+  scrollTo(0, 0); // on a phone the last pair was left at its end
+  announce("Next pair");
 });
 
 // -- keys ------------------------------------------------------------------------------------------------------------
