@@ -1,6 +1,5 @@
 """`hone doctor`: what is there, what is wrong, what to do about it."""
 
-import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,12 +7,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import redis
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app.db import get_engine
 from app.settings import Settings, get_settings
+from app.web import presence
 from rlhf.runtime import available_cores
 from workers import services
 from workers.folder import FolderInUse, Unusable, lock, prepare_folder
@@ -129,9 +128,7 @@ def _schema() -> str:
 
 
 def _workers(up: bool) -> str:
-    with redis.Redis.from_url(str(get_settings().redis_url), decode_responses=True) as client:
-        keys = sorted(client.scan_iter("hone:worker:*"))
-        found = {key.removeprefix("hone:worker:"): json.loads(client.get(key) or "{}") for key in keys}
+    found = presence.workers(get_settings())
     served = {queue for about in found.values() for queue in about.get("queues", [])}
     missing = {"sampling", "training", "scheduling"} - served
     if up and missing:

@@ -1,4 +1,4 @@
-"""Workers say in Redis that they are there: key `hone:worker:<name>`, JSON, gone 30 s after the last word.
+"""Workers say in Redis that they are there, as `app.web.presence` reads it; gone 30 s after the last word.
 
 For /healthz and the pages' list of workers. Runs do not depend on it: they beat on their rows.
 """
@@ -15,6 +15,7 @@ from threading import Event, Thread
 import redis
 
 from app.settings import get_settings
+from app.web.presence import KEY
 from rlhf.runtime import available_cores
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def announce(name: str, queues: list[str], stopping: Event) -> None:
 
 
 def _announce(name: str, queues: list[str], stopping: Event) -> None:
-    key = f"hone:worker:{name}"
+    key = f"{KEY}{name}"
     about = json.dumps({"queues": queues, "device": device(), "pid": os.getpid()})
     with redis.Redis.from_url(str(get_settings().redis_url), socket_timeout=5) as client:
         while not stopping.is_set():

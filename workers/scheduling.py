@@ -12,7 +12,7 @@ from app.db import task_session
 from app.models import Project
 from app.pairs import service as pairs
 from app.registry import service as registry
-from app.rewards import service as rewards
+from app.rewards import retraining
 from app.runs import service as runs
 from app.web.errors import Refused
 
@@ -31,7 +31,7 @@ def sweep() -> None:
         projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()
     for project_id in projects:
         _step(f"fill the queue of project {project_id}", _for(project_id, pairs.plan_sampling))
-        _step(f"train the reward model of project {project_id}", _for(project_id, rewards.retrain_if_due))
+        _step(f"train the reward model of project {project_id}", _for(project_id, retraining.retrain_if_due))
 
 
 def _step(name: str, act: Callable[[Session], object]) -> None:

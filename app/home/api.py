@@ -1,15 +1,40 @@
 """Where a project's loop stands, in the JSON API."""
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.home import service
+from app.home.automation import automations
 from app.projects.dependencies import Manager
 from app.web.dependencies import Db
 
 router = APIRouter(tags=["overview"])
+
+
+class LastView(BaseModel):
+    """The last thing that an automation did."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime
+    what: str
+    run_id: int | None
+
+
+class AutomationView(BaseModel):
+    """What happens by itself: the rule, its budget, what it did last, and what it waits for."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    on: bool
+    rule: str
+    budget: str
+    last: LastView | None
+    now: str
 
 
 class LoopView(BaseModel):
@@ -30,6 +55,7 @@ class LoopView(BaseModel):
     in_use_id: int
     active_runs: dict[str, int]
     next_step: dict[str, Any]
+    automations: list[AutomationView]
 
 
 @router.get("/projects/{project_id}/loop")
@@ -40,6 +66,9 @@ def loop(access: Manager, session: Db) -> LoopView:
     return LoopView(
         in_use_id=now.in_use.id,
         active_runs={kind.value: run.id for kind, run in now.active.items()},
+        automations=[
+            AutomationView.model_validate(each) for each in automations(session, access.project, now.new_labels)
+        ],
         next_step={"title": step.title, "reason": step.reason, "href": step.href},
         **{name: getattr(now, name) for name in LoopView.model_fields if hasattr(now, name)},
     )

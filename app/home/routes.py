@@ -7,6 +7,7 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.orm import Session
 
 from app.home import service
+from app.home.automation import automations
 from app.models import Project
 from app.projects.dependencies import Annotator, Manager
 from app.runs import views
@@ -35,7 +36,12 @@ def home_events(access: Manager) -> StreamingResponse:
 
 def _context(session: Session, project: Project) -> dict[str, Any]:
     now = service.situation(session, project)
-    return {"loop": now, "step": service.next_step(now), "views": views}
+    return {
+        "loop": now,
+        "step": service.next_step(now),
+        "automations": automations(session, project, now.new_labels),
+        "views": views,
+    }
 
 
 def _look(project_id: int) -> Look[str]:

@@ -1,6 +1,7 @@
 """The SQL around the queue: what sampling needs to know, and the lists that a manager browses."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, func, select, text
 from sqlalchemy.orm import Session, joinedload
@@ -26,6 +27,21 @@ def last_sampling(session: Session, project_id: int) -> Run | None:
     """The newest sampling run of this project."""
     found = select(Run).where(Run.project_id == project_id, Run.kind == RunKind.SAMPLING)
     return session.scalar(found.order_by(Run.id.desc()).limit(1))
+
+
+def sampled_by_itself(session: Session, project_id: int, since: datetime) -> int:
+    """Prompts of the sampling runs that the platform has started itself since a moment."""
+    sampled = func.sum(func.jsonb_array_length(Run.config["prompt_ids"]))
+    found = select(sampled).where(
+        Run.project_id == project_id, Run.kind == RunKind.SAMPLING, Run.automatic, Run.created_at > since
+    )
+    return int(session.scalar(found) or 0)
+
+
+def has_prompts(session: Session, project_id: int) -> bool:
+    """Whether there is a prompt that may be sampled."""
+    found = select(Prompt.id).where(Prompt.project_id == project_id, Prompt.status == PromptStatus.ACTIVE)
+    return session.scalar(found.limit(1)) is not None
 
 
 def sampling_is_active(session: Session, project_id: int) -> bool:

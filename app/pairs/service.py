@@ -9,7 +9,6 @@ order is drawn when the lease is made and lives in its row (4).
 import random
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -26,12 +25,11 @@ from app.models import (
     Response,
     Run,
     RunKind,
-    RunState,
     Side,
     Strategy,
     User,
 )
-from app.pairs import queries, queue, upkeep
+from app.pairs import filling, queries, queue, upkeep
 from app.pairs.queue import START, Task
 from app.projects.forms import AutomationSettings, SamplingSettings
 from app.prompts import queries as prompt_queries
@@ -147,10 +145,6 @@ def rank(session: Session, project: Project, uncertainty: dict[int, float]) -> i
     )
 
 
-# After a sampling run failed, this long passes before the platform starts the next one by itself.
-RETRY_AFTER = timedelta(minutes=5)
-
-
 def plan_sampling(
     session: Session,
     project: Project,
@@ -163,32 +157,32 @@ def plan_sampling(
     It draws from the promoted policy, else from the base model, on the prompts sampled least often. `count` asks for
     so many prompts whatever the queue holds. Asked for by a person (not `automatic`), refusals say why.
     """
-    automation = AutomationSettings.model_validate(project.automation)
-    if project.archived_at or (automatic and not automation.keep_queue_filled):
+    if project.archived_at:
         return None
     queries.lock_project(session, project.id)
+    amount = filling.decide(session, project, count).amount if automatic else _asked_for(session, project, count)
     model = session.get_one(Model, project.policy_id or project.base_model_id)
-    last = queries.last_sampling(session, project.id)
-    if last is not None and last.state not in runs.ENDED:
-        return None
-    failed = last is not None and last.state is RunState.FAILED and last.ended_at
-    if automatic and failed and datetime.now(UTC) - failed < RETRY_AFTER:
-        return None
-    if model.state is not ModelState.READY:
-        if automatic:
-            return None
-        raise Conflict(f"The model {model.name} is not ready yet, so nothing can be sampled from it.")
-    if count is None:
-        newest_only = model.id if automation.refresh_pairs else None
-        count = project.queue_depth - queries.open_pairs(session, project.id, project.queue_depth, newest_only)
-    prompt_ids = queries.prompts_to_sample(session, project.id, model.id, count) if count > 0 else []
+    prompt_ids = queries.prompts_to_sample(session, project.id, model.id, amount) if amount > 0 else []
     if not prompt_ids:
-        if automatic or count <= 0:
+        if automatic or amount <= 0:
             return None
         raise Conflict("There are no prompts to sample answers for. Import prompts first.")
     settings = SamplingSettings.model_validate(project.sampling).model_dump()
     config = {"settings": settings | {"n": 2, "seed": _draw.randrange(2**31)}, "prompt_ids": prompt_ids}
     return runs.create(session, project, RunKind.SAMPLING, config, model=model, created_by=actor, automatic=automatic)
+
+
+def _asked_for(session: Session, project: Project, count: int | None) -> int:
+    """How many prompts a person's request comes to; 0 while a sampling run is under way."""
+    if queries.sampling_is_active(session, project.id):
+        return 0
+    model = session.get_one(Model, project.policy_id or project.base_model_id)
+    if model.state is not ModelState.READY:
+        raise Conflict(f"The model {model.name} is not ready yet, so nothing can be sampled from it.")
+    if count is not None:
+        return count
+    newest_only = model.id if AutomationSettings.model_validate(project.automation).refresh_pairs else None
+    return project.queue_depth - queries.open_pairs(session, project.id, project.queue_depth, newest_only)
 
 
 def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:

@@ -4,8 +4,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.runs import copies
 
-class PolicyForm(BaseModel):
+
+class PolicyForm(copies.CopyForm):
     """Settings of a PPO run, with defaults for a model of about 135M parameters on two cores."""
 
     model_config = ConfigDict(extra="forbid")
@@ -55,7 +57,7 @@ class PolicyForm(BaseModel):
 
     def settings(self) -> dict[str, Any]:
         """What the learning library is given."""
-        return self.model_dump(exclude={"reward_model_id", "start_from", "needs_gpu"})
+        return self.model_dump(exclude={"reward_model_id", "start_from", "needs_gpu", *copies.FIELDS})
 
 
 class EvaluationForm(BaseModel):

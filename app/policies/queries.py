@@ -152,6 +152,12 @@ def last_change_to(session: Session, project_id: int, policy_id: int) -> AuditEv
     )
 
 
+def last_event(session: Session, project_id: int, action: str) -> AuditEvent | None:
+    """The latest event of the audit trail with this action."""
+    found = select(AuditEvent).where(AuditEvent.project_id == project_id, AuditEvent.action == action)
+    return session.scalar(found.order_by(AuditEvent.id.desc()).limit(1))
+
+
 def put_in_use(session: Session, project_id: int, expected: int | None, policy_id: int | None) -> bool:
     """Compare-and-set of the promoted policy; False where somebody else has changed it meanwhile."""
     changed = session.scalar(

@@ -12,9 +12,9 @@ from app.projects.dependencies import Access, Manager
 from app.registry import download
 from app.registry import service as registry
 from app.rewards import queries as rewards_queries
+from app.runs import copies, settings_form
 from app.runs import queries as runs_queries
 from app.runs import service as runs
-from app.runs import settings_form
 from app.runs import views as run_views
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, NotFound
@@ -27,16 +27,18 @@ ANSWERS_SHOWN = 20
 
 
 @router.get("/projects/{project_id}/policies")
-def list_policies(request: Request, access: Manager, session: Db) -> HTMLResponse:
-    """All policies, and a form for the next PPO run."""
-    return _list(request, access, session, {}, {})
+def list_policies(request: Request, access: Manager, session: Db, copy: int | None = None) -> HTMLResponse:
+    """All policies, and a form for the next PPO run, filled with the settings of the run to `copy`."""
+    run = copies.parent(session, access.project, RunKind.POLICY, copy)
+    values = copies.filled(run) | {"reward_model_id": run.reward_model_id} if run else {}
+    return _list(request, access, session, values, {})
 
 
 def _list(
     request: Request, access: Access, session: Db, values: dict[str, Any], errors: dict[str, str], status: int = 200
 ) -> HTMLResponse:
     project = access.project
-    fields = settings_form.fields(PolicyForm, values, skip=["reward_model_id"])
+    fields = settings_form.fields(PolicyForm, values, skip=["reward_model_id", "parent_id"])
     policies = queries.policies(session, project.id)
     reward_models = [model for model in rewards_queries.models(session, project.id) if model.state.value == "ready"]
     return render(
@@ -56,7 +58,8 @@ def _list(
         active=runs_queries.active(session, project.id, RunKind.POLICY),
         fields=fields,
         basic=BASIC,
-        advanced=[name for name in fields if name not in BASIC],
+        advanced=[name for name in fields if name not in (*BASIC, *copies.FIELDS)],
+        copied=copies.parent(session, project, RunKind.POLICY, values.get("parent_id")),
         values=values,
         errors=errors,
         views=run_views,

@@ -7,14 +7,18 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, User
+from app.pairs import service as pairs
 from app.policies import queries
 from app.policies.evaluations import evaluation_result
 from app.policies.forms import PolicyForm
 from app.projects.forms import AutomationSettings
 from app.registry import service as registry
+from app.runs import copies
 from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.web.errors import Conflict, Invalid, NotFound
+
+REFRESHED = "pairs.refreshed"  # in the audit trail: what the automation of that name did
 
 
 def in_use(project: Project) -> Model:
@@ -23,10 +27,13 @@ def in_use(project: Project) -> Model:
 
 
 def start(session: Session, project: Project, actor: User | None, config: PolicyForm | None = None) -> Run:
-    """Queue a PPO run against a reward model of this project."""
+    """Queue a PPO run against a reward model of this project. A copy of a run may start from that run's model."""
     config = config or PolicyForm()
+    parent = copies.parent(session, project, RunKind.POLICY, config.parent_id)
     reward_model = _reward_model(session, project, config.reward_model_id)
     model = in_use(project) if config.start_from == "promoted" else project.base_model
+    if parent is not None and config.same_inputs:
+        model = parent.model
     if model.state is ModelState.PREPARING:
         raise Conflict(f"The base model {model.name} is still being prepared. Try again in a minute.")
     for needed in (model, reward_model):
@@ -48,6 +55,7 @@ def start(session: Session, project: Project, actor: User | None, config: Policy
         reward_model=reward_model,
         created_by=actor,
         needs_gpu=config.needs_gpu,
+        parent=parent,
     )
 
 
@@ -147,7 +155,9 @@ def _put_in_use(session: Session, project: Project, model: Model, actor: User, *
     )
     if AutomationSettings.model_validate(project.automation).refresh_pairs:
         withdrawn = queries.withdraw_untouched_pairs(session, project.id, datetime.now(UTC))
-        audit.record(session, None, "pairs.refreshed", project_id=project.id, subject=model, withdrawn=withdrawn)
+        run = pairs.plan_sampling(session, project, count=withdrawn) if withdrawn else None
+        made = {"withdrawn": withdrawn, "run": run.id if run else None}
+        audit.record(session, None, REFRESHED, project_id=project.id, subject=model, **made)
 
 
 def _evidence(session: Session, project: Project, model: Model, current: Model) -> dict[str, Any] | None:

@@ -64,8 +64,10 @@ class AutomationSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     keep_queue_filled: bool = Field(True, description="Sample new pairs whenever fewer than the queue depth are open")
+    pairs_per_day: int = Field(10_000, ge=1, le=10_000_000, description="Sampled by itself in 24 hours at most")
     retrain_reward: bool = Field(False, description="Train a reward model after every so many new labels")
     labels_between_rewards: int = Field(200, ge=10, le=1_000_000)
+    reward_trainings_per_day: int = Field(12, ge=1, le=1000, description="Started by itself in 24 hours at most")
     refresh_pairs: bool = Field(True, description="Sample new pairs from a policy as soon as it is promoted")
 
 

@@ -4,10 +4,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.runs import copies
+
 Aggregation = Literal["mean", "reliability"]
 
 
-class RewardForm(BaseModel):
+class RewardForm(copies.CopyForm):
     """Settings of a reward training, with defaults for a model of about 135M parameters on two cores."""
 
     model_config = ConfigDict(extra="forbid")
@@ -51,7 +53,7 @@ class RewardForm(BaseModel):
 
     def settings(self) -> dict[str, Any]:
         """What the learning library is given."""
-        return self.model_dump(exclude={"question", "aggregation", "needs_gpu"})
+        return self.model_dump(exclude={"question", "aggregation", "needs_gpu", *copies.FIELDS})
 
 
 class ScoreForm(BaseModel):

@@ -10,9 +10,9 @@ from app.projects.dependencies import Access, Manager
 from app.projects.forms import AnswerSettings
 from app.rewards import queries, service
 from app.rewards.forms import RewardForm, ScoreForm
+from app.runs import copies, settings_form
 from app.runs import queries as runs_queries
 from app.runs import service as runs
-from app.runs import settings_form
 from app.runs import views as run_views
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
@@ -25,15 +25,18 @@ SHOWN = 20  # of the disputed labels
 
 
 @router.get("/projects/{project_id}/rewards")
-def list_rewards(request: Request, access: Manager, session: Db) -> HTMLResponse:
-    """All reward models, and a form for the next one."""
-    return _list(request, access, session, {}, {})
+def list_rewards(request: Request, access: Manager, session: Db, copy: int | None = None) -> HTMLResponse:
+    """All reward models, and a form for the next one, filled with the settings of the run to `copy`."""
+    run = copies.parent(session, access.project, RunKind.REWARD, copy)
+    own = {name: run.config[name] for name in ("aggregation", "question") if name in run.config} if run else {}
+    values = copies.filled(run) | own if run else {}
+    return _list(request, access, session, values, {})
 
 
 def _list(
     request: Request, access: Access, session: Db, values: dict[str, Any], errors: dict[str, str], status: int = 200
 ) -> HTMLResponse:
-    fields = settings_form.fields(RewardForm, values, skip=["question"])
+    fields = settings_form.fields(RewardForm, values, skip=["question", "parent_id"])
     models = queries.models(session, access.project.id)
     learned = [model for model in models if not service.question_of(model)]  # one curve: of the main question
     return render(
@@ -50,7 +53,8 @@ def _list(
         active=runs_queries.active(session, access.project.id, RunKind.REWARD),
         fields=fields,
         basic=BASIC,
-        advanced=[name for name in fields if name not in BASIC],
+        advanced=[name for name in fields if name not in (*BASIC, *copies.FIELDS)],
+        copied=copies.parent(session, access.project, RunKind.REWARD, values.get("parent_id")),
         errors=errors,
         views=run_views,
     )

@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.models import Model, ModelKind, ModelState, Pair, Project, Run, RunKind, Split, User
 from app.pairs import service as pairs
-from app.projects.forms import AnswerSettings, AutomationSettings
+from app.projects.forms import AnswerSettings
 from app.registry import service as registry
 from app.rewards import queries, report, snapshots
 from app.rewards.forms import RewardForm
+from app.runs import copies
 from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.web.errors import Conflict, Invalid, NotFound
@@ -23,43 +24,31 @@ ASKED_AGAIN = 5.0  # priority: before all ranked pairs (0 to 1), after those of 
 def start(
     session: Session, project: Project, actor: User | None, config: RewardForm | None = None, *, automatic: bool = False
 ) -> Run:
-    """Take a snapshot and queue the training of a reward model on it, from the project's base model."""
+    """Take a snapshot and queue the training of a reward model on it, from the project's base model. A copy of a run
+    may take that run's snapshot and model instead."""
     config = config or RewardForm()
     if config.question and config.question not in AnswerSettings.model_validate(project.answer).questions:
         raise Invalid("This project does not ask that question. Load the page again and choose one.", "question")
-    _require_ready(project.base_model)
+    parent = copies.parent(session, project, RunKind.REWARD, config.parent_id)
+    model, snapshot = project.base_model, None
+    if parent is not None and config.same_inputs:
+        model, snapshot = parent.model, parent.snapshot
+    _require_ready(model)
     busy = runs_queries.active(session, project.id, RunKind.REWARD)
     if busy:
         raise Conflict(f"A reward training is under way already (run {busy[0].id}). Cancel it, or wait for its end.")
-    snapshot = snapshots.take(session, project, config.question)
     return runs.create(
         session,
         project,
         RunKind.REWARD,
         {"settings": config.settings(), "aggregation": config.aggregation, "question": config.question},
-        model=project.base_model,
-        snapshot=snapshot,
+        model=model,
+        snapshot=snapshot or snapshots.take(session, project, config.question),
         created_by=actor,
         automatic=automatic,
         needs_gpu=config.needs_gpu,
+        parent=parent,
     )
-
-
-def retrain_if_due(session: Session, project: Project) -> Run | None:
-    """Start a training by itself where the project asks for it and enough labels have come since the last snapshot."""
-    automation = AutomationSettings.model_validate(project.automation)
-    if not automation.retrain_reward or project.archived_at is not None:
-        return None
-    if project.base_model.state is not ModelState.READY:
-        return None
-    if runs_queries.active(session, project.id, RunKind.REWARD):
-        return None
-    if new_labels(session, project) < automation.labels_between_rewards:
-        return None
-    try:
-        return start(session, project, None, automatic=True)
-    except Conflict:  # too few on one side: wait for more
-        return None
 
 
 def new_labels(session: Session, project: Project) -> int:

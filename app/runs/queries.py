@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, case, func, or_, select, update
@@ -155,6 +155,20 @@ def active(session: Session, project_id: int, kind: RunKind) -> list[Run]:
             select(Run).where(Run.project_id == project_id, Run.kind == kind, Run.state.in_(ACTIVE)).order_by(Run.id)
         )
     )
+
+
+def last_automatic(session: Session, project_id: int, kind: RunKind) -> Run | None:
+    """The newest run of a kind that the platform started itself."""
+    found = select(Run).where(Run.project_id == project_id, Run.kind == kind, Run.automatic)
+    return session.scalar(found.order_by(Run.id.desc()).limit(1))
+
+
+def count_automatic(session: Session, project_id: int, kind: RunKind, since: datetime) -> int:
+    """How many runs of a kind the platform has started itself since a moment."""
+    found = select(func.count()).where(
+        Run.project_id == project_id, Run.kind == kind, Run.automatic, Run.created_at > since
+    )
+    return session.scalar(found) or 0
 
 
 _SHOWN = tuple(selectinload(part) for part in (Run.model, Run.baseline, Run.reward_model, Run.snapshot))

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from secrets import token_hex
+from secrets import randbelow, token_hex
 from typing import Any
 
 from sqlalchemy import func
@@ -219,14 +219,17 @@ def resume(session: Session, run: Run, actor: User | None) -> Run:
     return changed
 
 
-def clone(session: Session, run: Run, actor: User | None, config: dict[str, Any] | None = None) -> Run:
-    """Queue a new run with the same inputs, and the same settings unless others are given."""
+def clone(session: Session, run: Run, actor: User | None) -> Run:
+    """Queue a new run with the same inputs and settings. Answers are drawn anew: those of the same seed are there."""
     project = session.get_one(Project, run.project_id)
+    config = dict(run.config)
+    if run.kind in (RunKind.SAMPLING, RunKind.EVALUATION) and "seed" in config.get("settings", {}):
+        config["settings"] = config["settings"] | {"seed": randbelow(2**31)}
     return create(
         session,
         project,
         run.kind,
-        config if config is not None else run.config,
+        config,
         model=run.model,
         reward_model=run.reward_model,
         baseline=run.baseline,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from app.models import Run, RunKind, RunState
+from app.runs.service import queue_of
+from app.web.presence import served_queues
 
 KINDS = {
     RunKind.SAMPLING: "Sampling",
@@ -71,12 +73,14 @@ def about(run: Run) -> str:
 
 
 def waits_for(run: Run) -> str | None:
-    """What a queued run waits for."""
+    """What a queued run waits for, as the workers have last said that they are there."""
     if run.state is not RunState.QUEUED:
         return None
-    if run.needs_gpu:
-        return "Waits for a worker with a GPU: one that serves the queue “gpu”."
-    return "Waits for a free worker."
+    queue, who = queue_of(run), "a worker with a GPU" if run.needs_gpu else "a worker"
+    served = served_queues()
+    if served is not None and queue not in served:
+        return f"Waits for {who}: nobody serves the queue “{queue}” now. It starts by itself once somebody does."
+    return f"Waits for {who} that is free."
 
 
 def progress(run: Run) -> Progress:

@@ -1,10 +1,5 @@
-"""The state of every part, quickly: each check has about a second, and all run at once.
+"""The state of every part, quickly: each check has about a second, and all run at once."""
 
-Workers report themselves: every 10 s a worker writes the Redis key `hone:worker:<name>` with an expiry of 30 s and a
-JSON object {"queues": ["sampling", ...], "device": "cpu" | "cuda:0 NVIDIA ..."}. One that stops writing is gone.
-"""
-
-import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,12 +8,11 @@ from typing import Any
 
 import httpx
 import psycopg
-import redis
 
 from app.settings import Settings, get_settings
+from app.web import presence
 from app.web.filters import size
 
-WORKER_KEY = "hone:worker:"
 NEEDED_QUEUES = ("sampling", "training")
 LEAST_FREE_BYTES = 2 * 2**30
 _SECONDS = 1.0
@@ -70,20 +64,13 @@ def _database(settings: Settings) -> Part:
 
 
 def _queue(settings: Settings) -> Part:
-    with _redis(settings) as client:
+    with presence.connect(settings) as client:
         client.ping()
     return Part(True, "answers")
 
 
 def _workers(settings: Settings) -> Part:
-    with _redis(settings) as client:
-        names = sorted(client.scan_iter(match=f"{WORKER_KEY}*", count=1000))
-        values = client.mget(names) if names else []
-    workers = {
-        str(name).removeprefix(WORKER_KEY): json.loads(value)
-        for name, value in zip(names, values, strict=True)
-        if value is not None
-    }
+    workers = presence.workers(settings)
     served = {queue for worker in workers.values() for queue in worker.get("queues", [])}
     missing = [queue for queue in NEEDED_QUEUES if queue not in served]
     says = f"nobody serves the queue {' and '.join(missing)}" if missing else f"{len(workers)} at work"
@@ -103,11 +90,3 @@ def _disk(settings: Settings) -> Part:
     enough = usage.free >= LEAST_FREE_BYTES
     details = {"free_bytes": usage.free, "total_bytes": usage.total}
     return Part(enough, f"{size(usage.free)} free" + ("" if enough else ", too little for a model"), details)
-
-
-def _redis(settings: Settings) -> "redis.Redis":
-    if settings.redis_url is None:
-        raise ConnectionError("REDIS_URL is not set")
-    return redis.Redis.from_url(
-        settings.redis_url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, decode_responses=True
-    )

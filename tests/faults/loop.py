@@ -16,7 +16,7 @@ from tests.faults.platform import Platform
 PROMPTS = 30
 
 
-def make_project(platform: Platform) -> int:
+def make_project(platform: Platform, name: str = "Faults", prompt_count: int = PROMPTS, overlap: int = 1) -> int:
     """A project on the tiny base model, with prompts; the platform then fills its queue."""
     with platform.session() as session:
         admin = session.get(User, session.scalar(select(func.min(User.id))))
@@ -24,12 +24,12 @@ def make_project(platform: Platform) -> int:
         project = projects.create_project(
             session,
             admin,
-            "Faults",
+            name,
             registry.base_model(session, platform.env["HONE_BASE_MODEL"]),
             sampling=SamplingSettings(strategy="stochastic", max_new_tokens=8),
-            queue=QueueSettings(queue_depth=PROMPTS),
+            queue=QueueSettings(queue_depth=prompt_count, overlap=overlap),
         )
-        rows = [f"Say something about the number {number}." for number in range(PROMPTS)]
+        rows = [f"Say something about the number {number}." for number in range(prompt_count)]
         prompts.import_prompts(session, project, rows, admin, PromptSource.IMPORT)
         return project.id
 

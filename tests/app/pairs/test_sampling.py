@@ -1,6 +1,6 @@
 """How the queue is filled."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.pairs import service
+from app.pairs import filling, service
 from app.web.errors import Conflict
 from tests import factories
 
@@ -126,3 +126,42 @@ def test_a_project_without_prompts_says_so(session: Session) -> None:
     assert service.plan_sampling(session, project) is None
     with pytest.raises(Conflict, match="Import prompts"):
         service.plan_sampling(session, project, automatic=False)
+
+
+def test_what_is_sampled_by_itself_keeps_to_the_budget_of_24_hours(session: Session, project: m.Project) -> None:
+    project.automation = project.automation | {"pairs_per_day": 7}
+    first = plan(session, project)
+    first.state = m.RunState.SUCCEEDED
+    session.flush()
+    by_hand = plan(session, project, automatic=False, count=4)  # a person's runs are not counted
+    by_hand.state = m.RunState.SUCCEEDED
+    session.flush()
+    second = plan(session, project)
+    assert (len(first.config["prompt_ids"]), len(second.config["prompt_ids"])) == (5, 2)
+    second.state = m.RunState.SUCCEEDED
+    session.flush()
+    assert service.plan_sampling(session, project) is None
+    assert filling.decide(session, project).reason == "The budget of 7 pairs in 24 hours is used up."
+    first.created_at -= timedelta(hours=25)
+    session.flush()
+    assert len(plan(session, project).config["prompt_ids"]) == 5
+
+
+def test_why_nothing_is_sampled(session: Session, project: m.Project) -> None:
+    def reason() -> str:
+        session.flush()
+        return filling.decide(session, project).reason
+
+    assert reason() == "5 pairs short: sampling starts within seconds."
+    run = plan(session, project)
+    assert reason() == f"Run {run.id} is queued."
+    run.state, run.ended_at = m.RunState.FAILED, datetime.now(UTC)
+    assert reason() == f"Run {run.id} failed; tries again within 5 minutes."
+    run.state = m.RunState.SUCCEEDED
+    for place in range(5):
+        service.add_sampled(session, run, row(run, f"one {place}", f"two {place}", place=place))
+    assert reason() == "5 pairs are ready."
+    project.base_model.state = m.ModelState.PREPARING
+    assert reason() == f"Waits for {project.base_model.name}, which is preparing."
+    project.automation = project.automation | {"keep_queue_filled": False}
+    assert reason() == "Switched off."

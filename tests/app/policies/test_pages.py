@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from app.models import Choice, Model, ModelKind, Pair, Run, RunState, Split
+from app.models import Choice, Model, ModelKind, Pair, Run, RunKind, RunState, Split
 from app.policies import evaluations
+from app.runs import service as runs
 from tests import factories
 from tests.app.conftest import Browser, Cast
 
@@ -63,6 +64,31 @@ def test_ppo_is_started_from_the_form(as_: As, cast: Cast, policy: Model, reward
     wrong = as_("manager").submit(base, kl_budget="-1")
     assert wrong.status_code == 422
     assert 'id="error-kl_budget"' in wrong.text
+
+
+def test_a_ppo_run_is_copied_through_the_form(
+    as_: As, cast: Cast, policy: Model, reward: Model, session: Session, stored: Any
+) -> None:
+    browser, base = as_("manager"), f"/projects/{cast.project.id}"
+    newer = factories.model(session, cast.project, kind=ModelKind.REWARD, name="Reward model 2")
+    stored(newer)
+    config = {"settings": {"total_episodes": 48, "beta": 0.11}}
+    first = factories.run(
+        session, cast.project, RunKind.POLICY, state=RunState.FAILED, config=config, model_id=policy.id,
+        reward_model_id=reward.id,
+    )  # fmt: skip
+    page = browser.get(f"{base}/policies?copy={first.id}").text
+    assert f'<option value="{reward.id}" selected>' in page
+    assert 'value="48"' in page
+    fields = {"parent_id": str(first.id), "reward_model_id": str(reward.id), "total_episodes": "32"}
+    answer = browser.submit(f"{base}/policies", same_inputs="true", **fields)
+    run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
+    assert (run.parent_id, run.model_id, run.reward_model_id) == (first.id, policy.id, reward.id)
+    assert run.config["settings"]["total_episodes"] == 32
+    runs.request_cancel(session, run, cast.manager)
+    answer = browser.submit(f"{base}/policies", **fields)
+    run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
+    assert (run.parent_id, run.model_id) == (first.id, cast.project.base_model_id)  # what is in use now
 
 
 def test_without_a_reward_model_the_page_says_where_to_get_one(as_: As, cast: Cast, policy: Model) -> None:

@@ -209,6 +209,8 @@ def test_promotion_refreshes_the_pairs_nobody_has_touched(
     session.expire_all()
     withdrawn = [pair for pair in (untouched, leased, evaluation) if session.get_one(Pair, pair.id).withdrawn_at]
     assert withdrawn == [untouched]
+    [run] = session.scalars(select(Run).where(Run.project_id == project.id, Run.kind == RunKind.SAMPLING)).all()
+    assert (run.model_id, run.automatic, len(run.config["prompt_ids"])) == (policy.id, True, 1)
 
 
 def test_promotion_keeps_the_pairs_where_the_project_says_so(

@@ -185,3 +185,36 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, model: Model, sessio
     runs.request_cancel(session, session.get_one(Run, started.json()["id"]), None)
     scored = client.post(f"{base}/{model.id}/score", headers=headers, json={"prompt": "a", "response": "b"})
     assert scored.json()["config"]["rows"][0]["response"] == "b"
+
+
+def test_a_run_is_copied_through_the_form_with_its_labels_or_with_todays(
+    as_: As, cast: Cast, session: Session, model: Model
+) -> None:
+    browser, base = as_("manager"), f"/projects/{cast.project.id}"
+    first = session.get_one(Run, model.run_id)
+    first.config = first.config | {"settings": first.config["settings"] | {"learning_rate": 0.00033, "heads": 7}}
+    pair = factories.pair(session, factories.prompt(session, cast.project), cast.project.base_model, slots_left=0)
+    factories.label(session, pair, cast.annotator)  # since then
+    session.flush()
+    assert f'href="{base}/rewards?copy={first.id}#train"' in browser.get(f"{base}/runs/{first.id}").text
+    page = browser.get(f"{base}/rewards?copy={first.id}").text
+    assert f'name="parent_id" value="{first.id}"' in page
+    assert 'value="0.00033"' in page
+    assert 'value="7"' in page
+    wrong = browser.submit(f"{base}/rewards", parent_id=str(first.id), same_inputs="true", learning_rate="-1")
+    assert wrong.status_code == 422
+    assert f'name="parent_id" value="{first.id}"' in wrong.text
+    runs_made = []
+    for same in ({"same_inputs": "true"}, {}):
+        answer = browser.submit(f"{base}/rewards", parent_id=str(first.id), learning_rate="0.0007", heads="7", **same)
+        run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
+        assert (run.parent_id, run.config["settings"]["learning_rate"]) == (first.id, 0.0007)
+        assert "parent_id" not in run.config["settings"]
+        runs.request_cancel(session, run, cast.manager)
+        runs_made.append(run)
+    assert runs_made[0].snapshot_id == first.snapshot_id
+    assert runs_made[1].snapshot_id != first.snapshot_id
+    assert f"run {runs_made[0].id}</a>" in browser.get(f"{base}/runs/{first.id}").text
+    assert browser.get(f"{base}/rewards?copy={first.id + 1000}").status_code == 422
+    foreign = factories.run(session, cast.other, first.kind)
+    assert browser.submit(f"{base}/rewards", parent_id=str(foreign.id)).status_code == 422

@@ -1,5 +1,6 @@
 """Snapshots, training rows, retraining by itself, and what follows a finished training."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from app.models import (
 )
 from app.projects.forms import AnswerSettings
 from app.registry import service as registry
-from app.rewards import service, snapshots
+from app.rewards import retraining, service, snapshots
 from app.rewards.forms import RewardForm
 from app.runs import service as runs
 from app.settings import get_settings
@@ -243,17 +244,53 @@ def test_retraining_by_itself_waits_for_enough_new_labels(
     session: Session, project: Project, people: list[User]
 ) -> None:
     enough(session, project, people)
-    assert service.retrain_if_due(session, project) is None  # off
+    assert retraining.retrain_if_due(session, project) is None  # off
     project.automation = project.automation | {"retrain_reward": True, "labels_between_rewards": 10}
-    assert service.retrain_if_due(session, project) is None  # 5 of 10
+    assert retraining.retrain_if_due(session, project) is None  # 5 of 10
     for _ in range(5):
         labelled(session, project, people, A)
     assert service.new_labels(session, project) == 10
-    run = service.retrain_if_due(session, project)
+    run = retraining.retrain_if_due(session, project)
     assert run is not None
     assert run.automatic
-    assert service.retrain_if_due(session, project) is None  # under way
+    assert retraining.retrain_if_due(session, project) is None  # under way
     assert service.new_labels(session, project) == 0
+
+
+def test_trainings_by_itself_keep_to_the_budget_of_24_hours(
+    session: Session, project: Project, people: list[User]
+) -> None:
+    automation = {"retrain_reward": True, "labels_between_rewards": 10, "reward_trainings_per_day": 1}
+    project.automation = project.automation | automation
+
+    def decide() -> retraining.Decision:
+        session.flush()
+        return retraining.decide(session, project, service.new_labels(session, project))
+
+    assert decide().reason == "Waits for 10 more labels."
+    enough(session, project, people)
+    for _ in range(5):
+        labelled(session, project, people, A)
+    run = retraining.retrain_if_due(session, project)
+    assert run is not None
+    assert decide().reason == f"Run {run.id} is queued."
+    run.state = RunState.SUCCEEDED
+    for _ in range(10):
+        labelled(session, project, people, A)
+    assert retraining.retrain_if_due(session, project) is None
+    assert decide().reason == "The budget of 1 training in 24 hours is used up."
+    run.created_at -= timedelta(hours=25)
+    session.flush()
+    assert retraining.retrain_if_due(session, project) is not None
+
+
+def test_a_side_without_usable_pairs_is_named(session: Session, project: Project, people: list[User]) -> None:
+    project.automation = project.automation | {"retrain_reward": True, "labels_between_rewards": 10}
+    for _ in range(10):
+        labelled(session, project, people, A)
+    assert retraining.retrain_if_due(session, project) is None
+    found = retraining.decide(session, project, 10)
+    assert (found.amount, found.reason) == (0, "Too few pairs: 10 to learn from, 0 to measure on.")
 
 
 def _trained(session: Session, project: Project, stored: Any, form: RewardForm | None = None) -> Model:

@@ -66,7 +66,7 @@ def test_what_a_model_said_is_escaped(as_: As, cast: Cast, run: Run, session: Se
 def test_a_run_that_wants_a_gpu_says_what_it_waits_for(as_: As, cast: Cast, session: Session) -> None:
     waiting = factories.run(session, cast.project, needs_gpu=True)
     page = as_("manager").get(f"/projects/{cast.project.id}/runs/{waiting.id}").text
-    assert "Waits for a worker with a GPU" in page
+    assert "Waits for a worker with a GPU: nobody serves the queue “gpu” now." in page
 
 
 def test_the_list_filters_and_refuses_unknown_filters(as_: As, cast: Cast, session: Session, run: Run) -> None:

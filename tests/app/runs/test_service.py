@@ -237,6 +237,14 @@ def test_a_clone_has_the_same_inputs_and_names_its_parent(session: Session, run:
     assert (copy.parent_id, copy.kind, copy.config, copy.state) == (run.id, run.kind, run.config, RunState.QUEUED)
 
 
+def test_a_copied_sampling_draws_other_answers(session: Session, run: Run) -> None:
+    run.kind, run.config = RunKind.SAMPLING, {"settings": {"seed": 3, "n": 2}, "prompt_ids": [1]}
+    copy = service.clone(session, run, None)
+    assert copy.config["settings"]["seed"] != 3
+    assert (copy.config["settings"]["n"], copy.config["prompt_ids"]) == (2, [1])
+    assert run.config["settings"]["seed"] == 3
+
+
 STEPS = st.lists(
     st.sampled_from(["claim", "beat", "succeed", "fail", "cancel", "resume", "release", "silence", "requeue"]),
     max_size=25,
