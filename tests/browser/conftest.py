@@ -6,6 +6,7 @@
 `page`      a page in a context of its own; every request to another host, console error and page error fails the test.
 `sign_in`   `sign_in(page, user)`: hold a session's cookie of that person.
 `work`      `work(pairs=3, texts=[...], **answer settings)`: an annotator at the labelling screen of a new project.
+`platform`  a real `hone up` with all its processes; `platform_page` is a page there.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from app.models import User
 from app.projects.forms import AnswerSettings
 from tests import factories
 from tests.browser.labelling import MakeWork, Work
+from tests.faults.platform import Platform
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 
@@ -119,6 +121,32 @@ def page(context: BrowserContext, server: Server, faults: list[str]) -> Iterator
             None
             if request.url.startswith((server.url, "data:", "blob:"))
             else faults.append(f"request to {request.url}")
+        ),
+    )
+    yield opened
+    assert faults == []
+
+
+@pytest.fixture(scope="package")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A real `hone up` with a tiny model, one for all tests of the group `platform` in this folder."""
+    running = Platform(tmp_path_factory.mktemp("platform") / "data")
+    try:
+        yield running.start()
+    finally:
+        left = running.stop()
+    assert left == []
+
+
+@pytest.fixture
+def platform_page(context: BrowserContext, faults: list[str]) -> Iterator[Page]:
+    """A page at the platform: nothing it asks for may be refused."""
+    opened = context.new_page()
+    opened.on("pageerror", lambda error: faults.append(f"page error: {error}"))
+    opened.on(
+        "response",  # 409: a policy without evidence has to be confirmed
+        lambda answer: (
+            faults.append(f"{answer.status} {answer.url}") if answer.status not in (200, 303, 304, 409) else None
         ),
     )
     yield opened

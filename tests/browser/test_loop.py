@@ -1,39 +1,15 @@
 """The whole loop in a real browser, on all the real processes of `hone up`, with a tiny model."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.faults.platform import Platform
 
 
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    platform = Platform(tmp_path_factory.mktemp("loop") / "data")
-    try:
-        yield platform.start()
-    finally:
-        left = platform.stop()
-    assert left == []
-
-
-@pytest.fixture
-def page(context: BrowserContext, faults: list[str]) -> Iterator[Page]:
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: faults.append(f"page error: {error}"))
-    opened.on(
-        "response",  # 409: a policy without evidence has to be confirmed
-        lambda answer: (
-            faults.append(f"{answer.status} {answer.url}") if answer.status not in (200, 303, 304, 409) else None
-        ),
-    )
-    yield opened
-    assert faults == []
-
-
-def test_the_loop_by_hand(platform: Platform, page: Page) -> None:
+def test_the_loop_by_hand(platform: Platform, platform_page: Page) -> None:
+    page = platform_page
     page.goto(platform.sign_in_link())
     page.get_by_role("button", name="Sign in").click()
     project = _create_project(page, platform)

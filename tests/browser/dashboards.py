@@ -1,0 +1,51 @@
+"""Many people's pages of one run, as far as the server sees them: each holds one stream of events open."""
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from contextlib import suppress
+from threading import Thread
+
+import httpx
+
+
+class Dashboards:
+    """`count` readers in a thread of their own. `heard[step]` are the moments at which they were told of a step."""
+
+    def __init__(self, url: str, token: str, count: int) -> None:
+        self.heard: dict[int, list[float]] = defaultdict(list)
+        self.requests = self.open = 0
+        self._url, self._token, self._count = url, token, count
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_until_complete, args=(self._all(),), daemon=True)
+
+    def __enter__(self) -> "Dashboards":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._loop.call_soon_threadsafe(self._watching.cancel)
+        self._thread.join(20)
+        self._loop.close()
+
+    async def _all(self) -> None:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with httpx.AsyncClient(headers=headers, timeout=None, limits=httpx.Limits()) as client:
+            self._watching = asyncio.gather(*(self._watch(client) for _ in range(self._count)))
+            with suppress(asyncio.CancelledError):
+                await self._watching
+
+    async def _watch(self, client: httpx.AsyncClient) -> None:
+        while True:  # a browser connects again when the line breaks: that would count as a request
+            self.requests += 1
+            async with client.stream("GET", self._url) as answer:
+                assert answer.status_code == 200
+                self.open += 1
+                event = ""
+                async for line in answer.aiter_lines():
+                    if line.startswith("event: "):
+                        event = line[7:]
+                    elif line.startswith("data: ") and event == "points":
+                        for step in json.loads(line[6:])["objective/kl"][0]:
+                            self.heard[step].append(time.monotonic())

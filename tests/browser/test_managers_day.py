@@ -1,0 +1,269 @@
+"""A manager's day in a real browser, on all the real processes of `hone up`, with a tiny model: what the pages say is
+what the database has. Then a promotion while people chat."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+from uuid import uuid4
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from sqlalchemy import func, select
+
+from app.accounts import service as accounts
+from app.models import Label, Model, ModelKind, Project, Run, RunKind, RunMetric, RunState, Turn, TurnRole, User
+from app.policies import evaluations
+from app.policies.queries import count_pairs
+from app.web.csrf import SESSION_COOKIE
+from app.web.filters import decimal, percent
+from app.web.signing import digest
+from rlhf.tiny_model import tiny_model
+from tests import factories
+from tests.faults import loop
+from tests.faults.annotators import Annotator
+from tests.faults.platform import Platform
+
+pytestmark = pytest.mark.xdist_group("platform")
+LABELS, PAIRS = 60, 40
+
+
+@pytest.fixture(scope="module")
+def project_id(platform: Platform) -> int:
+    """Forty pairs for two people each."""
+    made = loop.make_project(platform, "A day", PAIRS, overlap=2)
+    loop.wait_for_pairs(platform, made, PAIRS - 4)
+    return made
+
+
+@pytest.fixture(scope="module")
+def tokens(platform: Platform, project_id: int) -> list[str]:
+    """Tokens of six annotators."""
+    with platform.session() as session:
+        people = [factories.user(session) for _ in range(6)]
+        for person in people:
+            factories.member(session, session.get_one(Project, project_id), person)
+        return [accounts.create_token(session, person, "test")[1] for person in people]
+
+
+def annotate(platform: Platform, project_id: int, tokens: list[str], count: int) -> int:
+    """People give `count` labels or a few more; how many."""
+    people = [Annotator(f"{platform.url}/projects/{project_id}/label", token) for token in tokens]
+    for person in people:
+        person.thread.start()
+    platform.wait_for(lambda: sum(len(person.answered) for person in people) >= count, 60)
+    for person in people:
+        person.enough.set()
+        person.thread.join(20)
+    return sum(len(person.answered) for person in people)
+
+
+def test_a_managers_day(platform: Platform, platform_page: Page, project_id: int, tokens: list[str]) -> None:
+    page, base = platform_page, f"{platform.url}/projects/{project_id}"
+    page.on("dialog", lambda dialog: dialog.accept())
+    _sign_in(platform, page)
+    _set_automation(page, base)
+    _watch_labels_and_the_training_that_follows(platform, page, base, project_id, tokens)
+    first = _train_a_policy(page, base)
+    second = _copy_cancel_and_resume(platform, page, base, first)
+    _compare(platform, page, base, [first, second])
+    policy_id = _evaluate(platform, page, base, project_id, second, tokens)
+    _promote_and_roll_back(platform, page, base, project_id, policy_id)
+
+
+def _sign_in(platform: Platform, page: Page) -> None:
+    token = uuid4().hex
+    with platform.session() as session:
+        manager, until = session.get_one(User, 1), datetime.now(UTC) + timedelta(hours=1)
+        factories.web_session(session, manager, token_hash=digest(token), expires_at=until)
+    page.context.add_cookies([{"name": SESSION_COOKIE, "value": token, "url": platform.url}])
+
+
+def _set_automation(page: Page, base: str) -> None:
+    page.goto(f"{base}/settings")
+    form = page.locator("#automation")
+    form.get_by_label("Train reward models").check()
+    form.get_by_label("New labels between reward models").fill(str(LABELS))
+    form.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+
+
+def _watch_labels_and_the_training_that_follows(
+    platform: Platform, page: Page, base: str, project_id: int, tokens: list[str]
+) -> None:
+    """All on the overview, which is not loaded again."""
+    page.goto(base)
+    training = page.get_by_role("group", name="Train the reward model")
+    expect(training).to_contain_text(f"Waits for {LABELS} more labels.")
+    given = annotate(platform, project_id, tokens[:2], LABELS)
+    expect(_figure(page, "Labels")).to_have_text(str(given))
+    with platform.session() as session:
+        assert session.scalar(select(func.count()).where(Label.project_id == project_id)) == given
+    expect(training.get_by_role("link", name=re.compile(r"run \d+"))).to_be_visible(timeout=30_000)
+    expect(training).to_contain_text("on holdout", timeout=120_000)
+    with platform.session() as session:
+        model = session.scalars(
+            select(Model).where(Model.project_id == project_id, Model.kind == ModelKind.REWARD)
+        ).one()
+        run = session.get_one(Run, model.run_id)
+        assert (run.automatic, run.kind) == (True, RunKind.REWARD)
+        accuracy = percent(model.metrics["eval_accuracy"])
+    expect(training).to_contain_text(f"run {run.id} reached {accuracy} on holdout")
+    expect(_figure(page, "Reward models")).to_have_text(accuracy)
+
+
+def _figure(page: Page, stage: str) -> Locator:
+    found = page.locator(".stage").filter(has=page.get_by_role("link", name=stage, exact=True))
+    return found.locator(".stat b")
+
+
+def _train_a_policy(page: Page, base: str) -> int:
+    page.goto(f"{base}/policies")
+    page.get_by_label("Episodes", exact=True).fill("16")
+    page.get_by_label("Batch size").fill("8")
+    page.get_by_label("Longest answer").fill("8")
+    page.get_by_role("button", name="Train").click()
+    page.wait_for_url(re.compile(r"/runs/\d+$"))
+    expect(page.locator("#panel .badge")).to_have_text("succeeded", timeout=120_000)
+    return int(page.url.rsplit("/", 1)[1])
+
+
+def _copy_cancel_and_resume(platform: Platform, page: Page, base: str, first: int) -> int:
+    page.get_by_role("link", name="Change and run again").click()
+    expect(page.get_by_label("Longest answer")).to_have_value("8")
+    page.get_by_label("Episodes", exact=True).fill("120")
+    page.get_by_label("Batch size").fill("4")
+    page.get_by_text("Advanced").click()
+    page.get_by_label("Updates between evaluations").fill("10")
+    page.get_by_role("button", name="Train").click()
+    page.wait_for_url(re.compile(r"/runs/\d+$"))
+    run_id, badge = int(page.url.rsplit("/", 1)[1]), page.locator("#panel .badge")
+    expect(page.locator("#panel")).to_contain_text(re.compile(r"[1-9]\d* of 30 updates"), timeout=60_000)
+    page.get_by_role("button", name="Cancel").click()
+    expect(badge).to_have_text("cancelled", timeout=60_000)
+    done = loop.steps(platform, run_id, "objective/kl")
+    assert 0 < len(done) < 30
+    page.get_by_role("button", name="Resume").click()
+    expect(badge).to_have_text("succeeded", timeout=120_000)
+    assert loop.steps(platform, run_id, "objective/kl") == list(range(1, 31))
+    run = loop.run_of(platform, run_id)
+    assert (run.parent_id, run.attempt) == (first, 2)
+    assert run.config["settings"]["batch_size"] == 4
+    return run_id
+
+
+def _compare(platform: Platform, page: Page, base: str, run_ids: list[int]) -> None:
+    """Both runs in one chart; the table has their last values."""
+    page.goto(f"{base}/runs/compare")
+    for run_id in run_ids:
+        page.get_by_label(f"PPO {run_id}").check()
+    page.get_by_role("button", name="Show").click()
+    chart = page.locator(".chart", has_text="KL to the reference").first
+    expect(chart.locator("canvas")).to_be_visible()
+    for run_id in run_ids:
+        expect(chart.locator(".u-legend")).to_contain_text(f"objective/kl (run {run_id})")
+    with platform.session() as session:
+        for name in ("objective/kl", "objective/scores"):
+            found = select(RunMetric.value).where(RunMetric.name == name).order_by(RunMetric.step.desc()).limit(1)
+            last = [decimal(session.scalars(found.where(RunMetric.run_id == run_id)).one(), 4) for run_id in run_ids]
+            row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
+            expect(row.get_by_role("cell")).to_have_text(last)
+
+
+def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: int, tokens: list[str]) -> int:
+    """Launch, have people judge every pair in the ordinary screen, read the result."""
+    with platform.session() as session:
+        policy_id = session.scalars(select(Model.id).where(Model.run_id == ppo)).one()
+    page.goto(f"{base}/policies/{policy_id}")
+    page.get_by_label("Comparisons").fill("6")
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url(re.compile(r"/evaluations/\d+$"))
+    evaluation, run_id = page.url, int(page.url.rsplit("/", 1)[1])
+    assert loop.wait_for_end(platform, run_id).state is RunState.SUCCEEDED
+    with platform.session() as session:
+        waiting = count_pairs(session, run_id)
+    annotate(platform, project_id, tokens[2:], waiting)
+    with platform.session() as session:
+        result = evaluations.evaluation_result(session, session.get_one(Run, run_id))
+    assert result.judged == result.pairs > 0
+    page.goto(evaluation)
+    expect(page.get_by_text(f"{result.judged} of {result.pairs} pairs judged")).to_be_visible()
+    assert result.rate is not None
+    shown = page.get_by_role("region", name="Result").locator(".stat").first
+    expect(shown).to_contain_text(percent(result.rate, 1))
+    expect(shown).to_contain_text(f"{percent(result.low, 1)} to {percent(result.high, 1)}")
+    return policy_id
+
+
+def _promote_and_roll_back(platform: Platform, page: Page, base: str, project_id: int, policy_id: int) -> None:
+    def in_use() -> int | None:
+        with platform.session() as session:
+            return session.get_one(Project, project_id).policy_id
+
+    page.goto(f"{base}/policies/{policy_id}")
+    page.get_by_role("button", name="Promote").click()
+    expect(page.get_by_text("chat and sampling answer with it from now on")).to_be_visible()
+    assert in_use() == policy_id
+    page.goto(f"{base}/policies")
+    expect(page.get_by_role("region", name="In use")).to_contain_text("Policy 2")
+    page.get_by_role("button", name="Roll back").click()
+    expect(page.get_by_text("tiny 1 is in use again.")).to_be_visible()
+    assert in_use() is None
+
+
+class Chatter:
+    """Somebody who chats on and on: (sent at, status, the model of the answer, its state)."""
+
+    def __init__(self, url: str, token: str, enough: Event) -> None:
+        self.url, self.token, self.enough = url, token, enough
+        self.heard: list[tuple[float, int, int | None, str]] = []
+        self.thread = Thread(target=self.chat, daemon=True)
+        self.thread.start()
+
+    def chat(self) -> None:
+        with httpx.Client(headers={"Authorization": f"Bearer {self.token}"}, timeout=60) as client:
+            while not self.enough.wait(0.1):
+                sent = time.monotonic()
+                answer = client.post(self.url, json={"content": "Say something."})
+                turn = answer.json()["turns"][-1] if answer.is_success else {"model_id": None, "state": answer.text}
+                self.heard.append((sent, answer.status_code, turn["model_id"], turn["state"]))
+
+
+def test_no_chat_request_fails_while_a_policy_is_promoted(
+    platform: Platform, project_id: int, tokens: list[str]
+) -> None:
+    with platform.session() as session:
+        project = session.get_one(Project, project_id)
+        base_id = project.base_model_id
+        policy_id = factories.model(session, project, name="Another", artifact="models/another").id
+        manager = accounts.create_token(session, session.get_one(User, 1), "promotes")[1]
+    model, tokenizer = tiny_model(2)
+    model.save_pretrained(platform.folder / "store/models/another")
+    tokenizer.save_pretrained(platform.folder / "store/models/another")
+    enough, api = Event(), f"{platform.url}/api/v1/projects/{project_id}"
+    people = [Chatter(f"{api}/chat", token, enough) for token in tokens]
+    try:
+        platform.wait_for(lambda: all(len(person.heard) >= 2 for person in people), 60)
+        promoted = httpx.post(
+            f"{api}/policies/{policy_id}/promote",
+            json={"confirm_without_evaluation": True},
+            headers={"Authorization": f"Bearer {manager}"},
+            timeout=30,
+        )
+        done = time.monotonic()
+        assert promoted.status_code == 200, promoted.text
+        platform.wait_for(lambda: all(sum(each[0] > done for each in person.heard) >= 2 for person in people), 60)
+    finally:
+        enough.set()
+        for person in people:
+            person.thread.join(60)
+    heard = [each for person in people for each in person.heard]
+    assert {(status, state) for _, status, _, state in heard} == {(201, "done")}
+    assert {model_id for sent, _, model_id, _ in heard if sent > done} == {policy_id}
+    assert {model_id for _, _, model_id, _ in heard} == {base_id, policy_id}
+    with platform.session() as session:
+        written = select(Turn.model_id, func.count()).where(Turn.role == TurnRole.ASSISTANT).group_by(Turn.model_id)
+        counts = {row[0]: row[1] for row in session.execute(written.where(Turn.model_id.in_([base_id, policy_id])))}
+        assert session.scalar(select(func.count()).where(Turn.role == TurnRole.ASSISTANT, Turn.model_id.is_(None))) == 0
+    assert counts[policy_id] == sum(model_id == policy_id for _, _, model_id, _ in heard)
