@@ -13,7 +13,10 @@ class AuditEvent(Base):
     """Append-only. `action` reads `subject.verb`, e.g. `policy.promoted`."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index("ix_audit_event_project", "project_id", "id"),)
+    __table_args__ = (
+        Index("ix_audit_event_project", "project_id", "id"),
+        Index("ix_audit_event_action", "project_id", "action", "id"),
+    )
 
     id: Mapped[Id]
     at: Mapped[CreatedAt]

@@ -61,6 +61,7 @@ class Run(Base):
     __tablename__ = "run"
     __table_args__ = (
         Index("ix_run_project_recent", "project_id", "id"),
+        Index("ix_run_project_kind", "project_id", "kind", "id"),  # the last one of a kind, however many there are
         Index("ix_run_active", "state", postgresql_where=text("state in ('queued', 'running', 'cancelling')")),
     )
 
