@@ -154,7 +154,8 @@ def _copy_cancel_and_resume(platform: Platform, page: Page, base: str, first: in
 
 
 def _compare(platform: Platform, page: Page, base: str, run_ids: list[int]) -> None:
-    """Both runs in one chart; the table has their last values."""
+    """Both runs in one chart; the table has their last values, the newest run first."""
+    run_ids = sorted(run_ids, reverse=True)
     page.goto(f"{base}/runs/compare")
     for run_id in run_ids:
         page.get_by_label(f"PPO {run_id}").check()
