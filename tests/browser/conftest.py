@@ -129,7 +129,7 @@ def page(context: BrowserContext, server: Server, faults: list[str]) -> Iterator
 
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A real `hone up` with a tiny model, one for all tests of the group `platform` in this folder."""
+    """A real `hone up` with a tiny model, shared by the files that one process runs."""
     running = Platform(tmp_path_factory.mktemp("platform") / "data")
     try:
         yield running.start()

@@ -25,7 +25,6 @@ from tests.faults import loop
 from tests.faults.annotators import Annotator
 from tests.faults.platform import Platform
 
-pytestmark = pytest.mark.xdist_group("platform")
 LABELS, PAIRS = 60, 40
 
 
