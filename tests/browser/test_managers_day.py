@@ -133,6 +133,8 @@ def _copy_cancel_and_resume(platform: Platform, page: Page, base: str, first: in
     expect(page.get_by_label("Longest answer")).to_have_value("8")
     page.get_by_label("Episodes", exact=True).fill("120")
     page.get_by_label("Batch size").fill("4")
+    page.get_by_label("Learning rate").fill("0.005")  # so that it says something else than the base model
+    page.get_by_label("KL budget").fill("1000")
     page.get_by_text("Advanced").click()
     page.get_by_label("Updates between evaluations").fill("10")
     page.get_by_role("button", name="Train").click()
