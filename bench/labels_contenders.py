@@ -170,7 +170,8 @@ class LabelStudio(Contender):
     def __enter__(self) -> Self:
         python = peer_python(f"label-studio=={self.version}", [f"label-studio=={self.version}"], alone=True)
         self.postgres = EmbeddedPostgres(self.folder / "data")
-        (self.folder / "data" / "logs").mkdir(parents=True)
+        for name in ("logs", "run"):
+            (self.folder / "data" / name).mkdir(parents=True)
         self.postgres.start()
         token = secrets.token_hex(20)
         self.start(

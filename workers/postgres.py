@@ -170,8 +170,10 @@ class EmbeddedPostgres:
                     return
                 time.sleep(0.03)
             said = self.log.read_bytes()[began:].decode(errors="replace")
-            # After a kill -9 the old server's children hold its shared memory for another second or two.
-            if self.process.poll() is not None and "still in use" in said and time.monotonic() < deadline:
+            # A killed server's children hold its shared memory for another second or two; one that is just ending
+            # has lost its command line, by which _postmaster knows it, but still keeps its lock file.
+            held = "still in use" in said or 'lock file "postmaster.pid" already exists' in said
+            if self.process.poll() is not None and held and time.monotonic() < deadline:
                 time.sleep(0.5)
                 continue
             raise Unusable(f"PostgreSQL did not start in {self.data}: {_last_line(said)} (log: {self.log})")

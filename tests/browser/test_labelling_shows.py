@@ -45,7 +45,7 @@ def test_it_fits_every_screen(
         page.keyboard.press("k")
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         press(page, "4" if levels else "1")
-        page.wait_for_function("scrollY === 0")  # the next pair from its beginning
+        expect(page.locator("html")).to_have_js_property("scrollTop", 0)  # the next pair from its beginning
     expect(page.get_by_text("All done for now")).to_be_visible()
     assert serious_faults(page) == []
 

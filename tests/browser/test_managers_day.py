@@ -58,6 +58,16 @@ def annotate(platform: Platform, project_id: int, tokens: list[str], count: int)
     return sum(len(person.answered) for person in people)
 
 
+def add_policy(platform: Platform, project_id: int, name: str, seed: int) -> int:
+    """Register a policy that says something else than the base model."""
+    model, tokenizer = tiny_model(seed)
+    for part in (model, tokenizer):
+        part.save_pretrained(platform.folder / "store/models" / name)
+    with platform.session() as session:
+        project = session.get_one(Project, project_id)
+        return factories.model(session, project, name=name, artifact=f"models/{name}").id
+
+
 def test_a_managers_day(platform: Platform, platform_page: Page, project_id: int, tokens: list[str]) -> None:
     page, base = platform_page, f"{platform.url}/projects/{project_id}"
     page.on("dialog", lambda dialog: dialog.accept())
@@ -67,8 +77,10 @@ def test_a_managers_day(platform: Platform, platform_page: Page, project_id: int
     first = _train_a_policy(page, base)
     second = _copy_cancel_and_resume(platform, page, base, first)
     _compare(platform, page, base, [first, second])
+    rival = add_policy(platform, project_id, "Rival", seed=3)  # the PPO's best may still be the base model
+    _promote_without_evaluation(page, base, rival)
     policy_id = _evaluate(platform, page, base, project_id, second, tokens)
-    _promote_and_roll_back(platform, page, base, project_id, policy_id)
+    _promote_and_roll_back(platform, page, base, project_id, policy_id, rival)
 
 
 def _sign_in(platform: Platform, page: Page) -> None:
@@ -133,8 +145,6 @@ def _copy_cancel_and_resume(platform: Platform, page: Page, base: str, first: in
     expect(page.get_by_label("Longest answer")).to_have_value("8")
     page.get_by_label("Episodes", exact=True).fill("120")
     page.get_by_label("Batch size").fill("4")
-    page.get_by_label("Learning rate").fill("0.005")  # so that it says something else than the base model
-    page.get_by_label("KL budget").fill("1000")
     page.get_by_text("Advanced").click()
     page.get_by_label("Updates between evaluations").fill("10")
     page.get_by_role("button", name="Train").click()
@@ -173,6 +183,15 @@ def _compare(platform: Platform, page: Page, base: str, run_ids: list[int]) -> N
             expect(row.get_by_role("cell")).to_have_text(last)
 
 
+def _promote_without_evaluation(page: Page, base: str, policy_id: int) -> None:
+    """It is asked twice."""
+    page.goto(f"{base}/policies/{policy_id}")
+    page.get_by_role("button", name="Promote").click()
+    expect(page.get_by_text("has no blind evaluation against tiny 1")).to_be_visible()
+    page.get_by_role("button", name="Promote").click()
+    expect(page.get_by_text("chat and sampling answer with it from now on")).to_be_visible()
+
+
 def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: int, tokens: list[str]) -> int:
     """Launch, have people judge every pair in the ordinary screen, read the result."""
     with platform.session() as session:
@@ -198,7 +217,9 @@ def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: i
     return policy_id
 
 
-def _promote_and_roll_back(platform: Platform, page: Page, base: str, project_id: int, policy_id: int) -> None:
+def _promote_and_roll_back(
+    platform: Platform, page: Page, base: str, project_id: int, policy_id: int, before: int
+) -> None:
     def in_use() -> int | None:
         with platform.session() as session:
             return session.get_one(Project, project_id).policy_id
@@ -210,8 +231,8 @@ def _promote_and_roll_back(platform: Platform, page: Page, base: str, project_id
     page.goto(f"{base}/policies")
     expect(page.get_by_role("region", name="In use")).to_contain_text("Policy 2")
     page.get_by_role("button", name="Roll back").click()
-    expect(page.get_by_text("tiny 1 is in use again.")).to_be_visible()
-    assert in_use() is None
+    expect(page.get_by_text("Rival is in use again.")).to_be_visible()
+    assert in_use() == before
 
 
 class Chatter:
@@ -237,12 +258,9 @@ def test_no_chat_request_fails_while_a_policy_is_promoted(
 ) -> None:
     with platform.session() as session:
         project = session.get_one(Project, project_id)
-        base_id = project.base_model_id
-        policy_id = factories.model(session, project, name="Another", artifact="models/another").id
+        old = project.policy_id or project.base_model_id
         manager = accounts.create_token(session, session.get_one(User, 1), "promotes")[1]
-    model, tokenizer = tiny_model(2)
-    model.save_pretrained(platform.folder / "store/models/another")
-    tokenizer.save_pretrained(platform.folder / "store/models/another")
+    policy_id = add_policy(platform, project_id, "Another", seed=2)
     enough, api = Event(), f"{platform.url}/api/v1/projects/{project_id}"
     people = [Chatter(f"{api}/chat", token, enough) for token in tokens]
     try:
@@ -263,9 +281,9 @@ def test_no_chat_request_fails_while_a_policy_is_promoted(
     heard = [each for person in people for each in person.heard]
     assert {(status, state) for _, status, _, state in heard} == {(201, "done")}
     assert {model_id for sent, _, model_id, _ in heard if sent > done} == {policy_id}
-    assert {model_id for _, _, model_id, _ in heard} == {base_id, policy_id}
+    assert {model_id for _, _, model_id, _ in heard} == {old, policy_id}
     with platform.session() as session:
         written = select(Turn.model_id, func.count()).where(Turn.role == TurnRole.ASSISTANT).group_by(Turn.model_id)
-        counts = {row[0]: row[1] for row in session.execute(written.where(Turn.model_id.in_([base_id, policy_id])))}
+        counts = {row[0]: row[1] for row in session.execute(written.where(Turn.model_id.in_([old, policy_id])))}
         assert session.scalar(select(func.count()).where(Turn.role == TurnRole.ASSISTANT, Turn.model_id.is_(None))) == 0
     assert counts[policy_id] == sum(model_id == policy_id for _, _, model_id, _ in heard)

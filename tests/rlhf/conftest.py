@@ -40,9 +40,7 @@ def tokenizer() -> PreTrainedTokenizerBase:
 
 
 @pytest.fixture(scope="session")
-def model_folder(
-    tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerBase
-) -> Callable[[str], Path]:
+def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerBase) -> Callable[[str], Path]:
     """`model_folder("llama" | "neox" | "qwen")` is the folder of a saved tiny model of that shape, float32."""
     folders: dict[str, Path] = {}
 

@@ -159,9 +159,7 @@ def test_the_value_model_begins_as_the_reward_model(llama_folder: Path, reward: 
 def test_gradient_checkpointing_changes_no_gradient(llama_folder: Path, reward: RewardModel) -> None:
     gradients = []
     for on in (False, True):
-        config = PolicyConfig(
-            model=str(llama_folder), reward="-", prompts="-", output="-", gradient_checkpointing=on
-        )
+        config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", gradient_checkpointing=on)
         model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
         log_probs, _, values = model(answer_batch(PROMPTS, ANSWERS, CPU))
         assert values is not None

@@ -244,9 +244,7 @@ def test_infinite_scores_are_skipped_counted_and_end_the_run(
     reward.save_pretrained(tmp_path / "reward")
     tokenizer.save_pretrained(tmp_path / "reward")
     with pytest.raises(RunFailed, match=r"not finite in 3 steps; the last good checkpoint is .*checkpoint-0"):
-        train_policy(
-            config({**folders, "reward": str(tmp_path / "reward")}, tmp_path / "run", max_skipped_steps=2)
-        )
+        train_policy(config({**folders, "reward": str(tmp_path / "reward")}, tmp_path / "run", max_skipped_steps=2))
 
 
 @pytest.mark.parametrize(

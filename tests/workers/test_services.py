@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -107,6 +108,21 @@ def test_a_killed_postgres_recovers_what_was_committed(tmp_path: Path) -> None:
             assert connection.execute("select count(*) from kept").fetchone() == (1000,)
     finally:
         server.stop()
+
+
+def test_a_lock_that_an_ending_server_still_holds_is_waited_for(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(prepare_folder(Settings(data_dir=tmp_path / "data")))
+    server.start()
+    server.stop()
+    ending = subprocess.Popen(server._as_server(["sleep", "1.5"]))  # alive, of the same user, known by its number alone
+    lock_file = server.data / "postmaster.pid"
+    lock_file.write_text(f"{ending.pid}\n{server.data}\n")
+    os.chown(lock_file, server.data.stat().st_uid, -1)
+    waiting = threading.Thread(target=ending.wait)
+    waiting.start()
+    server.start()
+    server.stop()
+    waiting.join()
 
 
 def test_strangers_cannot_send_to_the_queue(tmp_path: Path) -> None:

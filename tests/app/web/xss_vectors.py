@@ -71,7 +71,7 @@ _SPELLINGS = [
     f"<<img src=x onerror={_RUN}>>",
     f"<img src=x onerror={_RUN}//",
     f"<img src='x' onerror='{_RUN}'",
-    f"<a href=\"x\" title=\"'><img src=x onerror={_RUN}>\">x</a>",
+    f'<a href="x" title="\'><img src=x onerror={_RUN}>">x</a>',
     f"<!--><img src=x onerror={_RUN}>-->",
     f"<!-- --!><img src=x onerror={_RUN}> -->",
     f"<![CDATA[<img src=x onerror={_RUN}>]]>",
@@ -161,7 +161,7 @@ _CSS = [
     f"<p style='background:url({_HOST}/a.png)'>x</p>",
     "<p style='position:fixed;inset:0;background:red;z-index:99999'>x</p>",
     f"<p style='width:expression({_RUN})'>x</p>",
-    f"<p style=\"behavior:url({_HOST}/a.htc)\">x</p>",
+    f'<p style="behavior:url({_HOST}/a.htc)">x</p>',
     "<p class='choice primary' id='answer'>x</p>",
     "<div id=screen data-assignment=1></div>",
     "<font size=100 color=red>x</font>",
@@ -170,7 +170,7 @@ _CSS = [
 ]
 _CODE = [
     f"```html\n<script>{_RUN}</script>\n```",
-    f"```\"><script>{_RUN}</script>\nx\n```",
+    f'```"><script>{_RUN}</script>\nx\n```',
     f"```javascript onmouseover={_RUN}\nx\n```",
     f"``` <img src=x onerror={_RUN}>\nx\n```",
     f"`<script>{_RUN}</script>`",
