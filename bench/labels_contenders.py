@@ -155,6 +155,14 @@ class Ours(Contender):
             return [Stored(*map(str, row)) for row in found]
 
 
+def _system_postgres() -> Path:
+    """Label Studio needs the extension pg_trgm, which the embedded server does not have."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        raise SystemExit("Label Studio needs PostgreSQL with pg_trgm; install it (Debian: sudo apt install postgresql).")
+    return found[-1]
+
+
 class LabelStudio(Contender):
     """Label Studio on PostgreSQL, one annotation to a task."""
 
@@ -170,6 +178,7 @@ class LabelStudio(Contender):
     def __enter__(self) -> Self:
         python = peer_python(f"label-studio=={self.version}", [f"label-studio=={self.version}"], alone=True)
         self.postgres = EmbeddedPostgres(self.folder / "data")
+        self.postgres.programs = _system_postgres()
         for name in ("logs", "run"):
             (self.folder / "data" / name).mkdir(parents=True)
         self.postgres.start()
@@ -188,6 +197,8 @@ class LabelStudio(Contender):
             POSTGRE_HOST=str(self.postgres.sockets),
             POSTGRE_PORT="5432",
             COLLECT_ANALYTICS="0",
+            SENTRY_DSN="",
+            FRONTEND_SENTRY_DSN="",
         )
         with httpx.Client(base_url=self.url, headers={"Authorization": f"Token {token}"}, timeout=300) as manager:
             made = manager.post(
@@ -214,7 +225,7 @@ class LabelStudio(Contender):
                 "password": secrets.token_hex(8),
                 "csrfmiddlewaretoken": client.cookies["csrftoken"],
             }
-            client.post(invitation, data=form, headers={"Referer": self.url}).raise_for_status()
+            client.post(invitation, data=form, headers={"Referer": self.url})  # answers with the way to the start page
             if "sessionid" not in client.cookies:
                 raise SystemExit("Label Studio did not sign the annotator up.")
             return {

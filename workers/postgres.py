@@ -40,6 +40,7 @@ class EmbeddedPostgres:
     """The server of one data folder, over a Unix socket that only the folder's owner reaches."""
 
     def __init__(self, folder: Path) -> None:
+        self.programs = programs()
         self.data = folder / "postgres"
         self.log = folder / "logs" / "postgres.log"
         self.sockets = folder / "run" / "postgres"
@@ -145,7 +146,7 @@ class EmbeddedPostgres:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
         self._give(beside)
-        command = [str(programs() / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", "postgres"]
+        command = [str(self.programs / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", "postgres"]
         done = subprocess.run(
             self._as_server([*command, "-D", str(beside)]), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -158,7 +159,7 @@ class EmbeddedPostgres:
         if self.sockets.stat().st_uid not in (os.geteuid(), self.data.stat().st_uid):
             raise Unusable(f"{self.sockets} belongs to somebody else. Set HONE_DATA_DIR to a shorter path.")
         self._give(self.sockets)
-        command = [str(programs() / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-h", ""]
+        command = [str(self.programs / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-h", ""]
         deadline = time.monotonic() + 120  # recovery after a crash reads the log written since the last checkpoint
         while True:
             with self.log.open("ab") as log:
@@ -191,7 +192,7 @@ class EmbeddedPostgres:
             )
         _system_user()
         prefix = [setpriv, f"--reuid={_SYSTEM_USER}", f"--regid={_SYSTEM_USER}", "--clear-groups", "--pdeathsig=INT"]
-        ways = {*self.data.parents, *self.sockets.parents, *programs().parents}
+        ways = {*self.data.parents, *self.sockets.parents, *self.programs.parents}
         if any(not way.stat().st_mode & stat.S_IXOTH for way in ways if way.exists()):
             prefix += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
         return [*prefix, *command]
