@@ -36,8 +36,9 @@ from app.web.assets import Assets
 from app.web.middleware import Frame
 from app.web.render import ROOT
 
-# `new_project` stands before `home`: /projects/new is no project's id.
-PAGES = (accounts, new_project, projects, prompts, pairs, labels, rewards, policies, runs, chat, home)
+# Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
+# no project's id.
+PAGES = (labels, accounts, new_project, projects, prompts, pairs, rewards, policies, runs, chat, home)
 CALLS = (
     accounts_api, new_project_api, projects_api, prompts_api, pairs_api, labels_api, rewards_api, policies_api,
     runs_api, chat_api, home_api,

@@ -31,13 +31,13 @@ def current_user(request: Request, session: Db) -> User | None:
 
 
 @grants("public")
-def maybe_signed_in(user: Annotated[User | None, Depends(current_user)]) -> User | None:
+async def maybe_signed_in(user: Annotated[User | None, Depends(current_user)]) -> User | None:
     """Anybody; the person where they are signed in."""
     return user
 
 
 @grants("signed in")
-def signed_in(user: Annotated[User | None, Depends(current_user)]) -> User:
+async def signed_in(user: Annotated[User | None, Depends(current_user)]) -> User:
     """Anybody who is signed in."""
     if user is None:
         raise SignInNeeded("Please sign in to go on.")
@@ -45,7 +45,7 @@ def signed_in(user: Annotated[User | None, Depends(current_user)]) -> User:
 
 
 @grants("admin")
-def admin(user: Annotated[User, Depends(signed_in)]) -> User:
+async def admin(user: Annotated[User, Depends(signed_in)]) -> User:
     """Administrators of the installation."""
     if not user.is_admin:
         raise NotAllowed("Only an administrator may do this.")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Select, delete, exists, func, or_, select, update
+from sqlalchemy import Select, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.models import ApiToken, AuditEvent, SignInLink, User, WebSession
@@ -12,13 +12,21 @@ from app.web.pages import Page, page
 _TOKEN_SEEN_EVERY = timedelta(minutes=1)
 
 
+# Asked at every request, so built once.
+_USER_OF_SESSION = (
+    select(User)
+    .join(WebSession, WebSession.user_id == User.id)
+    .where(
+        WebSession.token_hash == bindparam("token_hash"),
+        WebSession.expires_at > func.now(),
+        User.disabled_at.is_(None),
+    )
+)
+
+
 def user_of_session(session: Session, token_hash: str) -> User | None:
     """The person a session's cookie stands for, while neither has ended."""
-    return session.scalar(
-        select(User)
-        .join(WebSession, WebSession.user_id == User.id)
-        .where(WebSession.token_hash == token_hash, WebSession.expires_at > func.now(), User.disabled_at.is_(None))
-    )
+    return session.scalar(_USER_OF_SESSION, {"token_hash": token_hash})
 
 
 def user_of_api_token(session: Session, token_hash: str) -> User | None:

@@ -45,7 +45,7 @@ def admitted(request: Request, project_id: RowId, session: Db, user: SignedIn) -
 
 
 @grants("annotator")
-def annotator(request: Request, access: Annotated[Access, Depends(admitted)]) -> Access:
+async def annotator(request: Request, access: Annotated[Access, Depends(admitted)]) -> Access:
     """Any member of the project, and administrators. An archived project can be read, not changed."""
     if access.project.archived_at is not None and request.method not in ("GET", "HEAD"):
         raise Conflict("This project is archived. A manager can take it up again in its settings.")
@@ -59,13 +59,13 @@ def _manages(access: Access) -> Access:
 
 
 @grants("manager")
-def manager(access: Annotated[Access, Depends(annotator)]) -> Access:
+async def manager(access: Annotated[Access, Depends(annotator)]) -> Access:
     """Managers of the project, and administrators."""
     return _manages(access)
 
 
 @grants("manager")
-def archived_manager(access: Annotated[Access, Depends(admitted)]) -> Access:
+async def archived_manager(access: Annotated[Access, Depends(admitted)]) -> Access:
     """The same for what takes an archived project up again."""
     return _manages(access)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import and_, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, contains_eager
 
@@ -21,16 +21,20 @@ class Listed:
     mine: int
 
 
+# Asked at every request within a project, so built once.
+_PROJECT_WITH_MEMBER = (
+    select(Project, Member)
+    .outerjoin(
+        Member,
+        and_(Member.project_id == Project.id, Member.user_id == bindparam("user"), Member.removed_at.is_(None)),
+    )
+    .where(Project.id == bindparam("project"))
+)
+
+
 def project_with_member(session: Session, project_id: int, user_id: int) -> tuple[Project, Member | None] | None:
     """A project and this person's standing membership in it, where there is one."""
-    row = session.execute(
-        select(Project, Member)
-        .outerjoin(
-            Member,
-            and_(Member.project_id == Project.id, Member.user_id == user_id, Member.removed_at.is_(None)),
-        )
-        .where(Project.id == project_id)
-    ).first()
+    row = session.execute(_PROJECT_WITH_MEMBER, {"project": project_id, "user": user_id}).first()
     return None if row is None else (row[0], row[1])
 
 

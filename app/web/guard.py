@@ -23,7 +23,7 @@ def grants(access: str) -> Callable[[F], F]:
 
 
 @grants("public")
-def public() -> None:
+async def public() -> None:
     """Anybody may call this route: `dependencies=[Depends(public)]`."""
 
 

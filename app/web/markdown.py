@@ -74,8 +74,12 @@ def _rendered(text: str) -> Markup:
         html = _parser().render(text)
     except RecursionError:
         return Markup('<div class="plain">{}</div>').format(text)
-    clean = nh3.clean(
-        html,
+    return Markup(_cleaner().clean(html))  # noqa: S704  this is the sanitiser
+
+
+@lru_cache(maxsize=1)
+def _cleaner() -> nh3.Cleaner:
+    return nh3.Cleaner(
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         attribute_filter=_keep,
@@ -83,7 +87,6 @@ def _rendered(text: str) -> Markup:
         link_rel=None,
         strip_comments=True,
     )
-    return Markup(clean)  # noqa: S704  this is the sanitiser
 
 
 def _keep(tag: str, name: str, value: str) -> str | None:
