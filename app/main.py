@@ -1,6 +1,7 @@
 """create_app(): mounts every stage's pages and calls, denies what declares no access, and frames every answer."""
 
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -49,6 +50,8 @@ MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     """Log to stderr, unless whoever runs the application has set up logging."""
+    # The loop asks for the interpreter after each of its waits; Python's 5 ms until a busy thread lets go are an age.
+    sys.setswitchinterval(0.0005)
     logging.basicConfig(level=get_settings().log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore"):  # they would log the addresses of the inference server at every request
         logging.getLogger(noisy).setLevel(logging.WARNING)

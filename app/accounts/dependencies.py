@@ -39,6 +39,11 @@ async def maybe_signed_in(user: Annotated[User | None, Depends(current_user)]) -
 @grants("signed in")
 async def signed_in(user: Annotated[User | None, Depends(current_user)]) -> User:
     """Anybody who is signed in."""
+    return needed(user)
+
+
+def needed(user: User | None) -> User:
+    """The person; SignInNeeded where there is none."""
     if user is None:
         raise SignInNeeded("Please sign in to go on.")
     return user

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.accounts.dependencies import SignedIn
+from app.accounts.dependencies import current_user, needed
 from app.models import Member, Project, Role, User
 from app.projects import queries
 from app.web.dependencies import Db, RowId
@@ -29,8 +29,10 @@ class Access:
         return self.role is Role.MANAGER or self.user.is_admin
 
 
-def admitted(request: Request, project_id: RowId, session: Db, user: SignedIn) -> Access:
-    """Members and administrators; nobody else learns that there is such a project."""
+def admitted(request: Request, project_id: RowId, session: Db) -> Access:
+    """Members and administrators; nobody else learns that there is such a project. Recognises the person itself: as a
+    dependency of its own, that would cost every request another thread."""
+    user = needed(current_user(request, session))
     found = queries.project_with_member(session, project_id, user.id)
     if found is None:
         raise NotFound()
