@@ -159,7 +159,7 @@ def _system_postgres() -> Path:
     """Label Studio needs the extension pg_trgm, which the embedded server does not have."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not found:
-        raise SystemExit("Label Studio needs PostgreSQL with pg_trgm; install it (Debian: sudo apt install postgresql).")
+        raise SystemExit("Label Studio needs a PostgreSQL with pg_trgm (Debian: sudo apt install postgresql).")
     return found[-1]
 
 

@@ -146,9 +146,12 @@ class EmbeddedPostgres:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700)
         self._give(beside)
-        command = [str(self.programs / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", "postgres"]
+        how = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "-U", "postgres", "-D", str(beside)]
         done = subprocess.run(
-            self._as_server([*command, "-D", str(beside)]), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self._as_server([str(self.programs / "initdb"), *how]),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if done.returncode:
             raise Unusable(f"PostgreSQL could not set up {self.data}: {_last_line(done.stdout)}")
