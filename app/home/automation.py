@@ -50,7 +50,7 @@ def automations(session: Session, project: Project, new_labels: int) -> list[Aut
         Automation(
             "Keep pairs ready",
             settings.keep_queue_filled,
-            f"{plural(project.queue_depth, 'pair')} wait for a label",
+            f"Whenever fewer than {plural(project.queue_depth, 'pair')} wait",
             pairs,
             _last(sampled),
             filling.decide(session, project).reason,
