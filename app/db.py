@@ -90,8 +90,11 @@ async def get_session() -> AsyncIterator[Session]:
             yield session
             well = True
         finally:
-            with CancelScope(shield=True):
-                await run_in_threadpool(_end, session, well)
+            if session.in_transaction():
+                with CancelScope(shield=True):
+                    await run_in_threadpool(_end, session, well)
+            else:
+                session.close()
 
 
 def _end(session: Session, well: bool) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse
 
@@ -14,8 +14,9 @@ from app.web import health
 from app.web.dependencies import Db, RowId
 from app.web.guard import public
 from app.web.render import absolute, redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 Rule = Callable[[Session, User, User, bool], None]
 

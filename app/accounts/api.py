@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from app.accounts import forms, queries, service
 from app.accounts.dependencies import Admin, SignedIn
 from app.models import ApiToken, User
 from app.web.dependencies import Db, RowId
+from app.web.routing import Router
 
-router = APIRouter(tags=["accounts"])
+router = Router(tags=["accounts"])
 
 
 class Person(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import StrEnum
 
 from sqlalchemy import Select, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -12,43 +13,43 @@ from app.web.pages import Page, page
 _TOKEN_SEEN_EVERY = timedelta(minutes=1)
 
 
-# Asked at every request, so built once.
-_USER_OF_SESSION = (
-    select(User)
+class Credential(StrEnum):
+    """What a request proves itself by."""
+
+    COOKIE = "cookie"
+    BEARER = "bearer"
+
+
+# Asked at every request, so built once: the person behind a `token_hash`, while neither has ended.
+USER_BY = {
+    Credential.COOKIE: select(User)
     .join(WebSession, WebSession.user_id == User.id)
     .where(
         WebSession.token_hash == bindparam("token_hash"),
         WebSession.expires_at > func.now(),
         User.disabled_at.is_(None),
-    )
-)
+    ),
+    Credential.BEARER: select(User)
+    .join(ApiToken, ApiToken.user_id == User.id)
+    .where(
+        ApiToken.token_hash == bindparam("token_hash"),
+        ApiToken.revoked_at.is_(None),
+        User.disabled_at.is_(None),
+    ),
+}
 
 
-def user_of_session(session: Session, token_hash: str) -> User | None:
-    """The person a session's cookie stands for, while neither has ended."""
-    return session.scalar(_USER_OF_SESSION, {"token_hash": token_hash})
-
-
-def user_of_api_token(session: Session, token_hash: str) -> User | None:
-    """The person an API token stands for. Its last use is kept to the minute, not written on every request."""
-    row = session.execute(
-        select(User, ApiToken.id)
-        .join(ApiToken, ApiToken.user_id == User.id)
-        .where(ApiToken.token_hash == token_hash, ApiToken.revoked_at.is_(None), User.disabled_at.is_(None))
-    ).first()
-    if row is None:
-        return None
-    user, token_id = row
+def note_use(session: Session, token_hash: str) -> None:
+    """Keep when an API token was last used; to the minute, not written on every request."""
     session.execute(
         update(ApiToken)
         .where(
-            ApiToken.id == token_id,
+            ApiToken.token_hash == token_hash,
             or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < func.now() - _TOKEN_SEEN_EVERY),
         )
         .values(last_used_at=func.now())
         .execution_options(synchronize_session=False)
     )
-    return user
 
 
 def user_by_email(session: Session, email: str) -> User | None:

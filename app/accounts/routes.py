@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from app.accounts import admin_routes, forms, queries, service
 from app.accounts.dependencies import SignedIn, Visitor
@@ -15,8 +15,9 @@ from app.web.errors import Conflict, Invalid
 from app.web.forms import parse, typed
 from app.web.guard import public
 from app.web.render import local_path, redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 router.include_router(admin_routes.router)
 
 PER_ADDRESS = "60/15 minutes"

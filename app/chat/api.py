@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from app.chat import queries, service
@@ -16,8 +15,9 @@ from app.projects.dependencies import Annotator, Manager
 from app.web import rate_limits
 from app.web.dependencies import Db, RowId
 from app.web.pages import page
+from app.web.routing import Router
 
-router = APIRouter(prefix="/projects/{project_id}", tags=["chat"])
+router = Router(prefix="/projects/{project_id}", tags=["chat"])
 
 
 @router.get("/chat")

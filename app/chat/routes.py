@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.chat import queries, service, views
@@ -20,8 +20,9 @@ from app.web.forms import parse
 from app.web.pages import page
 from app.web.problems import wants_json
 from app.web.render import is_htmx, redirect, render
+from app.web.routing import Router
 
-router = APIRouter(prefix="/projects/{project_id}/chat")
+router = Router(prefix="/projects/{project_id}/chat")
 MESSAGES = "30/minute"
 
 

@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from app.home import service
 from app.home.automation import automations
 from app.projects.dependencies import Manager
 from app.web.dependencies import Db
+from app.web.routing import Router
 
-router = APIRouter(tags=["overview"])
+router = Router(tags=["overview"])
 
 
 class LastView(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
@@ -16,9 +16,10 @@ from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotAllowed
 from app.web.forms import parse, typed
 from app.web.render import absolute, redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
-api = APIRouter(tags=["projects"])
+router = Router()
+api = Router(tags=["projects"])
 
 
 class NewProject(forms.NewProjectForm):

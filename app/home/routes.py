@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.orm import Session
 
@@ -15,8 +15,9 @@ from app.runs.live import Look, live
 from app.web.dependencies import Db
 from app.web.events import event, stream
 from app.web.render import environment, redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 INTERVAL = 2.0  # seconds between looks: counting costs more than looking at one run
 
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from app.labels import quality, queries, screen, service
@@ -18,8 +18,9 @@ from app.projects.dependencies import Access, Annotator, Manager
 from app.projects.forms import AnswerSettings
 from app.web.dependencies import Db
 from app.web.errors import NotAllowed
+from app.web.routing import Router
 
-router = APIRouter(tags=["labels"])
+router = Router(tags=["labels"])
 
 
 @router.post("/projects/{project_id}/label/next")

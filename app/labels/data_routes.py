@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.accounts import audit
@@ -16,8 +16,9 @@ from app.projects.forms import AnswerSettings
 from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
 from app.web.render import render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 _IN_MEMORY = 8 * 2**20
 _CHUNK = 256 * 1024

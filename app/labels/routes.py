@@ -1,6 +1,6 @@
 """The labelling screen."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.labels import data_routes, screen, service
 from app.labels.answers import LONGEST_COMMENT, read_answer
@@ -14,8 +14,9 @@ from app.web.errors import Conflict, Invalid, TooLarge
 from app.web.forms import parse
 from app.web.markdown import to_html
 from app.web.render import is_htmx, redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 router.include_router(data_routes.router)
 
 

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.models import Pair, Response
 from app.pairs import queries, service
 from app.pairs.forms import ChecksForm, PairFilter, PairsBody, PromptsBody, SampleForm
 from app.projects.dependencies import Manager
 from app.web.dependencies import Db, RowId
+from app.web.routing import Router
 
-router = APIRouter(tags=["pairs"])
+router = Router(tags=["pairs"])
 
 
 @router.get("/projects/{project_id}/pairs")

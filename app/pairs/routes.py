@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from starlette.datastructures import FormData
 
 from app.pairs import queries, service
@@ -13,8 +13,9 @@ from app.web.errors import Invalid
 from app.web.forms import parse
 from app.web.markdown import to_html
 from app.web.render import redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/projects/{project_id}/pairs")

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.models import Run
@@ -16,8 +15,9 @@ from app.runs import service as runs
 from app.runs.api import RunView
 from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
+from app.web.routing import Router
 
-router = APIRouter(tags=["policies"])
+router = Router(tags=["policies"])
 
 
 class ResultView(BaseModel):

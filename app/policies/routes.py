@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from app.models import Model, RunKind
@@ -20,8 +20,9 @@ from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, NotFound
 from app.web.forms import parse
 from app.web.render import redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 BASIC = ["start_from", "total_episodes", "batch_size", "max_new_tokens", "learning_rate", "beta", "kl_budget"]
 ANSWERS_SHOWN = 20
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.dependencies import SignedIn
@@ -13,8 +13,9 @@ from app.projects import forms, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.dependencies import Db, RowId
 from app.web.render import absolute
+from app.web.routing import Router
 
-router = APIRouter(tags=["projects"])
+router = Router(tags=["projects"])
 
 
 class ListedProject(BaseModel):

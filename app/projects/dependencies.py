@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.accounts.dependencies import current_user, needed
+from app.accounts.dependencies import recognise
 from app.models import Member, Project, Role, User
 from app.projects import queries
 from app.web.dependencies import Db, RowId
-from app.web.errors import Conflict, NotAllowed, NotFound
+from app.web.errors import Conflict, NotAllowed, NotFound, SignInNeeded
 from app.web.guard import grants
 from app.web.viewer import ProjectFrame
 
@@ -32,12 +32,11 @@ class Access:
 def admitted(request: Request, project_id: RowId, session: Db) -> Access:
     """Members and administrators; nobody else learns that there is such a project. Recognises the person itself: as a
     dependency of its own, that would cost every request another thread."""
-    user = needed(current_user(request, session))
-    found = queries.project_with_member(session, project_id, user.id)
-    if found is None:
-        raise NotFound()
-    project, member = found
-    if member is None and not user.is_admin:
+    row = recognise(request, session, queries.USER_WITH_PROJECT, project=project_id)
+    if row is None:
+        raise SignInNeeded()
+    user, project, member = row
+    if project is None or (member is None and not user.is_admin):
         raise NotFound()
     access = Access(user, project, member.role if member else Role.MANAGER, member)
     request.state.project_frame = ProjectFrame(

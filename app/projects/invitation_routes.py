@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
@@ -16,8 +16,9 @@ from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
 from app.web.forms import parse, typed
 from app.web.render import redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 _TAKEN = "This e-mail and password cannot be used here. If you have an account, sign in first."
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.models import Role
 from app.projects import forms, people, queries
@@ -11,8 +11,9 @@ from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse, typed
 from app.web.render import absolute, redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 
 def _people(request: Request, session: Db, access: Access, status: int = 200, **over: Any) -> Response:

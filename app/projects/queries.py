@@ -7,6 +7,7 @@ from sqlalchemy import and_, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, contains_eager
 
+from app.accounts.queries import USER_BY
 from app.models import Invitation, Label, Member, Project, Role, User
 
 
@@ -21,21 +22,13 @@ class Listed:
     mine: int
 
 
-# Asked at every request within a project, so built once.
-_PROJECT_WITH_MEMBER = (
-    select(Project, Member)
-    .outerjoin(
-        Member,
-        and_(Member.project_id == Project.id, Member.user_id == bindparam("user"), Member.removed_at.is_(None)),
-    )
-    .where(Project.id == bindparam("project"))
-)
-
-
-def project_with_member(session: Session, project_id: int, user_id: int) -> tuple[Project, Member | None] | None:
-    """A project and this person's standing membership in it, where there is one."""
-    row = session.execute(_PROJECT_WITH_MEMBER, {"project": project_id, "user": user_id}).first()
-    return None if row is None else (row[0], row[1])
+# Asked at every request within a project: the person, the project if there is one, and their standing membership in it.
+USER_WITH_PROJECT = {
+    credential: user.add_columns(Project, Member)
+    .outerjoin(Project, Project.id == bindparam("project"))
+    .outerjoin(Member, and_(Member.project_id == Project.id, Member.user_id == User.id, Member.removed_at.is_(None)))
+    for credential, user in USER_BY.items()
+}
 
 
 def listed(session: Session, user: User, archived: bool = False) -> list[Listed]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.accounts import queries as account_queries
 from app.accounts.dependencies import SignedIn
@@ -12,8 +12,9 @@ from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
 from app.web.forms import parse, typed
 from app.web.render import redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 router.include_router(invitation_routes.router)
 router.include_router(people_routes.router)
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import JSONResponse, Response
 
 from app.models import Prompt, PromptSource
@@ -11,8 +11,9 @@ from app.prompts import queries, service
 from app.prompts.forms import ImportBody, PromptFilter
 from app.prompts.service import MAX_FILE
 from app.web.dependencies import Db, RowId
+from app.web.routing import Router
 
-router = APIRouter(tags=["prompts"])
+router = Router(tags=["prompts"])
 
 
 @router.get("/projects/{project_id}/prompts")

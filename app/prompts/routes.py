@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from starlette.datastructures import FormData, UploadFile
 
 from app.models import PromptSource, PromptStatus
@@ -15,8 +15,9 @@ from app.web.errors import Invalid, Refused
 from app.web.forms import parse
 from app.web.markdown import to_html
 from app.web.render import redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 _SHOWN_AGAIN = 200_000  # characters of a file that is put into the page, so that bad lines can be mended there
 

@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from app.projects.dependencies import Manager
 from app.registry.views import ModelView
 from app.rewards import queries, service
 from app.rewards.forms import RewardForm, ScoreForm
 from app.runs.api import RunView
 from app.web.dependencies import Db, RowId
+from app.web.routing import Router
 
-router = APIRouter(tags=["reward models"])
+router = Router(tags=["reward models"])
 
 
 @router.get("/projects/{project_id}/rewards")

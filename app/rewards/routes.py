@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.models import RunKind
@@ -18,8 +18,9 @@ from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse
 from app.web.render import redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 BASIC = ["num_train_epochs", "learning_rate", "train_batch_size", "aggregation"]
 SHOWN = 20  # of the disputed labels
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
 from app.models import Run, RunKind, RunState
@@ -11,8 +11,9 @@ from app.projects.dependencies import Manager
 from app.runs import events, queries, service
 from app.web.dependencies import Db, RowId
 from app.web.pages import page
+from app.web.routing import Router
 
-router = APIRouter(tags=["runs"])
+router = Router(tags=["runs"])
 
 
 class RunView(BaseModel):

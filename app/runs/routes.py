@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from app.models import Run, RunKind, RunState
@@ -14,8 +14,9 @@ from app.web.errors import Invalid
 from app.web.events import stream
 from app.web.pages import page
 from app.web.render import is_htmx, redirect, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 COMPARED = 8
 
 

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.responses import JSONResponse
 
 from app.web.render import absolute, render
+from app.web.routing import Router
 
-router = APIRouter()
+router = Router()
 
 _ORDER = {"get": 0, "post": 1, "put": 2, "patch": 3, "delete": 4}
 

@@ -30,6 +30,9 @@ class SignInNeeded(Refused):
     status = 401
     title = "Please sign in"
 
+    def __init__(self, message: str = "Please sign in to go on.") -> None:
+        super().__init__(message)
+
 
 class NotAllowed(Refused):
     """The person is known and may not do this."""
