@@ -118,21 +118,41 @@ def last_assignment(session: Session, project_id: int, user_id: int, before: int
     return session.scalar(statement.order_by(Assignment.id.desc()).limit(1))
 
 
-_PROGRESS = text(
+_LAST_BEFORE = text(
     """
-    select (select count(*) from label
-            where annotator_id = :user and project_id = :project and created_at >= :since and superseded_at is null),
-           (select percentile_cont(0.5) within group (order by seconds) from (
-                select seconds from label where annotator_id = :user and project_id = :project and seconds is not null
-                order by id desc limit 20) recent)
+    select id from label where annotator_id = :user and project_id = :project and created_at < :since
+    order by created_at desc, id desc limit 1
     """
 )
 
 
-def own_progress(session: Session, project_id: int, user_id: int, since: datetime) -> tuple[int, float | None]:
-    """This person's labels since a moment, and the median of their last 20 times in seconds."""
-    count, pace = session.execute(_PROGRESS, {"user": user_id, "project": project_id, "since": since}).one()
-    return count, pace
+def last_label_before(session: Session, project_id: int, user_id: int, since: datetime) -> int:
+    """This person's last label before a moment; 0 where there is none."""
+    return session.execute(_LAST_BEFORE, {"user": user_id, "project": project_id, "since": since}).scalar() or 0
+
+
+_PROGRESS = text(
+    """
+    select count(*) filter (where created_at >= :since and not exists (
+               select from label first where first.assignment_id = fresh.assignment_id and first.id < fresh.id)),
+           coalesce(max(id), :after),
+           (select percentile_cont(0.5) within group (order by seconds) from (
+                select seconds from label where annotator_id = :user and project_id = :project and seconds is not null
+                order by id desc limit 20) recent)
+    from (select id, assignment_id, created_at from label
+          where annotator_id = :user and project_id = :project and id > :after order by id desc) fresh
+    """
+)
+
+
+def own_progress(
+    session: Session, project_id: int, user_id: int, since: datetime, after: int
+) -> tuple[int, int, float | None]:
+    """How many comparisons this person first answered since a moment by labels newer than `after`; their last label;
+    the median of their last 20 times in seconds. Takes as long as there are labels newer than `after`."""
+    values = {"user": user_id, "project": project_id, "since": since, "after": after}
+    count, last, pace = session.execute(_PROGRESS, values).one()
+    return count, last, pace
 
 
 _TOTALS = text(

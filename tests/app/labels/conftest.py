@@ -16,9 +16,11 @@ from tests import factories
 def _nothing_remembered() -> Iterator[None]:
     pairs._hints.clear()
     labels._totals.clear()
+    labels._today.clear()
     yield
     pairs._hints.clear()
     labels._totals.clear()
+    labels._today.clear()
 
 
 AddPairs = Callable[..., list[m.Pair]]

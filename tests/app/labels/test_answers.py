@@ -253,3 +253,28 @@ def test_progress_tells_own_count_pace_and_what_is_left(session: Session, cast: 
     assert service.progress(session, cast.manager, cast.project).today == 0
     factories.label(session, add_pairs(cast.project)[0], cast.annotator, created_at=datetime(2020, 1, 1, tzinfo=UTC))
     assert service.progress(session, cast.annotator, cast.project).today == 3
+
+
+def test_todays_count_goes_on_from_the_last_label_as_if_counted_anew(
+    session: Session, cast: Cast, add_pairs: AddPairs
+) -> None:
+    def today() -> int:
+        went_on = service.progress(session, cast.annotator, cast.project).today
+        service._today.clear()
+        assert service.progress(session, cast.annotator, cast.project).today == went_on
+        return went_on
+
+    add_pairs(cast.project, 3)
+    old = factories.label(
+        session, add_pairs(cast.project)[0], cast.annotator, created_at=datetime(2020, 1, 1, tzinfo=UTC)
+    )
+    assert today() == 0
+    first = claim(session, cast.annotator, cast.project)
+    send(session, cast.annotator, cast.project, first, LEFT)
+    assert today() == 1
+    send(session, cast.annotator, cast.project, claim(session, cast.annotator, cast.project), LEFT)
+    assert today() == 2
+    send(session, cast.annotator, cast.project, first, replace(LEFT, choice="tie"))
+    assert today() == 2, "an answer of today that was changed is one answer"
+    service.submit(session, cast.annotator, cast.project, None, old.assignment_id, replace(LEFT, choice="tie"))
+    assert today() == 2, "an answer of another day that was changed is none of today's"
