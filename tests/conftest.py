@@ -8,6 +8,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -76,6 +77,8 @@ def database(
 ) -> Iterator[str]:
     """URL of a fresh migrated database; app.settings of this process and of children point at it."""
     from app import db, jobs, settings
+    from app.labels import service as labels
+    from app.pairs import service as pairs
 
     name = f"test_{uuid4().hex[:12]}"
     _execute(postgres_url, f'create database "{name}" template "{template_database}"')
@@ -84,14 +87,20 @@ def database(
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "hone"))
     caches = (settings.get_settings, db.get_engine, jobs.producer)
-    for cache in caches:
-        cache.cache_clear()
+    remembered: tuple[dict[Any, Any], ...] = (labels._totals, labels._today, pairs._hints)
+
+    def forget() -> None:
+        for cache in caches:
+            cache.cache_clear()
+        for known in remembered:
+            known.clear()
+
+    forget()
     try:
         yield url
     finally:
         db.get_engine().dispose()
-        for cache in caches:
-            cache.cache_clear()
+        forget()
         _execute(postgres_url, f'drop database "{name}" with (force)')
 
 
