@@ -79,7 +79,7 @@ def small() -> Sizes:
         sampling={"strategy": "stochastic", "temperature": 1.0, "top_p": 1.0, "top_k": 0, "max_new_tokens": 40},
         reward={"num_train_epochs": 6, "learning_rate": 2e-3, "train_batch_size": 16, "max_length": 256, "heads": 2},
         policy={
-            "total_episodes": 512,
+            "total_episodes": 256,
             "batch_size": 64,
             "num_mini_batches": 4,
             "max_new_tokens": 40,
