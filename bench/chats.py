@@ -97,9 +97,9 @@ def running(name: str, command: list[str]) -> Iterator[str]:
         deadline = time.monotonic() + 120
         while server.poll() is None and time.monotonic() < deadline:
             try:
-                httpx.get(f"{url}/models").raise_for_status()
+                httpx.get(f"{url}/models")  # with whatever status: transformers fails here where nothing was downloaded
                 break
-            except httpx.HTTPError:
+            except httpx.TransportError:
                 time.sleep(0.5)
         else:
             raise RunFailed(f"{name} did not start; what it said is above")
