@@ -29,7 +29,7 @@ class BenchConfig:
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 5
     steps: Annotated[int, Ge(2), Doc("Steps in a run; the first is not timed.")] = 5
-    batch: Annotated[int, Gt(0), Doc("Pairs in a step.")] = 16
+    batch: Annotated[int, Gt(0), Doc("Pairs in a step; with 16 the peer takes more than 24 GB.")] = 8
     loss_steps: Annotated[int, Ge(0), Doc("Steps of the run in float32 that compares losses; 0: none.")] = 20
     loss_batch: Annotated[int, Gt(0), Doc("Pairs in a step of that run.")] = 4
     learning_rate: Annotated[float, Gt(0), Doc("Peak rate, cosine.")] = 2e-5

@@ -10,7 +10,7 @@ answers of both are compared token for token in float32.
 
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +29,8 @@ from rlhf.sampling import generate
 from rlhf.types import SamplingSettings
 
 CACHE = Path("build/bench")
-ROWS = (16, 32, 64, 128)  # batch sizes tried for each side
+ROWS = (16, 32, 64)  # batch sizes tried for each side; generate keeps the logits of every step, 200 kB a row
+GREEDY_TOKENS = 200  # longest greedy answer that is compared
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class BenchConfig:
 
     model: Annotated[Path | None, Doc("Model folder; none: the built-in SmolLM2-135M-Instruct.")] = None
     prompts: Annotated[Path, Doc("JSONL with prompts of mixed length.")] = Path("app/prompts/starter.jsonl")
-    count: Annotated[int, Ge(1), Doc("How many of the prompts.")] = 96
-    max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer.")] = 256
+    count: Annotated[int, Ge(1), Doc("How many of the prompts.")] = 32
+    max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer; most of this model end by themselves before.")] = 512
     runs: Annotated[int, Ge(1), Doc("Pairs of runs.")] = 5
     rows: Annotated[int | None, Ge(2), Doc("Rows of a batch, for both; none: the best of some, for each.")] = None
     dtype: Annotated[DtypeName, Doc("Number format.")] = "auto"
@@ -114,13 +115,14 @@ class Contest:
         format_before = self.model.dtype
         self.model.float()
         prompts = self.prompts[:count]
-        answers = generate(self.model, self.tokenizer, prompts, strategy="greedy", settings=self.settings)
+        settings = replace(self.settings, max_new_tokens=min(GREEDY_TOKENS, self.settings.max_new_tokens))
+        answers = generate(self.model, self.tokenizer, prompts, strategy="greedy", settings=settings)
         different = 0
         for prompt, [answer] in zip(prompts, answers, strict=True):
             expected = self.model.generate(
                 **self._padded([prompt]),
                 do_sample=False,
-                max_new_tokens=self.settings.max_new_tokens,
+                max_new_tokens=settings.max_new_tokens,
                 pad_token_id=self.tokenizer.pad_token_id,
                 temperature=None,
                 top_p=None,
