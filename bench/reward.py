@@ -28,10 +28,10 @@ class BenchConfig:
     data: Annotated[str, Doc("Preference pairs, HH-harmless by default.")] = "../shared/data/hh_harmless.jsonl.gz"
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 5
-    steps: Annotated[int, Ge(2), Doc("Steps in a run; the first is not timed.")] = 5
+    steps: Annotated[int, Ge(2), Doc("Steps in a run; the first is not timed.")] = 4
     batch: Annotated[int, Gt(0), Doc("Pairs in a step; with 16 the peer takes more than 24 GB.")] = 8
     loss_steps: Annotated[int, Ge(0), Doc("Steps of the run in float32 that compares losses; 0: none.")] = 20
-    loss_batch: Annotated[int, Gt(0), Doc("Pairs in a step of that run.")] = 4
+    loss_batch: Annotated[int, Gt(0), Doc("Pairs in a step of that run.")] = 2
     learning_rate: Annotated[float, Gt(0), Doc("Peak rate, cosine.")] = 2e-5
     max_length: Annotated[int, Gt(1), Doc("Longer prompts are cut on the left, for both.")] = 1024
     token_budget: Annotated[int, Gt(0), Doc("Ours: tokens computed at once.")] = 2048

@@ -39,7 +39,7 @@ class BenchConfig:
 
     model: Annotated[Path | None, Doc("Model folder; none: the built-in SmolLM2-135M-Instruct.")] = None
     prompts: Annotated[Path, Doc("JSONL with prompts of mixed length.")] = Path("app/prompts/starter.jsonl")
-    count: Annotated[int, Ge(1), Doc("How many of the prompts.")] = 32
+    count: Annotated[int, Ge(1), Doc("How many of the prompts.")] = 16
     max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer; most of this model end by themselves before.")] = 512
     runs: Annotated[int, Ge(1), Doc("Pairs of runs.")] = 5
     rows: Annotated[int | None, Ge(2), Doc("Rows of a batch, for both; none: the best of some, for each.")] = None
