@@ -35,9 +35,9 @@ class BenchConfig:
     updates: Annotated[int, Ge(2), Doc("Updates in a run; the first is not timed.")] = 2
     batch: Annotated[int, Gt(0), Doc("Answers in an update.")] = 8
     mini_batches: Annotated[int, Gt(0), Doc("Optimiser steps in an epoch; divides the batch.")] = 2
-    epochs: Annotated[int, Gt(0), Doc("Epochs of an update.")] = 4
+    epochs: Annotated[int, Gt(0), Doc("Epochs of an update.")] = 2
     max_new_tokens: Annotated[int, Gt(0), Doc("Longest answer; TRL's default.")] = 53
-    max_prompt_tokens: Annotated[int, Gt(0), Doc("Longer prompts are cut on the left, for both.")] = 128
+    max_prompt_tokens: Annotated[int, Gt(0), Doc("Longer prompts are cut on the left, for both.")] = 64
     temperature: Annotated[float, Gt(0), Doc("Of sampling and training; TRL's default.")] = 0.7
     learning_rate: Annotated[float, Gt(0), Doc("Peak rate, linear decay.")] = 3e-6
     token_budget: Annotated[int, Gt(0), Doc("Ours: tokens computed at once.")] = 1024
