@@ -114,7 +114,8 @@ def commands(settings: Settings) -> dict[str, list[str]]:
         "web": [
             python, "-m", "uvicorn", "app.main:app", "--host", settings.host,
             "--port", str(settings.port), "--log-level", level, "--no-access-log",
-            "--workers", str(settings.web_processes), "--timeout-graceful-shutdown", "5",
+            "--workers", str(settings.web_processes), "--loop", "workers.web_loop:SharingLoop",
+            "--timeout-graceful-shutdown", "5",
         ],
         "scheduling": celery("scheduling", "--beat"),
         "sampling": celery("sampling"),

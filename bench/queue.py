@@ -1,0 +1,138 @@
+"""What a labelling cycle costs in a queue of a million pairs, beside one of ten thousand.
+
+    make bench-queue          # about three minutes
+
+In the long queue one annotator has given 20,000 labels, all to the pairs that come first and still want another
+answer: the worst place to look for the next one. In the short queue they are new. A cycle is the answer saved, the
+next pair claimed and rendered, the progress counted, the transaction committed; cycles of both take turns.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from alembic import command
+from rich.console import Console
+from rich.progress import track
+from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy.orm import Session
+
+from app.db import normalise_url
+from app.labels.answers import Answer
+from app.labels.screen import next_screen
+from app.labels.service import submit
+from app.models import Project, User
+from app.settings import Settings
+from bench.pairs import report, say
+from rlhf.config import RunFailed
+from workers.folder import prepare_folder
+from workers.migrate import config
+from workers.postgres import EmbeddedPostgres
+
+SHORT, LONG, ANSWERED = 10_000, 1_000_000, 20_000
+CYCLES = 2_000
+ANSWER = Answer("left", seconds=7.0)
+
+# Overlap 2: every pair that the annotator has answered waits for a second person.
+BUILD = """
+set session_replication_role = replica;
+insert into "user" (id, email, name) overriding system value values ({project}, 'ada@example.org', 'Ada');
+insert into model (id, kind, name, source, artifact, state) overriding system value
+  values (1, 'base', 'base', 'bench', 'none', 'ready');
+insert into project (id, name, base_model_id, answer, sampling, automation, overlap) overriding system value
+  values ({project}, 'Queue', 1, '{{"levels": 0}}', '{{}}', '{{}}', 2);
+insert into member (project_id, user_id, role) values ({project}, {project}, 'annotator');
+insert into prompt (id, project_id, messages, content_hash, source, status, split) overriding system value
+  select n, {project}, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'Question ' || n || '?')),
+    md5(n::text), 'import', 'active', 'train' from generate_series(1, {pairs}) n;
+insert into response (id, prompt_id, model_id, text, finish_reason, token_count, strategy) overriding system value
+  select n, (n + 1) / 2, 1, 'Answer ' || n || '. ' || repeat('It depends on more than one thing. ', 8), 'stop', 60,
+    'stochastic' from generate_series(1, 2 * {pairs}) n;
+insert into pair (id, project_id, prompt_id, response_a_id, response_b_id, purpose, priority, overlap_target,
+    slots_left) overriding system value
+  select n, {project}, n, 2 * n - 1, 2 * n, 'train', 0, 2, case when n <= {labels} then 1 else 2 end
+  from generate_series(1, {pairs}) n;
+insert into assignment (id, project_id, pair_id, annotator_id, "left", state, leased_at, expires_at)
+    overriding system value
+  select n, {project}, n, {project}, 'a', 'labelled', at, at
+  from (select n, now() - make_interval(secs => ({labels} - n) * 8) as at from generate_series(1, {labels}) n) given;
+insert into label (project_id, pair_id, annotator_id, assignment_id, choice, seconds, "left", created_at)
+  select {project}, pair_id, {project}, id, 'a', 7, 'a', leased_at from assignment;
+set session_replication_role = origin;
+select setval(pg_get_serial_sequence('assignment', 'id'), {labels} + 1);
+"""
+
+
+class Queue:
+    """One of the two queues, and its annotator at work. What the application keeps in memory it keeps by project, so
+    the two have different ones."""
+
+    def __init__(self, server: URL, project: int, pairs: int, labels: int) -> None:
+        say(f"building a queue of {pairs:,} pairs, {labels:,} of them answered")
+        with create_engine(server, isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.exec_driver_sql(f"create database queue_{project}")
+        self.engine = create_engine(server.set(database=f"queue_{project}"))
+        with self.engine.begin() as connection:
+            alembic = config()
+            alembic.attributes["connection"] = connection
+            command.upgrade(alembic, "head")
+        with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            for statement in BUILD.format(project=project, pairs=pairs, labels=labels).split(";\n"):
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql("vacuum analyze")
+        with Session(self.engine, expire_on_commit=False) as session:
+            self.user = session.get_one(User, project)
+            self.project = session.get_one(Project, project)
+            self.holds = self._next(session)
+            session.commit()
+
+    def _next(self, session: Session) -> int:
+        screen = next_screen(session, self.user, self.project, None)
+        if screen.task is None:
+            raise RunFailed("the queue ran dry: fewer cycles, please")
+        return screen.task.id
+
+    def cycle(self) -> float:
+        """Answer the pair held and fetch the next; seconds."""
+        started = time.perf_counter()
+        with Session(self.engine, expire_on_commit=False) as session:
+            done = submit(session, self.user, self.project, None, self.holds, ANSWER)
+            self.holds = self._next(session)
+            session.commit()
+        took = time.perf_counter() - started
+        if done.status != 200:
+            raise RunFailed(f"an answer was refused: {done.warning}")
+        return took
+
+
+def main() -> None:
+    """Build both, let them take turns, compare."""
+    with tempfile.TemporaryDirectory(prefix="hone-bench-", ignore_cleanup_errors=True) as folder:
+        postgres = EmbeddedPostgres(prepare_folder(Settings(data_dir=Path(folder))))
+        postgres.start()
+        try:
+            server = make_url(normalise_url(postgres.url))
+            queues = {SHORT: Queue(server, 1, SHORT, 0), LONG: Queue(server, 2, LONG, ANSWERED)}
+            taken: dict[int, list[float]] = {pairs: [] for pairs in queues}
+            for _ in track(range(CYCLES), "Answering", console=Console(stderr=True)):
+                for pairs, queue in queues.items():
+                    taken[pairs].append(queue.cycle())
+            for queue in queues.values():
+                queue.engine.dispose()
+        finally:
+            postgres.stop()
+    figures = {
+        f"{pairs}_pairs": {
+            "p50_ms": round(statistics.median(times) * 1000, 3),
+            "p99_ms": round(statistics.quantiles(times, n=100)[98] * 1000, 3),
+            "slowest_ms": round(max(times) * 1000, 3),
+        }
+        for pairs, times in taken.items()
+    }
+    ratio = statistics.median(taken[LONG]) / statistics.median(taken[SHORT])
+    report({"bench": "queue", "ratio_p50": round(ratio, 3), **figures, "labels_before": ANSWERED, "cycles": CYCLES})
+
+
+if __name__ == "__main__":
+    main()
