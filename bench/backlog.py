@@ -1,6 +1,6 @@
 """What a labelling cycle costs in a queue of a million pairs, beside one of ten thousand.
 
-    make bench-queue          # about three minutes
+    make bench-backlog        # about three minutes
 
 In the long queue one annotator has given 20,000 labels, all to the pairs that come first and still want another
 answer: the worst place to look for the next one. In the short queue they are new. A cycle is the answer saved, the
@@ -131,7 +131,7 @@ def main() -> None:
         for pairs, times in taken.items()
     }
     ratio = statistics.median(taken[LONG]) / statistics.median(taken[SHORT])
-    report({"bench": "queue", "ratio_p50": round(ratio, 3), **figures, "labels_before": ANSWERED, "cycles": CYCLES})
+    report({"bench": "backlog", "ratio_p50": round(ratio, 3), **figures, "labels_before": ANSWERED, "cycles": CYCLES})
 
 
 if __name__ == "__main__":
