@@ -1,6 +1,6 @@
 """What a labelling cycle costs in a queue of a million pairs, beside one of ten thousand.
 
-    make bench-backlog        # about three minutes
+    make bench-backlog        # about a minute
 
 In the long queue one annotator has given 20,000 labels, all to the pairs that come first and still want another
 answer: the worst place to look for the next one. In the short queue they are new. A cycle is the answer saved, the
