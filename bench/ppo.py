@@ -1,8 +1,8 @@
 """`make bench-ppo`: PPO beside TRL's PPOTrainer (1.12, the last release that had it), on the same models and settings.
 
 Both run in processes of their own, in turn, several times; all weights are trained, policy and value model separate,
-gradient checkpointing off on both sides. Speed is in episodes per second over whole updates (rollouts and optimiser
-steps) after the first, which warms up. Sampling is random on both sides, so curves are compared by their means:
+gradient checkpointing off on both sides. Speed is in episodes per second over whole updates: rollouts and optimiser
+steps, loading left out. Sampling is random on both sides, so curves are compared by their means:
 ``loss_gap`` is the difference of the mean value loss, ``score_gap`` that of the mean score of the answers.
 The last line on stdout is JSON.
 """
@@ -32,12 +32,12 @@ class BenchConfig:
     prompts: Annotated[str, Doc("Prompts.")] = "../shared/data/prompts.jsonl.gz"
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 5
-    updates: Annotated[int, Ge(2), Doc("Updates in a run; the first is not timed.")] = 2
-    batch: Annotated[int, Gt(0), Doc("Answers in an update.")] = 8
-    mini_batches: Annotated[int, Gt(0), Doc("Optimiser steps in an epoch; divides the batch.")] = 2
+    updates: Annotated[int, Ge(1), Doc("Updates in a run.")] = 1
+    batch: Annotated[int, Gt(0), Doc("Answers in an update.")] = 16
+    mini_batches: Annotated[int, Gt(0), Doc("Optimiser steps in an epoch; divides the batch.")] = 4
     epochs: Annotated[int, Gt(0), Doc("Epochs of an update.")] = 2
     max_new_tokens: Annotated[int, Gt(0), Doc("Longest answer; TRL's default.")] = 53
-    max_prompt_tokens: Annotated[int, Gt(0), Doc("Longer prompts are cut on the left, for both.")] = 64
+    max_prompt_tokens: Annotated[int, Gt(0), Doc("Longer prompts are cut on the left, for both.")] = 256
     temperature: Annotated[float, Gt(0), Doc("Of sampling and training; TRL's default.")] = 0.7
     learning_rate: Annotated[float, Gt(0), Doc("Peak rate, linear decay.")] = 3e-6
     token_budget: Annotated[int, Gt(0), Doc("Ours: tokens computed at once.")] = 1024
@@ -70,8 +70,7 @@ def main(argv: list[str]) -> None:
             figures = one_run(commands[side], folder, spec)
             say(f"{figures['version']}: {json.dumps(figures['metrics'][-1])}")
             found[side].append(figures)
-            seconds = float(figures["ended"][-1] - figures["ended"][0])
-            return (config.updates - 1) * config.batch / seconds
+            return config.updates * config.batch / float(figures["ended"][-1] - figures["began"])
 
         result = in_turn(lambda run: rate("ours", run), lambda run: rate("peer", run), config.runs)
 

@@ -60,7 +60,7 @@ def main() -> None:
     make = RolloutMaker(model, sampler, scorer, processes, token_budget=config.token_budget * 2)
     tasks = [Task([], ids, seed=0) for ids in spec["prompt_ids"]]
     trainer = PPOTrainer(config, model, make, sampler.refresh, tasks, tasks[:2], processes)
-    ended, metrics = [], []
+    began, ended, metrics = time.perf_counter(), [], []
     for update in range(1, config.updates + 1):
         metrics.append(trainer.step(update))
         if torch.cuda.is_available():
@@ -70,7 +70,7 @@ def main() -> None:
         memory = torch.cuda.max_memory_allocated()
     else:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"ended": ended, "metrics": metrics, "memory": memory, "version": "hone"}))
+    print(json.dumps({"began": began, "ended": ended, "metrics": metrics, "memory": memory, "version": "hone"}))
 
 
 if __name__ == "__main__":

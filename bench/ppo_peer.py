@@ -74,6 +74,7 @@ def main() -> None:
         eval_dataset=data,
         callbacks=[clock],
     )
+    began = time.perf_counter()
     trainer.train()
     metrics = [row for row in trainer.state.log_history if "objective/kl" in row]
     if torch.cuda.is_available():
@@ -81,7 +82,7 @@ def main() -> None:
     else:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     version = f"trl {trl.__version__}"
-    print(json.dumps({"ended": clock.ended, "metrics": metrics, "memory": memory, "version": version}))
+    print(json.dumps({"began": began, "ended": clock.ended, "metrics": metrics, "memory": memory, "version": version}))
 
 
 if __name__ == "__main__":

@@ -132,17 +132,17 @@ def kl_of_answers(policy: Any, baseline: Any, samples: Sequence[Any], temperatur
     """log policy - log baseline of each answer that the policy drew: its mean estimates the KL, in nats an answer."""
     import torch
 
-    from rlhf.policy_model import PolicyModel, answer_batch
+    from rlhf.policy_model import PolicyModel
     from rlhf.reward_batches import length_buckets
 
     model = PolicyModel(
         policy, reference=baseline, value_trunk=None, temperature=temperature, compute_dtype=policy.dtype
-    )
+    ).to(policy.device)
     found = [0.0] * len(samples)
     with torch.no_grad():
         for bucket in length_buckets([len(s.prompt_ids) + len(s.answer_ids) for s in samples], budget):
             part = [samples[i] for i in bucket]
-            batch = answer_batch([s.prompt_ids for s in part], [s.answer_ids for s in part], policy.device)
+            batch = model.batch([s.prompt_ids for s in part], [s.answer_ids for s in part])
             difference = model(batch)[0] - model(batch, role="reference")[0]
             for i, piece in zip(bucket, difference.split([len(s.answer_ids) for s in part]), strict=True):
                 found[i] = float(piece.sum())

@@ -1,7 +1,7 @@
 """The three models of PPO in one module: the policy, its frozen reference, and the value model.
 
-Sequences are prompt + answer, padded on the right: under causal attention no real token sees padding, so
-no mask and no position ids are needed. The language head runs on answer positions only. Everything that
+Sequences are prompt + answer; short ones share a row, none seeing another, and rows are padded on the right, where no
+real token sees it. The language head runs on answer positions only. Everything that
 training changes lives in one `PolicyModel`, so that accelerate can wrap it whole. This module does not
 know rewards, losses or the sampler.
 """
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from rlhf.config import InputError
+from rlhf.reward_batches import Group, collate, pack
+from rlhf.trunk import last_states
 
 Role = Literal["policy", "reference"]
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # of Gemma, Cohere, Granite
@@ -24,29 +26,41 @@ SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # 
 
 @dataclass(frozen=True, slots=True)
 class AnswerBatch:
-    """Conversations as ids, and where their answers are. N answer tokens in all, row after row."""
+    """Conversations as ids, and where their answers are. N answer tokens in all, answer after answer as given."""
 
-    input_ids: Tensor  # (batch, length), right-padded with 0
-    rows: Tensor  # (N,) which conversation
-    positions: Tensor  # (N,) the position whose state the token was drawn in: the one before it
+    input_ids: Tensor  # (rows, length), right-padded with 0
+    position_ids: Tensor  # (rows, length), from 0 in each conversation
+    segments: Tensor | None  # (rows, length), which conversation of the row; None where no row has more than one
+    rows: Tensor  # (N,) the row a token is in
+    positions: Tensor  # (N,) the column whose state the token was drawn in: the one before it
     targets: Tensor  # (N,) the tokens drawn
 
 
 def answer_batch(
-    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], device: torch.device
+    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
 ) -> AnswerBatch:
-    """Puts prompts and their answers (all of one token or more) into one right-padded batch."""
-    length = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
-    ids = torch.zeros(len(prompts), length, dtype=torch.long)
+    """Puts prompts and their answers (all of one token or more) into one batch, each in a row of its own or packed."""
+    sequences = [[*p, *a] for p, a in zip(prompts, answers, strict=True)]
+    layout = pack([len(s) for s in sequences]) if packed else [[i] for i in range(len(sequences))]
+    batch = collate([Group([], [sequences[i] for i in row]) for row in layout], pad_id=0)
+    ends = zip(batch.end_rows.tolist(), batch.end_columns.tolist(), strict=True)
+    places = dict(zip((i for row in layout for i in row), ends, strict=True))
     rows: list[int] = []
     positions: list[int] = []
-    for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        ids[row, : len(prompt) + len(answer)] = torch.tensor([*prompt, *answer])
+    for index, answer in enumerate(answers):
+        row, end = places[index]
         rows += [row] * len(answer)
-        positions += range(len(prompt) - 1, len(prompt) + len(answer) - 1)
-    row_index, position_index = torch.tensor(rows), torch.tensor(positions)
-    targets = ids[row_index, position_index + 1]
-    return AnswerBatch(ids.to(device), row_index.to(device), position_index.to(device), targets.to(device))
+        positions += range(end - len(answer), end)
+    targets = torch.tensor([token for answer in answers for token in answer])
+    tensors = (
+        batch.input_ids,
+        batch.position_ids,
+        batch.segments,
+        torch.tensor(rows),
+        torch.tensor(positions),
+        targets,
+    )
+    return AnswerBatch(*(tensor if tensor is None else tensor.to(device) for tensor in tensors))  # type: ignore[arg-type]
 
 
 class _AnswerHead(torch.autograd.Function):
@@ -137,6 +151,32 @@ class PolicyModel(nn.Module):
         self.value_head = nn.Linear(source.config.get_text_config().hidden_size, 1)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
+        self.packs = self._can_pack()
+
+    def batch(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> AnswerBatch:
+        """Prompts and their answers as this model reads them fastest."""
+        return answer_batch(prompts, answers, self.causal.device, packed=self.packs)
+
+    @torch.no_grad()
+    def _can_pack(self) -> bool:
+        """Whether conversations that share a row come out as they do alone: tried, as `RewardModel.probe_sharing`."""
+        prompts, answers = [[5, 6, 7, 8, 9], [10, 11], [12]], [[5, 6, 7], [8, 9], [10]]
+        trunks = [trunk for trunk in (self.causal.base_model, self.value_trunk) if trunk is not None]
+        if any(getattr(trunk.config.get_text_config(), "sliding_window", None) for trunk in trunks):
+            return False  # a ready-made mask would switch the window off
+        device = self.causal.device
+        try:
+            with self._precision(device):
+                together, apart = (
+                    torch.cat(
+                        [self._hidden(trunk, answer_batch(prompts, answers, device, packed=p)) for trunk in trunks]
+                    )
+                    for p in (True, False)
+                )
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+            return False
+        exact = self.compute_dtype == torch.float32
+        return bool((together - apart).abs().max() <= (1e-4 if exact else 5e-2) * (1 + apart.abs().max()))
 
     @property
     def causal(self) -> Any:
@@ -160,9 +200,8 @@ class PolicyModel(nn.Module):
         return log_probs, entropy, values
 
     def _hidden(self, trunk: Any, batch: AnswerBatch) -> Tensor:
-        states = trunk(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-        picked: Tensor = states[batch.rows, batch.positions]
-        return picked
+        states = last_states(trunk, batch.input_ids, batch.position_ids, batch.segments)
+        return states[batch.rows, batch.positions]
 
     def _head(self, model: Any, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         weight = model.get_output_embeddings().weight.to(self.compute_dtype)

@@ -22,7 +22,7 @@ from rlhf.checkpoints import latest_checkpoint, load_checkpoint
 from rlhf.config import Interrupted, RunFailed
 from rlhf.experience import Experience, make_experience, rollout_metrics, sample_rows
 from rlhf.picking import answer_seed
-from rlhf.policy_model import PolicyModel, answer_batch
+from rlhf.policy_model import PolicyModel
 from rlhf.policy_settings import PolicyConfig, fixed_settings
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
@@ -155,7 +155,7 @@ class PPOTrainer(Trainer):
         for number, (places, counting) in enumerate(shares):
             bucket, scale = [rows[place] for place in places], float(counting)
             part = [experience.rollouts[i] for i in bucket]
-            batch = answer_batch([r.prompt_ids for r in part], [r.answer_ids for r in part], device)
+            batch = self.model.batch([r.prompt_ids for r in part], [r.answer_ids for r in part])
             real = experience.mask[bucket]
             old, old_values, advantages, returns = (
                 tensor[bucket][real].to(device)

@@ -112,6 +112,20 @@ def tree_mask(segments: Tensor) -> Tensor:
     return (causal & ((key == 0) | (key == query))).unsqueeze(1)
 
 
+def pack(lengths: Sequence[int]) -> list[list[int]]:
+    """Indices in rows that are no longer than the longest of them: each, longest first, in the first row with room."""
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        row = next((row for row, left in enumerate(room) if lengths[index] <= left), len(rows))
+        if row == len(rows):
+            rows.append([])
+            room.append(max(lengths))
+        rows[row].append(index)
+        room[row] -= lengths[index]
+    return rows
+
+
 def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
     """Indices in buckets of like length, longest first, each of at most `token_budget` tokens with its padding.
 

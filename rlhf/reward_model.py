@@ -27,7 +27,8 @@ from transformers.utils import logging as transformers_logging
 from rlhf.chat_format import end_of_turn_id, first_line
 from rlhf.checkpoints import whole
 from rlhf.config import InputError
-from rlhf.reward_batches import Batch, Group, collate, length_buckets, tree_mask
+from rlhf.reward_batches import Batch, Group, collate, length_buckets
+from rlhf.trunk import last_states
 
 HEADS_FILE = "heads.safetensors"
 
@@ -74,14 +75,7 @@ class RewardModel(nn.Module):
 
     def _trunk(self, batch: Batch) -> Tensor:
         """Hidden states of the last layer, (rows, length, width)."""
-        trunk = cast(Any, self.hf).base_model
-        if batch.segments is None:  # causal attention alone is right: padding comes after all that counts
-            return cast(Tensor, trunk(input_ids=batch.input_ids, use_cache=False).last_hidden_state)
-        mask = tree_mask(batch.segments)
-        if self.hf.config._attn_implementation == "eager":  # adds its mask to the attention scores
-            mask = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
-        output = trunk(input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids, use_cache=False)
-        return cast(Tensor, output.last_hidden_state)
+        return last_states(cast(Any, self.hf).base_model, batch.input_ids, batch.position_ids, batch.segments)
 
     @torch.no_grad()
     def probe_sharing(self, max_length: int) -> bool:

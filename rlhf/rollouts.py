@@ -16,9 +16,9 @@ from transformers import PreTrainedTokenizerBase
 from rlhf.chat_format import encode_answer, encode_prompt, end_of_turn_id, truncate_prompt
 from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_causal
-from rlhf.policy_model import PolicyModel, answer_batch, copy_weights
+from rlhf.policy_model import PolicyModel, copy_weights
 from rlhf.processes import Processes
-from rlhf.reward_batches import Group, deal
+from rlhf.reward_batches import Group, deal, pack
 from rlhf.reward_model import RewardModel
 from rlhf.sampling import completed
 from rlhf.types import Draw, Messages, Sample, SamplingSettings
@@ -79,8 +79,11 @@ class Scorer:
 
     def __call__(self, conversations: Sequence[Messages], samples: Sequence[Sample]) -> Tensor:
         groups = [self._group(messages, sample) for messages, sample in zip(conversations, samples, strict=True)]
-        heads = torch.cat(self.reward.score(groups, self.token_budget))
-        return (heads.mean(dim=1) - self.mean) / self.std
+        rows = pack([len(group) for group in groups]) if self.reward.shared else [[i] for i in range(len(groups))]
+        together = [Group([], [branch for i in row for branch in groups[i].branches]) for row in rows]
+        heads = torch.cat(self.reward.score(together, self.token_budget))
+        order = torch.tensor([i for row in rows for i in row]).argsort()
+        return (heads[order].mean(dim=1) - self.mean) / self.std
 
     def _group(self, messages: Messages, sample: Sample) -> Group:
         if self.same_tokens:
@@ -202,7 +205,7 @@ class RolloutMaker:
         lengths = [len(sample.prompt_ids) + len(sample.answer_ids) for sample in samples]
         for bucket, _ in deal(lengths, self.token_budget, self.processes.rank, self.processes.count):
             part = [samples[i] for i in bucket]
-            batch = answer_batch([s.prompt_ids for s in part], [s.answer_ids for s in part], self.processes.device)
+            batch = self.model.batch([s.prompt_ids for s in part], [s.answer_ids for s in part])
             log_probs, entropy, values = self.model(batch)
             reference, _, _ = self.model(batch, role="reference")
             sizes = [len(s.answer_ids) for s in part]

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 DtypeName = Literal["auto", "bfloat16", "float32"]
 
+# How threads wait for each other: they spin for some microseconds, then sleep. Threads that spin on made small matrix
+# products 50 times slower beside a busy process; threads that sleep at once make them a third slower where none is.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+
 
 def available_cores() -> int:
     """The whole cores this process may use: its affinity, limited by the container's CPU quota; at least 1."""
@@ -34,10 +38,10 @@ def available_cores() -> int:
 def set_threads() -> int:
     """Give torch as many threads as there are cores, or OMP_NUM_THREADS where that is set, and return the number.
 
-    Waiting threads sleep and do not spin: two spinning threads on two busy cores made small matrix products 50 times
-    slower. A worker that shares its cores with other processes should be started with OMP_NUM_THREADS=1.
+    A worker that shares its cores with other processes should be started with OMP_NUM_THREADS=1.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read by OpenMP when torch is first imported
+    for name, value in WAITING.items():
+        os.environ.setdefault(name, value)  # read by OpenMP when torch is first imported
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads would compete, and it warns after a fork
     given = os.environ.get("OMP_NUM_THREADS", "")
     threads = int(given) if given.isdigit() and int(given) > 0 else available_cores()

@@ -22,9 +22,9 @@ from sqlalchemy.exc import OperationalError
 from app.db import task_session
 from app.models import RunState
 from app.runs import service
+from rlhf.runtime import WAITING
 from workers.follow import last_error
 from workers.processes import Ledger, spawn, stop
-from workers.threads import SLEEP_WHILE_WAITING
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ def child_environment(threads: int) -> dict[str, str]:
     """The environment of a learning process: no address or secret of the platform, as many threads as it may use."""
     secret = ("DATABASE_URL", "REDIS_URL", "HONE_SECRET_KEY")
     kept = {name: value for name, value in os.environ.items() if name not in secret}
-    return kept | SLEEP_WHILE_WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    return kept | WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 
 def prepare_folder(folder: Path) -> None:

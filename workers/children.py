@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.settings import Settings
+from rlhf.runtime import WAITING
 from workers.output import Console, pump
 from workers.presence import gpus
 from workers.processes import Ledger, signal_group, spawn
-from workers.threads import SLEEP_WHILE_WAITING, threads_for
+from workers.threads import threads_for
 
 _HEALTHY_SECONDS = 60.0
 _LONGEST_PAUSE = 30.0
@@ -128,7 +129,7 @@ def commands(settings: Settings) -> dict[str, list[str]]:
 def environment(name: str) -> dict[str, str]:
     """Ours, with the threads that this process may compute with; a worker's trainers get their own number."""
     threads = threads_for("serving") if name == "inference" else 1
-    return dict(os.environ) | SLEEP_WHILE_WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    return dict(os.environ) | WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 
 
 def wanted(settings: Settings) -> list[Child]:

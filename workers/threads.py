@@ -1,9 +1,9 @@
-"""How many threads each kind of process computes with, and how they wait for each other.
+"""How many threads each kind of process computes with.
 
 Measured on two cores with ten busy processes, bfloat16 products of 8x576x1536 and 1024x576x1536 in GFLOPS:
-one thread 22 and 49; two threads that sleep while they wait (PASSIVE) 36 and 40; two that spin 0.7 and 25. So threads
-that sleep cost at most a fifth when others are busy and nearly double the speed when they are not: whoever works in
-the background may use every core, as long as it never spins.
+one thread 22 and 49; two threads that sleep while they wait 36 and 40; two that spin 0.7 and 25. So a second thread
+costs at most a fifth when others are busy and nearly doubles the speed when they are not: whoever works in the
+background may use every core, as long as its threads do not spin for long (`rlhf.runtime.WAITING`).
 """
 
 from typing import Literal
@@ -11,8 +11,6 @@ from typing import Literal
 from rlhf.runtime import available_cores
 
 Work = Literal["training", "sampling", "serving"]
-
-SLEEP_WHILE_WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def threads_for(work: Work) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
 
 from rlhf.config import InputError
@@ -75,6 +75,37 @@ def test_batches_are_laid_out_as_described() -> None:
     assert batch.rows.tolist() == [0, 1, 1]
     assert batch.positions.tolist() == [1, 0, 1]
     assert batch.targets.tolist() == [8, 9, 1]
+
+
+def test_short_conversations_share_a_row() -> None:
+    batch = answer_batch([[5], [6, 7, 8], [9, 10]], [[11], [12, 13], [14]], CPU, packed=True)
+    assert batch.input_ids.tolist() == [[6, 7, 8, 12, 13], [9, 10, 14, 5, 11]]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4], [0, 1, 2, 0, 1]]
+    assert batch.segments is not None
+    assert batch.segments.tolist() == [[1] * 5, [1, 1, 1, 2, 2]]
+    assert list(zip(batch.rows.tolist(), batch.positions.tolist(), strict=True)) == [(1, 3), (0, 2), (0, 3), (1, 1)]
+    assert batch.targets.tolist() == [11, 12, 13, 14]
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_packed_conversations_come_out_as_alone(any_model: PreTrainedModel, attention: str) -> None:
+    any_model.set_attn_implementation(attention)
+    torch.manual_seed(0)
+    prompts = [torch.randint(3, 60, (length,)).tolist() for length in (9, 2, 1, 4, 6)]
+    answers = [torch.randint(3, 60, (length,)).tolist() for length in (3, 5, 1, 2, 1)]
+    model = PolicyModel(any_model, reference=None, value_trunk=copy.deepcopy(any_model.base_model))
+    nn.init.normal_(model.value_head.weight)
+    assert model.packs
+    assert len(model.batch(prompts, answers).input_ids) < 5
+    found = []
+    for packed in (True, False):
+        model.zero_grad()
+        log_probs, entropy, values = model(answer_batch(prompts, answers, CPU, packed=packed))
+        (log_probs.sum() + values.square().sum()).backward()
+        gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        found.append((log_probs.detach(), entropy.detach(), values.detach(), torch.cat(gradients)))
+    for together, alone in zip(*found, strict=True):
+        assert (together - alone).norm() / alone.norm() < 1e-5
 
 
 def test_forward_equals_transformers_one_by_one(any_model: PreTrainedModel) -> None:

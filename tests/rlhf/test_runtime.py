@@ -32,14 +32,14 @@ def test_torch_gets_the_threads_that_the_environment_or_the_cores_say() -> None:
         "from rlhf.runtime import set_threads\n"
         "threads = set_threads()\n"
         "import torch\n"
-        "print(threads, torch.get_num_threads(), os.environ['OMP_WAIT_POLICY'])"
+        "print(threads, torch.get_num_threads(), os.environ['OMP_WAIT_POLICY'], os.environ['GOMP_SPINCOUNT'])"
     )
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     for given, expected in (({"OMP_NUM_THREADS": "1"}, 1), ({}, available_cores())):
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain | given
         )
-        assert done.stdout.split() == [str(expected), str(expected), "PASSIVE"]
+        assert done.stdout.split() == [str(expected), str(expected), "PASSIVE", "1000"]
 
 
 def test_devices_and_formats_by_name() -> None:
