@@ -51,16 +51,14 @@ def answer_batch(
         row, end = places[index]
         rows += [row] * len(answer)
         positions += range(end - len(answer), end)
-    targets = torch.tensor([token for answer in answers for token in answer])
-    tensors = (
+    targets = [token for answer in answers for token in answer]
+    batch = batch.to(device)
+    return AnswerBatch(
         batch.input_ids,
         batch.position_ids,
         batch.segments,
-        torch.tensor(rows),
-        torch.tensor(positions),
-        targets,
+        *(torch.tensor(column, device=device) for column in (rows, positions, targets)),
     )
-    return AnswerBatch(*(tensor if tensor is None else tensor.to(device) for tensor in tensors))  # type: ignore[arg-type]
 
 
 class _AnswerHead(torch.autograd.Function):

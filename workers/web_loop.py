@@ -7,6 +7,7 @@ stay, while another idles. It does not know what is served; uvicorn is told of i
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from typing import Any
 
 import uvloop
@@ -38,10 +39,14 @@ class _Acceptor:
         while True:
             try:
                 connection, _ = await loop.sock_accept(listening)
-                await loop.connect_accepted_socket(protocol_factory, connection)
+            except ConnectionError:  # gone while it waited
+                continue
             except OSError as error:
                 log.warning("no connection could be taken: %s", error)
                 await asyncio.sleep(_NO_MORE)
+                continue
+            with suppress(OSError):  # gone meanwhile
+                await loop.connect_accepted_socket(protocol_factory, connection)
             await asyncio.sleep(PAUSE)
 
     def close(self) -> None:

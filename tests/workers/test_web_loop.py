@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,8 @@ def test_two_processes_share_a_burst_of_connections() -> None:
         deadline = time.monotonic() + 60
         while len(seen) < 2:  # until both are up
             assert time.monotonic() < deadline
-            time.sleep(0.1)
+            with suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"the server ended with {server.wait(0.1)}")
             seen |= Counter(answering(4, port))
         shares = Counter(answering(20, port))
         assert len(shares) == 2
