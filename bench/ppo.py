@@ -35,7 +35,7 @@ class BenchConfig:
     updates: Annotated[int, Ge(1), Doc("Updates in a run.")] = 1
     batch: Annotated[int, Gt(0), Doc("Answers in an update.")] = 16
     mini_batches: Annotated[int, Gt(0), Doc("Optimiser steps in an epoch; divides the batch.")] = 4
-    epochs: Annotated[int, Gt(0), Doc("Epochs of an update.")] = 2
+    epochs: Annotated[int, Gt(0), Doc("Epochs of an update; TRL's default.")] = 4
     max_new_tokens: Annotated[int, Gt(0), Doc("Longest answer; TRL's default.")] = 53
     max_prompt_tokens: Annotated[int, Gt(0), Doc("Longer prompts are cut on the left, for both.")] = 256
     temperature: Annotated[float, Gt(0), Doc("Of sampling and training; TRL's default.")] = 0.7

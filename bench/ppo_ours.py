@@ -6,9 +6,10 @@ import sys
 import time
 from pathlib import Path
 
-from rlhf.runtime import set_threads
+from rlhf.runtime import keep_memory, set_threads
 
 set_threads()
+keep_memory()
 
 import torch  # noqa: E402
 

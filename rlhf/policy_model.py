@@ -1,8 +1,8 @@
 """The three models of PPO in one module: the policy, its frozen reference, and the value model.
 
-Sequences are prompt + answer; short ones share a row, none seeing another, and rows are padded on the right, where no
-real token sees it. The language head runs on answer positions only. Everything that
-training changes lives in one `PolicyModel`, so that accelerate can wrap it whole. This module does not
+Sequences are prompt + answer, one after the other in one row, none seeing another; where a model cannot do that, in
+rows of their own, padded on the right, where no real token sees it. The language head runs on answer positions only.
+Everything that training changes lives in one `PolicyModel`, so that accelerate can wrap it whole. This module does not
 know rewards, losses or the sampler.
 """
 
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from rlhf.config import InputError
-from rlhf.reward_batches import Group, collate, pack
-from rlhf.trunk import last_states
+from rlhf.reward_batches import Batch, Group, collate, one_row
+from rlhf.trunk import attend_by_sequence, last_states
 
-Role = Literal["policy", "reference"]
+Role = Literal["both", "policy", "value", "reference"]
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # of Gemma, Cohere, Granite
 
 
@@ -28,9 +28,7 @@ SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # 
 class AnswerBatch:
     """Conversations as ids, and where their answers are. N answer tokens in all, answer after answer as given."""
 
-    input_ids: Tensor  # (rows, length), right-padded with 0
-    position_ids: Tensor  # (rows, length), from 0 in each conversation
-    segments: Tensor | None  # (rows, length), which conversation of the row; None where no row has more than one
+    conversations: Batch
     rows: Tensor  # (N,) the row a token is in
     positions: Tensor  # (N,) the column whose state the token was drawn in: the one before it
     targets: Tensor  # (N,) the tokens drawn
@@ -39,25 +37,17 @@ class AnswerBatch:
 def answer_batch(
     prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
 ) -> AnswerBatch:
-    """Puts prompts and their answers (all of one token or more) into one batch, each in a row of its own or packed."""
+    """Prompts and their answers, all of one token or more, in a row each or ``packed`` into one row."""
     sequences = [[*p, *a] for p, a in zip(prompts, answers, strict=True)]
-    layout = pack([len(s) for s in sequences]) if packed else [[i] for i in range(len(sequences))]
-    batch = collate([Group([], [sequences[i] for i in row]) for row in layout], pad_id=0)
-    ends = zip(batch.end_rows.tolist(), batch.end_columns.tolist(), strict=True)
-    places = dict(zip((i for row in layout for i in row), ends, strict=True))
+    batch = one_row(sequences) if packed else collate([Group([], [s]) for s in sequences], pad_id=0)
     rows: list[int] = []
     positions: list[int] = []
-    for index, answer in enumerate(answers):
-        row, end = places[index]
+    for answer, row, end in zip(answers, batch.end_rows.tolist(), batch.end_columns.tolist(), strict=True):
         rows += [row] * len(answer)
         positions += range(end - len(answer), end)
     targets = [token for answer in answers for token in answer]
-    batch = batch.to(device)
     return AnswerBatch(
-        batch.input_ids,
-        batch.position_ids,
-        batch.segments,
-        *(torch.tensor(column, device=device) for column in (rows, positions, targets)),
+        batch.to(device), *(torch.tensor(column, device=device) for column in (rows, positions, targets))
     )
 
 
@@ -149,6 +139,9 @@ class PolicyModel(nn.Module):
         self.value_head = nn.Linear(source.config.get_text_config().hidden_size, 1)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
+        for model in (self.causal, reference, value_trunk):
+            if model is not None:
+                attend_by_sequence(model)
         self.packs = self._can_pack()
 
     def batch(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> AnswerBatch:
@@ -160,8 +153,6 @@ class PolicyModel(nn.Module):
         """Whether conversations that share a row come out as they do alone: tried, as `RewardModel.probe_sharing`."""
         prompts, answers = [[5, 6, 7, 8, 9], [10, 11], [12]], [[5, 6, 7], [8, 9], [10]]
         trunks = [trunk for trunk in (self.causal.base_model, self.value_trunk) if trunk is not None]
-        if any(getattr(trunk.config.get_text_config(), "sliding_window", None) for trunk in trunks):
-            return False  # a ready-made mask would switch the window off
         device = self.causal.device
         try:
             with self._precision(device):
@@ -181,25 +172,32 @@ class PolicyModel(nn.Module):
         """The policy as transformers knows it, adapters inside."""
         return self.policy.get_base_model() if hasattr(self.policy, "get_base_model") else self.policy
 
-    def forward(self, batch: AnswerBatch, role: Role = "policy") -> tuple[Tensor, Tensor, Tensor | None]:
+    def forward(self, batch: AnswerBatch, role: Role = "both") -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Log-probabilities, entropies and values of the N answer tokens, each (N,) float32.
 
-        The reference has no values: None. Values are those of the states in which the tokens were drawn.
+        Only what ``role`` asks for is run, "policy" or "value" alone where they are separate; the rest is None, and so
+        are the reference's values. Values are those of the states in which the tokens were drawn.
         """
-        with self._precision(batch.input_ids.device):
+        with self._precision(batch.targets.device):
             if role == "reference":
                 with self._reference_model() as model:
-                    hidden = self._hidden(model.base_model, batch)
-                    return *self._head(model, hidden, batch.targets), None
+                    return *self._head(model, self._hidden(model.base_model, batch), batch.targets), None
+            if role == "value":
+                return None, None, self._values(self._hidden(self.value_trunk, batch))
             hidden = self._hidden(self.causal.base_model, batch)
             log_probs, entropy = self._head(self.causal, hidden, batch.targets)
-            state = hidden if self.value_trunk is None else self._hidden(self.value_trunk, batch)
-        values = nn.functional.linear(state.float(), self.value_head.weight, self.value_head.bias).squeeze(1)
-        return log_probs, entropy, values
+            if role == "policy":
+                return log_probs, entropy, None
+            if self.value_trunk is not None:
+                hidden = self._hidden(self.value_trunk, batch)
+            return log_probs, entropy, self._values(hidden)
+
+    def _values(self, hidden: Tensor) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            return nn.functional.linear(hidden.float(), self.value_head.weight, self.value_head.bias).squeeze(1)
 
     def _hidden(self, trunk: Any, batch: AnswerBatch) -> Tensor:
-        states = last_states(trunk, batch.input_ids, batch.position_ids, batch.segments)
-        return states[batch.rows, batch.positions]
+        return last_states(trunk, batch.conversations)[batch.rows, batch.positions]
 
     def _head(self, model: Any, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         weight = model.get_output_embeddings().weight.to(self.compute_dtype)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import AdamW
 
 from rlhf import ppo
@@ -22,7 +23,7 @@ from rlhf.checkpoints import latest_checkpoint, load_checkpoint
 from rlhf.config import Interrupted, RunFailed
 from rlhf.experience import Experience, make_experience, rollout_metrics, sample_rows
 from rlhf.picking import answer_seed
-from rlhf.policy_model import PolicyModel
+from rlhf.policy_model import PolicyModel, Role
 from rlhf.policy_settings import PolicyConfig, fixed_settings
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
@@ -69,6 +70,9 @@ class PPOTrainer(Trainer):
             fused=True,
         )
         self.wrapped, self.step_optimizer = processes.wrap(model, self.optimizer)
+        # In turn, the activations of one model are kept at a time; a model that is wrapped must be called once.
+        in_turn = self.wrapped is model and model.value_trunk is not None
+        self.passes: tuple[Role, ...] = ("policy", "value") if in_turn else ("both",)
         self.state: dict[str, Any] = {
             "settings": fixed_settings(config),
             "data": digest([prompts, self.holdout]),
@@ -146,44 +150,57 @@ class PPOTrainer(Trainer):
 
     def optimiser_step(self, experience: Experience, rows: list[int]) -> dict[str, float]:
         """One minibatch: gradients of the mean over its real tokens, however it is cut into forward passes."""
-        config, device = self.config, self.processes.device
+        config = self.config
         tokens = int(experience.mask[rows].sum())
         self.step_optimizer.zero_grad()
-        sums = torch.zeros(6, device=device)
+        sums = torch.zeros(6, device=self.processes.device)
         lengths = [len(experience.rollouts[i]) for i in rows]
         shares = deal(lengths, config.token_budget, self.processes.rank, self.processes.count)
         for number, (places, counting) in enumerate(shares):
-            bucket, scale = [rows[place] for place in places], float(counting)
-            part = [experience.rollouts[i] for i in bucket]
-            batch = self.model.batch([r.prompt_ids for r in part], [r.answer_ids for r in part])
-            real = experience.mask[bucket]
-            old, old_values, advantages, returns = (
-                tensor[bucket][real].to(device)
-                for tensor in (experience.log_probs, experience.values, experience.advantages, experience.returns)
-            )
+            scale = float(counting)
             with self.processes.accumulate(self.wrapped, last=number == len(shares) - 1):
-                log_probs, _, values = self.wrapped(batch)
-                policy_loss = ppo.policy_loss(log_probs, old, advantages, clip=config.cliprange).sum()
-                value_loss = ppo.value_loss(values, old_values, returns, clip=config.cliprange_value).sum()
-                loss = (policy_loss + config.vf_coef * value_loss) * (scale / tokens)
-                (loss * self.processes.count).backward()  # type: ignore[no-untyped-call]  # wrapped models average over processes: undo it
-            with torch.no_grad():
-                log_ratio = ppo.log_ratio(log_probs, old)
-                sums += scale * torch.stack(
-                    [
-                        policy_loss,
-                        value_loss,
-                        log_ratio.square().sum() / 2,
-                        ppo.ratio_clipped(log_probs, old, advantages, clip=config.cliprange).sum(),
-                        ppo.value_clipped(values, old_values, returns, clip=config.cliprange_value).sum(),
-                        log_ratio.exp().sum(),
-                    ]
-                )
+                sums += scale * self.accumulate(experience, [rows[place] for place in places], scale / tokens)
         norm = self.processes.clip(self.wrapped, config.max_grad_norm)
         means = (self.processes.sum(sums) / tokens).tolist()
         self.update_unless_bad([*means, float(norm)])
         names = ("loss/policy_avg", "loss/value_avg", "policy/approxkl_avg", "policy/clipfrac_avg", "val/clipfrac_avg")
         return dict(zip((*names, "val/ratio"), means, strict=True)) | {"grad_norm": float(norm)}
+
+    def accumulate(self, experience: Experience, rows: list[int], scale: float) -> Tensor:
+        """Adds the gradients of the losses, summed over the rows' tokens and scaled; returns six sums for metrics."""
+        config = self.config
+        part = [experience.rollouts[i] for i in rows]
+        batch = self.model.batch([r.prompt_ids for r in part], [r.answer_ids for r in part])
+        real = experience.mask[rows]
+        old, old_values, advantages, returns = (
+            tensor[rows][real].to(self.processes.device)
+            for tensor in (experience.log_probs, experience.values, experience.advantages, experience.returns)
+        )
+        scale *= self.processes.count  # wrapped models average over processes: undo it
+        found: dict[str, Tensor] = {}
+        for role in self.passes:
+            log_probs, _, values = self.wrapped(batch, role)
+            losses = []
+            if log_probs is not None:
+                losses.append(ppo.policy_loss(log_probs, old, advantages, clip=config.cliprange).sum())
+                found |= {"log_probs": log_probs.detach(), "policy_loss": losses[-1].detach()}
+            if values is not None:
+                value_loss = ppo.value_loss(values, old_values, returns, clip=config.cliprange_value).sum()
+                losses.append(config.vf_coef * value_loss)
+                found |= {"values": values.detach(), "value_loss": value_loss.detach()}
+            (torch.stack(losses).sum() * scale).backward()  # type: ignore[no-untyped-call]
+        log_probs, values = found["log_probs"], found["values"]
+        log_ratio = ppo.log_ratio(log_probs, old)
+        return torch.stack(
+            [
+                found["policy_loss"],
+                found["value_loss"],
+                log_ratio.square().sum() / 2,
+                ppo.ratio_clipped(log_probs, old, advantages, clip=config.cliprange).sum(),
+                ppo.value_clipped(values, old_values, returns, clip=config.cliprange_value).sum(),
+                log_ratio.exp().sum(),
+            ]
+        )
 
     def update_unless_bad(self, numbers: list[float]) -> None:
         """An optimiser step, or none where a loss or the gradient is not finite; too many of those end the run."""

@@ -50,7 +50,7 @@ class Batch:
 
     input_ids, position_ids: (rows, length). segments: (rows, length), 0 in the prefix, k in branch k, or None
     where no row has more than one branch. end_rows, end_columns: (sequences,), where the last token of each
-    sequence is, ordered by group and branch.
+    sequence is, ordered by group and branch. lengths: those of the sequences that fill the only row, or None.
     """
 
     input_ids: Tensor
@@ -58,6 +58,7 @@ class Batch:
     segments: Tensor | None
     end_rows: Tensor
     end_columns: Tensor
+    lengths: list[int] | None = None
 
     def to(self, device: torch.device) -> Batch:
         def move(tensor: Tensor) -> Tensor:
@@ -65,7 +66,12 @@ class Batch:
 
         segments = None if self.segments is None else move(self.segments)
         return Batch(
-            move(self.input_ids), move(self.position_ids), segments, move(self.end_rows), move(self.end_columns)
+            move(self.input_ids),
+            move(self.position_ids),
+            segments,
+            move(self.end_rows),
+            move(self.end_columns),
+            self.lengths,
         )
 
 
@@ -100,6 +106,15 @@ def collate(groups: Sequence[Group], pad_id: int, shared: bool = True) -> Batch:
     )
 
 
+def one_row(sequences: Sequence[Sequence[int]]) -> Batch:
+    """One batch of sequences that begin alone: one after the other in one row, without padding."""
+    lengths = [len(sequence) for sequence in sequences]
+    ids = torch.tensor([[token for sequence in sequences for token in sequence]])
+    positions = torch.cat([torch.arange(length) for length in lengths])[None]
+    ends = torch.tensor(lengths).cumsum(0) - 1
+    return Batch(ids, positions, None, torch.zeros_like(ends), ends, lengths)
+
+
 def tree_mask(segments: Tensor) -> Tensor:
     """Who sees whom: (rows, length) segments -> (rows, 1, length, length), True where attention is allowed.
 
@@ -110,20 +125,6 @@ def tree_mask(segments: Tensor) -> Tensor:
     causal = torch.ones((length, length), dtype=torch.bool, device=segments.device).tril()
     query, key = segments[:, :, None], segments[:, None, :]
     return (causal & ((key == 0) | (key == query))).unsqueeze(1)
-
-
-def pack(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices in rows that are no longer than the longest of them: each, longest first, in the first row with room."""
-    rows: list[list[int]] = []
-    room: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        row = next((row for row, left in enumerate(room) if lengths[index] <= left), len(rows))
-        if row == len(rows):
-            rows.append([])
-            room.append(max(lengths))
-        rows[row].append(index)
-        room[row] -= lengths[index]
-    return rows
 
 
 def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:

@@ -27,8 +27,8 @@ from transformers.utils import logging as transformers_logging
 from rlhf.chat_format import end_of_turn_id, first_line
 from rlhf.checkpoints import whole
 from rlhf.config import InputError
-from rlhf.reward_batches import Batch, Group, collate, length_buckets
-from rlhf.trunk import last_states
+from rlhf.reward_batches import Batch, Group, collate, length_buckets, one_row
+from rlhf.trunk import attend_by_sequence, last_states
 
 HEADS_FILE = "heads.safetensors"
 
@@ -46,6 +46,7 @@ class RewardModel(nn.Module):
         self.hf = hf
         self.autocast = autocast
         self.shared = False
+        attend_by_sequence(hf)
         self._no_split_modules = hf._no_split_modules  # accelerate shards a model by these layers
 
     @property
@@ -75,7 +76,7 @@ class RewardModel(nn.Module):
 
     def _trunk(self, batch: Batch) -> Tensor:
         """Hidden states of the last layer, (rows, length, width)."""
-        return last_states(cast(Any, self.hf).base_model, batch.input_ids, batch.position_ids, batch.segments)
+        return last_states(cast(Any, self.hf).base_model, batch)
 
     @torch.no_grad()
     def probe_sharing(self, max_length: int) -> bool:
@@ -92,11 +93,13 @@ class RewardModel(nn.Module):
         group = Group(prefix, branches)
         try:
             together = self(collate([group], self.pad_id).to(self.device))
+            behind = self(one_row([[*prefix, *branch] for branch in branches]).to(self.device))
             apart = self(collate([group], self.pad_id, shared=False).to(self.device))
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
             return False
         tolerance = 1e-4 if self.autocast is None and self.hf.dtype == torch.float32 else 5e-2
-        self.shared = bool((together - apart).abs().max() <= tolerance * (1 + apart.abs().max()))
+        far = torch.maximum((together - apart).abs().max(), (behind - apart).abs().max())
+        self.shared = bool(far <= tolerance * (1 + apart.abs().max()))
         return self.shared
 
     @torch.no_grad()
@@ -105,7 +108,11 @@ class RewardModel(nn.Module):
         results: list[Tensor] = [torch.empty(0)] * len(groups)
         for bucket in length_buckets([len(group) for group in groups], token_budget):
             chosen = [groups[index] for index in bucket]
-            scores = self(collate(chosen, self.pad_id, self.shared).to(self.device)).cpu()
+            if self.shared and all(len(group.branches) == 1 for group in chosen):
+                batch = one_row([[*group.prefix, *group.branches[0]] for group in chosen])
+            else:
+                batch = collate(chosen, self.pad_id, self.shared)
+            scores = self(batch.to(self.device)).cpu()
             for index, part in zip(bucket, scores.split([len(g.branches) for g in chosen]), strict=True):
                 results[index] = part
         return results

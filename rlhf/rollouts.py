@@ -18,7 +18,7 @@ from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_causal
 from rlhf.policy_model import PolicyModel, copy_weights
 from rlhf.processes import Processes
-from rlhf.reward_batches import Group, deal, pack
+from rlhf.reward_batches import Group, deal
 from rlhf.reward_model import RewardModel
 from rlhf.sampling import completed
 from rlhf.types import Draw, Messages, Sample, SamplingSettings
@@ -79,11 +79,8 @@ class Scorer:
 
     def __call__(self, conversations: Sequence[Messages], samples: Sequence[Sample]) -> Tensor:
         groups = [self._group(messages, sample) for messages, sample in zip(conversations, samples, strict=True)]
-        rows = pack([len(group) for group in groups]) if self.reward.shared else [[i] for i in range(len(groups))]
-        together = [Group([], [branch for i in row for branch in groups[i].branches]) for row in rows]
-        heads = torch.cat(self.reward.score(together, self.token_budget))
-        order = torch.tensor([i for row in rows for i in row]).argsort()
-        return (heads[order].mean(dim=1) - self.mean) / self.std
+        heads = torch.cat(self.reward.score(groups, self.token_budget))
+        return (heads.mean(dim=1) - self.mean) / self.std
 
     def _group(self, messages: Messages, sample: Sample) -> Group:
         if self.same_tokens:

@@ -71,19 +71,19 @@ def test_no_softmax_is_kept_for_backward() -> None:
 
 def test_batches_are_laid_out_as_described() -> None:
     batch = answer_batch([[5, 6], [7]], [[8], [9, 1]], CPU)
-    assert batch.input_ids.tolist() == [[5, 6, 8], [7, 9, 1]]
+    assert batch.conversations.input_ids.tolist() == [[5, 6, 8], [7, 9, 1]]
     assert batch.rows.tolist() == [0, 1, 1]
     assert batch.positions.tolist() == [1, 0, 1]
     assert batch.targets.tolist() == [8, 9, 1]
 
 
-def test_short_conversations_share_a_row() -> None:
+def test_packed_conversations_fill_one_row() -> None:
     batch = answer_batch([[5], [6, 7, 8], [9, 10]], [[11], [12, 13], [14]], CPU, packed=True)
-    assert batch.input_ids.tolist() == [[6, 7, 8, 12, 13], [9, 10, 14, 5, 11]]
-    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4], [0, 1, 2, 0, 1]]
-    assert batch.segments is not None
-    assert batch.segments.tolist() == [[1] * 5, [1, 1, 1, 2, 2]]
-    assert list(zip(batch.rows.tolist(), batch.positions.tolist(), strict=True)) == [(1, 3), (0, 2), (0, 3), (1, 1)]
+    assert batch.conversations.input_ids.tolist() == [[5, 11, 6, 7, 8, 12, 13, 9, 10, 14]]
+    assert batch.conversations.position_ids.tolist() == [[0, 1, 0, 1, 2, 3, 4, 0, 1, 2]]
+    assert batch.conversations.lengths == [2, 5, 3]
+    assert batch.rows.tolist() == [0] * 4
+    assert batch.positions.tolist() == [0, 4, 5, 8]
     assert batch.targets.tolist() == [11, 12, 13, 14]
 
 
@@ -96,7 +96,7 @@ def test_packed_conversations_come_out_as_alone(any_model: PreTrainedModel, atte
     model = PolicyModel(any_model, reference=None, value_trunk=copy.deepcopy(any_model.base_model))
     nn.init.normal_(model.value_head.weight)
     assert model.packs
-    assert len(model.batch(prompts, answers).input_ids) < 5
+    assert len(model.batch(prompts, answers).conversations.input_ids) == 1
     found = []
     for packed in (True, False):
         model.zero_grad()
@@ -187,13 +187,24 @@ def test_the_value_model_begins_as_the_reward_model(llama_folder: Path, reward: 
     assert theirs.isdisjoint(p.data_ptr() for p in model.parameters())
 
 
+def test_policy_and_value_model_in_turn_are_both_at_once(llama_folder: Path, reward: RewardModel) -> None:
+    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-")
+    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+    batch = model.batch(PROMPTS, ANSWERS)
+    log_probs, entropy, values = model(batch)
+    found = model(batch, "policy")
+    torch.testing.assert_close((*found[:2], model(batch, "value")[2]), (log_probs, entropy, values), rtol=0, atol=0)
+    assert found[2] is None
+    assert model(batch, "value")[:2] == (None, None)
+
+
 def test_gradient_checkpointing_changes_no_gradient(llama_folder: Path, reward: RewardModel) -> None:
     gradients = []
     for on in (False, True):
         config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", gradient_checkpointing=on)
         model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
-        log_probs, _, values = model(answer_batch(PROMPTS, ANSWERS, CPU))
-        assert values is not None
+        assert model.packs
+        log_probs, _, values = model(model.batch(PROMPTS, ANSWERS))
         (log_probs.sum() + values.square().sum()).backward()
         gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
     assert gradients[0].keys() == gradients[1].keys()

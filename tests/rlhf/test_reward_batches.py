@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhf.reward_batches import Group, collate, deal, group_sequences, length_buckets, pack, tree_mask
+from rlhf.reward_batches import Group, collate, deal, group_sequences, length_buckets, one_row, tree_mask
 
 sequences = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=12), min_size=1, max_size=4)
 
@@ -70,11 +70,10 @@ def test_processes_share_everything_once_in_as_many_buckets_each(lengths: list[i
     assert all(bucket for share in shares for bucket, _ in share)
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=40))
-def test_packed_rows_hold_each_once_and_are_as_long_as_the_longest_at_most(lengths: list[int]) -> None:
-    rows = pack(lengths)
-    assert sorted(index for row in rows for index in row) == list(range(len(lengths)))
-    sums = [sum(lengths[index] for index in row) for row in rows]
-    assert max(sums) == max(lengths)
-    assert sum(sums) == sum(lengths)
-    assert sum(2 * total <= max(lengths) for total in sums) <= 1  # or two half-empty rows could be one
+def test_sequences_in_one_row_begin_alone_and_end_where_they_end() -> None:
+    batch = one_row([[5, 6, 7], [8], [9, 10]])
+    assert batch.input_ids.tolist() == [[5, 6, 7, 8, 9, 10]]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 0, 0, 1]]
+    assert batch.end_rows.tolist() == [0, 0, 0]
+    assert batch.end_columns.tolist() == [2, 3, 5]
+    assert batch.lengths == [3, 1, 2]
