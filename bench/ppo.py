@@ -34,7 +34,7 @@ class BenchConfig:
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 5
     updates: Annotated[int, Ge(1), Doc("Updates in a run.")] = 1
     batch: Annotated[int, Gt(0), Doc("Answers in an update.")] = 16
-    mini_batches: Annotated[int, Gt(0), Doc("Optimiser steps in an epoch; divides the batch.")] = 4
+    mini_batches: Annotated[int, Gt(0), Doc("Optimiser steps in an epoch, TRL's default; divides the batch.")] = 1
     epochs: Annotated[int, Gt(0), Doc("Epochs of an update; TRL's default.")] = 4
     max_new_tokens: Annotated[int, Gt(0), Doc("Longest answer; TRL's default.")] = 53
     max_prompt_tokens: Annotated[int, Gt(0), Doc("Longer prompts are cut on the left, for both.")] = 256

@@ -28,7 +28,10 @@ from rlhf.picking import RowSettings, pick, uniforms
 from rlhf.text_stream import TextStream
 from rlhf.types import Draw, FinishReason, Sample
 
-_PREFILL_TOKENS = 4096  # prompts are computed in batches of at most this many tokens, padding included
+# Prompts are computed in batches of at most so many tokens, padding included, and once there are enough for
+# the processor to be busy no more than a fifth of them is to be padding.
+_PREFILL_TOKENS = 4096
+_BUSY_TOKENS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +161,21 @@ class Decoder:
         taken: list[Request] = []
         rows = len(self._rows)
         columns = max((row.position + row.max_new_tokens - len(row.answer_ids) + 1 for row in self._rows), default=0)
-        longest = 0
+        longest = real = 0
         while self._waiting:
             request = self._waiting[0]
             after = rows + len(request.draws)
             reach = max(columns, self._reach(request))
-            padded = (len(taken) + 1) * max(longest, len(request.prompt_ids))
+            length = len(request.prompt_ids)
+            padded = (len(taken) + 1) * max(longest, length)
+            wasteful = padded > _BUSY_TOKENS and 4 * padded > 5 * (real + length)
             if after > self.max_rows or after * reach > self.max_tokens:
                 break
-            if taken and padded > _PREFILL_TOKENS:
+            if taken and (padded > _PREFILL_TOKENS or wasteful):
                 self._prefill(taken, rows, columns)
-                taken, longest = [], 0
+                taken, longest, real = [], 0, 0
             taken.append(self._waiting.popleft())
-            rows, columns, longest = after, reach, max(longest, len(request.prompt_ids))
+            rows, columns, longest, real = after, reach, max(longest, length), real + length
         if taken:
             self._prefill(taken, rows, columns)
 

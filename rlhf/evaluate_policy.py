@@ -140,7 +140,8 @@ def kl_of_answers(policy: Any, baseline: Any, samples: Sequence[Any], temperatur
     ).to(policy.device)
     found = [0.0] * len(samples)
     with torch.no_grad():
-        for bucket in length_buckets([len(s.prompt_ids) + len(s.answer_ids) for s in samples], budget):
+        lengths = [len(s.prompt_ids) + len(s.answer_ids) for s in samples]
+        for bucket in length_buckets(lengths, budget, padded=not model.packs):
             part = [samples[i] for i in bucket]
             batch = model.batch([s.prompt_ids for s in part], [s.answer_ids for s in part])
             difference = model(batch)[0] - model(batch, role="reference")[0]

@@ -88,7 +88,7 @@ class _AnswerHead(torch.autograd.Function):
         for_hidden = gradient * upstream.to(gradient.dtype) if gradient is not None else None
         if not ctx.needs_input_grad[1]:
             return for_hidden, None, None, None, None
-        for_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
+        for_weight = torch.zeros_like(weight, dtype=torch.float32)
         for start in range(0, len(hidden), ctx.chunk):
             part = slice(start, start + ctx.chunk)
             logits = (hidden[part] @ weight.T).float().div_(ctx.temperature)
@@ -96,7 +96,10 @@ class _AnswerHead(torch.autograd.Function):
             picked = targets[part, None]
             slope.scatter_add_(1, picked, torch.ones_like(picked, dtype=slope.dtype))
             slope.mul_(upstream[part] / ctx.temperature)
-            for_weight += slope.to(hidden.dtype).T @ hidden[part]
+            if hidden.dtype == torch.float32:
+                for_weight.addmm_(slope.T, hidden[part])
+            else:
+                for_weight += slope.to(hidden.dtype).T @ hidden[part]
         return for_hidden, for_weight.to(weight.dtype), None, None, None
 
 

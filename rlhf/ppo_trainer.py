@@ -70,7 +70,7 @@ class PPOTrainer(Trainer):
             fused=True,
         )
         self.wrapped, self.step_optimizer = processes.wrap(model, self.optimizer)
-        # In turn, the activations of one model are kept at a time; a model that is wrapped must be called once.
+        # In turn, the activations of one model are kept at a time; a model that is wrapped must go whole.
         in_turn = self.wrapped is model and model.value_trunk is not None
         self.passes: tuple[Role, ...] = ("policy", "value") if in_turn else ("both",)
         self.state: dict[str, Any] = {
@@ -150,57 +150,52 @@ class PPOTrainer(Trainer):
 
     def optimiser_step(self, experience: Experience, rows: list[int]) -> dict[str, float]:
         """One minibatch: gradients of the mean over its real tokens, however it is cut into forward passes."""
-        config = self.config
         tokens = int(experience.mask[rows].sum())
         self.step_optimizer.zero_grad()
-        sums = torch.zeros(6, device=self.processes.device)
         lengths = [len(experience.rollouts[i]) for i in rows]
-        shares = deal(lengths, config.token_budget, self.processes.rank, self.processes.count)
-        for number, (places, counting) in enumerate(shares):
-            scale = float(counting)
-            with self.processes.accumulate(self.wrapped, last=number == len(shares) - 1):
-                sums += scale * self.accumulate(experience, [rows[place] for place in places], scale / tokens)
-        norm = self.processes.clip(self.wrapped, config.max_grad_norm)
-        means = (self.processes.sum(sums) / tokens).tolist()
+        rank, count = self.processes.rank, self.processes.count
+        shares = deal(lengths, self.config.token_budget, rank, count, padded=not self.model.packs)
+        sums: dict[str, Tensor] = {}
+        for role in self.passes:
+            for number, (places, counting) in enumerate(shares):
+                with self.processes.accumulate(self.wrapped, last=number == len(shares) - 1):
+                    scale = float(counting)
+                    found = self.accumulate(experience, [rows[place] for place in places], role, scale / tokens)
+                for name, value in found.items():
+                    sums[name] = sums.get(name, 0) + scale * value
+        norm = self.processes.clip(self.wrapped, self.config.max_grad_norm)
+        means = (self.processes.sum(torch.stack(list(sums.values()))) / tokens).tolist()
         self.update_unless_bad([*means, float(norm)])
-        names = ("loss/policy_avg", "loss/value_avg", "policy/approxkl_avg", "policy/clipfrac_avg", "val/clipfrac_avg")
-        return dict(zip((*names, "val/ratio"), means, strict=True)) | {"grad_norm": float(norm)}
+        return dict(zip(sums, means, strict=True)) | {"grad_norm": float(norm)}
 
-    def accumulate(self, experience: Experience, rows: list[int], scale: float) -> Tensor:
-        """Adds the gradients of the losses, summed over the rows' tokens and scaled; returns six sums for metrics."""
+    def accumulate(self, experience: Experience, rows: list[int], role: Role, scale: float) -> dict[str, Tensor]:
+        """Adds the gradients of the losses, summed over the rows' tokens and scaled; returns the sums of metrics."""
         config = self.config
         part = [experience.rollouts[i] for i in rows]
-        batch = self.model.batch([r.prompt_ids for r in part], [r.answer_ids for r in part])
         real = experience.mask[rows]
         old, old_values, advantages, returns = (
             tensor[rows][real].to(self.processes.device)
             for tensor in (experience.log_probs, experience.values, experience.advantages, experience.returns)
         )
-        scale *= self.processes.count  # wrapped models average over processes: undo it
-        found: dict[str, Tensor] = {}
-        for role in self.passes:
-            log_probs, _, values = self.wrapped(batch, role)
-            losses = []
-            if log_probs is not None:
-                losses.append(ppo.policy_loss(log_probs, old, advantages, clip=config.cliprange).sum())
-                found |= {"log_probs": log_probs.detach(), "policy_loss": losses[-1].detach()}
-            if values is not None:
-                value_loss = ppo.value_loss(values, old_values, returns, clip=config.cliprange_value).sum()
-                losses.append(config.vf_coef * value_loss)
-                found |= {"values": values.detach(), "value_loss": value_loss.detach()}
-            (torch.stack(losses).sum() * scale).backward()  # type: ignore[no-untyped-call]
-        log_probs, values = found["log_probs"], found["values"]
-        log_ratio = ppo.log_ratio(log_probs, old)
-        return torch.stack(
-            [
-                found["policy_loss"],
-                found["value_loss"],
-                log_ratio.square().sum() / 2,
-                ppo.ratio_clipped(log_probs, old, advantages, clip=config.cliprange).sum(),
-                ppo.value_clipped(values, old_values, returns, clip=config.cliprange_value).sum(),
-                log_ratio.exp().sum(),
-            ]
-        )
+        batch = self.model.batch([r.prompt_ids for r in part], [r.answer_ids for r in part])
+        log_probs, _, values = self.wrapped(batch, role)
+        loss, sums = torch.zeros((), device=self.processes.device), {}
+        if log_probs is not None:
+            sums["loss/policy_avg"] = ppo.policy_loss(log_probs, old, advantages, clip=config.cliprange).sum()
+            loss = loss + sums["loss/policy_avg"]
+            log_probs = log_probs.detach()
+            log_ratio = ppo.log_ratio(log_probs, old)
+            sums["policy/approxkl_avg"] = log_ratio.square().sum() / 2
+            sums["policy/clipfrac_avg"] = ppo.ratio_clipped(log_probs, old, advantages, clip=config.cliprange).sum()
+            sums["val/ratio"] = log_ratio.exp().sum()
+        if values is not None:
+            clip = config.cliprange_value
+            sums["loss/value_avg"] = ppo.value_loss(values, old_values, returns, clip=clip).sum()
+            loss = loss + config.vf_coef * sums["loss/value_avg"]
+            sums["val/clipfrac_avg"] = ppo.value_clipped(values.detach(), old_values, returns, clip=clip).sum()
+        # wrapped models average over processes: undo it
+        (loss * (scale * self.processes.count)).backward()  # type: ignore[no-untyped-call]
+        return {name: value.detach() for name, value in sums.items()}
 
     def update_unless_bad(self, numbers: list[float]) -> None:
         """An optimiser step, or none where a loss or the gradient is not finite; too many of those end the run."""

@@ -127,22 +127,28 @@ def tree_mask(segments: Tensor) -> Tensor:
     return (causal & ((key == 0) | (key == query))).unsqueeze(1)
 
 
-def length_buckets(lengths: Sequence[int], token_budget: int) -> Iterator[list[int]]:
-    """Indices in buckets of like length, longest first, each of at most `token_budget` tokens with its padding.
+def length_buckets(lengths: Sequence[int], token_budget: int, padded: bool = True) -> Iterator[list[int]]:
+    """Indices in buckets of like length, longest first, each of at most `token_budget` tokens, padding included.
 
     Longest first, so that a budget that is too large fails at once. A row longer than the budget goes alone.
+    padded=False is for sequences that share one row, without padding.
     """
     bucket: list[int] = []
+    tokens = 0
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if bucket and lengths[bucket[0]] * (len(bucket) + 1) > token_budget:
+        taken = lengths[bucket[0]] if bucket and padded else lengths[index]
+        if bucket and tokens + taken > token_budget:
             yield bucket
-            bucket = []
+            bucket, tokens, taken = [], 0, lengths[index]
         bucket.append(index)
+        tokens += taken
     if bucket:
         yield bucket
 
 
-def deal(lengths: Sequence[int], token_budget: int, rank: int, count: int) -> list[tuple[list[int], bool]]:
+def deal(
+    lengths: Sequence[int], token_budget: int, rank: int, count: int, padded: bool = True
+) -> list[tuple[list[int], bool]]:
     """The buckets of process `rank` among `count`, each process getting like work and the same number of buckets.
 
     Processes that share one model exchange weights and gradients in every pass, so none may run fewer; one that has
@@ -151,7 +157,7 @@ def deal(lengths: Sequence[int], token_budget: int, rank: int, count: int) -> li
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     shares = [order[first::count] for first in range(count)]
     buckets = [
-        [[share[i] for i in bucket] for bucket in length_buckets([lengths[i] for i in share], token_budget)]
+        [[share[i] for i in bucket] for bucket in length_buckets([lengths[i] for i in share], token_budget, padded)]
         for share in shares
     ]
     missing = max(map(len, buckets)) - len(buckets[rank])

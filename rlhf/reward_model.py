@@ -106,9 +106,10 @@ class RewardModel(nn.Module):
     def score(self, groups: Sequence[Group], token_budget: int = 4096) -> list[Tensor]:
         """Scores of each group's branches: one (branches, heads) tensor on the CPU for each group, in order."""
         results: list[Tensor] = [torch.empty(0)] * len(groups)
-        for bucket in length_buckets([len(group) for group in groups], token_budget):
+        alone = self.shared and all(len(group.branches) == 1 for group in groups)
+        for bucket in length_buckets([len(group) for group in groups], token_budget, padded=not alone):
             chosen = [groups[index] for index in bucket]
-            if self.shared and all(len(group.branches) == 1 for group in chosen):
+            if alone:
                 batch = one_row([[*group.prefix, *group.branches[0]] for group in chosen])
             else:
                 batch = collate(chosen, self.pad_id, self.shared)

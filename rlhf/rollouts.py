@@ -200,7 +200,8 @@ class RolloutMaker:
         """This process's share of log-probabilities, reference, values and entropies, by the sample's place."""
         found: dict[int, tuple[Tensor, ...]] = {}
         lengths = [len(sample.prompt_ids) + len(sample.answer_ids) for sample in samples]
-        for bucket, _ in deal(lengths, self.token_budget, self.processes.rank, self.processes.count):
+        rank, count = self.processes.rank, self.processes.count
+        for bucket, _ in deal(lengths, self.token_budget, rank, count, padded=not self.model.packs):
             part = [samples[i] for i in bucket]
             batch = self.model.batch([s.prompt_ids for s in part], [s.answer_ids for s in part])
             log_probs, entropy, values = self.model(batch)

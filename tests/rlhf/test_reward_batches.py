@@ -53,12 +53,13 @@ def test_the_mask_by_hand() -> None:
     ]
 
 
-@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 120))
-def test_buckets_hold_everything_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    buckets = list(length_buckets(lengths, budget))
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 120), st.booleans())
+def test_buckets_hold_everything_once_within_the_budget(lengths: list[int], budget: int, padded: bool) -> None:
+    buckets = list(length_buckets(lengths, budget, padded))
     assert sorted(index for bucket in buckets for index in bucket) == list(range(len(lengths)))
     for bucket in buckets:
-        assert len(bucket) == 1 or max(lengths[i] for i in bucket) * len(bucket) <= budget
+        own = [lengths[i] for i in bucket]
+        assert len(bucket) == 1 or (max(own) * len(bucket) if padded else sum(own)) <= budget
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(20, 120), st.integers(1, 5))
