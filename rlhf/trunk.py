@@ -23,6 +23,7 @@ def attend(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
+    dropout: float = 0.0,
     scaling: float | None = None,
     sliding_window: int | None = None,
     sequence_lengths: list[int] | None = None,
@@ -31,14 +32,12 @@ def attend(
     """transformers' sdpa, and for the sequences of one row sdpa one by one: nothing is computed to be masked."""
     if sequence_lengths is None or sliding_window is not None:
         found: tuple[Tensor, None] = sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, sliding_window=sliding_window, **kwargs
+            module, query, key, value, attention_mask, dropout, scaling, sliding_window=sliding_window, **kwargs
         )
         return found
     parts = zip(*(torch.split(states, sequence_lengths, dim=2) for states in (query, key, value)), strict=True)
-    outputs = [
-        torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling, enable_gqa=True)
-        for q, k, v in parts
-    ]
+    options: dict[str, Any] = {"dropout_p": dropout, "is_causal": True, "scale": scaling, "enable_gqa": True}
+    outputs = [torch.nn.functional.scaled_dot_product_attention(*part, **options) for part in parts]
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
