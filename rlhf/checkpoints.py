@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -236,7 +236,7 @@ def load_checkpoint(
     try:
         rest = json.loads((path / "state.json").read_text())
         for name, module in modules.items():
-            _load_module(module, load_file(path / f"module-{name}.safetensors"))
+            _load_module(module, path / f"module-{name}.safetensors")
         for name, optimizer in optimizers.items():
             tensors = load_file(path / f"optimizer-{name}.safetensors")
             _join_optimizer(optimizer, tensors, rest["optimizers"][name])
@@ -249,13 +249,14 @@ def load_checkpoint(
     return dict(rest["state"])
 
 
-def _load_module(module: nn.Module, saved: Mapping[str, Tensor]) -> None:
+def _load_module(module: nn.Module, path: Path) -> None:
     needed = _needed_tensors(module)
-    if needed.keys() != saved.keys():
-        odd = sorted(needed.keys() ^ saved.keys())
-        raise ValueError(f"{len(odd)} tensors differ, {odd[0]} among them")
-    with torch.no_grad():
-        for name, tensor in needed.items():
-            if tensor.shape != saved[name].shape:
-                raise ValueError(f"{name} has shape {tuple(saved[name].shape)}, not {tuple(tensor.shape)}")
-            tensor.copy_(_as_stored(saved[name], tensor))
+    with safe_open(path, "pt") as saved, torch.no_grad():
+        if needed.keys() != set(saved.keys()):
+            odd = sorted(needed.keys() ^ set(saved.keys()))
+            raise ValueError(f"{len(odd)} tensors differ, {odd[0]} among them")
+        for name, tensor in needed.items():  # one by one: the whole file need not fit beside the model
+            value = saved.get_tensor(name)
+            if tensor.shape != value.shape:
+                raise ValueError(f"{name} has shape {tuple(value.shape)}, not {tuple(tensor.shape)}")
+            tensor.copy_(_as_stored(value, tensor))

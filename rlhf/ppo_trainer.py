@@ -29,7 +29,7 @@ from rlhf.processes import Processes
 from rlhf.progress import RunLog
 from rlhf.reward_batches import deal
 from rlhf.rollouts import RolloutMaker, Task
-from rlhf.runtime import StopSignal
+from rlhf.runtime import StopSignal, give_back_memory
 from rlhf.training import BEST, Trainer
 
 
@@ -151,7 +151,6 @@ class PPOTrainer(Trainer):
     def optimiser_step(self, experience: Experience, rows: list[int]) -> dict[str, float]:
         """One minibatch: gradients of the mean over its real tokens, however it is cut into forward passes."""
         tokens = int(experience.mask[rows].sum())
-        self.step_optimizer.zero_grad()
         lengths = [len(experience.rollouts[i]) for i in rows]
         rank, count = self.processes.rank, self.processes.count
         shares = deal(lengths, self.config.token_budget, rank, count, padded=not self.model.packs)
@@ -166,6 +165,7 @@ class PPOTrainer(Trainer):
         norm = self.processes.clip(self.wrapped, self.config.max_grad_norm)
         means = (self.processes.sum(torch.stack(list(sums.values()))) / tokens).tolist()
         self.update_unless_bad([*means, float(norm)])
+        self.step_optimizer.zero_grad()  # now, not before the next step: rollouts and evaluations need the memory
         return dict(zip(sums, means, strict=True)) | {"grad_norm": float(norm)}
 
     def accumulate(self, experience: Experience, rows: list[int], role: Role, scale: float) -> dict[str, Tensor]:
@@ -277,6 +277,8 @@ class PPOTrainer(Trainer):
                 saved_at = time.monotonic()
             if stopping and update < config.updates:
                 raise Interrupted(f"stopped after update {update} of {config.updates}; start again with --resume")
+        self.optimizer.state.clear()  # nothing more is learned, and the best policy comes from disk
+        give_back_memory()
         self.take_best()
 
 

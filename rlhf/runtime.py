@@ -3,6 +3,7 @@
 Call `set_threads()` first in every command, before the first tensor.
 """
 
+import contextlib
 import ctypes
 import math
 import os
@@ -58,13 +59,19 @@ def keep_memory() -> None:
 
     Pages fetched anew in every step cost PPO 6% on a CPU. Does nothing under another C library.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
-        return
     trim_threshold, mmap_threshold = -1, -3  # names of malloc.h
-    mallopt(mmap_threshold, 32 << 20)  # the most it takes; larger blocks are fetched anew
-    mallopt(trim_threshold, 2**31 - 1)
+    _glibc("mallopt", mmap_threshold, 32 << 20)  # the most it takes; larger blocks are fetched anew
+    _glibc("mallopt", trim_threshold, 2**31 - 1)
+
+
+def give_back_memory() -> None:
+    """Give what `keep_memory` kept back to the system."""
+    _glibc("malloc_trim", 0)
+
+
+def _glibc(function: str, *values: int) -> None:
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        getattr(ctypes.CDLL(None), function)(*values)
 
 
 def pick_device(name: str = "auto") -> "torch.device":
