@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, MistralConfig, PreTrainedModel
 
 from rlhf.config import InputError
 from rlhf.policy_files import load_causal, load_policy_model
@@ -106,6 +106,20 @@ def test_packed_conversations_come_out_as_alone(any_model: PreTrainedModel, atte
         found.append((log_probs.detach(), entropy.detach(), values.detach(), torch.cat(gradients)))
     for together, alone in zip(*found, strict=True):
         assert (together - alone).norm() / alone.norm() < 1e-5
+
+
+def test_packed_conversations_keep_their_window() -> None:
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=64, hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, sliding_window=4, initializer_range=0.3,
+    )  # fmt: skip
+    mistral = AutoModelForCausalLM.from_config(config).eval()
+    model = PolicyModel(mistral, reference=None, value_trunk=None)
+    assert model.packs
+    batches = (answer_batch([[5, 6, 7, 8, 9, 10, 11]] * 2, [[12, 13, 14]] * 2, CPU, packed=p) for p in (True, False))
+    together, alone = (model(batch)[0] for batch in batches)
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_forward_equals_transformers_one_by_one(any_model: PreTrainedModel) -> None:

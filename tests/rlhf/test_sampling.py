@@ -284,6 +284,30 @@ def test_models_with_another_kind_of_state_are_refused(tokenizer: PreTrainedToke
         generate(MambaForCausalLM(config), tokenizer, [[5, 6]])
 
 
+def test_prompts_of_different_lengths_are_computed_with_little_padding(
+    llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[torch.Size] = []
+    forward = llama.forward
+
+    def noted(*args: object, **options: object) -> object:
+        ids = options["input_ids"]
+        assert isinstance(ids, torch.Tensor)
+        computed.append(ids.shape)
+        return forward(*args, **options)
+
+    monkeypatch.setattr(llama, "forward", noted)
+    decoder = Decoder(llama, tokenizer)
+    lengths = [200, 190, 180, *[40] * 30]
+    for number, length in enumerate(lengths):
+        decoder.add(Request(number, [5] * length, (Draw(GREEDY, 0),)))
+    decoder.step()
+    *prefills, step = computed
+    assert step == (len(lengths), 1)
+    assert sum(rows for rows, _ in prefills) == len(lengths)
+    assert sum(shape.numel() for shape in prefills) <= 1.25 * sum(lengths)
+
+
 def test_bfloat16_ends_and_stays_close(tokenizer: PreTrainedTokenizerBase, llama: PreTrainedModel) -> None:
     prompt = encode_prompt(tokenizer, user_message("what is good?"))
     half = llama.to(torch.bfloat16)
