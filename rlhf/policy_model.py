@@ -96,7 +96,7 @@ class _AnswerHead(torch.autograd.Function):
             picked = targets[part, None]
             slope.scatter_add_(1, picked, torch.ones_like(picked, dtype=slope.dtype))
             slope.mul_(upstream[part] / ctx.temperature)
-            if hidden.dtype == torch.float32:
+            if hidden.dtype == torch.float32:  # without a second matrix of that size
                 for_weight.addmm_(slope.T, hidden[part])
             else:
                 for_weight += slope.to(hidden.dtype).T @ hidden[part]

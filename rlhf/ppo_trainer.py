@@ -193,8 +193,7 @@ class PPOTrainer(Trainer):
             sums["loss/value_avg"] = ppo.value_loss(values, old_values, returns, clip=clip).sum()
             loss = loss + config.vf_coef * sums["loss/value_avg"]
             sums["val/clipfrac_avg"] = ppo.value_clipped(values.detach(), old_values, returns, clip=clip).sum()
-        # wrapped models average over processes: undo it
-        (loss * (scale * self.processes.count)).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss * (scale * self.processes.count))  # wrapped models average over processes: undo it
         return {name: value.detach() for name, value in sums.items()}
 
     def update_unless_bad(self, numbers: list[float]) -> None:
