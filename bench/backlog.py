@@ -20,8 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.db import normalise_url
 from app.labels.answers import Answer
-from app.labels.screen import next_screen
-from app.labels.service import submit
+from app.labels.screen import Screen, answer, next_screen
 from app.models import Project, User
 from app.settings import Settings
 from bench.pairs import report, say
@@ -84,26 +83,26 @@ class Queue:
         with Session(self.engine, expire_on_commit=False) as session:
             self.user = session.get_one(User, project)
             self.project = session.get_one(Project, project)
-            self.holds = self._next(session)
+            self.holds = _held(next_screen(session, self.user, self.project, None))
             session.commit()
-
-    def _next(self, session: Session) -> int:
-        screen = next_screen(session, self.user, self.project, None)
-        if screen.task is None:
-            raise RunFailed("the queue ran dry: fewer cycles, please")
-        return screen.task.id
 
     def cycle(self) -> float:
         """Answer the pair held and fetch the next; seconds."""
         started = time.perf_counter()
         with Session(self.engine, expire_on_commit=False) as session:
-            done = submit(session, self.user, self.project, None, self.holds, ANSWER)
-            self.holds = self._next(session)
+            done, screen = answer(session, self.user, self.project, None, self.holds, ANSWER)
             session.commit()
         took = time.perf_counter() - started
         if done.status != 200:
             raise RunFailed(f"an answer was refused: {done.warning}")
+        self.holds = _held(screen)
         return took
+
+
+def _held(screen: Screen) -> int:
+    if screen.task is None:
+        raise RunFailed("the queue ran dry: fewer cycles, please")
+    return screen.task.id
 
 
 def main() -> None:

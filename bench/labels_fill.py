@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app import models as m
 from app.db import task_session
 from app.projects.forms import AnswerSettings, AutomationSettings, SamplingSettings
+from app.web.markdown import rendering, to_html
 from app.web.signing import digest
 
 
@@ -67,6 +68,8 @@ def _pairs(session: Session, project: int, model: int, texts: list[tuple[str, st
                 "prompt_id": prompt,
                 "model_id": model,
                 "text": given[side],
+                "html": to_html(given[side]),
+                "html_by": rendering(),
                 "finish_reason": "stop",
                 "token_count": 150,
                 "strategy": m.Strategy.STOCHASTIC,

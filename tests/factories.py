@@ -139,7 +139,7 @@ def pair(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) -> m.P
 
 
 def assignment(session: Session, pair: m.Pair, annotator: m.User, **over: Any) -> m.Assignment:
-    """Does not take the slot: tests of the queue go through app.pairs.service."""
+    """Does not take the slot: tests of the queue go through app.pairs.leases."""
     values = {
         "project_id": pair.project_id,
         "pair_id": pair.id,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.db import task_session
 from app.models import Project
+from app.pairs import leases
 from app.pairs import service as pairs
 from app.registry import service as registry
 from app.rewards import retraining
@@ -26,7 +27,7 @@ def sweep() -> None:
     _step("requeue silent runs", lambda session: runs.requeue_stale(session, STALE))
     _step("send queued runs again", runs.resend_queued)
     _step("send models to prepare again", _resend_models)
-    _step("take back expired leases", pairs.expire_leases)
+    _step("take back expired leases", leases.expire_leases)
     with task_session() as session:
         projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()
     for project_id in projects:

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from app.labels import quality, queries, screen, service
+from app.labels import quality, queries, service
 from app.labels.answers import read_answer
 from app.labels.data_routes import export_file
 from app.labels.export import Format, Layout
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
 from app.models import Label
-from app.pairs import service as pairs
+from app.pairs import leases
 from app.pairs.queue import Task
-from app.projects.dependencies import Access, Annotator, Manager
+from app.projects.dependencies import Annotator, Manager
 from app.projects.forms import AnswerSettings
 from app.web.dependencies import Db
 from app.web.errors import NotAllowed
@@ -27,7 +27,10 @@ router = Router(tags=["labels"])
 def claim(session: Db, access: Annotator) -> dict[str, Any]:
     """The pair to compare now, the same until it is answered; `task` is null when there is none. `left` and `right` are
     the answers as they are to be displayed; what is asked about them is in the project's `answer`."""
-    return {"task": _next(session, access)}
+    if access.member is not None and access.member.paused_at is not None:
+        raise NotAllowed(access.member.pause_reason or "Your work in this project is paused.")
+    task = service.next_task(session, access.user, access.project, access.member)
+    return {"task": _task(task) if task else None}
 
 
 @router.post("/projects/{project_id}/label")
@@ -35,9 +38,9 @@ def answer(session: Db, access: Annotator, body: AnswerForm) -> Response:
     """Save an answer; sent again, it is the same label. `next` is the following pair."""
     settings = AnswerSettings.model_validate(access.project.answer)
     given = read_answer(settings, body.answer, body.reasons, body.comment, body.seconds, body.questions)
-    done = service.submit(session, access.user, access.project, access.member, body.assignment_id, given)
+    done = service.submit_and_claim(session, access.user, access.project, access.member, body.assignment_id, given)
     paused = access.member is not None and access.member.paused_at is not None
-    following = None if paused else _next(session, access)
+    following = _task(done.task) if done.task else None
     return JSONResponse(
         {"label": done.label_id, "warning": done.warning, "paused": paused, "next": following}, done.status
     )
@@ -46,13 +49,13 @@ def answer(session: Db, access: Annotator, body: AnswerForm) -> Response:
 @router.post("/projects/{project_id}/label/skip")
 def skip(session: Db, access: Annotator, body: AssignmentForm) -> dict[str, bool]:
     """Leave a pair to somebody else; false where it was not open any more."""
-    return {"skipped": pairs.skip(session, access.user, access.project, body.assignment_id)}
+    return {"skipped": leases.skip(session, access.user, access.project, body.assignment_id)}
 
 
 @router.post("/projects/{project_id}/label/renew")
 def renew(session: Db, access: Annotator, body: AssignmentForm) -> dict[str, bool]:
     """Keep a lease; false where it has ended."""
-    return {"open": pairs.renew(session, access.user, access.project, body.assignment_id)}
+    return {"open": leases.renew(session, access.user, access.project, body.assignment_id)}
 
 
 @router.get("/projects/{project_id}/labels/mine")
@@ -82,13 +85,6 @@ def download(
 ) -> StreamingResponse:
     """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one."""
     return export_file(session, access, format, layout, question)
-
-
-def _next(session: Db, access: Access) -> dict[str, Any] | None:
-    if access.member is not None and access.member.paused_at is not None:
-        raise NotAllowed(access.member.pause_reason or "Your work in this project is paused.")
-    shown = screen.next_screen(session, access.user, access.project, access.member)
-    return _task(shown.task) if shown.task else None
 
 
 def _task(task: Task) -> dict[str, Any]:

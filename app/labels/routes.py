@@ -6,8 +6,8 @@ from app.labels import data_routes, screen, service
 from app.labels.answers import LONGEST_COMMENT, read_answer
 from app.labels.forms import AnswerForm, AssignmentForm
 from app.labels.screen import Filled, Screen
-from app.pairs import service as pairs
-from app.projects.dependencies import Access, Annotator
+from app.pairs import leases
+from app.projects.dependencies import Access, Annotator, AnnotatorByRoute
 from app.projects.forms import AnswerSettings
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Conflict, Invalid, TooLarge
@@ -45,8 +45,9 @@ def show_next(request: Request, session: Db, access: Annotator, assignment: int 
 
 
 @router.post("/projects/{project_id}/label")
-def answer(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
+def answer(request: Request, session: Db, admit: AnnotatorByRoute, form: Submitted) -> Response:
     """Save an answer and bring the next pair. A refused answer brings it too, and says why."""
+    access = admit()
     given = parse(AnswerForm, form)
     settings = AnswerSettings.model_validate(access.project.answer)
     try:
@@ -57,10 +58,14 @@ def answer(request: Request, session: Db, access: Annotator, form: Submitted) ->
         typed = Filled(given.answer, given.reasons, (given.comment or "")[:LONGEST_COMMENT], given.questions)
         again = screen.revisit(session, access.user, access.project, given.assignment_id, typed)
         return _show(request, access, again, status=refusal.status, warning=refusal.message)
-    done = service.submit(session, access.user, access.project, access.member, given.assignment_id, read)
-    if not is_htmx(request) and done.status == 200:
-        return redirect(f"/projects/{access.project.id}/label", done.warning, kind="warn")
-    shown = screen.next_screen(session, access.user, access.project, access.member)
+    me = (access.user, access.project, access.member)
+    if is_htmx(request):
+        done, shown = screen.answer(session, *me, given.assignment_id, read)
+    else:
+        done = service.submit(session, *me, given.assignment_id, read)
+        if done.status == 200:
+            return redirect(f"/projects/{access.project.id}/label", done.warning, kind="warn")
+        shown = screen.next_screen(session, *me)
     return _show(request, access, shown, status=done.status, warning=done.warning)
 
 
@@ -76,7 +81,7 @@ def undo(request: Request, session: Db, access: Annotator, before: int | None = 
 @router.post("/projects/{project_id}/label/skip")
 def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Leave a pair to somebody else."""
-    pairs.skip(session, access.user, access.project, parse(AssignmentForm, form).assignment_id)
+    leases.skip(session, access.user, access.project, parse(AssignmentForm, form).assignment_id)
     if not is_htmx(request):
         return redirect(f"/projects/{access.project.id}/label")
     return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))
@@ -85,13 +90,13 @@ def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> R
 @router.post("/projects/{project_id}/label/again")
 def take_again(request: Request, session: Db, access: Annotator) -> Response:
     """Look once more at a pair that I skipped and nobody has answered."""
-    pairs.take_skipped_again(session, access.user, access.project)
+    leases.take_skipped_again(session, access.user, access.project)
     return redirect(f"/projects/{access.project.id}/label")
 
 
 @router.post("/projects/{project_id}/label/renew")
 def renew(session: Db, access: Annotator, form: Submitted) -> Response:
     """Keep the lease while the page is open."""
-    if not pairs.renew(session, access.user, access.project, parse(AssignmentForm, form).assignment_id):
+    if not leases.renew(session, access.user, access.project, parse(AssignmentForm, form).assignment_id):
         raise Conflict("This pair has gone back to the queue. If you answer it all the same, your answer is kept.")
     return Response(status_code=204)

@@ -8,12 +8,43 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.models import Assignment, AssignmentState, Label, Pair, Purpose, Side
+from app.pairs import queue
+from app.pairs.queue import Task
+
+# How many comparisons a person first answered since a moment, by labels newer than `:counted`; their last label; the
+# median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
+_OWN = """
+    select count(*) filter (where created_at >= :since and not exists (
+               select from label first where first.assignment_id = fresh.assignment_id and first.id < fresh.id)) as new,
+           coalesce(max(id), :counted) as last,
+           (select percentile_cont(0.5) within group (order by seconds) from (
+                select seconds from label where annotator_id = :user and project_id = :project and seconds is not null
+                order by id desc limit 20) recent) as pace
+    from (select id, assignment_id, created_at from label
+          where annotator_id = :user and project_id = :project and id > :counted order by id desc) fresh
+"""
+_OWN_PROGRESS = text(_OWN)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A person's comparisons that were counted now, their last label, and their pace (median seconds)."""
+
+    new: int
+    last: int
+    pace: float | None
+
+
+def own_progress(session: Session, project_id: int, user_id: int, since: datetime, counted: int) -> Own:
+    """What this person first answered since a moment by labels newer than `counted`."""
+    values = {"user": user_id, "project": project_id, "since": since, "counted": counted}
+    return Own(*session.execute(_OWN_PROGRESS, values).one())
+
 
 # The usual case in one statement: the lease is open, so its slot is taken already and only changes its holder from a
 # lease to a label. Whoever comes second (a double click, a resent request) finds the lease no longer open.
-ANSWER_OPEN = text(
-    """
-    with mine as (
+_ANSWERED = """
+    answered as (
         update assignment set state = 'labelled' from pair
         where assignment.id = :id and annotator_id = :user and assignment.project_id = :project and state = 'open'
           and pair.id = pair_id and pair.withdrawn_at is null
@@ -28,29 +59,53 @@ ANSWER_OPEN = text(
                                                                  else value end)
                          from jsonb_each_text(cast(:questions as jsonb))), '{}'),
                :strength, cast(:reasons as jsonb), :comment, :seconds, "left", late
-        from mine returning id, choice
+        from answered returning id as label_id, choice
     )
-    select saved.id as label_id, saved.choice, mine.purpose, mine.expected from saved, mine
-    """
+"""
+ANSWER_OPEN = text(f"with {_ANSWERED} select label_id, choice, purpose, expected from saved, answered")  # noqa: S608
+
+# The same, the next pair, and the person's progress before this answer. They hold no other lease, since nobody holds
+# two. After an attention check nothing is claimed: it may pause them.
+_ANSWER_AND_CLAIM = text(
+    f"""
+    with {_ANSWERED}, {queue.leasing_next("exists (select from answered where purpose <> 'check')")}
+    select label_id, choice, purpose, expected, own.*, task.*
+    from saved cross join answered cross join ({_OWN}) own
+    left join ({queue.SHOWN.format(leases="leased")}) task on true
+    """  # noqa: S608
 )
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A new label, as far as the rules need to know it."""
+    """A new label, as far as the rules need to know it; with the next pair and the person's progress where both were
+    asked for. Without a `task` there may be one all the same, see `app.pairs.leases.claim_pair`."""
 
     label_id: int
     choice: str
     purpose: Purpose
     expected: Side | None
+    task: Task | None = None
+    own: Own | None = None
 
 
 def answer_open(session: Session, values: dict[str, Any]) -> Saved | None:
     """Turn an open lease into a label; None where it is not open, not this person's, or its pair withdrawn."""
     row = session.execute(ANSWER_OPEN, values).one_or_none()
+    return None if row is None else Saved(row.label_id, row.choice, Purpose(row.purpose), _side(row.expected))
+
+
+def answer_and_claim(session: Session, values: dict[str, Any]) -> Saved | None:
+    """The same, and lease the next pair."""
+    row = session.execute(_ANSWER_AND_CLAIM, values).one_or_none()
     if row is None:
         return None
-    return Saved(row.label_id, row.choice, Purpose(row.purpose), Side(row.expected) if row.expected else None)
+    own = Own(row.new + 1, row.label_id, row.pace)
+    return Saved(row.label_id, row.choice, Purpose(row.purpose), _side(row.expected), queue.task_in(row), own)
+
+
+def _side(stored: str | None) -> Side | None:
+    return Side(stored) if stored else None
 
 
 def locked_assignment(session: Session, project_id: int, user_id: int, assignment_id: int) -> Assignment | None:
@@ -129,30 +184,6 @@ _LAST_BEFORE = text(
 def last_label_before(session: Session, project_id: int, user_id: int, since: datetime) -> int:
     """This person's last label before a moment; 0 where there is none."""
     return session.execute(_LAST_BEFORE, {"user": user_id, "project": project_id, "since": since}).scalar() or 0
-
-
-_PROGRESS = text(
-    """
-    select count(*) filter (where created_at >= :since and not exists (
-               select from label first where first.assignment_id = fresh.assignment_id and first.id < fresh.id)),
-           coalesce(max(id), :after),
-           (select percentile_cont(0.5) within group (order by seconds) from (
-                select seconds from label where annotator_id = :user and project_id = :project and seconds is not null
-                order by id desc limit 20) recent)
-    from (select id, assignment_id, created_at from label
-          where annotator_id = :user and project_id = :project and id > :after order by id desc) fresh
-    """
-)
-
-
-def own_progress(
-    session: Session, project_id: int, user_id: int, since: datetime, after: int
-) -> tuple[int, int, float | None]:
-    """How many comparisons this person first answered since a moment by labels newer than `after`; their last label;
-    the median of their last 20 times in seconds. Takes as long as there are labels newer than `after`."""
-    values = {"user": user_id, "project": project_id, "since": since, "after": after}
-    count, last, pace = session.execute(_PROGRESS, values).one()
-    return count, last, pace
 
 
 _TOTALS = text(

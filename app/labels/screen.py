@@ -8,12 +8,11 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app.labels import saving, service
-from app.labels.answers import displayed
-from app.labels.service import Progress
-from app.models import Choice, Label, Member, Project, Run, RunState, User
+from app.labels.answers import Answer, displayed
+from app.labels.service import Progress, Submitted
+from app.models import Choice, Label, Member, Project, Run, RunState, Side, User
+from app.pairs import leases, queue
 from app.pairs import queries as pair_queries
-from app.pairs import queue
-from app.pairs import service as pairs
 from app.pairs.queue import Task
 from app.projects.forms import AnswerSettings
 from app.web.errors import NotFound
@@ -80,20 +79,23 @@ class Screen:
 
 def next_screen(session: Session, user: User, project: Project, member: Member | None) -> Screen:
     """The pair this person compares now, or what they wait for."""
-    if member is not None and member.paused_at is not None:
-        return _base(session, user, project, paused=member.pause_reason or "A manager has paused your work here.")
-    task = pairs.claim_pair(session, user, project) if project.archived_at is None else None
-    if task is None:
-        return _empty(session, user, project)
-    return _of(session, user, project, task)
+    return _now(session, user, project, member, service.next_task(session, user, project, member))
+
+
+def answer(
+    session: Session, user: User, project: Project, member: Member | None, assignment_id: int, given: Answer
+) -> tuple[Submitted, Screen]:
+    """Save an answer and go on: what became of it, and the screen with the next pair."""
+    done = service.submit_and_claim(session, user, project, member, assignment_id, given)
+    return done, _now(session, user, project, member, done.task, done.progress)
 
 
 def revisit(session: Session, user: User, project: Project, assignment_id: int, typed: Filled | None = None) -> Screen:
     """One of this person's comparisons again, with its answer (or what they just typed) filled in."""
-    task = pairs.task_of(session, user, project, assignment_id)
+    task = leases.task_of(session, user, project, assignment_id)
     label = saving.current_label(session, task.pair_id, user.id)
     filled = typed or (_filled(label) if label else None)
-    return _of(session, user, project, task, filled, revisiting=task.state != "open")
+    return _of(session, user, project, task, filled=filled, revisiting=task.state != "open")
 
 
 def previous(session: Session, user: User, project: Project, before: int | None) -> int:
@@ -104,9 +106,24 @@ def previous(session: Session, user: User, project: Project, before: int | None)
     return found
 
 
-def _base(session: Session, user: User, project: Project, **more: Any) -> Screen:
+def _now(
+    session: Session,
+    user: User,
+    project: Project,
+    member: Member | None,
+    task: Task | None,
+    progress: Progress | None = None,
+) -> Screen:
+    if task is not None:
+        return _of(session, user, project, task, progress=progress)
+    if member is not None and member.paused_at is not None:
+        return _base(session, user, project, paused=member.pause_reason or "A manager has paused your work here.")
+    return _empty(session, user, project)
+
+
+def _base(session: Session, user: User, project: Project, progress: Progress | None = None, **more: Any) -> Screen:
     settings = AnswerSettings.model_validate(project.answer)
-    return Screen(project.id, settings, service.progress(session, user, project), **more)
+    return Screen(project.id, settings, progress or service.progress(session, user, project), **more)
 
 
 def _empty(session: Session, user: User, project: Project) -> Screen:
@@ -117,28 +134,22 @@ def _empty(session: Session, user: User, project: Project) -> Screen:
     return _base(session, user, project, waiting=waiting, skipped=skipped, sampling=sampling)
 
 
-def _of(
-    session: Session, user: User, project: Project, task: Task, filled: Filled | None = None, revisiting: bool = False
-) -> Screen:
+def _of(session: Session, user: User, project: Project, task: Task, **more: Any) -> Screen:
     last = len(task.messages) - 1
     turns = tuple(
         Turn(message["role"], to_html(message["content"]), place < last and len(message["content"]) > _LONG_TURN)
         for place, message in enumerate(task.messages)
     )
     answers = tuple(
-        Shown(name, number, task.texts[side], to_html(task.texts[side]), task.finish_reasons[side])
+        Shown(name, number, task.texts[side], _html(task, side), task.finish_reasons[side])
         for number, (name, side) in enumerate((("left", task.left), ("right", task.right)), start=1)
     )
-    return _base(
-        session,
-        user,
-        project,
-        task=task,
-        turns=turns,
-        answers=answers,
-        filled=filled,
-        revisiting=revisiting,
-    )
+    return _base(session, user, project, task=task, turns=turns, answers=answers, **more)
+
+
+def _html(task: Task, side: Side) -> Markup:
+    kept = task.html[side]
+    return to_html(task.texts[side]) if kept is None else Markup(kept)  # noqa: S704  kept by `sampled_response`
 
 
 def _filled(label: Label) -> Filled:

@@ -12,8 +12,9 @@ How LOOP.md's invariants 1 to 3 are kept, literally:
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
@@ -21,8 +22,11 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.labels import saving
 from app.labels.answers import Answer
-from app.labels.saving import Saved
+from app.labels.saving import Own, Saved
 from app.models import Assignment, AssignmentState, Label, Member, Project, Purpose, User
+from app.pairs import leases
+from app.pairs.leases import Search
+from app.pairs.queue import Task
 
 # A project's totals are counted anew after this long, or after a hundred times what the counting took.
 _TOTALS_SECONDS = 15.0
@@ -32,18 +36,7 @@ _TOTALS_SECONDS = 15.0
 _TODAY_SECONDS = 600.0
 
 _totals: dict[int, tuple[float, tuple[int, int]]] = {}  # project -> until when, labels and open answers
-# (project, person) -> until when, the midnight before, the last label counted, answers since midnight
-_today: dict[tuple[int, int], tuple[float, datetime, int, int]] = {}
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """What became of an answer, and a word to the person where there is one. An answer that cannot be taken has no
-    `label_id` and says so by its `status`; it is no exception, so that the audit trail keeps it."""
-
-    label_id: int | None
-    warning: str | None = None
-    status: int = 200
+_today: dict[tuple[int, int], "_Day"] = {}  # by project and person
 
 
 @dataclass(frozen=True)
@@ -67,11 +60,49 @@ class Progress:
         return self.wanted * self.pace if self.pace and self.wanted else None
 
 
-def submit(
+@dataclass(frozen=True)
+class Submitted:
+    """What became of an answer, and a word to the person where there is one. An answer that cannot be taken has no
+    `label_id` and says so by its `status`; it is no exception, so that the audit trail keeps it. `task` is the next
+    pair where it was asked for, `progress` what the screen then tells, where it came along."""
+
+    label_id: int | None
+    warning: str | None = None
+    status: int = 200
+    task: Task | None = None
+    progress: Progress | None = None
+
+
+def next_task(session: Session, user: User, project: Project, member: Member | None) -> Task | None:
+    """The pair this person compares now; None where there is none, or no work for them."""
+    return leases.claim_pair(session, user, project) if _works(project, member) else None
+
+
+def _works(project: Project, member: Member | None) -> bool:
+    return project.archived_at is None and (member is None or member.paused_at is None)
+
+
+def submit_and_claim(
     session: Session, user: User, project: Project, member: Member | None, assignment_id: int, answer: Answer
 ) -> Submitted:
-    """Save an answer. Somebody else's assignment answers 404; one whose pair was withdrawn meanwhile 409."""
-    values = {
+    """Save an answer, as `submit`, and bring the next pair; in the usual case both in one statement."""
+    search = leases.search_for(user, project) if _works(project, member) else None
+    done = submit(session, user, project, member, assignment_id, answer, search)
+    return done if done.task else replace(done, task=next_task(session, user, project, member))
+
+
+def submit(
+    session: Session,
+    user: User,
+    project: Project,
+    member: Member | None,
+    assignment_id: int,
+    answer: Answer,
+    search: Search | None = None,
+) -> Submitted:
+    """Save an answer. Somebody else's assignment answers 404; one whose pair was withdrawn meanwhile 409. With `search`
+    the next pair may come in the same statement."""
+    values: dict[str, Any] = {
         "id": assignment_id,
         "user": user.id,
         "project": project.id,
@@ -82,7 +113,11 @@ def submit(
         "comment": answer.comment,
         "seconds": answer.seconds,
     }
-    saved = saving.answer_open(session, values)
+    day = _day_of(user, project)
+    if search is not None and not search.check and day is not None:
+        saved = saving.answer_and_claim(session, values | search.values | {"since": day.midnight, "counted": day.last})
+    else:
+        saved = saving.answer_open(session, values)
     if saved is None:
         assignment = saving.locked_assignment(session, project.id, user.id, assignment_id)
         if assignment is None:
@@ -97,7 +132,12 @@ def submit(
     if project.id in _totals:
         until, (labels, wanted) = _totals[project.id]
         _totals[project.id] = (until, (labels + 1, max(wanted - 1, 0)))
-    return Submitted(saved.label_id, _judge_check(session, user, project, member, saved))
+    done = Submitted(saved.label_id, _judge_check(session, user, project, member, saved))
+    if search and day and saved.task and saved.own:
+        search.found(saved.task)
+        own = _count_on(user, project, day, saved.own)
+        done = replace(done, task=saved.task, progress=Progress(*own, *_totals_of(session, project)))
+    return done
 
 
 def _answer_ended(session: Session, user: User, project: Project, assignment: Assignment, answer: Answer) -> Submitted:
@@ -150,23 +190,49 @@ def _judge_check(session: Session, user: User, project: Project, member: Member 
 
 
 def progress(session: Session, user: User, project: Project) -> Progress:
-    """What the screen tells. The project's totals are counted anew every few seconds, not for each page."""
+    """What the screen tells."""
+    day = _day_of(user, project)
+    if day is None:
+        midnight = _midnight()
+        last = saving.last_label_before(session, project.id, user.id, midnight)
+        day = _Day(time.monotonic() + _TODAY_SECONDS, midnight, last, 0)
+    found = saving.own_progress(session, project.id, user.id, day.midnight, day.last)
+    return Progress(*_count_on(user, project, day, found), *_totals_of(session, project))
+
+
+def _totals_of(session: Session, project: Project) -> tuple[int, int]:
+    """The project's labels and open answers, counted anew every few seconds, not for each page."""
     started = time.monotonic()
     until, totals = _totals.get(project.id, (0.0, (0, 0)))
     if started >= until:
         totals = saving.project_totals(session, project.id)
         took = time.monotonic() - started
         _totals[project.id] = (time.monotonic() + max(_TOTALS_SECONDS, 100 * took), totals)
-    return Progress(*_own(session, user, project), *totals)
+    return totals
 
 
-def _own(session: Session, user: User, project: Project) -> tuple[int, float | None]:
-    """Answers since midnight, and pace, in a time that does not grow with the answers."""
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    until, since, after, before = _today.get((project.id, user.id), (0.0, midnight, 0, 0))
-    if time.monotonic() >= until or since != midnight:
-        until, before = time.monotonic() + _TODAY_SECONDS, 0
-        after = saving.last_label_before(session, project.id, user.id, midnight)
-    new, last, pace = saving.own_progress(session, project.id, user.id, midnight, after)
-    _today[project.id, user.id] = until, midnight, last, before + new
-    return before + new, pace
+@dataclass(frozen=True)
+class _Day:
+    """A person's answers since midnight up to their label `last`, which need not be counted again before `until`: so
+    that counting takes a time that does not grow with the answers."""
+
+    until: float
+    midnight: datetime
+    last: int
+    answers: int
+
+
+def _midnight() -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _day_of(user: User, project: Project) -> _Day | None:
+    day = _today.get((project.id, user.id))
+    return day if day is not None and time.monotonic() < day.until and day.midnight == _midnight() else None
+
+
+def _count_on(user: User, project: Project, day: _Day, own: Own) -> tuple[int, float | None]:
+    """Answers since midnight, and pace."""
+    day = replace(day, last=own.last, answers=day.answers + own.new)
+    _today[project.id, user.id] = day
+    return day.answers, own.pace

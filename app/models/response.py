@@ -27,6 +27,9 @@ class Response(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"), index=True)
     text: Mapped[str] = mapped_column(WrittenText)
+    # `text` as the labelling screen shows it, and what made it so: see `app.web.markdown.rendering`.
+    html: Mapped[str | None] = mapped_column(WrittenText, deferred=True)
+    html_by: Mapped[str | None] = mapped_column(String(16), deferred=True)
     finish_reason: Mapped[str] = mapped_column(String(16))  # stop | length
     token_count: Mapped[int]
     strategy: Mapped[Strategy] = mapped_column(enum_column(Strategy))

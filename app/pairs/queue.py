@@ -13,6 +13,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from app.models import Side
+from app.web.markdown import rendering
 
 START = (float("-inf"), 0)
 """The place before the whole queue; a place is (-priority, pair id)."""
@@ -29,6 +30,7 @@ class Task:
     priority: float
     messages: list[dict[str, Any]]
     texts: dict[Side, str]
+    html: dict[Side, str | None]  # of the texts, where it was kept and is not out of date
     finish_reasons: dict[Side, str]
 
     @property
@@ -37,8 +39,9 @@ class Task:
         return self.left.other
 
 
-_SHOWN = """
+SHOWN = """
 select l.id, l.pair_id, l."left", l.state, p.priority, q.messages, a.text as text_a, b.text as text_b,
+       a.html as html_a, b.html as html_b, a.html_by as html_by_a, b.html_by as html_by_b,
        a.finish_reason as finish_a, b.finish_reason as finish_b
 from {leases} l join pair p on p.id = l.pair_id join prompt q on q.id = p.prompt_id
 join response a on a.id = p.response_a_id join response b on b.id = p.response_b_id
@@ -50,28 +53,23 @@ select p.id from pair p
 where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose <> 'check'
   and ((-p.priority), p.id) > (cast(:rank as double precision), cast(:after as bigint))
   and not exists (select from assignment s where s.pair_id = p.id and s.annotator_id = :user)
-  and not exists (select from held)
+  and {condition}
 order by (-p.priority), p.id limit 1 for no key update of p
 """
 _CHECK = """
 select p.id from pair p
 where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose = 'check'
   and not exists (select from assignment s where s.pair_id = p.id and s.annotator_id = :user)
-  and not exists (select from held)
+  and {condition}
 order by random() limit 1 for no key update of p
 """
 
 
-def _claim(picked: str) -> TextClause:
-    """The whole claim in one statement: the lease that is held already, renewed, or a new one with its slot."""
-    return text(
-        f"""
-        with held as (
-            update assignment set expires_at = now() + make_interval(mins => :minutes)
-            where annotator_id = :user and project_id = :project and state = 'open'
-            returning id, pair_id, "left", state
-        ), picked as (
-            {picked}
+def _leasing(pick: str, condition: str) -> str:
+    """The common table expressions of a new lease with its slot, where `condition` holds."""
+    return f"""
+        picked as (
+            {pick.format(condition=condition)} skip locked
         ), leased as (
             insert into assignment (project_id, pair_id, annotator_id, "left", state, expires_at)
             select :project, id, :user, :left, 'open', now() + make_interval(mins => :minutes) from picked
@@ -79,20 +77,38 @@ def _claim(picked: str) -> TextClause:
             returning id, pair_id, "left", state
         ), taken as (
             update pair set slots_left = slots_left - 1 where id in (select pair_id from leased)
-        ), mine as (
+        )
+        """  # noqa: S608  fixed fragments of this module
+
+
+def leasing_next(condition: str) -> str:
+    """The same for the next pair in order, to be part of another statement; the lease is in `leased`, see `SHOWN`."""
+    return _leasing(_OPEN, condition)
+
+
+def _claim(pick: str) -> TextClause:
+    """The whole claim in one statement: the lease that is held already, renewed, or a new one with its slot."""
+    return text(
+        f"""
+        with held as (
+            update assignment set expires_at = now() + make_interval(mins => :minutes)
+            where annotator_id = :user and project_id = :project and state = 'open'
+            returning id, pair_id, "left", state
+        ), {_leasing(pick, "not exists (select from held)")}, mine as (
             select * from held union all select * from leased
         )
         """  # noqa: S608  fixed fragments of this module
-        + _SHOWN.format(leases="mine")
+        + SHOWN.format(leases="mine")
     )
 
 
-CLAIM_NEXT = _claim(_OPEN + "skip locked")
-_CLAIM_CHECK = _claim(_CHECK + "skip locked")
+CLAIM_NEXT = _claim(_OPEN)
+_CLAIM_CHECK = _claim(_CHECK)
 
 
-def _task(row: Any) -> Task | None:
-    if row is None:
+def task_in(row: Any) -> Task | None:
+    """What a row of `SHOWN` says; None without a row, or where nothing was joined to it."""
+    if row is None or row.id is None:
         return None
     return Task(
         id=row.id,
@@ -102,6 +118,10 @@ def _task(row: Any) -> Task | None:
         priority=row.priority,
         messages=row.messages,
         texts={Side.A: row.text_a, Side.B: row.text_b},
+        html={
+            Side.A: row.html_a if row.html_by_a == rendering() else None,
+            Side.B: row.html_b if row.html_by_b == rendering() else None,
+        },
         finish_reasons={Side.A: row.finish_a, Side.B: row.finish_b},
     )
 
@@ -116,7 +136,7 @@ def claim(
 ) -> Task | None:
     """The person's open lease, renewed, or a lease on the first pair behind `place` that they have not seen."""
     values = {"project": project_id, "user": user_id, "minutes": minutes, "left": left.value}
-    return _task(session.execute(CLAIM_NEXT, values | {"rank": place[0], "after": place[1]}).one_or_none())
+    return task_in(session.execute(CLAIM_NEXT, values | {"rank": place[0], "after": place[1]}).one_or_none())
 
 
 _ANYTHING_LEFT = text(
@@ -137,7 +157,7 @@ def anything_left(session: Session, project_id: int, user_id: int) -> bool:
 def claim_check(session: Session, project_id: int, user_id: int, minutes: int, left: Side) -> Task | None:
     """The person's open lease, renewed, or a lease on an attention check that they have not seen."""
     values = {"project": project_id, "user": user_id, "minutes": minutes, "left": left.value}
-    return _task(session.execute(_CLAIM_CHECK, values).one_or_none())
+    return task_in(session.execute(_CLAIM_CHECK, values).one_or_none())
 
 
 _REOPEN = text(
@@ -157,25 +177,25 @@ _REOPEN = text(
         update pair set slots_left = slots_left - 1 where id in (select pair_id from leased)
     )
     """  # noqa: S608  fixed fragments of this module
-    + _SHOWN.format(leases="leased")
+    + SHOWN.format(leases="leased")
 )
 
 
 def reopen(session: Session, project_id: int, user_id: int, minutes: int, state: str) -> Task | None:
     """Lease again the newest pair whose lease this person let expire, or skipped, where a slot is still free."""
     values = {"project": project_id, "user": user_id, "minutes": minutes, "state": state}
-    return _task(session.execute(_REOPEN, values).one_or_none())
+    return task_in(session.execute(_REOPEN, values).one_or_none())
 
 
 _TASK = text(
-    _SHOWN.format(leases="assignment") + "where l.id = :id and l.annotator_id = :user and l.project_id = :project"
+    SHOWN.format(leases="assignment") + "where l.id = :id and l.annotator_id = :user and l.project_id = :project"
 )
 
 
 def task(session: Session, project_id: int, user_id: int, assignment_id: int) -> Task | None:
     """One of this person's assignments, in whatever state."""
     values = {"id": assignment_id, "user": user_id, "project": project_id}
-    return _task(session.execute(_TASK, values).one_or_none())
+    return task_in(session.execute(_TASK, values).one_or_none())
 
 
 _SKIP = text(

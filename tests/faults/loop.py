@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 from app.labels import service as labels
 from app.labels.answers import Answer
 from app.models import Label, Model, ModelState, Pair, Project, PromptSource, Run, RunMetric, RunState, User
-from app.pairs import service as pairs
+from app.pairs import leases
 from app.projects import service as projects
 from app.projects.forms import QueueSettings, SamplingSettings
 from app.prompts import service as prompts
@@ -51,7 +51,7 @@ def label_everything(platform: Platform, project_id: int) -> int:
         project = session.get_one(Project, project_id)
         person = factories.user(session)
         member = factories.member(session, project, person)
-        while task := pairs.claim_pair(session, person, project):
+        while task := leases.claim_pair(session, person, project):
             longer = "left" if len(task.texts[task.left]) >= len(task.texts[task.right]) else "right"
             count += labels.submit(session, person, project, member, task.id, Answer(longer)).status == 200
     return count

@@ -8,17 +8,17 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.labels import service as labels
-from app.pairs import service as pairs
+from app.pairs import leases
 from tests import factories
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
-    pairs._hints.clear()
+    leases._hints.clear()
     labels._totals.clear()
     labels._today.clear()
     yield
-    pairs._hints.clear()
+    leases._hints.clear()
     labels._totals.clear()
     labels._today.clear()
 

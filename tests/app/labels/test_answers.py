@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app import models as m
 from app.labels import service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
+from app.pairs import leases, queue
 from app.pairs import service as pairs
 from app.pairs.queue import Task
 from app.projects.forms import AnswerSettings
@@ -21,7 +22,7 @@ from tests.app.labels.conftest import AddPairs
 
 
 def claim(session: Session, user: m.User, project: m.Project) -> Task:
-    task = pairs.claim_pair(session, user, project)
+    task = leases.claim_pair(session, user, project)
     assert task is not None
     return task
 
@@ -36,7 +37,7 @@ def send(session: Session, user: m.User, project: m.Project, task: Task, answer:
 def expire(session: Session, task: Task) -> None:
     session.get_one(m.Assignment, task.id).expires_at = datetime.now(UTC) - timedelta(seconds=1)
     session.flush()
-    assert pairs.expire_leases(session) == 1
+    assert leases.expire_leases(session) == 1
 
 
 def all_labels(session: Session, project: m.Project) -> list[m.Label]:
@@ -110,7 +111,7 @@ def test_an_answer_after_the_time_but_before_the_sweep_is_late_and_counts(
     session.flush()
     label = send(session, cast.annotator, cast.project, task, LEFT)
     assert (label.late, label.surplus) == (True, False)
-    assert pairs.expire_leases(session) == 0
+    assert leases.expire_leases(session) == 0
 
 
 def test_an_answer_to_a_withdrawn_pair_is_refused_and_written_down(
@@ -192,7 +193,7 @@ def answer_checks(session: Session, cast: Cast, count: int, choice: m.Side) -> l
     member = session.get_one(m.Member, (cast.project.id, cast.annotator.id))
     done = []
     while len(done) < count:
-        task = pairs.claim_pair(session, cast.annotator, cast.project)
+        task = leases.claim_pair(session, cast.annotator, cast.project)
         if task is None:  # the coin did not fall on a check
             continue
         answer = LEFT if task.left is choice else RIGHT
@@ -253,6 +254,64 @@ def test_progress_tells_own_count_pace_and_what_is_left(session: Session, cast: 
     assert service.progress(session, cast.manager, cast.project).today == 0
     factories.label(session, add_pairs(cast.project)[0], cast.annotator, created_at=datetime(2020, 1, 1, tzinfo=UTC))
     assert service.progress(session, cast.annotator, cast.project).today == 3
+
+
+def test_who_goes_on_gets_the_next_pair_and_progress_with_the_answer(
+    session: Session, cast: Cast, add_pairs: AddPairs
+) -> None:
+    wanted = add_pairs(cast.project, 3)
+    task: Task | None = claim(session, cast.annotator, cast.project)
+    service.progress(session, cast.annotator, cast.project)
+    for number in (1, 2):
+        assert task is not None
+        answer = replace(RIGHT, seconds=float(number))
+        done = service.submit_and_claim(session, cast.annotator, cast.project, None, task.id, answer)
+        assert done.progress is not None
+        assert done.progress.today == number
+        assert done.label_id is not None
+        label = session.get_one(m.Label, done.label_id)
+        assert (label.pair_id, label.choice.value) == (wanted[number - 1].id, task.left.other.value)
+        assert done.task is not None
+        assert done.task.pair_id == wanted[number].id
+        assert done.task == claim(session, cast.annotator, cast.project), "it is the lease that they hold"
+        task = done.task
+    service._today.clear()
+    assert service.progress(session, cast.annotator, cast.project).today == 2
+    assert task is not None
+    last = service.submit_and_claim(session, cast.annotator, cast.project, None, task.id, LEFT)
+    assert (last.status, last.task) == (200, None)
+
+
+def test_an_answer_sent_twice_by_one_who_goes_on_is_one_label_and_one_lease(
+    session: Session, cast: Cast, add_pairs: AddPairs
+) -> None:
+    add_pairs(cast.project, 3)
+    task = claim(session, cast.annotator, cast.project)
+    service.progress(session, cast.annotator, cast.project)
+    first, again = (
+        service.submit_and_claim(session, cast.annotator, cast.project, None, task.id, LEFT) for _ in range(2)
+    )
+    assert first.label_id == again.label_id
+    assert first.task == again.task
+    assert len(all_labels(session, cast.project)) == 1
+
+
+def test_nothing_is_claimed_with_the_answer_to_a_check_that_pauses(
+    session: Session, cast: Cast, add_pairs: AddPairs
+) -> None:
+    check_pairs(session, cast.project, add_pairs, 1)
+    add_pairs(cast.project, 2)
+    cast.project.check_share = 0  # the next one is none
+    cast.project.check_window = cast.project.check_misses = 1
+    member = session.get_one(m.Member, (cast.project.id, cast.annotator.id))
+    task = queue.claim_check(session, cast.project.id, cast.annotator.id, 30, m.Side.A)
+    assert task is not None
+    service.progress(session, cast.annotator, cast.project)
+    wrong = replace(RIGHT, choice="right" if task.left is m.Side.A else "left")
+    done = service.submit_and_claim(session, cast.annotator, cast.project, member, task.id, wrong)
+    assert (done.status, done.task) == (200, None)
+    assert member.paused_at is not None
+    assert session.scalars(select(m.Assignment.state)).all() == [m.AssignmentState.LABELLED]
 
 
 def test_todays_count_goes_on_from_the_last_label_as_if_counted_anew(

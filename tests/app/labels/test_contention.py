@@ -3,20 +3,21 @@
 import threading
 from collections import Counter
 
+import pytest
 from sqlalchemy import select, text
 
 from app import models as m
 from app.db import new_session, task_session
 from app.labels import service as labels
 from app.labels.answers import Answer
-from app.pairs import queue
-from app.pairs import service as pairs
+from app.pairs import leases, queue
 from tests import factories
 
 PEOPLE, PAIRS, OVERLAP = 6, 30, 2
 
 
-def test_many_at_once(database: str) -> None:
+@pytest.mark.parametrize("in_one", [False, True], ids=["answer, then claim", "in one statement"])
+def test_many_at_once(database: str, in_one: bool) -> None:
     with task_session() as session:
         project = factories.project(session, overlap=OVERLAP)
         people = [factories.user(session) for _ in range(PEOPLE)]
@@ -30,14 +31,18 @@ def test_many_at_once(database: str) -> None:
         """One of a person's two tabs: claims, answers in the same transaction as the next claim, sends each twice."""
         try:
             start.wait()
-            answered = None
+            answered, task = None, None
             while True:
                 with new_session() as session, session.begin():
                     if answered is not None:
-                        first = labels.submit(session, person, project, None, answered, Answer("left"))
+                        send = labels.submit_and_claim if in_one else labels.submit
+                        first = send(session, person, project, None, answered, Answer("left"))
                         again = labels.submit(session, person, project, None, answered, Answer("left"))
                         assert first.label_id == again.label_id
-                    task = pairs.claim_pair(session, person, project)
+                        task = first.task
+                    else:
+                        labels.progress(session, person, project)
+                    task = task or leases.claim_pair(session, person, project)
                     done = task is None and not queue.anything_left(session, project.id, person.id)
                 if done:
                     return

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app import models as m
 from app.pairs import service as pairs
 from app.projects.forms import AnswerSettings
+from app.web.markdown import rendering
 from tests import factories
 from tests.app.conftest import Browser, Cast
 from tests.app.labels.conftest import AddPairs
@@ -50,6 +51,19 @@ def test_the_screen_shows_both_answers_and_where_one_was_cut(
     assert 'data-answer="right"' in page
     assert "Once &lt;b&gt;upon&lt;/b&gt; a *time" in page
     assert "base" not in re.sub(r"<head>.*?</head>", "", page, flags=re.S)  # no word of which model wrote it
+
+
+def test_kept_html_is_shown_unless_another_version_made_it(
+    session: Session, cast: Cast, as_: As, add_pairs: AddPairs
+) -> None:
+    (pair,) = add_pairs(cast.project)
+    for response, made_by in ((pair.response_a, rendering()), (pair.response_b, "an older one")):
+        response.text, response.html, response.html_by = "*anew*", f"<p>kept by {made_by}</p>", made_by
+    session.flush()
+    page = as_("annotator").get(f"/projects/{cast.project.id}/label").text
+    assert page.count(f"<p>kept by {rendering()}</p>") == 1
+    assert "kept by an older one" not in page
+    assert page.count('<p dir="auto"><em>anew</em></p>') == 1
 
 
 def test_without_javascript_an_answer_leads_to_the_next_pair(

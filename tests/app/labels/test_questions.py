@@ -16,7 +16,7 @@ from app import models as m
 from app.labels import service
 from app.labels.answers import Answer, displayed, read_answer
 from app.labels.screen import QUESTION_KEYS
-from app.pairs import service as pairs
+from app.pairs import leases
 from app.projects.forms import AnswerSettings
 from app.web.errors import Invalid
 from tests import factories
@@ -100,7 +100,7 @@ def test_the_one_statement_resolves_each_question_by_the_display_order(
 
 def test_without_questions_nothing_is_stored_for_them(session: Session, cast: Cast, add_pairs: AddPairs) -> None:
     add_pairs(cast.project)
-    task = pairs.claim_pair(session, cast.annotator, cast.project)
+    task = leases.claim_pair(session, cast.annotator, cast.project)
     assert task
     done = service.submit(session, cast.annotator, cast.project, None, task.id, Answer("left"))
     assert session.get_one(m.Label, done.label_id).questions == {}
@@ -110,7 +110,7 @@ def test_another_answer_to_a_question_alone_is_a_revision(
     session: Session, cast: Cast, asked: m.Project, add_pairs: AddPairs
 ) -> None:
     add_pairs(asked)
-    task = pairs.claim_pair(session, cast.annotator, asked)
+    task = leases.claim_pair(session, cast.annotator, asked)
     assert task
 
     def send(**over: str) -> int | None:

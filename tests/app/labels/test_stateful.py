@@ -20,6 +20,7 @@ from app import models as m
 from app.db import get_engine
 from app.labels import service as labels
 from app.labels.answers import Answer
+from app.pairs import leases
 from app.pairs import service as pairs
 from app.pairs.queue import Task
 from app.web.errors import Conflict
@@ -103,7 +104,9 @@ class Queue(RuleBasedStateMachine):
 
     @rule(who=person)
     def claim(self, who: int) -> None:
-        task = self._act(lambda session: pairs.claim_pair(session, self.people[who], self.project))
+        self._see(who, self._act(lambda session: leases.claim_pair(session, self.people[who], self.project)))
+
+    def _see(self, who: int, task: Task | None) -> None:
         if task is not None:
             known = self.tasks[who].get(task.id)
             assert known is None or known.left == task.left, "the display order changed"
@@ -112,7 +115,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(who=person)
     def claim_and_lose_the_connection(self, who: int) -> None:
-        self._act(lambda session: pairs.claim_pair(session, self.people[who], self.project), "cut before commit")
+        self._act(lambda session: leases.claim_pair(session, self.people[who], self.project), "cut before commit")
 
     @rule(who=person)
     def claim_in_a_transaction_that_hangs(self, who: int) -> None:
@@ -122,7 +125,7 @@ class Queue(RuleBasedStateMachine):
             self.hanging.execute(text("set local lock_timeout = '15ms'"))
             self.holder = who
             try:
-                self.held = pairs.claim_pair(self.hanging, self.people[who], self.project)
+                self.held = leases.claim_pair(self.hanging, self.people[who], self.project)
             except OperationalError:
                 self.let_go(False)
 
@@ -139,20 +142,25 @@ class Queue(RuleBasedStateMachine):
             self.hanging.close()
             self.hanging = None
 
-    @rule(who=person, place=st.integers(0, 50), picked=choice, kinder=kinder, end=ending)
-    def answer(self, who: int, place: int, picked: str, kinder: str, end: str) -> None:
-        """Any of one's own comparisons: open, answered before (then it is a repeat or a revision), skipped, expired."""
+    @rule(who=person, place=st.integers(0, 50), picked=choice, kinder=kinder, end=ending, goes_on=st.booleans())
+    def answer(self, who: int, place: int, picked: str, kinder: str, end: str, goes_on: bool) -> None:
+        """Any of one's own comparisons: open, answered before (then it is a repeat or a revision), skipped, expired.
+        Who goes on claims the next pair with it."""
         if not self.tasks[who]:
             return
         task = list(self.tasks[who].values())[place % len(self.tasks[who])]
         given = Answer(picked, questions={"Kinder?": kinder})
 
         def send(session: Session) -> labels.Submitted:
+            if goes_on:
+                labels.progress(session, self.people[who], self.project)
+                return labels.submit_and_claim(session, self.people[who], self.project, None, task.id, given)
             return labels.submit(session, self.people[who], self.project, None, task.id, given)
 
         done = self._act(send, end)
         if end == "cut before commit" or done is None:
             return
+        self._see(who, done.task)
         said = given.resolved(task.left).value, given.resolved_questions(task.left)
         history = self.given.setdefault(task.id, [])
         if done.label_id is None:
@@ -171,18 +179,18 @@ class Queue(RuleBasedStateMachine):
     def skip(self, who: int, place: int) -> None:
         if self.tasks[who]:
             number = list(self.tasks[who])[place % len(self.tasks[who])]
-            self._act(lambda session: pairs.skip(session, self.people[who], self.project, number))
+            self._act(lambda session: leases.skip(session, self.people[who], self.project, number))
 
     @rule(who=person)
     def take_skipped_again(self, who: int) -> None:
-        task = self._act(lambda session: pairs.take_skipped_again(session, self.people[who], self.project))
+        task = self._act(lambda session: leases.take_skipped_again(session, self.people[who], self.project))
         assert task is None or self.tasks[who].get(task.id, task).left == task.left
 
     @rule(who=person, place=st.integers(0, 50))
     def renew(self, who: int, place: int) -> None:
         if self.tasks[who]:
             number = list(self.tasks[who])[place % len(self.tasks[who])]
-            self._act(lambda session: pairs.renew(session, self.people[who], self.project, number))
+            self._act(lambda session: leases.renew(session, self.people[who], self.project, number))
 
     @rule(share=st.floats(0, 1))
     def time_passes(self, share: float) -> None:
@@ -194,7 +202,7 @@ class Queue(RuleBasedStateMachine):
                 ),
                 {"project": self.project.id, "share": share * 100},
             )
-            pairs.expire_leases(session)
+            leases.expire_leases(session)
 
         self._act(pass_by)
 

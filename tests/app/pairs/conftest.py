@@ -7,15 +7,15 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.pairs import service
+from app.pairs import leases
 from tests import factories
 
 
 @pytest.fixture(autouse=True)
 def _no_hints() -> Iterator[None]:
-    service._hints.clear()
+    leases._hints.clear()
     yield
-    service._hints.clear()
+    leases._hints.clear()
 
 
 MakeQueue = Callable[..., tuple[m.Project, list[m.Pair]]]

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.pairs import service
+from app.pairs import leases, service
 from app.web.errors import Conflict, NotFound
 from tests import factories
 from tests.app.pairs.conftest import MakeQueue
@@ -28,13 +28,13 @@ def slots(session: Session, pair: m.Pair) -> int:
 def test_pairs_come_by_priority_and_a_lease_is_kept_until_it_is_used(session: Session, queue: MakeQueue) -> None:
     project, pairs = queue(3)
     ann, bob = factories.user(session), factories.user(session)
-    first = service.claim_pair(session, ann, project)
+    first = leases.claim_pair(session, ann, project)
     assert first is not None
     assert first.pair_id == pairs[0].id
-    again = service.claim_pair(session, ann, project)
+    again = leases.claim_pair(session, ann, project)
     assert again is not None
     assert (again.id, again.left) == (first.id, first.left)
-    other = service.claim_pair(session, bob, project)
+    other = leases.claim_pair(session, bob, project)
     assert other is not None
     assert other.pair_id == pairs[1].id
     assert slots(session, pairs[0]) == slots(session, pairs[1]) == 0
@@ -43,7 +43,7 @@ def test_pairs_come_by_priority_and_a_lease_is_kept_until_it_is_used(session: Se
 def test_no_pair_goes_to_more_people_than_its_overlap(session: Session, queue: MakeQueue) -> None:
     project, pairs = queue(1, overlap=2)
     people = [factories.user(session) for _ in range(3)]
-    tasks = [service.claim_pair(session, person, project) for person in people]
+    tasks = [leases.claim_pair(session, person, project) for person in people]
     assert [task is not None for task in tasks] == [True, True, False]
     assert slots(session, pairs[0]) == 0
 
@@ -51,36 +51,36 @@ def test_no_pair_goes_to_more_people_than_its_overlap(session: Session, queue: M
 def test_a_skipped_pair_goes_to_somebody_else_and_back_only_when_asked_for(session: Session, queue: MakeQueue) -> None:
     project, (pair,) = queue(1)
     ann, bob = factories.user(session), factories.user(session)
-    task = service.claim_pair(session, ann, project)
+    task = leases.claim_pair(session, ann, project)
     assert task is not None
-    assert service.skip(session, ann, project, task.id)
-    assert not service.skip(session, ann, project, task.id)
+    assert leases.skip(session, ann, project, task.id)
+    assert not leases.skip(session, ann, project, task.id)
     assert slots(session, pair) == 1
-    assert service.claim_pair(session, ann, project) is None
-    again = service.take_skipped_again(session, ann, project)
+    assert leases.claim_pair(session, ann, project) is None
+    again = leases.take_skipped_again(session, ann, project)
     assert again is not None
     assert (again.id, again.left) == (task.id, task.left)
-    service.skip(session, ann, project, task.id)
-    other = service.claim_pair(session, bob, project)
+    leases.skip(session, ann, project, task.id)
+    other = leases.claim_pair(session, bob, project)
     assert other is not None
-    assert service.take_skipped_again(session, ann, project) is None
+    assert leases.take_skipped_again(session, ann, project) is None
 
 
 def test_an_expired_lease_gives_its_slot_back_and_comes_back_last(session: Session, queue: MakeQueue) -> None:
     project, pairs = queue(2)
     ann = factories.user(session)
-    task = service.claim_pair(session, ann, project)
+    task = leases.claim_pair(session, ann, project)
     assert task is not None
     expire_all(session)
-    assert service.expire_leases(session) == 1
-    assert service.expire_leases(session) == 0
+    assert leases.expire_leases(session) == 1
+    assert leases.expire_leases(session) == 0
     assert slots(session, pairs[0]) == 1
-    following = service.claim_pair(session, ann, project)
+    following = leases.claim_pair(session, ann, project)
     assert following is not None
     assert following.pair_id == pairs[1].id
     expire_all(session)
-    service.expire_leases(session)
-    back = service.claim_pair(session, ann, project)
+    leases.expire_leases(session)
+    back = leases.claim_pair(session, ann, project)
     assert back is not None
     assert back.pair_id in {pair.id for pair in pairs}
 
@@ -88,38 +88,38 @@ def test_an_expired_lease_gives_its_slot_back_and_comes_back_last(session: Sessi
 def test_a_lease_is_renewed_while_it_is_open_and_only_for_its_holder(session: Session, queue: MakeQueue) -> None:
     project, _ = queue(1, lease_minutes=30)
     ann, bob = factories.user(session), factories.user(session)
-    task = service.claim_pair(session, ann, project)
+    task = leases.claim_pair(session, ann, project)
     assert task is not None
     expire_all(session)
-    assert not service.renew(session, bob, project, task.id)
-    assert service.renew(session, ann, project, task.id)
-    assert service.expire_leases(session) == 0
-    service.skip(session, ann, project, task.id)
-    assert not service.renew(session, ann, project, task.id)
+    assert not leases.renew(session, bob, project, task.id)
+    assert leases.renew(session, ann, project, task.id)
+    assert leases.expire_leases(session) == 0
+    leases.skip(session, ann, project, task.id)
+    assert not leases.renew(session, ann, project, task.id)
 
 
 def test_somebody_elses_assignment_is_not_found(session: Session, queue: MakeQueue) -> None:
     project, _ = queue(1)
     ann, bob = factories.user(session), factories.user(session)
-    task = service.claim_pair(session, ann, project)
+    task = leases.claim_pair(session, ann, project)
     assert task is not None
-    for act in (service.task_of, service.skip):
+    for act in (leases.task_of, leases.skip):
         with pytest.raises(NotFound):
             act(session, bob, project, task.id)
     other, _ = queue(1)
     with pytest.raises(NotFound):
-        service.task_of(session, ann, other, task.id)
+        leases.task_of(session, ann, other, task.id)
 
 
 def test_a_withdrawn_prompt_takes_its_pairs_and_leases_along(session: Session, queue: MakeQueue) -> None:
     project, pairs = queue(2)
     ann, boss = factories.user(session), factories.user(session)
-    task = service.claim_pair(session, ann, project)
+    task = leases.claim_pair(session, ann, project)
     assert task is not None
     assert service.withdraw_prompts(session, project, [pairs[0].prompt_id], boss) == 1
     assert service.withdraw_prompts(session, project, [pairs[0].prompt_id], boss) == 0
     assert slots(session, pairs[0]) == 1
-    following = service.claim_pair(session, ann, project)
+    following = leases.claim_pair(session, ann, project)
     assert following is not None
     assert following.pair_id == pairs[1].id
 
@@ -128,12 +128,12 @@ def test_a_pair_before_the_remembered_place_is_not_lost(session: Session, queue:
     project, pairs = queue(3)
     ann = factories.user(session)
     for _ in range(3):
-        task = service.claim_pair(session, ann, project)
+        task = leases.claim_pair(session, ann, project)
         assert task is not None
         session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
         session.flush()
     new = factories.pair(session, factories.prompt(session, project), project.base_model, priority=5.0)
-    found = service.claim_pair(session, ann, project)
+    found = leases.claim_pair(session, ann, project)
     assert found is not None
     assert found.pair_id == new.id
     assert [slots(session, pair) for pair in pairs] == [0, 0, 0]
@@ -157,7 +157,7 @@ def test_attention_checks_come_at_the_projects_rate_and_fill_no_slot_of_others(
     ann = factories.user(session)
     purposes = []
     for _ in range(60):
-        task = service.claim_pair(session, ann, project)
+        task = leases.claim_pair(session, ann, project)
         assert task is not None
         purposes.append(session.get_one(m.Pair, task.pair_id).purpose)
         session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
@@ -165,7 +165,7 @@ def test_attention_checks_come_at_the_projects_rate_and_fill_no_slot_of_others(
     assert 15 <= purposes.count(m.Purpose.CHECK) <= 45  # 60 draws of one half: outside this one time in 10^4
     project.check_share = 0.0
     bob = factories.user(session)
-    task = service.claim_pair(session, bob, project)
+    task = leases.claim_pair(session, bob, project)
     assert task is not None
     assert session.get_one(m.Pair, task.pair_id).purpose is m.Purpose.TRAIN
 
@@ -200,10 +200,10 @@ def test_ranking_moves_open_training_pairs_outside_the_control_arm(session: Sess
 def test_asking_again_opens_a_slot_for_somebody_who_has_not_seen_the_pair(session: Session, queue: MakeQueue) -> None:
     project, (pair,) = queue(1)
     ann, bob, boss = (factories.user(session) for _ in range(3))
-    assert service.claim_pair(session, ann, project) is not None
-    assert service.claim_pair(session, bob, project) is None
+    assert leases.claim_pair(session, ann, project) is not None
+    assert leases.claim_pair(session, bob, project) is None
     assert service.ask_again(session, project, [pair.id], boss) == 1
-    assert service.claim_pair(session, bob, project) is not None
+    assert leases.claim_pair(session, bob, project) is not None
     with pytest.raises(Conflict):
         service.ask_again(session, project, [10**9], boss)
 
@@ -213,9 +213,9 @@ def test_display_order_is_a_fair_coin_that_is_tossed_once(session: Session, queu
     for _ in range(40):
         person = factories.user(session)
         for _ in range(50):
-            task = service.claim_pair(session, person, project)
+            task = leases.claim_pair(session, person, project)
             assert task is not None
-            assert service.claim_pair(session, person, project) == task  # a reload
+            assert leases.claim_pair(session, person, project) == task  # a reload
             session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
             session.flush()
     total, left = session.execute(

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app import models as m
 from app.pairs import filling, service
 from app.web.errors import Conflict
+from app.web.markdown import rendering, to_html
 from tests import factories
 
 
@@ -69,6 +70,15 @@ def test_the_same_row_again_is_the_same_pair(session: Session, project: m.Projec
     assert (first.overlap_target, first.slots_left) == (2, 2)
     assert first.response_a.seed == 7
     assert len(session.scalars(select(m.Response).where(m.Response.run_id == run.id)).all()) == 2
+
+
+def test_answers_are_rendered_when_they_are_sampled(session: Session, project: m.Project) -> None:
+    run = plan(session, project)
+    pair = service.add_sampled(session, run, row(run, "**one**", "<b>\x00"))
+    session.expire_all()
+    assert pair is not None
+    assert (pair.response_a.html, pair.response_a.html_by) == (to_html("**one**"), rendering())
+    assert pair.response_b.html == '<p dir="auto">&lt;b&gt;\ufffd</p>\n'
 
 
 @pytest.mark.parametrize(
