@@ -51,7 +51,7 @@ def limit(database: str, annotators: int, seconds: int) -> float:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("truncate label, assignment cascade")
         connection.execute("update pair set slots_left = overlap_target")
-        connection.execute("vacuum analyze")
+        connection.execute("vacuum analyze pair")
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(_script(first_person=2))
         file.flush()
