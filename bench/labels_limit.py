@@ -7,6 +7,7 @@ import tempfile
 
 import psycopg
 
+from app.db import REQUESTS
 from app.labels.saving import ANSWER_OPEN
 from app.pairs.queue import CLAIM_NEXT
 from workers.postgres import programs
@@ -47,7 +48,9 @@ def _script(first_person: int) -> str:
 
 
 def limit(database: str, annotators: int, seconds: int) -> float:
-    """Cycles a second of so many annotators, the people of the bench's project, on all of its pairs anew."""
+    """Cycles a second of so many annotators, the people of the bench's project, on all of its pairs anew. No more at
+    once than the application's two processes have requests at work: more only wait, and there are no connections."""
+    clients = min(annotators, 2 * REQUESTS)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("truncate label, assignment cascade")
         connection.execute("update pair set slots_left = overlap_target")
@@ -57,7 +60,7 @@ def limit(database: str, annotators: int, seconds: int) -> float:
         file.flush()
         ended = subprocess.run(
             [
-                *(programs() / "pgbench", "--no-vacuum", "--file", file.name, "--client", str(annotators)),
+                *(programs() / "pgbench", "--no-vacuum", "--file", file.name, "--client", str(clients)),
                 *("--jobs", "2", "--time", str(seconds), "--protocol", "prepared", database),
             ],
             check=True,
