@@ -17,7 +17,6 @@ from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router
 
 router = Router()
-router.include_router(data_routes.router)
 
 
 def _show(
@@ -100,3 +99,6 @@ def renew(session: Db, access: Annotator, form: Submitted) -> Response:
     if not leases.renew(session, access.user, access.project, parse(AssignmentForm, form).assignment_id):
         raise Conflict("This pair has gone back to the queue. If you answer it all the same, your answer is kept.")
     return Response(status_code=204)
+
+
+router.include_router(data_routes.router)  # behind the screen: routes are tried in turn
