@@ -62,7 +62,7 @@ _ANSWERED = """
         from answered returning id as label_id, choice
     )
 """
-ANSWER_OPEN = text(f"with {_ANSWERED} select label_id, choice, purpose, expected from saved, answered")  # noqa: S608
+ANSWER_OPEN = text(f"with {_ANSWERED} select label_id, choice, purpose, expected from saved, answered")  # noqa: S608  fixed
 
 # The same, the next pair, and the person's progress before this answer. They hold no other lease, since nobody holds
 # two. After an attention check nothing is claimed: it may pause them.
@@ -72,7 +72,7 @@ _ANSWER_AND_CLAIM = text(
     select label_id, choice, purpose, expected, own.*, task.*
     from saved cross join answered cross join ({_OWN}) own
     left join ({queue.SHOWN.format(leases="leased")}) task on true
-    """  # noqa: S608
+    """  # noqa: S608  fixed fragments of this module and the queue's
 )
 
 
