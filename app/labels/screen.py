@@ -1,6 +1,6 @@
 """What the labelling screen shows: a pair rendered in its display order, or why there is none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.labels import saving, service
 from app.labels.answers import Answer, displayed
 from app.labels.service import Progress, Submitted
-from app.models import Choice, Label, Member, Project, Run, RunState, Side, User
+from app.models import Choice, Label, Member, Project, Run, RunState, User
 from app.pairs import leases, queue
 from app.pairs import queries as pair_queries
 from app.pairs.queue import Task
@@ -136,20 +136,20 @@ def _empty(session: Session, user: User, project: Project) -> Screen:
 
 def _of(session: Session, user: User, project: Project, task: Task, **more: Any) -> Screen:
     last = len(task.messages) - 1
+    kept: Sequence[str | None] = task.prompt_html or [None] * len(task.messages)
     turns = tuple(
-        Turn(message["role"], to_html(message["content"]), place < last and len(message["content"]) > _LONG_TURN)
-        for place, message in enumerate(task.messages)
+        Turn(message["role"], _html(message["content"], html), place < last and len(message["content"]) > _LONG_TURN)
+        for place, (message, html) in enumerate(zip(task.messages, kept, strict=True))
     )
     answers = tuple(
-        Shown(name, number, task.texts[side], _html(task, side), task.finish_reasons[side])
+        Shown(name, number, task.texts[side], _html(task.texts[side], task.html[side]), task.finish_reasons[side])
         for number, (name, side) in enumerate((("left", task.left), ("right", task.right)), start=1)
     )
     return _base(session, user, project, task=task, turns=turns, answers=answers, **more)
 
 
-def _html(task: Task, side: Side) -> Markup:
-    kept = task.html[side]
-    return to_html(task.texts[side]) if kept is None else Markup(kept)  # noqa: S704  kept by `sampled_response`
+def _html(text: str, kept: str | None) -> Markup:
+    return to_html(text) if kept is None else Markup(kept)  # noqa: S704  kept by `app.pairs.service`
 
 
 def _filled(label: Label) -> Filled:

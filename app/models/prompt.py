@@ -46,6 +46,9 @@ class Prompt(Base):
     id: Mapped[Id]
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     messages: Mapped[list[dict[str, Any]]]
+    # The messages as the labelling screen shows them, and what made them so: see `app.web.markdown.rendering`.
+    html: Mapped[list[str] | None] = mapped_column(deferred=True)
+    html_by: Mapped[str | None] = mapped_column(String(16))
     content_hash: Mapped[str] = mapped_column(String(64))
     source: Mapped[PromptSource] = mapped_column(enum_column(PromptSource))
     status: Mapped[PromptStatus] = mapped_column(enum_column(PromptStatus))

@@ -31,6 +31,7 @@ class Task:
     messages: list[dict[str, Any]]
     texts: dict[Side, str]
     html: dict[Side, str | None]  # of the texts, where it was kept and is not out of date
+    prompt_html: list[str] | None  # of the messages, likewise
     finish_reasons: dict[Side, str]
 
     @property
@@ -39,13 +40,15 @@ class Task:
         return self.left.other
 
 
-SHOWN = """
+SHOWN = f"""
 select l.id, l.pair_id, l."left", l.state, p.priority, q.messages, a.text as text_a, b.text as text_b,
-       a.html as html_a, b.html as html_b, a.html_by as html_by_a, b.html_by as html_by_b,
+       case q.html_by when '{rendering()}' then q.html end as html_q,
+       case a.html_by when '{rendering()}' then a.html end as html_a,
+       case b.html_by when '{rendering()}' then b.html end as html_b,
        a.finish_reason as finish_a, b.finish_reason as finish_b
-from {leases} l join pair p on p.id = l.pair_id join prompt q on q.id = p.prompt_id
+from {{leases}} l join pair p on p.id = l.pair_id join prompt q on q.id = p.prompt_id
 join response a on a.id = p.response_a_id join response b on b.id = p.response_b_id
-"""
+"""  # noqa: S608  fixed text
 
 # What may be claimed, in the queue's order from a place on; and attention checks, in any order.
 _OPEN = """
@@ -118,10 +121,8 @@ def task_in(row: Any) -> Task | None:
         priority=row.priority,
         messages=row.messages,
         texts={Side.A: row.text_a, Side.B: row.text_b},
-        html={
-            Side.A: row.html_a if row.html_by_a == rendering() else None,
-            Side.B: row.html_b if row.html_by_b == rendering() else None,
-        },
+        html={Side.A: row.html_a, Side.B: row.html_b},
+        prompt_html=row.html_q,
         finish_reasons={Side.A: row.finish_a, Side.B: row.finish_b},
     )
 

@@ -14,6 +14,7 @@ from app.models import (
     ModelState,
     Pair,
     Project,
+    Prompt,
     PromptStatus,
     Purpose,
     Response,
@@ -133,6 +134,7 @@ def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Pair | None:
     same = row.get("duplicate") or len(answers) < 2 or answers[0].text.strip() == answers[1].text.strip()
     if same:
         return None
+    render_prompt(prompt)
     try:
         with session.begin_nested():
             session.add_all(answers)
@@ -153,6 +155,13 @@ def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Pair | None:
     except IntegrityError:  # another worker was first
         return queries.sampled_pair(session, run.id, prompt.id)
     return pair
+
+
+def render_prompt(prompt: Prompt) -> None:
+    """Keep the HTML of a prompt that is about to be compared, unless what is kept is up to date."""
+    if prompt.html_by != rendering():
+        prompt.html = [to_html(message["content"]) for message in prompt.messages]
+        prompt.html_by = rendering()
 
 
 def sampled_response(run: Run, model_id: int, prompt_id: int, drawn: dict[str, Any]) -> Response:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.models import Model, ModelKind, Pair, Project, Purpose, Run, RunKind, User
-from app.pairs.service import sampled_response
+from app.pairs.service import render_prompt, sampled_response
 from app.policies import queries
 from app.policies.intervals import anytime_interval
 from app.projects.forms import SamplingSettings
@@ -89,6 +89,8 @@ def add_evaluation_pairs(
         raise ValueError("an evaluation compares two models")
     if "pairs" in (run.summary or {}):
         return 0
+    for prompt in queries.prompts(session, [row["id"] for row in rows_new]):
+        render_prompt(prompt)
     old_by_prompt = {row["id"]: row["responses"] for row in rows_old}
     wanted = run.config["comparisons"]
     made = equal = 0

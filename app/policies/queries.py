@@ -68,9 +68,9 @@ def holdout_prompt_ids(session: Session, project_id: int, limit: int) -> list[in
     )
 
 
-def prompts(session: Session, ids: Sequence[int]) -> list[Any]:
-    """(id, messages) of these prompts, in order of id."""
-    return list(session.execute(select(Prompt.id, Prompt.messages).where(Prompt.id.in_(ids)).order_by(Prompt.id)))
+def prompts(session: Session, ids: Sequence[int]) -> Sequence[Prompt]:
+    """These prompts, in order of id."""
+    return session.scalars(select(Prompt).where(Prompt.id.in_(ids)).order_by(Prompt.id)).all()
 
 
 def count_pairs(session: Session, run_id: int) -> int:

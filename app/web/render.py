@@ -30,6 +30,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # it would look at the files' times for every page
     )
     env.filters.update(filters.FILTERS)
     env.globals["static"] = static

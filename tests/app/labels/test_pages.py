@@ -66,6 +66,20 @@ def test_kept_html_is_shown_unless_another_version_made_it(
     assert page.count('<p dir="auto"><em>anew</em></p>') == 1
 
 
+@pytest.mark.parametrize("made_by", [rendering(), "an older one"])
+def test_a_prompts_kept_html_is_shown_unless_another_version_made_it(
+    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, made_by: str
+) -> None:
+    (pair,) = add_pairs(cast.project)
+    pair.prompt.messages = [{"role": "user", "content": "*first*"}, {"role": "assistant", "content": "*second*"}]
+    pair.prompt.html, pair.prompt.html_by = ["<p>kept 1</p>", "<p>kept 2</p>"], made_by
+    session.flush()
+    page = as_("annotator").get(f"/projects/{cast.project.id}/label").text
+    is_kept = made_by == rendering()
+    assert (page.count("<p>kept 1</p>"), page.count("<p>kept 2</p>")) == (is_kept, is_kept)
+    assert ("<em>first</em>" in page, "<em>second</em>" in page) == (not is_kept, not is_kept)
+
+
 def test_without_javascript_an_answer_leads_to_the_next_pair(
     session: Session, cast: Cast, as_: As, add_pairs: AddPairs
 ) -> None:

@@ -72,12 +72,15 @@ def test_the_same_row_again_is_the_same_pair(session: Session, project: m.Projec
     assert len(session.scalars(select(m.Response).where(m.Response.run_id == run.id)).all()) == 2
 
 
-def test_answers_are_rendered_when_they_are_sampled(session: Session, project: m.Project) -> None:
+def test_prompts_and_answers_are_rendered_when_they_are_sampled(session: Session, project: m.Project) -> None:
     run = plan(session, project)
+    prompt = session.get_one(m.Prompt, run.config["prompt_ids"][0])
+    prompt.messages = [{"role": "user", "content": "**what**"}]
     pair = service.add_sampled(session, run, row(run, "**one**", "<b>\x00"))
     session.expire_all()
     assert pair is not None
     assert (pair.response_a.html, pair.response_a.html_by) == (to_html("**one**"), rendering())
+    assert (pair.prompt.html, pair.prompt.html_by) == ([to_html("**what**")], rendering())
     assert pair.response_b.html == '<p dir="auto">&lt;b&gt;\ufffd</p>\n'
 
 

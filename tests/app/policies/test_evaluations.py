@@ -10,6 +10,7 @@ from app.models import Choice, Label, Model, ModelKind, Pair, Project, Purpose, 
 from app.policies import evaluations
 from app.policies.intervals import anytime_interval
 from app.web.errors import Conflict, Invalid
+from app.web.markdown import rendering
 from tests import factories
 
 
@@ -69,6 +70,7 @@ def made(
     new, old = answers(prompts, "new", n, equal), answers(prompts, "old", n, equal)
     evaluations.add_evaluation_pairs(session, run, new, old)
     assert evaluations.add_evaluation_pairs(session, run, new, old) == 0  # a second time adds nothing
+    assert all(pair.prompt.html_by == rendering() for pair in pairs_of(session, run))
     return run
 
 
