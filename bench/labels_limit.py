@@ -1,5 +1,5 @@
-"""What PostgreSQL alone can do of our cycle: pgbench sends the submission and the claim, as the application does, in
-one transaction, with nothing rendered and nothing checked."""
+"""What PostgreSQL alone can do of our cycle: pgbench sends the submission and the claim in the very statement that the
+application sends, in a transaction each, with nobody recognised, nothing rendered and nothing checked."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ import tempfile
 import psycopg
 
 from app.db import REQUESTS
-from app.labels.saving import ANSWER_OPEN
+from app.labels.saving import ANSWER_AND_CLAIM
 from app.pairs.queue import CLAIM_NEXT
 from workers.postgres import programs
 
@@ -17,34 +17,37 @@ _CONSTANT = {
     "project": "1",
     "minutes": "30",
     "left": "'a'",
-    "rank": "'-infinity'",
-    "after": "0",
+    "rank": "0",
+    "after": ":pair_id",
     "choice": "'left'",
     "questions": "'{}'",
     "strength": "null::int",
     "reasons": "'[]'",
     "comment": "null",
     "seconds": "3",
+    "since": "current_date",
+    "counted": ":label_id",
 }
 
 
 def _script(first_person: int) -> str:
-    """A cycle of the person whose number is pgbench's client: `:user` and `:id` are its variables."""
+    """A cycle of the person whose number is pgbench's client; `:id`, `:pair_id` and `:label_id` are those of its last cycle."""
 
     def bound(statement: str) -> str:
         for name, value in _CONSTANT.items():
             statement = re.sub(rf"(?<!:):{name}\b", value, statement)
         return statement.strip()
 
-    return "\n".join(
-        [
-            f"\\set user :client_id + {first_person}",
-            "begin;",
-            bound(CLAIM_NEXT.text) + " \\gset",
-            bound(ANSWER_OPEN.text) + ";",
-            "commit;",
-        ]
-    )
+    return f"""
+        \\set user :client_id + {first_person}
+        begin;
+        \\if :id = 0
+        {bound(CLAIM_NEXT.text)} \\gset
+        \\else
+        {bound(ANSWER_AND_CLAIM.text)} \\gset
+        \\endif
+        commit;
+        """
 
 
 def limit(database: str, annotators: int, seconds: int) -> float:
@@ -61,7 +64,8 @@ def limit(database: str, annotators: int, seconds: int) -> float:
         ended = subprocess.run(
             [
                 *(programs() / "pgbench", "--no-vacuum", "--file", file.name, "--client", str(clients)),
-                *("--jobs", "2", "--time", str(seconds), "--protocol", "prepared", database),
+                *("--jobs", "2", "--time", str(seconds), "--protocol", "prepared"),
+                *("--define", "id=0", "--define", "label_id=0", "--define", "pair_id=0", database),
             ],
             check=True,
             capture_output=True,

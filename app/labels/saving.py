@@ -66,7 +66,7 @@ ANSWER_OPEN = text(f"with {_ANSWERED} select label_id, choice, purpose, expected
 
 # The same, the next pair, and the person's progress before this answer. They hold no other lease, since nobody holds
 # two. After an attention check nothing is claimed: it may pause them.
-_ANSWER_AND_CLAIM = text(
+ANSWER_AND_CLAIM = text(
     f"""
     with {_ANSWERED}, {queue.leasing_next("exists (select from answered where purpose <> 'check')")}
     select label_id, choice, purpose, expected, own.*, task.*
@@ -97,7 +97,7 @@ def answer_open(session: Session, values: dict[str, Any]) -> Saved | None:
 
 def answer_and_claim(session: Session, values: dict[str, Any]) -> Saved | None:
     """The same, and lease the next pair."""
-    row = session.execute(_ANSWER_AND_CLAIM, values).one_or_none()
+    row = session.execute(ANSWER_AND_CLAIM, values).one_or_none()
     if row is None:
         return None
     own = Own(row.new + 1, row.label_id, row.pace)

@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -72,6 +73,21 @@ def test_it_goes_on_once_the_system_has_files_again(monkeypatch: pytest.MonkeyPa
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
             client.setblocking(False)
             assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 5), 5) == b"hello"
+        server.close()
+        await server.wait_closed()
+
+    with listening() as sock, asyncio.Runner(loop_factory=SharingLoop) as runner:
+        runner.run(run(sock))
+
+
+def test_one_that_was_reset_while_it_waited_holds_up_nobody() -> None:
+    async def run(sock: socket.socket) -> None:
+        sock.listen()
+        for _ in range(5):
+            with socket.create_connection(sock.getsockname()) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close sends a reset
+        server = await asyncio.get_running_loop().create_server(Greeter, sock=sock)
+        await asyncio.wait_for(greeted(3, sock.getsockname()[1]), 5)
         server.close()
         await server.wait_closed()
 
