@@ -124,10 +124,11 @@ def main() -> int:
                     result[name][str(annotators)] = row
                     rows.append((name, annotators, row))
                 if isinstance(contender, Ours):
-                    result["limit"] = {
-                        str(annotators): limit(contender.database, annotators, LIMIT_SECONDS)
-                        for annotators in given.annotators
-                    }
+                    result["limit"] = {}
+                    for annotators in given.annotators:
+                        rate = limit(contender.database, annotators, LIMIT_SECONDS)
+                        say(f"pgbench, {annotators} annotators: {rate} cycles/s")
+                        result["limit"][str(annotators)] = rate
     Console(stderr=True).print(table(rows))
     ours = result.get("ours", {})
     for name in result.keys() - {"ours"}:

@@ -155,12 +155,21 @@ class Ours(Contender):
             return [Stored(*map(str, row)) for row in found]
 
 
-def _system_postgres() -> Path:
-    """Label Studio needs the extension pg_trgm, which the embedded server does not have."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not found:
-        raise SystemExit("Label Studio needs a PostgreSQL with pg_trgm (Debian: sudo apt install postgresql).")
-    return found[-1]
+class _SystemPostgres(EmbeddedPostgres):
+    """Label Studio needs the extension pg_trgm, which the embedded server does not have, and a connection for each
+    request at work."""
+
+    def __init__(self, folder: Path, people: int) -> None:
+        super().__init__(folder)
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+        if not found:
+            raise SystemExit("Label Studio needs a PostgreSQL with pg_trgm (Debian: sudo apt install postgresql).")
+        self.programs, self.people = found[-1], people
+
+    def _initialise(self) -> None:
+        super()._initialise()
+        with (self.data / "postgresql.conf").open("a") as settings:
+            settings.write(f"max_connections = {self.people + 100}\n")
 
 
 class LabelStudio(Contender):
@@ -177,8 +186,7 @@ class LabelStudio(Contender):
 
     def __enter__(self) -> Self:
         python = peer_python(f"label-studio=={self.version}", [f"label-studio=={self.version}"], alone=True)
-        self.postgres = EmbeddedPostgres(self.folder / "data")
-        self.postgres.programs = _system_postgres()
+        self.postgres = _SystemPostgres(self.folder / "data", self.people)
         for name in ("logs", "run"):
             (self.folder / "data" / name).mkdir(parents=True)
         self.postgres.start()

@@ -31,7 +31,7 @@ _CONSTANT = {
 
 
 def _script(first_person: int) -> str:
-    """A cycle of the person whose number is pgbench's client; `:id`, `:pair_id` and `:label_id` are those of its last cycle."""
+    """A cycle of the person whose number is pgbench's client; `:id`, `:pair_id` and `:label_id` are of its last one."""
 
     def bound(statement: str) -> str:
         for name, value in _CONSTANT.items():
