@@ -10,6 +10,7 @@ The limit is pgbench with our claim and our submission and nothing around them.
 
 import argparse
 import json
+import re
 import shutil
 import statistics
 import subprocess
@@ -47,15 +48,18 @@ def load(contender: Contender, annotators: int, seconds: int, folder: Path) -> l
     for number, headers in enumerate(contender.sessions(annotators), start=1):
         lines = "".join(f"{name}: {value}\n" for name, value in headers.items())
         (folder / f"{number}.headers").write_text(lines)
-    subprocess.run(
+    ended = subprocess.run(
         [
             "wrk",
             *("--threads", str(annotators), "--connections", str(annotators), "--duration", f"{seconds}s"),
             *("--timeout", "60s", "--script", str(LOAD), contender.url, "--", contender.name, str(folder)),
         ],
         check=True,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    if found := re.search(r"Socket errors: connect ([1-9]\d*)", ended.stdout):
+        sys.exit(f"{found.group(1)} of the {annotators} annotators could not connect.")
     for line in _lines(folder, "refused", 5):
         say(f"  {contender.name} answered unexpectedly: {line}")
     return [

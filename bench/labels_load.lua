@@ -88,19 +88,23 @@ function setup(thread)
   thread:set("number", threads)
 end
 
-local flow, me, step, headers, acknowledged, refused
+local flow, me, step, headers, file
+
+-- Opened for each line: a thread's connection must get one of the first three file numbers a thread, or wrk leaves it out.
+local function note(kind, ...)
+  local lines = io.open(file .. "." .. kind, "a")
+  lines:write(table.concat({ ... }, "\t"), "\n")
+  lines:close()
+end
 
 function init(arguments)
   flow = flows[arguments[1]]
-  local base = arguments[2] .. "/" .. number
+  file = arguments[2] .. "/" .. number
   me, step, headers = {}, "fetch", {}
-  for line in io.lines(base .. ".headers") do
+  for line in io.lines(file .. ".headers") do
     local name, value = line:match("^([^:]+): (.*)$")
     if name == "project" then me.project = value else headers[name] = value end
   end
-  acknowledged, refused = io.open(base .. ".acknowledged", "w"), io.open(base .. ".refused", "w")
-  acknowledged:setvbuf("line")
-  refused:setvbuf("line")
 end
 
 function request()
@@ -115,8 +119,8 @@ function response(status, _, body)
   if done then
     local then_ = me.before
     me.before = now()
-    acknowledged:write(done, "\t", me.before - then_, "\n")
+    note("acknowledged", done, me.before - then_)
   end
-  if not to then refused:write(step, "\t", status, "\t", (body:sub(1, 200):gsub("%s+", " ")), "\n") end
+  if not to then note("refused", step, status, (body:sub(1, 200):gsub("%s+", " "))) end
   step = to or "fetch"
 end
