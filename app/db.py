@@ -20,7 +20,21 @@ from app.settings import get_settings
 CONNECTIONS = 20  # of this process
 REST = 1.0  # seconds after which a connection is asked whether it still lives
 REQUESTS = 8  # that have one at once; the others are for what works beside requests, such as the live pages
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+class Turns:
+    """So many at once in each event loop; the others wait, in the order in which they came."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._in: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    def take(self) -> asyncio.Semaphore:
+        """To be entered with `async with`."""
+        return self._in.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.most))
+
+
+_turns = Turns(REQUESTS)
 
 
 class DatabaseNotConfigured(RuntimeError):
@@ -86,8 +100,7 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
     """
     if "form" in request.headers.get("content-type", ""):
         await request.form()
-    turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(REQUESTS))
-    async with turns:
+    async with _turns.take():
         session, well = new_session(), False  # which opens nothing yet
         try:
             yield session
