@@ -13,12 +13,12 @@ keep_memory()
 
 import torch  # noqa: E402
 
+from rlhf.batches import Group  # noqa: E402
 from rlhf.chat_format import load_tokenizer  # noqa: E402
 from rlhf.policy_files import load_policy_model  # noqa: E402
 from rlhf.policy_settings import PolicyConfig  # noqa: E402
 from rlhf.ppo_trainer import PPOTrainer  # noqa: E402
 from rlhf.processes import Processes  # noqa: E402
-from rlhf.reward_batches import Group  # noqa: E402
 from rlhf.reward_model import load_reward_model  # noqa: E402
 from rlhf.rollouts import RolloutMaker, Sampler, Scorer, Task  # noqa: E402
 from rlhf.types import Messages, Sample, SamplingSettings  # noqa: E402

@@ -12,9 +12,9 @@ set_threads()
 
 import torch  # noqa: E402
 
+from rlhf.batches import group_sequences  # noqa: E402
 from rlhf.chat_format import load_tokenizer  # noqa: E402
 from rlhf.processes import Processes  # noqa: E402
-from rlhf.reward_batches import group_sequences  # noqa: E402
 from rlhf.reward_config import RewardConfig  # noqa: E402
 from rlhf.reward_data import EncodedPairs  # noqa: E402
 from rlhf.reward_model import new_reward_model  # noqa: E402
@@ -50,7 +50,7 @@ def main() -> None:
     processes = Processes(spec["device"])
     autocast = torch.bfloat16 if spec["dtype"] == "bfloat16" else None
     model = new_reward_model(spec["model"], load_tokenizer(spec["model"]), autocast=autocast).to(processes.device)
-    model.probe_sharing(config.max_length)
+    model.probe_layout(config.max_length)
     trainer = InOrder(config, model, data, None, processes)
     model.train()
     began, ended, losses = time.perf_counter(), [], []

@@ -132,8 +132,8 @@ def kl_of_answers(policy: Any, baseline: Any, samples: Sequence[Any], temperatur
     """log policy - log baseline of each answer that the policy drew: its mean estimates the KL, in nats an answer."""
     import torch
 
+    from rlhf.batches import length_buckets
     from rlhf.policy_model import PolicyModel
-    from rlhf.reward_batches import length_buckets
 
     model = PolicyModel(
         policy, reference=baseline, value_trunk=None, temperature=temperature, compute_dtype=policy.dtype

@@ -16,7 +16,7 @@ from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from rlhf.reward_batches import Group
+    from rlhf.batches import Group
     from rlhf.reward_model import RewardModel
 
 ANSWERS_IN_A_ROW = 8  # of one prompt; longer rows spend on attention what they save on the prompt
@@ -165,8 +165,8 @@ def _group(
 
     Each prompt is cut for its own answer alone, so that a score does not depend on the other rows.
     """
+    from rlhf.batches import group_sequences
     from rlhf.chat_format import encode_answer, encode_prompt, truncate_prompt
-    from rlhf.reward_batches import group_sequences
 
     prompt_ids: dict[str, list[int]] = {}
     by_prompt: dict[str, list[tuple[int, list[int]]]] = {}

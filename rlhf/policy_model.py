@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
+from rlhf.batches import Batch, Group, collate, pack
 from rlhf.config import InputError
-from rlhf.reward_batches import Batch, Group, collate, one_row
-from rlhf.trunk import attend_by_sequence, last_states
+from rlhf.trunk import attend_by_span, attends_by_span, last_states
 
 Role = Literal["both", "policy", "value", "reference"]
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # of Gemma, Cohere, Granite
@@ -38,8 +38,8 @@ def answer_batch(
     prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
 ) -> AnswerBatch:
     """Prompts and their answers, all of one token or more, in a row each or ``packed`` into one row."""
-    sequences = [[*p, *a] for p, a in zip(prompts, answers, strict=True)]
-    batch = one_row(sequences) if packed else collate([Group([], [s]) for s in sequences], pad_id=0)
+    groups = [Group([], [[*p, *a]]) for p, a in zip(prompts, answers, strict=True)]
+    batch = pack(groups) if packed else collate(groups, pad_id=0)
     rows: list[int] = []
     positions: list[int] = []
     for answer, row, end in zip(answers, batch.end_rows.tolist(), batch.end_columns.tolist(), strict=True):
@@ -144,7 +144,7 @@ class PolicyModel(nn.Module):
         nn.init.zeros_(self.value_head.bias)
         for model in (self.causal, reference, value_trunk):
             if model is not None:
-                attend_by_sequence(model)
+                attend_by_span(model)
         self.packs = self._can_pack()
 
     def batch(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> AnswerBatch:
@@ -153,9 +153,11 @@ class PolicyModel(nn.Module):
 
     @torch.no_grad()
     def _can_pack(self) -> bool:
-        """Whether conversations that share a row come out as they do alone: tried, as `RewardModel.probe_sharing`."""
+        """Whether conversations that share a row come out as they do alone: tried, as `RewardModel.probe_layout`."""
         prompts, answers = [[5, 6, 7, 8, 9], [10, 11], [12]], [[5, 6, 7], [8, 9], [10]]
         trunks = [trunk for trunk in (self.causal.base_model, self.value_trunk) if trunk is not None]
+        if not all(map(attends_by_span, trunks)):
+            return False
         device = self.causal.device
         try:
             with self._precision(device):

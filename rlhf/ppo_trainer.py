@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.optim import AdamW
 
 from rlhf import ppo
+from rlhf.batches import deal
 from rlhf.checkpoints import latest_checkpoint, load_checkpoint
 from rlhf.config import Interrupted, RunFailed
 from rlhf.experience import Experience, make_experience, rollout_metrics, sample_rows
@@ -27,7 +28,6 @@ from rlhf.policy_model import PolicyModel, Role
 from rlhf.policy_settings import PolicyConfig, fixed_settings
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
-from rlhf.reward_batches import deal
 from rlhf.rollouts import RolloutMaker, Task
 from rlhf.runtime import StopSignal, give_back_memory
 from rlhf.training import BEST, Trainer

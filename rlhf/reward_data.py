@@ -1,6 +1,6 @@
 """Preference pairs and answers to be scored, as token groups with the numbers that the loss needs.
 
-It joins `chat_format` (texts to ids) and `reward_batches` (ids to rows). What does not fit is counted, never lost
+It joins `chat_format` (texts to ids) and `batches` (ids to rows). What does not fit is counted, never lost
 in silence.
 """
 
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from rlhf.batches import Group, group_sequences
 from rlhf.chat_format import encode_answer, encode_prompt, truncate_prompt
 from rlhf.config import InputError
-from rlhf.reward_batches import Group, group_sequences
 from rlhf.types import Messages, PreferencePair
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -24,13 +24,14 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from rlhf.batches import Batch, Group, collate, length_buckets, pack
 from rlhf.chat_format import end_of_turn_id, first_line
 from rlhf.checkpoints import whole
 from rlhf.config import InputError
-from rlhf.reward_batches import Batch, Group, collate, length_buckets, one_row
-from rlhf.trunk import attend_by_sequence, last_states
+from rlhf.trunk import attend_by_span, attends_by_span, last_states
 
 HEADS_FILE = "heads.safetensors"
+Layout = Literal["packed", "shared", "apart"]
 
 
 class RewardModel(nn.Module):
@@ -38,15 +39,16 @@ class RewardModel(nn.Module):
 
     hf: a sequence classifier of transformers whose `score` is a linear layer without bias, one row for each head.
     autocast: compute the trunk in this number format while the weights keep theirs (None: in their own).
-    shared: whether the model computes a common prefix once, found out by `probe_sharing`.
+    layout: how it reads groups, found out by `probe_layout`: packed into one row, in a row for each group, or with a
+    row and the prefix anew for each sequence.
     """
 
     def __init__(self, hf: PreTrainedModel, autocast: torch.dtype | None = None) -> None:
         super().__init__()
         self.hf = hf
         self.autocast = autocast
-        self.shared = False
-        attend_by_sequence(hf)
+        self.layout: Layout = "apart"
+        attend_by_span(hf)
         self._no_split_modules = hf._no_split_modules  # accelerate shards a model by these layers
 
     @property
@@ -78,42 +80,46 @@ class RewardModel(nn.Module):
         """Hidden states of the last layer, (rows, length, width)."""
         return last_states(cast(Any, self.hf).base_model, batch)
 
+    @property
+    def packs(self) -> bool:
+        return self.layout == "packed"
+
+    def batch(self, groups: Sequence[Group]) -> Batch:
+        """The groups as this model reads them, on its device."""
+        batch = pack(groups) if self.packs else collate(groups, self.pad_id, shared=self.layout == "shared")
+        return batch.to(self.device)
+
     @torch.no_grad()
-    def probe_sharing(self, max_length: int) -> bool:
-        """Sets and returns `shared`: does this architecture give the same result with a shared prefix?
+    def probe_layout(self, max_length: int) -> Layout:
+        """Sets and returns `layout`: does this architecture give the same result where a prefix is computed once?
 
         Measured on a small example rather than looked up by name: models that ignore positions or the mask
         (recurrent ones, ALiBi, some attention kernels) are found so, and get a row for every sequence.
         """
+        self.layout = "apart"
         window = getattr(self.hf.config.get_text_config(), "sliding_window", None)
-        self.shared = False
-        if window is not None and window < max_length:
-            return False  # a ready-made mask would switch the window off
-        prefix, branches = [5, 6, 7, 8, 9], [[10, 11, 12], [13, 14, 15, 16]]
-        group = Group(prefix, branches)
+        wanted: Layout = "packed" if attends_by_span(self.hf) else "shared"
+        if wanted == "shared" and window is not None and window < max_length:
+            return self.layout  # a ready-made mask would switch the window off
+        groups = [Group([5, 6, 7, 8, 9], [[10, 11, 12], [13, 14, 15, 16]]), Group([], [[17, 18]])]
+        apart = self(self.batch(groups))
+        self.layout = wanted
         try:
-            together = self(collate([group], self.pad_id).to(self.device))
-            behind = self(one_row([[*prefix, *branch] for branch in branches]).to(self.device))
-            apart = self(collate([group], self.pad_id, shared=False).to(self.device))
+            together = self(self.batch(groups))
         except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
-            return False
+            together = torch.full_like(apart, math.inf)
         tolerance = 1e-4 if self.autocast is None and self.hf.dtype == torch.float32 else 5e-2
-        far = torch.maximum((together - apart).abs().max(), (behind - apart).abs().max())
-        self.shared = bool(far <= tolerance * (1 + apart.abs().max()))
-        return self.shared
+        if not bool((together - apart).abs().max() <= tolerance * (1 + apart.abs().max())):
+            self.layout = "apart"
+        return self.layout
 
     @torch.no_grad()
     def score(self, groups: Sequence[Group], token_budget: int = 4096) -> list[Tensor]:
         """Scores of each group's branches: one (branches, heads) tensor on the CPU for each group, in order."""
         results: list[Tensor] = [torch.empty(0)] * len(groups)
-        alone = self.shared and all(len(group.branches) == 1 for group in groups)
-        for bucket in length_buckets([len(group) for group in groups], token_budget, padded=not alone):
+        for bucket in length_buckets([len(group) for group in groups], token_budget, padded=not self.packs):
             chosen = [groups[index] for index in bucket]
-            if alone:
-                batch = one_row([[*group.prefix, *group.branches[0]] for group in chosen])
-            else:
-                batch = collate(chosen, self.pad_id, self.shared)
-            scores = self(batch.to(self.device)).cpu()
+            scores = self(self.batch(chosen)).cpu()
             for index, part in zip(bucket, scores.split([len(g.branches) for g in chosen]), strict=True):
                 results[index] = part
         return results
@@ -241,7 +247,7 @@ def load_reward_model(
     hf = _load_classifier(path, dtype, attention)
     _set_heads(hf, _saved_heads(hf, path))
     model = RewardModel(hf, autocast).to(device).eval()
-    model.probe_sharing(max_length)
+    model.probe_layout(max_length)
     return model
 
 

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
+from rlhf.batches import Group, deal
 from rlhf.checkpoints import latest_checkpoint, load_checkpoint
 from rlhf.config import Interrupted, RunFailed
 from rlhf.losses import centring_loss, preference_loss
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
-from rlhf.reward_batches import Batch, Group, collate, deal
 from rlhf.reward_config import RewardConfig, fixed_settings
 from rlhf.reward_data import EncodedPairs
 from rlhf.reward_metrics import pair_metrics
@@ -144,15 +144,13 @@ class RewardTrainer(Trainer):
         }
 
     def _deal(self, groups: list[Group], token_budget: int) -> list[tuple[list[int], bool]]:
-        return deal([len(group) for group in groups], token_budget, self.processes.rank, self.processes.count)
-
-    def _batch(self, groups: list[Group]) -> Batch:
-        return collate(groups, self.model.pad_id, self.model.shared).to(self.model.device)
+        lengths, rank, count = [len(group) for group in groups], self.processes.rank, self.processes.count
+        return deal(lengths, token_budget, rank, count, padded=not self.model.packs)
 
     def _loss(self, pairs: list[int], scale: float) -> tuple[Tensor, Tensor]:
         """This bucket's part of the step's mean loss, and its counts of right pairs, summed margin, decided pairs."""
         device = self.model.device
-        scores: Tensor = self.wrapped(self._batch([self.train.groups[i] for i in pairs]))  # (2 * pairs, heads)
+        scores: Tensor = self.wrapped(self.model.batch([self.train.groups[i] for i in pairs]))  # (2 * pairs, heads)
         chosen, rejected = scores[0::2], scores[1::2]
         preference = self.train.preference[pairs].to(device)
         losses = preference_loss(chosen, rejected, preference[:, None], self.train.margin[pairs].to(device)[:, None])
@@ -185,7 +183,7 @@ class RewardTrainer(Trainer):
         """Mean-head scores of both answers of each pair, (pairs, 2), each process computing its share."""
         found = torch.zeros(len(data), 2, device=self.model.device)
         for bucket, counting in self._deal(data.groups, self.token_budget * 2):
-            scores = self.wrapped(self._batch([data.groups[i] for i in bucket])).mean(dim=1)
+            scores = self.wrapped(self.model.batch([data.groups[i] for i in bucket])).mean(dim=1)
             if counting:
                 found[bucket] = scores.view(-1, 2)
         return self.processes.sum(found).cpu()

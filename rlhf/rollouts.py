@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from rlhf.batches import Group, deal
 from rlhf.chat_format import encode_answer, encode_prompt, end_of_turn_id, truncate_prompt
 from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_causal
 from rlhf.policy_model import PolicyModel, copy_weights
 from rlhf.processes import Processes
-from rlhf.reward_batches import Group, deal
 from rlhf.reward_model import RewardModel
 from rlhf.sampling import completed
 from rlhf.types import Draw, Messages, Sample, SamplingSettings

@@ -74,7 +74,7 @@ def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
         attention=config.attn_implementation,
     )
     if config.share_prompts:
-        model.probe_sharing(max_length)
+        model.probe_layout(max_length)
     peft_model = _add_lora(model.hf, config) if config.use_peft else None
     if config.gradient_checkpointing:
         model.hf.activation_checkpointing_enable({"use_reentrant": False})

@@ -1,4 +1,4 @@
-"""A transformers trunk on rows in which several sequences stand side by side, each computed as if it were alone.
+"""A transformers trunk on batches in which several sequences stand side by side, each computed as if it were alone.
 
 It knows neither what the sequences are nor what is read off their states.
 """
@@ -11,9 +11,10 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from rlhf.reward_batches import Batch, tree_mask
+from rlhf.batches import Batch, tree_mask
+from rlhf.span_attention import SpanAttention
 
-ATTENTION = "sdpa_by_sequence"  # the attention in which `Batch.lengths` saves work; any other gives the same states
+ATTENTION = "sdpa_by_span"  # what `attend` is called in a model's config while it is in memory
 
 
 def attend(
@@ -26,36 +27,45 @@ def attend(
     dropout: float = 0.0,
     scaling: float | None = None,
     sliding_window: int | None = None,
-    sequence_lengths: list[int] | None = None,
+    span_attention: SpanAttention | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """transformers' sdpa, and for the sequences of one row sdpa one by one: nothing is computed to be masked."""
-    if sequence_lengths is None or sliding_window is not None:
-        found: tuple[Tensor, None] = sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout, scaling, sliding_window=sliding_window, **kwargs
-        )
-        return found
-    parts = zip(*(torch.split(states, sequence_lengths, dim=2) for states in (query, key, value)), strict=True)
-    options: dict[str, Any] = {"dropout_p": dropout, "is_causal": True, "scale": scaling, "enable_gqa": True}
-    outputs = [torch.nn.functional.scaled_dot_product_attention(*part, **options) for part in parts]
-    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
+    """transformers' sdpa, and for a row of spans the attention among those."""
+    if span_attention is not None:
+        found = span_attention(query, key, value, scale=scaling, dropout=dropout, window=sliding_window)
+        return found, None
+    output: Tensor
+    output, _ = sdpa_attention_forward(
+        module, query, key, value, attention_mask, dropout, scaling, sliding_window=sliding_window, **kwargs
+    )
+    return output, None
 
 
 AttentionInterface.register(ATTENTION, attend)
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
-def attend_by_sequence(model: Any) -> None:
+def attend_by_span(model: Any) -> None:
     """Gives a model that was loaded with sdpa, as models are, the attention of this module."""
     if model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(ATTENTION)
 
 
+def attends_by_span(model: Any) -> bool:
+    """Whether the model can be given rows of spans."""
+    return bool(model.config._attn_implementation == ATTENTION)
+
+
 def last_states(trunk: Any, batch: Batch) -> Tensor:
-    """Hidden states of the last layer, (rows, length, width)."""
+    """Hidden states of the last layer, (rows, length, width); spans are for a trunk that attends by them."""
     arguments: dict[str, Any] = {}
-    if batch.lengths is not None:  # transformers sees by the positions where a sequence begins
-        arguments = {"position_ids": batch.position_ids, "sequence_lengths": batch.lengths}
+    if batch.spans is not None:
+        device = batch.input_ids.device
+        arguments = {
+            "position_ids": batch.position_ids,
+            "attention_mask": torch.empty((1, 1, 0, 0), dtype=torch.bool, device=device),  # so that none is made
+            "span_attention": SpanAttention(batch.spans, device),
+        }
     elif batch.segments is not None:
         mask = tree_mask(batch.segments)
         if trunk.config._attn_implementation == "eager":  # adds its mask to the attention scores

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, MistralConfig, PreTrainedModel
 
+from rlhf.batches import Group, Spans
 from rlhf.config import InputError
 from rlhf.policy_files import load_causal, load_policy_model
 from rlhf.policy_model import (
@@ -81,15 +82,13 @@ def test_packed_conversations_fill_one_row() -> None:
     batch = answer_batch([[5], [6, 7, 8], [9, 10]], [[11], [12, 13], [14]], CPU, packed=True)
     assert batch.conversations.input_ids.tolist() == [[5, 11, 6, 7, 8, 12, 13, 9, 10, 14]]
     assert batch.conversations.position_ids.tolist() == [[0, 1, 0, 1, 2, 3, 4, 0, 1, 2]]
-    assert batch.conversations.lengths == [2, 5, 3]
+    assert batch.conversations.spans == Spans.of([Group([], [[0] * length]) for length in (2, 5, 3)])
     assert batch.rows.tolist() == [0] * 4
     assert batch.positions.tolist() == [0, 4, 5, 8]
     assert batch.targets.tolist() == [11, 12, 13, 14]
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_packed_conversations_come_out_as_alone(any_model: PreTrainedModel, attention: str) -> None:
-    any_model.set_attn_implementation(attention)
+def test_packed_conversations_come_out_as_alone(any_model: PreTrainedModel) -> None:
     torch.manual_seed(0)
     prompts = [torch.randint(3, 60, (length,)).tolist() for length in (9, 2, 1, 4, 6)]
     answers = [torch.randint(3, 60, (length,)).tolist() for length in (3, 5, 1, 2, 1)]
@@ -106,6 +105,13 @@ def test_packed_conversations_come_out_as_alone(any_model: PreTrainedModel, atte
         found.append((log_probs.detach(), entropy.detach(), values.detach(), torch.cat(gradients)))
     for together, alone in zip(*found, strict=True):
         assert (together - alone).norm() / alone.norm() < 1e-5
+
+
+def test_a_model_with_attention_of_its_own_gets_a_row_for_each_conversation(any_model: PreTrainedModel) -> None:
+    any_model.set_attn_implementation("eager")
+    model = PolicyModel(any_model, reference=None, value_trunk=None)
+    assert not model.packs
+    assert len(model.batch(PROMPTS, ANSWERS).conversations.input_ids) == len(PROMPTS)
 
 
 def test_packed_conversations_keep_their_window() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,19 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from torch import Tensor
 from transformers import (
+    AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    MistralConfig,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     pipeline,
 )
 
+from rlhf.batches import Group, collate, group_sequences
 from rlhf.chat_format import end_of_turn_id, load_tokenizer
 from rlhf.config import InputError
 from rlhf.losses import preference_loss
-from rlhf.reward_batches import Group, collate, group_sequences
 from rlhf.reward_model import RewardModel, choose_pad, load_reward_model, new_reward_model
 
 
@@ -71,7 +74,8 @@ def test_a_shared_prompt_gives_the_gradients_of_two_padded_forwards(any_model_fo
     assert all(len(group.prefix) >= 3 for group in groups)
 
     expected_loss, expected = pair_gradients(model, padded_scores(model, groups))
-    loss, found = pair_gradients(model, model(collate(groups, model.pad_id)))
+    assert model.probe_layout(256) == ("packed" if attention == "sdpa" else "shared")
+    loss, found = pair_gradients(model, model(model.batch(groups)))
 
     assert loss == pytest.approx(expected_loss, rel=1e-6)
     assert found.keys() == expected.keys()
@@ -83,16 +87,36 @@ def test_a_shared_prompt_gives_the_gradients_of_two_padded_forwards(any_model_fo
 
 
 def test_sharing_is_found_to_hold_and_does_not_hold_where_positions_do_not_restart(any_model_folder: Path) -> None:
-    model, _ = make(any_model_folder)
-    assert model.probe_sharing(256)
-    trunk = model.hf.base_model
-    original = trunk.forward
-    trunk.forward = lambda *args, **kwargs: original(*args, **{**kwargs, "position_ids": None})
-    assert not model.probe_sharing(256)
-    trunk.forward = original
-    model.hf.config.sliding_window = 100  # longer texts would need the window that a ready-made mask switches off
-    assert not model.probe_sharing(256)
-    assert model.probe_sharing(90)
+    for attention, layout in (("sdpa", "packed"), ("eager", "shared")):
+        model, _ = make(any_model_folder, attention=attention)
+        assert model.probe_layout(256) == layout
+        trunk = model.hf.base_model
+        original = trunk.forward
+        trunk.forward = partial(without_positions, original)
+        assert model.probe_layout(256) == "apart"
+        trunk.forward = original
+        model.hf.config.sliding_window = 100  # longer texts would need the window that a ready-made mask switches off
+        assert model.probe_layout(256) == ("packed" if layout == "packed" else "apart")
+        assert model.probe_layout(90) == layout
+
+
+def without_positions(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return forward(*args, **{**kwargs, "position_ids": None})
+
+
+def test_packed_pairs_keep_their_window(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, sliding_window=4, initializer_range=0.3, eos_token_id=1, pad_token_id=0,
+    )  # fmt: skip
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model, _ = make(tmp_path)
+    groups = random_pairs(5, seed=4, end=1)
+    apart = model(model.batch(groups))
+    assert model.probe_layout(256) == "packed"
+    torch.testing.assert_close(model(model.batch(groups)), apart, rtol=1e-4, atol=1e-5)
 
 
 def test_scores_do_not_depend_on_batches_padding_or_sharing(any_model_folder: Path) -> None:
@@ -101,8 +125,8 @@ def test_scores_do_not_depend_on_batches_padding_or_sharing(any_model_folder: Pa
     prompt, *answers = random_sequences(5, seed=1, end=end)
     groups = [group_sequences([prompt + a for a in answers]), *random_pairs(7, seed=9, end=end)]
     alone = torch.cat([model(collate([g], model.pad_id, shared=False)) for g in groups])
-    for shared in (False, True):
-        model.shared = shared
+    for layout in ("apart", "shared", "packed"):
+        model.layout = layout
         scores = model.score(groups, token_budget=150)
         assert [tuple(part.shape) for part in scores] == [(len(g.branches), 3) for g in groups]
         assert torch.allclose(torch.cat(scores), alone, atol=1e-5)
@@ -137,7 +161,7 @@ def test_the_saved_model_is_plain_transformers(any_model_folder: Path, tmp_path:
 
     ours = load_reward_model(folder)
     assert ours.heads == heads
-    assert ours.shared
+    assert ours.packs
     assert torch.allclose(torch.cat(ours.score(groups)), expected, atol=1e-6)
 
 
@@ -203,7 +227,7 @@ def test_bfloat16_scores_are_near_those_of_float32(model_folder: Callable[[str],
     groups = random_pairs(6, seed=2, end=end_of_turn_id(tokenizer))
     exact = torch.cat(model.score(groups))
     model.autocast = torch.bfloat16
-    assert model.probe_sharing(256)
+    assert model.probe_layout(256) == "packed"
     rough = torch.cat(model.score(groups))
     assert rough.dtype == torch.float32
     assert float((rough - exact).abs().max()) < 0.1 * float(exact.std())

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlhf.reward_batches import Group, collate, deal, group_sequences, length_buckets, one_row, tree_mask
+from rlhf.batches import Group, Spans, collate, deal, group_sequences, length_buckets, pack, tree_mask
 
 sequences = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=12), min_size=1, max_size=4)
 
@@ -71,10 +71,10 @@ def test_processes_share_everything_once_in_as_many_buckets_each(lengths: list[i
     assert all(bucket for share in shares for bucket, _ in share)
 
 
-def test_sequences_in_one_row_begin_alone_and_end_where_they_end() -> None:
-    batch = one_row([[5, 6, 7], [8], [9, 10]])
-    assert batch.input_ids.tolist() == [[5, 6, 7, 8, 9, 10]]
-    assert batch.position_ids.tolist() == [[0, 1, 2, 0, 0, 1]]
-    assert batch.end_rows.tolist() == [0, 0, 0]
-    assert batch.end_columns.tolist() == [2, 3, 5]
-    assert batch.lengths == [3, 1, 2]
+def test_a_packed_batch_by_hand() -> None:
+    batch = pack([Group([], [[5, 6, 7]]), Group([7, 8], [[1], [2, 3], [4]]), Group([], [[9]])])
+    assert batch.input_ids.tolist() == [[5, 6, 7, 7, 8, 1, 2, 3, 4, 9]]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 0, 1, 2, 2, 3, 2, 0]]
+    assert batch.end_rows.tolist() == [0] * 5
+    assert batch.end_columns.tolist() == [2, 5, 7, 8, 9]
+    assert batch.spans == Spans([3, 3, 2, 1, 1], [(0, 0), (3, 0), (3, 2), (3, 2), (9, 0)])

@@ -1,9 +1,9 @@
-"""From texts to batches in which a prompt is computed once for all its answers.
+"""From token ids to batches in which a prompt is computed once for all its answers.
 
 A `Group` is one prefix and the branches that follow it: a pair has two branches, a prompt to be scored has as many
-as it has answers. A row of a batch holds prefix, branch 1, branch 2, ... one after the other; positions start again
-after the prefix in every branch, and no branch sees another. Attention, and so every score and gradient, is that
-of the sequences prefix + branch computed one by one.
+as it has answers, and a conversation is one branch. In a batch prefix, branch 1, branch 2, ... stand one after the
+other; positions start again after the prefix in every branch, and no branch sees another. Attention, and so every
+score and gradient, is that of the sequences prefix + branch computed one by one.
 This module knows token ids. It does not know models or losses.
 """
 
@@ -45,38 +45,78 @@ def group_sequences(sequences: Sequence[Sequence[int]]) -> Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows for one forward pass, padded on the right.
+class Spans:
+    """The parts of one row that attention is computed for, in the order in which they fill it.
 
-    input_ids, position_ids: (rows, length). segments: (rows, length), 0 in the prefix, k in branch k, or None
-    where no row has more than one branch. end_rows, end_columns: (sequences,), where the last token of each
-    sequence is, ordered by group and branch. lengths: those of the sequences that fill the only row, or None.
+    A span sees itself, causally, and before that the prefix which it shares with an earlier span, if any.
+    lengths: tokens of each span. prefixes: (start, length) in the row of what it sees besides; length 0: nothing.
+    """
+
+    lengths: list[int]
+    prefixes: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, groups: Sequence[Group]) -> Spans:
+        """One span for a group's prefix and first branch, one for each further branch."""
+        lengths: list[int] = []
+        prefixes: list[tuple[int, int]] = []
+        start = 0
+        for group in groups:
+            first, *others = map(len, group.branches)
+            shared = len(group.prefix)
+            lengths += [shared + first, *others]
+            prefixes += [(start, 0), *[(start, shared)] * len(others)]
+            start += len(group)
+        return cls(lengths, prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows for one forward pass.
+
+    input_ids, position_ids: (rows, length). end_rows, end_columns: (sequences,), where the last token of each sequence
+    is, ordered by group and branch. spans: those that fill the only row, without padding, or None for rows of their
+    own, padded on the right. segments: (rows, length), 0 in the prefix, k in branch k, where rows without spans have
+    more than one branch.
     """
 
     input_ids: Tensor
     position_ids: Tensor
-    segments: Tensor | None
     end_rows: Tensor
     end_columns: Tensor
-    lengths: list[int] | None = None
+    segments: Tensor | None = None
+    spans: Spans | None = None
 
     def to(self, device: torch.device) -> Batch:
         def move(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=True)
 
         segments = None if self.segments is None else move(self.segments)
-        return Batch(
-            move(self.input_ids),
-            move(self.position_ids),
-            segments,
-            move(self.end_rows),
-            move(self.end_columns),
-            self.lengths,
-        )
+        ends = move(self.end_rows), move(self.end_columns)
+        return Batch(move(self.input_ids), move(self.position_ids), *ends, segments, self.spans)
+
+
+def pack(groups: Sequence[Group]) -> Batch:
+    """One batch of `groups` in one row, one after the other, without padding."""
+    ids: list[int] = []
+    positions: list[Tensor] = []
+    ends: list[int] = []
+    for group in groups:
+        shared = len(group.prefix)
+        ids += group.prefix
+        positions.append(torch.arange(shared))
+        for branch in group.branches:
+            ids += branch
+            positions.append(torch.arange(shared, shared + len(branch)))
+            ends.append(len(ids) - 1)
+    columns = torch.tensor(ends)
+    return Batch(
+        torch.tensor([ids]), torch.cat(positions)[None], torch.zeros_like(columns), columns, spans=Spans.of(groups)
+    )
 
 
 def collate(groups: Sequence[Group], pad_id: int, shared: bool = True) -> Batch:
-    """One batch of `groups`; with shared=False every sequence gets a row of its own.
+    """One batch of `groups` in rows of their own; with shared=False every sequence gets a row of its own.
 
     pad_id fills the ends of rows and is seen by no token that counts, so it may be any id of the vocabulary.
     """
@@ -101,18 +141,8 @@ def collate(groups: Sequence[Group], pad_id: int, shared: bool = True) -> Batch:
             end_rows.append(row)
             end_columns.append(end - 1)
     plain = all(len(group.branches) == 1 for group in rows)
-    return Batch(
-        input_ids, position_ids, None if plain else segments, torch.tensor(end_rows), torch.tensor(end_columns)
-    )
-
-
-def one_row(sequences: Sequence[Sequence[int]]) -> Batch:
-    """One batch of sequences that begin alone: one after the other in one row, without padding."""
-    lengths = [len(sequence) for sequence in sequences]
-    ids = torch.tensor([[token for sequence in sequences for token in sequence]])
-    positions = torch.cat([torch.arange(length) for length in lengths])[None]
-    ends = torch.tensor(lengths).cumsum(0) - 1
-    return Batch(ids, positions, None, torch.zeros_like(ends), ends, lengths)
+    ends = torch.tensor(end_rows), torch.tensor(end_columns)
+    return Batch(input_ids, position_ids, *ends, None if plain else segments)
 
 
 def tree_mask(segments: Tensor) -> Tensor:
@@ -131,7 +161,7 @@ def length_buckets(lengths: Sequence[int], token_budget: int, padded: bool = Tru
     """Indices in buckets of like length, longest first, each of at most `token_budget` tokens, padding included.
 
     Longest first, so that a budget that is too large fails at once. A row longer than the budget goes alone.
-    padded=False is for sequences that share one row, without padding.
+    padded=False is for groups that share one row, without padding.
     """
     bucket: list[int] = []
     tokens = 0
