@@ -23,15 +23,30 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf.chat_format import decode_answer, end_token_ids
 from rlhf.config import InputError
+from rlhf.decode_step import DecodeStep
 from rlhf.kv_cache import Slab
 from rlhf.picking import RowSettings, pick, uniforms
 from rlhf.text_stream import TextStream
 from rlhf.types import Draw, FinishReason, Sample
 
-# Prompts are computed in batches of at most so many tokens, padding included, and once there are enough for
-# the processor to be busy no more than a fifth of them is to be padding.
-_PREFILL_TOKENS = 4096
-_BUSY_TOKENS = 512
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How much a device does at once, where nothing else is asked for.
+
+    rows: answers decoded together. tokens: those of all of them in the cache. Prompts are computed in batches of at
+    most `prefill` tokens, padding included, and once there are `busy` of them, enough to occupy the device, no more
+    than a fifth is to be padding.
+    """
+
+    rows: int
+    tokens: int
+    prefill: int
+    busy: int
+
+    @classmethod
+    def of(cls, device: torch.device) -> "Capacity":
+        return cls(256, 262_144, 16_384, 2_048) if device.type == "cuda" else cls(64, 65_536, 4_096, 512)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +97,28 @@ class _Row:
 
 
 class Decoder:
-    """Decodes requests together; rows are answers, `max_rows` of them at once, `max_tokens` of cache in all."""
+    """Decodes requests together; rows are answers."""
 
     def __init__(
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        max_rows: int = 64,
-        max_tokens: int = 65_536,
+        max_rows: int | None = None,
+        max_tokens: int | None = None,
     ) -> None:
-        """The model must be in evaluation mode. Raises InputError where its kind of cache is not supported."""
+        """At most `max_rows` answers at once, of `max_tokens` tokens in all; None: as suits the device.
+
+        The model must be in evaluation mode. Raises InputError where its kind of cache is not supported.
+        """
         self.model, self.tokenizer = model, tokenizer
-        self.max_rows, self.max_tokens = max_rows, max_tokens
         self.device: torch.device = model.device
+        self.capacity = Capacity.of(self.device)
+        self.max_rows, self.max_tokens = max_rows or self.capacity.rows, max_tokens or self.capacity.tokens
         self.context: int | None = getattr(model.config, "max_position_embeddings", None)
         self.end_ids = end_token_ids(tokenizer, getattr(model, "generation_config", None) or model.config)
         self._slab = Slab(model.config, self.device)
+        self._step = DecodeStep.on(model, self._slab)
         self._waiting: deque[Request] = deque()
         self._rows: list[_Row] = []
         self._settings: RowSettings | None = None  # of the present rows
@@ -168,10 +188,10 @@ class Decoder:
             reach = max(columns, self._reach(request))
             length = len(request.prompt_ids)
             padded = (len(taken) + 1) * max(longest, length)
-            wasteful = padded > _BUSY_TOKENS and 4 * padded > 5 * (real + length)
+            wasteful = padded > self.capacity.busy and 4 * padded > 5 * (real + length)
             if after > self.max_rows or after * reach > self.max_tokens:
                 break
-            if taken and (padded > _PREFILL_TOKENS or wasteful):
+            if taken and (padded > self.capacity.prefill or wasteful):
                 self._prefill(taken, rows, columns)
                 taken, longest, real = [], 0, 0
             taken.append(self._waiting.popleft())
@@ -191,10 +211,11 @@ class Decoder:
         cache = DynamicCache()
         self.model(input_ids=ids.to(self.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
         self._slab.reserve(rows, columns, cache)
-        for i, request in enumerate(requests):
+        sources = [i for i, request in enumerate(requests) for _ in request.draws]
+        self._slab.put(len(self._rows), cache, sources, max(lengths))
+        for request in requests:
             known = len(request.prompt_ids) - 1
             for answer_index, draw in enumerate(request.draws):
-                self._slab.put(len(self._rows), cache, i, known)
                 limit = min(draw.settings.max_new_tokens, self._reach(request) - known - 1)
                 wants_text = request.stream or bool(draw.settings.stop)
                 self._rows.append(
@@ -216,15 +237,7 @@ class Decoder:
         if self._settings is None:
             self._settings = RowSettings.of([row.draw.settings for row in rows], self.device)
             self._seen = self._seen_tokens() if self._settings.any_penalty else None
-        self._slab.set_positions([row.position for row in rows])
-        logits = self.model(
-            input_ids=torch.tensor([[row.token] for row in rows], device=self.device),
-            position_ids=self._slab.positions[:, None],
-            attention_mask=self._slab.mask(),
-            past_key_values=self._slab.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
+        logits = self._step([row.token for row in rows], [row.position for row in rows])
         drawn = [row.uniforms[len(row.answer_ids)] if row.uniforms else 0.0 for row in rows]
         uniform = torch.tensor(drawn, dtype=torch.float64, device=self.device)
         tokens, logprobs = pick(logits.float(), self._settings, uniform, self._seen)

@@ -59,6 +59,7 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     set_threads()
     from rlhf.chat_format import encode_prompt, load_tokenizer, truncate_prompt
     from rlhf.data import load_prompts
+    from rlhf.decoding import Decoder
     from rlhf.picking import answer_seed
     from rlhf.policy_files import load_causal
     from rlhf.reward_model import load_reward_model
@@ -86,7 +87,7 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
             )
             for index, prompt in enumerate(prompts)
         ]
-        drawn = draw_answers(model, tokenizer, tasks, settings)
+        drawn = draw_answers(Decoder(model.eval(), tokenizer), tasks, settings)
         scorer = Scorer(reward, reward_tokenizer, tokenizer, token_budget=config.token_budget)
         scores.append(scorer([prompt.messages for prompt in prompts], drawn).tolist())
         models.append(model)

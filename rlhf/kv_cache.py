@@ -75,27 +75,30 @@ class Slab:
         self.layers = [SlabLayer(self) for _ in template]
         self.cache = Cache(layers=list(self.layers))
         self.rows = self.columns = 0
-        self.set_positions([])
+        self.moves = 0  # how often the memory has moved to another place
+        self.set_positions(torch.zeros(0, dtype=torch.long, device=device), 1)
 
-    def set_positions(self, positions: list[int]) -> None:
-        """State at which column each row's next token is written; row i is the i-th of `positions`."""
-        self.positions = torch.tensor(positions, dtype=torch.long, device=self.device)
+    def set_positions(self, positions: Tensor, length: int) -> None:
+        """State at which column each row's next token is written, (rows,), and that all lie before column `length`."""
+        self.positions, self.length = positions, length
         self.row_index = torch.arange(len(positions), device=self.device)
-        self.length = max(positions, default=0) + 1
 
     def reserve(self, rows: int, columns: int, source: DynamicCache) -> None:
         """Make room for at least that many, rows in powers of two; memory is touched only where it is filled."""
         if rows > self.rows or columns > self.columns:
             self.rows = max(1 << (rows - 1).bit_length(), self.rows)
             self.columns = max(-(-columns // _COLUMN_STEP) * _COLUMN_STEP, self.columns)
+            self.moves += 1
             for layer, filled in zip(self.layers, source.layers, strict=True):
                 layer.reserve(self.rows, self.columns, filled)
 
-    def put(self, row: int, source: DynamicCache, source_row: int, length: int) -> None:
-        """Copy the first `length` tokens of a prefilled row into row `row`."""
+    def put(self, first_row: int, source: DynamicCache, source_rows: list[int], length: int) -> None:
+        """Copy the first `length` tokens of prefilled rows, in this order, into row `first_row` and those after it."""
+        rows = slice(first_row, first_row + len(source_rows))
+        index = torch.tensor(source_rows, device=self.device)
         for layer, filled in zip(self.layers, source.layers, strict=True):
-            layer.keys[row, :, :length] = filled.keys[source_row, :, :length]
-            layer.values[row, :, :length] = filled.values[source_row, :, :length]
+            layer.keys[rows, :, :length] = filled.keys[:, :, :length].index_select(0, index)
+            layer.values[rows, :, :length] = filled.values[:, :, :length].index_select(0, index)
 
     def move(self, source_row: int, row: int, length: int) -> None:
         """Copy the first `length` tokens of one row over another one."""

@@ -110,6 +110,7 @@ class Sampler:
         self, model: PolicyModel, plain: Any, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings
     ) -> None:
         self.model, self.plain, self.tokenizer, self.settings = model, plain, tokenizer, settings
+        self._decoder: Decoder | None = None
 
     @classmethod
     def of(
@@ -133,19 +134,21 @@ class Sampler:
 
     def __call__(self, tasks: Sequence["Task"]) -> list[Sample]:
         """One answer to each prompt, in their order."""
-        return draw_answers(self.plain, self.tokenizer, tasks, self.settings)
+        was_training = self.plain.training
+        self.plain.eval()
+        decoder = self._decoder or Decoder(self.plain, self.tokenizer)
+        if decoder.device.type == "cuda":  # what it recorded is worth its memory; on a CPU training needs that more
+            self._decoder = decoder
+        samples = draw_answers(decoder, tasks, self.settings)
+        self.plain.train(was_training)
+        return samples
 
 
-def draw_answers(
-    model: Any, tokenizer: PreTrainedTokenizerBase, tasks: Sequence["Task"], settings: SamplingSettings
-) -> list[Sample]:
-    """One answer of a causal model to each task, in their order; what is drawn depends on a task's own seed."""
-    was_training = model.training
-    decoder = Decoder(model.eval(), tokenizer)
+def draw_answers(decoder: Decoder, tasks: Sequence["Task"], settings: SamplingSettings) -> list[Sample]:
+    """One answer to each task, in their order; what is drawn depends on a task's own seed."""
     for i in sorted(range(len(tasks)), key=lambda i: -len(tasks[i].prompt_ids)):
         decoder.add(Request(i, tasks[i].prompt_ids, (Draw(settings, tasks[i].seed),)))
     samples = {request.id: answers[0] for request, answers in completed(decoder)}
-    model.train(was_training)
     return [samples[i] for i in range(len(tasks))]
 
 

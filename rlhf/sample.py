@@ -57,11 +57,13 @@ class SampleConfig:
     seed: Annotated[int, Ge(0), Doc("Same seed, same answers (exactly so in float32).")] = 0
     dtype: Annotated[DtypeName, Doc("Number format; auto: bfloat16 where the hardware has it.")] = "auto"
     device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
-    max_rows: Annotated[int, Ge(1), Doc("Answers drawn at the same time.")] = 64
-    max_tokens: Annotated[int, Ge(1), Doc("Tokens held in the cache at the same time.")] = 65_536
+    max_rows: Annotated[int | None, Ge(1), Doc("Answers drawn at the same time; none: 64, on a GPU 256.")] = None
+    max_tokens: Annotated[
+        int | None, Ge(1), Doc("Tokens held in the cache at the same time; none: 65536, on a GPU 262144.")
+    ] = None
 
     def __post_init__(self) -> None:
-        if self.n > self.max_rows:
+        if self.max_rows is not None and self.n > self.max_rows:
             raise ValueError("--n must not exceed --max_rows")
 
     @property

@@ -25,8 +25,8 @@ def generate(
     strategy: Strategy = "stochastic",
     settings: SamplingSettings | None = None,
     seed: int = 0,
-    max_rows: int = 64,
-    max_tokens: int = 65_536,
+    max_rows: int | None = None,
+    max_tokens: int | None = None,
     on_done: Callable[[int, list[Sample]], None] | None = None,
 ) -> list[list[Sample]]:
     """`n` answers to each of the prompts (token ids, as of `encode_prompt`), in the order of the prompts.
