@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from bench.flops import FORWARD, TRAINED, share, trunk_weights
 from bench.pairs import HERE, in_turn, one_run, report, say
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config, run_cli
@@ -40,11 +41,12 @@ class BenchConfig:
     max_prompt_tokens: Annotated[int, Gt(0), Doc("Longer prompts are cut on the left, for both.")] = 256
     temperature: Annotated[float, Gt(0), Doc("Of sampling and training; TRL's default.")] = 0.7
     learning_rate: Annotated[float, Gt(0), Doc("Peak rate, linear decay.")] = 3e-6
-    token_budget: Annotated[int, Gt(0), Doc("Ours: tokens computed at once.")] = 1024
+    token_budget: Annotated[int | None, Gt(0), Doc("Ours: tokens computed at once; none: as it ships.")] = None
     dtype: Annotated[Literal["bfloat16", "float32"], Doc("Number format; TRL's weights are in it, ours float32.")] = (
         "float32"
     )
     device: Annotated[str, Doc("cpu or cuda.")] = "cpu"
+    peak: Annotated[float | None, Gt(0), Doc("The device's TFLOP/s in this format; none: no share is told.")] = None
 
 
 def main(argv: list[str]) -> None:
@@ -73,14 +75,21 @@ def main(argv: list[str]) -> None:
             return config.updates * config.batch / float(figures["ended"][-1] - figures["began"])
 
         result = in_turn(lambda run: rate("ours", run), lambda run: rate("peer", run), config.runs)
+        weights = trunk_weights(str(folder / "base"))
 
     def mean(side: str, metric: str) -> float:
         return statistics.fmean(row[metric] for run in found[side] for row in run["metrics"])
 
+    # Both draw from the same distribution; TRL does not say how long its answers are.
+    tokens = statistics.fmean(map(len, prompts)) + mean("ours", "val/answer_tokens")
+    # Drawn, read by policy, reference, value and reward model, then learnt from by policy and value model.
+    flops = weights * tokens * (5 * FORWARD + 2 * TRAINED * config.epochs)
     curves = {f"{side}_scores": scores_by_update(found[side]) for side in ("ours", "peer")}
     report(
         result
         | {
+            "tokens_per_s": {side: round(result[side] * tokens, 1) for side in found},
+            "peak_share": config.peak and {side: share(flops * result[side], config.peak) for side in found},
             "peer_version": found["peer"][-1]["version"],
             "loss_gap": abs(mean("ours", "loss/value_avg") - mean("peer", "loss/value_avg")),
             "score_gap": abs(mean("ours", "objective/scores") - mean("peer", "objective/scores")),

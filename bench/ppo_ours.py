@@ -58,7 +58,7 @@ def main() -> None:
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
     sampler = Sampler.of(model, config.model, tokenizer, settings)
     scorer = ScoresAsDrawn(reward, tokenizer, tokenizer)
-    make = RolloutMaker(model, sampler, scorer, processes, token_budget=config.token_budget * 2)
+    make = RolloutMaker(model, sampler, scorer, processes, token_budget=2 * config.tokens_at_once(processes.device))
     tasks = [Task([], ids, seed=0) for ids in spec["prompt_ids"]]
     trainer = PPOTrainer(config, model, make, sampler.refresh, tasks, tasks[:2], processes)
     began, ended, metrics = time.perf_counter(), [], []

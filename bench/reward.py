@@ -7,6 +7,7 @@ The last line on stdout is JSON.
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from bench.flops import TRAINED, share, trunk_weights
 from bench.pairs import HERE, in_turn, one_run, report
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config, run_cli
@@ -34,9 +36,10 @@ class BenchConfig:
     loss_batch: Annotated[int, Gt(0), Doc("Pairs in a step of that run.")] = 2
     learning_rate: Annotated[float, Gt(0), Doc("Peak rate, cosine.")] = 2e-5
     max_length: Annotated[int, Gt(1), Doc("Longer prompts are cut on the left, for both.")] = 1024
-    token_budget: Annotated[int, Gt(0), Doc("Ours: tokens computed at once.")] = 2048
+    token_budget: Annotated[int | None, Gt(0), Doc("Ours: tokens computed at once; none: as it ships.")] = None
     dtype: Annotated[Literal["bfloat16", "float32"], Doc("Number format of the timed runs.")] = "bfloat16"
     device: Annotated[str, Doc("cpu or cuda.")] = "cpu"
+    peak: Annotated[float | None, Gt(0), Doc("The device's TFLOP/s in this format; none: no share is told.")] = None
 
 
 def main(argv: list[str]) -> None:
@@ -70,9 +73,18 @@ def main(argv: list[str]) -> None:
         if config.loss_steps:
             curves = [run(c, config.loss_steps, config.loss_batch, "float32")["losses"] for c in (ours, peer)]
             gap = max(abs(a - b) for a, b in zip(*curves, strict=True))
+        timed = slice(config.batch, config.steps * config.batch)
+        tokens_a_pair, computed = sizes_of(chosen[timed], rejected[timed])
+        weights = trunk_weights(start)
     report(
         result
         | {
+            "tokens_per_s": {side: round(result[side] * tokens_a_pair, 1) for side in found},
+            "peak_share": config.peak
+            and {
+                "ours": share(TRAINED * weights * result["ours"] * computed, config.peak),
+                "peer": share(TRAINED * weights * result["peer"] * tokens_a_pair, config.peak),
+            },
             "peer_version": f"trl {found['peer'][-1]['version']}",
             "loss_gap": gap,
             "unit": "pairs/s",
@@ -108,6 +120,15 @@ def tokens(start: str, data: str, max_length: int, needed: int | None) -> tuple[
         raise RunFailed(f"{data} has {len(encoded)} usable pairs, {needed} are needed: ask for fewer")
     sequences = [[[*group.prefix, *branch] for branch in group.branches] for group in encoded.groups]
     return [first for first, _ in sequences], [second for _, second in sequences]
+
+
+def sizes_of(chosen: list[list[int]], rejected: list[list[int]]) -> tuple[float, float]:
+    """Mean tokens of a pair: of both its sequences, and with what they begin with counted once, as ours computes it."""
+    from rlhf.batches import group_sequences
+
+    pairs = list(zip(chosen, rejected, strict=True))
+    both = statistics.fmean(len(one) + len(other) for one, other in pairs)
+    return both, statistics.fmean(len(group_sequences(pair)) for pair in pairs)
 
 
 if __name__ == "__main__":

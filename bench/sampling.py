@@ -18,11 +18,12 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from bench.flops import FORWARD, share, trunk_weights
 from bench.pairs import in_turn, report, say
 from rlhf.base_models import BUILTIN, prepare
 from rlhf.causal_model import load_causal_lm
 from rlhf.chat_format import encode_prompt, load_tokenizer
-from rlhf.config import Doc, Ge, parse_config, run_cli
+from rlhf.config import Doc, Ge, Gt, parse_config, run_cli
 from rlhf.data import load_prompts
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
 from rlhf.sampling import generate
@@ -45,6 +46,7 @@ class BenchConfig:
     rows: Annotated[int | None, Ge(2), Doc("Rows of a batch, for both; none: the best of some, for each.")] = None
     dtype: Annotated[DtypeName, Doc("Number format.")] = "auto"
     device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
+    peak: Annotated[float | None, Gt(0), Doc("The device's TFLOP/s in this format; none: no share is told.")] = None
 
 
 @dataclass
@@ -178,6 +180,7 @@ def main(argv: list[str]) -> None:
     result = in_turn(
         lambda run: contest.ours(chosen["ours"], run), lambda run: contest.peer(chosen["peer"], run), config.runs
     )
+    drawn = {side: round(result[side] * contest.tokens_per_answer(side), 1) for side in chosen}
     means = {side: statistics.fmean(numbers) for side, numbers in contest.logprobs.items()}
     report(
         {
@@ -188,6 +191,9 @@ def main(argv: list[str]) -> None:
             "loss_gap": round(abs(means["ours"] - means["peer"]), 4),  # nats per token, between different draws
             "greedy_differences": differences,
             "tokens_per_answer": {side: contest.tokens_per_answer(side) for side in chosen},
+            "tokens_per_s": drawn,
+            "peak_share": config.peak
+            and {side: share(FORWARD * trunk_weights(str(folder)) * rate, config.peak) for side, rate in drawn.items()},
             "rows": chosen,
             "prompts": len(prompts),
             "dtype": str(model.dtype).removeprefix("torch."),

@@ -130,7 +130,7 @@ class PolicyModel(nn.Module):
         reference: Any | None,
         value_trunk: Any | None,
         temperature: float = 1.0,
-        head_chunk: int = 256,
+        head_chunk: int | None = None,
         compute_dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
@@ -207,7 +207,8 @@ class PolicyModel(nn.Module):
     def _head(self, model: Any, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         weight = model.get_output_embeddings().weight.to(self.compute_dtype)
         hidden = hidden.to(self.compute_dtype)
-        return answer_log_probs(hidden, weight, targets, temperature=self.temperature, chunk=self.head_chunk)
+        chunk = self.head_chunk or (256 if hidden.device.type == "cpu" else 2048)
+        return answer_log_probs(hidden, weight, targets, temperature=self.temperature, chunk=chunk)
 
     def _precision(self, device: torch.device) -> Any:
         if self.compute_dtype == torch.float32:

@@ -1,10 +1,13 @@
 """Every setting of PPO, documented and bounded. Knows no torch, so that `--help` answers at once."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from rlhf.config import Doc, Ge, Gt, Le, Lt, to_dict
-from rlhf.runtime import DtypeName
+from rlhf.runtime import DtypeName, token_budget
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,10 @@ class PolicyConfig:
     num_mini_batches: Annotated[int, Ge(1), Doc("Optimiser steps an epoch takes through one batch.")] = 4
     num_ppo_epochs: Annotated[int, Ge(1), Doc("Times each batch is gone through, reshuffled each time.")] = 4
     token_budget: Annotated[
-        int, Ge(1), Doc("Tokens computed at once, padding included: sets memory and speed, never the result.")
-    ] = 1024
+        int | None,
+        Ge(1),
+        Doc("Tokens computed at once, padding included; none: 1024, on a GPU 16384. Sets memory and speed alone."),
+    ] = None
     eval_steps: Annotated[int, Ge(1), Doc("Updates between evaluations on the holdout prompts.")] = 4
     save_seconds: Annotated[float, Ge(0), Doc("Seconds between checkpoints, beside those at evaluations.")] = 60.0
     sample_steps: Annotated[int, Ge(1), Doc("Updates between answers written to samples.jsonl.")] = 2
@@ -100,7 +105,9 @@ class PolicyConfig:
         int | None, Gt(0), Doc("Adapt only so many of the last layers, which shortens the way back; none: all.")
     ] = None
     gradient_checkpointing: Annotated[bool, Doc("Compute activations again in backward: less memory, slower.")] = False
-    head_chunk: Annotated[int, Ge(1), Doc("Answer tokens that go through the language head at once.")] = 256
+    head_chunk: Annotated[
+        int | None, Ge(1), Doc("Answer tokens that go through the language head at once; none: 256, on a GPU 2048.")
+    ] = None
     dtype: Annotated[DtypeName, Doc("Of the products; trained weights and optimiser stay in float32.")] = "auto"
     device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
     seed: Annotated[int, Ge(0), Doc("Of the sampling, the shuffling and the adapters' start.")] = 0
@@ -123,6 +130,10 @@ class PolicyConfig:
     @property
     def peak_learning_rate(self) -> float:
         return self.learning_rate or (1e-4 if self.use_peft else 3e-6)
+
+    def tokens_at_once(self, device: "torch.device") -> int:
+        """`token_budget`, or what suits the device."""
+        return token_budget(self.token_budget, device, on_cpu=1024)
 
 
 # What may differ between a run and its resumption without making it another run.

@@ -153,7 +153,9 @@ class PPOTrainer(Trainer):
         tokens = int(experience.mask[rows].sum())
         lengths = [len(experience.rollouts[i]) for i in rows]
         rank, count = self.processes.rank, self.processes.count
-        shares = deal(lengths, self.config.token_budget, rank, count, padded=not self.model.packs)
+        shares = deal(
+            lengths, self.config.tokens_at_once(self.processes.device), rank, count, padded=not self.model.packs
+        )
         sums: dict[str, Tensor] = {}
         for role in self.passes:
             for number, (places, counting) in enumerate(shares):

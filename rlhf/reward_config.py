@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from rlhf.config import Doc, Ge, Gt, Le, Lt, to_dict
-from rlhf.runtime import DtypeName
+from rlhf.runtime import DtypeName, token_budget
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class RewardConfig:
     @property
     def peak_learning_rate(self) -> float:
         return self.learning_rate or (2e-4 if self.use_peft else 5e-5)
+
+    def tokens_at_once(self, device: torch.device) -> int:
+        """`token_budget`, or what suits the device."""
+        return token_budget(self.token_budget, device, on_cpu=2048)
 
 
 # What may differ between a run and its resumption without making it another run.

@@ -62,7 +62,7 @@ class RewardTrainer(Trainer):
         self.output = Path(config.output)
         steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
         self.steps_per_epoch = steps_per_epoch
-        self.token_budget = config.token_budget or (2048 if model.device.type == "cpu" else 16384)
+        self.token_budget = config.tokens_at_once(model.device)
         self._order: tuple[int, list[int]] = (-1, [])  # an epoch and its permutation
         self.total_steps = config.max_steps or math.ceil(steps_per_epoch * config.num_train_epochs)
         self.eval_every = config.eval_steps or max(1, math.ceil(self.total_steps / 4))

@@ -98,6 +98,11 @@ def pick_dtype(name: DtypeName, device: "torch.device") -> "torch.dtype":
     return {"bfloat16": torch.bfloat16, "float32": torch.float32}[name]
 
 
+def token_budget(asked: int | None, device: "torch.device", *, on_cpu: int) -> int:
+    """Tokens to compute at once: as many as were asked for; None: what keeps the device busy."""
+    return asked or (on_cpu if device.type == "cpu" else 16_384)
+
+
 def _native_bfloat16(device: "torch.device") -> bool:
     import torch
 

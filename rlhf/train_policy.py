@@ -55,14 +55,15 @@ def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     ).to(processes.device)
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
     sampler = Sampler.of(model, config.model, tokenizer, settings, sharded=processes.sharded)
+    budget = 2 * config.tokens_at_once(processes.device)  # nothing is kept for a way back
     scorer = Scorer(
         reward.to(processes.device),
         reward_tokenizer,
         tokenizer,
         normalize=config.normalize_scores,
-        token_budget=config.token_budget * 2,
+        token_budget=budget,
     )
-    make = RolloutMaker(model, sampler, scorer, processes, token_budget=config.token_budget * 2)
+    make = RolloutMaker(model, sampler, scorer, processes, token_budget=budget)
     if processes.main:
         print(_describe(model, same_tokens), file=sys.stderr)
     trainer = PPOTrainer(config, model, make, sampler.refresh, prompts, holdout, processes)

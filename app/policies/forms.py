@@ -50,7 +50,13 @@ class PolicyForm(copies.CopyForm):
     max_grad_norm: float = Field(1.0, gt=0, le=1000, title="Gradient norm")
     eval_steps: int = Field(2, ge=1, le=100_000, title="Updates between evaluations")
     eval_size: int = Field(32, ge=2, le=100_000, title="Holdout prompts in an evaluation")
-    token_budget: int = Field(2048, ge=64, le=1_000_000, title="Tokens at once", description="Sets memory and speed")
+    token_budget: int | None = Field(
+        None,
+        ge=64,
+        le=1_000_000,
+        title="Tokens at once",
+        description="Sets memory and speed; blank: as suits the worker",
+    )
     gradient_checkpointing: bool = Field(False, title="Gradient checkpointing", description="Less memory, more time")
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed")
     needs_gpu: bool = Field(False, title="Needs a GPU", description="Waits for a worker that serves the gpu queue")

@@ -44,8 +44,12 @@ class RewardForm(copies.CopyForm):
     early_stopping_patience: int = Field(
         3, ge=0, le=1000, title="Patience", description="Evaluations without a better holdout loss; 0: never stop early"
     )
-    token_budget: int = Field(
-        2048, ge=64, le=1_000_000, title="Tokens at once", description="Sets memory and speed, not the result"
+    token_budget: int | None = Field(
+        None,
+        ge=64,
+        le=1_000_000,
+        title="Tokens at once",
+        description="Sets memory and speed; blank: as suits the worker",
     )
     gradient_checkpointing: bool = Field(False, title="Gradient checkpointing", description="Less memory, more time")
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed")
