@@ -1,5 +1,6 @@
 """create_app(): mounts every stage's pages and calls, denies what declares no access, and frames every answer."""
 
+import gc
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -49,9 +50,14 @@ MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Log to stderr, unless whoever runs the application has set up logging."""
+    """Set the interpreter up for many short requests, and logging unless whoever runs the application has."""
     # The loop asks for the interpreter after each of its waits; Python's 5 ms until a busy thread lets go are an age.
     sys.setswitchinterval(0.0005)
+    # What is loaded stays, and requests leave little behind that only the collector can free; by default it comes by
+    # for every 700 new objects, a twelfth of a labelling cycle's processor time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     logging.basicConfig(level=get_settings().log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore"):  # they would log the addresses of the inference server at every request
         logging.getLogger(noisy).setLevel(logging.WARNING)

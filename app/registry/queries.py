@@ -1,6 +1,6 @@
 """The SQL of the registry."""
 
-from sqlalchemy import literal, select
+from sqlalchemy import literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -9,10 +9,11 @@ from app.models import Model, ModelKind, ModelState
 
 def base_model(session: Session, source: str, name: str) -> tuple[Model, bool]:
     """The base model of a source, and whether it was added now. Two callers at once get the same row."""
+    only_base = text(f"kind = '{ModelKind.BASE.value}'")  # no parameter: a plan for any kind knows no such index
     added = session.scalar(
         insert(Model)
         .values(kind=ModelKind.BASE, name=name, source=source, state=ModelState.PREPARING)
-        .on_conflict_do_nothing(index_elements=["source"], index_where=Model.kind == ModelKind.BASE.value)
+        .on_conflict_do_nothing(index_elements=["source"], index_where=only_base)
         .returning(Model)
     )
     if added is not None:

@@ -46,6 +46,12 @@ def test_a_failed_source_is_tried_again(session: Session) -> None:
     assert model in service.unprepared(session)
 
 
+def test_many_sources_are_registered_over_one_connection(session: Session) -> None:
+    # After a dozen times PostgreSQL has a plan for any parameter, which has to know the unique index as well.
+    for number in range(20):
+        assert service.base_model(session, f"/models/{number}").name == f"{number}"
+
+
 @pytest.mark.parametrize("source", ["", "   ", "x" * 501])
 def test_an_empty_or_endless_source_is_refused(session: Session, source: str) -> None:
     with pytest.raises(Invalid, match="Name a base model"):
