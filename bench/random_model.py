@@ -11,7 +11,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.pairs import say
-from rlhf.config import Doc, Ge, parse_config, run_cli
+from rlhf.config import Doc, Ge, Gt, parse_config, run_cli
 from rlhf.tiny_model import favour_words, tiny_tokenizer
 
 
@@ -23,6 +23,7 @@ class ModelConfig:
     hidden_size: Annotated[int, Ge(64), Doc("Width, in heads of 64.")] = 2048
     layers: Annotated[int, Ge(1), Doc("Layers.")] = 16
     vocabulary: Annotated[int, Ge(1000), Doc("Tokens that the head tells apart; few of them are ever drawn.")] = 49_152
+    patience: Annotated[float, Gt(0), Doc("With 1, answers have 20 tokens on average; with 20, 150.")] = 20
 
 
 def main(argv: list[str]) -> None:
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> None:
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-    favour_words(model, tokenizer)
+    favour_words(model, tokenizer, patience=config.patience)
     model.to(torch.bfloat16).save_pretrained(config.output)
     tokenizer.model_max_length = model.config.max_position_embeddings
     tokenizer.save_pretrained(config.output)

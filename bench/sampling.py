@@ -30,7 +30,8 @@ from rlhf.sampling import generate
 from rlhf.types import SamplingSettings
 
 CACHE = Path("build/bench")
-ROWS = (16, 32, 64)  # batch sizes tried for each side; generate keeps the logits of every step, 200 kB a row
+# Batch sizes tried for each side; generate keeps the logits of every step, 200 kB a row.
+ROWS = {"cpu": (16, 32, 64), "cuda": (64, 128, 256)}
 GREEDY_TOKENS = 200  # longest greedy answer that is compared
 
 
@@ -44,6 +45,7 @@ class BenchConfig:
     max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer; most of this model end by themselves before.")] = 512
     runs: Annotated[int, Ge(1), Doc("Pairs of runs.")] = 5
     rows: Annotated[int | None, Ge(2), Doc("Rows of a batch, for both; none: the best of some, for each.")] = None
+    greedy: Annotated[int, Ge(0), Doc("Prompts whose greedy answers are compared.")] = 8
     dtype: Annotated[DtypeName, Doc("Number format.")] = "auto"
     device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
     peak: Annotated[float | None, Gt(0), Doc("The device's TFLOP/s in this format; none: no share is told.")] = None
@@ -149,9 +151,9 @@ class Contest:
         return round(len(self.logprobs[side]) / self.answers[side], 1)
 
 
-def best_rows(run: Any, count: int) -> int:
+def best_rows(run: Any, sizes: tuple[int, ...], count: int) -> int:
     """The batch size with the highest rate on the first `count` prompts."""
-    rates = {rows: run(rows, 999, count) for rows in ROWS if rows <= 2 * count}
+    rates = {rows: run(rows, 999, count) for rows in sizes if rows <= 2 * count}
     say("  " + ", ".join(f"{rows} rows {rate:.2f}/s" for rows, rate in rates.items()))
     return max(rates, key=lambda rows: rates[rows])
 
@@ -168,14 +170,14 @@ def main(argv: list[str]) -> None:
     rows, _ = load_prompts(config.prompts)
     prompts = [encode_prompt(tokenizer, row.messages) for row in rows][: config.count]
     contest = Contest(model, tokenizer, prompts, SamplingSettings(max_new_tokens=config.max_new_tokens))
-    few = min(8, len(prompts))
+    few = min(config.greedy, len(prompts))
     say(f"{len(prompts)} prompts of {min(map(len, prompts))} to {max(map(len, prompts))} tokens, {threads} threads")
     differences = contest.greedy_differences(few)
     say(f"greedy answers that differ from generate's in float32: {differences} of {few}")
     chosen = {}
     for name, side in (("ours", contest.ours), ("peer", contest.peer)):
         say(f"batch sizes for {name}:" if config.rows is None else f"{name}: {config.rows} rows")
-        chosen[name] = config.rows or best_rows(side, min(64, len(prompts)))
+        chosen[name] = config.rows or best_rows(side, ROWS[device.type], min(ROWS[device.type][-1], len(prompts)))
     contest.forget()
     result = in_turn(
         lambda run: contest.ours(chosen["ours"], run), lambda run: contest.peer(chosen["peer"], run), config.runs

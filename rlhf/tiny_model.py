@@ -87,8 +87,10 @@ def tiny_model(seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 @torch.no_grad()
-def favour_words(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def favour_words(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, patience: float = 1.0) -> None:
     """Redraw embeddings and head so that answers are words in an order that depends on the context, and end in time.
+
+    ``patience``: how many times less likely the end is, compared with answers of some 20 words.
 
     Three channels of the embeddings are kept for this, and make the head's columns of the same number a bias: channel
     0 holds one constant for every token (log-frequencies by Zipf's law), channel 1 is on for marks (then the end is
@@ -113,7 +115,7 @@ def favour_words(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
         bias[token] = -0.5 * math.log(rank + 10)
     total = float(bias.exp().sum())
     bias[marks] = math.log(total / SENTENCE_WORDS / len(marks))
-    bias[end] = math.log(total / 100)
+    bias[end] = math.log(total / 100 / patience)
     head.normal_(0.0, 1.0 / width**0.5)
     head[end] = 0.0  # so that answers are about as long for every seed
     head[marks] *= 0.5
