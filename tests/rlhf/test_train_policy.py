@@ -72,15 +72,19 @@ def run_command(arguments: list[str]) -> None:
 def in_child(
     arguments: list[str], run: Callable[[list[str]], None] = run_command, environment: dict[str, str] | None = None
 ) -> Any:
-    """The command in a process of its own, forked, so that it need not import torch again."""
+    """The command in a process of its own, forked, so that it need not import torch again.
 
-    def child() -> None:
-        os.environ.update(environment or {})
-        run(arguments)
-
-    process = multiprocessing.get_context("fork").Process(target=child)
+    Where this one has used a GPU a fork of it could not, and is a fresh process.
+    """
+    kind = "spawn" if torch.cuda.is_initialized() else "fork"
+    process = multiprocessing.get_context(kind).Process(target=child, args=(arguments, run, environment or {}))
     process.start()
     return process
+
+
+def child(arguments: list[str], run: Callable[[list[str]], None], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    run(arguments)
 
 
 def run_in_two(arguments: list[str], run: Callable[[list[str]], None] = run_command) -> None:
