@@ -72,7 +72,7 @@ class _AnswerHead(torch.autograd.Function):
             picked = targets[part, None]
             log_probs[part] = logits.gather(1, picked).squeeze(1)
             probs = logits.exp()
-            entropy[part] = -torch.linalg.vecdot(probs, logits)
+            entropy[part] = -logits.mul_(probs).sum(dim=-1)  # vecdot is a product that autocast would round
             if gradient is not None:
                 probs.neg_().scatter_add_(1, picked, torch.ones_like(picked, dtype=probs.dtype))
                 gradient[part] = (probs.to(weight.dtype) @ weight).div_(temperature)

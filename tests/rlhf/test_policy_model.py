@@ -54,6 +54,16 @@ def test_chunked_head_equals_the_full_softmax(chunk: int, train_head: bool) -> N
             torch.testing.assert_close(mine.grad, reference.grad, rtol=1e-5, atol=1e-5)
 
 
+def test_autocast_does_not_round_what_is_measured() -> None:
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(40, 16).bfloat16(), torch.randn(500, 16).bfloat16()
+    targets = torch.randint(0, 500, (40,))
+    expected = answer_log_probs(hidden, weight, targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = answer_log_probs(hidden, weight, targets)
+    torch.testing.assert_close(found, expected)
+
+
 def test_two_classes_by_hand() -> None:
     # logits (ln 3, 0) -> probabilities (3/4, 1/4)
     hidden, weight = torch.tensor([[1.0]]), torch.tensor([[3.0], [1.0]]).log()
