@@ -107,23 +107,24 @@ class Ours(Contender):
 
     name = "ours"
     pairs = 60_000
+    processes = 2
     version = "this tree"
 
     def __enter__(self) -> Self:
         self.key = secrets.token_urlsafe(32)
-        data = self.folder / "data"
-        self.database = EmbeddedPostgres(data).url
+        self.data = self.folder / "data"
+        self.database = EmbeddedPostgres(self.data).url
         self.start(
             [sys.executable, "-c", "from workers.cli import main; main()", "up"],
             "/healthz",
-            HONE_DATA_DIR=str(data),
+            HONE_DATA_DIR=str(self.data),
             HONE_PORT=str(self.port),
             HONE_BASE_MODEL="tiny:1",
             HONE_SECRET_KEY=self.key,
-            HONE_WEB_PROCESSES="2",
+            HONE_WEB_PROCESSES=str(self.processes),
             HONE_LOG_LEVEL="warning",
         )
-        os.environ |= {"DATABASE_URL": self.database, "HONE_SECRET_KEY": self.key, "HONE_DATA_DIR": str(data)}
+        os.environ |= {"DATABASE_URL": self.database, "HONE_SECRET_KEY": self.key, "HONE_DATA_DIR": str(self.data)}
         self.tokens = self._fill()
         return self
 

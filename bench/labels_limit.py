@@ -4,13 +4,15 @@ application sends, in a transaction each, with nobody recognised, nothing render
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 
-from app.db import REQUESTS
 from app.labels.saving import ANSWER_AND_CLAIM
 from app.pairs.queue import CLAIM_NEXT
-from workers.postgres import programs
+from workers.postgres import EmbeddedPostgres, programs
 
 # What a cycle binds that is the same for every annotator.
 _CONSTANT = {
@@ -50,10 +52,21 @@ def _script(first_person: int) -> str:
         """
 
 
-def limit(database: str, annotators: int, seconds: int) -> float:
-    """Cycles a second of so many annotators, the people of the bench's project, on all of its pairs anew. No more at
-    once than the application's two processes have requests at work: more only wait, and there are no connections."""
-    clients = min(annotators, 2 * REQUESTS)
+@contextmanager
+def alone(folder: Path, annotators: int) -> Iterator[str]:
+    """The database of a platform that has ended, its server running by itself, with a connection for each annotator."""
+    server = EmbeddedPostgres(folder)
+    with (server.data / "postgresql.conf").open("a") as settings:
+        settings.write(f"max_connections = {annotators + 20}\n")
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def limit(database: str, clients: int, seconds: int) -> float:
+    """Cycles a second of so many clients, the people of the bench's project, on all of its pairs anew."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("truncate label, assignment cascade")
         connection.execute("update pair set slots_left = overlap_target")
