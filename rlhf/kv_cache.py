@@ -5,6 +5,8 @@ own length, so rows of any length share a batch, join it and leave it without an
 This module knows no tokens and no sampling.
 """
 
+import math
+import mmap
 from typing import Any
 
 import torch
@@ -47,18 +49,26 @@ class SlabLayer(CacheLayerMixin):  # type: ignore[misc]
     def get_max_length(self) -> int:
         return -1
 
-    def reserve(self, rows: int, columns: int, filled: DynamicLayer) -> None:
-        """Allocate that many rows and columns, shaped as a layer of a filled cache; what is stored stays."""
-        self.keys = _grown(self.keys, rows, columns, filled.keys)
-        self.values = _grown(self.values, rows, columns, filled.values)
+    def reserve(self, rows: int, columns: int, like: DynamicLayer, filled: int) -> None:
+        """Allocate that many rows and columns, shaped as a layer of a cache; the first ``filled`` columns stay."""
+        self.keys = _grown(self.keys, rows, columns, like.keys, filled)
+        self.values = _grown(self.values, rows, columns, like.values, filled)
 
 
-def _grown(old: Tensor, rows: int, columns: int, like: Tensor) -> Tensor:
-    # zeros, because a masked column still multiplies its values by zero, and zero times garbage may be NaN
-    new = like.new_zeros(rows, like.shape[1], columns, like.shape[3])
+def _grown(old: Tensor, rows: int, columns: int, like: Tensor, filled: int) -> Tensor:
+    new = _zeros((rows, like.shape[1], columns, like.shape[3]), like)
     if old.numel():
-        new[: old.shape[0], :, : old.shape[2]] = old
+        new[: old.shape[0], :, :filled] = old[:, :, :filled]
     return new
+
+
+def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Zeros, because a masked column still multiplies its values by zero, and zero times garbage may be NaN. On a CPU
+    they take memory where something is written only: most rows end long before the last column."""
+    if like.device.type != "cpu":
+        return like.new_zeros(shape)
+    pages = mmap.mmap(-1, math.prod(shape) * like.element_size())
+    return torch.frombuffer(pages, dtype=like.dtype).view(shape)
 
 
 class Slab:
@@ -75,25 +85,28 @@ class Slab:
         self.layers = [SlabLayer(self) for _ in template]
         self.cache = Cache(layers=list(self.layers))
         self.rows = self.columns = 0
+        self.filled = 0  # no row has tokens from this column on
         self.moves = 0  # how often the memory has moved to another place
         self.set_positions(torch.zeros(0, dtype=torch.long, device=device), 1)
 
     def set_positions(self, positions: Tensor, length: int) -> None:
         """State at which column each row's next token is written, (rows,), and that all lie before column `length`."""
         self.positions, self.length = positions, length
+        self.filled = length
         self.row_index = torch.arange(len(positions), device=self.device)
 
     def reserve(self, rows: int, columns: int, source: DynamicCache) -> None:
-        """Make room for at least that many, rows in powers of two; memory is touched only where it is filled."""
+        """Make room for at least that many, rows in powers of two."""
         if rows > self.rows or columns > self.columns:
             self.rows = max(1 << (rows - 1).bit_length(), self.rows)
             self.columns = max(-(-columns // _COLUMN_STEP) * _COLUMN_STEP, self.columns)
             self.moves += 1
-            for layer, filled in zip(self.layers, source.layers, strict=True):
-                layer.reserve(self.rows, self.columns, filled)
+            for layer, like in zip(self.layers, source.layers, strict=True):
+                layer.reserve(self.rows, self.columns, like, self.filled)
 
     def put(self, first_row: int, source: DynamicCache, source_rows: list[int], length: int) -> None:
         """Copy the first `length` tokens of prefilled rows, in this order, into row `first_row` and those after it."""
+        self.filled = max(self.filled, length)
         rows = slice(first_row, first_row + len(source_rows))
         index = torch.tensor(source_rows, device=self.device)
         for layer, filled in zip(self.layers, source.layers, strict=True):
