@@ -202,14 +202,15 @@ class Decoder:
     def _prefill(self, requests: list[Request], rows: int, columns: int) -> None:
         """Compute all tokens of the prompts but the last; that one is every answer's first decoding step.
 
-        Padding stands on the right, where no real token of a causal model sees it, so no mask is needed.
+        Padding stands on the right, where no real token of a causal model sees it, so no mask is needed. The trunk is
+        enough: the head would be copied for every row where its weights are frozen (torch's matmul does not fold then).
         """
         lengths = [max(1, len(request.prompt_ids) - 1) for request in requests]
         ids = torch.zeros(len(requests), max(lengths), dtype=torch.long)
         for i, request in enumerate(requests):
             ids[i, : lengths[i]] = torch.tensor(list(request.prompt_ids[: lengths[i]]))
         cache = DynamicCache()
-        self.model(input_ids=ids.to(self.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        self.model.base_model(input_ids=ids.to(self.device), past_key_values=cache, use_cache=True)
         self._slab.reserve(rows, columns, cache)
         sources = [i for i, request in enumerate(requests) for _ in request.draws]
         self._slab.put(len(self._rows), cache, sources, max(lengths))

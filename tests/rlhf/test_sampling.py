@@ -288,7 +288,7 @@ def test_prompts_of_different_lengths_are_computed_with_little_padding(
     llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     computed: list[torch.Size] = []
-    forward = llama.forward
+    forward = llama.base_model.forward
 
     def noted(*args: object, **options: object) -> object:
         ids = options["input_ids"]
@@ -296,7 +296,7 @@ def test_prompts_of_different_lengths_are_computed_with_little_padding(
         computed.append(ids.shape)
         return forward(*args, **options)
 
-    monkeypatch.setattr(llama, "forward", noted)
+    monkeypatch.setattr(llama.base_model, "forward", noted)
     decoder = Decoder(llama, tokenizer)
     lengths = [200, 190, 180, *[40] * 30]
     for number, length in enumerate(lengths):
@@ -306,6 +306,19 @@ def test_prompts_of_different_lengths_are_computed_with_little_padding(
     assert step == (len(lengths), 1)
     assert sum(rows for rows, _ in prefills) == len(lengths)
     assert sum(shape.numel() for shape in prefills) <= 1.25 * sum(lengths)
+
+
+def test_the_head_runs_for_tokens_that_are_drawn_alone(
+    llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    states: list[torch.Size] = []
+    head = llama.get_output_embeddings()
+    with head.register_forward_pre_hook(lambda _, given: states.append(given[0].shape)):
+        decoder = Decoder(llama, tokenizer)
+        for number, length in enumerate([9, 5, 5]):
+            decoder.add(Request(number, [5] * length, (Draw(GREEDY, 0),)))
+        decoder.step()
+    assert [shape[:2] for shape in states] == [(3, 1)]
 
 
 def test_bfloat16_ends_and_stays_close(tokenizer: PreTrainedTokenizerBase, llama: PreTrainedModel) -> None:
