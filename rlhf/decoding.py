@@ -211,7 +211,7 @@ class Decoder:
             ids[i, : lengths[i]] = torch.tensor(list(request.prompt_ids[: lengths[i]]))
         cache = DynamicCache()
         self.model.base_model(input_ids=ids.to(self.device), past_key_values=cache, use_cache=True)
-        self._slab.reserve(rows, columns, cache)
+        self._slab.reserve(rows, columns, cache, max((row.position for row in self._rows), default=0))
         sources = [i for i, request in enumerate(requests) for _ in request.draws]
         self._slab.put(len(self._rows), cache, sources, max(lengths))
         for request in requests:

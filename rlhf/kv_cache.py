@@ -49,16 +49,16 @@ class SlabLayer(CacheLayerMixin):  # type: ignore[misc]
     def get_max_length(self) -> int:
         return -1
 
-    def reserve(self, rows: int, columns: int, like: DynamicLayer, filled: int) -> None:
-        """Allocate that many rows and columns, shaped as a layer of a cache; the first ``filled`` columns stay."""
-        self.keys = _grown(self.keys, rows, columns, like.keys, filled)
-        self.values = _grown(self.values, rows, columns, like.values, filled)
+    def reserve(self, rows: int, columns: int, like: DynamicLayer, length: int) -> None:
+        """Allocate that many rows and columns, shaped as a layer of a cache; the first ``length`` columns stay."""
+        self.keys = _grown(self.keys, rows, columns, like.keys, length)
+        self.values = _grown(self.values, rows, columns, like.values, length)
 
 
-def _grown(old: Tensor, rows: int, columns: int, like: Tensor, filled: int) -> Tensor:
+def _grown(old: Tensor, rows: int, columns: int, like: Tensor, length: int) -> Tensor:
     new = _zeros((rows, like.shape[1], columns, like.shape[3]), like)
     if old.numel():
-        new[: old.shape[0], :, :filled] = old[:, :, :filled]
+        new[: old.shape[0], :, :length] = old[:, :, :length]
     return new
 
 
@@ -85,28 +85,25 @@ class Slab:
         self.layers = [SlabLayer(self) for _ in template]
         self.cache = Cache(layers=list(self.layers))
         self.rows = self.columns = 0
-        self.filled = 0  # no row has tokens from this column on
         self.moves = 0  # how often the memory has moved to another place
         self.set_positions(torch.zeros(0, dtype=torch.long, device=device), 1)
 
     def set_positions(self, positions: Tensor, length: int) -> None:
         """State at which column each row's next token is written, (rows,), and that all lie before column `length`."""
         self.positions, self.length = positions, length
-        self.filled = length
         self.row_index = torch.arange(len(positions), device=self.device)
 
-    def reserve(self, rows: int, columns: int, source: DynamicCache) -> None:
-        """Make room for at least that many, rows in powers of two."""
+    def reserve(self, rows: int, columns: int, source: DynamicCache, length: int) -> None:
+        """Make room for at least that many, rows in powers of two; the first `length` columns keep what they hold."""
         if rows > self.rows or columns > self.columns:
             self.rows = max(1 << (rows - 1).bit_length(), self.rows)
             self.columns = max(-(-columns // _COLUMN_STEP) * _COLUMN_STEP, self.columns)
             self.moves += 1
             for layer, like in zip(self.layers, source.layers, strict=True):
-                layer.reserve(self.rows, self.columns, like, self.filled)
+                layer.reserve(self.rows, self.columns, like, length)
 
     def put(self, first_row: int, source: DynamicCache, source_rows: list[int], length: int) -> None:
         """Copy the first `length` tokens of prefilled rows, in this order, into row `first_row` and those after it."""
-        self.filled = max(self.filled, length)
         rows = slice(first_row, first_row + len(source_rows))
         index = torch.tensor(source_rows, device=self.device)
         for layer, filled in zip(self.layers, source.layers, strict=True):

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache, LlamaConfig, PreTrainedModel
 
 from rlhf.decode_step import DecodeStep
 from rlhf.kv_cache import Slab
@@ -27,7 +28,8 @@ class Conversations:
         cache = DynamicCache()
         self.model(torch.tensor(rows, device=self.model.device)[:, :-1], past_key_values=cache)
         known = len(rows[0]) - 1
-        self.slab.reserve(len(self.rows) + len(rows), known + 100, cache)
+        written = max(map(len, self.rows), default=1) - 1
+        self.slab.reserve(len(self.rows) + len(rows), known + 100, cache, written)
         self.slab.put(len(self.rows), cache, list(range(len(rows))), known)
         self.rows += [list(row) for row in rows]
 
@@ -69,6 +71,20 @@ def test_rows_come_and_go_and_every_step_says_what_the_model_says(model: PreTrai
     for _ in range(90):  # past a length at which a graph ends
         talk.say()
     talk.agree()
+
+
+def test_a_cache_takes_memory_where_tokens_are_written_only() -> None:
+    config = LlamaConfig(hidden_size=64, num_attention_heads=4, num_key_value_heads=4, num_hidden_layers=2)
+    cache = DynamicCache()
+    for layer in range(2):
+        cache.update(torch.ones(1, 4, 10, 16), torch.ones(1, 4, 10, 16), layer)
+    slab, before = Slab(config, torch.device("cpu")), psutil.Process().memory_info().rss
+    slab.reserve(1024, 1024, cache, 0)  # a gigabyte
+    slab.put(0, cache, [0] * 8, 10)
+    slab.reserve(1024, 2048, cache, 10)
+    assert psutil.Process().memory_info().rss - before < 100e6
+    assert (slab.layers[1].keys[:8, :, :10] == 1).all()
+    assert not slab.layers[1].keys[:8, :, 10:].any()
 
 
 @torch.inference_mode()
