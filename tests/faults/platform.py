@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
@@ -82,11 +82,15 @@ class Platform:
 
     def kill_tree(self) -> None:
         """kill -9 of everything: what a power cut does, short of the disk."""
-        victims = self.tree()
+        victims: set[psutil.Process] = set()
+        while found := set(self.tree()) - victims:  # some start while the first are stopped
+            for victim in found:
+                with suppress(psutil.NoSuchProcess):  # some have just ended
+                    victim.suspend()  # so that none sees another die first
+            victims |= found
         for victim in victims:
-            victim.suspend()  # so that none sees another die first
-        for victim in victims:
-            victim.kill()
+            with suppress(psutil.NoSuchProcess):
+                victim.kill()
         _, alive = psutil.wait_procs(victims, timeout=10)
         assert not alive
         self.forget()
