@@ -104,6 +104,7 @@ class PPOTrainer(Trainer):
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * rate
         losses = self.optimise(update, experience)
+        give_back_memory()  # the passes leave it in pieces, beside which rollouts would take theirs
         self.refresh()
         metrics = rollout_metrics(experience, beta) | losses
         metrics |= {

@@ -10,7 +10,7 @@ from typing import Any
 
 from rlhf.config import InputError, parse_config, run_cli, to_dict
 from rlhf.policy_settings import PolicyConfig
-from rlhf.runtime import keep_memory, set_threads
+from rlhf.runtime import keep_few_kernels, keep_memory, set_threads
 
 
 def main(argv: list[str]) -> None:
@@ -25,6 +25,7 @@ def train_policy(config: PolicyConfig) -> dict[str, Any]:
     after a signal (with a checkpoint).
     """
     set_threads()
+    keep_few_kernels()
     keep_memory()
     from rlhf.training import train
 
