@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 
+from app import direct
 from app.accounts.api import router as accounts_api
 from app.accounts.dependencies import maybe_signed_in
 from app.accounts.routes import router as accounts
@@ -50,7 +51,8 @@ MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Set the interpreter up for many short requests, and logging unless whoever runs the application has."""
+    """Set the interpreter up for many short requests, and logging unless whoever runs the application has. In the end,
+    close what the event loop has open."""
     # The loop asks for the interpreter after each of its waits; Python's 5 ms until a busy thread lets go are an age.
     sys.setswitchinterval(0.0005)
     # What is loaded stays, and requests leave little behind that only the collector can free; by default it comes by
@@ -61,7 +63,10 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     logging.basicConfig(level=get_settings().log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore"):  # they would log the addresses of the inference server at every request
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    yield
+    try:
+        yield
+    finally:
+        await direct.close()
 
 
 def create_app() -> FastAPI:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from app.labels.saving import ANSWER_AND_CLAIM
+from app.labels.saving import answer_and_claim
 from app.pairs.queue import CLAIM_NEXT
 from workers.postgres import EmbeddedPostgres, programs
 
@@ -46,7 +46,7 @@ def _script(first_person: int) -> str:
         \\if :id = 0
         {bound(CLAIM_NEXT.text)} \\gset
         \\else
-        {bound(ANSWER_AND_CLAIM.text)} \\gset
+        {bound(answer_and_claim("true").text)} \\gset
         \\endif
         commit;
         """

@@ -77,7 +77,7 @@ def database(
 ) -> Iterator[str]:
     """URL of a fresh migrated database; app.settings of this process and of children point at it."""
     from app import db, jobs, settings
-    from app.labels import service as labels
+    from app.labels import cycle, progress
     from app.pairs import leases
 
     name = f"test_{uuid4().hex[:12]}"
@@ -87,7 +87,7 @@ def database(
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "hone"))
     caches = (settings.get_settings, db.get_engine, jobs.producer)
-    remembered: tuple[dict[Any, Any], ...] = (labels._totals, labels._today, leases._hints)
+    remembered: tuple[dict[Any, Any], ...] = (progress._totals, progress._today, cycle._standings, leases._hints)
 
     def forget() -> None:
         for cache in caches:

@@ -1,38 +1,60 @@
 """The labelling screen."""
 
+import psycopg
 from fastapi import Request, Response
 
-from app.labels import data_routes, screen, service
-from app.labels.answers import LONGEST_COMMENT, read_answer
+from app import direct
+from app.db import DatabaseNotConfigured
+from app.labels import cycle, data_routes, saving, screen, service
+from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
 from app.labels.forms import AnswerForm, AssignmentForm
 from app.labels.screen import Filled, Screen
 from app.pairs import leases
-from app.projects.dependencies import Access, Annotator, AnnotatorByRoute
+from app.projects.dependencies import Access, Annotator
 from app.projects.forms import AnswerSettings
+from app.web import csrf
 from app.web.dependencies import Db, Submitted
-from app.web.errors import Conflict, Invalid, TooLarge
+from app.web.errors import Conflict, Invalid, Refused, TooLarge
 from app.web.forms import parse
 from app.web.markdown import to_html
 from app.web.render import is_htmx, redirect, render
-from app.web.routing import Router
+from app.web.routing import Router, first
 
 router = Router()
+
+_PART = "labels/_screen.html"
 
 
 def _show(
     request: Request, access: Access, shown: Screen, *, status: int = 200, warning: str | None = None
 ) -> Response:
-    template = "labels/_screen.html" if is_htmx(request) else "labels/label.html"
-    return render(
-        request,
-        template,
-        status=status,
-        section="label",
-        screen=shown,
-        warning=warning,
-        guidelines=None if is_htmx(request) else to_html(access.project.guidelines),
-        renew_seconds=max(20, access.project.lease_minutes * 20),
-    )
+    if shown.task is not None:
+        cycle.remember(request, access)
+    if is_htmx(request):
+        return render(request, _PART, status=status, screen=shown, warning=warning)
+    guidelines = to_html(access.project.guidelines)
+    more = {"section": "label", "screen": shown, "warning": warning, "guidelines": guidelines}
+    return render(request, "labels/label.html", status=status, **more)
+
+
+async def _usual(request: Request) -> Response | None:
+    """The usual answer, see `app.labels.cycle`; None leaves it to `answer`."""
+    standing = cycle.standing_of(request) if is_htmx(request) else None
+    if standing is None:
+        return None
+    await csrf.protect(request)
+    try:
+        given = parse(AnswerForm, await request.form())
+        turn = cycle.turn(standing, given.assignment_id, _read(standing.settings, given))
+        row = await direct.fetch_one(saving.ANSWER_AND_CLAIM, turn.values) if turn else None
+    except (Refused, psycopg.Error, DatabaseNotConfigured):
+        return None
+    shown = cycle.screen_after(turn, row) if turn else None
+    return None if shown is None else render(request, _PART, screen=shown, warning=None)
+
+
+def _read(settings: AnswerSettings, given: AnswerForm) -> Answer:
+    return read_answer(settings, given.answer, given.reasons, given.comment, given.seconds, given.questions)
 
 
 @router.get("/projects/{project_id}/label")
@@ -44,13 +66,12 @@ def show_next(request: Request, session: Db, access: Annotator, assignment: int 
 
 
 @router.post("/projects/{project_id}/label")
-def answer(request: Request, session: Db, admit: AnnotatorByRoute, form: Submitted) -> Response:
+@first(_usual)
+def answer(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Save an answer and bring the next pair. A refused answer brings it too, and says why."""
-    access = admit()
     given = parse(AnswerForm, form)
-    settings = AnswerSettings.model_validate(access.project.answer)
     try:
-        read = read_answer(settings, given.answer, given.reasons, given.comment, given.seconds, given.questions)
+        read = _read(AnswerSettings.model_validate(access.project.answer), given)
     except (Invalid, TooLarge) as refusal:
         if is_htmx(request):  # the page keeps what was typed, and shows the sentence beside it
             raise

@@ -1,15 +1,17 @@
 """The SQL of the labelling screen: saving an answer, revising it, and what the screen tells about progress."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import TextClause, func, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
+from app.labels.answers import Answer
 from app.models import Assignment, AssignmentState, Label, Pair, Purpose, Side
 from app.pairs import queue
-from app.pairs.queue import Task
+from app.projects.queries import STANDING
 
 # How many comparisons a person first answered since a moment, by labels newer than `:counted`; their last label; the
 # median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
@@ -47,7 +49,7 @@ _ANSWERED = """
     answered as (
         update assignment set state = 'labelled' from pair
         where assignment.id = :id and annotator_id = :user and assignment.project_id = :project and state = 'open'
-          and pair.id = pair_id and pair.withdrawn_at is null
+          and pair.id = pair_id and pair.withdrawn_at is null and {condition}
         returning assignment.id, pair_id, "left", case "left" when 'a' then 'b' else 'a' end as other,
                   expires_at < now() as late, pair.purpose, pair.expected
     ), saved as (
@@ -57,55 +59,63 @@ _ANSWERED = """
                case :choice when 'left' then "left" when 'right' then other else :choice end,
                coalesce((select jsonb_object_agg(key, case value when 'left' then "left" when 'right' then other
                                                                  else value end)
-                         from jsonb_each_text(cast(:questions as jsonb))), '{}'),
+                         from jsonb_each_text(cast(:questions as jsonb))), '{{}}'),
                :strength, cast(:reasons as jsonb), :comment, :seconds, "left", late
         from answered returning id as label_id, choice
     )
 """
-ANSWER_OPEN = text(f"with {_ANSWERED} select label_id, choice, purpose, expected from saved, answered")  # noqa: S608  fixed
-
-# The same, the next pair, and the person's progress before this answer. They hold no other lease, since nobody holds
-# two. After an attention check nothing is claimed: it may pause them.
-ANSWER_AND_CLAIM = text(
-    f"""
-    with {_ANSWERED}, {queue.leasing_next("exists (select from answered where purpose <> 'check')")}
-    select label_id, choice, purpose, expected, own.*, task.*
-    from saved cross join answered cross join ({_OWN}) own
-    left join ({queue.SHOWN.format(leases="leased")}) task on true
-    """  # noqa: S608  fixed fragments of this module and the queue's
+_ANSWER_OPEN = text(
+    f"with {_ANSWERED.format(condition='true')} select label_id, choice, purpose, expected from saved, answered"  # noqa: S608  fixed
 )
+
+
+def answer_and_claim(condition: str) -> TextClause:
+    """The same where `condition` holds and no attention check is answered, which may pause the person; with it the next
+    pair, and the person's progress before this answer. They hold no other lease, since nobody holds two."""
+    answered = _ANSWERED.format(condition=f"pair.purpose <> 'check' and {condition}")
+    return text(
+        f"""
+        with {answered}, {queue.leasing_next("exists (select from answered)")}
+        select label_id, own.*, task.* from saved cross join ({_OWN}) own
+        left join ({queue.SHOWN.format(leases="leased")}) task on true
+        """  # noqa: S608  fixed fragments of this module and the queue's
+    )
+
+
+ANSWER_AND_CLAIM = answer_and_claim(f"exists ({STANDING})")
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A new label, as far as the rules need to know it; with the next pair and the person's progress where both were
-    asked for. Without a `task` there may be one all the same, see `app.pairs.leases.claim_pair`."""
+    """A new label, as far as the rules need to know it."""
 
     label_id: int
     choice: str
     purpose: Purpose
     expected: Side | None
-    task: Task | None = None
-    own: Own | None = None
+
+
+def values_of(project_id: int, user_id: int, assignment_id: int, answer: Answer) -> dict[str, Any]:
+    """An answer as the statements bind it."""
+    return {
+        "id": assignment_id,
+        "user": user_id,
+        "project": project_id,
+        "choice": answer.choice,
+        "strength": answer.strength,
+        "questions": json.dumps(dict(answer.questions)),
+        "reasons": json.dumps(answer.reasons),
+        "comment": answer.comment,
+        "seconds": answer.seconds,
+    }
 
 
 def answer_open(session: Session, values: dict[str, Any]) -> Saved | None:
     """Turn an open lease into a label; None where it is not open, not this person's, or its pair withdrawn."""
-    row = session.execute(ANSWER_OPEN, values).one_or_none()
-    return None if row is None else Saved(row.label_id, row.choice, Purpose(row.purpose), _side(row.expected))
-
-
-def answer_and_claim(session: Session, values: dict[str, Any]) -> Saved | None:
-    """The same, and lease the next pair."""
-    row = session.execute(ANSWER_AND_CLAIM, values).one_or_none()
+    row = session.execute(_ANSWER_OPEN, values).one_or_none()
     if row is None:
         return None
-    own = Own(row.new + 1, row.label_id, row.pace)
-    return Saved(row.label_id, row.choice, Purpose(row.purpose), _side(row.expected), queue.task_in(row), own)
-
-
-def _side(stored: str | None) -> Side | None:
-    return Side(stored) if stored else None
+    return Saved(row.label_id, row.choice, Purpose(row.purpose), Side(row.expected) if row.expected else None)
 
 
 def locked_assignment(session: Session, project_id: int, user_id: int, assignment_id: int) -> Assignment | None:

@@ -7,9 +7,10 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from app.labels import saving, service
+from app.labels import progress, saving, service
 from app.labels.answers import Answer, displayed
-from app.labels.service import Progress, Submitted
+from app.labels.progress import Progress
+from app.labels.service import Submitted
 from app.models import Choice, Label, Member, Project, Run, RunState, User
 from app.pairs import leases, queue
 from app.pairs import queries as pair_queries
@@ -59,6 +60,7 @@ class Screen:
     """Everything the template needs. Without a `task`, `waiting` says why."""
 
     project_id: int
+    lease_minutes: int
     settings: AnswerSettings
     progress: Progress
     task: Task | None = None
@@ -76,6 +78,11 @@ class Screen:
         """The project's further questions, each with its three keys."""
         return list(zip(self.settings.questions, QUESTION_KEYS, strict=False))
 
+    @property
+    def renew_seconds(self) -> int:
+        """How often the open page renews its lease."""
+        return max(20, self.lease_minutes * 20)
+
 
 def next_screen(session: Session, user: User, project: Project, member: Member | None) -> Screen:
     """The pair this person compares now, or what they wait for."""
@@ -87,7 +94,7 @@ def answer(
 ) -> tuple[Submitted, Screen]:
     """Save an answer and go on: what became of it, and the screen with the next pair."""
     done = service.submit_and_claim(session, user, project, member, assignment_id, given)
-    return done, _now(session, user, project, member, done.task, done.progress)
+    return done, _now(session, user, project, member, done.task)
 
 
 def revisit(session: Session, user: User, project: Project, assignment_id: int, typed: Filled | None = None) -> Screen:
@@ -106,24 +113,33 @@ def previous(session: Session, user: User, project: Project, before: int | None)
     return found
 
 
-def _now(
-    session: Session,
-    user: User,
-    project: Project,
-    member: Member | None,
-    task: Task | None,
-    progress: Progress | None = None,
+def with_pair(
+    project_id: int, lease_minutes: int, settings: AnswerSettings, told: Progress, task: Task, **more: Any
 ) -> Screen:
+    """The screen with a pair."""
+    last = len(task.messages) - 1
+    kept: Sequence[str | None] = task.prompt_html or [None] * len(task.messages)
+    turns = tuple(
+        Turn(message["role"], _html(message["content"], html), place < last and len(message["content"]) > _LONG_TURN)
+        for place, (message, html) in enumerate(zip(task.messages, kept, strict=True))
+    )
+    answers = tuple(
+        Shown(name, number, task.texts[side], _html(task.texts[side], task.html[side]), task.finish_reasons[side])
+        for number, (name, side) in enumerate((("left", task.left), ("right", task.right)), start=1)
+    )
+    return Screen(project_id, lease_minutes, settings, told, task=task, turns=turns, answers=answers, **more)
+
+
+def _now(session: Session, user: User, project: Project, member: Member | None, task: Task | None) -> Screen:
     if task is not None:
-        return _of(session, user, project, task, progress=progress)
+        return _of(session, user, project, task)
     if member is not None and member.paused_at is not None:
         return _base(session, user, project, paused=member.pause_reason or "A manager has paused your work here.")
     return _empty(session, user, project)
 
 
-def _base(session: Session, user: User, project: Project, progress: Progress | None = None, **more: Any) -> Screen:
-    settings = AnswerSettings.model_validate(project.answer)
-    return Screen(project.id, settings, progress or service.progress(session, user, project), **more)
+def _base(session: Session, user: User, project: Project, **more: Any) -> Screen:
+    return Screen(*_project(project), progress.count(session, user, project), **more)
 
 
 def _empty(session: Session, user: User, project: Project) -> Screen:
@@ -135,17 +151,11 @@ def _empty(session: Session, user: User, project: Project) -> Screen:
 
 
 def _of(session: Session, user: User, project: Project, task: Task, **more: Any) -> Screen:
-    last = len(task.messages) - 1
-    kept: Sequence[str | None] = task.prompt_html or [None] * len(task.messages)
-    turns = tuple(
-        Turn(message["role"], _html(message["content"], html), place < last and len(message["content"]) > _LONG_TURN)
-        for place, (message, html) in enumerate(zip(task.messages, kept, strict=True))
-    )
-    answers = tuple(
-        Shown(name, number, task.texts[side], _html(task.texts[side], task.html[side]), task.finish_reasons[side])
-        for number, (name, side) in enumerate((("left", task.left), ("right", task.right)), start=1)
-    )
-    return _base(session, user, project, task=task, turns=turns, answers=answers, **more)
+    return with_pair(*_project(project), progress.count(session, user, project), task, **more)
+
+
+def _project(project: Project) -> tuple[int, int, AnswerSettings]:
+    return project.id, project.lease_minutes, AnswerSettings.model_validate(project.answer)
 
 
 def _html(text: str, kept: str | None) -> Markup:

@@ -54,13 +54,13 @@ class Search:
         _hints[self.project_id, self.user_id] = (max(self.place, (-task.priority, task.pair_id)), self.until)
 
 
-def search_for(user: User, project: Project) -> Search:
+def search_for(project_id: int, user_id: int, minutes: int, check_share: float) -> Search:
     """Draw how this person's next pair is looked for."""
-    left, check = _draw.choice(list(Side)), project.check_share > 0 and _draw.random() < project.check_share
-    place, until = _hints.get((project.id, user.id), (START, 0.0))
+    left, check = _draw.choice(list(Side)), check_share > 0 and _draw.random() < check_share
+    place, until = _hints.get((project_id, user_id), (START, 0.0))
     if time.monotonic() >= until:
         place, until = START, time.monotonic() + HINT_SECONDS
-    return Search(project.id, user.id, project.lease_minutes, left, check, place, until)
+    return Search(project_id, user_id, minutes, left, check, place, until)
 
 
 def claim_pair(session: Session, user: User, project: Project) -> Task | None:
@@ -68,8 +68,9 @@ def claim_pair(session: Session, user: User, project: Project) -> Task | None:
 
     None when there is nothing for them. The caller has made sure that they are a member and not paused.
     """
-    search = search_for(user, project)
-    key, minutes, left = (project.id, user.id), search.minutes, search.left
+    key, minutes = (project.id, user.id), project.lease_minutes
+    search = search_for(*key, minutes, project.check_share)
+    left = search.left
     if search.check:
         task = queue.claim_check(session, *key, minutes, left)
         if task is not None:

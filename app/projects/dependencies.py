@@ -1,13 +1,11 @@
 """What a person may do in the project of the path. An outsider cannot tell that the project exists."""
 
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from app.accounts.dependencies import recognise
-from app.db import Turns
 from app.models import Member, Project, Role, User
 from app.projects import queries
 from app.web.dependencies import Db, RowId
@@ -15,17 +13,17 @@ from app.web.errors import Conflict, NotAllowed, NotFound, SignInNeeded
 from app.web.guard import grants
 from app.web.viewer import ProjectFrame
 
-_at_it = Turns(4)
-
 
 @dataclass(frozen=True)
 class Access:
-    """A person admitted to a project. `role` is the membership's; an administrator without one acts as manager."""
+    """A person admitted to a project. `role` is the membership's; an administrator without one acts as manager.
+    `version` is another one after any change of the project or the membership."""
 
     user: User
     project: Project
     role: Role
     member: Member | None
+    version: str
 
     @property
     def is_manager(self) -> bool:
@@ -39,10 +37,10 @@ def admitted(request: Request, project_id: RowId, session: Db) -> Access:
     row = recognise(request, session, queries.USER_WITH_PROJECT, project=project_id)
     if row is None:
         raise SignInNeeded()
-    user, project, member = row
+    user, project, member, version = row
     if project is None or (member is None and not user.is_admin):
         raise NotFound()
-    access = Access(user, project, member.role if member else Role.MANAGER, member)
+    access = Access(user, project, member.role if member else Role.MANAGER, member, version)
     request.state.project_frame = ProjectFrame(
         project.id, project.name, access.is_manager, archived=project.archived_at is not None
     )
@@ -52,22 +50,9 @@ def admitted(request: Request, project_id: RowId, session: Db) -> Access:
 @grants("annotator")
 async def annotator(request: Request, access: Annotated[Access, Depends(admitted)]) -> Access:
     """Any member of the project, and administrators. An archived project can be read, not changed."""
-    return _refuse_archived(request, access)
-
-
-def _refuse_archived(request: Request, access: Access) -> Access:
     if access.project.archived_at is not None and request.method not in ("GET", "HEAD"):
         raise Conflict("This project is archived. A manager can take it up again in its settings.")
     return access
-
-
-@grants("annotator")
-async def annotator_by_route(request: Request, project_id: RowId, session: Db) -> AsyncIterator[Callable[[], Access]]:
-    """The same to be called by the route before all else, in its own thread: a change of thread costs as much as
-    looking the person up, which counts on the one route that annotators wait for all day. Its requests are short and
-    hardly wait: more than a few threads at it are in each other's way."""
-    async with _at_it.take():
-        yield lambda: _refuse_archived(request, admitted(request, project_id, session))
 
 
 def _manages(access: Access) -> Access:
@@ -89,6 +74,5 @@ async def archived_manager(access: Annotated[Access, Depends(admitted)]) -> Acce
 
 
 Annotator = Annotated[Access, Depends(annotator)]
-AnnotatorByRoute = Annotated[Callable[[], Access], Depends(annotator_by_route, scope="function")]
 Manager = Annotated[Access, Depends(manager)]
 ArchivedManager = Annotated[Access, Depends(archived_manager)]

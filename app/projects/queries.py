@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, exists, func, select, update
+from sqlalchemy import Text, and_, bindparam, exists, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, contains_eager
 
-from app.accounts.queries import USER_BY
+from app.accounts.queries import USER_BY, Credential
 from app.models import Invitation, Label, Member, Project, Role, User
 
 
@@ -22,13 +22,24 @@ class Listed:
     mine: int
 
 
-# Asked at every request within a project: the person, the project if there is one, and their standing membership in it.
+# Where the two rows stand in their tables and which transactions wrote them: another text after any change.
+_VERSION = literal_column("concat_ws(' ', project.ctid, project.xmin, member.ctid, member.xmin)", Text)
+
+# Asked at every request within a project: the person, the project if there is one, their standing membership in it, and
+# the version of these two rows.
 USER_WITH_PROJECT = {
-    credential: user.add_columns(Project, Member)
+    credential: user.add_columns(Project, Member, _VERSION.label("version"))
     .outerjoin(Project, Project.id == bindparam("project"))
     .outerjoin(Member, and_(Member.project_id == Project.id, Member.user_id == User.id, Member.removed_at.is_(None)))
     for credential, user in USER_BY.items()
 }
+
+STANDING = str(
+    USER_WITH_PROJECT[Credential.COOKIE]
+    .with_only_columns(User.id)
+    .where(User.id == bindparam("user"), bindparam("version") == _VERSION)
+)
+"""SQL with a row while what was read of a `:user` in a `:project` by a `:token_hash` still is of that `:version`."""
 
 
 def listed(session: Session, user: User, archived: bool = False) -> list[Listed]:

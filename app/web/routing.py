@@ -1,12 +1,29 @@
 """The routers of all pages and calls. Knows no page."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
+from fastapi import Request, Response
 from fastapi.routing import APIRoute, APIRouter
 from sqlalchemy.orm import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+Shortcut = Callable[[Request], Awaitable[Response | None]]
+
+_SHORTCUT = "__hone_shortcut__"
+
+
+def first(shortcut: Shortcut) -> Callable[[F], F]:
+    """Try `shortcut` before a route and all that the route depends on: it has to see to access and CSRF itself. Where
+    it returns None the route answers; what it did until then has to be such that doing it again does no harm."""
+
+    def mark(endpoint: F) -> F:
+        setattr(endpoint, _SHORTCUT, shortcut)
+        return endpoint
+
+    return mark
 
 
 class Router(APIRouter):
@@ -20,6 +37,17 @@ class Router(APIRouter):
 class _Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         super().__init__(path, endpoint if inspect.iscoroutinefunction(endpoint) else _committing(endpoint), **more)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle, shortcut = super().get_route_handler(), getattr(self.endpoint, _SHORTCUT, None)
+        if shortcut is None:
+            return handle
+
+        async def handle_after_shortcut(request: Request) -> Response:
+            answer: Response | None = await shortcut(request)
+            return await handle(request) if answer is None else answer
+
+        return handle_after_shortcut
 
 
 def _committing(endpoint: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import TextClause
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
@@ -70,15 +71,20 @@ class Browser(TestClient):
 @pytest.fixture
 def client(session: Session, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     """A browser at the application, whose requests share this test's transaction, each in a savepoint of its own."""
-    from app import db, settings
+    from app import db, direct, settings
     from app.main import app
 
     def one_transaction() -> Iterator[Session]:
         with session.begin_nested():
             yield session
 
+    async def fetch_one(statement: TextClause, values: Mapping[str, Any]) -> Any:
+        with session.begin_nested():
+            return session.execute(statement, values).one_or_none()
+
     monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "hone"))
     monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setattr(direct, "fetch_one", fetch_one)
     settings.get_settings.cache_clear()
     app.dependency_overrides[db.get_session] = one_transaction
     try:

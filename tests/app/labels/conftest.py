@@ -4,23 +4,43 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.labels import service as labels
+from app.accounts.queries import Credential
+from app.labels import cycle, progress, saving
+from app.labels.answers import Answer
+from app.labels.screen import Screen
 from app.pairs import leases
+from app.projects.dependencies import Access
+from app.projects.queries import USER_WITH_PROJECT
 from tests import factories
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
-    leases._hints.clear()
-    labels._totals.clear()
-    labels._today.clear()
+    remembered: tuple[dict[Any, Any], ...] = (leases._hints, progress._totals, progress._today, cycle._standings)
+    for known in remembered:
+        known.clear()
     yield
-    leases._hints.clear()
-    labels._totals.clear()
-    labels._today.clear()
+    for known in remembered:
+        known.clear()
+
+
+def at_once(session: Session, user: m.User, project: m.Project, assignment_id: int, answer: Answer) -> Screen | None:
+    """The usual turn of a member who was looked up just before, its statement in this session's transaction."""
+    token_hash = session.scalar(select(m.WebSession.token_hash).where(m.WebSession.user_id == user.id).limit(1))
+    token_hash = token_hash or factories.web_session(session, user).token_hash
+    asked = {"token_hash": token_hash, "project": project.id}
+    _, seen, member, version = session.execute(USER_WITH_PROJECT[Credential.COOKIE], asked).one()
+    standing = cycle.Standing.of(token_hash, Access(user, seen, member.role, member, version))
+    assert standing is not None
+    progress.count(session, user, project)
+    turn = cycle.turn(standing, assignment_id, answer)
+    if turn is None:
+        return None
+    return cycle.screen_after(turn, session.execute(saving.ANSWER_AND_CLAIM, turn.values).one_or_none())
 
 
 AddPairs = Callable[..., list[m.Pair]]

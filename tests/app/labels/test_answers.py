@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.labels import service
+from app.labels import progress, service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
-from app.pairs import leases, queue
+from app.pairs import leases
 from app.pairs import service as pairs
 from app.pairs.queue import Task
 from app.projects.forms import AnswerSettings
@@ -247,80 +247,22 @@ def test_progress_tells_own_count_pace_and_what_is_left(session: Session, cast: 
     for seconds in (2.0, 4.0, 9.0):
         task = claim(session, cast.annotator, cast.project)
         send(session, cast.annotator, cast.project, task, replace(LEFT, seconds=seconds))
-    service._totals.clear()
-    progress = service.progress(session, cast.annotator, cast.project)
-    assert (progress.today, progress.pace, progress.labels, progress.wanted) == (3, 4.0, 3, 2)
-    assert progress.seconds_left == 8.0
-    assert service.progress(session, cast.manager, cast.project).today == 0
+    progress._totals.clear()
+    told = progress.count(session, cast.annotator, cast.project)
+    assert (told.today, told.pace, told.labels, told.wanted) == (3, 4.0, 3, 2)
+    assert told.seconds_left == 8.0
+    assert progress.count(session, cast.manager, cast.project).today == 0
     factories.label(session, add_pairs(cast.project)[0], cast.annotator, created_at=datetime(2020, 1, 1, tzinfo=UTC))
-    assert service.progress(session, cast.annotator, cast.project).today == 3
-
-
-def test_who_goes_on_gets_the_next_pair_and_progress_with_the_answer(
-    session: Session, cast: Cast, add_pairs: AddPairs
-) -> None:
-    wanted = add_pairs(cast.project, 3)
-    task: Task | None = claim(session, cast.annotator, cast.project)
-    service.progress(session, cast.annotator, cast.project)
-    for number in (1, 2):
-        assert task is not None
-        answer = replace(RIGHT, seconds=float(number))
-        done = service.submit_and_claim(session, cast.annotator, cast.project, None, task.id, answer)
-        assert done.progress is not None
-        assert done.progress.today == number
-        assert done.label_id is not None
-        label = session.get_one(m.Label, done.label_id)
-        assert (label.pair_id, label.choice.value) == (wanted[number - 1].id, task.left.other.value)
-        assert done.task is not None
-        assert done.task.pair_id == wanted[number].id
-        assert done.task == claim(session, cast.annotator, cast.project), "it is the lease that they hold"
-        task = done.task
-    service._today.clear()
-    assert service.progress(session, cast.annotator, cast.project).today == 2
-    assert task is not None
-    last = service.submit_and_claim(session, cast.annotator, cast.project, None, task.id, LEFT)
-    assert (last.status, last.task) == (200, None)
-
-
-def test_an_answer_sent_twice_by_one_who_goes_on_is_one_label_and_one_lease(
-    session: Session, cast: Cast, add_pairs: AddPairs
-) -> None:
-    add_pairs(cast.project, 3)
-    task = claim(session, cast.annotator, cast.project)
-    service.progress(session, cast.annotator, cast.project)
-    first, again = (
-        service.submit_and_claim(session, cast.annotator, cast.project, None, task.id, LEFT) for _ in range(2)
-    )
-    assert first.label_id == again.label_id
-    assert first.task == again.task
-    assert len(all_labels(session, cast.project)) == 1
-
-
-def test_nothing_is_claimed_with_the_answer_to_a_check_that_pauses(
-    session: Session, cast: Cast, add_pairs: AddPairs
-) -> None:
-    check_pairs(session, cast.project, add_pairs, 1)
-    add_pairs(cast.project, 2)
-    cast.project.check_share = 0  # the next one is none
-    cast.project.check_window = cast.project.check_misses = 1
-    member = session.get_one(m.Member, (cast.project.id, cast.annotator.id))
-    task = queue.claim_check(session, cast.project.id, cast.annotator.id, 30, m.Side.A)
-    assert task is not None
-    service.progress(session, cast.annotator, cast.project)
-    wrong = replace(RIGHT, choice="right" if task.left is m.Side.A else "left")
-    done = service.submit_and_claim(session, cast.annotator, cast.project, member, task.id, wrong)
-    assert (done.status, done.task) == (200, None)
-    assert member.paused_at is not None
-    assert session.scalars(select(m.Assignment.state)).all() == [m.AssignmentState.LABELLED]
+    assert progress.count(session, cast.annotator, cast.project).today == 3
 
 
 def test_todays_count_goes_on_from_the_last_label_as_if_counted_anew(
     session: Session, cast: Cast, add_pairs: AddPairs
 ) -> None:
     def today() -> int:
-        went_on = service.progress(session, cast.annotator, cast.project).today
-        service._today.clear()
-        assert service.progress(session, cast.annotator, cast.project).today == went_on
+        went_on = progress.count(session, cast.annotator, cast.project).today
+        progress._today.clear()
+        assert progress.count(session, cast.annotator, cast.project).today == went_on
         return went_on
 
     add_pairs(cast.project, 3)

@@ -12,6 +12,7 @@ from app.labels import service as labels
 from app.labels.answers import Answer
 from app.pairs import leases, queue
 from tests import factories
+from tests.app.labels.conftest import at_once
 
 PEOPLE, PAIRS, OVERLAP = 6, 30, 2
 
@@ -21,6 +22,8 @@ def test_many_at_once(database: str, in_one: bool) -> None:
     with task_session() as session:
         project = factories.project(session, overlap=OVERLAP)
         people = [factories.user(session) for _ in range(PEOPLE)]
+        for person in people:
+            factories.member(session, project, person)
         for _ in range(PAIRS):
             prompt = factories.prompt(session, project)
             factories.pair(session, prompt, project.base_model, overlap_target=OVERLAP, slots_left=OVERLAP)
@@ -35,13 +38,12 @@ def test_many_at_once(database: str, in_one: bool) -> None:
             while True:
                 with new_session() as session, session.begin():
                     if answered is not None:
-                        send = labels.submit_and_claim if in_one else labels.submit
-                        first = send(session, person, project, None, answered, Answer("left"))
-                        again = labels.submit(session, person, project, None, answered, Answer("left"))
+                        shown = at_once(session, person, project, answered, Answer("left")) if in_one else None
+                        first, again = (
+                            labels.submit(session, person, project, None, answered, Answer("left")) for _ in range(2)
+                        )
                         assert first.label_id == again.label_id
-                        task = first.task
-                    else:
-                        labels.progress(session, person, project)
+                        task = shown.task if shown else None
                     task = task or leases.claim_pair(session, person, project)
                     done = task is None and not queue.anything_left(session, project.id, person.id)
                 if done:

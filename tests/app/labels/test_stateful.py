@@ -6,6 +6,7 @@ HONE_QUEUE_STEPS=100000 makes it a longer run.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -25,6 +26,7 @@ from app.pairs import service as pairs
 from app.pairs.queue import Task
 from app.web.errors import Conflict
 from tests import factories
+from tests.app.labels.conftest import at_once
 
 STEPS = int(os.environ.get("HONE_QUEUE_STEPS", "2000"))
 PEOPLE = 4
@@ -145,17 +147,16 @@ class Queue(RuleBasedStateMachine):
     @rule(who=person, place=st.integers(0, 50), picked=choice, kinder=kinder, end=ending, goes_on=st.booleans())
     def answer(self, who: int, place: int, picked: str, kinder: str, end: str, goes_on: bool) -> None:
         """Any of one's own comparisons: open, answered before (then it is a repeat or a revision), skipped, expired.
-        Who goes on claims the next pair with it."""
+        Who goes on claims the next pair with it; what became of that answer is what the same answer sent again says."""
         if not self.tasks[who]:
             return
         task = list(self.tasks[who].values())[place % len(self.tasks[who])]
         given = Answer(picked, questions={"Kinder?": kinder})
 
         def send(session: Session) -> labels.Submitted:
-            if goes_on:
-                labels.progress(session, self.people[who], self.project)
-                return labels.submit_and_claim(session, self.people[who], self.project, None, task.id, given)
-            return labels.submit(session, self.people[who], self.project, None, task.id, given)
+            shown = at_once(session, self.people[who], self.project, task.id, given) if goes_on else None
+            done = labels.submit(session, self.people[who], self.project, None, task.id, given)
+            return replace(done, task=shown.task) if shown else done
 
         done = self._act(send, end)
         if end == "cut before commit" or done is None:

@@ -1,0 +1,107 @@
+"""The usual turn of the labelling screen: an answer saved, the next pair leased and the progress counted by one
+statement, which stands alone as a transaction.
+
+Who asks and what their project takes is remembered from the last time that it was looked up. The statement itself asks
+whether that still stands: the session, the account, and the very versions of the membership and the project that were
+read. Anything unusual, an attention check among it, leaves everything as it was and is for `app.labels.service`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+
+from app.labels import progress, saving
+from app.labels.answers import Answer
+from app.labels.progress import Day
+from app.labels.saving import Own
+from app.labels.screen import Screen, with_pair
+from app.pairs import leases
+from app.pairs.leases import Search
+from app.pairs.queue import task_in
+from app.projects.dependencies import Access
+from app.projects.forms import AnswerSettings
+from app.web.csrf import SESSION_COOKIE, has_bearer
+from app.web.signing import digest
+
+_REMEMBERED = 5_000
+_standings: dict[tuple[str, int], "Standing"] = {}  # by the session's hashed token, and the project
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A person's standing in a project as it was looked up, and the version of the rows that it was read from."""
+
+    token_hash: str
+    user_id: int
+    project_id: int
+    lease_minutes: int
+    check_share: float
+    settings: AnswerSettings
+    version: str
+
+    @classmethod
+    def of(cls, token_hash: str, access: Access) -> "Standing | None":
+        """None for who may not label just now, and for administrators who are no members."""
+        project, member = access.project, access.member
+        if member is None or member.paused_at is not None or project.archived_at is not None:
+            return None
+        settings = AnswerSettings.model_validate(project.answer)
+        seen = (project.lease_minutes, project.check_share, settings, access.version)
+        return cls(token_hash, access.user.id, project.id, *seen)
+
+
+def remember(request: Request, access: Access) -> None:
+    """Keep the standing of somebody who has a pair on the screen."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if token is None or has_bearer(request):
+        return
+    key = digest(token), access.project.id
+    if (standing := Standing.of(key[0], access)) is not None:
+        if len(_standings) >= _REMEMBERED:
+            _standings.clear()
+        _standings[key] = standing
+
+
+def standing_of(request: Request) -> Standing | None:
+    """What is remembered of the person behind a request to a project's page."""
+    token, project_id = request.cookies.get(SESSION_COOKIE), request.path_params["project_id"]
+    if not token or has_bearer(request) or not project_id.isdecimal():
+        return None
+    return _standings.get((digest(token), int(project_id)))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An answer on its way; `values` are for `saving.ANSWER_AND_CLAIM`."""
+
+    standing: Standing
+    values: Mapping[str, Any]
+    day: Day
+    search: Search
+
+
+def turn(standing: Standing, assignment_id: int, answer: Answer) -> Turn | None:
+    """An answer by which to go on; None where an attention check comes next, or something has to be counted anew."""
+    key = (standing.project_id, standing.user_id)
+    search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
+    day = progress.day_of(*key)
+    if search.check or day is None or not progress.totals_are_fresh(standing.project_id):
+        return None
+    asked = {"token_hash": standing.token_hash, "version": standing.version, "since": day.midnight, "counted": day.last}
+    values = saving.values_of(*key, assignment_id, answer) | search.values | asked
+    return Turn(standing, values, day, search)
+
+
+def screen_after(done: Turn, row: Any) -> Screen | None:
+    """The screen with the next pair. None where the answer was not taken, or no pair came with it: it may be given to
+    `app.labels.service` in either case, since one sent again is the same label."""
+    task = task_in(row)
+    if task is None:
+        return None
+    standing, own = done.standing, Own(row.new + 1, row.label_id, row.pace)
+    done.search.found(task)
+    progress.note_answer(standing.project_id)
+    told = progress.counted_on(standing.project_id, standing.user_id, done.day, own)
+    return with_pair(standing.project_id, standing.lease_minutes, standing.settings, told, task)

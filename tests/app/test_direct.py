@@ -1,0 +1,111 @@
+"""Statements from the event loop: each a transaction of its own, over few connections that may break."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from app import direct, settings
+from app.db import DatabaseNotConfigured
+
+PID = text("select pg_backend_pid() as pid, cast(:word as text) as word")
+
+
+def run(scene: Callable[[], Awaitable[Any]]) -> Any:
+    """A scene in an event loop of its own, whose connections are closed in the end."""
+
+    async def closing() -> Any:
+        try:
+            return await scene()
+        finally:
+            await direct.close()
+
+    return asyncio.run(closing())
+
+
+def test_a_statement_is_committed_by_itself(database: str) -> None:
+    model = text(
+        "insert into model (kind, name, source, artifact, state) values ('base', :name, 's', 'a', 'ready') returning id"
+    )
+
+    async def scene() -> tuple[Any, Any, Any]:
+        made = await direct.fetch_one(model, {"name": "100% new"})
+        with psycopg.connect(database.replace("+psycopg", "")) as other:
+            seen = other.execute("select name from model where id = %s", (made.id,)).fetchone()
+        return made, seen, await direct.fetch_one(text("select 1 as one where :no"), {"no": False})
+
+    made, seen, nothing = run(scene)
+    assert made.id > 0
+    assert seen == ("100% new",)
+    assert nothing is None
+
+
+def test_more_at_once_than_connections_wait_for_their_turn(database: str) -> None:
+    slow = text("select pg_backend_pid() as pid, pg_sleep(0.02)")
+
+    async def scene() -> list[Any]:
+        return await asyncio.gather(*(direct.fetch_one(slow, {}) for _ in range(60)))
+
+    rows = run(scene)
+    assert len(rows) == 60
+    assert 1 < len({row.pid for row in rows}) <= direct.CONNECTIONS
+
+
+def test_broken_connections_are_told_once_each_and_replaced(database: str) -> None:
+    others = """
+        select pg_terminate_backend(pid, 5000) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()
+    """
+
+    async def scene() -> tuple[int, int, int]:
+        first = await direct.fetch_one(PID, {"word": "first"})
+        with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as other:
+            other.execute(others)
+        for broken in range(direct.CONNECTIONS + 1):
+            try:
+                return first.pid, broken, (await direct.fetch_one(PID, {"word": "again"})).pid
+            except psycopg.OperationalError:
+                continue
+        raise AssertionError("none was replaced")
+
+    before, broken, after = run(scene)
+    assert broken > 0
+    assert before != after
+
+
+def test_a_mistake_in_a_statement_leaves_the_connection_usable(database: str) -> None:
+    async def scene() -> Any:
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await direct.fetch_one(text("select 1 / :nothing"), {"nothing": 0})
+        return await direct.fetch_one(PID, {"word": "well"})
+
+    assert run(scene).word == "well"
+
+
+def test_a_database_that_is_away_is_told_soon(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    settings.get_settings.cache_clear()
+
+    async def scene() -> None:
+        await direct.fetch_one(PID, {"word": "hello?"})
+
+    began = time.monotonic()
+    with pytest.raises(psycopg.OperationalError):
+        run(scene)
+    assert time.monotonic() - began < 6
+
+
+def test_without_a_database_there_is_a_word_for_it(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        await direct.fetch_one(PID, {"word": "hello?"})
+
+    with monkeypatch.context() as environment:
+        environment.delenv("DATABASE_URL")
+        settings.get_settings.cache_clear()
+        with pytest.raises(DatabaseNotConfigured):
+            run(scene)
+    settings.get_settings.cache_clear()
