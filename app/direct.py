@@ -18,40 +18,59 @@ from app.settings import get_settings
 CONNECTIONS = 4  # of this process: enough to have one statement at work while others are sent or read
 _PATIENCE = 2.0  # seconds to wait for a connection
 
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
-_pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
 
+class Connections:
+    """A few connections to the database at `url`, of one event loop."""
 
-async def fetch_one(statement: TextClause, values: Mapping[str, Any]) -> Any:
-    """The first row of a statement, None without one. Raises psycopg.Error; whether the statement was carried out is
-    then not known, so it has to be one that may be sent again."""
-    async with (await _pool()).connection() as connection:
-        cursor = await connection.execute(_as_psycopg(statement), values)
-        return await cursor.fetchone()
-
-
-async def close() -> None:
-    """End the connections of this event loop."""
-    if (pool := _pools.pop(asyncio.get_running_loop(), None)) is not None:
-        await pool.close()
-
-
-async def _pool() -> Pool:
-    loop = asyncio.get_running_loop()
-    if (pool := _pools.get(loop)) is None:
-        url = get_settings().database_url
-        if url is None:
-            raise DatabaseNotConfigured("DATABASE_URL is not set.")
-        pool = _pools[loop] = AsyncConnectionPool(
+    def __init__(self, url: str) -> None:
+        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
             url.replace("+psycopg", "", 1),
             min_size=1,
             max_size=CONNECTIONS,
             timeout=_PATIENCE,
             kwargs={"autocommit": True, "row_factory": namedtuple_row},
+            configure=_plan_once,
             open=False,
         )
-        await pool.open()
-    return pool
+
+    async def fetch_one(self, statement: TextClause, values: Mapping[str, Any]) -> Any:
+        """See `fetch_one`."""
+        if self._pool.closed:
+            await self._pool.open()
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_as_psycopg(statement), values)
+            return await cursor.fetchone()
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._pool.close()
+
+
+async def _plan_once(connection: AsyncConnection[Any]) -> None:
+    """These statements find their rows by keys, so one plan fits all values. PostgreSQL cannot tell from its estimates,
+    and would plan for each value anew, which takes longer than the statement."""
+    await connection.execute("set plan_cache_mode = force_generic_plan")
+
+
+_connections: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()
+
+
+async def fetch_one(statement: TextClause, values: Mapping[str, Any]) -> Any:
+    """The first row of a statement, None without one. Raises psycopg.Error; whether the statement was carried out is
+    then not known, so it has to be one that may be sent again."""
+    loop = asyncio.get_running_loop()
+    if loop not in _connections:
+        url = get_settings().database_url
+        if url is None:
+            raise DatabaseNotConfigured("DATABASE_URL is not set.")
+        _connections[loop] = Connections(url)
+    return await _connections[loop].fetch_one(statement, values)
+
+
+async def close() -> None:
+    """End the connections of this event loop."""
+    if (connections := _connections.pop(asyncio.get_running_loop(), None)) is not None:
+        await connections.close()
 
 
 @lru_cache

@@ -7,6 +7,7 @@ answer: the worst place to look for the next one. In the short queue they are ne
 next pair claimed and rendered, the progress counted, the transaction committed; cycles of both take turns.
 """
 
+import asyncio
 import statistics
 import tempfile
 import time
@@ -20,7 +21,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts.queries import Credential
 from app.db import normalise_url
-from app.labels import cycle, saving
+from app.direct import Connections
+from app.labels import cycle
 from app.labels.answers import Answer
 from app.labels.screen import Screen, answer, next_screen
 from app.models import Project, User
@@ -94,20 +96,18 @@ class Queue:
             asked = {"token_hash": "token", "project": project}
             user, own, member, version = session.execute(USER_WITH_PROJECT[Credential.COOKIE], asked).one()
             self.standing = cycle.Standing.of("token", Access(user, own, member.role, member, version))
-        self.alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.direct = Connections(self.engine.url.render_as_string(hide_password=False))
 
-    def cycle(self) -> float:
+    async def cycle(self) -> float:
         """Answer the pair held and fetch the next, as the page's route does; seconds."""
         started = time.perf_counter()
-        self.holds = _held(self._usual() or self._unusual())
+        self.holds = _held(await self._usual() or self._unusual())
         return time.perf_counter() - started
 
-    def _usual(self) -> Screen | None:
-        turn = cycle.turn(self.standing, self.holds, ANSWER) if self.standing else None
-        if turn is None:
+    async def _usual(self) -> Screen | None:
+        if self.standing is None:
             return None
-        with self.alone.connect() as connection:
-            return cycle.screen_after(turn, connection.execute(saving.ANSWER_AND_CLAIM, turn.values).one_or_none())
+        return await cycle.answer(self.direct.fetch_one, self.standing, self.holds, ANSWER)
 
     def _unusual(self) -> Screen:
         with Session(self.engine, expire_on_commit=False) as session:
@@ -124,6 +124,18 @@ def _held(screen: Screen) -> int:
     return screen.task.id
 
 
+async def answer_in_turn(queues: dict[int, Queue]) -> dict[int, list[float]]:
+    """The seconds of each cycle of each queue."""
+    taken: dict[int, list[float]] = {pairs: [] for pairs in queues}
+    for _ in track(range(CYCLES), "Answering", console=Console(stderr=True)):
+        for pairs, queue in queues.items():
+            taken[pairs].append(await queue.cycle())
+    for queue in queues.values():
+        queue.engine.dispose()
+        await queue.direct.close()
+    return taken
+
+
 def main() -> None:
     """Build both, let them take turns, compare."""
     with tempfile.TemporaryDirectory(prefix="hone-bench-", ignore_cleanup_errors=True) as folder:
@@ -132,12 +144,7 @@ def main() -> None:
         try:
             server = make_url(normalise_url(postgres.url))
             queues = {SHORT: Queue(server, 1, SHORT, 0), LONG: Queue(server, 2, LONG, ANSWERED)}
-            taken: dict[int, list[float]] = {pairs: [] for pairs in queues}
-            for _ in track(range(CYCLES), "Answering", console=Console(stderr=True)):
-                for pairs, queue in queues.items():
-                    taken[pairs].append(queue.cycle())
-            for queue in queues.values():
-                queue.engine.dispose()
+            taken = asyncio.run(answer_in_turn(queues))
         finally:
             postgres.stop()
     figures = {

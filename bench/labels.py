@@ -85,6 +85,8 @@ def measure(contender: Contender, annotators: int, seconds: int, folder: Path) -
     """One row of the result."""
     answers = load(contender, annotators, seconds, folder)
     stored = contender.stored()
+    if len(stored) > 0.98 * contender.pairs:
+        sys.exit(f"{contender.name} ran out of pairs: it needs more than {contender.pairs:,}.")
     people = Counter((row.pair, row.person) for row in stored)
     pairs = Counter(pair for pair, _ in people)
     centiles = statistics.quantiles([answer.seconds for answer in answers], n=100) if len(answers) > 1 else [0.0] * 99

@@ -106,7 +106,7 @@ class Ours(Contender):
     """`hone up` as it ships, with two web processes."""
 
     name = "ours"
-    pairs = 60_000
+    pairs = 240_000
     processes = 2
     version = "this tree"
 
@@ -130,9 +130,9 @@ class Ours(Contender):
 
     def _fill(self) -> list[str]:
         """A project with its pairs and annotators; the annotators' session tokens."""
-        from bench.labels_fill import fill
+        from bench.labels_fill import PAIRS_A_PROMPT, fill
 
-        return fill(texts(self.pairs), self.people)
+        return fill(texts(self.pairs // PAIRS_A_PROMPT), self.people)
 
     def sessions(self, number: int) -> list[Headers]:
         from app.web.csrf import HEADER, SESSION_COOKIE

@@ -3,20 +3,25 @@
 import secrets
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import combinations
 from typing import Any
 
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.db import task_session
+from app.db import get_engine, task_session
 from app.projects.forms import AnswerSettings, AutomationSettings, SamplingSettings
 from app.web.markdown import rendering, to_html
 from app.web.signing import digest
 
+ANSWERS = 4  # of each prompt; any two of them are a pair
+PAIRS_A_PROMPT = ANSWERS * (ANSWERS - 1) // 2
+
 
 def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
-    """Project 1 with a pair for each of `texts`, wanting one answer each; the session tokens of its annotators."""
+    """Project 1 with PAIRS_A_PROMPT pairs for each of `texts`, wanting one answer each; the session tokens of its
+    annotators. The answers to a prompt are its own two and those of the prompt behind it."""
     with task_session() as session:
         base = m.Model(kind=m.ModelKind.BASE, name="bench", source="bench", state=m.ModelState.READY, artifact="none")
         session.add(base)
@@ -41,9 +46,10 @@ def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
         for user, token in zip(users, tokens, strict=True):
             session.add(m.Member(project_id=project.id, user_id=user.id, role=m.Role.ANNOTATOR))
             session.add(m.WebSession(token_hash=digest(token), user_id=user.id, expires_at=tomorrow))
-    with task_session() as session:
-        # Not those that are empty: PostgreSQL would plan for tables that stay so, and read them whole as they fill.
-        session.execute(text('analyze model, project, prompt, response, pair, "user", member, web_session'))
+    with get_engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        # As in an installation that has been there for a while; else autovacuum would do it in the middle of a row. Not
+        # those that are empty: PostgreSQL would plan for tables that stay so, and read them whole as they fill.
+        connection.execute(text('vacuum (analyze) model, project, prompt, response, pair, "user", member, web_session'))
     return tokens
 
 
@@ -65,20 +71,24 @@ def _pairs(session: Session, project: int, model: int, texts: list[tuple[str, st
         ],
     ).all()
 
-    def responses(side: int) -> list[int]:
+    html = {answer: to_html(answer) for _, *answers in texts for answer in answers}
+    behind = texts[1:] + texts[:1]
+    answers = [[*own, *others] for (_, *own), (_, *others) in zip(texts, behind, strict=True)]
+
+    def responses(place: int) -> list[int]:
         rows: list[dict[str, Any]] = [
             {
                 "prompt_id": prompt,
                 "model_id": model,
-                "text": given[side],
-                "html": to_html(given[side]),
+                "text": given[place],
+                "html": html[given[place]],
                 "html_by": rendering(),
                 "finish_reason": "stop",
                 "token_count": 150,
                 "strategy": m.Strategy.STOCHASTIC,
                 "temperature": 1.0,
             }
-            for prompt, given in zip(prompts, texts, strict=True)
+            for prompt, given in zip(prompts, answers, strict=True)
         ]
         found = session.scalars(insert(m.Response).returning(m.Response.id, sort_by_parameter_order=True), rows)
         return list(found)
@@ -95,6 +105,7 @@ def _pairs(session: Session, project: int, model: int, texts: list[tuple[str, st
                 "overlap_target": 1,
                 "slots_left": 1,
             }
-            for prompt, a, b in zip(prompts, responses(1), responses(2), strict=True)
+            for prompt, *sampled in zip(prompts, *map(responses, range(ANSWERS)), strict=True)
+            for a, b in combinations(sampled, 2)
         ],
     )

@@ -6,19 +6,20 @@ whether that still stands: the session, the account, and the very versions of th
 read. Anything unusual, an attention check among it, leaves everything as it was and is for `app.labels.service`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import TextClause
 
 from app.labels import progress, saving
 from app.labels.answers import Answer
-from app.labels.progress import Day
 from app.labels.saving import Own
 from app.labels.screen import Screen, with_pair
 from app.pairs import leases
-from app.pairs.leases import Search
 from app.pairs.queue import task_in
 from app.projects.dependencies import Access
 from app.projects.forms import AnswerSettings
@@ -72,36 +73,26 @@ def standing_of(request: Request) -> Standing | None:
     return _standings.get((digest(token), int(project_id)))
 
 
-@dataclass(frozen=True)
-class Turn:
-    """An answer on its way; `values` are for `saving.ANSWER_AND_CLAIM`."""
-
-    standing: Standing
-    values: Mapping[str, Any]
-    day: Day
-    search: Search
+Fetch = Callable[[TextClause, Mapping[str, Any]], Awaitable[Any]]
+"""As `app.direct.fetch_one`."""
 
 
-def turn(standing: Standing, assignment_id: int, answer: Answer) -> Turn | None:
-    """An answer by which to go on; None where an attention check comes next, or something has to be counted anew."""
-    key = (standing.project_id, standing.user_id)
+async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: Answer) -> Screen | None:
+    """Save an answer and go on: the screen with the next pair. None where the answer was not taken, or no pair came
+    with it: `app.labels.service` may be given it in either case, since an answer sent again is the same label."""
+    project_id, user_id = key = (standing.project_id, standing.user_id)
     search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
     day = progress.day_of(*key)
-    if search.check or day is None or not progress.totals_are_fresh(standing.project_id):
+    if search.check or day is None or not progress.totals_are_fresh(project_id):
         return None
     asked = {"token_hash": standing.token_hash, "version": standing.version, "since": day.midnight, "counted": day.last}
-    values = saving.values_of(*key, assignment_id, answer) | search.values | asked
-    return Turn(standing, values, day, search)
-
-
-def screen_after(done: Turn, row: Any) -> Screen | None:
-    """The screen with the next pair. None where the answer was not taken, or no pair came with it: it may be given to
-    `app.labels.service` in either case, since one sent again is the same label."""
+    values = saving.values_of(*key, assignment_id, given) | search.values | asked
+    row = await fetch(saving.ANSWER_AND_CLAIM, values)
     task = task_in(row)
     if task is None:
         return None
-    standing, own = done.standing, Own(row.new + 1, row.label_id, row.pace)
-    done.search.found(task)
-    progress.note_answer(standing.project_id)
-    told = progress.counted_on(standing.project_id, standing.user_id, done.day, own)
-    return with_pair(standing.project_id, standing.lease_minutes, standing.settings, told, task)
+    search.found(task)
+    progress.note_answer(project_id)
+    told = progress.counted_on(project_id, user_id, day, Own(row.new + 1, row.label_id, row.pace))
+    show = partial(with_pair, project_id, standing.lease_minutes, standing.settings, told, task)
+    return show() if task.rendered else await run_in_threadpool(show)  # rendering may take long

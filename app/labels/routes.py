@@ -5,7 +5,7 @@ from fastapi import Request, Response
 
 from app import direct
 from app.db import DatabaseNotConfigured
-from app.labels import cycle, data_routes, saving, screen, service
+from app.labels import cycle, data_routes, screen, service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
 from app.labels.forms import AnswerForm, AssignmentForm
 from app.labels.screen import Filled, Screen
@@ -45,11 +45,10 @@ async def _usual(request: Request) -> Response | None:
     await csrf.protect(request)
     try:
         given = parse(AnswerForm, await request.form())
-        turn = cycle.turn(standing, given.assignment_id, _read(standing.settings, given))
-        row = await direct.fetch_one(saving.ANSWER_AND_CLAIM, turn.values) if turn else None
+        read = _read(standing.settings, given)
+        shown = await cycle.answer(direct.fetch_one, standing, given.assignment_id, read)
     except (Refused, psycopg.Error, DatabaseNotConfigured):
         return None
-    shown = cycle.screen_after(turn, row) if turn else None
     return None if shown is None else render(request, _PART, screen=shown, warning=None)
 
 

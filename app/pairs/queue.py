@@ -35,6 +35,11 @@ class Task:
     finish_reasons: dict[Side, str]
 
     @property
+    def rendered(self) -> bool:
+        """Whether all of its HTML was kept."""
+        return self.prompt_html is not None and None not in self.html.values()
+
+    @property
     def right(self) -> Side:
         """The side displayed on the right."""
         return self.left.other

@@ -1,15 +1,16 @@
 """People and pairs to answer, over the rolled-back session."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import TextClause, select
 from sqlalchemy.orm import Session
 
 from app import models as m
 from app.accounts.queries import Credential
-from app.labels import cycle, progress, saving
+from app.labels import cycle, progress
 from app.labels.answers import Answer
 from app.labels.screen import Screen
 from app.pairs import leases
@@ -37,10 +38,11 @@ def at_once(session: Session, user: m.User, project: m.Project, assignment_id: i
     standing = cycle.Standing.of(token_hash, Access(user, seen, member.role, member, version))
     assert standing is not None
     progress.count(session, user, project)
-    turn = cycle.turn(standing, assignment_id, answer)
-    if turn is None:
-        return None
-    return cycle.screen_after(turn, session.execute(saving.ANSWER_AND_CLAIM, turn.values).one_or_none())
+
+    async def fetch_one(statement: TextClause, values: Mapping[str, Any]) -> Any:
+        return session.execute(statement, values).one_or_none()
+
+    return asyncio.run(cycle.answer(fetch_one, standing, assignment_id, answer))
 
 
 AddPairs = Callable[..., list[m.Pair]]

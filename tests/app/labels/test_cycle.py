@@ -107,6 +107,20 @@ def test_the_page_goes_by_it_from_the_first_answer_on(
     assert len(labels_of(session, cast.project)) == 4
 
 
+def test_a_next_pair_whose_html_is_out_of_date_is_rendered(
+    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
+) -> None:
+    for pair in add_pairs(cast.project, 3):
+        for number in (pair.response_a_id, pair.response_b_id):
+            response = session.get_one(m.Response, number)
+            response.text, response.html, response.html_by = "**bold**", "<p>old</p>", "an older version"
+    browser = as_("annotator")
+    sent = send(browser, cast, opened(browser, cast))
+    assert fetched[0] is not None
+    assert sent.text.count("<strong>bold</strong>") == 2
+    assert "old</p>" not in sent.text
+
+
 def test_an_answer_sent_twice_is_one_label_and_one_lease(
     session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
 ) -> None:
