@@ -16,6 +16,7 @@ from app.db import DatabaseNotConfigured
 from app.settings import get_settings
 
 CONNECTIONS = 4  # of this process: enough to have one statement at work while others are sent or read
+PLANNING = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 _PATIENCE = 2.0  # seconds to wait for a connection
 
 
@@ -29,7 +30,7 @@ class Connections:
             max_size=CONNECTIONS,
             timeout=_PATIENCE,
             kwargs={"autocommit": True, "row_factory": namedtuple_row},
-            configure=_plan_once,
+            configure=_plan_by_keys,
             open=False,
         )
 
@@ -46,10 +47,12 @@ class Connections:
         await self._pool.close()
 
 
-async def _plan_once(connection: AsyncConnection[Any]) -> None:
-    """These statements find their rows by keys, so one plan fits all values. PostgreSQL cannot tell from its estimates,
-    and would plan for each value anew, which takes longer than the statement."""
-    await connection.execute("set plan_cache_mode = force_generic_plan")
+async def _plan_by_keys(connection: AsyncConnection[Any]) -> None:
+    """These statements find their rows by keys, so one plan fits all values and all sizes. By its estimates PostgreSQL
+    would plan for each value anew, which takes longer than the statement, or keep a plan that reads a table whole from
+    when it was small."""
+    for name, value in PLANNING.items():
+        await connection.execute(f"set {name} = {value}")
 
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()

@@ -1,6 +1,7 @@
 """What PostgreSQL alone can do of our cycle: pgbench sends the submission and the claim in the very statement that the
 application sends, in a transaction each, with nobody recognised, nothing rendered and nothing checked."""
 
+import os
 import re
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from app.direct import PLANNING
 from app.labels.saving import answer_and_claim
 from app.pairs.queue import CLAIM_NEXT
 from workers.postgres import EmbeddedPostgres, programs
@@ -80,6 +82,7 @@ def limit(database: str, clients: int, seconds: int) -> float:
                 *("--jobs", "2", "--time", str(seconds), "--protocol", "prepared"),
                 *("--define", "id=0", "--define", "label_id=0", "--define", "pair_id=0", database),
             ],
+            env=os.environ | {"PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in PLANNING.items())},
             check=True,
             capture_output=True,
             text=True,

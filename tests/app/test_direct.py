@@ -77,6 +77,20 @@ def test_broken_connections_are_told_once_each_and_replaced(database: str) -> No
     assert before != after
 
 
+def test_a_plan_from_when_a_table_was_empty_does_not_read_it_whole(database: str) -> None:
+    explain = "explain (format json) select id from label where annotator_id = {} order by id desc limit 20"
+
+    async def scene() -> str:
+        with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as other:
+            other.execute("vacuum (analyze) label")
+            plain = str(other.execute(explain.format(1)).fetchone())
+        assert "Seq Scan" in plain
+        return str(await direct.fetch_one(text(explain.format(":user")), {"user": 1}))
+
+    assert "Index" in (plan := run(scene))
+    assert "Seq Scan" not in plan
+
+
 def test_a_mistake_in_a_statement_leaves_the_connection_usable(database: str) -> None:
     async def scene() -> Any:
         with pytest.raises(psycopg.errors.DivisionByZero):
