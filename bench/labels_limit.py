@@ -71,8 +71,9 @@ def limit(database: str, clients: int, seconds: int) -> float:
     """Cycles a second of so many clients, the people of the bench's project, on all of its pairs anew."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("truncate label, assignment cascade")
-        connection.execute("update pair set slots_left = overlap_target")
+        connection.execute("update pair set slots_left = overlap_target where slots_left <> overlap_target")
         connection.execute("vacuum analyze pair")
+        connection.execute("checkpoint")  # now, not in the middle
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(_script(first_person=2))
         file.flush()

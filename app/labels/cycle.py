@@ -3,7 +3,7 @@ statement, which stands alone as a transaction.
 
 Who asks and what their project takes is remembered from the last time that it was looked up. The statement itself asks
 whether that still stands: the session, the account, and the very versions of the membership and the project that were
-read. Anything unusual, an attention check among it, leaves everything as it was and is for `app.labels.service`.
+read. Anything unusual, the answer to an attention check among it, is for `app.labels.service`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -81,17 +81,18 @@ async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: An
     """Save an answer and go on: the screen with the next pair. None where the answer was not taken, or no pair came
     with it: `app.labels.service` may be given it in either case, since an answer sent again is the same label."""
     project_id, user_id = key = (standing.project_id, standing.user_id)
-    search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
     day = progress.day_of(*key)
-    if search.check or day is None or not progress.totals_are_fresh(project_id):
+    if day is None or not progress.totals_are_fresh(project_id):
         return None
+    search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
     asked = {"token_hash": standing.token_hash, "version": standing.version, "since": day.midnight, "counted": day.last}
     values = saving.values_of(*key, assignment_id, given) | search.values | asked
-    row = await fetch(saving.ANSWER_AND_CLAIM, values)
+    row = await fetch(saving.ANSWER_AND_CLAIM_CHECK if search.check else saving.ANSWER_AND_CLAIM, values)
     task = task_in(row)
     if task is None:
         return None
-    search.found(task)
+    if not search.check:
+        search.found(task)
     progress.note_answer(project_id)
     told = progress.counted_on(project_id, user_id, day, Own(row.new + 1, row.label_id, row.pace))
     show = partial(with_pair, project_id, standing.lease_minutes, standing.settings, told, task)

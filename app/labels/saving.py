@@ -1,6 +1,7 @@
 """The SQL of the labelling screen: saving an answer, revising it, and what the screen tells about progress."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,13 +70,13 @@ _ANSWER_OPEN = text(
 )
 
 
-def answer_and_claim(condition: str) -> TextClause:
-    """The same where `condition` holds and no attention check is answered, which may pause the person; with it the next
-    pair, and the person's progress before this answer. They hold no other lease, since nobody holds two."""
+def answer_and_claim(condition: str, leasing: Callable[[str], str] = queue.leasing_next) -> TextClause:
+    """The same where `condition` holds and no attention check is answered, which may pause the person; with it the pair
+    that `leasing` finds, and the person's progress before this answer. They hold no other lease: nobody holds two."""
     answered = _ANSWERED.format(condition=f"pair.purpose <> 'check' and {condition}")
     return text(
         f"""
-        with {answered}, {queue.leasing_next("exists (select from answered)")}
+        with {answered}, {leasing("exists (select from answered)")}
         select label_id, own.*, task.* from saved cross join ({_OWN}) own
         left join ({queue.SHOWN.format(leases="leased")}) task on true
         """  # noqa: S608  fixed fragments of this module and the queue's
@@ -83,6 +84,7 @@ def answer_and_claim(condition: str) -> TextClause:
 
 
 ANSWER_AND_CLAIM = answer_and_claim(f"exists ({STANDING})")
+ANSWER_AND_CLAIM_CHECK = answer_and_claim(f"exists ({STANDING})", queue.leasing_check)
 
 
 @dataclass(frozen=True)

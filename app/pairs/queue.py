@@ -94,6 +94,11 @@ def leasing_next(condition: str) -> str:
     return _leasing(_OPEN, condition)
 
 
+def leasing_check(condition: str) -> str:
+    """The same for an attention check."""
+    return _leasing(_CHECK, condition)
+
+
 def _claim(pick: str) -> TextClause:
     """The whole claim in one statement: the lease that is held already, renewed, or a new one with its slot."""
     return text(

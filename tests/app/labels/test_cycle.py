@@ -1,8 +1,10 @@
 """The usual turn: an answer saved and the next pair leased by one statement, and everything that it leaves alone."""
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import sqrt
 from typing import Any
 
 import psycopg
@@ -12,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app import direct
 from app import models as m
-from app.labels import cycle, progress
+from app.labels import cycle, progress, service
 from app.labels.answers import Answer
 from app.pairs import leases, queue
 from app.pairs import service as pairs
@@ -68,6 +70,28 @@ def test_an_attention_check_is_not_answered(session: Session, cast: Cast, add_pa
     assert at_once(session, cast.annotator, cast.project, task.id, LEFT) is None
     assert session.scalars(select(m.Assignment.state)).all() == [m.AssignmentState.OPEN]
     assert labels_of(session, cast.project) == []
+
+
+def test_attention_checks_come_as_often_as_the_project_says(
+    session: Session, cast: Cast, add_pairs: AddPairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_draw", random.Random(5))
+    answers, share = 150, 0.3
+    add_pairs(cast.project, answers, purpose=m.Purpose.CHECK, expected=m.Side.A)
+    add_pairs(cast.project, answers)
+    cast.project.check_share, cast.project.check_window, cast.project.check_misses = share, 50, 50
+    task: Task | None = claim(session, cast)
+    came = 0
+    for _ in range(answers):
+        assert task is not None
+        shown = at_once(session, cast.annotator, cast.project, task.id, LEFT)
+        if shown is not None:
+            task = shown.task
+        else:
+            task = service.submit_and_claim(session, cast.annotator, cast.project, None, task.id, LEFT).task
+        assert task is not None
+        came += session.get_one(m.Pair, task.pair_id).purpose is m.Purpose.CHECK
+    assert abs(came - share * answers) < 4 * sqrt(answers * share * (1 - share))
 
 
 @pytest.fixture
