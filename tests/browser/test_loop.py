@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.labelling import settled
 from tests.faults.platform import Platform
 
 
@@ -36,7 +37,7 @@ def _label_by_keyboard(page: Page, project: str) -> None:
     expect(lease).to_have_count(1, timeout=90_000)
     for number in range(25):  # a fifth of the prompts are held out; without one there is nothing to measure on
         held = lease.input_value()
-        page.wait_for_timeout(260)  # a key too soon after the last one is not taken for the new pair
+        settled(page)  # a key too soon after the last one is not taken for the new pair
         page.keyboard.press("1" if number % 2 else "2")
         expect(lease).not_to_have_value(held)
     page.goto(project)
