@@ -88,12 +88,14 @@ async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: An
     asked = {"token_hash": standing.token_hash, "version": standing.version, "since": day.midnight, "counted": day.last}
     values = saving.values_of(*key, assignment_id, given) | search.values | asked
     row = await fetch(saving.ANSWER_AND_CLAIM_CHECK if search.check else saving.ANSWER_AND_CLAIM, values)
+    if row is None:
+        return None
+    progress.note_answer(project_id)
     task = task_in(row)
     if task is None:
         return None
     if not search.check:
         search.found(task)
-    progress.note_answer(project_id)
     told = progress.counted_on(project_id, user_id, day, Own(row.new + 1, row.label_id, row.pace))
     show = partial(with_pair, project_id, standing.lease_minutes, standing.settings, told, task)
     return show() if task.rendered else await run_in_threadpool(show)  # rendering may take long

@@ -127,7 +127,10 @@ def test_the_page_goes_by_it_from_the_first_answer_on(
         assert len(fetched) == number
         assert fetched[-1].label_id == labels_of(session, cast.project)[-1].id
         shown = assignment_in(sent.text)
-    assert "no pair" not in send(browser, cast, shown).text.lower()
+    last = send(browser, cast, shown)
+    assert "All done for now" in last.text
+    assert 'id="today">4<' in last.text
+    assert ">4 of 4" in last.text
     assert len(labels_of(session, cast.project)) == 4
 
 
