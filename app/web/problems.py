@@ -102,8 +102,10 @@ def bad_input(request: Request, error: RequestValidationError) -> Response:
 
 
 def database_away(request: Request, error: Exception) -> Response:
-    """The database cannot be reached, or has no connection to spare."""
-    log.error("database not available: %s", type(error).__name__, exc_info=error)
+    """The database cannot be reached, or has no connection to spare. Then every request says so: a line, not a trace,
+    and the driver's words only, without the statement's values."""
+    reason = " ".join(str(getattr(error, "orig", error)).split())
+    log.error("database not available: %s", reason, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
     return answer(request, 503, errors.Unavailable.title, _DATABASE_AWAY, headers={"Retry-After": "5"})
 
 

@@ -116,12 +116,12 @@ def test_what_postgresql_cannot_hold_is_refused_with_a_sentence(as_, cast):
     assert answer.status_code == 422
 
 
-def test_a_database_that_is_away_answers_503(client, monkeypatch):
+def test_a_database_that_is_away_answers_503(client, caplog):
     from app import db
     from app.main import app
 
     def away():
-        raise OperationalError("select 1", {}, Exception("connection refused"))
+        raise OperationalError("select :mail", {"mail": "ada@example.org"}, Exception("connection\nrefused"))
         yield
 
     app.dependency_overrides[db.get_session] = away
@@ -130,6 +130,9 @@ def test_a_database_that_is_away_answers_503(client, monkeypatch):
     assert answer.status_code == 503
     assert "database does not answer" in answer.text
     assert answer.headers["retry-after"] == "5"
+    (said,) = [record for record in caplog.records if record.name == "app.web.problems"]
+    assert said.getMessage() == "database not available: connection refused"
+    assert said.exc_info is None
 
 
 def test_a_fault_of_ours_is_a_page_without_a_traceback(client, session, monkeypatch, caplog):
