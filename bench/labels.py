@@ -6,7 +6,7 @@ A cycle is a pair fetched, shown and answered; its time is what one annotator wa
 answers, with no thinking in between. Each annotator has a session of their own and goes through the routes that the
 contender's page uses. Every contender stands on its own server on this machine, the load generator (wrk) beside it.
 The limit is pgbench with our claim and our submission and nothing around them: with a client for each annotator, and
-with no more clients than the application has requests at work, which is about the best that PostgreSQL does.
+with no more clients than the application has statements at work, which is about the best that PostgreSQL does.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.db import REQUESTS
+from app.direct import CONNECTIONS
 from bench.labels_contenders import CONTENDERS, Contender, Ours
 from bench.labels_limit import alone, limit
 from bench.pairs import report, say
@@ -102,7 +102,7 @@ def measure(contender: Contender, annotators: int, seconds: int, folder: Path) -
 
 def limits(ours: Ours, counts: Sequence[int]) -> dict[str, dict[str, float]]:
     """What pgbench does of our cycle, by the number of annotators."""
-    at_work = ours.processes * REQUESTS
+    at_work = ours.processes * CONNECTIONS
     found: dict[str, dict[str, float]] = {"limit": {}, f"limit_with_{at_work}": {}}
     with alone(ours.data, max(counts)) as database:
         for annotators in counts:

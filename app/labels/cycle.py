@@ -27,7 +27,7 @@ from app.web.csrf import SESSION_COOKIE, has_bearer
 from app.web.signing import digest
 
 _REMEMBERED = 5_000
-_standings: dict[tuple[str, int], "Standing"] = {}  # by the session's hashed token, and the project
+_standings: dict[tuple[str, str], "Standing"] = {}  # by the session's hashed token, and the project as addresses say it
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def remember(request: Request, access: Access) -> None:
     token = request.cookies.get(SESSION_COOKIE)
     if token is None or has_bearer(request):
         return
-    key = digest(token), access.project.id
+    key = digest(token), str(access.project.id)
     if (standing := Standing.of(key[0], access)) is not None:
         if len(_standings) >= _REMEMBERED:
             _standings.clear()
@@ -67,10 +67,10 @@ def remember(request: Request, access: Access) -> None:
 
 def standing_of(request: Request) -> Standing | None:
     """What is remembered of the person behind a request to a project's page."""
-    token, project_id = request.cookies.get(SESSION_COOKIE), request.path_params["project_id"]
-    if not token or has_bearer(request) or not project_id.isdecimal():
+    token = request.cookies.get(SESSION_COOKIE)
+    if token is None or has_bearer(request):
         return None
-    return _standings.get((digest(token), int(project_id)))
+    return _standings.get((digest(token), request.path_params["project_id"]))
 
 
 Fetch = Callable[[TextClause, Mapping[str, Any]], Awaitable[Any]]

@@ -252,6 +252,12 @@ def test_a_changed_project_is_remembered_anew(
     assert [label.strength for label in labels_of(session, cast.project)] == [None, 3, 2]
 
 
+@pytest.mark.parametrize("project", ["9" * 5000, "0", "-1", "x", "٣", "1.0"])
+def test_a_project_that_cannot_be_is_none(as_: As, project: str) -> None:
+    sent = as_("annotator").submit(f"/projects/{project}/label", htmx=True, assignment_id="1", answer="left")
+    assert sent.status_code == 404
+
+
 def test_somebody_elses_pair_is_not_answered(
     session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
 ) -> None:
