@@ -22,19 +22,7 @@ REST = 1.0  # seconds after which a connection is asked whether it still lives
 REQUESTS = 8  # that have one at once; the others are for what works beside requests, such as the live pages
 
 
-class Turns:
-    """So many at once in each event loop; the others wait, in the order in which they came."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._in: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-
-    def take(self) -> asyncio.Semaphore:
-        """To be entered with `async with`."""
-        return self._in.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self.most))
-
-
-_turns = Turns(REQUESTS)
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class DatabaseNotConfigured(RuntimeError):
@@ -49,16 +37,21 @@ def normalise_url(url: str) -> str:
     return url
 
 
-@lru_cache
-def get_engine() -> Engine:
-    """The engine of this process. READ COMMITTED, since the queue relies on SKIP LOCKED, not on snapshots."""
+def database_url() -> str:
+    """The server's address as it was given; DatabaseNotConfigured without one."""
     url = get_settings().database_url
     if url is None:
         raise DatabaseNotConfigured(
             "DATABASE_URL is not set. Start the platform with `hone up`, or set DATABASE_URL to a PostgreSQL server."
         )
+    return url
+
+
+@lru_cache
+def get_engine() -> Engine:
+    """The engine of this process. READ COMMITTED, since the queue relies on SKIP LOCKED, not on snapshots."""
     engine = create_engine(
-        normalise_url(url), pool_size=CONNECTIONS // 2, max_overflow=CONNECTIONS // 2, pool_recycle=1800
+        normalise_url(database_url()), pool_size=CONNECTIONS // 2, max_overflow=CONNECTIONS // 2, pool_recycle=1800
     )
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _ask_after_a_rest)
@@ -100,7 +93,7 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
     """
     if "form" in request.headers.get("content-type", ""):
         await request.form()
-    async with _turns.take():
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(REQUESTS)):
         session, well = new_session(), False  # which opens nothing yet
         try:
             yield session

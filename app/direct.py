@@ -12,8 +12,7 @@ from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import TextClause, make_url
 
-from app.db import DatabaseNotConfigured
-from app.settings import get_settings
+from app.db import database_url
 
 CONNECTIONS = 4  # of this process: enough to have one statement at work while others are sent or read
 PLANNING = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
@@ -63,10 +62,7 @@ async def fetch_one(statement: TextClause, values: Mapping[str, Any]) -> Any:
     then not known, so it has to be one that may be sent again."""
     loop = asyncio.get_running_loop()
     if loop not in _connections:
-        url = get_settings().database_url
-        if url is None:
-            raise DatabaseNotConfigured("DATABASE_URL is not set.")
-        _connections[loop] = Connections(url)
+        _connections[loop] = Connections(database_url())
     return await _connections[loop].fetch_one(statement, values)
 
 
