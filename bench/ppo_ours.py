@@ -46,7 +46,6 @@ def main() -> None:
         temperature=spec["temperature"],
         learning_rate=spec["learning_rate"],
         token_budget=spec["token_budget"],
-        missing_end_score=None,
         max_approx_kl=None,
         seed=spec["seed"],
     )

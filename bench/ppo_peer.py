@@ -49,7 +49,7 @@ def main() -> None:
         response_length=spec["max_new_tokens"],
         temperature=spec["temperature"],
         stop_token="eos",
-        missing_eos_penalty=None,
+        missing_eos_penalty=1.0,
         local_rollout_forward_batch_size=spec["batch"],
         learning_rate=spec["learning_rate"],
         adam_epsilon=1e-5,

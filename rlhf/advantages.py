@@ -25,15 +25,18 @@ def masked_variance(values: Tensor, mask: Tensor) -> Tensor:
     return centred.square().sum() / (count - 1)
 
 
-def whiten(values: Tensor, mask: Tensor, *, shift_mean: bool = True, epsilon: float = 1e-8) -> Tensor:
-    """Scale real tokens to variance 1 and, with ``shift_mean``, to mean 0; padding becomes 0.
+def whiten(values: Tensor, mask: Tensor) -> Tensor:
+    """Scale real tokens to mean 0 and variance 1; padding becomes 0. (batch, length) -> (batch, length)."""
+    return to_unit_variance(values - masked_mean(values, mask), mask)
 
-    (batch, length) -> (batch, length). Rewards are whitened with ``shift_mean=False``: their mean
-    says whether answers are good, and moving it would say that half of them are bad.
+
+def to_unit_variance(values: Tensor, mask: Tensor, *, epsilon: float = 1e-8) -> Tensor:
+    """Scale real tokens to variance 1; padding becomes 0. (batch, length) -> (batch, length).
+
+    Rewards are scaled so: what is 0 stays 0, and sums keep their order. Scaling them around their mean, as
+    is sometimes done, pays something for every token, and the longest answer, the unfinished one, is paid most.
     """
-    mean = masked_mean(values, mask)
-    scaled = (values - mean) * torch.rsqrt(masked_variance(values, mask) + epsilon)
-    return torch.where(mask, scaled if shift_mean else scaled + mean, 0)
+    return torch.where(mask, values * torch.rsqrt(masked_variance(values, mask) + epsilon), 0)
 
 
 def estimate_advantages(

@@ -32,6 +32,9 @@ class EvaluatePolicyConfig:
     max_prompts: Annotated[int | None, Gt(0), Doc("Use only so many of the prompts, the first; none: all.")] = None
     temperature: Annotated[float, Gt(0), Doc("Of both models' sampling; best the one trained with.")] = 1.0
     max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer in tokens, its end token included.")] = 64
+    missing_end_penalty: Annotated[
+        float, Gt(0), Doc("An answer that never ended gets the lowest score of those that did, or its own, less this.")
+    ] = 1.0
     max_prompt_tokens: Annotated[int, Ge(1), Doc("Longest prompt; longer ones are cut on the left.")] = 512
     max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse prompts with more unusable rows than this share.")] = 0.05
     token_budget: Annotated[int, Gt(0), Doc("Tokens computed at once.")] = 4096
@@ -53,15 +56,20 @@ def main(argv: list[str]) -> None:
 def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     """Win rate with its interval, mean rewards and the KL of the policy to the baseline.
 
+    An answer that never ended is paid as in training: less than any finished one, whoever gave it.
+
     The KL (nats an answer, with its standard error) is None where the two do not share their tokenizer. Raises
     InputError for models or prompts that cannot be used.
     """
     set_threads()
+    import torch
+
     from rlhf.chat_format import encode_prompt, load_tokenizer, truncate_prompt
     from rlhf.data import load_prompts
     from rlhf.decoding import Decoder
     from rlhf.picking import answer_seed
     from rlhf.policy_files import load_causal
+    from rlhf.ppo import final_scores
     from rlhf.reward_model import load_reward_model
     from rlhf.rollouts import Scorer, Task, draw_answers, same_tokenizer
     from rlhf.types import SamplingSettings
@@ -93,12 +101,22 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
         models.append(model)
         tokenizers.append(tokenizer)
         answers.append(drawn)
+    paid = final_scores(
+        torch.tensor(scores[0] + scores[1]),
+        torch.tensor([answer.ended for answer in answers[0] + answers[1]]),
+        missing_end_penalty=config.missing_end_penalty,
+    ).tolist()
+    scores = [paid[: len(prompts)], paid[len(prompts) :]]
     kl = None
     if same_tokenizer(*tokenizers):
         kl = kl_of_answers(models[0], models[1], answers[0], config.temperature, config.token_budget)
     if config.output:
         rows = [
-            {**prompt.row, "response": a.text, "score": x, "baseline_response": b.text, "baseline_score": y}
+            {
+                **prompt.row,
+                **{"response": a.text, "score": x, "finished": a.ended},
+                **{"baseline_response": b.text, "baseline_score": y, "baseline_finished": b.ended},
+            }
             for prompt, a, b, x, y in zip(prompts, *answers, *scores, strict=True)
         ]
         _write(Path(config.output), rows)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rlhf import ppo
-from rlhf.advantages import estimate_advantages, masked_mean, whiten
+from rlhf.advantages import estimate_advantages, masked_mean, to_unit_variance, whiten
 from rlhf.policy_settings import PolicyConfig
 from rlhf.rollouts import Rollout, answer_mask, padded
 
@@ -41,11 +41,11 @@ def make_experience(rollouts: list[Rollout], config: PolicyConfig, beta: float) 
         torch.tensor([r.score for r in rollouts]),
         torch.tensor([r.finished for r in rollouts]),
         clip=config.score_clip,
-        missing_end_score=config.missing_end_score,
+        missing_end_penalty=config.missing_end_penalty,
     )
     rewards = ppo.place_rewards(scores, log_ratios, mask, beta=beta)
     if config.whiten_rewards:
-        rewards = whiten(rewards, mask, shift_mean=False)
+        rewards = to_unit_variance(rewards, mask)
     advantages, returns = estimate_advantages(rewards, values, mask, gamma=config.gamma, lam=config.lam)
     if config.whiten_advantages:
         advantages = whiten(advantages, mask)

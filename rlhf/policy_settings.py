@@ -59,13 +59,15 @@ class PolicyConfig:
         float, Gt(0), Doc("KL to the reference, nats an answer, beyond which the run stops and no model is kept.")
     ] = 20.0
     score_clip: Annotated[float | None, Gt(0), Doc("Clip scores to plus or minus this; none: as they are.")] = None
-    missing_end_score: Annotated[
-        float | None, Doc("Score of an answer that never ended; none: what the reward model says.")
-    ] = -1.0
+    missing_end_penalty: Annotated[
+        float,
+        Gt(0),
+        Doc("An answer that never ended gets the lowest finished score of its batch, or its own, less this."),
+    ] = 1.0
     normalize_scores: Annotated[
         bool, Doc("Subtract the mean and divide by the std that the reward model's config carries, if any.")
     ] = True
-    whiten_rewards: Annotated[bool, Doc("Scale token rewards to variance 1, their mean kept.")] = False
+    whiten_rewards: Annotated[bool, Doc("Scale token rewards to variance 1; what is 0 stays 0.")] = False
     whiten_advantages: Annotated[bool, Doc("Scale advantages to mean 0 and variance 1 over real tokens.")] = True
 
     # Losses

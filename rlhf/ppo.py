@@ -35,18 +35,20 @@ def kl_estimate(log_probs: Tensor, reference: Tensor, kind: str = "k1") -> Tenso
 
 
 def final_scores(
-    scores: Tensor, finished: Tensor, *, clip: float | None = None, missing_end_score: float | None = -1.0
+    scores: Tensor, finished: Tensor, *, clip: float | None = None, missing_end_penalty: float = 1.0
 ) -> Tensor:
-    """The score each answer is paid, (batch,): clipped to ±clip, then replaced where it never ended.
+    """The score each answer is paid, (batch,): clipped to ±clip, and less than any finished one's where it never ended.
 
-    ``finished`` is True for an answer that ends with an end token. ``missing_end_score=None`` leaves
-    unfinished answers with the reward model's own score.
+    ``finished`` is True for an answer that ends with an end token. One without is paid min(its own score, the lowest
+    finished score of the batch) - ``missing_end_penalty``; in a batch in which none ended, its own score less the
+    penalty. A score that is NaN lowers nothing: an unfinished answer without a score of its own gets the least.
     """
     if clip is not None:
         scores = scores.clamp(-clip, clip)
-    if missing_end_score is not None:
-        scores = torch.where(finished, scores, missing_end_score)
-    return scores
+    known = scores[finished & ~scores.isnan()]
+    least = torch.fmin(scores, known.min() if len(known) else scores.new_tensor(torch.nan))
+    below = torch.nextafter(least, torch.full_like(least, -torch.inf))  # where a large score swallows the penalty
+    return torch.where(finished, scores, torch.minimum(least - missing_end_penalty, below))
 
 
 def place_rewards(scores: Tensor, log_ratios: Tensor, mask: Tensor, *, beta: float) -> Tensor:

@@ -45,7 +45,13 @@ class PolicyForm(copies.CopyForm):
     cliprange: float = Field(0.2, gt=0, le=10, title="Ratio clip")
     cliprange_value: float = Field(0.2, gt=0, le=100, title="Value clip")
     vf_coef: float = Field(0.1, ge=0, le=100, title="Value loss weight")
-    missing_end_score: float = Field(-1.0, ge=-1000, le=1000, title="Score without an end")
+    missing_end_penalty: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        title="Penalty without an end",
+        description="An answer that never ended gets so much less than the worst finished one",
+    )
     whiten_rewards: bool = Field(False, title="Whiten rewards")
     max_grad_norm: float = Field(1.0, gt=0, le=1000, title="Gradient norm")
     eval_steps: int = Field(2, ge=1, le=100_000, title="Updates between evaluations")

@@ -69,6 +69,9 @@ def test_another_model_differs_as_it_should(
     wins = sum((row["score"] > row["baseline_score"]) + 0.5 * (row["score"] == row["baseline_score"]) for row in rows)
     assert found["win_rate"] == pytest.approx(wins / 24)
     assert rows[3]["prompt"] == "say word 3"
+    paid = [(row[f"{side}finished"], row[f"{side}score"]) for row in rows for side in ("", "baseline_")]
+    ended, unended = ([score for finished, score in paid if finished is wanted] for wanted in (True, False))
+    assert max(unended) <= min(ended) - 1.0 + 1e-6  # in one batch, whoever gave them
 
 
 def test_a_policy_is_no_reward_model(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhf import ppo
+from rlhf.advantages import masked_variance, to_unit_variance
 
 MASK = torch.tensor([[True, True, True], [True, True, False]])
 
@@ -38,13 +39,53 @@ def test_log_ratio_is_clamped(a: float, b: float) -> None:
     assert torch.isfinite(ratio.exp())
 
 
-def test_unfinished_answers_get_the_penalty_as_their_score() -> None:
-    scores, finished = torch.tensor([0.5, 3.0, 7.0]), torch.tensor([True, False, True])
-    torch.testing.assert_close(ppo.final_scores(scores, finished), torch.tensor([0.5, -1.0, 7.0]))
-    torch.testing.assert_close(ppo.final_scores(scores, finished, clip=5.0), torch.tensor([0.5, -1.0, 5.0]))
-    torch.testing.assert_close(
-        ppo.final_scores(scores, finished, clip=2.0, missing_end_score=None), torch.tensor([0.5, 2.0, 2.0])
+def test_what_never_ended_is_paid_by_hand() -> None:
+    def paid(scores: list[float], finished: list[bool], **settings: float) -> list[float]:
+        return ppo.final_scores(torch.tensor(scores), torch.tensor(finished), **settings).tolist()
+
+    yes, no, nan = True, False, math.nan
+    assert paid([-2.0, -2.0], [yes, no]) == [-2.0, -3.0]  # less than what ended, however bad that is
+    assert paid([0.5, 3.0, 7.0], [yes, no, yes]) == [0.5, -0.5, 7.0]  # the lowest finished less the penalty
+    assert paid([0.5, -4.0], [yes, no], missing_end_penalty=0.25) == [0.5, -4.25]  # or its own, where that is lower
+    assert paid([9.0, 3.0, 7.0], [yes, no, yes], clip=5.0) == [5.0, 2.0, 5.0]
+    assert paid([-9.0, 3.0], [yes, no], clip=5.0) == [-5.0, -6.0]  # below the clip too
+    assert paid([1.0, -2.0], [no, no]) == [0.0, -3.0]  # none ended: nothing to compare with
+    assert paid([1.0, nan], [yes, no]) == [1.0, 0.0]
+    assert paid([nan, 2.0, 3.0], [yes, yes, no])[1:] == [2.0, 1.0]
+
+
+answers = st.lists(
+    st.tuples(st.floats(width=32, allow_infinity=False), st.booleans(), st.integers(1, 40)), min_size=1, max_size=12
+)
+
+
+@given(answers, st.one_of(st.none(), st.floats(0.01, 1e6)), st.floats(1e-6, 1e6))
+def test_what_never_ended_is_always_paid_less(
+    batch: list[tuple[float, bool, int]], clip: float | None, penalty: float
+) -> None:
+    scores, finished, _ = (torch.tensor(column) for column in zip(*batch, strict=True))
+    paid = ppo.final_scores(scores, finished, clip=clip, missing_end_penalty=penalty)
+    assert torch.equal(
+        paid[finished].nan_to_num(), (scores if clip is None else scores.clamp(-clip, clip))[finished].nan_to_num()
     )
+    for worst in paid[~finished].tolist():
+        assert all(worst < other for other in paid[finished].tolist() if not math.isnan(other))
+
+
+@given(
+    st.lists(st.tuples(st.floats(-50, 50, width=32), st.booleans(), st.integers(1, 200)), min_size=2, max_size=12),
+    st.floats(0.05, 10),
+)
+def test_whitened_rewards_keep_what_never_ended_below(batch: list[tuple[float, bool, int]], penalty: float) -> None:
+    scores, finished, lengths = (torch.tensor(column) for column in zip(*batch, strict=True))
+    mask = torch.arange(int(lengths.max()))[None] < lengths[:, None]
+    paid = ppo.final_scores(scores, finished, missing_end_penalty=penalty)
+    rewards = ppo.place_rewards(paid, torch.zeros(mask.shape), mask, beta=0.1)
+    if mask.sum() < 2 or masked_variance(rewards, mask) < 1e-6:
+        return
+    totals = to_unit_variance(rewards, mask).sum(dim=1)
+    if finished.any() and not finished.all():
+        assert totals[~finished].max() < totals[finished].min()
 
 
 def test_the_score_lands_on_the_last_real_token() -> None:

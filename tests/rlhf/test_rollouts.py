@@ -137,14 +137,14 @@ def test_experience_and_metrics_by_hand() -> None:
     assert padded([r.log_probs for r in rollouts])[1].tolist() == [-1.0, 0.0, 0.0]
     config = PolicyConfig(model="-", reward="-", prompts="-", output="-", lam=1.0, whiten_advantages=False)
     experience = make_experience(rollouts, config, beta=0.1)
-    assert experience.scores.tolist() == [2.0, -1.0]  # the second never ended
-    # rewards (-0.05, -0.05, 1.95) and (-1.05); values 0 and lambda 1: advantages are the rewards to come
-    torch.testing.assert_close(experience.advantages, torch.tensor([[1.85, 1.9, 1.95], [-1.05, 0.0, 0.0]]))
+    assert experience.scores.tolist() == [2.0, 1.0]  # the second never ended: 1 less than the worst that did
+    # rewards (-0.05, -0.05, 1.95) and (0.95); values 0 and lambda 1: advantages are the rewards to come
+    torch.testing.assert_close(experience.advantages, torch.tensor([[1.85, 1.9, 1.95], [0.95, 0.0, 0.0]]))
     found = rollout_metrics(experience, beta=0.1)
     assert found["objective/kl"] == pytest.approx(1.0)
-    assert found["objective/scores"] == pytest.approx(0.5)
+    assert found["objective/scores"] == pytest.approx(1.5)
     assert found["objective/non_score_reward"] == pytest.approx(-0.1)
-    assert found["objective/rlhf_reward"] == pytest.approx(0.4)
+    assert found["objective/rlhf_reward"] == pytest.approx(1.4)
     assert found["objective/entropy"] == pytest.approx(2.0)
     assert found["val/num_eos_tokens"] == 1
     assert found["val/answer_tokens"] == 2

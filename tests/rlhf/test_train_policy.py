@@ -123,7 +123,7 @@ def test_reward_rises_and_the_best_policy_is_published(folders: dict[str, str], 
     assert summary["kl"] < summary["kl_budget"]
     assert summary["stop_reason"] == "completed"
     assert rows[1]["objective/kl"] == pytest.approx(0.0, abs=1e-4)  # the first rollouts are the reference's own
-    assert rows[1]["policy/approxkl_avg"] < 0.1
+    assert rows[1]["policy/approxkl_avg"] < 0.2
     assert rows[-1]["lr"] < rows[1]["lr"] == SMALL["learning_rate"]
     assert rows[-1]["episode"] == 320
     samples = [json.loads(line) for line in (tmp_path / "run" / "samples.jsonl").read_text().splitlines()]
