@@ -83,7 +83,15 @@ def sign_in_link(session: Session, user: m.User, **over: Any) -> m.SignInLink:
 
 
 def api_token(session: Session, user: m.User, **over: Any) -> m.ApiToken:
-    return _add(session, m.ApiToken(**{"token_hash": _hash(), "user_id": user.id, "name": "laptop"} | over))
+    """Opens all that any token may, for an hour."""
+    values = {
+        "token_hash": _hash(),
+        "user_id": user.id,
+        "name": "laptop",
+        "scopes": ["read", "label", "manage", "admin"],
+        "expires_at": datetime.now(UTC) + timedelta(hours=1),
+    }
+    return _add(session, m.ApiToken(**values | over))
 
 
 def invitation(session: Session, project: m.Project, created_by: m.User, **over: Any) -> m.Invitation:

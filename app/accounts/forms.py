@@ -1,9 +1,11 @@
 """What a client may send about accounts."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+from app.accounts.scopes import Scope
 
 _EMAIL = re.compile(r"[^@\s<>\"'\x00-\x1f]+@[^@\s<>\"'\x00-\x1f]+\.[^@\s<>\"'\x00-\x1f.]+")
 
@@ -57,13 +59,13 @@ class PasswordForm(BaseModel):
 
 
 class NewTokenForm(BaseModel):
-    """A new API token's name."""
+    """A new API token. `expires` is in days."""
 
     token_name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1)]
+    expires: Literal["7", "30", "90", "365", "never"]
 
-
-class NewToken(BaseModel):
-    """The same for the JSON API."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: Name
+    @property
+    def days(self) -> int | None:
+        """How long it lasts; None without an end."""
+        return None if self.expires == "never" else int(self.expires)

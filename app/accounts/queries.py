@@ -20,7 +20,8 @@ class Credential(StrEnum):
     BEARER = "bearer"
 
 
-# Asked at every request, so built once: the person behind a `token_hash`, while neither has ended.
+# Asked at every request, so built once: the person behind a `token_hash`. An expired API token is found, so that the
+# refusal can say it.
 USER_BY = {
     Credential.COOKIE: select(User)
     .join(WebSession, WebSession.user_id == User.id)
@@ -120,9 +121,9 @@ def session_count(session: Session, user_id: int) -> int:
     )
 
 
-def delete_links(session: Session, user_id: int) -> None:
-    """Void a person's sign-in links."""
-    session.execute(delete(SignInLink).where(SignInLink.user_id == user_id))
+def void_links(session: Session, user_id: int) -> None:
+    """Void a person's sign-in links that were not used."""
+    session.execute(delete(SignInLink).where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None)))
 
 
 def open_link(session: Session, token_hash: str) -> SignInLink | None:
@@ -154,16 +155,23 @@ def use_link(session: Session, token_hash: str) -> User | None:
 
 
 def tokens(session: Session, user_id: int) -> Sequence[ApiToken]:
-    """A person's API tokens that work, newest first."""
+    """A person's API tokens that are not revoked, newest first; expired ones too."""
     return session.scalars(
         select(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None)).order_by(ApiToken.id.desc())
     ).all()
 
 
 def token(session: Session, user_id: int, token_id: int) -> ApiToken | None:
-    """One working API token of this person."""
+    """One API token of this person that is not revoked."""
     return session.scalar(
         select(ApiToken).where(ApiToken.id == token_id, ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+    )
+
+
+def revoke_tokens(session: Session, user_id: int) -> None:
+    """Make all API tokens of a person useless."""
+    session.execute(
+        update(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None)).values(revoked_at=func.now())
     )
 
 

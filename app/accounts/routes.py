@@ -6,6 +6,7 @@ from fastapi import Depends, Request, Response
 
 from app.accounts import admin_routes, forms, queries, service
 from app.accounts.dependencies import SignedIn, Visitor
+from app.accounts.scopes import MEANS, Scope
 from app.models import User
 from app.settings import get_settings
 from app.web import rate_limits
@@ -102,6 +103,8 @@ def _account(request: Request, session: Db, user: User, status: int = 200, **ove
         "values": {"name": user.name, "email": user.email},
         "errors": {},
         "tokens": queries.tokens(session, user.id),
+        "token": {"token_name": "", "scopes": [Scope.READ], "expires": str(service.TOKEN_DAYS)},
+        "scopes": {scope: says for scope, says in MEANS.items() if scope is not Scope.ADMIN or user.is_admin},
         "sessions": queries.session_count(session, user.id),
         "new_token": None,
     }
@@ -135,7 +138,7 @@ def change_password(request: Request, session: Db, user: SignedIn, form: Submitt
         service.change_password(session, user, values.current, values.new, keep)
     except Invalid as refusal:
         return _account(request, session, user, 422, errors=refusal.errors)
-    return redirect("/account", "Your password is set. Every other browser is signed out.")
+    return redirect("/account", "Your password is set. Other browsers are signed out, and your API tokens are void.")
 
 
 @router.post("/account/sign-out-elsewhere")
@@ -149,10 +152,12 @@ def sign_out_elsewhere(request: Request, session: Db, user: SignedIn) -> Respons
 def create_token(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
     """Make an API token. It is in this answer and nowhere else, so there is no redirect."""
     try:
-        _, text = service.create_token(session, user, parse(forms.NewTokenForm, form).token_name)
+        values = parse(forms.NewTokenForm, form)
+        _, text = service.create_token(session, user, values.token_name, values.scopes, values.days)
     except (Invalid, Conflict) as refusal:
         errors = refusal.errors or {"token_name": refusal.message}
-        return _account(request, session, user, refusal.status, errors=errors)
+        typed_token = typed(forms.NewTokenForm, form) | {"scopes": form.getlist("scopes")}
+        return _account(request, session, user, refusal.status, errors=errors, token=typed_token)
     return _account(request, session, user, 201, new_token=text)
 
 

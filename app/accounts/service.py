@@ -4,6 +4,7 @@ Random tokens leave this module once, as return values; the database holds their
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import passwords, queries
 from app.accounts.audit import record
+from app.accounts.scopes import Scope
 from app.models import ApiToken, SignInLink, User, WebSession
 from app.web.errors import Conflict, Invalid, NotFound
 from app.web.signing import digest
@@ -18,6 +20,7 @@ from app.web.signing import digest
 SESSION_DAYS = 30
 LINK_LIFETIME = timedelta(days=1)
 MOST_TOKENS = 20
+TOKEN_DAYS = 90
 _WRONG = "This e-mail and password do not go together."
 
 
@@ -74,7 +77,8 @@ def end_other_sessions(session: Session, user: User, token: str | None) -> int:
 
 
 def issue_link(session: Session, user: User, lifetime: timedelta = LINK_LIFETIME) -> str:
-    """The token of a link that signs `user` in, once."""
+    """The token of a link that signs `user` in, once. Links issued before no longer do."""
+    queries.void_links(session, user.id)
     token = secrets.token_urlsafe(32)
     session.add(SignInLink(token_hash=digest(token), user_id=user.id, expires_at=datetime.now(UTC) + lifetime))
     return token
@@ -118,23 +122,44 @@ def change_profile(session: Session, user: User, name: str, email: str) -> None:
 
 
 def change_password(session: Session, user: User, current: str, new: str, keep_token: str | None) -> None:
-    """Set a password; every other browser is signed out. The current one is asked for where there is one."""
+    """Set a password. Every other browser is signed out, and API tokens and open sign-in links are void: whoever had
+    the old password may have made them. The current one is asked for where there is one."""
     if user.password_hash is not None and not passwords.matches(user.password_hash, current):
         raise Invalid("This is not your current password.", "current")
     passwords.check_strength(new, user.email, "new")
     user.password_hash = passwords.hash_password(new)
-    queries.delete_sessions(session, user.id, keep=digest(keep_token) if keep_token else None)
+    _void(session, user, keep_token)
     record(session, user, "password.changed", subject=user)
 
 
-def create_token(session: Session, user: User, name: str) -> tuple[ApiToken, str]:
-    """A new API token; its text is shown once."""
-    if len(queries.tokens(session, user.id)) >= MOST_TOKENS:
+def _void(session: Session, user: User, keep_token: str | None = None) -> None:
+    """End everything that proves `user` beside the password, but for the browser that holds `keep_token`."""
+    queries.delete_sessions(session, user.id, keep=digest(keep_token) if keep_token else None)
+    queries.void_links(session, user.id)
+    queries.revoke_tokens(session, user.id)
+
+
+def create_token(
+    session: Session, user: User, name: str, scopes: Collection[Scope], days: int | None = TOKEN_DAYS
+) -> tuple[ApiToken, str]:
+    """A new API token; its text is shown once. Without `days` it lasts until it is revoked: for administrators."""
+    now = datetime.now(UTC)
+    if Scope.ADMIN in scopes and not user.is_admin:
+        raise Invalid("Only administrators may give a token this scope.", "scopes")
+    if days is None and not user.is_admin:
+        raise Invalid("Only administrators may create a token that does not expire.", "expires")
+    if sum(one.expires_at is None or one.expires_at > now for one in queries.tokens(session, user.id)) >= MOST_TOKENS:
         raise Conflict(f"You have {MOST_TOKENS} tokens already. Revoke one that is no longer needed.")
     text = f"hone_{secrets.token_urlsafe(32)}"
-    token = ApiToken(token_hash=digest(text), user_id=user.id, name=name)
+    token = ApiToken(
+        token_hash=digest(text),
+        user_id=user.id,
+        name=name,
+        scopes=[scope.value for scope in Scope if scope in scopes],
+        expires_at=None if days is None else now + timedelta(days=days),
+    )
     session.add(token)
-    record(session, user, "api_token.created", subject=token, name=name)
+    record(session, user, "api_token.created", subject=token, name=name, scopes=token.scopes, days=days)
     return token, text
 
 
@@ -156,29 +181,29 @@ def person(session: Session, user_id: int) -> User:
 
 
 def reset_sign_in(session: Session, actor: User | None, user: User) -> str:
-    """For a person who forgot: the old password and all sessions end; the token of a new sign-in link."""
+    """For a person who forgot: password, sessions, API tokens and earlier links end. Returns a new link's token."""
     if user.disabled_at:
         raise Conflict("This account is disabled. Enable it first.")
     user.password_hash = None
-    queries.delete_sessions(session, user.id)
+    _void(session, user)
     record(session, actor, "user.sign_in_reset", subject=user)
     return issue_link(session, user)
 
 
 def set_disabled(session: Session, actor: User, user: User, disabled: bool) -> None:
-    """Shut an account out, or let it in again. Labels and history stay."""
+    """Shut an account out, or let it in again, by its password or a new link. Labels and history stay."""
     if disabled:
         _keep_an_admin(session, user, "disabled")
-        queries.delete_sessions(session, user.id)
-        queries.delete_links(session, user.id)
+        _void(session, user)
     user.disabled_at = datetime.now(UTC) if disabled else None
     record(session, actor, "user.disabled" if disabled else "user.enabled", subject=user)
 
 
 def set_admin(session: Session, actor: User, user: User, is_admin: bool) -> None:
-    """Give or take the right to run the installation."""
+    """Give or take the right to run the installation. API tokens made under it go with it."""
     if not is_admin:
         _keep_an_admin(session, user, "taken from the administrators")
+        queries.revoke_tokens(session, user.id)
     user.is_admin = is_admin
     record(session, actor, "user.made_admin" if is_admin else "user.admin_removed", subject=user)
 

@@ -59,7 +59,7 @@ class SignInLink(Base):
 
 
 class ApiToken(Base):
-    """A bearer token for the JSON API and the command line."""
+    """A bearer token for the JSON API. `scopes` are those of `app.accounts.scopes`; one without `expires_at` lasts."""
 
     __tablename__ = "api_token"
 
@@ -67,6 +67,8 @@ class ApiToken(Base):
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(100))
+    scopes: Mapped[list[str]]
+    expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]

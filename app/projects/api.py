@@ -3,16 +3,14 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.dependencies import SignedIn
 from app.accounts.forms import Name
-from app.models import Invitation, Member, Project, Role
+from app.models import Member, Project, Role
 from app.projects import forms, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.dependencies import Db, RowId
-from app.web.render import absolute
 from app.web.routing import Router
 
 router = Router(tags=["projects"])
@@ -77,12 +75,6 @@ class MemberChange(BaseModel):
     reason: str = Field("", max_length=200)
 
 
-class NewInvitation(forms.InvitationForm):
-    """An invitation to one person."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class OpenInvitation(BaseModel):
     """An invitation that can still be used."""
 
@@ -92,12 +84,6 @@ class OpenInvitation(BaseModel):
     note: str | None
     created_at: datetime
     expires_at: datetime
-
-
-class CreatedInvitation(OpenInvitation):
-    """A new invitation; `link` is told this once."""
-
-    link: str
 
 
 @router.get("/projects")
@@ -159,15 +145,6 @@ def invitations(session: Db, access: Manager) -> object:
     return queries.open_invitations(session, access.project.id)
 
 
-@router.post("/projects/{project_id}/invitations", status_code=201)
-def invite(request: Request, session: Db, access: Manager, body: NewInvitation) -> CreatedInvitation:
-    """Invite one person. For managers."""
-    invitation, token = people.invite(session, access.project, access.user, body.role, body.note)
-    session.flush()
-    session.refresh(invitation)
-    return _created(invitation, absolute(request, f"/invitations/{token}"))
-
-
 @router.delete("/projects/{project_id}/invitations/{invitation_id}", status_code=204)
 def withdraw(session: Db, access: Manager, invitation_id: RowId) -> None:
     """Make an invitation useless. For managers."""
@@ -192,8 +169,3 @@ def _member(member: Member) -> ProjectMember:
         paused_at=member.paused_at,
         pause_reason=member.pause_reason,
     )
-
-
-def _created(invitation: Invitation, link: str) -> CreatedInvitation:
-    known = OpenInvitation.model_validate(invitation).model_dump()
-    return CreatedInvitation(**known, link=link)

@@ -37,7 +37,7 @@ def admitted(request: Request, project_id: RowId, session: Db) -> Access:
     row = recognise(request, session, queries.USER_WITH_PROJECT, project=project_id)
     if row is None:
         raise SignInNeeded()
-    user, project, member, version = row
+    user, project, member, version, *_ = row
     if project is None or (member is None and not user.is_admin):
         raise NotFound()
     access = Access(user, project, member.role if member else Role.MANAGER, member, version)

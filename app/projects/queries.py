@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Text, and_, bindparam, exists, func, literal_column, select, update
+from sqlalchemy import Text, and_, bindparam, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy.orm import Session, aliased, contains_eager
 
 from app.accounts.queries import USER_BY, Credential
 from app.models import Invitation, Label, Member, Project, Role, User
@@ -110,7 +110,28 @@ def join(session: Session, project_id: int, user_id: int, role: Role) -> None:
     )
 
 
-_OPEN = (Invitation.used_at.is_(None), Invitation.revoked_at.is_(None), Invitation.expires_at > func.now())
+_MAKER = aliased(User)
+_MAKERS_ROLE = aliased(Member)
+# Whoever is removed from a project must not come back by an invitation of their own.
+_MAY_STILL_INVITE = exists().where(
+    _MAKER.id == Invitation.created_by_id,
+    _MAKER.disabled_at.is_(None),
+    or_(
+        _MAKER.is_admin,
+        exists().where(
+            _MAKERS_ROLE.project_id == Invitation.project_id,
+            _MAKERS_ROLE.user_id == _MAKER.id,
+            _MAKERS_ROLE.role == Role.MANAGER,
+            _MAKERS_ROLE.removed_at.is_(None),
+        ),
+    ),
+)
+_OPEN = (
+    Invitation.used_at.is_(None),
+    Invitation.revoked_at.is_(None),
+    Invitation.expires_at > func.now(),
+    _MAY_STILL_INVITE,
+)
 
 
 def open_invitations(session: Session, project_id: int) -> Sequence[Invitation]:

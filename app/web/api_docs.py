@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from starlette.responses import JSONResponse
 
+from app.web.guard import public
 from app.web.render import absolute, render
 from app.web.routing import Router
 
-router = Router()
+router = Router(dependencies=[Depends(public)])
 
 _ORDER = {"get": 0, "post": 1, "put": 2, "patch": 3, "delete": 4}
 

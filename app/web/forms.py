@@ -86,9 +86,11 @@ def sentence(finding: dict[str, Any]) -> str:
         if context["min_length"] == 1:
             return _SENTENCES["missing"]
         return f"This must be at least {context['min_length']} characters long."
+    if kind == "too_short" and context["min_length"] == 1:
+        return "Choose at least one."
     if kind == "too_long":
         return f"At most {context['max_length']} entries, please."
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         return f"This must be one of {context['expected']}."
     message = str(finding["msg"]).removeprefix("Value error, ")
     return message if message.endswith(".") else f"{message}."

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
@@ -33,6 +33,15 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
         yield from _calls(inner)
 
 
+def _declared(dependant: Dependant) -> set[str]:
+    return {getattr(call, _ACCESS) for call in _calls(dependant) if hasattr(call, _ACCESS)}
+
+
+def access_of(request: Request) -> set[str]:
+    """The kinds of access that the route of this request declares itself, not by the router it is mounted with."""
+    return _declared(request.scope["route"].dependant)
+
+
 def access_by_route(app: FastAPI) -> dict[tuple[str, str], set[str]]:
     """(method, path) -> the kinds of access declared on that route; empty where none is."""
     found: dict[tuple[str, str], set[str]] = {}
@@ -40,9 +49,8 @@ def access_by_route(app: FastAPI) -> dict[tuple[str, str], set[str]]:
         dependant = getattr(route, "dependant", None)
         if dependant is None:  # a mount of static files, guarded by what it mounts
             continue
-        declared = {getattr(call, _ACCESS) for call in _calls(dependant) if hasattr(call, _ACCESS)}
         for method in route.methods or ():
-            found[method, route.path or ""] = declared
+            found[method, route.path or ""] = _declared(dependant)
     return found
 
 

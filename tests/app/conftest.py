@@ -59,12 +59,13 @@ class Browser(TestClient):
         headers = {"HX-Request": "true"} if htmx else {}
         return self.post(url, data={"csrf_token": self.csrf(), **fields}, files=files, headers=headers)
 
-    def bearer(self, user: User) -> dict[str, str]:
-        """Headers that prove `user` to the JSON API."""
+    def bearer(self, user: User, *scopes: str) -> dict[str, str]:
+        """Headers that prove `user` to the JSON API, by a token with all scopes or these."""
         from app.web.signing import digest
 
         token = uuid4().hex
-        factories.api_token(self.session, user, token_hash=digest(token))
+        given = {"scopes": list(scopes)} if scopes else {}
+        factories.api_token(self.session, user, token_hash=digest(token), **given)
         return {"Authorization": f"Bearer {token}"}
 
 

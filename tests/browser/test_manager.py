@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.accounts import service as accounts
+from app.accounts.scopes import Scope
 from app.db import task_session
 from app.models import Model, ModelKind, Project, Role, Run, RunKind, RunState, User
 from app.runs import service as runs
@@ -78,7 +79,7 @@ def test_a_running_ppo_shows_each_step_within_two_seconds_beside_fifty_other_das
     beat(world["run"], 1)
     url = f"{server.url}/projects/{world['project']}/runs/{world['run']}"
     with task_session() as session:
-        token = accounts.create_token(session, session.get_one(User, world["user"]), "dashboards")[1]
+        token = accounts.create_token(session, session.get_one(User, world["user"]), "dashboards", [Scope.READ])[1]
     with Dashboards(f"{url}/events?after=1", token, DASHBOARDS) as others:
         _watch_three_steps(page, url, world, others)
     finish(world["run"])

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import func, select
 
 from app.accounts import service as accounts
+from app.accounts.scopes import Scope
 from app.models import Label, Model, ModelKind, Project, Run, RunKind, RunMetric, RunState, Turn, TurnRole, User
 from app.policies import evaluations
 from app.policies.queries import count_pairs
@@ -43,7 +44,7 @@ def tokens(platform: Platform, project_id: int) -> list[str]:
         people = [factories.user(session) for _ in range(6)]
         for person in people:
             factories.member(session, session.get_one(Project, project_id), person)
-        return [accounts.create_token(session, person, "test")[1] for person in people]
+        return [accounts.create_token(session, person, "test", [Scope.LABEL])[1] for person in people]
 
 
 def annotate(platform: Platform, project_id: int, tokens: list[str], count: int) -> int:
@@ -259,7 +260,7 @@ def test_no_chat_request_fails_while_a_policy_is_promoted(
     with platform.session() as session:
         project = session.get_one(Project, project_id)
         old = project.policy_id or project.base_model_id
-        manager = accounts.create_token(session, session.get_one(User, 1), "promotes")[1]
+        manager = accounts.create_token(session, session.get_one(User, 1), "promotes", list(Scope))[1]
     policy_id = add_policy(platform, project_id, "Another", seed=2)
     enough, api = Event(), f"{platform.url}/api/v1/projects/{project_id}"
     people = [Chatter(f"{api}/chat", token, enough) for token in tokens]

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from app.accounts import service as accounts
+from app.accounts.scopes import Scope
 from app.models import Model, Project, Run, RunState, User
 from app.policies import service as policies
 from app.policies.forms import PolicyForm
@@ -79,7 +80,7 @@ def test_no_answered_label_is_lost_or_doubled_by_a_kill(platform: Platform, proj
         for _ in range(2):
             person = factories.user(session)
             factories.member(session, project, person)
-            tokens.append(accounts.create_token(session, person, "test")[1])
+            tokens.append(accounts.create_token(session, person, "test", [Scope.LABEL])[1])
     people = [Annotator(f"{platform.url}/projects/{project_id}/label", token) for token in tokens]
     for person in people:
         person.thread.start()

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.accounts import service as accounts
+from app.accounts.scopes import Scope
 from app.models import Assignment, AssignmentState, Label, Pair
 from app.projects.forms import AnswerSettings, AutomationSettings
 from tests import factories
@@ -61,7 +62,7 @@ def people(platform: Platform) -> Iterator[list[Patient]]:
         for _ in range(PEOPLE):
             person = factories.user(session)
             factories.member(session, project, person)
-            tokens.append(accounts.create_token(session, person, "test")[1])
+            tokens.append(accounts.create_token(session, person, "test", [Scope.LABEL])[1])
     api = f"{platform.url}/api/v1/projects/{project.id}/label"
     found = [Patient(api, token, QUESTION) for token in tokens]
     yield found

@@ -4,11 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from alembic import command
 from sqlalchemy import create_engine, text
 
 from app.db import get_engine
 from workers.folder import Unusable
-from workers.migrate import drift, migrate
+from workers.migrate import config, drift, migrate
 
 
 def test_the_migrated_schema_is_the_models(database: str) -> None:
@@ -34,4 +35,28 @@ def test_processes_that_start_together_migrate_once(database: str) -> None:
     code = "from workers.migrate import migrate; print(migrate())"
     starts = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert sorted(start.communicate(timeout=120)[0].strip() for start in starts) == ["False", "False", "True"]
+    assert drift() == []
+
+
+def test_tokens_from_before_scopes_keep_what_they_could_do_for_ninety_days(database: str) -> None:
+    alembic = config()
+    with get_engine().connect() as connection:
+        alembic.attributes["connection"] = connection
+        command.downgrade(alembic, "0009")
+        connection.execute(
+            text(
+                """with people as (insert into "user" (email, name, is_admin)
+                       values ('admin@example.org', 'Admin', true), ('ada@example.org', 'Ada', false)
+                       returning id, name)
+                   insert into api_token (token_hash, user_id, name) select name, id, name from people"""
+            )
+        )
+        connection.commit()
+    assert migrate() is True
+    kept = "select name, scopes, expires_at - now() between interval '89 days' and interval '90 days' from api_token"
+    with get_engine().connect() as connection:
+        assert sorted(tuple(row) for row in connection.execute(text(kept))) == [
+            ("Ada", ["read", "label", "manage"], True),
+            ("Admin", ["read", "label", "manage", "admin"], True),
+        ]
     assert drift() == []

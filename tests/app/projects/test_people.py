@@ -140,11 +140,27 @@ def test_somebody_removed_can_be_invited_again(as_, cast, session):
     assert as_("annotator").get(f"/projects/{cast.project.id}/guidelines").status_code == 200
 
 
-def test_invitations_by_the_api(client, cast):
+@pytest.mark.parametrize("end", ["removed", "demoted", "disabled"])
+def test_an_invitation_dies_with_its_makers_right_to_invite(as_, cast, session, end):
+    factories.member(session, cast.project, cast.colleague, Role.MANAGER)
+    factories.invitation(session, cast.project, cast.manager, role=Role.MANAGER, token_hash=digest("back door"))
+    assert as_("manager").get("/invitations/back door").status_code == 200
+    base = f"/projects/{cast.project.id}/people/{cast.manager.id}"
+    match end:
+        case "removed":
+            as_("colleague").submit(f"{base}/remove")
+        case "demoted":
+            as_("colleague").submit(f"{base}/role", role="annotator")
+        case "disabled":
+            as_("admin").submit(f"/users/{cast.manager.id}/disable")
+    for who in ("manager", "outsider"):
+        assert as_(who).submit("/invitations/back door").status_code in (401, 404)
+    assert "back door" not in as_("colleague").get(f"/projects/{cast.project.id}/people").text
+
+
+def test_invitations_by_the_api(client, cast, session):
     header, url = client.bearer(cast.manager), f"/api/v1/projects/{cast.project.id}/invitations"
-    made = client.post(url, json={"role": "manager", "note": "Mary"}, headers=header)
-    assert made.status_code == 201
-    assert made.json()["link"].startswith("http://localhost/invitations/")
+    factories.invitation(session, cast.project, cast.manager, note="Mary")
     listed = client.get(url, headers=header).json()
     assert [(one["note"], "link" in one) for one in listed] == [("Mary", False)]
     assert client.delete(f"{url}/{listed[0]['id']}", headers=header).status_code == 204
