@@ -11,14 +11,18 @@ from weakref import WeakKeyDictionary
 from anyio import CancelScope
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
 
 from app.settings import get_settings
+from app.silence import Connection, watched
 
 CONNECTIONS = 20  # of this process
 REST = 1.0  # seconds after which a connection is asked whether it still lives
+PATIENCE = 60.0  # seconds that a statement may take
+IDLE = 120  # seconds that a transaction may wait for its next statement
+CONNECT_SECONDS = 3
 REQUESTS = 8  # that have one at once; the others are for what works beside requests, such as the live pages
 
 
@@ -47,14 +51,49 @@ def database_url() -> str:
     return url
 
 
+def connection_arguments(url: str, patience: float | None = PATIENCE) -> dict[str, Any]:
+    """What psycopg is told for each connection to `url`, beside what the address says itself, so that nothing waits
+    for ever: neither we for a server that is gone, nor the server, with rows locked, for us. `patience`: seconds that
+    a statement may take; None: as long as it likes, and its transaction may wait."""
+    given = make_url(url).query
+    ours: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+    }
+    if get_settings().database_pooler is not None:  # its connections serve others too: they stay as they are
+        return {"prepare_threshold": None} | {name: value for name, value in ours.items() if name not in given}
+    session = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+    if patience is not None:
+        session |= {"statement_timeout": round(patience * 1000), "idle_in_transaction_session_timeout": IDLE * 1000}
+    options = " ".join(f"-c {name}={value}" for name, value in session.items())
+    theirs = given.get("options", "")
+    ours = {name: value for name, value in ours.items() if name not in given}
+    return ours | {"options": f"{options} {theirs}".strip()}
+
+
 @lru_cache
 def get_engine() -> Engine:
     """The engine of this process. READ COMMITTED, since the queue relies on SKIP LOCKED, not on snapshots."""
-    engine = create_engine(
-        normalise_url(database_url()), pool_size=CONNECTIONS // 2, max_overflow=CONNECTIONS // 2, pool_recycle=1800
-    )
+    engine = _engine(PATIENCE, pool_size=CONNECTIONS // 2, max_overflow=CONNECTIONS // 2, pool_recycle=1800)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _ask_after_a_rest)
+    return engine
+
+
+@lru_cache
+def get_patient_engine() -> Engine:
+    """For what may take long and must not take the connections of requests: each use opens one of its own."""
+    return _engine(None, poolclass=NullPool)
+
+
+def _engine(patience: float | None, **pool: Any) -> Engine:
+    url = database_url()
+    kind = watched(Connection, url.replace("+psycopg", "", 1), None if patience is None else patience + 5)
+    engine = create_engine(normalise_url(url), connect_args=connection_arguments(url, patience), **pool)
+    event.listen(engine, "do_connect", lambda _dialect, _record, args, more: kind.connect(*args, **more))
     return engine
 
 

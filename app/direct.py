@@ -7,12 +7,13 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import TextClause, make_url
 
-from app.db import database_url
+from app.db import PATIENCE, connection_arguments, database_url
+from app.settings import get_settings
+from app.silence import AsyncConnection, watched
 
 CONNECTIONS = 4  # of this process: enough to have one statement at work while others are sent or read
 PLANNING = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
@@ -23,13 +24,17 @@ class Connections:
     """A few connections to the database at `url`, of one event loop."""
 
     def __init__(self, url: str) -> None:
-        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-            url.replace("+psycopg", "", 1),
+        plain = url.replace("+psycopg", "", 1)
+        self._pooled = get_settings().database_pooler is not None
+        self._pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
+            plain,
+            connection_class=watched(AsyncConnection, plain, PATIENCE + 5),
             min_size=1,
             max_size=CONNECTIONS,
             timeout=_PATIENCE,
-            kwargs={"autocommit": True, "row_factory": namedtuple_row},
-            configure=_plan_by_keys,
+            reconnect_timeout=0,  # who asks next tries at once; by itself it would wait longer and longer
+            kwargs=connection_arguments(url) | {"autocommit": True, "row_factory": namedtuple_row},
+            configure=None if self._pooled else _plan_by_keys,
             open=False,
         )
 
@@ -38,20 +43,24 @@ class Connections:
         if self._pool.closed:
             await self._pool.open()
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(_as_psycopg(statement), values)
-            return await cursor.fetchone()
+            if not self._pooled:
+                return await (await connection.execute(_as_psycopg(statement), values)).fetchone()
+            async with connection.pipeline(), connection.transaction():  # one journey for all
+                await _plan_by_keys(connection, "local")
+                cursor = await connection.execute(_as_psycopg(statement), values)
+                return await cursor.fetchone()
 
     async def close(self) -> None:
         """End the connections."""
         await self._pool.close()
 
 
-async def _plan_by_keys(connection: AsyncConnection[Any]) -> None:
+async def _plan_by_keys(connection: AsyncConnection, scope: str = "session") -> None:
     """These statements find their rows by keys, so one plan fits all values and all sizes. By its estimates PostgreSQL
     would plan for each value anew, which takes longer than the statement, or keep a plan that reads a table whole from
     when it was small."""
     for name, value in PLANNING.items():
-        await connection.execute(f"set {name} = {value}")
+        await connection.execute(f"set {scope} {name} = {value}")
 
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()

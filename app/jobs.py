@@ -1,10 +1,11 @@
 """Enqueue Celery tasks by name, sent only after commit. The producer side only: knows no task's code.
 
 After the pattern of warehouse's tasks.py: a job whose transaction rolls back is never sent; a job that is lost between
-commit and send is sent again by the beat task, since the queue is derived from the rows.
+commit and send is sent again by the sweep, since the queue is derived from the rows.
 """
 
 import logging
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,10 @@ from app.settings import get_settings
 
 log = logging.getLogger(__name__)
 
+AGAIN = 5.0  # seconds for which a broker that did not answer is not asked again
+
 _PENDING = "hone.pending_jobs"
+_away_until: dict[str | None, float] = {}  # by the broker's address, on the monotonic clock
 
 
 @lru_cache
@@ -38,12 +42,20 @@ def enqueue(session: Session, task: str, *args: Any, queue: str) -> None:
 
 
 def send(task: str, args: tuple[Any, ...], queue: str) -> bool:
-    """Send now; False (and a log line) when the broker cannot be reached."""
+    """Send now; False when the broker cannot be reached. Then it is left alone for a while, since to find it silent
+    takes seconds; a log line says so once."""
+    broker = get_settings().redis_url
+    if time.monotonic() < _away_until.get(broker, 0.0):
+        return False
     try:
         producer().send_task(task, args=args, queue=queue, retry=False)
-    except Exception as error:  # noqa: BLE001  kombu raises many kinds; the beat task sends again
-        log.warning("could not send %s%r to the queue %s, the sweep will: %s", task, args, queue, error)
+    except Exception as error:  # noqa: BLE001  kombu raises many kinds; the sweep sends again
+        if broker not in _away_until:
+            log.warning("the queue does not answer, so the sweep will send what is queued now: %s", error)
+        _away_until[broker] = time.monotonic() + AGAIN
         return False
+    if _away_until.pop(broker, None):
+        log.warning("the queue answers again")
     return True
 
 

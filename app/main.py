@@ -63,6 +63,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     logging.basicConfig(level=get_settings().log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore"):  # they would log the addresses of the inference server at every request
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the request that got no connection says so
     try:
         yield
     finally:

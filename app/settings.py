@@ -3,6 +3,7 @@
 import secrets
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,10 @@ class Settings(BaseSettings):
         None,
         alias="DATABASE_URL",
         description="PostgreSQL 15 or later; unset: an embedded server in the data folder",
+    )
+    database_pooler: Literal["transaction"] | None = Field(
+        None,
+        description="Set to transaction where DATABASE_URL leads to a PgBouncer (or its like) that pools transactions",
     )
     redis_url: str | None = Field(
         None,

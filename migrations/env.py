@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.db import get_engine
+from app.db import get_patient_engine
 from app.models import Base
 
 config = context.config
@@ -14,7 +14,7 @@ def run_migrations_online() -> None:
     if connection is not None:
         _migrate(connection)
         return
-    with get_engine().connect() as own:
+    with get_patient_engine().connect() as own:
         _migrate(own)
         own.commit()
 

@@ -86,7 +86,7 @@ def database(
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "hone"))
-    caches = (settings.get_settings, db.get_engine, jobs.producer)
+    caches = (settings.get_settings, db.get_engine, db.get_patient_engine, jobs.producer)
     remembered: tuple[dict[Any, Any], ...] = (progress._totals, progress._today, cycle._standings, leases._hints)
 
     def forget() -> None:

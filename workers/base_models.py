@@ -9,7 +9,7 @@ from threading import Event
 
 from sqlalchemy import text
 
-from app.db import get_engine, task_session
+from app.db import get_patient_engine, task_session
 from app.models import Model, ModelState
 from app.registry import service
 from app.settings import get_settings
@@ -77,13 +77,6 @@ def _convert(source: str, address: str, stopping: Event) -> str | None:
 @contextmanager
 def _only_one(model_id: int) -> Iterator[bool]:
     """Whether this is the only process at work on the model. The database lets go of the lock of one that dies."""
-    with get_engine().connect() as connection:
+    with get_patient_engine().begin() as connection:  # a transaction that waits, since a pooler keeps only those together
         keys = {"space": _LOCK, "id": model_id}
-        mine = bool(connection.execute(text("select pg_try_advisory_lock(:space, cast(:id as int))"), keys).scalar())
-        connection.commit()
-        try:
-            yield mine
-        finally:
-            if mine:
-                connection.execute(text("select pg_advisory_unlock(:space, cast(:id as int))"), keys)
-                connection.commit()
+        yield bool(connection.scalar(text("select pg_try_advisory_xact_lock(:space, cast(:id as int))"), keys))

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from app.db import get_engine
+from app.db import get_engine, get_patient_engine
 from app.models import Base
 from workers.folder import Unusable
 
@@ -25,29 +25,23 @@ def config() -> Config:
 def migrate() -> bool:
     """Upgrade the database of DATABASE_URL; whether there was anything to do. Unusable where it is too new.
 
-    The advisory lock lets several starting processes take turns; it goes with its connection, so a killed one frees it.
+    All in one transaction: its lock lets several starting processes take turns, and goes with the connection of one
+    that is killed.
     """
-    with get_engine().connect() as connection:
-        connection.execute(text("select pg_advisory_lock(:key)"), {"key": _LOCK})
-        connection.commit()
-        try:
-            return _upgrade(connection)
-        finally:
-            connection.execute(text("select pg_advisory_unlock(:key)"), {"key": _LOCK})
-            connection.commit()
+    with get_patient_engine().begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        return _upgrade(connection)
 
 
 def _upgrade(connection: Connection) -> bool:
     alembic = config()
     scripts = ScriptDirectory.from_config(alembic)
     current = MigrationContext.configure(connection).get_current_revision()
-    connection.commit()
     check_known(scripts, current)
     if current == scripts.get_current_head():
         return False
     alembic.attributes["connection"] = connection
     command.upgrade(alembic, "head")
-    connection.commit()
     return True
 
 

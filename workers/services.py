@@ -69,7 +69,7 @@ def use(services: Services, folder: Path) -> None:
     os.environ["HONE_DATA_DIR"] = str(folder)
     if settings.store_dir:
         os.environ["HONE_STORE_DIR"] = str(settings.store_dir.expanduser().resolve())
-    for cache in (get_settings, db.get_engine, jobs.producer):
+    for cache in (get_settings, db.get_engine, db.get_patient_engine, jobs.producer):
         cache.cache_clear()
 
 

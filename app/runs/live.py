@@ -83,13 +83,16 @@ class Live:
                     del self._topics[key]
 
     async def _run(self, key: Hashable, topic: _Topic[object]) -> None:
+        failing = False
         while topic.readers:
             try:
                 self.looks += 1
                 topic.seen, events = await run_in_threadpool(_once, topic.look, topic.seen)
+                failing = False
             except Exception as error:  # noqa: BLE001  the database may be away for a while; the pages wait
-                log.warning("could not look at %s: %s", key, error)
-                events = []
+                if not failing:
+                    log.warning("could not look at %s: %s", key, error)
+                failing, events = True, []
             for queue in list(topic.readers):
                 for event in events:
                     if queue.full():

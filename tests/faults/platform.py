@@ -145,7 +145,7 @@ class Platform:
 
 
 def _clear_caches() -> None:
-    for cache in (settings.get_settings, db.get_engine, jobs.producer):
+    for cache in (settings.get_settings, db.get_engine, db.get_patient_engine, jobs.producer):
         cache.cache_clear()
 
 

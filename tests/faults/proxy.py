@@ -116,7 +116,7 @@ class Proxy:
                 for each in passing:
                     each.cancel()
                 await asyncio.gather(*passing, return_exceptions=True)
-        except OSError:  # the server is not there: neither are we
+        except (OSError, asyncio.CancelledError):  # the server is not there, so neither are we; or the test is over
             pass
         finally:
             for end in (writer, onward):

@@ -1,0 +1,42 @@
+"""A project with more pairs than anybody gets through, and people with API tokens who label it."""
+
+from sqlalchemy.orm import Session
+
+from app.accounts import service as accounts
+from app.models import Pair, Project
+from app.projects.forms import AnswerSettings, AutomationSettings
+from tests import factories
+
+QUESTION = "Which is kinder?"
+
+
+def crowd(session: Session, people: int, overlap: int = 2) -> tuple[Project, list[str]]:
+    """The project, with 3,540 pairs, and the people's tokens."""
+    project = factories.project(
+        session,
+        overlap=overlap,
+        answer=AnswerSettings(questions=[QUESTION]).model_dump(),
+        automation=AutomationSettings(keep_queue_filled=False).model_dump(),
+    )
+    prompt = factories.prompt(session, project)
+    answers = [factories.response(session, prompt, project.base_model) for _ in range(60)]
+    session.add_all(
+        Pair(
+            project_id=project.id,
+            prompt_id=prompt.id,
+            response_a_id=a.id,
+            response_b_id=b.id,
+            purpose="train",
+            overlap_target=overlap,
+            slots_left=overlap,
+        )
+        for a in answers
+        for b in answers
+        if a is not b
+    )
+    tokens = []
+    for _ in range(people):
+        person = factories.user(session)
+        factories.member(session, project, person)
+        tokens.append(accounts.create_token(session, person, "test")[1])
+    return project, tokens
