@@ -77,6 +77,6 @@ def _convert(source: str, address: str, stopping: Event) -> str | None:
 @contextmanager
 def _only_one(model_id: int) -> Iterator[bool]:
     """Whether this is the only process at work on the model. The database lets go of the lock of one that dies."""
-    with get_patient_engine().begin() as connection:  # a transaction that waits, since a pooler keeps only those together
+    with get_patient_engine().begin() as connection:  # held by a transaction: a pooler keeps nothing longer together
         keys = {"space": _LOCK, "id": model_id}
         yield bool(connection.scalar(text("select pg_try_advisory_xact_lock(:space, cast(:id as int))"), keys))
