@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import direct
 from app.accounts.api import router as accounts_api
@@ -89,6 +90,9 @@ def create_app() -> FastAPI:
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     problems.install(app)
     app.add_middleware(Frame)
+    # Nobody's word on where a request comes from counts but that of a named proxy; the server's own trust in the
+    # loopback interface is off (`workers.children`).
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=get_settings().proxies)
     guard.refuse_open_routes(app)
     return app
 

@@ -2,10 +2,11 @@
 
 import secrets
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -47,8 +48,23 @@ class Settings(BaseSettings):
     )
     inference_port: int | None = Field(None, description="Port of Hone's own inference server; unset: web port + 1")
     web_processes: int = Field(1, ge=1, description="uvicorn worker processes")
+    trusted_proxies: str = Field(
+        "", description="Addresses or networks (10.0.0.0/8), with commas, of proxies whose X-Forwarded-* are believed"
+    )
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it where HTTPS is served")
     log_level: str = Field("info", description="debug, info, warning or error")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for one in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(one)  # says what is wrong with it
+        return value
+
+    @property
+    def proxies(self) -> list[str]:
+        """The trusted proxies one by one."""
+        return [one for part in self.trusted_proxies.split(",") if (one := part.strip())]
 
     @property
     def store(self) -> Path:

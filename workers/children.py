@@ -114,7 +114,7 @@ def commands(settings: Settings) -> dict[str, list[str]]:
     return {
         "web": [
             python, "-m", "uvicorn", "app.main:app", "--host", settings.host,
-            "--port", str(settings.port), "--log-level", level, "--no-access-log",
+            "--port", str(settings.port), "--log-level", level, "--no-access-log", "--no-proxy-headers",
             "--workers", str(settings.web_processes), "--loop", "workers.web_loop:SharingLoop",
             "--timeout-graceful-shutdown", "5",
         ],

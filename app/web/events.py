@@ -18,6 +18,4 @@ def event(data: str, *, name: str | None = None, key: str | None = None) -> str:
 
 def stream(events: Iterator[str] | AsyncIterator[str]) -> StreamingResponse:
     """A response that sends `event(...)` texts as they come."""
-    return StreamingResponse(
-        events, media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    )
+    return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -3,6 +3,7 @@
 import logging
 import time
 from functools import lru_cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from fastapi import Request
 from limits import RateLimitItem, parse
@@ -58,8 +59,16 @@ def forget(limit: str, *who: str) -> None:
 
 
 def address(request: Request) -> str:
-    """Where the request comes from; behind a proxy uvicorn takes it from the proxy's headers."""
-    return request.client.host if request.client else "unknown"
+    """Where the request comes from, as far as one can tell people apart by it: an IPv6 address by its network of 64
+    bits, which is what a household gets. A trusted proxy's headers have been read before (`app.main`)."""
+    given = request.client.host if request.client else "unknown"
+    try:
+        ip = ip_address(given)
+    except ValueError:
+        return given
+    if isinstance(ip, IPv6Address):
+        return str(ip.ipv4_mapped or IPv6Network((ip, 64), strict=False))
+    return str(ip)
 
 
 def _limiters() -> list[SlidingWindowCounterRateLimiter]:

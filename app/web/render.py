@@ -72,7 +72,6 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
         )
     )
     response = HTMLResponse(html, status)
-    response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "HX-Request"
     csrf.keep_visitor(request, response)
     if flash is not None and not is_htmx(request):

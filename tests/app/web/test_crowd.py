@@ -10,6 +10,8 @@ import pytest
 from app.accounts import service as accounts
 from app.db import REQUESTS, task_session
 from app.models import Role
+from app.web.csrf import SESSION_COOKIE
+from app.web.signing import sign
 from tests import factories
 
 
@@ -19,8 +21,8 @@ def manager(database: str) -> tuple[int, dict[str, str]]:
     with task_session() as session:
         project, manager = factories.project(session), factories.user(session)
         factories.member(session, project, manager, Role.MANAGER)
-        token = accounts.create_token(session, manager, "test")[1]
-        return project.id, {"Authorization": f"Bearer {token}"}
+        cookie = f"{SESSION_COOKIE}={accounts.start_session(session, manager, 'test')}"
+        return project.id, {"Cookie": cookie, "X-CSRF-Token": sign("csrf", cookie)}
 
 
 def client(headers: dict[str, str]) -> httpx.AsyncClient:

@@ -6,6 +6,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.settings import Settings
 from app.web.middleware import POLICY, answers_for
+from tests import factories
 
 
 @pytest.mark.parametrize("who", ["anonymous", "annotator", "admin"])
@@ -24,6 +25,22 @@ def test_every_kind_of_answer_carries_the_headers(client, path):
     answer = client.get(path)
     assert answer.headers["content-security-policy"] == POLICY
     assert answer.headers["x-request-id"]
+
+
+def test_nothing_but_static_files_is_kept_by_a_cache(as_, cast, session):
+    run = factories.run(session, cast.project)
+    base = f"/projects/{cast.project.id}"
+    for path in (
+        "/", "/sign-in", "/nowhere", "/api/v1/me", "/api/v1/nowhere", "/api/openapi.json", "/api/docs", "/healthz",
+        f"/api/v1{base}/labels/export", f"{base}/labels/export", f"{base}/runs/{run.id}/log",
+        f"{base}/runs/{run.id}/points",
+        f"{base}/policies/{cast.project.base_model_id}/download", f"/api/v1{base}/runs/{run.id}/log", "/healthz/x",
+        "/users", f"{base}/prompts/import", "/account/", "/static", "/staticx",
+    ):  # fmt: skip
+        assert as_("admin").get(path).headers.get_list("cache-control") == ["no-store"], path
+    assert as_("admin").get("/users", headers={"Host": "evil.example"}).headers["cache-control"] == "no-store"
+    assert as_("admin").get("/static/hone.css?v=1").headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert as_("admin").get("/static/nothing.css").headers["cache-control"] == "no-store"
 
 
 def test_pages_hold_no_inline_script_or_style(as_, cast):
