@@ -65,6 +65,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     for noisy in ("httpx", "httpcore"):  # they would log the addresses of the inference server at every request
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # the request that got no connection says so
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a form that is none has its line of access
     try:
         yield
     finally:

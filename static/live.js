@@ -31,7 +31,7 @@ function addStep(step) {
 
 addEventListener("pageshow", (event) => event.persisted && location.reload()); // streams do not survive the back button
 
-for (const element of document.querySelectorAll("[data-live]")) {
+function follow(element) {
   const source = new EventSource(element.dataset.live);
   for (const [name, id] of Object.entries(element.dataset)) {
     if (!name.startsWith("live") || name === "live") continue;
@@ -53,5 +53,16 @@ for (const element of document.querySelectorAll("[data-live]")) {
       htmx.ajax("GET", element.dataset.stateUrl, { target: `#${element.dataset.stateTarget}`, swap: "innerHTML" });
     }
   });
+  source.addEventListener("replaced", () => { // newer pages of this person took the place: go on once looked at again
+    source.close();
+    const resume = () => {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", resume);
+      follow(element);
+    };
+    document.addEventListener("visibilitychange", resume);
+  });
   addEventListener("pagehide", () => source.close());
 }
+
+document.querySelectorAll("[data-live]").forEach(follow);

@@ -116,6 +116,7 @@ def commands(settings: Settings) -> dict[str, list[str]]:
             python, "-m", "uvicorn", "app.main:app", "--host", settings.host,
             "--port", str(settings.port), "--log-level", level, "--no-access-log", "--no-proxy-headers",
             "--workers", str(settings.web_processes), "--loop", "workers.web_loop:SharingLoop",
+            "--http", "workers.web_protocol:Patient",
             "--timeout-graceful-shutdown", "5",
         ],
         "scheduling": celery("scheduling", "--beat"),

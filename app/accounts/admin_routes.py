@@ -13,6 +13,7 @@ from app.models import User
 from app.web import health
 from app.web.dependencies import Db, RowId
 from app.web.guard import public
+from app.web.input import Before
 from app.web.render import absolute, redirect, render
 from app.web.routing import Router
 
@@ -29,7 +30,7 @@ def healthz() -> JSONResponse:
 
 
 @router.get("/system")
-def show_system(request: Request, session: Db, user: Admin, before: int | None = None, action: str = "") -> Response:
+def show_system(request: Request, session: Db, user: Admin, before: Before = None, action: str = "") -> Response:
     """The state of every part and what everybody did."""
     return render(
         request,
@@ -41,7 +42,7 @@ def show_system(request: Request, session: Db, user: Admin, before: int | None =
 
 
 @router.get("/users")
-def show_users(request: Request, session: Db, user: Admin, q: str = "", before: int | None = None) -> Response:
+def show_users(request: Request, session: Db, user: Admin, q: str = "", before: Before = None) -> Response:
     """Everybody with an account."""
     return _users(request, session, q=q, before=before)
 

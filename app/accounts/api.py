@@ -8,6 +8,7 @@ from app.accounts import queries
 from app.accounts.dependencies import Admin, SignedIn
 from app.models import User
 from app.web.dependencies import Db
+from app.web.input import Before
 from app.web.routing import Router
 
 router = Router(tags=["accounts"])
@@ -39,7 +40,7 @@ def me(user: SignedIn) -> User:
 
 
 @router.get("/users", response_model=People)
-def users(session: Db, user: Admin, q: str = "", before: int | None = None) -> object:
+def users(session: Db, user: Admin, q: str = "", before: Before = None) -> object:
     """Everybody with an account. For administrators."""
     found = queries.users(session, q.strip(), before)
     return {"items": found.items, "before": found.before}

@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from app.accounts.scopes import Scope
+from app.web.input import Input
 
 _EMAIL = re.compile(r"[^@\s<>\"'\x00-\x1f]+@[^@\s<>\"'\x00-\x1f]+\.[^@\s<>\"'\x00-\x1f.]+")
 
@@ -28,7 +29,7 @@ Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254),
 Password = Annotated[str, Field(max_length=1000, repr=False)]
 
 
-class SignInForm(BaseModel):
+class SignInForm(Input):
     """E-mail and password; `next` is the page to go on to."""
 
     email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=254)]
@@ -36,7 +37,7 @@ class SignInForm(BaseModel):
     next: str = "/"
 
 
-class NewAccountForm(BaseModel):
+class NewAccountForm(Input):
     """What an invited person without an account gives."""
 
     name: Name
@@ -44,21 +45,21 @@ class NewAccountForm(BaseModel):
     password: Password
 
 
-class ProfileForm(BaseModel):
+class ProfileForm(Input):
     """What others see, and what to sign in with."""
 
     name: Name
     email: Email
 
 
-class PasswordForm(BaseModel):
+class PasswordForm(Input):
     """A new password; the current one where there is one."""
 
     current: Password = ""
     new: Password
 
 
-class NewTokenForm(BaseModel):
+class NewTokenForm(Input):
     """A new API token. `expires` is in days."""
 
     token_name: Name

@@ -14,6 +14,7 @@ from app.models import Conversation, Preference, Thumb, Turn, TurnComparison
 from app.projects.dependencies import Annotator, Manager
 from app.web import rate_limits
 from app.web.dependencies import Db, RowId
+from app.web.input import Before
 from app.web.pages import page
 from app.web.routing import Router
 
@@ -21,14 +22,14 @@ router = Router(prefix="/projects/{project_id}", tags=["chat"])
 
 
 @router.get("/chat")
-def list_conversations(session: Db, access: Annotator, before: int | None = None) -> dict[str, Any]:
+def list_conversations(session: Db, access: Annotator, before: Before = None) -> dict[str, Any]:
     """My conversations, newest first; `before` of the answer asks for the next page."""
     found = page(session, queries.conversations(access.project.id, access.user.id), Conversation.id, before)
     return {"conversations": [_head(each) for each in found.items], "before": found.before}
 
 
 @router.get("/chat-choices")
-def list_choices(session: Db, access: Manager, before: int | None = None) -> dict[str, Any]:
+def list_choices(session: Db, access: Manager, before: Before = None) -> dict[str, Any]:
     """Choices between two answers in conversations whose person shares them, as preference pairs."""
     found = page(session, queries.shared_choices(access.project.id), TurnComparison.id, before)
     return {"choices": [_choice(session, each) for each in found.items], "before": found.before}

@@ -2,12 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from app.web.input import Input
 
 MAX_CHARACTERS = 16_000
 
 
-class MessageForm(BaseModel):
+class MessageForm(Input):
     """A message; its length is checked by the service, which has a sentence for it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -16,7 +18,7 @@ class MessageForm(BaseModel):
     consent: bool = Field(False, description="Of a new conversation: may its prompts come back as training prompts")
 
 
-class ConsentForm(BaseModel):
+class ConsentForm(Input):
     """May this conversation's prompts come back as training prompts?"""
 
     model_config = ConfigDict(extra="forbid")
@@ -24,7 +26,7 @@ class ConsentForm(BaseModel):
     consent: bool = False
 
 
-class ThumbForm(BaseModel):
+class ThumbForm(Input):
     """What the reader thinks of an answer; `none` takes a thumb back."""
 
     model_config = ConfigDict(extra="forbid")
@@ -32,7 +34,7 @@ class ThumbForm(BaseModel):
     thumb: Literal["up", "down", "none"]
 
 
-class ChoiceForm(BaseModel):
+class ChoiceForm(Input):
     """Which of two answers to the same message is better."""
 
     model_config = ConfigDict(extra="forbid")

@@ -17,6 +17,7 @@ from app.web import csrf, rate_limits
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Refused
 from app.web.forms import parse
+from app.web.input import Before
 from app.web.pages import page
 from app.web.problems import wants_json
 from app.web.render import is_htmx, redirect, render
@@ -27,14 +28,14 @@ MESSAGES = "30/minute"
 
 
 @router.get("")
-def new(request: Request, access: Annotator, session: Db, before: int | None = None) -> HTMLResponse:
+def new(request: Request, access: Annotator, session: Db, before: Before = None) -> HTMLResponse:
     """My conversations, and an empty one to begin with."""
     return _page(request, access, session, None, before=before)
 
 
 @router.get("/{conversation_id}")
 def show(
-    request: Request, access: Annotator, session: Db, conversation_id: RowId, before: int | None = None
+    request: Request, access: Annotator, session: Db, conversation_id: RowId, before: Before = None
 ) -> Response:
     """One of my conversations."""
     conversation = service.get(session, access.project, access.user, conversation_id)

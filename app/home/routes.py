@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.home import service
@@ -13,7 +13,7 @@ from app.projects.dependencies import Annotator, Manager
 from app.runs import views
 from app.runs.live import Look, live
 from app.web.dependencies import Db
-from app.web.events import event, stream
+from app.web.events import LiveStream, event
 from app.web.render import environment, redirect, render
 from app.web.routing import Router
 
@@ -30,9 +30,10 @@ def home(request: Request, access: Annotator, session: Db) -> Response:
 
 
 @router.get("/projects/{project_id}/events")
-def home_events(access: Manager) -> StreamingResponse:
+def home_events(access: Manager) -> LiveStream:
     """Server-sent events: `loop` (HTML), the picture as it changes."""
-    return stream(live.watch(("loop", access.project.id), _look(access.project.id), interval=INTERVAL))
+    project_id = access.project.id
+    return LiveStream(access.user.id, live.watch(("loop", project_id), _look(project_id), interval=INTERVAL))
 
 
 def _context(session: Session, project: Project) -> dict[str, Any]:

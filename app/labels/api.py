@@ -18,6 +18,7 @@ from app.projects.dependencies import Annotator, Manager
 from app.projects.forms import AnswerSettings
 from app.web.dependencies import Db
 from app.web.errors import NotAllowed
+from app.web.input import Before
 from app.web.routing import Router
 
 router = Router(tags=["labels"])
@@ -59,7 +60,7 @@ def renew(session: Db, access: Annotator, body: AssignmentForm) -> dict[str, boo
 
 
 @router.get("/projects/{project_id}/labels/mine")
-def list_mine(session: Db, access: Annotator, before: int | None = None) -> dict[str, Any]:
+def list_mine(session: Db, access: Annotator, before: Before = None) -> dict[str, Any]:
     """My own labels, newest first."""
     found = queries.own_labels(session, access.project.id, access.user.id, before, limit=100)
     return {"labels": [_row(label) for label in found.items], "before": found.before}

@@ -15,6 +15,7 @@ from app.projects.dependencies import Access, Annotator, Manager
 from app.projects.forms import AnswerSettings
 from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
+from app.web.input import Before
 from app.web.render import render
 from app.web.routing import Router
 
@@ -41,7 +42,7 @@ def show_labels(request: Request, session: Db, access: Annotator, chosen: Annota
 
 
 @router.get("/projects/{project_id}/labels/mine")
-def show_mine(request: Request, session: Db, access: Annotator, before: int | None = None) -> Response:
+def show_mine(request: Request, session: Db, access: Annotator, before: Before = None) -> Response:
     """My labels, each to be looked at and changed."""
     return _mine(request, session, access, before)
 

@@ -2,39 +2,40 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
 from app.models import Choice, Purpose
 from app.prompts.forms import Chosen
+from app.web.input import CUT_LATER, Id, Input
 
 
-class AnswerForm(BaseModel):
+class AnswerForm(Input):
     """An answer to one comparison."""
 
     model_config = ConfigDict(extra="forbid")
 
-    assignment_id: int = Field(ge=1, le=2**63 - 1)
+    assignment_id: Id
     answer: str = Field(max_length=20, description="left, right, tie, both_bad; with strength: left-1 to right-4")
     questions: dict[str, Annotated[str, StringConstraints(max_length=20)]] = Field(
         default_factory=dict, max_length=20, description="left, right or tie for each further question of the project"
     )
     reasons: list[str] = Field(default_factory=list, max_length=50)
     comment: str | None = None
-    seconds: float | None = Field(None, description="From display to answer")
+    seconds: Annotated[float | None, CUT_LATER, AllowInfNan(True)] = Field(None, description="From display to answer")
 
 
-class AssignmentForm(BaseModel):
+class AssignmentForm(Input):
     """Which comparison is meant."""
 
-    assignment_id: int = Field(ge=1, le=2**63 - 1)
+    assignment_id: Id
 
 
-class LabelFilter(BaseModel):
+class LabelFilter(Input):
     """Which labels to list."""
 
     choice: Chosen[Choice] = None
-    annotator: Chosen[int] = None
+    annotator: Chosen[Id] = None
     purpose: Chosen[Purpose] = None
     late: bool = False
     commented: bool = False
-    before: int | None = Field(None, ge=1, le=2**63 - 1)
+    before: Id | None = None

@@ -16,6 +16,7 @@ from app.web import csrf
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Conflict, Invalid, Refused, TooLarge
 from app.web.forms import parse
+from app.web.input import Before, Named
 from app.web.markdown import to_html
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router, first
@@ -57,7 +58,7 @@ def _read(settings: AnswerSettings, given: AnswerForm) -> Answer:
 
 
 @router.get("/projects/{project_id}/label")
-def show_next(request: Request, session: Db, access: Annotator, assignment: int | None = None) -> Response:
+def show_next(request: Request, session: Db, access: Annotator, assignment: Named = None) -> Response:
     """The next pair; or, with `assignment`, one of my own again with its answer filled in."""
     if assignment is not None:
         return _show(request, access, screen.revisit(session, access.user, access.project, assignment))
@@ -89,7 +90,7 @@ def answer(request: Request, session: Db, access: Annotator, form: Submitted) ->
 
 
 @router.get("/projects/{project_id}/label/undo")
-def undo(request: Request, session: Db, access: Annotator, before: int | None = None) -> Response:
+def undo(request: Request, session: Db, access: Annotator, before: Before = None) -> Response:
     """The comparison before `before` again, its answer filled in. Nothing changes until another answer is sent."""
     found = screen.previous(session, access.user, access.project, before)
     if is_htmx(request):

@@ -19,6 +19,7 @@ from app.runs import views as run_views
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, NotFound
 from app.web.forms import parse
+from app.web.input import Before, Named
 from app.web.render import redirect, render
 from app.web.routing import Router
 
@@ -28,7 +29,7 @@ ANSWERS_SHOWN = 20
 
 
 @router.get("/projects/{project_id}/policies")
-def list_policies(request: Request, access: Manager, session: Db, copy: int | None = None) -> HTMLResponse:
+def list_policies(request: Request, access: Manager, session: Db, copy: Named = None) -> HTMLResponse:
     """All policies, and a form for the next PPO run, filled with the settings of the run to `copy`."""
     run = copies.parent(session, access.project, RunKind.POLICY, copy)
     values = copies.filled(run) | {"reward_model_id": run.reward_model_id} if run else {}
@@ -147,7 +148,7 @@ def start_evaluation(request: Request, access: Manager, session: Db, form: Submi
 
 @router.get("/projects/{project_id}/policies/evaluations/{run_id}")
 def show_evaluation(
-    request: Request, access: Manager, session: Db, run_id: RowId, before: int | None = None
+    request: Request, access: Manager, session: Db, run_id: RowId, before: Before = None
 ) -> HTMLResponse:
     """The result so far, and the answers side by side."""
     run = runs.get(session, access.project, run_id)

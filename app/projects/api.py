@@ -11,6 +11,7 @@ from app.models import Member, Project, Role
 from app.projects import forms, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.dependencies import Db, RowId
+from app.web.input import Input
 from app.web.routing import Router
 
 router = Router(tags=["projects"])
@@ -43,7 +44,7 @@ class ProjectDetail(BaseModel):
     created_at: datetime
 
 
-class ProjectChange(BaseModel):
+class ProjectChange(Input):
     """What to change; whatever is left out stays. A section is replaced whole."""
 
     model_config = ConfigDict(extra="forbid")
@@ -66,7 +67,7 @@ class ProjectMember(BaseModel):
     pause_reason: str | None
 
 
-class MemberChange(BaseModel):
+class MemberChange(Input):
     """What to change about a member."""
 
     model_config = ConfigDict(extra="forbid")

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from app.accounts.forms import ONE_LINE, Name
 from app.models import Role
+from app.web.input import Input, Temperature, TopK, TopP
 
 LONGEST_GUIDELINES = 50_000
 MAIN_QUESTION = "Which answer is better?"
@@ -21,7 +22,7 @@ Guidelines = Annotated[str, StringConstraints(max_length=LONGEST_GUIDELINES)]
 Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), ONE_LINE]
 
 
-class AnswerSettings(BaseModel):
+class AnswerSettings(Input):
     """How an annotator answers."""
 
     model_config = ConfigDict(extra="forbid")
@@ -44,7 +45,7 @@ class AnswerSettings(BaseModel):
         return [("", MAIN_QUESTION), *((question, question) for question in self.questions)]
 
 
-class SamplingSettings(BaseModel):
+class SamplingSettings(Input):
     """How answers are drawn."""
 
     model_config = ConfigDict(extra="forbid")
@@ -52,13 +53,13 @@ class SamplingSettings(BaseModel):
     strategy: Literal["mixed", "stochastic"] = Field(
         "mixed", description="mixed: the most probable answer against a drawn one; stochastic: two drawn ones"
     )
-    temperature: float = Field(1.0, gt=0, le=5, allow_inf_nan=False)
-    top_p: float = Field(1.0, gt=0, le=1, allow_inf_nan=False)
-    top_k: int = Field(0, ge=0, le=100_000, description="0 considers every token")
+    temperature: Temperature = 1.0
+    top_p: TopP = 1.0
+    top_k: TopK = Field(0, description="0 considers every token")
     max_new_tokens: int = Field(256, ge=1, le=8192)
 
 
-class AutomationSettings(BaseModel):
+class AutomationSettings(Input):
     """What the platform starts by itself."""
 
     model_config = ConfigDict(extra="forbid")
@@ -71,7 +72,7 @@ class AutomationSettings(BaseModel):
     refresh_pairs: bool = Field(True, description="Sample new pairs from a policy as soon as it is promoted")
 
 
-class CheckPause(BaseModel):
+class CheckPause(Input):
     """When missed attention checks pause a person's work."""
 
     check_window: int = Field(10, ge=1, le=1000, description="The last so many attention checks of a person count")
@@ -92,9 +93,9 @@ class QueueSettings(CheckPause):
     model_config = ConfigDict(extra="forbid")
 
     overlap: int = Field(1, ge=1, le=50, description="How many people answer each pair")
-    check_share: float = Field(0.0, ge=0, le=0.5, allow_inf_nan=False, description="Share of attention checks")
+    check_share: float = Field(0.0, ge=0, le=0.5, description="Share of attention checks")
     control_share: float = Field(
-        0.2, ge=0, le=1, allow_inf_nan=False, description="Share of pairs that stay in random order, for fair measures"
+        0.2, ge=0, le=1, description="Share of pairs that stay in random order, for fair measures"
     )
     queue_depth: int = Field(50, ge=1, le=1_000_000, description="Open pairs to keep ready")
     lease_minutes: int = Field(30, ge=1, le=1440, description="How long a shown pair is held for its annotator")
@@ -104,8 +105,8 @@ class QueueForm(CheckPause):
     """QueueSettings as people write them, shares in percent."""
 
     overlap: int = Field(ge=1, le=50)
-    check_percent: float = Field(ge=0, le=50, allow_inf_nan=False)
-    control_percent: float = Field(ge=0, le=100, allow_inf_nan=False)
+    check_percent: float = Field(ge=0, le=50)
+    control_percent: float = Field(ge=0, le=100)
     queue_depth: int = Field(ge=1, le=1_000_000)
     lease_minutes: int = Field(ge=1, le=1440)
 
@@ -122,19 +123,19 @@ class QueueForm(CheckPause):
         )
 
 
-class NameForm(BaseModel):
+class NameForm(Input):
     """The project's name."""
 
     name: Name
 
 
-class GuidelinesForm(BaseModel):
+class GuidelinesForm(Input):
     """What annotators are told, in Markdown."""
 
     guidelines: Guidelines
 
 
-class NewProjectForm(BaseModel):
+class NewProjectForm(Input):
     """A new project. Without a base model the installation's default is taken."""
 
     name: Name
@@ -143,20 +144,20 @@ class NewProjectForm(BaseModel):
     starter_prompts: bool = True
 
 
-class InvitationForm(BaseModel):
+class InvitationForm(Input):
     """An invitation to one person."""
 
     role: Role = Role.ANNOTATOR
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), ONE_LINE] = ""
 
 
-class RoleForm(BaseModel):
+class RoleForm(Input):
     """A member's new role."""
 
     role: Role
 
 
-class PauseForm(BaseModel):
+class PauseForm(Input):
     """Why a member gets no pairs for now."""
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), ONE_LINE] = ""

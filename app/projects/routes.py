@@ -11,6 +11,7 @@ from app.projects.dependencies import Access, Annotator, ArchivedManager, Manage
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
 from app.web.forms import parse, typed
+from app.web.input import Before
 from app.web.render import redirect, render
 from app.web.routing import Router
 
@@ -128,7 +129,7 @@ def change_guidelines(request: Request, session: Db, access: Manager, form: Subm
 
 
 @router.get("/projects/{project_id}/audit")
-def show_audit(request: Request, session: Db, access: Manager, before: int | None = None, action: str = "") -> Response:
+def show_audit(request: Request, session: Db, access: Manager, before: Before = None, action: str = "") -> Response:
     """Who did what in this project."""
     return render(
         request,

@@ -2,17 +2,18 @@
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from app.models import PromptSource, PromptStatus, Split
 from app.prompts.reading import Layout
+from app.web.input import Id, Input
 
 T = TypeVar("T")
 Chosen = Annotated[T | None, BeforeValidator(lambda value: value or None)]
 """A filter from a page's form, where an empty choice means any."""
 
 
-class ImportForm(BaseModel):
+class ImportForm(Input):
     """An import from the page; the file, where there is one, comes beside it."""
 
     text: str = ""
@@ -21,7 +22,7 @@ class ImportForm(BaseModel):
     action: Literal["preview", "import"] = "import"
 
 
-class ImportBody(BaseModel):
+class ImportBody(Input):
     """An import through the API: entries as in a JSONL file, each a text, a list of messages, or an object."""
 
     model_config = ConfigDict(extra="forbid")
@@ -31,11 +32,11 @@ class ImportBody(BaseModel):
     dry_run: bool = Field(False, description="Only count")
 
 
-class PromptFilter(BaseModel):
+class PromptFilter(Input):
     """Which prompts to list."""
 
     status: Chosen[PromptStatus] = None
     split: Chosen[Split] = None
     source: Chosen[PromptSource] = None
     contains: str = Field("", max_length=200)
-    before: int | None = Field(None, ge=1, le=2**63 - 1)
+    before: Id | None = None

@@ -13,6 +13,7 @@ from app.prompts.service import MAX_FILE, ImportReport
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, Refused
 from app.web.forms import parse
+from app.web.input import Before
 from app.web.markdown import to_html
 from app.web.render import redirect, render
 from app.web.routing import Router
@@ -79,7 +80,7 @@ def import_starter(session: Db, access: Manager) -> Response:
 
 
 @router.get("/projects/{project_id}/prompts/review")
-def show_review(request: Request, session: Db, access: Manager, before: int | None = None) -> Response:
+def show_review(request: Request, session: Db, access: Manager, before: Before = None) -> Response:
     """What people asked in chat and agreed to share, for a manager to admit or refuse."""
     found = queries.listing(session, access.project.id, status=PromptStatus.REVIEW, before=before, limit=20)
     return render(

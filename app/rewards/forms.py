@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.runs import copies
+from app.web.input import Input, LearningRate, Seed
 
 Aggregation = Literal["mean", "reliability"]
 
@@ -14,8 +15,8 @@ class RewardForm(copies.CopyForm):
 
     model_config = ConfigDict(extra="forbid")
 
-    num_train_epochs: float = Field(2.0, gt=0, le=50, title="Epochs", description="Times that all pairs are seen")
-    learning_rate: float = Field(5e-5, gt=0, le=0.1, title="Learning rate", description="Peak; it decays by a cosine")
+    num_train_epochs: float = Field(2.0, ge=0.01, le=50, title="Epochs", description="Times that all pairs are seen")
+    learning_rate: LearningRate = Field(5e-5, title="Learning rate", description="Peak; it decays by a cosine")
     train_batch_size: int = Field(16, ge=1, le=4096, title="Batch size", description="Pairs in one update")
     question: str = Field(
         "", max_length=80, title="Question", description="Whose answers it learns from; empty: the main one"
@@ -35,9 +36,9 @@ class RewardForm(copies.CopyForm):
     use_peft: bool = Field(False, title="LoRA", description="Train adapters instead of all weights: less memory")
     lora_r: int = Field(16, ge=1, le=1024, title="LoRA rank")
     lora_alpha: int = Field(32, ge=1, le=4096, title="LoRA alpha")
-    warmup_ratio: float = Field(0.0, ge=0, lt=1, title="Warm-up share", description="Steps in which the rate rises")
+    warmup_ratio: float = Field(0.0, ge=0, le=0.99, title="Warm-up share", description="Steps in which the rate rises")
     weight_decay: float = Field(0.0, ge=0, le=1, title="Weight decay")
-    max_grad_norm: float = Field(1.0, gt=0, le=1000, title="Gradient norm", description="Longer gradients are cut")
+    max_grad_norm: float = Field(1.0, ge=0.001, le=1000, title="Gradient norm", description="Longer gradients are cut")
     center_rewards_coefficient: float = Field(
         0.01, ge=0, le=10, title="Centring", description="Weight of the term that keeps scores near 0"
     )
@@ -52,7 +53,7 @@ class RewardForm(copies.CopyForm):
         description="Sets memory and speed; blank: as suits the worker",
     )
     gradient_checkpointing: bool = Field(False, title="Gradient checkpointing", description="Less memory, more time")
-    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed")
+    seed: Seed = Field(0, title="Seed")
     needs_gpu: bool = Field(False, title="Needs a GPU", description="Waits for a worker that serves the gpu queue")
 
     def settings(self) -> dict[str, Any]:
@@ -60,7 +61,7 @@ class RewardForm(copies.CopyForm):
         return self.model_dump(exclude={"question", "aggregation", "needs_gpu", *copies.FIELDS})
 
 
-class ScoreForm(BaseModel):
+class ScoreForm(Input):
     """A text to be scored by a reward model."""
 
     model_config = ConfigDict(extra="forbid")

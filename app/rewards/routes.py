@@ -17,6 +17,7 @@ from app.runs import views as run_views
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse
+from app.web.input import Named
 from app.web.render import redirect, render
 from app.web.routing import Router
 
@@ -26,7 +27,7 @@ SHOWN = 20  # of the disputed labels
 
 
 @router.get("/projects/{project_id}/rewards")
-def list_rewards(request: Request, access: Manager, session: Db, copy: int | None = None) -> HTMLResponse:
+def list_rewards(request: Request, access: Manager, session: Db, copy: Named = None) -> HTMLResponse:
     """All reward models, and a form for the next one, filled with the settings of the run to `copy`."""
     run = copies.parent(session, access.project, RunKind.REWARD, copy)
     own = {name: run.config[name] for name in ("aggregation", "question") if name in run.config} if run else {}
@@ -74,7 +75,7 @@ def start_reward(request: Request, access: Manager, session: Db, form: Submitted
 
 @router.get("/projects/{project_id}/rewards/{model_id}")
 def show_reward(
-    request: Request, access: Manager, session: Db, model_id: RowId, scored: int | None = None
+    request: Request, access: Manager, session: Db, model_id: RowId, scored: Named = None
 ) -> HTMLResponse:
     """What a reward model has learned, against the labels."""
     model = service.get(session, access.project, model_id)

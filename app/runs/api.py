@@ -10,6 +10,7 @@ from app.models import Run, RunKind, RunState
 from app.projects.dependencies import Manager
 from app.runs import events, queries, service
 from app.web.dependencies import Db, RowId
+from app.web.input import Before, LastStep, Step
 from app.web.pages import page
 from app.web.routing import Router
 
@@ -73,7 +74,7 @@ def list_runs(
     session: Db,
     kind: RunKind | None = None,
     state: RunState | None = None,
-    before: int | None = None,
+    before: Before = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> RunPage:
     """The project's runs, the newest first."""
@@ -88,16 +89,14 @@ def show_run(access: Manager, session: Db, run_id: RowId) -> RunView:
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/metrics")
-def run_metrics(
-    access: Manager, session: Db, run_id: RowId, since: Annotated[int, Query(ge=0)] = 0
-) -> dict[str, list[list[Any]]]:
+def run_metrics(access: Manager, session: Db, run_id: RowId, since: Step = 0) -> dict[str, list[list[Any]]]:
     """The run's curves from a step on: {name: [[steps], [values]]}; long ones are thinned."""
     run = service.get(session, access.project, run_id)
     return events.curves(queries.points(session, run.id, since))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/samples")
-def run_samples(access: Manager, session: Db, run_id: RowId, step: int | None = None) -> list[SampleView]:
+def run_samples(access: Manager, session: Db, run_id: RowId, step: LastStep = None) -> list[SampleView]:
     """What the policy said at a step; at the last one where none is given."""
     run = service.get(session, access.project, run_id)
     steps = queries.sample_steps(session, run.id)

@@ -2,22 +2,21 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.models import Project, Run, RunKind
 from app.runs import queries
 from app.web.errors import Invalid
+from app.web.input import Id, Input
 
 FIELDS = ("parent_id", "same_inputs")
 
 
-class CopyForm(BaseModel):
+class CopyForm(Input):
     """What the form of a training adds where it starts from another run's settings."""
 
-    parent_id: int | None = Field(
-        None, ge=1, le=2**63 - 1, title="Copy of", description="The run whose settings these were"
-    )
+    parent_id: Id | None = Field(None, title="Copy of", description="The run whose settings these were")
     same_inputs: bool = Field(
         False, title="Same inputs", description="Take the labels or the model that the copied run took, not today's"
     )

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from app.models import Run, RunKind, RunState
 from app.projects.dependencies import Manager
@@ -11,7 +11,8 @@ from app.runs import events, queries, service, views
 from app.runs.live import live
 from app.web.dependencies import Db, RowId
 from app.web.errors import Invalid
-from app.web.events import stream
+from app.web.events import LiveStream
+from app.web.input import Before, Id, LastStep, Step
 from app.web.pages import page
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router
@@ -37,7 +38,7 @@ def list_runs(
     session: Db,
     kind: str | None = None,
     state: str | None = None,
-    before: int | None = None,
+    before: Before = None,
 ) -> HTMLResponse:
     """The project's runs, the newest first."""
     wanted_kind, wanted_state = choice(RunKind, kind), choice(RunState, state)
@@ -54,15 +55,15 @@ def list_runs(
 
 
 @router.get("/projects/{project_id}/runs/events")
-def active_events(access: Manager) -> StreamingResponse:
+def active_events(access: Manager) -> LiveStream:
     """Server-sent events: `active` (HTML), what is under way."""
     project_id = access.project.id
-    return stream(live.watch(("active", project_id), events.active_look(project_id)))
+    return LiveStream(access.user.id, live.watch(("active", project_id), events.active_look(project_id)))
 
 
 @router.get("/projects/{project_id}/runs/compare")
 def compare(
-    request: Request, access: Manager, session: Db, run: Annotated[list[int] | None, Query()] = None
+    request: Request, access: Manager, session: Db, run: Annotated[list[Id] | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
     """Curves of several runs of one kind in the same charts."""
     chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
@@ -83,7 +84,7 @@ def compare(
 
 
 @router.get("/projects/{project_id}/runs/{run_id}")
-def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step: int | None = None) -> HTMLResponse:
+def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step: LastStep = None) -> HTMLResponse:
     """One run; htmx gets its panel of actions alone."""
     run = service.get(session, access.project, run_id)
     if is_htmx(request):
@@ -109,10 +110,11 @@ def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/events")
-def run_events(access: Manager, session: Db, run_id: RowId, after: int = 0) -> StreamingResponse:
+def run_events(access: Manager, session: Db, run_id: RowId, after: Step = 0) -> LiveStream:
     """Server-sent events: `panel` (HTML), `state`, `points` (JSON) and `sampled` (a step) as they come."""
     run = service.get(session, access.project, run_id)
-    return stream(live.watch(("run", run.id), events.run_look(run.id), events.Seen(step=after)))
+    watched = live.watch(("run", run.id), events.run_look(run.id), events.Seen(step=after))
+    return LiveStream(access.user.id, watched)
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/points")
@@ -123,7 +125,7 @@ def run_points(access: Manager, session: Db, run_id: RowId) -> JSONResponse:
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/samples")
-def run_samples(request: Request, access: Manager, session: Db, run_id: RowId, step: int = 0) -> HTMLResponse:
+def run_samples(request: Request, access: Manager, session: Db, run_id: RowId, step: Step = 0) -> HTMLResponse:
     """What the policy said at a step."""
     run = service.get(session, access.project, run_id)
     if not is_htmx(request):

@@ -65,6 +65,13 @@ class TooLarge(Refused):
     title = "Too large"
 
 
+class NotUnderstood(Refused):
+    """What was sent is of a kind that is not read here."""
+
+    status = 415
+    title = "Not understood"
+
+
 class TooMany(Refused):
     """Asked too often; `retry_after` is in seconds."""
 

@@ -8,12 +8,13 @@ import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.settings import Settings, get_settings
-from app.web.errors import TooLarge
+from app.web.errors import NotUnderstood, TooLarge
+from app.web.patience import has_body, in_time
 from app.web.problems import broken, refused
 
 log = logging.getLogger("app.access")
@@ -33,6 +34,8 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 _TOO_LARGE = "More was sent than is taken at once. Split it into smaller parts."
+_NOT_UTF8 = "Send text as UTF-8; other encodings are not read here."
+_CHARSET = re.compile(r"charset\s*=\s*\"?\s*(?!utf-?8\b|us-ascii\b)", re.IGNORECASE)
 _SECRET_PATHS = re.compile(r"^/(sign-in|invitations)/[^/]+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -75,11 +78,15 @@ class Frame:
             if not answers_for(settings, headers.get("host", "")):
                 text = "This address is not one of Hone's. Set HONE_PUBLIC_URL to the address that people use.\n"
                 await PlainTextResponse(text, 400)(scope, receive, framed_send)
+            elif _CHARSET.search(headers.get("content-type", "")):
+                await refused(Request(scope), NotUnderstood(_NOT_UTF8))(scope, receive, framed_send)
             else:
-                await self.app(scope, receive, framed_send)
+                await self.app(scope, in_time(receive) if has_body(scope) else receive, framed_send)
             if too_large:
                 too_large = False
                 await refused(Request(scope), TooLarge(_TOO_LARGE))(scope, receive, framed_send)
+        except ClientDisconnect:  # in the middle of what was being sent: there is nobody to answer
+            status = status or 499
         except Exception as error:
             if status:  # part of the answer has left already: all that remains is to break it off
                 log.exception("the answer broke off (%s)", request_id)

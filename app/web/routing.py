@@ -9,9 +9,13 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute, APIRouter
 from sqlalchemy.orm import Session
 
+from app.web.errors import Invalid
+from app.web.input import may_be_unwritable, unwritable
+
 F = TypeVar("F", bound=Callable[..., Any])
 Shortcut = Callable[[Request], Awaitable[Response | None]]
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _SHORTCUT = "__hone_shortcut__"
 
 
@@ -38,16 +42,32 @@ class _Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         super().__init__(path, endpoint if inspect.iscoroutinefunction(endpoint) else _committing(endpoint), **more)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         handle, shortcut = super().get_route_handler(), getattr(self.endpoint, _SHORTCUT, None)
         if shortcut is None:
-            return handle
+            return _reading_carefully(handle)
 
         async def handle_after_shortcut(request: Request) -> Response:
             answer: Response | None = await shortcut(request)
             return await handle(request) if answer is None else answer
 
         return handle_after_shortcut
+
+
+def _reading_carefully(handle: Handler) -> Handler:
+    """Refuse JSON with text that cannot be written down, for all routes at once."""
+
+    async def handle_readable(request: Request) -> Response:
+        if "json" in request.headers.get("content-type", "") and may_be_unwritable(await request.body()):
+            try:
+                place = unwritable(await request.json())
+            except (ValueError, RecursionError):
+                place = None  # no JSON: the framework says so
+            if place is not None:
+                raise Invalid("This contains a character that cannot be stored.", place)
+        return await handle(request)
+
+    return handle_readable
 
 
 def _committing(endpoint: Callable[..., Any]) -> Callable[..., Any]:
