@@ -50,7 +50,7 @@ def main() -> None:
     processes = Processes(spec["device"])
     autocast = torch.bfloat16 if spec["dtype"] == "bfloat16" else None
     model = new_reward_model(spec["model"], load_tokenizer(spec["model"]), autocast=autocast).to(processes.device)
-    model.probe_layout(config.max_length)
+    model.find_layout(config.max_length)
     trainer = InOrder(config, model, data, None, processes)
     model.train()
     began, ended, losses = time.perf_counter(), [], []

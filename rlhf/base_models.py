@@ -51,7 +51,7 @@ def prepare(
     if done is not None:
         say(f"{output} was prepared before")
         return done
-    from rlhf.causal_model import quiet
+    from rlhf.weights import quiet
 
     quiet()
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -125,9 +125,13 @@ def _write_builtin(source: str, part: Path, say: Callable[[str], None]) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+    from rlhf.weights import read_model
+
     say(f"reading {found.name} (about 20 seconds)")
     _require_space(part, 4 * found.stat().st_size)
-    loaded = AutoModelForCausalLM.from_pretrained(found.parent, gguf_file=found.name, dtype=torch.float32)
+    loaded = read_model(
+        AutoModelForCausalLM, found.parent, gguf_file=found.name, dtype=torch.float32, use_safetensors=False
+    )
     # transformers refuses to save a model that it loaded from GGUF; one built from the same config it saves
     config = AutoConfig.from_pretrained(found.parent, gguf_file=found.name)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
@@ -191,10 +195,8 @@ def _licence_of(folder: Path) -> str | None:
 
 
 def _check(part: Path, source: str, licence: str | None, say: Callable[[str], None]) -> dict[str, Any]:
-    """Load what was written, let it answer once, and describe it."""
-    import torch
-
-    from rlhf.causal_model import load_causal_lm
+    """Load what was written, let it answer once, and describe it; a kind of model that we cannot use is refused."""
+    from rlhf.causal_model import context_of, load_causal_lm
     from rlhf.chat_format import encode_prompt, load_tokenizer
     from rlhf.sampling import generate
     from rlhf.types import SamplingSettings, user_message
@@ -209,15 +211,13 @@ def _check(part: Path, source: str, licence: str | None, say: Callable[[str], No
     [[answer]] = generate(
         model, tokenizer, [prompt], strategy="greedy", settings=SamplingSettings(max_new_tokens=24), max_rows=1
     )
-    if not all(torch.isfinite(torch.tensor(answer.logprobs))):
-        raise InputError(f"the weights of {source} are broken: the model computes numbers that are not finite")
     if source == BUILTIN and "Paris" not in answer.text:
         raise InputError(f"the conversion of {source} went wrong: to the capital of France it says {answer.text!r}")
     return {
         "source": source,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "architecture": type(model).__name__,
-        "context": getattr(model.config, "max_position_embeddings", None),
+        "context": context_of(model.config),
         "dtype": str(model.dtype).removeprefix("torch."),
         "vocabulary": rows,
         "license": licence,

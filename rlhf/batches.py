@@ -157,6 +157,14 @@ def tree_mask(segments: Tensor) -> Tensor:
     return (causal & ((key == 0) | (key == query))).unsqueeze(1)
 
 
+def added_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to attention scores: 0 where a token may look, the lowest number of ``dtype`` where it may not.
+
+    Not all models can read a mask of yes and no, and those that can add this one as well.
+    """
+    return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, torch.finfo(dtype).min)
+
+
 def length_buckets(lengths: Sequence[int], token_budget: int, padded: bool = True) -> Iterator[list[int]]:
     """Indices in buckets of like length, longest first, each of at most `token_budget` tokens, padding included.
 

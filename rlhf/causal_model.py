@@ -4,14 +4,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from rlhf.chat_format import first_line
 from rlhf.config import InputError
-
-_LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, SafetensorError)
+from rlhf.weights import LOAD_ERRORS, quiet, read_model
 
 
 def load_causal_lm(
@@ -24,15 +21,7 @@ def load_causal_lm(
     quiet()
     path = Path(path)
     check_folder(path)
-    try:
-        model, info = AutoModelForCausalLM.from_pretrained(
-            str(path), dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-        )
-    except _LOAD_ERRORS as error:
-        raise InputError(f"the model in {path} cannot be loaded: {first_line(error)}") from None
-    if missing := sorted(info["missing_keys"]):
-        raise InputError(f"the weights in {path} are not a whole language model: {missing[0]} is missing")
-    return cast(PreTrainedModel, model.to(device).eval())
+    return cast(PreTrainedModel, read_model(AutoModelForCausalLM, path, dtype=dtype).to(device).eval())
 
 
 def check_folder(path: Path) -> None:
@@ -43,7 +32,7 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} is not a model folder: it has no config.json")
     try:
         config: Any = AutoConfig.from_pretrained(str(path), trust_remote_code=False)
-    except _LOAD_ERRORS as error:
+    except LOAD_ERRORS as error:
         raise InputError(f"transformers cannot read {path / 'config.json'}: {first_line(error)}") from None
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise InputError(f"{path} holds a {config.model_type} model, which is not a causal language model")
@@ -55,7 +44,16 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path} has no weights: there is no .safetensors file in it")
 
 
-def quiet() -> None:
-    """Keep transformers' own bars and notices out of our output; errors still show."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+def context_of(config: Any) -> int | None:
+    """The longest text that a model of this config reads, in tokens; None where it sets no limit.
+
+    LongRoPE turns all of a batch's positions in another way once one of its rows is longer than the texts that the
+    model was first trained on. Up to there a row does not depend on its neighbours, and further we do not go.
+    """
+    config = config.get_text_config()
+    limits = [getattr(config, name, None) for name in ("max_position_embeddings", "max_seq_len")]
+    rope = getattr(config, "rope_parameters", None) or {}
+    for settings in (rope, *rope.values()):
+        if isinstance(settings, dict) and settings.get("rope_type") == "longrope":
+            limits.append(settings.get("original_max_position_embeddings"))
+    return min((int(limit) for limit in limits if limit), default=None)

@@ -4,25 +4,36 @@ On a GPU the kernels of a step take less time than their launches from Python; t
 graph and replayed. It knows no requests, no settings and no text.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+from weakref import WeakKeyDictionary
+
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from rlhf.kv_cache import Slab
+from rlhf.trial import first_right, narrow_windows, texts
 
 _LENGTH_STEP = 256  # a graph serves all lengths up to a multiple of this
+_TRIED_STEPS = 4
+
+# How a model is told which columns a row may look at: by a mask added to its attention scores, or by the columns that
+# hold the row's tokens, from which models with ALiBi compute positions.
+MaskKind = Literal["added", "columns"]
+_found: WeakKeyDictionary[PreTrainedModel, tuple[str, MaskKind]] = WeakKeyDictionary()  # beside the attention it is for
 
 
 class DecodeStep:
     """Calls the model, which must be in evaluation mode."""
 
-    def __init__(self, model: PreTrainedModel, slab: Slab) -> None:
-        self.model, self.slab = model, slab
+    def __init__(self, model: PreTrainedModel, slab: Slab, mask: MaskKind) -> None:
+        self.model, self.slab, self.mask = model, slab, mask
 
     @classmethod
     def on(cls, model: PreTrainedModel, slab: Slab) -> "DecodeStep":
-        """The fastest kind for the model's device."""
-        return (GraphedStep if slab.device.type == "cuda" else cls)(model, slab)
+        """The fastest kind for the model's device. Raises InputError for a model that `mask_kind` refuses."""
+        return (GraphedStep if slab.device.type == "cuda" else cls)(model, slab, mask_kind(model))
 
     def __call__(self, tokens: list[int], positions: list[int]) -> Tensor:
         """Logits, (rows, vocabulary), valid until the next call.
@@ -39,7 +50,7 @@ class DecodeStep:
         logits: Tensor = self.model(
             input_ids=tokens[:, None],
             position_ids=positions[:, None],
-            attention_mask=self.slab.mask(),
+            attention_mask=self.slab.filled() if self.mask == "columns" else self.slab.mask(),
             past_key_values=self.slab.cache,
             use_cache=True,
             logits_to_keep=1,
@@ -54,8 +65,8 @@ class GraphedStep(DecodeStep):
     bound to the slab's memory and are made anew when it has grown. A model whose step cannot be recorded is called.
     """
 
-    def __init__(self, model: PreTrainedModel, slab: Slab) -> None:
-        super().__init__(model, slab)
+    def __init__(self, model: PreTrainedModel, slab: Slab, mask: MaskKind) -> None:
+        super().__init__(model, slab, mask)
         self._graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
         self._pool = torch.cuda.graph_pool_handle()  # the memory that the graphs share
         self._moves = slab.moves
@@ -92,3 +103,64 @@ class GraphedStep(DecodeStep):
             self._graphs.clear()
             return
         self._graphs[rows, length] = (graph, logits)
+
+
+def prefill(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> DynamicCache:
+    """Keys and values of rows of token ids.
+
+    Padding stands on the right, where no real token of a causal model sees it, so no mask is needed. The trunk is
+    enough: the head would be copied for every row where its weights are frozen (torch's matmul does not fold then).
+    """
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(list(row))
+    cache = DynamicCache()
+    model.base_model(input_ids=ids.to(model.device), past_key_values=cache, use_cache=True)
+    return cache
+
+
+@torch.inference_mode()
+def mask_kind(model: PreTrainedModel) -> MaskKind:
+    """The kind of mask with which rows of unequal length are decoded together as each would be alone.
+
+    Tried once for a model in memory. Raises InputError where there is none.
+    """
+    attention = str(model.config._attn_implementation)
+    known = _found.get(model)
+    if known is None or known[0] != attention:
+        rows = texts([model])
+        kinds: tuple[MaskKind, ...] = ("added", "columns")
+        with narrow_windows([model]):
+            found = first_right(
+                model,
+                kinds,
+                lambda kind: [_decode(model, rows, kind)],
+                lambda: [torch.cat([_read_alone(model, row) for row in rows])],
+                exact=model.dtype == torch.float32,
+                purpose="for answers",
+            )
+        known = _found[model] = (attention, found)
+    return known[1]
+
+
+def _read_alone(model: PreTrainedModel, row: Sequence[int]) -> Tensor:
+    """Logits of the last steps of a row, read whole."""
+    ids = torch.tensor([row], device=model.device)
+    logits: Tensor = model(input_ids=ids, use_cache=False).logits[0, -_TRIED_STEPS:]
+    return logits
+
+
+def _decode(model: PreTrainedModel, rows: Sequence[Sequence[int]], mask: MaskKind) -> Tensor:
+    """Logits of the last steps of each row, row after row, which are decoded together."""
+    known = [len(row) - _TRIED_STEPS for row in rows]
+    slab = Slab(model.config, model.device)
+    cache = prefill(model, [row[:count] for row, count in zip(rows, known, strict=True)])
+    slab.reserve(len(rows), max(map(len, rows)), cache, 0)
+    slab.put(0, cache, list(range(len(rows))), max(known))
+    step = DecodeStep(model, slab, mask)
+    steps = []
+    for i in range(_TRIED_STEPS):
+        positions = [count + i for count in known]
+        tokens = [row[position] for row, position in zip(rows, positions, strict=True)]
+        steps.append(step(tokens, positions).clone())
+    return torch.stack(steps, dim=1).flatten(0, 1)

@@ -19,11 +19,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlhf.causal_model import context_of
 from rlhf.chat_format import decode_answer, end_token_ids
 from rlhf.config import InputError
-from rlhf.decode_step import DecodeStep
+from rlhf.decode_step import DecodeStep, prefill
 from rlhf.kv_cache import Slab
 from rlhf.picking import RowSettings, pick, uniforms
 from rlhf.text_stream import TextStream
@@ -109,13 +110,14 @@ class Decoder:
     ) -> None:
         """At most `max_rows` answers at once, of `max_tokens` tokens in all; None: as suits the device.
 
-        The model must be in evaluation mode. Raises InputError where its kind of cache is not supported.
+        The model must be in evaluation mode. Raises InputError where its kind of cache is not supported, or where rows
+        of unequal length would come out other than alone.
         """
         self.model, self.tokenizer = model, tokenizer
         self.device: torch.device = model.device
         self.capacity = Capacity.of(self.device)
         self.max_rows, self.max_tokens = max_rows or self.capacity.rows, max_tokens or self.capacity.tokens
-        self.context: int | None = getattr(model.config, "max_position_embeddings", None)
+        self.context = context_of(model.config)
         self.end_ids = end_token_ids(tokenizer, getattr(model, "generation_config", None) or model.config)
         self._slab = Slab(model.config, self.device)
         self._step = DecodeStep.on(model, self._slab)
@@ -200,24 +202,16 @@ class Decoder:
             self._prefill(taken, rows, columns)
 
     def _prefill(self, requests: list[Request], rows: int, columns: int) -> None:
-        """Compute all tokens of the prompts but the last; that one is every answer's first decoding step.
-
-        Padding stands on the right, where no real token of a causal model sees it, so no mask is needed. The trunk is
-        enough: the head would be copied for every row where its weights are frozen (torch's matmul does not fold then).
-        """
-        lengths = [max(1, len(request.prompt_ids) - 1) for request in requests]
-        ids = torch.zeros(len(requests), max(lengths), dtype=torch.long)
-        for i, request in enumerate(requests):
-            ids[i, : lengths[i]] = torch.tensor(list(request.prompt_ids[: lengths[i]]))
-        cache = DynamicCache()
-        self.model.base_model(input_ids=ids.to(self.device), past_key_values=cache, use_cache=True)
+        """Compute all tokens of the prompts but the last; that one is every answer's first decoding step."""
+        known = [request.prompt_ids[: max(1, len(request.prompt_ids) - 1)] for request in requests]
+        cache = prefill(self.model, known)
         self._slab.reserve(rows, columns, cache, max((row.position for row in self._rows), default=0))
         sources = [i for i, request in enumerate(requests) for _ in request.draws]
-        self._slab.put(len(self._rows), cache, sources, max(lengths))
+        self._slab.put(len(self._rows), cache, sources, max(map(len, known)))
         for request in requests:
-            known = len(request.prompt_ids) - 1
+            position = len(request.prompt_ids) - 1
             for answer_index, draw in enumerate(request.draws):
-                limit = min(draw.settings.max_new_tokens, self._reach(request) - known - 1)
+                limit = min(draw.settings.max_new_tokens, self._reach(request) - position - 1)
                 wants_text = request.stream or bool(draw.settings.stop)
                 self._rows.append(
                     _Row(
@@ -226,7 +220,7 @@ class Decoder:
                         draw=draw,
                         uniforms=[] if draw.settings.greedy else uniforms(draw.seed, limit),
                         max_new_tokens=limit,
-                        position=known,
+                        position=position,
                         token=request.prompt_ids[-1],
                         stream=TextStream(self.tokenizer, draw.settings.stop) if wants_text else None,
                     )

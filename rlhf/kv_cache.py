@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
+from rlhf.batches import added_mask
 from rlhf.config import InputError
 
 _COLUMN_STEP = 128  # columns are allocated in multiples of this
@@ -116,14 +117,19 @@ class Slab:
             layer.keys[row, :, :length] = layer.keys[source_row, :, :length]
             layer.values[row, :, :length] = layer.values[source_row, :, :length]
 
+    def filled(self) -> Tensor:
+        """Which columns hold a row's own tokens, the one now being decoded among them, (rows, length) of 0 and 1."""
+        return self._visible(None).long()
+
     def mask(self) -> Tensor | dict[str, Tensor]:
-        """Which columns each row may look at, (rows, 1, 1, length) bool; by kind of layer where the model has both."""
-        columns = torch.arange(self.length, device=self.device)
-        full = (columns <= self.positions[:, None])[:, None, None]
+        """What is added to each row's attention scores, (rows, 1, 1, length); by kind of layer where there are both."""
         masks = {}
         for window in self.windows:
-            if window is None:
-                masks["full_attention"] = full
-            else:
-                masks["sliding_attention"] = full & (columns > self.positions[:, None] - window)[:, None, None]
+            kind = "full_attention" if window is None else "sliding_attention"
+            masks[kind] = added_mask(self._visible(window)[:, None, None], self.layers[0].keys.dtype)
         return next(iter(masks.values())) if len(masks) == 1 else masks
+
+    def _visible(self, window: int | None) -> Tensor:
+        columns = torch.arange(self.length, device=self.device)
+        visible = columns <= self.positions[:, None]
+        return visible if window is None else visible & (columns > self.positions[:, None] - window)

@@ -18,7 +18,8 @@ from torch.distributed.tensor import DTensor
 
 from rlhf.batches import Batch, Group, collate, pack
 from rlhf.config import InputError
-from rlhf.trunk import attend_by_span, attends_by_span, last_states
+from rlhf.trial import agrees, first_right, narrow_windows, texts
+from rlhf.trunk import attend_by_span, last_states, states_alone
 
 Role = Literal["both", "policy", "value", "reference"]
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # of Gemma, Cohere, Granite
@@ -138,39 +139,52 @@ class PolicyModel(nn.Module):
         self.temperature, self.head_chunk, self.compute_dtype = temperature, head_chunk, compute_dtype
         check_head(self.causal)
         self._no_split_modules = self.causal._no_split_modules  # accelerate shards a model by these layers
-        source = value_trunk if value_trunk is not None else policy
-        self.value_head = nn.Linear(source.config.get_text_config().hidden_size, 1)
+        self.packs, width = self._find_layout()
+        self.value_head = nn.Linear(width, 1)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
-        for model in (self.causal, reference, value_trunk):
-            if model is not None:
-                attend_by_span(model)
-        self.packs = self._can_pack()
 
     def batch(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> AnswerBatch:
         """Prompts and their answers as this model reads them fastest."""
         return answer_batch(prompts, answers, self.causal.device, packed=self.packs)
 
     @torch.no_grad()
-    def _can_pack(self) -> bool:
-        """Whether conversations that share a row come out as they do alone: tried, as `RewardModel.probe_layout`."""
-        prompts, answers = [[5, 6, 7, 8, 9], [10, 11], [12]], [[5, 6, 7], [8, 9], [10]]
+    def _find_layout(self) -> tuple[bool, int]:
+        """Whether conversations may share a row, as `rlhf.trial` finds out, and the width of what values are read of.
+
+        Raises InputError where they come out wrong even in rows of their own, or the logits are not the head's product.
+        """
         trunks = [trunk for trunk in (self.causal.base_model, self.value_trunk) if trunk is not None]
-        if not all(map(attends_by_span, trunks)):
-            return False
-        device = self.causal.device
-        try:
-            with self._precision(device):
-                together, apart = (
-                    torch.cat(
-                        [self._hidden(trunk, answer_batch(prompts, answers, device, packed=p)) for trunk in trunks]
-                    )
-                    for p in (True, False)
-                )
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
-            return False
+        rows = texts(trunks)
+        prompts, answers = [row[:-3] for row in rows], [row[-3:] for row in rows]
+
+        def together(packed: bool) -> list[Tensor]:
+            self._attend_by_span(packed)
+            batch = answer_batch(prompts, answers, self.causal.device, packed=packed)
+            return [self._hidden(trunk, batch) for trunk in trunks]
+
+        def alone() -> list[Tensor]:
+            self._attend_by_span(False)
+            return [torch.cat([states_alone(trunk, row)[-4:-1] for row in rows]) for trunk in trunks]
+
         exact = self.compute_dtype == torch.float32
-        return bool((together - apart).abs().max() <= (1e-4 if exact else 5e-2) * (1 + apart.abs().max()))
+        with self._precision(self.causal.device), narrow_windows(trunks):
+            ways = (True, False) if self._attend_by_span(True) else (False,)
+            packs = first_right(self.causal, ways, together, alone, exact=exact, purpose="in PPO")
+            hidden = together(packs)
+            targets = torch.tensor([token for answer in answers for token in answer], device=self.causal.device)
+            found, _ = self._head(self.causal, hidden[0], targets)
+            logits = torch.cat([self.causal(input_ids=targets.new_tensor([row])).logits[0, -4:-1] for row in rows])
+            expected = (logits.float() / self.temperature).log_softmax(dim=-1).gather(1, targets[:, None])[:, 0]
+            if not agrees(found[None], expected[None], exact=exact):
+                name = type(self.causal).__name__
+                raise InputError(f"PPO does not support {name} yet: its logits are more than its head's product")
+        return packs, hidden[-1].shape[1]
+
+    def _attend_by_span(self, yes: bool) -> bool:
+        models = [model for model in (self.causal, self.reference, self.value_trunk) if model is not None]
+        able = [attend_by_span(model, yes) for model in models]
+        return all(able)
 
     @property
     def causal(self) -> Any:

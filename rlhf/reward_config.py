@@ -59,7 +59,9 @@ class RewardConfig:
 
     dtype: Annotated[DtypeName, Doc("Number format of the computation; weights stay float32.")] = "auto"
     device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
-    attn_implementation: Annotated[Literal["sdpa", "eager"], Doc("Attention of transformers.")] = "sdpa"
+    attn_implementation: Annotated[
+        Literal["auto", "sdpa", "eager"], Doc("Attention of transformers; auto: sdpa where the model can have it.")
+    ] = "auto"
     share_prompts: Annotated[bool, Doc("Compute what two answers have in common once.")] = True
     gradient_checkpointing: Annotated[bool, Doc("Less memory, about a third more time.")] = False
 
@@ -73,7 +75,10 @@ class RewardConfig:
 
 
 # What may differ between a run and its resumption without making it another run.
-FREE = {"output", "resume", "report_to", "save_seconds", "device", "data", "eval_data", "early_stopping_patience"}
+FREE = {
+    "output", "resume", "report_to", "save_seconds", "device", "data", "eval_data", "early_stopping_patience",
+    "attn_implementation",
+}  # fmt: skip
 
 
 def fixed_settings(config: RewardConfig) -> dict[str, Any]:

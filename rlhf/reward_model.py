@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -22,16 +23,19 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as transformers_logging
 
 from rlhf.batches import Batch, Group, collate, length_buckets, pack
+from rlhf.causal_model import context_of
 from rlhf.chat_format import end_of_turn_id, first_line
 from rlhf.checkpoints import whole
 from rlhf.config import InputError
-from rlhf.trunk import attend_by_span, attends_by_span, last_states
+from rlhf.trial import first_right, narrow_windows, texts
+from rlhf.trunk import attend_by_span, last_states, states_alone
+from rlhf.weights import LANGUAGE_HEADS, read_model, read_tensor
 
 HEADS_FILE = "heads.safetensors"
 Layout = Literal["packed", "shared", "apart"]
+Attention = Literal["auto", "sdpa", "eager"]  # of transformers; auto: sdpa, or eager in models that need it
 
 
 class RewardModel(nn.Module):
@@ -39,7 +43,7 @@ class RewardModel(nn.Module):
 
     hf: a sequence classifier of transformers whose `score` is a linear layer without bias, one row for each head.
     autocast: compute the trunk in this number format while the weights keep theirs (None: in their own).
-    layout: how it reads groups, found out by `probe_layout`: packed into one row, in a row for each group, or with a
+    layout: how it reads groups, found out by `find_layout`: packed into one row, in a row for each group, or with a
     row and the prefix anew for each sequence.
     """
 
@@ -47,8 +51,7 @@ class RewardModel(nn.Module):
         super().__init__()
         self.hf = hf
         self.autocast = autocast
-        self.layout: Layout = "apart"
-        attend_by_span(hf)
+        self.layout = "apart"
         self._no_split_modules = hf._no_split_modules  # accelerate shards a model by these layers
 
     @property
@@ -70,15 +73,27 @@ class RewardModel(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Scores in float32, (sequences, heads), in the order of groups and branches."""
-        with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+        with self._precision():
             hidden = self._trunk(batch)
         # The head stays out of autocast: bfloat16 would leave a score three digits.
         with torch.autocast(self.device.type, enabled=False):
             return nn.functional.linear(hidden[batch.end_rows, batch.end_columns].float(), self.head_weight().float())
 
+    def _precision(self) -> Any:
+        return torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None)
+
     def _trunk(self, batch: Batch) -> Tensor:
         """Hidden states of the last layer, (rows, length, width)."""
         return last_states(cast(Any, self.hf).base_model, batch)
+
+    @property
+    def layout(self) -> Layout:
+        return self._layout
+
+    @layout.setter
+    def layout(self, layout: Layout) -> None:
+        attend_by_span(self.hf, layout == "packed")
+        self._layout: Layout = layout
 
     @property
     def packs(self) -> bool:
@@ -90,28 +105,46 @@ class RewardModel(nn.Module):
         return batch.to(self.device)
 
     @torch.no_grad()
-    def probe_layout(self, max_length: int) -> Layout:
-        """Sets and returns `layout`: does this architecture give the same result where a prefix is computed once?
+    def find_layout(self, max_length: int, *, share: bool = True) -> Layout:
+        """Sets and returns `layout`, the fastest in which each sequence scores as it does alone.
 
-        Measured on a small example rather than looked up by name: models that ignore positions or the mask
-        (recurrent ones, ALiBi, some attention kernels) are found so, and get a row for every sequence.
+        ``max_length``: of the sequences to come. ``share``: may what sequences have in common be computed once? Tried
+        out rather than looked up by name (`rlhf.trial`). Raises InputError where not even rows of their own will do.
         """
-        self.layout = "apart"
-        window = getattr(self.hf.config.get_text_config(), "sliding_window", None)
-        wanted: Layout = "packed" if attends_by_span(self.hf) else "shared"
-        if wanted == "shared" and window is not None and window < max_length:
-            return self.layout  # a ready-made mask would switch the window off
-        groups = [Group([5, 6, 7, 8, 9], [[10, 11, 12], [13, 14, 15, 16]]), Group([], [[17, 18]])]
-        apart = self(self.batch(groups))
-        self.layout = wanted
-        try:
-            together = self(self.batch(groups))
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
-            together = torch.full_like(apart, math.inf)
-        tolerance = 1e-4 if self.autocast is None and self.hf.dtype == torch.float32 else 5e-2
-        if not bool((together - apart).abs().max() <= tolerance * (1 + apart.abs().max())):
-            self.layout = "apart"
+        one, two, three, four = texts([self.hf])
+        groups = [Group(two, [three, one]), Group([], [four])]
+        layouts: list[Layout] = ["packed", "shared", "apart"] if share else ["apart"]
+        if share and not attend_by_span(self.hf, True):
+            layouts.remove("packed")
+        with narrow_windows([self.hf], max_length):
+            self.layout = first_right(
+                self.hf,
+                layouts,
+                partial(self._states, groups),
+                partial(self._states_alone, groups),
+                exact=self.autocast is None and self.hf.dtype == torch.float32,
+                purpose="as a reward model",
+            )
         return self.layout
+
+    def _states(self, groups: Sequence[Group], layout: Layout) -> list[Tensor]:
+        """States of all branches, one (tokens, width), read in this layout."""
+        self.layout = layout
+        batch = self.batch(groups)
+        branches = [branch for group in groups for branch in group.branches]
+        ends = zip(batch.end_rows.tolist(), batch.end_columns.tolist(), branches, strict=True)
+        with self._precision():
+            states = self._trunk(batch)
+        return [torch.cat([states[row, column + 1 - len(branch) : column + 1] for row, column, branch in ends])]
+
+    def _states_alone(self, groups: Sequence[Group]) -> list[Tensor]:
+        """The same, each sequence read by itself with the model's own attention."""
+        attend_by_span(self.hf, False)
+        trunk = cast(Any, self.hf).base_model
+        sequences = [(group.prefix, branch) for group in groups for branch in group.branches]
+        with self._precision():
+            parts = [states_alone(trunk, [*prefix, *branch])[len(prefix) :] for prefix, branch in sequences]
+        return [torch.cat(parts)]
 
     @torch.no_grad()
     def score(self, groups: Sequence[Group], token_budget: int = 4096) -> list[Tensor]:
@@ -136,7 +169,7 @@ class RewardModel(nn.Module):
             return
         weights = state["score.weight"]
         config = self.hf.config
-        config.mean, config.std = mean, std
+        config.mean, config.std, config.heads = mean, std, len(weights)
         config.problem_type = "regression"  # the pipeline of transformers then gives the raw score
         config.use_cache = True
         state["score.weight"] = weights.mean(dim=0, keepdim=True)
@@ -155,23 +188,25 @@ def _load_config(path: str | Path) -> Any:
 
 def position_limit(path: str | Path) -> int:
     """The longest sequence that the model in this folder can read, in tokens."""
-    return int(getattr(_load_config(path).get_text_config(), "max_position_embeddings", None) or 1 << 30)
+    return context_of(_load_config(path)) or 1 << 30
 
 
-def _load_classifier(path: str | Path, dtype: torch.dtype, attention: str) -> PreTrainedModel:
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        config = AutoConfig.from_pretrained(path, num_labels=1)
-        switch_dropout_off(config)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            path, config=config, dtype=dtype, attn_implementation=attention, use_safetensors=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise InputError(f"{path} cannot be loaded as a reward model: {first_line(error)}") from None
+def _load_classifier(path: str | Path, dtype: torch.dtype, attention: Attention, *, new_head: bool) -> PreTrainedModel:
+    config = _load_config(path)
+    config.num_labels = 1
+    switch_dropout_off(config)
+    model = read_model(
+        AutoModelForSequenceClassification,
+        path,
+        new={"score.weight"} if new_head else (),
+        spare=LANGUAGE_HEADS if new_head else (),
+        config=config,
+        dtype=dtype,
+        attn_implementation=None if attention == "auto" else attention,
+    )
     if not isinstance(getattr(model, "score", None), nn.Linear):
         raise InputError(f"{path}: its sequence classifier has no linear `score` head; use a decoder-only model")
-    return cast(PreTrainedModel, model)
+    return model
 
 
 def switch_dropout_off(config: Any) -> None:
@@ -180,14 +215,23 @@ def switch_dropout_off(config: Any) -> None:
             setattr(config.get_text_config(), name, 0.0)
 
 
+def _is_classifier(config: Any) -> bool:
+    return any("SequenceClassification" in name for name in config.architectures or [])
+
+
 def _is_reward_model(config: Any) -> bool:
-    return config.num_labels == 1 and any("SequenceClassification" in name for name in config.architectures or [])
+    return config.num_labels == 1 and _is_classifier(config)
 
 
 def _saved_heads(hf: PreTrainedModel, path: str | Path) -> Tensor:
     """(heads, width) of a finished reward model."""
+    mean = cast(Tensor, cast(Any, hf).score.weight.detach())
     file = Path(path) / HEADS_FILE
-    return load_file(file)["weight"] if file.exists() else cast(Tensor, cast(Any, hf).score.weight.detach())
+    heads = read_tensor(file, "weight", mean.shape[1]) if file.exists() else mean
+    said = getattr(hf.config, "heads", None) or len(heads)
+    if said != len(heads):
+        raise InputError(f"{path} is a reward model of {said} heads, but {len(heads)} are there: look at {HEADS_FILE}")
+    return heads
 
 
 def _set_heads(hf: PreTrainedModel, weights: Tensor) -> None:
@@ -204,16 +248,20 @@ def new_reward_model(
     heads: int = 1,
     seed: int = 0,
     autocast: torch.dtype | None = None,
-    attention: str = "sdpa",
+    attention: Attention = "auto",
 ) -> RewardModel:
     """A reward model to be trained, from a policy or any causal language model; weights in float32.
 
     New heads have no bias and start from N(0, 1/(width + 1)) (Stiennon et al. 2020); a finished reward model keeps
     its own. A pad token other than the end token is chosen, in `tokenizer` too. Raises InputError for a folder that
-    transformers cannot load, or one with another number of heads.
+    transformers cannot load whole, or one with another number of heads.
     """
-    hf = _load_classifier(base, torch.float32, attention)
-    if _is_reward_model(_load_config(base)):
+    config = _load_config(base)
+    if _is_classifier(config) and not _is_reward_model(config):
+        raise InputError(f"{base} is a classifier of {config.num_labels} labels: give a language or a reward model")
+    finished = _is_reward_model(config)
+    hf = _load_classifier(base, torch.float32, attention, new_head=not finished)
+    if finished:
         saved = _saved_heads(hf, base)
         if len(saved) != heads:
             raise InputError(f"{base} is a reward model of {len(saved)} heads: go on with --heads {len(saved)}")
@@ -235,7 +283,6 @@ def load_reward_model(
     dtype: torch.dtype = torch.float32,
     autocast: torch.dtype | None = None,
     device: torch.device | str = "cpu",
-    attention: str = "sdpa",
     max_length: int = 1 << 30,
 ) -> RewardModel:
     """A finished reward model with all its heads, ready to score; config.mean and config.std are those of its scores.
@@ -244,10 +291,10 @@ def load_reward_model(
     """
     if not _is_reward_model(_load_config(path)):
         raise InputError(f"{path} is no reward model: it must be a sequence classifier with one label")
-    hf = _load_classifier(path, dtype, attention)
+    hf = _load_classifier(path, dtype, "auto", new_head=False)
     _set_heads(hf, _saved_heads(hf, path))
     model = RewardModel(hf, autocast).to(device).eval()
-    model.probe_layout(max_length)
+    model.find_layout(max_length)
     return model
 
 

@@ -73,8 +73,7 @@ def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
         autocast=None if dtype == torch.float32 else dtype,
         attention=config.attn_implementation,
     )
-    if config.share_prompts:
-        model.probe_layout(max_length)
+    model.find_layout(max_length, share=config.share_prompts)
     peft_model = _add_lora(model.hf, config) if config.use_peft else None
     if config.gradient_checkpointing:
         model.hf.activation_checkpointing_enable({"use_reentrant": False})

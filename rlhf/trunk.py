@@ -3,6 +3,7 @@
 It knows neither what the sequences are nor what is read off their states.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from rlhf.batches import Batch, tree_mask
+from rlhf.batches import Batch, added_mask, tree_mask
 from rlhf.span_attention import SpanAttention
 
 ATTENTION = "sdpa_by_span"  # what `attend` is called in a model's config while it is in memory
@@ -45,14 +46,14 @@ AttentionInterface.register(ATTENTION, attend)
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
-def attend_by_span(model: Any) -> None:
-    """Gives a model that was loaded with sdpa, as models are, the attention of this module."""
-    if model.config._attn_implementation == "sdpa":
-        model.set_attn_implementation(ATTENTION)
+def attend_by_span(model: Any, yes: bool) -> bool:
+    """Gives a model that has sdpa, as models have where they can, the attention of this module, or takes it back.
 
-
-def attends_by_span(model: Any) -> bool:
-    """Whether the model can be given rows of spans."""
+    Returns whether the model can be given rows of spans now.
+    """
+    old, new = ("sdpa", ATTENTION) if yes else (ATTENTION, "sdpa")
+    if model.config._attn_implementation == old:
+        model.set_attn_implementation(new)
     return bool(model.config._attn_implementation == ATTENTION)
 
 
@@ -67,10 +68,15 @@ def last_states(trunk: Any, batch: Batch) -> Tensor:
             "span_attention": SpanAttention(batch.spans, device),
         }
     elif batch.segments is not None:
-        mask = tree_mask(batch.segments)
-        if trunk.config._attn_implementation == "eager":  # adds its mask to the attention scores
-            mask = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, torch.finfo(torch.float32).min)
+        mask = added_mask(tree_mask(batch.segments), trunk.dtype)
         arguments = {"position_ids": batch.position_ids, "attention_mask": mask}
     # otherwise causal attention alone is right: padding comes after all that counts
     states: Tensor = trunk(input_ids=batch.input_ids, use_cache=False, **arguments).last_hidden_state
+    return states
+
+
+def states_alone(trunk: Any, sequence: Sequence[int]) -> Tensor:
+    """Hidden states of the last layer, (length, width), of one sequence as transformers computes it."""
+    ids = torch.tensor([sequence], device=trunk.device)
+    states: Tensor = trunk(input_ids=ids, use_cache=False).last_hidden_state[0]
     return states

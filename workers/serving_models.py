@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf.causal_model import load_causal_lm
+from rlhf.causal_model import context_of, load_causal_lm
 from rlhf.chat_format import load_tokenizer
 from rlhf.config import InputError
 from workers.serving_protocol import ApiError
@@ -117,5 +117,5 @@ class ModelStore:
 
 
 def _context(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
-    limits = [getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
+    limits = [context_of(model.config), tokenizer.model_max_length]
     return min((int(limit) for limit in limits if limit and limit < 10**9), default=2048)

@@ -108,7 +108,7 @@ def test_incomplete_weights_are_refused(copy_of: Callable[..., Path], tmp_path: 
     weights = load_file(folder / "model.safetensors")
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(InputError, match=r"not a whole language model: model\.layers\.1\.mlp\.up_proj\.weight"):
+    with pytest.raises(InputError, match=r"not a whole LlamaForCausalLM: model\.layers\.1\.mlp\.up_proj\.weight"):
         prepare(str(folder), tmp_path / "out", say=silent)
 
 

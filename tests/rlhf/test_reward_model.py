@@ -24,6 +24,7 @@ from rlhf.chat_format import end_of_turn_id, load_tokenizer
 from rlhf.config import InputError
 from rlhf.losses import preference_loss
 from rlhf.reward_model import RewardModel, choose_pad, load_reward_model, new_reward_model
+from tests.rlhf import architectures
 
 
 def random_sequences(count: int, seed: int, end: int, longest: int = 40) -> list[list[int]]:
@@ -74,7 +75,7 @@ def test_a_shared_prompt_gives_the_gradients_of_two_padded_forwards(any_model_fo
     assert all(len(group.prefix) >= 3 for group in groups)
 
     expected_loss, expected = pair_gradients(model, padded_scores(model, groups))
-    assert model.probe_layout(256) == ("packed" if attention == "sdpa" else "shared")
+    assert model.find_layout(256) == ("packed" if attention == "sdpa" else "shared")
     loss, found = pair_gradients(model, model(model.batch(groups)))
 
     assert loss == pytest.approx(expected_loss, rel=1e-6)
@@ -89,19 +90,28 @@ def test_a_shared_prompt_gives_the_gradients_of_two_padded_forwards(any_model_fo
 def test_sharing_is_found_to_hold_and_does_not_hold_where_positions_do_not_restart(any_model_folder: Path) -> None:
     for attention, layout in (("sdpa", "packed"), ("eager", "shared")):
         model, _ = make(any_model_folder, attention=attention)
-        assert model.probe_layout(256) == layout
+        assert model.find_layout(256) == layout
         trunk = model.hf.base_model
         original = trunk.forward
         trunk.forward = partial(without_positions, original)
-        assert model.probe_layout(256) == "apart"
+        assert model.find_layout(256) == "apart"
         trunk.forward = original
-        model.hf.config.sliding_window = 100  # longer texts would need the window that a ready-made mask switches off
-        assert model.probe_layout(256) == ("packed" if layout == "packed" else "apart")
-        assert model.probe_layout(90) == layout
+        assert model.find_layout(256) == layout
 
 
 def without_positions(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return forward(*args, **{**kwargs, "position_ids": None})
+
+
+def test_a_window_that_a_ready_made_mask_would_switch_off(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    architectures.save("mistral", tmp_path, tokenizer, sliding_window=100)
+    model, _ = make(tmp_path, attention="eager")
+    assert model.find_layout(256) == "apart"
+    assert model.find_layout(90) == "shared"  # no text is so long that it would notice
+    assert model.hf.config.sliding_window == 100
+    model, _ = make(tmp_path)
+    assert model.find_layout(256) == "packed"
+    assert model.find_layout(256, share=False) == "apart"
 
 
 def test_packed_pairs_keep_their_window(tmp_path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -115,7 +125,7 @@ def test_packed_pairs_keep_their_window(tmp_path: Path, tokenizer: PreTrainedTok
     model, _ = make(tmp_path)
     groups = random_pairs(5, seed=4, end=1)
     apart = model(model.batch(groups))
-    assert model.probe_layout(256) == "packed"
+    assert model.find_layout(256) == "packed"
     torch.testing.assert_close(model(model.batch(groups)), apart, rtol=1e-4, atol=1e-5)
 
 
@@ -227,7 +237,7 @@ def test_bfloat16_scores_are_near_those_of_float32(model_folder: Callable[[str],
     groups = random_pairs(6, seed=2, end=end_of_turn_id(tokenizer))
     exact = torch.cat(model.score(groups))
     model.autocast = torch.bfloat16
-    assert model.probe_layout(256) == "packed"
+    assert model.find_layout(256) == "packed"
     rough = torch.cat(model.score(groups))
     assert rough.dtype == torch.float32
     assert float((rough - exact).abs().max()) < 0.1 * float(exact.std())

@@ -296,8 +296,8 @@ def test_prompts_of_different_lengths_are_computed_with_little_padding(
         computed.append(ids.shape)
         return forward(*args, **options)
 
+    decoder = Decoder(llama, tokenizer)  # which tries the model
     monkeypatch.setattr(llama.base_model, "forward", noted)
-    decoder = Decoder(llama, tokenizer)
     lengths = [200, 190, 180, *[40] * 30]
     for number, length in enumerate(lengths):
         decoder.add(Request(number, [5] * length, (Draw(GREEDY, 0),)))
@@ -313,8 +313,8 @@ def test_the_head_runs_for_tokens_that_are_drawn_alone(
 ) -> None:
     states: list[torch.Size] = []
     head = llama.get_output_embeddings()
+    decoder = Decoder(llama, tokenizer)  # which tries the model
     with head.register_forward_pre_hook(lambda _, given: states.append(given[0].shape)):
-        decoder = Decoder(llama, tokenizer)
         for number, length in enumerate([9, 5, 5]):
             decoder.add(Request(number, [5] * length, (Draw(GREEDY, 0),)))
         decoder.step()

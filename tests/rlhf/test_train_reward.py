@@ -66,7 +66,7 @@ def make_trainer(config: dict[str, Any], **changes: Any) -> RewardTrainer:
     data = encode_pairs(tokenizer, load_pairs(settings.data)[0], 256, 0.0)
     model = new_reward_model(settings.model, tokenizer, heads=settings.heads, seed=settings.seed)
     if settings.share_prompts:
-        assert model.probe_layout(256) == "packed"
+        assert model.find_layout(256) == "packed"
     return RewardTrainer(settings, model, data, None, Processes("cpu"))
 
 

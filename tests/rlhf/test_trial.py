@@ -1,0 +1,243 @@
+"""Models of many kinds: together they give what they give alone, or they are refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
+
+from rlhf.batches import Group
+from rlhf.causal_model import context_of, load_causal_lm
+from rlhf.config import InputError
+from rlhf.decode_step import mask_kind
+from rlhf.decoding import Decoder, Request
+from rlhf.policy_model import PolicyModel, add_lora
+from rlhf.reward_model import load_reward_model, new_reward_model
+from rlhf.sampling import generate
+from rlhf.trial import agrees, narrow_windows
+from rlhf.types import Draw, SamplingSettings
+from tests.rlhf import architectures
+
+KINDS = sorted(architectures.SETTINGS)
+REFUSED = {"gpt_neo": "GPTNeoForCausalLM", "llama4_text": "Llama4ForCausalLM"}  # their attention goes by the batch
+LENGTHS = (2, 30, 5, 12, 41)  # to both sides of the window
+GREEDY = SamplingSettings(temperature=0.0, max_new_tokens=6)
+
+
+def rows(tokenizer: PreTrainedTokenizerBase, lengths: tuple[int, ...] = LENGTHS, seed: int = 5) -> list[list[int]]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(5, len(tokenizer), (length,), generator=generator).tolist() for length in lengths]
+
+
+@torch.no_grad()
+def answer_alone(model: Any, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
+    """Greedy tokens and their log-probabilities with transformers alone: the whole row anew for each token."""
+    ids, log_probs = list(prompt), []
+    for _ in range(tokens):
+        spread = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].float().log_softmax(dim=-1)
+        ids.append(int(spread.argmax()))
+        log_probs.append(float(spread.max()))
+    return ids[len(prompt) :], log_probs
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in REFUSED])
+def test_rows_of_unequal_length_are_answered_together_as_alone(
+    kind: str, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    model = load_causal_lm(architectures.save(kind, tmp_path, tokenizer))
+    plain = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    prompts = rows(tokenizer)
+    for prompt, [answer] in zip(
+        prompts, generate(model, tokenizer, prompts, strategy="greedy", settings=GREEDY), strict=True
+    ):
+        ids, log_probs = answer_alone(plain, prompt, len(answer.answer_ids))
+        assert answer.answer_ids == ids
+        assert answer.logprobs == pytest.approx(log_probs, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", sorted(REFUSED))
+def test_what_cannot_be_answered_together_is_refused_by_name(kind: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    for dtype in (torch.float32, torch.bfloat16):
+        model = architectures.build(kind, tokenizer, dtype=dtype)
+        with pytest.raises(InputError, match=f"{REFUSED[kind]} cannot be used for answers: of texts of unequal length"):
+            generate(model, tokenizer, rows(tokenizer), settings=GREEDY)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in REFUSED])
+def test_rounding_to_eight_digits_is_not_taken_for_an_error(
+    kind: str, seed: int, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    exact = architectures.build(kind, tokenizer, seed)
+    assert mask_kind(architectures.build(kind, tokenizer, seed, torch.bfloat16)) == mask_kind(exact)
+
+
+def test_flat_logits_are_compared_as_well(tokenizer: PreTrainedTokenizerBase) -> None:
+    """An untrained model gives all tokens nearly the same probability, right or wrong."""
+    for kind, refused in (("gemma2", False), ("gpt_neo", True)):
+        model = architectures.build(kind, tokenizer)
+        with torch.no_grad():
+            model.lm_head.weight.mul_(1e-5)
+        if refused:
+            with pytest.raises(InputError, match="cannot be used for answers"):
+                Decoder(model, tokenizer)
+        else:
+            Decoder(model, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "refused"),
+    [("gpt_neo", "window_size", True), ("mistral", "sliding_window", False), ("gemma2", "sliding_window", False)],
+)
+def test_windows_longer_than_the_texts_of_the_trial_are_tried_too(
+    kind: str, setting: str, refused: bool, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    model = architectures.build(kind, tokenizer, **{setting: 100})
+    if refused:
+        with pytest.raises(InputError, match="cannot be used for answers"):
+            mask_kind(model)
+        return
+    assert mask_kind(model) == "added"
+    assert getattr(model.config, setting) == 100
+    [prompt] = rows(tokenizer, (120,))
+    [[answer], _] = generate(model, tokenizer, [prompt, [7, 8]], strategy="greedy", settings=GREEDY)
+    assert answer.answer_ids == answer_alone(model, prompt, len(answer.answer_ids))[0]
+
+
+def test_the_trial_is_held_once_for_a_model(tokenizer: PreTrainedTokenizerBase, monkeypatch: Any) -> None:
+    model = architectures.build("llama", tokenizer)
+    Decoder(model, tokenizer)
+    passes: list[int] = []
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda *args, **kwargs: passes.append(1) or forward(*args, **kwargs))
+    Decoder(model, tokenizer)
+    assert not passes
+
+
+def test_a_window_is_narrow_only_while_it_is_tried(tokenizer: PreTrainedTokenizerBase) -> None:
+    model = architectures.build("gemma2", tokenizer, sliding_window=100)
+    widths = [getattr(module, "sliding_window", None) for module in model.modules()]
+    assert 100 in widths
+    with narrow_windows([model]):
+        assert model.config.sliding_window == 8
+    assert model.config.sliding_window == 100
+    assert [getattr(module, "sliding_window", None) for module in model.modules()] == widths
+
+
+def test_broken_weights_are_told_from_a_wrong_kind(tokenizer: PreTrainedTokenizerBase) -> None:
+    model = architectures.build("llama", tokenizer)
+    model.lm_head.weight.data[5] = torch.nan
+    with pytest.raises(InputError, match="weights of this LlamaForCausalLM are broken"):
+        Decoder(model, tokenizer)
+
+
+def test_a_rotation_that_depends_on_the_longest_row_bounds_the_context(tokenizer: PreTrainedTokenizerBase) -> None:
+    model = architectures.build("phi3-longrope", tokenizer)
+    assert context_of(model.config) == 48
+    decoder = Decoder(model, tokenizer)
+    with pytest.raises(InputError, match="context of 48"):
+        decoder.add(Request("long", [5] * 48, (Draw(GREEDY, 0),)))
+    [prompt] = rows(tokenizer, (45,))
+    answers = generate(
+        model, tokenizer, [[5, 6], prompt], strategy="greedy", settings=SamplingSettings(max_new_tokens=9)
+    )
+    assert len(answers[1][0].answer_ids) == 3
+    assert answers[0][0].answer_ids == answer_alone(model, [5, 6], len(answers[0][0].answer_ids))[0]
+
+
+def test_by_hand() -> None:
+    right = torch.tensor([[1.0, 2.0, 3.0], [2.0, 0.0, -2.0], [0.0, 1.0, 0.0]])
+    assert agrees(right + 5.0, right, exact=True)  # a shift of all logits is no difference
+    off = right.clone()
+    off[2] = torch.tensor([1.0, 0.0, 0.0])
+    assert not agrees(off, right, exact=True)
+    assert agrees(off, right, exact=False)  # one of three may be off in low precision: another expert was chosen
+    off[0] = torch.tensor([3.0, 2.0, 1.0])
+    assert not agrees(off, right, exact=False)
+
+
+# ---- training ----------------------------------------------------------------------------------------------------
+
+# More than hidden @ weight.T, which PPO's head computes
+HEADS = {"codegen": "bias", "cohere2": "logit_scale", "gemma2": "softcapping", "gptj": "bias", "granite": "scaling",
+         "phi": "bias"}  # fmt: skip
+
+
+def log_probs_alone(model: Any, prompts: list[list[int]], answers: list[list[int]]) -> Tensor:
+    found = []
+    for prompt, answer in zip(prompts, answers, strict=True):
+        logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
+        found.append(logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).squeeze(1))
+    return torch.cat(found)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in HEADS and kind != "llama4_text"])
+def test_conversations_are_trained_on_together_as_alone(kind: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    prompts, answers = rows(tokenizer, (2, 30, 5, 12)), rows(tokenizer, (3, 4, 14, 1), seed=6)
+    alone = log_probs_alone(architectures.build(kind, tokenizer), prompts, answers)
+    model = PolicyModel(architectures.build(kind, tokenizer), reference=None, value_trunk=None)
+    nn.init.normal_(model.value_head.weight)
+    log_probs, _, values = model(model.batch(prompts, answers))
+    torch.testing.assert_close(log_probs, alone, rtol=1e-3, atol=1e-3)
+    assert values is not None
+    assert values.shape == alone.shape
+    assert model.packs == (kind in PACKED)
+
+
+PACKED = {
+    "cohere2", "gemma3_text", "gpt2", "gpt_neox", "granite", "llama", "mistral", "mixtral", "opt", "opt-projected",
+    "phi", "phi3", "phi3-longrope", "qwen2", "qwen3", "qwen3_moe",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(HEADS))
+def test_heads_that_ppo_cannot_compute_are_refused(kind: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(InputError, match=f"PPO does not support this kind of model yet: .*{HEADS[kind]}"):
+        PolicyModel(architectures.build(kind, tokenizer), reference=None, value_trunk=None)
+
+
+def test_a_trunk_that_cannot_be_had_alone_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
+    with pytest.raises(InputError, match="Llama4ForCausalLM cannot be used in PPO"):
+        PolicyModel(architectures.build("llama4_text", tokenizer), reference=None, value_trunk=None)
+
+
+def test_a_head_that_no_setting_tells_of_is_found_out(tokenizer: PreTrainedTokenizerBase) -> None:
+    model = architectures.build("llama", tokenizer)
+    model.lm_head.register_forward_hook(lambda module, args, output: output.tanh())
+    with pytest.raises(InputError, match="PPO does not support LlamaForCausalLM yet"):
+        PolicyModel(model, reference=None, value_trunk=None)
+
+
+def test_a_value_model_of_another_kind_decides_too(tokenizer: PreTrainedTokenizerBase) -> None:
+    policy = architectures.build("llama", tokenizer)
+    other = architectures.build("mpt", tokenizer).base_model
+    model = PolicyModel(add_lora(policy, 2, 4), reference=None, value_trunk=other)
+    assert not model.packs
+    prompts, answers = rows(tokenizer, (2, 30)), rows(tokenizer, (3, 4), seed=6)
+    with torch.no_grad():
+        found = model(model.batch(prompts, answers))[0]
+        torch.testing.assert_close(found, log_probs_alone(policy, prompts, answers), rtol=1e-3, atol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_rewards_are_scored_together_as_alone(kind: str, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    architectures.save(kind, tmp_path / "base", tokenizer)
+    try:
+        new_reward_model(tmp_path / "base", tokenizer, heads=2).save(tmp_path / "reward", tokenizer, 0.0, 1.0)
+    except InputError as error:
+        assert kind in {"codegen", "cohere2", "granite", "llama4_text", "xglm"}, error  # noqa: PT017
+        assert "sequence classifier" in str(error) or "Unrecognized configuration" in str(error)  # noqa: PT017
+        return
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "reward").eval()
+    prefix, *branches = rows(tokenizer)
+    groups = [Group(prefix, branches), Group([], [rows(tokenizer, (7,), seed=9)[0]])]
+    sequences = [[*group.prefix, *branch] for group in groups for branch in group.branches]
+    alone = torch.stack([plain(input_ids=torch.tensor([ids])).logits[0, 0] for ids in sequences])
+    for dtype, off in ((torch.float32, 1e-3), (torch.bfloat16, 0.3)):
+        model = load_reward_model(tmp_path / "reward", dtype=dtype)
+        found = torch.cat(model.score(groups, token_budget=10_000)).mean(dim=1)
+        torch.testing.assert_close(found, alone, rtol=off, atol=off)
