@@ -60,7 +60,7 @@ def _pairs(session: Session, project: int, model: int, texts: list[tuple[str, st
             {
                 "project_id": project,
                 "messages": [{"role": "user", "content": prompt}],
-                "html": [to_html(prompt)],
+                "html": [to_html(prompt, "message")],
                 "html_by": rendering(),
                 "content_hash": sha256(str(number).encode()).hexdigest(),
                 "source": m.PromptSource.IMPORT,

@@ -71,7 +71,8 @@ function write(text) {
     plain.className = "plain";
     place.append(plain);
   }
-  place.firstElementChild.append(text);
+  const plain = place.firstElementChild;
+  plain.append(plain.textContent ? text : text.trimStart()); // a space in front is no indentation
   if (follow) window.scrollTo(0, document.body.scrollHeight);
 }
 

@@ -33,7 +33,8 @@ def _show(
         cycle.remember(request, access)
     if is_htmx(request):
         return render(request, _PART, status=status, screen=shown, warning=warning)
-    guidelines = to_html(access.project.guidelines)
+    text = access.project.guidelines
+    guidelines = to_html(text, "text") if text.strip() else None
     more = {"section": "label", "screen": shown, "warning": warning, "guidelines": guidelines}
     return render(request, "labels/label.html", status=status, **more)
 

@@ -120,7 +120,11 @@ def with_pair(
     last = len(task.messages) - 1
     kept: Sequence[str | None] = task.prompt_html or [None] * len(task.messages)
     turns = tuple(
-        Turn(message["role"], _html(message["content"], html), place < last and len(message["content"]) > _LONG_TURN)
+        Turn(
+            message["role"],
+            _html(message["content"], html, "message"),
+            place < last and len(message["content"]) > _LONG_TURN,
+        )
         for place, (message, html) in enumerate(zip(task.messages, kept, strict=True))
     )
     answers = tuple(
@@ -158,8 +162,8 @@ def _project(project: Project) -> tuple[int, int, AnswerSettings]:
     return project.id, project.lease_minutes, AnswerSettings.model_validate(project.answer)
 
 
-def _html(text: str, kept: str | None) -> Markup:
-    return to_html(text) if kept is None else Markup(kept)  # noqa: S704  kept by `app.pairs.service`
+def _html(text: str, kept: str | None, what: str = "answer") -> Markup:
+    return to_html(text, what) if kept is None else Markup(kept)  # noqa: S704  kept by `app.pairs.service`
 
 
 def _filled(label: Label) -> Filled:

@@ -160,7 +160,7 @@ def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Pair | None:
 def render_prompt(prompt: Prompt) -> None:
     """Keep the HTML of a prompt that is about to be compared, unless what is kept is up to date."""
     if prompt.html_by != rendering():
-        prompt.html = [to_html(message["content"]) for message in prompt.messages]
+        prompt.html = [to_html(message["content"], "message") for message in prompt.messages]
         prompt.html_by = rendering()
 
 

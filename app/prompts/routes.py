@@ -109,7 +109,7 @@ def review(session: Db, access: Manager, form: Submitted) -> Response:
 def show_prompt(request: Request, session: Db, access: Manager, prompt_id: RowId) -> Response:
     """One prompt, whole."""
     prompt = service.get(session, access.project, prompt_id)
-    turns = [(message["role"], to_html(message["content"])) for message in prompt.messages]
+    turns = [(message["role"], to_html(message["content"], "message")) for message in prompt.messages]
     return render(request, "prompts/show.html", section="prompts", prompt=prompt, turns=turns)
 
 
