@@ -100,7 +100,7 @@ def _render(text: str, what: str) -> Markup:
     html = _drawn(shown) if len(text) <= MAX_RENDERED else None
     if html is None:
         return Markup('<div class="plain" dir="auto">{}</div>').format(shown)
-    return Markup(_cleaner().clean(html.rstrip()))  # noqa: S704  this is the sanitiser
+    return Markup(_cleaner().clean(html))  # noqa: S704  this is the sanitiser
 
 
 def _drawn(text: str) -> str | None:

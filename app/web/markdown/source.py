@@ -20,7 +20,7 @@ MAX_EVENTS = 30_000  # of the parser, and marks in the text; a text with more is
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
 _BREAKS = re.compile("\r\n?|[\x85\u2028\u2029]")
 # Control characters as the pictures that Unicode has for them: a browser shows nothing at all.
-_PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {127: 0x2421}
+_PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {0: 0xFFFD, 127: 0x2421}
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BLANK_START = re.compile(r"\A(?:[ \t]*\n)+")
 _INDENTED_LINE = re.compile(r"\n[ \t]+\S")

@@ -1,5 +1,6 @@
 """Texts in which Markdown would lose something that people have to judge, and a strategy that mixes such pieces."""
 
+import random
 import re
 
 from hypothesis import strategies as st
@@ -101,29 +102,7 @@ EMPTY = [
     "> - #",
 ]
 
-_WORD = st.one_of(
-    st.sampled_from(
-        [
-            "a",
-            "word",
-            "Q",
-            "x1",
-            "init",
-            "2",
-            "34",
-            "Einstein",
-            "étude",
-            "中文",
-            "粗体",
-            "שלום",
-            "مرحبا",
-            "def",
-            "http",
-            "www",
-        ]
-    ),
-    st.text(alphabet=st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=1, max_size=5),
-)
+_SAMPLES = "a word Q x1 init 2 34 Einstein étude 中文 粗体 שלום مرحبا def http www".split()  # noqa: SIM905  a line of words
 _PIECES = [
     " ",
     " ",
@@ -236,7 +215,18 @@ _PIECES = [
     "1.",
     "0",
 ]
+_WORD = st.one_of(
+    st.sampled_from(_SAMPLES),
+    st.text(alphabet=st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=1, max_size=5),
+)
 MARKDOWN = st.lists(st.one_of(_WORD, st.sampled_from(_PIECES), st.sampled_from(_PIECES)), max_size=40).map("".join)
+
+
+def mixed(count: int, seed: int = 0) -> list[str]:
+    """So many texts of the same pieces, the same for each seed, that a database can hold."""
+    draw = random.Random(seed)
+    pieces = [*_SAMPLES, *_SAMPLES, *_SAMPLES, *(piece for piece in _PIECES if "\x00" not in piece)]
+    return ["".join(draw.choices(pieces, k=draw.randrange(3, 40))) for _ in range(count)]
 
 
 def words(text: str) -> list[str]:
