@@ -25,6 +25,8 @@ class Experience:
     mask: Tensor
     log_probs: Tensor
     values: Tensor
+    sampled: Tensor  # log-probabilities by the sampler
+    importance: Tensor  # the policy loss's weight of each token: 1 unless importance_correction is set
     log_ratios: Tensor  # log pi - log pi_ref
     scores: Tensor  # (batch,) as paid
     advantages: Tensor
@@ -35,6 +37,10 @@ def make_experience(rollouts: list[Rollout], config: PolicyConfig, beta: float) 
     """Pays the rollouts and estimates advantages: no model is needed any more."""
     mask = answer_mask(rollouts)
     log_probs = padded([r.log_probs for r in rollouts])
+    sampled = padded([r.sampled for r in rollouts])
+    importance = torch.ones_like(log_probs)
+    if config.importance_correction:
+        importance = ppo.importance_weights(log_probs, sampled, cap=config.importance_cap)
     values = padded([r.values for r in rollouts])
     log_ratios = torch.where(mask, log_probs - padded([r.reference for r in rollouts]), 0)
     scores = ppo.final_scores(
@@ -49,16 +55,21 @@ def make_experience(rollouts: list[Rollout], config: PolicyConfig, beta: float) 
     advantages, returns = estimate_advantages(rewards, values, mask, gamma=config.gamma, lam=config.lam)
     if config.whiten_advantages:
         advantages = whiten(advantages, mask)
-    return Experience(rollouts, mask, log_probs, values, log_ratios, scores, advantages, returns)
+    return Experience(
+        rollouts, mask, log_probs, values, sampled, importance, log_ratios, scores, advantages, returns
+    )
 
 
 def rollout_metrics(experience: Experience, beta: float) -> dict[str, float]:
-    """Metrics of a batch of rollouts. KL and rewards are per answer, entropy and lengths as named; nats."""
+    """Metrics of a batch of rollouts. KL and rewards are per answer, entropy and log-ratio per token; nats."""
     kl = ppo.sequence_kl(experience.log_ratios, experience.mask)
     scores = experience.scores.mean()
     entropy = masked_mean(padded([r.entropy for r in experience.rollouts]), experience.mask)
     explained = ppo.explained_variance(experience.values, experience.returns, experience.mask)
+    gap = ppo.kl_estimate(experience.sampled, experience.log_probs, "k3")
     return {
+        "policy/sampler_logratio": float(masked_mean(experience.sampled - experience.log_probs, experience.mask)),
+        "policy/sampler_kl": float(ppo.sequence_kl(gap, experience.mask)),
         "objective/kl": float(kl),
         "objective/entropy": float(entropy),
         "objective/scores": float(scores),

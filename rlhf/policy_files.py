@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
 from rlhf.model_card import card, table
-from rlhf.policy_model import PolicyModel, adapter_deltas, add_lora, copy_weights, frozen_copy
+from rlhf.policy_model import PolicyModel, add_adapters, add_lora, copy_weights, frozen_copy
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel
 
@@ -90,16 +90,14 @@ def save_policy(
     readme: str,
     write: bool = True,
 ) -> None:
-    """Writes ``output/model`` (merged, in the base's data type) and, with LoRA, ``output/adapter``; whole or not.
+    """Writes ``output/model`` (merged) and, with LoRA, ``output/adapter``; whole or not.
 
-    Processes that share the model must all call it, with ``write`` in one of them.
+    Always in float32, as the weights were trained: 16 bits would round most of a small update away. Processes that
+    share the model must all call it, with ``write`` in one of them.
     """
-    plain = load_causal(config.model, "auto")
-    if config.use_peft:  # onto the base as it was saved: training may have read it in fewer digits
-        parameters = dict(plain.named_parameters())
-        with torch.no_grad():
-            for name, _, delta in adapter_deltas(model.causal):
-                parameters[name].add_(delta.to(parameters[name].device))
+    plain = load_causal(config.model, torch.float32)
+    if model.adapted:
+        add_adapters(model.causal, plain)
     else:
         copy_weights(model, plain)
     if not write:

@@ -191,6 +191,11 @@ class PolicyModel(nn.Module):
         """The policy as transformers knows it, adapters inside."""
         return self.policy.get_base_model() if hasattr(self.policy, "get_base_model") else self.policy
 
+    @property
+    def adapted(self) -> bool:
+        """Whether adapters are trained, and not the policy's own weights."""
+        return self.causal is not self.policy
+
     def forward(self, batch: AnswerBatch, role: Role = "both") -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Log-probabilities, entropies and values of the N answer tokens, each (N,) float32.
 
@@ -280,27 +285,25 @@ def frozen_copy(model: Any, dtype: torch.dtype) -> Any:
     return copy.deepcopy(model).to(dtype).requires_grad_(False).eval()
 
 
-def adapter_deltas(trained: nn.Module) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """(name of the weight in the plain model, frozen weight, what the adapter adds to it), for each adapted layer."""
+@torch.no_grad()
+def add_adapters(trained: nn.Module, plain: nn.Module) -> None:
+    """Adds what the adapters of ``trained`` add to their frozen weights to those weights in ``plain``."""
     from peft.tuners.lora import LoraLayer
 
+    target = dict(plain.named_parameters())
     for name, layer in trained.named_modules():
         if isinstance(layer, LoraLayer):
-            yield f"{name}.weight", layer.get_base_layer().weight, layer.get_delta_weight("default")
+            weight = target[f"{name}.weight"]
+            weight.add_(layer.get_delta_weight("default").to(weight.device))
 
 
 @torch.no_grad()
-def copy_weights(model: PolicyModel, plain: Any) -> None:
-    """Writes the policy's weights, adapters merged, into ``plain``, a causal model of the same shape in its own dtype.
+def copy_weights(model: PolicyModel, plain: nn.Module) -> None:
+    """Writes the policy's own weights into ``plain``, a causal model of the same shape in its own dtype.
 
-    With adapters, only the adapted layers are written: the rest is equal already. Of a model sharded over processes
-    all must ask for this, and each gets the whole.
+    Of a model sharded over processes all must ask for this, and each gets the whole.
     """
     target = dict(plain.named_parameters())
-    if model.causal is not model.policy:
-        for name, weight, delta in adapter_deltas(model.causal):
-            target[name].copy_(weight.float() + delta.float())
-        return
     for name, tensor in model.state_dict().items():
         name = name.removeprefix("policy.")
         if name in target:

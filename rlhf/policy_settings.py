@@ -76,6 +76,10 @@ class PolicyConfig:
     cliprange: Annotated[float, Gt(0), Doc("PPO's clip of the probability ratio.")] = 0.2
     cliprange_value: Annotated[float | None, Gt(0), Doc("Clip of a value's change in an update; none: no clip.")] = 0.2
     vf_coef: Annotated[float, Ge(0), Doc("Weight of the value loss.")] = 0.1
+    importance_correction: Annotated[
+        bool, Doc("Weight the policy loss by min(pi / pi_sampler, importance_cap): for a sampler of fewer digits.")
+    ] = False
+    importance_cap: Annotated[float, Ge(1), Doc("Highest such weight (truncated importance sampling).")] = 2.0
     max_approx_kl: Annotated[
         float | None, Gt(0), Doc("End an update early once the mean squared log-ratio / 2 passes this; none: never.")
     ] = 0.1

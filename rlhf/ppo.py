@@ -72,6 +72,15 @@ def policy_loss(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, *,
     return torch.maximum(-advantages * ratio, -advantages * ratio.clamp(1 - clip, 1 + clip))
 
 
+def importance_weights(log_probs: Tensor, sampled: Tensor, *, cap: float = 2.0) -> Tensor:
+    """min(pi / pi_sampler, cap) token by token: truncated importance sampling (Yao et al. 2025).
+
+    ``log_probs`` are the trained model's when the tokens were drawn, ``sampled`` those the sampler drew them by. Shape
+    kept. Where both are one policy the weights are 1.
+    """
+    return torch.exp(log_ratio(log_probs, sampled)).clamp(max=cap)
+
+
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, *, clip: float | None = 0.2) -> Tensor:
     """Token-wise 0.5 * max of the squared error and of that of values kept within old ± clip."""
     error = (values - returns).square()

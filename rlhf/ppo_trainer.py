@@ -176,15 +176,22 @@ class PPOTrainer(Trainer):
         config = self.config
         part = [experience.rollouts[i] for i in rows]
         real = experience.mask[rows]
-        old, old_values, advantages, returns = (
+        old, old_values, advantages, returns, importance = (
             tensor[rows][real].to(self.processes.device)
-            for tensor in (experience.log_probs, experience.values, experience.advantages, experience.returns)
+            for tensor in (
+                experience.log_probs,
+                experience.values,
+                experience.advantages,
+                experience.returns,
+                experience.importance,
+            )
         )
         batch = self.model.batch([r.prompt_ids for r in part], [r.answer_ids for r in part])
         log_probs, _, values = self.wrapped(batch, role)
         loss, sums = torch.zeros((), device=self.processes.device), {}
         if log_probs is not None:
-            sums["loss/policy_avg"] = ppo.policy_loss(log_probs, old, advantages, clip=config.cliprange).sum()
+            losses = importance * ppo.policy_loss(log_probs, old, advantages, clip=config.cliprange)
+            sums["loss/policy_avg"] = losses.sum()
             loss = loss + sums["loss/policy_avg"]
             log_probs = log_probs.detach()
             log_ratio = ppo.log_ratio(log_probs, old)

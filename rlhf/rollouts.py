@@ -34,7 +34,8 @@ class Rollout:
     text: str
     finished: bool  # the answer ends with an end token
     score: float  # the reward model's, normalised, before clip and penalty
-    log_probs: Tensor
+    sampled: Tensor  # log-probabilities as the sampler had them when it drew the tokens
+    log_probs: Tensor  # the same by the model that is trained
     reference: Tensor
     values: Tensor
     entropy: Tensor
@@ -101,9 +102,10 @@ def same_tokenizer(policy: PreTrainedTokenizerBase, reward: PreTrainedTokenizerB
 class Sampler:
     """Draws answers with the weights the policy had at the last `refresh`.
 
-    ``plain`` is a causal model in the number format of decoding: the policy itself where that is one, or else a copy
-    into which `refresh` writes the weights, adapters merged. Nothing is truncated, so that the log-probabilities
-    of training are those of the distribution the answers came from.
+    ``plain`` is the policy itself where that can decode: in the number format of the products, or with adapters, which
+    stay beside their frozen weights, for merged into 16 bits most of a small update would be rounded away. Otherwise it
+    is a copy in that format, into which `refresh` writes the weights. Nothing is truncated, so that the
+    log-probabilities of training are those of the distribution the answers came from.
     """
 
     def __init__(
@@ -122,8 +124,7 @@ class Sampler:
         sharded: bool = False,
     ) -> Self:
         """The sampler of ``model``, which began as the folder ``path``, and may be going to be sharded."""
-        whole = not sharded and all(parameter.requires_grad for parameter in model.causal.parameters())
-        if whole and model.compute_dtype == torch.float32:
+        if not sharded and (model.adapted or model.compute_dtype == torch.float32):
             return cls(model, model.causal, tokenizer, settings)
         plain = load_causal(path, model.compute_dtype).requires_grad_(False)
         return cls(model, plain.to(model.causal.device), tokenizer, settings)
@@ -194,6 +195,7 @@ class RolloutMaker:
                 drawn[i][0].text,
                 drawn[i][0].ended,
                 drawn[i][1],
+                torch.tensor(drawn[i][0].logprobs),
                 *measured[i],
             )
             for i, task in enumerate(tasks)

@@ -1,5 +1,6 @@
 """Rollouts: what is sampled, scored and measured, with one tokenizer and with two."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -79,27 +80,30 @@ def test_rollouts_do_not_depend_on_the_token_budget(
         torch.testing.assert_close(one.values, other.values, rtol=1e-4, atol=1e-5)
 
 
-def test_the_sampler_follows_the_policy(
-    llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, tasks: list[Task]
-) -> None:
-    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", use_peft=True)
-    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
-    plain = load_causal(llama_folder, torch.float32)
-    sampler = Sampler(model, plain, tokenizer, SamplingSettings(max_new_tokens=12))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("use_peft", [True, False])
+def test_the_sampler_is_the_policy(
+    llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, tasks: list[Task],
+    use_peft: bool, dtype: torch.dtype,
+) -> None:  # fmt: skip
+    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", use_peft=use_peft)
+    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=dtype)
+    sampler = Sampler.of(model, str(llama_folder), tokenizer, SamplingSettings(max_new_tokens=12))
     before = sampler(tasks)
+    torch.manual_seed(0)
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(0, 0.3)
-    assert sampler(tasks) == before
+        for name, parameter in model.policy.named_parameters():
+            if parameter.requires_grad and "lora_A" not in name:
+                parameter.add_(torch.randn_like(parameter), alpha=0.02)
     sampler.refresh()
     drawn = sampler(tasks)
     assert drawn != before
-    batch_log_probs = RolloutMaker(
-        model, sampler, Scorer(reward, tokenizer, tokenizer), Processes("cpu"), token_budget=500
-    )(tasks)
-    for sample, rollout in zip(drawn, batch_log_probs, strict=True):
-        torch.testing.assert_close(torch.tensor(sample.logprobs), rollout.log_probs, rtol=1e-3, atol=1e-4)
+    make = RolloutMaker(model, sampler, Scorer(reward, tokenizer, tokenizer), Processes("cpu"), token_budget=500)
+    rollouts = make(tasks)
+    close = {"rtol": 1e-3, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 0.0, "atol": 0.05}
+    for sample, rollout in zip(drawn, rollouts, strict=True):
+        assert rollout.sampled.tolist() == pytest.approx(sample.logprobs)
+        torch.testing.assert_close(rollout.sampled, rollout.log_probs, **close)
 
 
 def test_another_tokenizer_reads_the_text_again(reward: RewardModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -125,8 +129,8 @@ def rollout(log_probs: list[float], score: float, finished: bool) -> Rollout:
     length = len(log_probs)
     tensor = torch.tensor(log_probs)
     return Rollout(
-        user_message("q"), [1, 2], [5] * length, "a", finished, score, tensor, tensor - 0.5, torch.zeros(length),
-        torch.full((length,), 2.0),
+        user_message("q"), [1, 2], [5] * length, "a", finished, score, tensor + math.log(2), tensor, tensor - 0.5,
+        torch.zeros(length), torch.full((length,), 2.0),
     )  # fmt: skip
 
 
@@ -141,6 +145,9 @@ def test_experience_and_metrics_by_hand() -> None:
     # rewards (-0.05, -0.05, 1.95) and (0.95); values 0 and lambda 1: advantages are the rewards to come
     torch.testing.assert_close(experience.advantages, torch.tensor([[1.85, 1.9, 1.95], [0.95, 0.0, 0.0]]))
     found = rollout_metrics(experience, beta=0.1)
+    # the sampler thought each token twice as probable: r = ln 2, and k3 = 1/2 - 1 + ln 2 for 3 tokens and for 1
+    assert found["policy/sampler_logratio"] == pytest.approx(math.log(2))
+    assert found["policy/sampler_kl"] == pytest.approx(2 * (math.log(2) - 0.5))
     assert found["objective/kl"] == pytest.approx(1.0)
     assert found["objective/scores"] == pytest.approx(1.5)
     assert found["objective/non_score_reward"] == pytest.approx(-0.1)
