@@ -55,9 +55,7 @@ def make_experience(rollouts: list[Rollout], config: PolicyConfig, beta: float) 
     advantages, returns = estimate_advantages(rewards, values, mask, gamma=config.gamma, lam=config.lam)
     if config.whiten_advantages:
         advantages = whiten(advantages, mask)
-    return Experience(
-        rollouts, mask, log_probs, values, sampled, importance, log_ratios, scores, advantages, returns
-    )
+    return Experience(rollouts, mask, log_probs, values, sampled, importance, log_ratios, scores, advantages, returns)
 
 
 def rollout_metrics(experience: Experience, beta: float) -> dict[str, float]:

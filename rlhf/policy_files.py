@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from rlhf.adapters import add_adapters
 from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
 from rlhf.model_card import card, table
-from rlhf.policy_model import PolicyModel, add_adapters, add_lora, copy_weights, frozen_copy
+from rlhf.policy_model import PolicyModel, add_lora, copy_weights, frozen_copy
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel
 

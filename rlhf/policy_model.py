@@ -286,18 +286,6 @@ def frozen_copy(model: Any, dtype: torch.dtype) -> Any:
 
 
 @torch.no_grad()
-def add_adapters(trained: nn.Module, plain: nn.Module) -> None:
-    """Adds what the adapters of ``trained`` add to their frozen weights to those weights in ``plain``."""
-    from peft.tuners.lora import LoraLayer
-
-    target = dict(plain.named_parameters())
-    for name, layer in trained.named_modules():
-        if isinstance(layer, LoraLayer):
-            weight = target[f"{name}.weight"]
-            weight.add_(layer.get_delta_weight("default").to(weight.device))
-
-
-@torch.no_grad()
 def copy_weights(model: PolicyModel, plain: nn.Module) -> None:
     """Writes the policy's own weights into ``plain``, a causal model of the same shape in its own dtype.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ from rlhf.progress import RunLog
 from rlhf.rollouts import RolloutMaker, Task
 from rlhf.runtime import StopSignal, give_back_memory
 from rlhf.training import BEST, Trainer
+
+LARGE_GAP = 0.01  # nats a token between sampler and trainer; in bfloat16 rounding alone makes less than a tenth of it
 
 
 class PPOTrainer(Trainer):
@@ -57,6 +60,7 @@ class PPOTrainer(Trainer):
         self.config, self.model, self.make, self.refresh = config, model, make, refresh
         self.prompts, self.holdout, self.processes = prompts, holdout[: config.eval_size], processes
         self.output, self.total_steps = Path(config.output), config.updates
+        self.warned = False
         policy = [p for p in model.policy.parameters() if p.requires_grad]
         own = {id(p) for p in policy}
         value = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
@@ -107,6 +111,7 @@ class PPOTrainer(Trainer):
         give_back_memory()  # the passes leave it in pieces, beside which rollouts would take theirs
         self.refresh()
         metrics = rollout_metrics(experience, beta) | losses
+        self.warn_of_gap(update, metrics)
         metrics |= {
             "beta": beta,
             "lr": self.config.peak_learning_rate * rate,
@@ -123,6 +128,18 @@ class PPOTrainer(Trainer):
                 horizon=self.config.kl_horizon,
             )
         return metrics
+
+    def warn_of_gap(self, update: int, metrics: dict[str, float]) -> None:
+        """Says so, once, where answers are drawn from another policy than the one that is trained."""
+        gap = metrics["policy/sampler_kl"] / metrics["val/answer_tokens"]
+        if gap > LARGE_GAP and self.processes.main and not self.warned:
+            self.warned = True
+            print(
+                f"update {update}: the sampler is {gap:.3f} nats a token from the policy that is trained, so the "
+                "answers and their KL are not quite its own; sample with --dtype float32, or correct for it with "
+                "--importance_correction",
+                file=sys.stderr,
+            )
 
     def tasks(self, update: int) -> list[Task]:
         """The prompts of an update: the next of a shuffled pass; each with a seed of its own."""

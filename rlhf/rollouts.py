@@ -6,6 +6,7 @@ same minibatches. Seeds belong to prompts: the answers do not depend on how they
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from rlhf.adapters import SideProducts
 from rlhf.batches import Group, deal
 from rlhf.chat_format import encode_answer, encode_prompt, end_of_turn_id, truncate_prompt
 from rlhf.decoding import Decoder, Request
@@ -112,6 +114,7 @@ class Sampler:
         self, model: PolicyModel, plain: Any, tokenizer: PreTrainedTokenizerBase, settings: SamplingSettings
     ) -> None:
         self.model, self.plain, self.tokenizer, self.settings = model, plain, tokenizer, settings
+        self.side = SideProducts(plain, model.compute_dtype) if plain is model.causal and model.adapted else None
         self._decoder: Decoder | None = None
 
     @classmethod
@@ -132,6 +135,8 @@ class Sampler:
     def refresh(self) -> None:
         if self.plain is not self.model.causal:
             copy_weights(self.model, self.plain)
+        elif self.side is not None:
+            self.side.refresh()
 
     def __call__(self, tasks: Sequence["Task"]) -> list[Sample]:
         """One answer to each prompt, in their order."""
@@ -140,7 +145,8 @@ class Sampler:
         decoder = self._decoder or Decoder(self.plain, self.tokenizer)
         if decoder.device.type == "cuda":  # what it recorded is worth its memory; on a CPU training needs that more
             self._decoder = decoder
-        samples = draw_answers(decoder, tasks, self.settings)
+        with self.side.active() if self.side is not None else nullcontext():
+            samples = draw_answers(decoder, tasks, self.settings)
         self.plain.train(was_training)
         return samples
 

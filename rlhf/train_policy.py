@@ -29,10 +29,10 @@ def train_policy(config: PolicyConfig) -> dict[str, Any]:
     keep_memory()
     from rlhf.training import train
 
-    return train(config, lambda processes: _prepare(config, processes))
+    return train(config, lambda processes: prepare(config, processes))
 
 
-def _prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
+def prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     """Trainer, and what finishes its work; everything that can be wrong with what was given is found here."""
     from rlhf.chat_format import load_tokenizer
     from rlhf.policy_files import load_policy_model

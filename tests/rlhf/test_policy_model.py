@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, MistralConfig, PreTrainedModel
 
+from rlhf.adapters import add_adapters
 from rlhf.batches import Group, Spans
 from rlhf.config import InputError
 from rlhf.policy_files import load_causal, load_policy_model
 from rlhf.policy_model import (
     PolicyModel,
-    add_adapters,
     add_lora,
     answer_batch,
     answer_log_probs,

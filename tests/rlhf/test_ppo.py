@@ -118,6 +118,13 @@ def test_policy_loss_by_hand() -> None:
     torch.testing.assert_close(ppo.ratio_clipped(new, old, advantages), torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0]))
 
 
+def test_importance_weights_by_hand() -> None:
+    sampled = torch.full((4,), -2.0)
+    log_probs = sampled + torch.tensor([0.5, 1.0, 1.5, 90.0]).log()
+    torch.testing.assert_close(ppo.importance_weights(log_probs, sampled), torch.tensor([0.5, 1.0, 1.5, 2.0]))
+    torch.testing.assert_close(ppo.importance_weights(log_probs, sampled, cap=1.0), torch.tensor([0.5, 1.0, 1.0, 1.0]))
+
+
 def test_policy_gradient_is_cut_where_clipped() -> None:
     old = torch.zeros(2)
     new = torch.tensor([1.5, 1.1]).log().requires_grad_()

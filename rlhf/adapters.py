@@ -1,0 +1,73 @@
+"""LoRA's adapters outside of training: beside their frozen weights for sampling, merged where a model is saved.
+
+Merged into bfloat16, a small update is mostly rounded away; beside the weights it is computed as in training.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+
+def _adapted_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
+    """(name of the layer in the plain model, the layer) of each linear layer that has an adapter."""
+    from peft.tuners.lora import Linear
+
+    for name, layer in model.named_modules():
+        if isinstance(layer, Linear):
+            yield name, layer
+
+
+@torch.no_grad()
+def add_adapters(trained: nn.Module, plain: nn.Module) -> None:
+    """Adds what the adapters of ``trained`` add to their frozen weights to those weights in ``plain``."""
+    target = dict(plain.named_parameters())
+    for name, layer in _adapted_layers(trained):
+        weight = target[f"{name}.weight"]
+        weight.add_(layer.get_delta_weight("default").to(weight.device))
+
+
+class SideProducts:
+    """The adapters of a model in the number format of its products, as they were at the last `refresh`.
+
+    While `active`, the model's layers compute what they compute under autocast in training, without casting anew for
+    every token. The copies stay where they are in memory, so that recorded steps read the present ones.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
+        self._layers = [layer for _, layer in _adapted_layers(model)]
+        self._factors = [[factor.detach().to(dtype, copy=True) for factor in _factors(each)] for each in self._layers]
+        self._forwards = [_forward(layer, *both) for layer, both in zip(self._layers, self._factors, strict=True)]
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        for layer, copies in zip(self._layers, self._factors, strict=True):
+            for copy, factor in zip(copies, _factors(layer), strict=True):
+                copy.copy_(factor)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        for layer, forward in zip(self._layers, self._forwards, strict=True):
+            layer.forward = forward
+        try:
+            yield
+        finally:
+            for layer in self._layers:
+                del layer.forward  # the class's own again
+
+
+def _factors(layer: Any) -> tuple[Tensor, Tensor]:
+    return layer.lora_A["default"].weight, layer.lora_B["default"].weight
+
+
+def _forward(layer: Any, down: Tensor, up: Tensor) -> Callable[[Tensor], Tensor]:
+    base, scaling = layer.get_base_layer(), layer.scaling["default"]
+
+    def forward(x: Tensor) -> Tensor:
+        product: Tensor = base(x)
+        return product.add_(linear(linear(x, down), up).mul_(scaling))
+
+    return forward
