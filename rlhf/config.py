@@ -34,6 +34,8 @@ __all__ = [
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 75
 
+MOST = 2**63 - 1  # what torch's whole numbers hold; no setting comes near it
+
 T = TypeVar("T")
 
 
@@ -83,9 +85,16 @@ def from_mapping(cls: type[T], values: Mapping[str, Any]) -> T:
         if name not in names:
             raise InputError(f"unknown setting {name!r}; the known ones are {', '.join(sorted(names))}")
     try:
-        return TypeAdapter(cls).validate_python(dict(values))
+        config = TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
         raise InputError("; ".join(_sentence(detail) for detail in error.errors())) from None
+    for name, value in vars(config).items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if isinstance(values.get(name), bool):
+                raise InputError(f"{name}: takes a number, not true or false")
+            if not -MOST <= value <= MOST:  # NaN is not either
+                raise InputError(f"{name}: {value} is no number to compute with")
+    return config
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ The decoder knows no files, no strategy and no clock; it is to be used from one 
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import torch
@@ -78,7 +79,15 @@ class Finished:
     sample: Sample
 
 
-Event = Piece | Finished
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An answer ended because the model computed numbers for it that are not finite; the others go on."""
+
+    request: Request
+    answer_index: int
+
+
+Event = Piece | Finished | Broken
 
 
 @dataclass(slots=True)
@@ -95,6 +104,7 @@ class _Row:
     logprobs: list[float] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     ended: bool = False
+    broken: bool = False
 
 
 class Decoder:
@@ -170,7 +180,9 @@ class Decoder:
         tokens, logprobs = self._decode()
         events: list[Event] = []
         for row, token, logprob in zip(self._rows, tokens, logprobs, strict=True):
-            if piece := self._accept(row, token, logprob):
+            if not isfinite(logprob):
+                row.broken = True
+            elif piece := self._accept(row, token, logprob):
                 events.append(Piece(row.request, row.answer_index, piece))
         return events + self._remove_finished()
 
@@ -271,9 +283,12 @@ class Decoder:
         events: list[Event] = []
         for i in reversed(range(len(self._rows))):
             row = self._rows[i]
-            if row.finish_reason is None:
+            if row.broken:
+                events.append(Broken(row.request, row.answer_index))
+            elif row.finish_reason is not None:
+                events.append(Finished(row.request, row.answer_index, self._sample(row)))
+            else:
                 continue
-            events.append(Finished(row.request, row.answer_index, self._sample(row)))
             last = self._rows.pop()
             if last is not row:
                 self._slab.move(len(self._rows), i, last.position)

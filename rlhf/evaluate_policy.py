@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from rlhf.config import Doc, Ge, Gt, Le, parse_config
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
+from rlhf.types import LEAST_TEMPERATURE
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class EvaluatePolicyConfig:
     json: Annotated[bool, Doc("Print one line of JSON.")] = False
     output: Annotated[str | None, Doc("JSONL file for prompts, answers and scores; none: not written.")] = None
     max_prompts: Annotated[int | None, Gt(0), Doc("Use only so many of the prompts, the first; none: all.")] = None
-    temperature: Annotated[float, Gt(0), Doc("Of both models' sampling; best the one trained with.")] = 1.0
+    temperature: Annotated[
+        float, Ge(LEAST_TEMPERATURE), Doc("Of both models' sampling; best the one trained with.")
+    ] = 1.0
     max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer in tokens, its end token included.")] = 64
     missing_end_penalty: Annotated[
         float, Gt(0), Doc("An answer that never ended gets the lowest score of those that did, or its own, less this.")

@@ -67,24 +67,32 @@ def pick(logits: Tensor, rows: RowSettings, uniform: Tensor, seen: Tensor | None
     """The token of each row and its natural log-probability under softmax(logits / temperature), both (rows,).
 
     logits: (rows, vocabulary) float32, overwritten. uniform: (rows,) float64 in [0, 1). seen: (rows, vocabulary) bool,
-    the tokens that occurred so far, needed where a row has a repetition penalty.
+    the tokens that occurred so far, needed where a row has a repetition penalty. A row whose numbers are not finite,
+    from the model or by its settings, gets the log-probability NaN and leaves the others as they are.
     """
     scaled = logits.div_(rows.temperature)
     highest = scaled.amax(dim=1, keepdim=True)
-    weights = (scaled - highest).exp_()
-    log_total = highest + _block_sums(weights).sum(dim=1, keepdim=True).log()
-    candidates = scaled
+    candidates, top = scaled, highest
     if rows.any_penalty and seen is not None:
         # temperature is positive, so penalising before or after it is the same
         candidates = torch.where(seen, torch.where(scaled < 0, scaled * rows.penalty, scaled / rows.penalty), scaled)
-        weights = (candidates - candidates.amax(dim=1, keepdim=True)).exp_()
+        top = candidates.amax(dim=1, keepdim=True)
+    sound = highest.isfinite() & top.isfinite()
+    if not bool(sound.all()):
+        scaled, highest = scaled.masked_fill(~sound, 0.0), highest.masked_fill(~sound, 0.0)
+        candidates, top = candidates.masked_fill(~sound, 0.0), top.masked_fill(~sound, 0.0)
+    weights = (scaled - highest).exp_()
+    log_total = highest + _block_sums(weights).sum(dim=1, keepdim=True).log()
+    if candidates is not scaled:
+        weights = (candidates - top).exp_()
     tokens = candidates.argmax(dim=1)
     if rows.any_drawn:
         tokens = torch.where(rows.greedy, tokens, _invert(weights, uniform))
         if len(rows.truncated):
             tokens[rows.truncated] = _pick_truncated(weights, rows, rows.truncated, uniform)
     chosen = tokens[:, None]
-    return tokens, (scaled.gather(1, chosen) - log_total).squeeze(1)
+    logprobs = (scaled.gather(1, chosen) - log_total).masked_fill(~sound, torch.nan)
+    return tokens, logprobs.squeeze(1)
 
 
 def keep_mask(

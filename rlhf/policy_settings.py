@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from rlhf.config import Doc, Ge, Gt, Le, Lt, to_dict
 from rlhf.runtime import DtypeName, token_budget
+from rlhf.types import LEAST_TEMPERATURE
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +48,9 @@ class PolicyConfig:
         int, Ge(1), Doc("Longest prompt; of a longer one the last tokens are kept, and it is counted.")
     ] = 512
     temperature: Annotated[
-        float, Gt(0), Doc("Divides the logits of sampling, training and reference alike; no top-k or top-p here.")
+        float,
+        Ge(LEAST_TEMPERATURE),
+        Doc("Divides the logits of sampling, training and reference alike; no top-k or top-p here."),
     ] = 1.0
 
     # Rewards

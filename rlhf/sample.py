@@ -21,11 +21,11 @@ from typing import Annotated, Any, TextIO, cast
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from rlhf.config import Doc, Ge, Gt, InputError, Le, parse_config, run_cli, to_dict
+from rlhf.config import Doc, Ge, InputError, Le, parse_config, run_cli, to_dict
 from rlhf.data import load_prompts
 from rlhf.runtime import DtypeName, StopSignal, pick_device, pick_dtype, set_threads
 from rlhf.similarity import repeats
-from rlhf.types import Prompt, Sample, SamplingSettings, Strategy
+from rlhf.types import LEAST_TEMPERATURE, Prompt, Sample, SamplingSettings, Strategy
 
 _KEY = "_key"  # in lines of F.part only: what the answers were drawn from, so that a later run knows its own
 
@@ -42,11 +42,11 @@ class SampleConfig:
         Strategy,
         Doc("stochastic: all drawn; greedy: the most probable tokens (all n alike); mixed: the first one greedy."),
     ] = "stochastic"
-    temperature: Annotated[float, Gt(0), Doc("Divides the logits; higher is more varied.")] = 0.8
-    top_p: Annotated[float, Gt(0), Le(1), Doc("Draw from the smallest set of tokens with this probability.")] = 0.95
+    temperature: Annotated[float, Ge(LEAST_TEMPERATURE), Doc("Divides the logits; higher is more varied.")] = 0.8
+    top_p: Annotated[float, Ge(0.01), Le(1), Doc("Draw from the smallest set of tokens with this probability.")] = 0.95
     top_k: Annotated[int, Ge(0), Doc("Draw from the k most probable tokens; 0: all.")] = 0
     min_p: Annotated[float, Ge(0), Le(1), Doc("Drop tokens below this share of the most probable one's.")] = 0.0
-    repetition_penalty: Annotated[float, Gt(0), Doc("Above 1: tokens that occurred become less likely.")] = 1.0
+    repetition_penalty: Annotated[float, Ge(0.1), Le(10), Doc("Above 1: tokens that occurred are less likely.")] = 1.0
     max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer, in tokens.")] = 256
     stop: Annotated[list[str], Doc("Texts that end an answer; it is cut before them.")] = field(default_factory=list)
     max_prompt_tokens: Annotated[

@@ -11,7 +11,8 @@ from typing import cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf.decoding import Decoder, Finished, Request
+from rlhf.config import RunFailed
+from rlhf.decoding import Broken, Decoder, Finished, Request
 from rlhf.picking import answer_seed
 from rlhf.types import Draw, Sample, SamplingSettings, Strategy
 
@@ -81,6 +82,11 @@ def completed(decoder: Decoder, each_step: Callable[[], None] | None = None) -> 
         if each_step is not None:
             each_step()
         for event in decoder.step():
+            if isinstance(event, Broken):
+                raise RunFailed(
+                    f"the model computes numbers that are not finite when it answers prompt {event.request.id}; it is "
+                    "damaged, or was trained too fast"
+                )
             if isinstance(event, Finished):
                 answers = finished.setdefault(event.request.id, {})
                 answers[event.answer_index] = event.sample

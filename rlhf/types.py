@@ -5,10 +5,12 @@ This module knows no file format (`rlhf.data`), no tokenizer (`rlhf.chat_format`
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Literal, TypedDict
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "cancelled"]
+LEAST_TEMPERATURE = 0.01  # logits divided by less leave the range of single precision
 Strategy = Literal["greedy", "stochastic", "mixed"]
 
 
@@ -66,10 +68,14 @@ class SamplingSettings:
     stop: tuple[str, ...] = ()  # texts that end an answer; the answer is cut before them
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1 or not 0 <= self.min_p <= 1:
-            raise ValueError("temperature and top_k must not be negative, top_p in (0, 1], min_p in [0, 1]")
-        if self.repetition_penalty <= 0 or self.max_new_tokens < 1 or "" in self.stop:
-            raise ValueError("repetition_penalty and max_new_tokens must be positive, stop strings not empty")
+        if not (self.temperature == 0 or LEAST_TEMPERATURE <= self.temperature < inf):
+            raise ValueError(f"temperature must be 0, for the most probable token, or at least {LEAST_TEMPERATURE}")
+        if self.top_k < 0 or not 0 < self.top_p <= 1 or not 0 <= self.min_p <= 1:
+            raise ValueError("top_k must not be negative, top_p in (0, 1], min_p in [0, 1]")
+        if not 0.1 <= self.repetition_penalty <= 10:
+            raise ValueError("repetition_penalty must be between 0.1 and 10")
+        if self.max_new_tokens < 1 or "" in self.stop:
+            raise ValueError("max_new_tokens must be positive, stop strings not empty")
 
     @property
     def greedy(self) -> bool:

@@ -180,7 +180,7 @@ def _killed(number: int) -> str:
 
 def child_environment(threads: int) -> dict[str, str]:
     """The environment of a learning process: no address or secret of the platform, as many threads as it may use."""
-    secret = ("DATABASE_URL", "REDIS_URL", "HONE_SECRET_KEY")
+    secret = ("DATABASE_URL", "REDIS_URL", "HONE_SECRET_KEY", "HONE_INFERENCE_SECRET")
     kept = {name: value for name, value in os.environ.items() if name not in secret}
     return kept | WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
 

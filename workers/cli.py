@@ -92,7 +92,7 @@ def settings(as_json: Annotated[bool, typer.Option("--json", help="Names and val
     for name, field in type(get_settings()).model_fields.items():
         variable = field.alias or f"HONE_{name.upper()}"
         value = getattr(get_settings(), name)
-        hidden = value is not None and ("key" in name or name in ("database_url", "redis_url"))
+        hidden = value is not None and ("key" in name or "secret" in name or name in ("database_url", "redis_url"))
         rows.append({"variable": variable, "value": "(set)" if hidden else value, "about": field.description})
     if as_json:
         typer.echo(json.dumps(rows, default=str, indent=2))

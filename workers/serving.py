@@ -4,8 +4,9 @@
     POST /v1/chat/completions       plain or streamed, several choices, stop texts, seeds
     GET  /healthz                   what is loaded, how many answers are under way
 
-A process of its own, since it holds models and computes all the time. It asks nobody who they are, so it listens on
-this machine only, unless told otherwise: the pages in front of it know who may talk to which model. A conversation
+A process of its own, since it holds models and computes all the time. It asks nobody who they are but for
+HONE_INFERENCE_SECRET, so it listens on this machine only, unless told otherwise: the pages in front of it know who may
+talk to which model. A conversation
 that does not fit into the model's context is refused (400, `context_length_exceeded`), never cut in silence.
 """
 
@@ -35,6 +36,7 @@ from rlhf.picking import answer_seed
 from rlhf.runtime import pick_device, pick_dtype, set_threads
 from rlhf.types import Draw
 from workers.serving_engine import Engine, Ticket
+from workers.serving_guard import MAX_BODY, Guard
 from workers.serving_models import LoadedModel, ModelStore
 from workers.serving_protocol import DEFAULT_MAX_TOKENS, ApiError, ChatRequest, Reply, usage
 from workers.serving_stream import DONE, EventStream, data
@@ -62,8 +64,8 @@ class ServingConfig:
     seconds: Annotated[float, Ge(1), Doc("Time after which an answer is given up.")] = 600.0
 
 
-def create_app(config: ServingConfig) -> FastAPI:
-    """The server over one store; its decoding thread lives as long as the application's lifespan."""
+def create_app(config: ServingConfig) -> Guard:
+    """The guarded server over one store; its decoding thread lives as long as the application's lifespan."""
     device = pick_device(config.device)
     store = ModelStore(config.store or get_settings().store, config.keep, device, pick_dtype("auto", device))
     engine = Engine(config.max_rows, config.max_waiting, config.max_tokens, config.seconds)
@@ -73,13 +75,18 @@ def create_app(config: ServingConfig) -> FastAPI:
         yield
         engine.stop()
 
-    app = FastAPI(title="Hone inference", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Hone inference", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None,
+        max_body_size=MAX_BODY,
+    )  # fmt: skip
     _install_errors(app)
 
     @app.get("/healthz")
-    async def health() -> JSONResponse:
-        state = {"status": "ok" if engine.alive else "failed", "device": str(device), "loaded": store.loaded()}
-        return JSONResponse(state | engine.load, 200 if engine.alive else 503)
+    async def health(request: Request) -> JSONResponse:
+        state: dict[str, Any] = {"status": "ok" if engine.alive else "failed"}
+        if request.state.known:
+            state |= {"device": str(device), "loaded": store.loaded()} | engine.load
+        return JSONResponse(state, 200 if engine.alive else 503)
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
@@ -107,7 +114,8 @@ def create_app(config: ServingConfig) -> FastAPI:
         finally:
             engine.release(ticket)
 
-    return app
+    settings = get_settings()
+    return Guard(app, config.host, settings.inference_names, settings.inference_secret)
 
 
 def _encode(asked: ChatRequest, loaded: LoadedModel) -> list[int]:

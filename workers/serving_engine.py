@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rlhf.config import InputError
-from rlhf.decoding import Decoder, Event, Finished, Request
+from rlhf.decoding import Broken, Decoder, Event, Finished, Piece, Request
 from rlhf.types import Draw
 from workers.serving_models import LoadedModel
 from workers.serving_protocol import ApiError
@@ -32,7 +32,7 @@ class Ticket:
     deadline: float  # by the loop's clock
     inbox: "asyncio.Queue[Event | ApiError]" = field(default_factory=asyncio.Queue)
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[Piece | Finished]:
         """Pieces and finished answers until all are finished. Raises ApiError where the engine gives up."""
         left = len(self.request.draws)
         while left:
@@ -43,6 +43,12 @@ class Ticket:
                 raise ApiError(504, "The answer took too long and was given up.", kind="server_error") from None
             if isinstance(event, ApiError):
                 raise event
+            if isinstance(event, Broken):
+                raise ApiError(
+                    500,
+                    "The model computed numbers that are not finite for this answer. Try other settings for sampling.",
+                    kind="server_error",
+                )
             yield event
             left -= isinstance(event, Finished)
 
@@ -124,6 +130,9 @@ class Engine:
             self._decoder(ticket.loaded).add(ticket.request)
         except InputError as error:
             _deliver({ticket: [ApiError(400, f"{error}.", code="context_length_exceeded", param="messages")]})
+        except Exception:  # no memory for its cache, say: this thread serves others too
+            log.exception("a request to %s could not be taken up", name)
+            _deliver({ticket: [ApiError(500, "The model could not take up this request.", kind="server_error")]})
         else:
             self._tickets[key] = ticket
 

@@ -6,11 +6,13 @@ from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from app.web.input import LEAST_TEMPERATURE, MOST, Input, TopP, unwritable
 from rlhf.types import Message, Messages, SamplingSettings
 
 MAX_CHOICES = 8
 MAX_MESSAGES = 2_000
 MAX_CHARACTERS = 400_000
+MAX_TOKENS = 1_000_000
 DEFAULT_MAX_TOKENS = 512
 _UNSUPPORTED = (
     "tools", "functions", "function_call", "response_format", "logit_bias", "logprobs", "top_logprobs",
@@ -65,23 +67,23 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(Input):
     """The body of POST /v1/chat/completions. `top_k`, `min_p` and `repetition_penalty` are extensions, as in vLLM."""
 
     model_config = ConfigDict(extra="ignore")
 
     model: str = Field(min_length=1, max_length=500)
     messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(1.0, ge=0, le=5)
-    top_p: float | None = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=-1)  # -1 and 0 keep all
+    max_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
+    max_completion_tokens: int | None = Field(None, ge=1, le=MAX_TOKENS)
+    temperature: float | None = Field(1.0, ge=0, le=5)  # 0 takes the most probable token
+    top_p: TopP | None = 1.0
+    top_k: int = Field(0, ge=-1, le=1_000_000)  # -1 and 0 keep all
     min_p: float = Field(0.0, ge=0, le=1)
-    repetition_penalty: float = Field(1.0, gt=0, le=10)
+    repetition_penalty: float = Field(1.0, ge=0.1, le=10)
     n: int | None = Field(1, ge=1, le=MAX_CHOICES)
     stop: str | list[str] | None = None
-    seed: int | None = None
+    seed: int | None = Field(None, ge=-MOST, le=MOST)
     stream: bool | None = False
     stream_options: StreamOptions | None = None
 
@@ -90,6 +92,8 @@ class ChatRequest(BaseModel):
     def _refuse_unsupported(cls, values: Any) -> Any:
         """A setting that would change the answer and is not known here is refused, not ignored."""
         if isinstance(values, dict):
+            if place := unwritable(values):
+                raise ValueError(f"{place} contains half of a character")
             for name in _UNSUPPORTED:
                 value = values.get(name)
                 if value and value != {"type": "text"} and value != ["text"]:
@@ -98,6 +102,8 @@ class ChatRequest(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "ChatRequest":
+        if self.temperature is not None and 0 < self.temperature < LEAST_TEMPERATURE:
+            raise ValueError(f"temperature is 0, which takes the most probable token, or at least {LEAST_TEMPERATURE}")
         if len(self.stops) > 16 or any(not 0 < len(text) <= 500 for text in self.stops):
             raise ValueError("stop takes at most 16 texts of 1 to 500 characters")
         if sum(len(message.content) for message in self.messages) > MAX_CHARACTERS:

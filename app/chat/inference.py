@@ -45,10 +45,11 @@ async def answer(model: str, messages: list[dict[str, str]], settings: dict[str,
     """
     body = {"model": model, "messages": messages, "stream": True, **settings}
     url = f"{get_settings().inference_base_url}/chat/completions"
+    headers = {"Accept": "text/event-stream"} | get_settings().inference_headers
     try:
         async with (
             httpx.AsyncClient(timeout=_TIMEOUT, verify=_tls()) as client,
-            client.stream("POST", url, json=body, headers={"Accept": "text/event-stream"}) as response,
+            client.stream("POST", url, json=body, headers=headers) as response,
         ):
             if not response.is_success:
                 await response.aread()

@@ -4,6 +4,7 @@ A number that a person can send has a lower and an upper bound, or the class can
 is, the field says; those that several stages share are here. It knows no field by name.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
 
@@ -12,12 +13,15 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+
 MOST = 2**63 - 1  # what the database's whole numbers hold
 
 Id = Annotated[int, Field(ge=1, le=MOST)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Temperature = Annotated[float, Field(ge=0.01, le=5)]
-"""Logits are divided by it: from a hundredth down, single precision has no room for what comes out."""
+LEAST_TEMPERATURE = 0.01
+"""Logits are divided by it: from here down, single precision has no room for what comes out."""
+Temperature = Annotated[float, Field(ge=LEAST_TEMPERATURE, le=5)]
 TopP = Annotated[float, Field(ge=0.01, le=1)]
 TopK = Annotated[int, Field(ge=0, le=100_000)]
 LearningRate = Annotated[float, Field(ge=1e-9, le=0.1)]
@@ -95,7 +99,7 @@ def unwritable(value: Any) -> str | None:
     while waiting:
         place, each = waiting.pop()
         if isinstance(each, str):
-            if "\x00" in each or any("\ud800" <= letter <= "\udfff" for letter in each):
+            if _UNWRITABLE.search(each):
                 return place or "body"
         elif isinstance(each, dict):
             for key, inner in each.items():

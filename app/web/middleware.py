@@ -1,6 +1,5 @@
 """Around every request: its id and log line, the hosts we answer for, security headers, the last net for errors."""
 
-import ipaddress
 import logging
 import re
 import secrets
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.settings import Settings, get_settings
 from app.web.errors import NotUnderstood, TooLarge
+from app.web.hosts import EVERYWHERE, is_ours
 from app.web.patience import has_body, in_time
 from app.web.problems import broken, refused
 
@@ -102,20 +102,7 @@ class Frame:
 
 def answers_for(settings: Settings, host: str) -> bool:
     """Whether `host` is an address of this installation. Without HONE_PUBLIC_URL a server that listens on every
-    interface is reached by any address in figures, never by a foreign name (DNS rebinding)."""
-    try:
-        name = urlsplit(f"//{host}").hostname
-    except ValueError:
-        return False
-    if name is None:
-        return False
-    known = {"localhost", "127.0.0.1", "::1", settings.host}
-    if settings.public_url:
-        known.add(urlsplit(settings.public_url).hostname or "")
-    elif settings.host in ("0.0.0.0", "::"):  # noqa: S104  compared, not bound
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name in known
-        return True
-    return name in known
+    interface is reached by any address in figures."""
+    public = urlsplit(settings.public_url).hostname if settings.public_url else None
+    listens_everywhere = settings.host in EVERYWHERE and public is None
+    return is_ours(host, {settings.host, public}, any_figures=listens_everywhere)

@@ -132,3 +132,23 @@ def test_help_of_a_command_loads_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--strategy" in done.stdout
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers without bounds of their own."""
+
+    rate: float = 1.0
+    count: int | None = 1
+    flag: bool = False
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"rate": "inf"}, {"rate": "1e400"}, {"rate": "nan"}, {"rate": float("-inf")}, {"count": 10**30}, {"count": True},
+     {"rate": False}, {"count": -(10**400)}],
+)  # fmt: skip
+def test_what_is_no_number_to_compute_with_is_refused(given):
+    with pytest.raises(InputError, match=next(iter(given))):
+        from_mapping(Numbers, given)
+    assert from_mapping(Numbers, {"flag": True, "count": None}).flag

@@ -154,3 +154,25 @@ def test_streams_and_seeds_are_fixed_and_differ() -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         SamplingSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_row_that_is_not_finite_spoils_no_other():
+    settings = [SamplingSettings(), SamplingSettings(repetition_penalty=1.5), SamplingSettings(top_k=3)]
+    torch.manual_seed(0)
+    logits, seen = torch.randn(3, 300), torch.rand(3, 300) < 0.5
+    uniform = torch.tensor([0.3, 0.6, 0.9], dtype=torch.float64)
+    rows = RowSettings.of(settings, torch.device("cpu"))
+    tokens, logprobs = pick(logits.clone(), rows, uniform, seen)
+    for broken in range(3):
+        for value in (torch.nan, torch.inf):
+            spoilt = logits.clone()
+            spoilt[broken, 7] = value
+            found, likely = pick(spoilt, rows, uniform, seen)
+            others = [row for row in range(3) if row != broken]
+            assert found[others].tolist() == tokens[others].tolist()
+            assert likely[others].tolist() == logprobs[others].tolist()
+            assert likely[broken].isnan()
+            assert 0 <= int(found[broken]) < 300
+    impossible = logits.clone()
+    impossible[0, :] = -torch.inf
+    assert pick(impossible, rows, uniform, seen)[1].isnan().tolist() == [True, False, False]
