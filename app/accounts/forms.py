@@ -1,38 +1,22 @@
 """What a client may send about accounts."""
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
+from app.accounts import emails
 from app.accounts.scopes import Scope
 from app.web.input import Input
+from app.web.names import Name
 
-_EMAIL = re.compile(r"[^@\s<>\"'\x00-\x1f]+@[^@\s<>\"'\x00-\x1f]+\.[^@\s<>\"'\x00-\x1f.]+")
-
-
-def _email(value: str) -> str:
-    if not _EMAIL.fullmatch(value):
-        raise ValueError("Please give an e-mail address, such as ada@example.org.")
-    return value
-
-
-def _line(value: str) -> str:
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        raise ValueError("This may not contain line breaks or control characters.")
-    return value
-
-
-ONE_LINE = AfterValidator(_line)
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), ONE_LINE]
-Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_email)]
+Email = Annotated[str, AfterValidator(emails.clean)]
 Password = Annotated[str, Field(max_length=1000, repr=False)]
 
 
 class SignInForm(Input):
     """E-mail and password; `next` is the page to go on to."""
 
-    email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=254)]
+    email: str
     password: Password
     next: str = "/"
 
@@ -46,10 +30,10 @@ class NewAccountForm(Input):
 
 
 class ProfileForm(Input):
-    """What others see, and what to sign in with."""
+    """What others see, and what to sign in with. Only what changes has to meet today's rules (`service`)."""
 
-    name: Name
-    email: Email
+    name: str = ""
+    email: str = ""
 
 
 class PasswordForm(Input):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from sqlalchemy import Select, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from app.accounts.emails import spellings
 from app.models import ApiToken, AuditEvent, SignInLink, User, WebSession
 from app.web.pages import Page, page
 
@@ -54,8 +55,9 @@ def note_use(session: Session, token_hash: str) -> None:
 
 
 def user_by_email(session: Session, email: str) -> User | None:
-    """The account with this e-mail, however it is capitalised."""
-    return session.scalar(select(User).where(func.lower(User.email) == email.lower()))
+    """The account with this e-mail, however it is spelled; of two, the one stored just like that."""
+    known, stored = spellings(email), func.lower(User.email)
+    return session.scalar(select(User).where(stored.in_(known)).order_by(stored != known[-1]).limit(1))
 
 
 def has_users(session: Session) -> bool:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from fastapi import Depends, Request, Response
+from sqlalchemy.orm import Session
 
-from app.accounts import admin_routes, forms, queries, service
+from app.accounts import admin_routes, attempts, forms, queries, service
 from app.accounts.dependencies import SignedIn, Visitor
 from app.accounts.scopes import MEANS, Scope
 from app.models import User
@@ -21,14 +22,15 @@ from app.web.routing import Router
 router = Router()
 router.include_router(admin_routes.router)
 
-PER_ADDRESS = "60/15 minutes"
-PER_PERSON = "10/15 minutes"
-PER_ACCOUNT = "100/hour"  # from everywhere together: slows a guess that is spread over many addresses
+_WRONG = "Wrong e-mail or password."
 
 
-def signed_in_redirect(url: str, token: str, flash: str | None = None) -> Response:
-    """Go on to `url` as the person whose session `token` is."""
-    response = redirect(url, flash)
+def signed_in_redirect(
+    request: Request, session: Session, user: User, how: str, url: str, flash: str | None = None
+) -> Response:
+    """Sign this browser in as `user` and go on to `url`. For `how` see `service.start_session`."""
+    token, response = service.start_session(session, user, how), redirect(url, flash)
+    attempts.remember_browser(request, response, user)
     response.delete_cookie(VISITOR_COOKIE)
     response.set_cookie(
         SESSION_COOKIE,
@@ -51,20 +53,16 @@ def show_sign_in(request: Request, user: Visitor, next: str = "/") -> Response:
 
 @router.post("/sign-in", dependencies=[Depends(public)])
 def sign_in(request: Request, session: Db, form: Submitted) -> Response:
-    """Check e-mail and password, and start a session. Tries are counted before anything is looked up."""
-    where, email = rate_limits.address(request), str(form.get("email", "")).strip().lower()
-    rate_limits.hit(PER_ADDRESS, "sign-in", where)
-    rate_limits.hit(PER_PERSON, "sign-in", where, email)
-    rate_limits.hit(PER_ACCOUNT, "sign-in to", email)
+    """Check e-mail and password, and start a session."""
     try:
         values = parse(forms.SignInForm, form)
-        user = service.authenticate(session, values.email, values.password)
+        user = attempts.check(request, session, values.email, values.password)
+        if user is None:
+            raise Invalid(_WRONG, "password")
     except Invalid as refusal:
         shown = {"email": form.get("email", ""), "next": local_path(str(form.get("next", "/")))}
         return render(request, "accounts/sign_in.html", status=422, values=shown, errors=refusal.errors)
-    rate_limits.forget(PER_PERSON, "sign-in", where, email)
-    rate_limits.forget(PER_ACCOUNT, "sign-in to", email)
-    return signed_in_redirect(local_path(values.next), service.start_session(session, user, "password"))
+    return signed_in_redirect(request, session, user, "password", local_path(values.next))
 
 
 @router.get("/sign-in/{token}", dependencies=[Depends(public)])
@@ -77,14 +75,12 @@ def show_link(request: Request, session: Db, token: str) -> Response:
 @router.post("/sign-in/{token}", dependencies=[Depends(public)])
 def use_link(request: Request, session: Db, token: str) -> Response:
     """Sign in with a one-time link."""
-    rate_limits.hit(PER_ADDRESS, "link", rate_limits.address(request))
+    rate_limits.hit(attempts.PER_ADDRESS, "link", rate_limits.address(request))
     user = service.use_link(session, token)
     flash = (
         None if user.password_hash else "You are signed in. Set a password here, to sign in without a link next time."
     )
-    return signed_in_redirect(
-        "/" if user.password_hash else "/account", service.start_session(session, user, "link"), flash
-    )
+    return signed_in_redirect(request, session, user, "link", "/" if user.password_hash else "/account", flash)
 
 
 @router.post("/sign-out")
@@ -131,11 +127,11 @@ def change_profile(request: Request, session: Db, user: SignedIn, form: Submitte
 @router.post("/account/password")
 def change_password(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
     """Set or change the password."""
-    rate_limits.hit(PER_PERSON, "password", str(user.id))
     try:
         values = parse(forms.PasswordForm, form)
-        keep = request.cookies.get(SESSION_COOKIE)
-        service.change_password(session, user, values.current, values.new, keep)
+        if user.password_hash and attempts.check(request, session, user.email, values.current) is None:
+            raise Invalid("This is not your current password.", "current")
+        service.change_password(session, user, values.new, request.cookies.get(SESSION_COOKIE))
     except Invalid as refusal:
         return _account(request, session, user, 422, errors=refusal.errors)
     return redirect("/account", "Your password is set. Other browsers are signed out, and your API tokens are void.")

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.accounts import passwords, queries
+from app.accounts import emails, passwords, queries
 from app.accounts.audit import record
 from app.accounts.scopes import Scope
 from app.models import ApiToken, SignInLink, User, WebSession
+from app.web import names, rate_limits
 from app.web.errors import Conflict, Invalid, NotFound
 from app.web.signing import digest
 
@@ -21,7 +22,8 @@ SESSION_DAYS = 30
 LINK_LIFETIME = timedelta(days=1)
 MOST_TOKENS = 20
 TOKEN_DAYS = 90
-_WRONG = "This e-mail and password do not go together."
+EMAIL_CHANGES = "10/day"
+_TAKEN = "This e-mail cannot be used."
 
 
 def create_user(
@@ -37,18 +39,8 @@ def create_user(
         with session.begin_nested():
             session.add(user)
     except IntegrityError:
-        raise Invalid("There is an account with this e-mail already.", "email") from None
+        raise Invalid(_TAKEN, "email") from None
     record(session, user, "user.created", subject=user, admin=is_admin)
-    return user
-
-
-def authenticate(session: Session, email: str, password: str) -> User:
-    """The person with this e-mail and password. The refusal tells nothing of which was wrong, nor does its time."""
-    user = queries.user_by_email(session, email)
-    if not passwords.matches(user.password_hash if user else None, password) or user is None or user.disabled_at:
-        raise Invalid(_WRONG, "password")
-    if user.password_hash and passwords.is_outdated(user.password_hash):
-        user.password_hash = passwords.hash_password(password)
     return user
 
 
@@ -110,22 +102,32 @@ def use_link(session: Session, token: str) -> User:
 
 
 def change_profile(session: Session, user: User, name: str, email: str) -> None:
-    """Change the name that others see, and the e-mail to sign in with."""
+    """Change the name that others see, and the e-mail to sign in with. What stays may be older than today's rules."""
+    changed, errors = {}, {}
+    for field, new, rule in (("name", name, names.clean), ("email", email, emails.clean)):
+        if new != getattr(user, field):
+            try:
+                changed[field] = rule(new)
+            except ValueError as refusal:
+                errors[field] = str(refusal)
+    if errors:
+        raise Invalid("Please check the marked fields.", errors=errors)
     before = user.email
+    if "email" in changed:
+        rate_limits.hit(EMAIL_CHANGES, "e-mail of", str(user.id))  # each tells whether somebody has that address
     try:
         with session.begin_nested():
-            user.name, user.email = name, email
+            for field, value in changed.items():
+                setattr(user, field, value)
     except IntegrityError:
-        raise Invalid("There is an account with this e-mail already.", "email") from None
-    if before != email:
+        raise Invalid(_TAKEN, "email") from None
+    if before != user.email:
         record(session, user, "user.email_changed", subject=user)
 
 
-def change_password(session: Session, user: User, current: str, new: str, keep_token: str | None) -> None:
+def change_password(session: Session, user: User, new: str, keep_token: str | None) -> None:
     """Set a password. Every other browser is signed out, and API tokens and open sign-in links are void: whoever had
-    the old password may have made them. The current one is asked for where there is one."""
-    if user.password_hash is not None and not passwords.matches(user.password_hash, current):
-        raise Invalid("This is not your current password.", "current")
+    the old password may have made them."""
     passwords.check_strength(new, user.email, "new")
     user.password_hash = passwords.hash_password(new)
     _void(session, user, keep_token)

@@ -6,12 +6,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.dependencies import SignedIn
-from app.accounts.forms import Name
 from app.models import Member, Project, Role
 from app.projects import forms, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.dependencies import Db, RowId
 from app.web.input import Input
+from app.web.names import Name
 from app.web.routing import Router
 
 router = Router(tags=["projects"])

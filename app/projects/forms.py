@@ -4,12 +4,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
-from app.accounts.forms import ONE_LINE, Name
 from app.models import Role
 from app.web.input import Input, Temperature, TopK, TopP
+from app.web.names import Name
 
 LONGEST_GUIDELINES = 50_000
 MAIN_QUESTION = "Which answer is better?"
+
+
+def _line(value: str) -> str:
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError("This may not contain line breaks or control characters.")
+    return value
+
+
+ONE_LINE = AfterValidator(_line)
 
 
 def _distinct(values: list[str]) -> list[str]:

@@ -5,10 +5,11 @@ from typing import Any
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
+from app.accounts import attempts
 from app.accounts import service as accounts
 from app.accounts.dependencies import Visitor
 from app.accounts.forms import NewAccountForm
-from app.accounts.routes import PER_ADDRESS, signed_in_redirect
+from app.accounts.routes import signed_in_redirect
 from app.models import User
 from app.projects import people
 from app.web import rate_limits
@@ -50,29 +51,29 @@ def _invitation(
 @router.post("/invitations/{token}")
 def accept(request: Request, session: Db, user: Visitor, token: str, form: Submitted) -> Response:
     """Join. Whoever is not signed in gives name, e-mail and password, and has an account from then on."""
-    rate_limits.hit(PER_ADDRESS, "invitation", rate_limits.address(request))
+    rate_limits.hit(attempts.PER_ADDRESS, "invitation", rate_limits.address(request))
     if user is not None:
         project = people.accept(session, token, user)
         return redirect(f"/projects/{project.id}", f"Welcome to {project.name}.")
     people.invitation_behind(session, token)
     try:
-        person = _person(session, parse(NewAccountForm, form))
+        person = _person(request, session, parse(NewAccountForm, form))
     except Invalid as refusal:
         shown = typed(NewAccountForm, form)
         return _invitation(request, session, token, None, 422, values=shown, errors=refusal.errors)
     project = people.accept(session, token, person)
-    cookie = accounts.start_session(session, person, "invitation")
-    return signed_in_redirect(f"/projects/{project.id}", cookie, f"Welcome to {project.name}.")
+    url, flash = f"/projects/{project.id}", f"Welcome to {project.name}."
+    return signed_in_redirect(request, session, person, "invitation", url, flash)
 
 
-def _person(session: Session, values: NewAccountForm) -> User:
+def _person(request: Request, session: Session, values: NewAccountForm) -> User:
     """The account to join with: a new one, or the one that this e-mail and password belong to already."""
     try:
         return accounts.create_user(session, values.email, values.name, values.password)
     except Invalid as refusal:
         if "email" not in refusal.errors:
             raise
-    try:
-        return accounts.authenticate(session, values.email, values.password)
-    except Invalid:
-        raise Invalid(_TAKEN, "email") from None
+    person = attempts.check(request, session, values.email, values.password)
+    if person is None:
+        raise Invalid(_TAKEN, "email")
+    return person

@@ -34,7 +34,7 @@ def test_sign_in_by_form_and_out_by_the_menu(page, server, people, faults):
     page.keyboard.press("Tab")
     page.keyboard.type("not it")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("do not go together")
+    expect(page.get_by_role("alert")).to_contain_text("Wrong e-mail or password")
     expect(page.get_by_label("E-mail")).to_have_value("mary@example.org")
     faults.clear()  # Chromium logs the 422
     page.get_by_label("Password").fill(PASSWORD)

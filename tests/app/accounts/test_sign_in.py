@@ -28,15 +28,6 @@ def ada(session):
     return factories.user(session, email="Ada@example.org", name="Ada", password_hash=HASH)
 
 
-@pytest.fixture
-def quick_hashes(monkeypatch):
-    """For tests that try many passwords: the same scheme with small parameters."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64))
-    passwords._decoy.cache_clear()
-    yield
-    passwords._decoy.cache_clear()
-
-
 def test_password_sign_in_starts_a_session_known_by_its_digest_only(client, session, ada):
     answer = client.submit("/sign-in", email=" ada@EXAMPLE.org ", password=PASSWORD, next="/account")
     assert (answer.status_code, answer.headers["location"]) == (303, "/account")
@@ -59,13 +50,12 @@ def test_wrong_password_and_unknown_person_get_the_same_answer(client, ada):
     assert SESSION_COOKIE not in client.cookies
 
 
-def test_an_unknown_person_takes_as_long_as_a_wrong_password(session, ada):
+def test_an_unknown_person_takes_as_long_as_a_wrong_password(client, ada):
     def seconds(email: str) -> float:
         times = []
         for _ in range(5):
             start = perf_counter()
-            with pytest.raises(Exception, match="do not go together"):
-                service.authenticate(session, email, "not the password")
+            assert client.submit("/sign-in", email=email, password="not the password", next="/").status_code == 422
             times.append(perf_counter() - start)
         return median(times)
 
@@ -86,10 +76,11 @@ def test_disabled_people_are_shut_out_everywhere(client, session, ada):
     assert client.submit("/sign-in", email=ada.email, password=PASSWORD, next="/").status_code == 422
 
 
-def test_old_hashes_are_renewed_at_sign_in(session, ada):
+def test_old_hashes_are_renewed_at_sign_in(client, session, ada):
     ada.password_hash = PasswordHasher(time_cost=1, memory_cost=64).hash(PASSWORD)
+    session.flush()
     assert passwords.is_outdated(ada.password_hash)
-    service.authenticate(session, ada.email, PASSWORD)
+    assert client.submit("/sign-in", email=ada.email, password=PASSWORD, next="/").status_code == 303
     assert not passwords.is_outdated(ada.password_hash)
     assert passwords.matches(ada.password_hash, PASSWORD)
 
@@ -99,31 +90,6 @@ def test_an_expired_session_is_none(client, session, ada):
     session.scalars(select(WebSession)).one().expires_at = datetime.now(UTC) - timedelta(seconds=1)
     session.flush()
     assert client.get("/account").headers["location"] == "/sign-in?next=/account"
-
-
-def test_tries_are_limited_per_person_and_a_right_one_starts_anew(client, ada, quick_hashes):
-    def tried(password: str) -> int:
-        return client.submit("/sign-in", email=ada.email, password=password, next="/").status_code
-
-    assert [tried("wrong") for _ in range(9)] == [422] * 9
-    assert tried(PASSWORD) == 303
-    client.cookies.clear()
-    assert [tried("wrong") for _ in range(10)] == [422] * 10
-    refused = client.submit("/sign-in", email=ada.email, password=PASSWORD, next="/")
-    assert refused.status_code == 429
-    assert int(refused.headers["retry-after"]) > 0
-    assert client.submit("/sign-in", email="other@example.org", password="x", next="/").status_code == 422
-
-
-def test_the_limit_holds_in_memory_when_redis_is_away(client, ada, monkeypatch, quick_hashes):
-    from app.settings import get_settings
-
-    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    get_settings.cache_clear()
-    tried = [
-        client.submit("/sign-in", email="redis-away@example.org", password="x", next="/").status_code for _ in range(11)
-    ]
-    assert tried == [422] * 10 + [429]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +174,7 @@ def test_profile_errors_stand_beside_their_field_and_keep_what_was_typed(client,
     answer = client.submit("/account", name="Ada L.", email="TAKEN@example.org")
     assert answer.status_code == 422
     assert 'value="Ada L."' in answer.text
-    assert re.search(r'id="error-email">There is an account', answer.text)
+    assert re.search(r'id="error-email">This e-mail cannot be used', answer.text)
     assert client.submit("/account", name="", email="no address").text.count('class="error"') == 2
     assert client.submit("/account", name="Ada L.", email="ada@new.example").status_code == 303
     session.refresh(ada)
@@ -236,6 +202,6 @@ def test_audit_tells_who_signed_in_and_how(client, session, ada):
 
 
 def test_emails_are_one_account_however_capitalised(session, ada):
-    with pytest.raises(Exception, match="account with this e-mail"):
+    with pytest.raises(Exception, match="This e-mail cannot be used"):
         service.create_user(session, "ADA@EXAMPLE.ORG", "Another")
     assert session.scalars(select(User)).all() == [ada]
