@@ -112,10 +112,10 @@ def prepare(config: BenchConfig, folder: Path) -> list[list[int]]:
 
     The tokenizer gets a pad token apart from its end token, without which TRL takes every end for padding.
     """
-    from rlhf.chat_format import encode_prompt, load_tokenizer, truncate_prompt
+    from rlhf.chat_format import choose_pad, encode_prompt, load_tokenizer, truncate_prompt
     from rlhf.data import load_prompts
     from rlhf.policy_files import load_causal
-    from rlhf.reward_model import choose_pad, new_reward_model
+    from rlhf.reward_model import new_reward_model
 
     base = config.model
     if base is None:

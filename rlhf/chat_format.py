@@ -87,6 +87,30 @@ def end_token_ids(tokenizer: PreTrainedTokenizerBase, model_config: Any = None) 
     return frozenset(ids)
 
 
+def choose_pad(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Gives the tokenizer a pad token that is not its end-of-turn token, and returns its id.
+
+    transformers' classifiers read the score at the last token that is not the pad; with pad equal to end that is
+    one token early. Any other token will do, for every sequence we score ends with the end token: one named "pad",
+    the unknown token, another special token, or a new one at last.
+    """
+    end = end_of_turn_id(tokenizer)
+    special = [token for token in tokenizer.all_special_tokens if tokenizer.convert_tokens_to_ids(token) != end]
+    added = [str(token) for index, token in tokenizer.added_tokens_decoder.items() if index != end]
+    candidates = [
+        *([tokenizer.pad_token] if tokenizer.pad_token_id not in (None, end) else []),
+        *[token for token in added if "pad" in token.lower()],
+        *([tokenizer.unk_token] if tokenizer.unk_token_id not in (None, end) else []),
+        *special,
+        *added,
+    ]
+    if candidates:
+        tokenizer.pad_token = candidates[0]
+    else:
+        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    return int(cast(int, tokenizer.pad_token_id))
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what a library says, for a one-sentence message."""
     lines = str(error).strip().splitlines()

@@ -139,8 +139,9 @@ class PolicyModel(nn.Module):
         self.temperature, self.head_chunk, self.compute_dtype = temperature, head_chunk, compute_dtype
         check_head(self.causal)
         self._no_split_modules = self.causal._no_split_modules  # accelerate shards a model by these layers
-        self.packs, width = self._find_layout()
-        self.value_head = nn.Linear(width, 1)
+        self.packs = self._find_packing()
+        source = self.causal.base_model if value_trunk is None else value_trunk
+        self.value_head = nn.Linear(_width(source), 1)
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
 
@@ -149,17 +150,18 @@ class PolicyModel(nn.Module):
         return answer_batch(prompts, answers, self.causal.device, packed=self.packs)
 
     @torch.no_grad()
-    def _find_layout(self) -> tuple[bool, int]:
-        """Whether conversations may share a row, as `rlhf.trial` finds out, and the width of what values are read of.
+    def _find_packing(self) -> bool:
+        """Whether conversations may share a row, as `rlhf.trial` finds out.
 
         Raises InputError where they come out wrong even in rows of their own, or the logits are not the head's product.
         """
         trunks = [trunk for trunk in (self.causal.base_model, self.value_trunk) if trunk is not None]
         rows = texts(trunks)
-        prompts, answers = [row[:-3] for row in rows], [row[-3:] for row in rows]
+        exact = self.compute_dtype == torch.float32
 
         def together(packed: bool) -> list[Tensor]:
             self._attend_by_span(packed)
+            prompts, answers = [row[:-3] for row in rows], [row[-3:] for row in rows]
             batch = answer_batch(prompts, answers, self.causal.device, packed=packed)
             return [self._hidden(trunk, batch) for trunk in trunks]
 
@@ -167,19 +169,20 @@ class PolicyModel(nn.Module):
             self._attend_by_span(False)
             return [torch.cat([states_alone(trunk, row)[-4:-1] for row in rows]) for trunk in trunks]
 
-        exact = self.compute_dtype == torch.float32
         with self._precision(self.causal.device), narrow_windows(trunks):
             ways = (True, False) if self._attend_by_span(True) else (False,)
             packs = first_right(self.causal, ways, together, alone, exact=exact, purpose="in PPO")
-            hidden = together(packs)
-            targets = torch.tensor([token for answer in answers for token in answer], device=self.causal.device)
-            found, _ = self._head(self.causal, hidden[0], targets)
-            logits = torch.cat([self.causal(input_ids=targets.new_tensor([row])).logits[0, -4:-1] for row in rows])
-            expected = (logits.float() / self.temperature).log_softmax(dim=-1).gather(1, targets[:, None])[:, 0]
-            if not agrees(found[None], expected[None], exact=exact):
-                name = type(self.causal).__name__
-                raise InputError(f"PPO does not support {name} yet: its logits are more than its head's product")
-        return packs, hidden[-1].shape[1]
+            self._try_head(rows[-1], exact)
+        return packs
+
+    def _try_head(self, row: Sequence[int], exact: bool) -> None:
+        ids = torch.tensor([row], device=self.causal.device)
+        found, _ = self._head(self.causal, states_alone(self.causal.base_model, row)[:-1], ids[0, 1:])
+        logits = self.causal(input_ids=ids, use_cache=False).logits[0, :-1].float() / self.temperature
+        expected = logits.log_softmax(dim=-1).gather(1, ids[0, 1:, None]).squeeze(1)
+        if not agrees(found[None], expected[None], exact=exact):
+            name = type(self.causal).__name__
+            raise InputError(f"PPO does not support {name} yet: its logits are more than its head's product")
 
     def _attend_by_span(self, yes: bool) -> bool:
         models = [model for model in (self.causal, self.reference, self.value_trunk) if model is not None]
@@ -241,6 +244,12 @@ class PolicyModel(nn.Module):
         else:
             with self.policy.disable_adapter():
                 yield self.causal
+
+
+@torch.no_grad()
+def _width(trunk: Any) -> int:
+    """How many numbers the states of the last layer have: not in all models as many as the layers inside."""
+    return states_alone(trunk, [0]).shape[1]
 
 
 def check_head(model: Any) -> None:

@@ -26,7 +26,7 @@ from transformers import (
 
 from rlhf.batches import Batch, Group, collate, length_buckets, pack
 from rlhf.causal_model import context_of
-from rlhf.chat_format import end_of_turn_id, first_line
+from rlhf.chat_format import choose_pad, first_line
 from rlhf.checkpoints import whole
 from rlhf.config import InputError
 from rlhf.trial import first_right, narrow_windows, texts
@@ -296,27 +296,3 @@ def load_reward_model(
     model = RewardModel(hf, autocast).to(device).eval()
     model.find_layout(max_length)
     return model
-
-
-def choose_pad(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Gives the tokenizer a pad token that is not its end-of-turn token, and returns its id.
-
-    transformers' classifiers read the score at the last token that is not the pad; with pad equal to end that is
-    one token early. Any other token will do, for every sequence we score ends with the end token: one named "pad",
-    the unknown token, another special token, or a new one at last.
-    """
-    end = end_of_turn_id(tokenizer)
-    special = [token for token in tokenizer.all_special_tokens if tokenizer.convert_tokens_to_ids(token) != end]
-    added = [str(token) for index, token in tokenizer.added_tokens_decoder.items() if index != end]
-    candidates = [
-        *([tokenizer.pad_token] if tokenizer.pad_token_id not in (None, end) else []),
-        *[token for token in added if "pad" in token.lower()],
-        *([tokenizer.unk_token] if tokenizer.unk_token_id not in (None, end) else []),
-        *special,
-        *added,
-    ]
-    if candidates:
-        tokenizer.pad_token = candidates[0]
-    else:
-        tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
-    return int(cast(int, tokenizer.pad_token_id))

@@ -21,8 +21,8 @@ Way = TypeVar("Way")
 
 _WINDOWS = ("sliding_window", "attention_chunk_size")  # settings that are read with every pass: how far a token looks
 _BUILT_IN = "window_size"  # the same, read when the model is built
-_NARROW = 8
-_LENGTHS = (5, 9, 17, 26)  # two of them beyond a narrowed window
+_NARROW = 4
+_LENGTHS = (5, 8, 12, 16)  # two of them well beyond a narrowed window
 
 _FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 
@@ -84,7 +84,7 @@ def texts(models: Sequence[Any]) -> list[list[int]]:
     reach = max(getattr(config, _BUILT_IN, None) or 0 for config in configs)
     highest = min(1000, *(int(model.get_input_embeddings().weight.shape[0]) for model in models))
     generator = torch.Generator().manual_seed(0)
-    lengths = [min(length + (reach if length > _NARROW + 1 else 0), room) for length in _LENGTHS]
+    lengths = [min(length + (reach if length > 2 * _NARROW else 0), room) for length in _LENGTHS]
     return [torch.randint(min(3, highest - 1), highest, (length,), generator=generator).tolist() for length in lengths]
 
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf.causal_model import context_of, load_causal_lm
 from rlhf.chat_format import load_tokenizer
 from rlhf.config import InputError
+from rlhf.decode_step import mask_kind
 from workers.serving_protocol import ApiError
 
 log = logging.getLogger(__name__)
@@ -96,13 +97,21 @@ class ModelStore:
             tokenizer = load_tokenizer(folder)
             model = load_causal_lm(folder, self.dtype, self.device).requires_grad_(False)
         except InputError as error:
-            log.warning("could not load %s: %s", address, error)
-            raise ApiError(
-                500, f"The model {address!r} could not be loaded: its files are damaged or of a foreign kind.",
-                kind="server_error", code="model_not_loadable", param="model",
-            ) from error  # fmt: skip
+            raise self._not_loadable(address, "its files are damaged or of a foreign kind", error) from error
+        try:
+            mask_kind(model)
+        except InputError as error:  # knows no path of the store: it may be said
+            raise self._not_loadable(address, str(error), error) from error
         log.info("loaded %s in %.1f s", address, time.monotonic() - started)
         return LoadedModel(address, model, tokenizer, _context(model, tokenizer))
+
+    @staticmethod
+    def _not_loadable(address: str, reason: str, error: InputError) -> ApiError:
+        log.warning("could not load %s: %s", address, error)
+        return ApiError(
+            500, f"The model {address!r} could not be loaded: {reason}.",
+            kind="server_error", code="model_not_loadable", param="model",
+        )  # fmt: skip
 
     @staticmethod
     def _fault(folder: Path) -> str | None:

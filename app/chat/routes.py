@@ -34,9 +34,7 @@ def new(request: Request, access: Annotator, session: Db, before: Before = None)
 
 
 @router.get("/{conversation_id}")
-def show(
-    request: Request, access: Annotator, session: Db, conversation_id: RowId, before: Before = None
-) -> Response:
+def show(request: Request, access: Annotator, session: Db, conversation_id: RowId, before: Before = None) -> Response:
     """One of my conversations."""
     conversation = service.get(session, access.project, access.user, conversation_id)
     if is_htmx(request):

@@ -20,9 +20,7 @@ class PolicyForm(copies.CopyForm):
     total_episodes: int = Field(256, ge=2, le=10_000_000, title="Episodes", description="Answers to learn from in all")
     batch_size: int = Field(32, ge=2, le=65_536, title="Batch size", description="Answers drawn for an update")
     max_new_tokens: int = Field(64, ge=1, le=8192, title="Longest answer", description="In tokens")
-    learning_rate: LearningRate = Field(
-        1e-4, title="Learning rate", description="About 1e-4 with LoRA, 3e-6 without"
-    )
+    learning_rate: LearningRate = Field(1e-4, title="Learning rate", description="About 1e-4 with LoRA, 3e-6 without")
     beta: float = Field(0.05, ge=0, le=10, title="KL penalty", description="Weight on every token")
     kl_budget: float = Field(
         20.0, ge=0.01, le=10_000, title="KL budget", description="Nats an answer; beyond it the run stops"

@@ -74,9 +74,7 @@ def start_reward(request: Request, access: Manager, session: Db, form: Submitted
 
 
 @router.get("/projects/{project_id}/rewards/{model_id}")
-def show_reward(
-    request: Request, access: Manager, session: Db, model_id: RowId, scored: Named = None
-) -> HTMLResponse:
+def show_reward(request: Request, access: Manager, session: Db, model_id: RowId, scored: Named = None) -> HTMLResponse:
     """What a reward model has learned, against the labels."""
     model = service.get(session, access.project, model_id)
     report = model.metrics.get("report")

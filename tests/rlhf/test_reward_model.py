@@ -20,10 +20,10 @@ from transformers import (
 )
 
 from rlhf.batches import Group, collate, group_sequences
-from rlhf.chat_format import end_of_turn_id, load_tokenizer
+from rlhf.chat_format import choose_pad, end_of_turn_id, load_tokenizer
 from rlhf.config import InputError
 from rlhf.losses import preference_loss
-from rlhf.reward_model import RewardModel, choose_pad, load_reward_model, new_reward_model
+from rlhf.reward_model import RewardModel, load_reward_model, new_reward_model
 from tests.rlhf import architectures
 
 

@@ -121,7 +121,7 @@ def test_a_window_is_narrow_only_while_it_is_tried(tokenizer: PreTrainedTokenize
     widths = [getattr(module, "sliding_window", None) for module in model.modules()]
     assert 100 in widths
     with narrow_windows([model]):
-        assert model.config.sliding_window == 8
+        assert model.config.sliding_window == 4
     assert model.config.sliding_window == 100
     assert [getattr(module, "sliding_window", None) for module in model.modules()] == widths
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -16,7 +17,9 @@ from app.models import Model, ModelState, Run, RunKind, RunMetric, RunState
 from app.registry import service as registry
 from app.runs import service as runs
 from app.settings import get_settings
+from rlhf.tiny_model import tiny_tokenizer
 from tests import factories
+from tests.rlhf import architectures
 from workers import base_models, scheduling
 from workers.attempt import Attempt, Progress
 from workers.execution import execute
@@ -205,6 +208,17 @@ def test_a_base_model_that_cannot_be_had_says_why_and_leaves_nothing(database: s
         assert model.state is ModelState.FAILED
         assert "no folder /no/such/folder" in str(model.error)
     assert [path.suffix for path in (get_settings().store / "models").iterdir()] == [".log"]
+
+
+def test_a_base_model_of_a_kind_that_cannot_be_used_says_so(database: str, tmp_path: Path) -> None:
+    architectures.save("gpt_neo", tmp_path / "neo", tiny_tokenizer())
+    with task_session() as session:
+        model = registry.base_model(session, str(tmp_path / "neo"))
+    base_models.prepare(model.id, Event())
+    with task_session() as session:
+        model = session.get_one(Model, model.id)
+        assert model.state is ModelState.FAILED
+        assert str(model.error).startswith("GPTNeoForCausalLM cannot be used for answers: of texts of unequal length")
 
 
 def test_a_base_model_is_prepared_by_one_process_at_a_time(database: str) -> None:

@@ -11,7 +11,9 @@ import httpx
 import openai
 import pytest
 
+from rlhf.chat_format import load_tokenizer
 from tests.inference_server import ENDLESS, FIRST, SECOND, InferenceServer, make_store, serving
+from tests.rlhf import architectures
 
 HELLO: Any = [{"role": "user", "content": "Hello there"}]
 
@@ -169,6 +171,18 @@ def test_damaged_weights_are_a_sentence_and_the_server_goes_on(server: Inference
     )
     assert answer.status_code == 500
     assert "could not be loaded" in answer.json()["error"]["message"]
+    assert httpx.get(f"{server.url}/healthz").json()["status"] == "ok"
+
+
+def test_a_kind_of_model_that_cannot_answer_is_refused_by_name(server: InferenceServer) -> None:
+    folder = architectures.save("gpt_neo", server.store / "models/neo", load_tokenizer(server.store / FIRST))
+    answer = httpx.post(
+        f"{server.url}/v1/chat/completions", json={"model": "models/neo", "messages": HELLO}, timeout=60
+    )
+    assert answer.status_code == 500
+    sentence = answer.json()["error"]["message"]
+    assert "'models/neo' could not be loaded: GPTNeoForCausalLM cannot be used for answers: of texts of" in sentence
+    assert str(folder) not in sentence
     assert httpx.get(f"{server.url}/healthz").json()["status"] == "ok"
 
 
