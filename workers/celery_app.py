@@ -7,6 +7,7 @@ The rows of `run` are the queue (app.runs.service); a message only wakes a worke
 
 import logging
 import os
+import socket
 import warnings
 from threading import Event
 from typing import Any
@@ -15,7 +16,12 @@ from celery import Celery, signals
 
 from app.settings import get_settings
 
-QUEUES = ("sampling", "training", "gpu", "scheduling")
+# Given up after 25 s without an answer; a system without one of these keeps its own figure.
+_KEEPALIVE = {
+    getattr(socket, name): value
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+}
 
 app = Celery("hone", broker=get_settings().redis_url, include=["workers.tasks"])
 app.conf.update(
@@ -32,6 +38,7 @@ app.conf.update(
         "visibility_timeout": 3600,
         # A connection that a firewall dropped in silence would leave the worker deaf.
         "socket_keepalive": True,
+        "socket_keepalive_options": _KEEPALIVE,
         "health_check_interval": 25,
         # A broker that hangs would hang the worker's stop.
         "socket_connect_timeout": 5,
@@ -52,16 +59,9 @@ app.conf.update(
     worker_pool="threads",
     worker_concurrency=1,
     timezone="UTC",
-    # The default scheduler keeps a file that a kill -9 can break; intervals need no memory.
-    beat_scheduler="celery.beat:Scheduler",
-    beat_schedule={
-        "sweep": {
-            "task": "hone.sweep",
-            "schedule": 5.0,
-            # Sweeps that pile up while no worker is there would all run at once afterwards.
-            "options": {"queue": "scheduling", "expires": 5.0},
-        }
-    },
+    # The default scheduler keeps a file that a kill -9 can break, and needs the broker for what must not.
+    beat_scheduler="workers.clock:Clock",
+    beat_schedule={"sweep": {"task": "hone.sweep", "schedule": 5.0}},
     worker_log_format="%(levelname)s %(message)s",
     worker_task_log_format="%(levelname)s %(message)s",
     worker_redirect_stdouts=False,
@@ -79,8 +79,8 @@ def _stop(**_: Any) -> None:
 
 @signals.after_setup_logger.connect
 def _quieten(**_: Any) -> None:
-    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # two lines for each of 17,000 sweeps a day
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # two lines for each message
 
 
 @signals.worker_ready.connect

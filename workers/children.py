@@ -104,12 +104,14 @@ def commands(settings: Settings) -> dict[str, list[str]]:
     """The command of each process, by name; containers run one of them each (`hone process`)."""
     python, level = sys.executable, settings.log_level
 
-    def celery(queue: str, *more: str) -> list[str]:
-        return [
-            python, "-m", "celery", "--quiet", "-A", "workers.celery_app", "worker", "--queues", queue,
-            "--hostname", f"{queue}@%h", "--loglevel", level,
-            "--without-gossip", "--without-mingle", "--without-heartbeat", *more,
-        ]  # fmt: skip
+    def celery(*command: str) -> list[str]:
+        return [python, "-m", "celery", "--quiet", "-A", "workers.celery_app", *command, "--loglevel", level]
+
+    def worker(queue: str) -> list[str]:
+        return celery(
+            "worker", "--queues", queue, "--hostname", f"{queue}@%h",
+            "--without-gossip", "--without-mingle", "--without-heartbeat",
+        )  # fmt: skip
 
     return {
         "web": [
@@ -119,10 +121,10 @@ def commands(settings: Settings) -> dict[str, list[str]]:
             "--http", "workers.web_protocol:Patient",
             "--timeout-graceful-shutdown", "5",
         ],
-        "scheduling": celery("scheduling", "--beat"),
-        "sampling": celery("sampling"),
-        "training": celery("training"),
-        "gpu": celery("gpu"),
+        "scheduling": celery("beat"),
+        "sampling": worker("sampling"),
+        "training": worker("training"),
+        "gpu": worker("gpu"),
         "inference": [python, "-m", "workers.serving"],
     }  # fmt: skip
 

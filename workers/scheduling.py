@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app import jobs
@@ -16,13 +17,45 @@ from app.registry import service as registry
 from app.rewards import retraining
 from app.runs import service as runs
 from app.web.errors import Refused
+from workers.leading import Lease
 
 log = logging.getLogger(__name__)
 
 STALE = timedelta(seconds=15)  # fifteen missed beats: the worker is dead, stopped or cut off from the database
+# A leader that is cut off in the middle of a step would keep rows locked from the one that takes over.
+_LET_GO = text("set local idle_in_transaction_session_timeout = '10s'")
+
+_lease = Lease()
+_leads = _away = False
 
 
 def sweep() -> None:
+    """Do everything once, if this process leads. While the database is away, a line says so once."""
+    global _leads, _away
+    try:
+        led, _leads = _leads, _lease.take()
+        if _leads is not led:
+            log.info("this process leads" if _leads else "another process leads")
+        if _leads:
+            _do_everything()
+        if _away:
+            log.warning("the database is back, and so is what happens by itself")
+        _away = False
+    except OperationalError as error:
+        if not _away:
+            log.warning("the database is away, nothing happens by itself until it is back: %s", _line(error))
+        _away = True
+
+
+def give_back() -> None:
+    """Leave the lead to another process, because this one ends."""
+    try:
+        _lease.give_back()
+    except OperationalError:  # it lapses
+        pass
+
+
+def _do_everything() -> None:
     """Each step in a transaction of its own, so that one that fails holds up none of the others."""
     _step("requeue silent runs", lambda session: runs.requeue_stale(session, STALE))
     _step("send queued runs again", runs.resend_queued)
@@ -33,16 +66,29 @@ def sweep() -> None:
     for project_id in projects:
         _step(f"fill the queue of project {project_id}", _for(project_id, pairs.plan_sampling))
         _step(f"train the reward model of project {project_id}", _for(project_id, retraining.retrain_if_due))
+    if _lease.holds():
+        _lease.note_sweep()
 
 
 def _step(name: str, act: Callable[[Session], object]) -> None:
+    if not _lease.holds():
+        return
     try:
         with task_session() as session:
+            session.execute(_LET_GO)
             act(session)
     except Refused as refusal:
         log.info("%s: %s", name, refusal)
+    except OperationalError as error:
+        if error.connection_invalidated:  # the database is away
+            raise
+        log.warning("could not %s: %s", name, _line(error))
     except Exception:
         log.exception("could not %s", name)
+
+
+def _line(error: OperationalError) -> str:
+    return " ".join(str(error.orig).split())
 
 
 def _for(project_id: int, act: Callable[[Session, Project], object]) -> Callable[[Session], object]:

@@ -20,6 +20,7 @@ from app.models.run import (
     Snapshot,
     SnapshotLabel,
 )
+from app.models.scheduler import Scheduler
 
 __all__ = [
     "ApiToken",
@@ -50,6 +51,7 @@ __all__ = [
     "RunMetric",
     "RunSample",
     "RunState",
+    "Scheduler",
     "Side",
     "SignInLink",
     "Snapshot",
