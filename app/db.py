@@ -115,6 +115,11 @@ def new_session() -> Session:
     return Session(get_engine(), expire_on_commit=False)
 
 
+def patient_session() -> Session:
+    """As `new_session`, for what may take long; see `get_patient_engine`."""
+    return Session(get_patient_engine(), expire_on_commit=False)
+
+
 @contextmanager
 def task_session() -> Iterator[Session]:
     """One transaction for a task or a command."""

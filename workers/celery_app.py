@@ -79,8 +79,8 @@ def _stop(**_: Any) -> None:
 
 @signals.after_setup_logger.connect
 def _quieten(**_: Any) -> None:
-    for name in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # two lines for each message
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # a line or two for each message and sweep
 
 
 @signals.worker_ready.connect

@@ -15,10 +15,9 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.accounts import queries as account_queries
 from app.accounts import service as accounts
-from app.db import task_session
+from app.db import patient_session, task_session
 from app.home import service as home
-from app.labels import export
-from app.labels.export import Format, Layout
+from app.labels.export import Export, Format, Layout
 from app.models import Project, PromptSource, User
 from app.settings import get_settings
 from app.web.errors import NotFound
@@ -159,15 +158,12 @@ def export_labels(
     as_: As = None,
 ) -> None:
     """Export the standing labels of a project, as the page does."""
-    with connected(), task_session() as session, _written(output) as file:
+    with connected(), patient_session() as session, session.begin(), _written(output) as file:
         target = project_of(session, project)
-        rows = export.write(session, target, file, format_, layout, question)
-        who = acting(session, as_)
-        audit.record(
-            session, who, "labels.exported", project_id=target.id, rows=rows, layout=layout,
-            format=format_, question=question,
-        )  # fmt: skip
-    typer.echo(f"{rows} labels exported.", err=True)
+        export = Export(target, format_, layout, question)
+        export.write(session, file)
+        audit.record(session, acting(session, as_), "labels.exported", project_id=target.id, **export.about)
+    typer.echo(f"{export.rows} labels exported.", err=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ class Clock(Scheduler):
     """The sweep is for when messages get lost, so that it must not itself be one; nor should a `kill -9` leave a beat
     behind, as it does of a worker with `--beat`."""
 
-    producer = None  # nothing is sent
+    producer = None  # type: ignore[assignment]  # nothing is sent
 
     def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **_: Any) -> None:
         """Carry out a due task, here and now."""

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 
 from app.db import get_engine
 from app.settings import Settings, get_settings
-from app.web import presence
+from app.web import health, presence
 from rlhf.runtime import available_cores
 from workers import services
 from workers.folder import FolderInUse, Unusable, lock, prepare_folder
@@ -114,6 +114,7 @@ def _platform(settings: Settings, folder: Path) -> list[Finding]:
     findings.append(reached)
     if reached.well:
         findings += [_look("schema", _schema), _look("workers", lambda: _workers(up))]
+        findings.append(_look("scheduling", lambda: _scheduling(up)))
     return findings
 
 
@@ -130,7 +131,15 @@ def _schema() -> str:
 def _workers(up: bool) -> str:
     found = presence.workers(get_settings())
     served = {queue for about in found.values() for queue in about.get("queues", [])}
-    missing = {"sampling", "training", "scheduling"} - served
+    missing = {*health.NEEDED_QUEUES} - served
     if up and missing:
         raise Unusable(f"nobody serves {', '.join(sorted(missing))}; the logs of `hone up` say why.")
     return ", ".join(f"{name} ({about.get('device')})" for name, about in found.items()) or "none are running"
+
+
+def _scheduling(up: bool) -> str:
+    part = health.scheduling(get_settings())
+    at_work = up or presence.workers(get_settings())
+    if at_work and not part.ok:
+        raise Unusable(f"{part.says}. Start one: `hone process scheduling`, or all of `hone up`.")
+    return part.says

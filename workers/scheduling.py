@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import select, text
@@ -26,7 +27,8 @@ STALE = timedelta(seconds=15)  # fifteen missed beats: the worker is dead, stopp
 _LET_GO = text("set local idle_in_transaction_session_timeout = '10s'")
 
 _lease = Lease()
-_leads = _away = False
+_leads: bool | None = None
+_away = False
 
 
 def sweep() -> None:
@@ -49,10 +51,8 @@ def sweep() -> None:
 
 def give_back() -> None:
     """Leave the lead to another process, because this one ends."""
-    try:
+    with suppress(OperationalError):  # then it lapses
         _lease.give_back()
-    except OperationalError:  # it lapses
-        pass
 
 
 def _do_everything() -> None:

@@ -1,18 +1,16 @@
-"""What administrators see: everybody's accounts, the state of every part, the whole audit trail, /healthz."""
+"""What administrators see: everybody's accounts, the state of every part, the whole audit trail."""
 
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Request, Response
 from sqlalchemy.orm import Session
-from starlette.responses import JSONResponse
 
 from app.accounts import queries, service
 from app.accounts.dependencies import Admin
 from app.models import User
 from app.web import health
 from app.web.dependencies import Db, RowId
-from app.web.guard import public
 from app.web.input import Before
 from app.web.render import absolute, redirect, render
 from app.web.routing import Router
@@ -20,13 +18,6 @@ from app.web.routing import Router
 router = Router()
 
 Rule = Callable[[Session, User, User, bool], None]
-
-
-@router.get("/healthz", dependencies=[Depends(public)])
-def healthz() -> JSONResponse:
-    """Each part's state: 200 when all that is needed is up, else 503."""
-    report = health.report(health.check())
-    return JSONResponse(report, 200 if report["status"] == "ok" else 503, {"Cache-Control": "no-store"})
 
 
 @router.get("/system")

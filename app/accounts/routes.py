@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
-from app.accounts import admin_routes, attempts, forms, queries, service
+from app.accounts import admin_routes, attempts, forms, health_routes, queries, service
 from app.accounts.dependencies import SignedIn, Visitor
 from app.accounts.scopes import MEANS, Scope
 from app.models import User
@@ -20,6 +20,7 @@ from app.web.render import local_path, redirect, render
 from app.web.routing import Router
 
 router = Router()
+router.include_router(health_routes.router)
 router.include_router(admin_routes.router)
 
 _WRONG = "Wrong e-mail or password."

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from app.labels import quality, queries, service
 from app.labels.answers import read_answer
 from app.labels.data_routes import export_file
-from app.labels.export import Format, Layout
+from app.labels.export import Export, Format, Layout
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
 from app.models import Label
 from app.pairs import leases
@@ -20,6 +20,7 @@ from app.web.dependencies import Db
 from app.web.errors import NotAllowed
 from app.web.input import Before
 from app.web.routing import Router
+from app.web.slots import SlottedDownload
 
 router = Router(tags=["labels"])
 
@@ -83,9 +84,9 @@ def show_quality(session: Db, access: Manager) -> dict[str, Any]:
 @router.get("/projects/{project_id}/labels/export", response_class=StreamingResponse)
 def download(
     session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
-) -> StreamingResponse:
+) -> SlottedDownload:
     """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one."""
-    return export_file(session, access, format, layout, question)
+    return export_file(session, access, Export(access.project, format, layout, question))
 
 
 def _task(task: Task) -> dict[str, Any]:

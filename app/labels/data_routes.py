@@ -1,15 +1,14 @@
 """Pages about labels: mine, everybody's, how well people agree, and files to take away."""
 
 from collections.abc import Iterator
-from tempfile import SpooledTemporaryFile
 from typing import Annotated
 
 from fastapi import Query, Request, Response
-from fastapi.responses import StreamingResponse
 
+from app import db
 from app.accounts import audit
-from app.labels import export, quality, queries
-from app.labels.export import Format, Layout
+from app.labels import quality, queries
+from app.labels.export import MEDIA_TYPES, Export, Format, Layout
 from app.labels.forms import LabelFilter
 from app.projects.dependencies import Access, Annotator, Manager
 from app.projects.forms import AnswerSettings
@@ -18,11 +17,9 @@ from app.web.errors import NotFound
 from app.web.input import Before
 from app.web.render import render
 from app.web.routing import Router
+from app.web.slots import SlottedDownload
 
 router = Router()
-
-_IN_MEMORY = 8 * 2**20
-_CHUNK = 256 * 1024
 
 
 @router.get("/projects/{project_id}/labels")
@@ -75,30 +72,21 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
 @router.get("/projects/{project_id}/labels/export")
 def download(
     session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
-) -> StreamingResponse:
+) -> SlottedDownload:
     """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one."""
-    return export_file(session, access, format, layout, question)
+    return export_file(session, access, Export(access.project, format, layout, question))
 
 
-def export_file(session: Db, access: Access, format_: Format, layout: Layout, question: str) -> StreamingResponse:
-    """The response that carries an export; small ones never touch the disk."""
-    file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  closed by the response
-    rows = export.write(session, access.project, file, format_, layout, question)
-    size = file.tell()
-    file.seek(0)
-    audit.record(
-        session, access.user, "labels.exported", project_id=access.project.id, rows=rows, layout=layout,
-        format=format_, question=question,
-    )  # fmt: skip
+def export_file(session: Db, access: Access, export: Export) -> SlottedDownload:
+    """The response that carries an export, in one of the slots that downloads have."""
+    audit.record(session, access.user, "labels.exported", project_id=access.project.id, **export.about)
 
     def pieces() -> Iterator[bytes]:
-        with file:
-            while piece := file.read(_CHUNK):
-                yield piece
+        with db.patient_session() as own:
+            yield from export.pieces(own)
 
-    name = f"project-{access.project.id}-{layout}.{format_}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(size)}
-    return StreamingResponse(pieces(), media_type=export.MEDIA_TYPES[format_], headers=headers)
+    name = f"project-{access.project.id}-{export.layout}.{export.format}"
+    return SlottedDownload(pieces, MEDIA_TYPES[export.format], name)
 
 
 def _mine(request: Request, session: Db, access: Access, before: int | None) -> Response:

@@ -1,23 +1,19 @@
 """Labels as files: every column, or the layouts that TRL reads. People appear by number only."""
 
-import csv
-import json
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
-from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from app.labels import queries
-from app.models import Choice, Label, Project, Purpose
+from app.labels import files, queries
+from app.models import Choice, Project, Purpose
 from app.projects.forms import AnswerSettings
 from app.web.errors import Invalid
 
-_BATCH = 1_000
 _ANSWERS = pa.list_(pa.struct([("question", pa.string()), ("choice", pa.string())]))
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
@@ -61,38 +57,53 @@ _SCHEMAS = {
 }  # fmt: skip
 
 
-def write(
-    session: Session,
-    project: Project,
-    file: IO[bytes],
-    format_: Format,
-    layout: Layout = Layout.LABELS,
-    question: str = "",
-) -> int:
-    """Write all standing labels of a project to `file`; the number of rows. TRL's layouts have only clear choices, and
-    no attention checks; they take the answers to `question`, or to the main one. An empty project gives a valid file
-    without rows."""
-    if question and question not in AnswerSettings.model_validate(project.answer).questions:
-        raise Invalid("This project asks no such question.", "question")
-    row_of = _label_row if layout is Layout.LABELS else partial(_PREFERENCES[layout], question)
-    rows = (row for label in queries.for_export(session, project.id) if (row := row_of(label)) is not None)
-    return _WRITERS[format_](file, rows, _SCHEMAS[layout])
+class Export:
+    """All standing labels of a project as the bytes of a file. TRL's layouts have only clear choices, and no attention
+    checks; they take the answers to `question`, or to the main one. An empty project gives a valid file without rows.
+    Invalid where the project asks no such question."""
+
+    def __init__(
+        self, project: Project, format_: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
+    ) -> None:
+        if question and question not in AnswerSettings.model_validate(project.answer).questions:
+            raise Invalid("This project asks no such question.", "question")
+        self.project_id, self.format, self.layout, self.question = project.id, format_, layout, question
+        self.rows = 0  # so far
+        self._row_of = _label_row if layout is Layout.LABELS else partial(_PREFERENCES[layout], question)
+
+    def pieces(self, session: Session) -> Iterator[bytes]:
+        """The file, made while the labels are read; some pieces are empty."""
+        encoder = _ENCODERS[self.format](_SCHEMAS[self.layout])
+        for labels in queries.for_export(session, self.project_id):
+            rows = [row for label in labels if (row := self._row_of(label)) is not None]
+            self.rows += len(rows)
+            yield encoder.encode(rows)
+        yield encoder.end()
+
+    def write(self, session: Session, file: IO[bytes]) -> None:
+        """Write all of it to `file`."""
+        for piece in self.pieces(session):
+            file.write(piece)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the audit trail keeps of it."""
+        return {"layout": self.layout, "format": self.format, "question": self.question}
 
 
-def _label_row(label: Label) -> dict[str, Any]:
-    pair = label.pair
+def _label_row(label: Row[Any]) -> dict[str, Any]:
     return {
         "label": label.id,
-        "pair": pair.id,
-        "prompt_id": pair.prompt_id,
-        "split": pair.prompt.split.value,
-        "purpose": pair.purpose.value,
+        "pair": label.pair_id,
+        "prompt_id": label.prompt_id,
+        "split": label.split.value,
+        "purpose": label.purpose.value,
         "annotator": label.annotator_id,
-        "prompt": pair.prompt.messages,
-        "response_a": pair.response_a.text,
-        "response_b": pair.response_b.text,
-        "model_a": pair.response_a.model_id,
-        "model_b": pair.response_b.model_id,
+        "prompt": label.messages,
+        "response_a": label.text_a,
+        "response_b": label.text_b,
+        "model_a": label.model_a,
+        "model_b": label.model_b,
         "choice": label.choice.value,
         "strength": label.strength,
         "questions": [{"question": question, "choice": choice} for question, choice in label.questions.items()],
@@ -105,85 +116,40 @@ def _label_row(label: Label) -> dict[str, Any]:
     }
 
 
-def _preference(question: str, label: Label) -> tuple[str, str] | None:
+def _preference(question: str, label: Row[Any]) -> tuple[str, str] | None:
     """(chosen, rejected), where there is a clear choice that may train or measure."""
-    choice = label.answer_to(question)
-    if choice not in (Choice.A, Choice.B) or label.pair.purpose is Purpose.CHECK:
+    choice = label.questions.get(question) if question else label.choice
+    if choice not in (Choice.A, Choice.B) or label.purpose is Purpose.CHECK:
         return None
-    texts = (label.pair.response_a.text, label.pair.response_b.text)
-    return texts if choice is Choice.A else (texts[1], texts[0])
+    return (label.text_a, label.text_b) if choice == Choice.A else (label.text_b, label.text_a)
 
 
-def _trl_row(question: str, label: Label) -> dict[str, Any] | None:
+def _trl_row(question: str, label: Row[Any]) -> dict[str, Any] | None:
     preference = _preference(question, label)
     if preference is None:
         return None
-    messages = label.pair.prompt.messages
+    messages = label.messages
     plain = len(messages) == 1
     text = messages[0]["content"] if plain else "\n\n".join(f"{m['role'].title()}: {m['content']}" for m in messages)
-    split = label.pair.prompt.split.value
-    return {"prompt": text, "chosen": preference[0], "rejected": preference[1], "split": split}
+    return {"prompt": text, "chosen": preference[0], "rejected": preference[1], "split": label.split.value}
 
 
-def _conversational_row(question: str, label: Label) -> dict[str, Any] | None:
+def _conversational_row(question: str, label: Row[Any]) -> dict[str, Any] | None:
     preference = _preference(question, label)
     if preference is None:
         return None
     chosen, rejected = ([{"role": "assistant", "content": text}] for text in preference)
-    split = label.pair.prompt.split.value
-    return {"prompt": label.pair.prompt.messages, "chosen": chosen, "rejected": rejected, "split": split}
+    return {"prompt": label.messages, "chosen": chosen, "rejected": rejected, "split": label.split.value}
 
 
-_PREFERENCES: dict[Layout, Callable[[str, Label], dict[str, Any] | None]] = {
+_PREFERENCES: dict[Layout, Callable[[str, Row[Any]], dict[str, Any] | None]] = {
     Layout.TRL: _trl_row,
     Layout.TRL_CONVERSATIONAL: _conversational_row,
 }
 
 
-def _jsonl(file: IO[bytes], rows: Iterator[dict[str, Any]], schema: pa.Schema) -> int:
-    count = 0
-    for count, row in enumerate(rows, start=1):  # noqa: B007  the count is the result
-        file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-    return count
-
-
-class _Encoded:
-    """What csv writes, as UTF-8."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        return self._file.write(text.encode())
-
-
-def _csv(file: IO[bytes], rows: Iterator[dict[str, Any]], schema: pa.Schema) -> int:
-    writer = csv.DictWriter(_Encoded(file), fieldnames=schema.names)
-    writer.writeheader()
-    count = 0
-    for count, row in enumerate(rows, start=1):  # noqa: B007
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return count
-
-
-def _cell(value: Any) -> Any:
-    """Lists as JSON. A text that a spreadsheet would run as a formula gets a quote in front."""
-    if isinstance(value, list):
-        return json.dumps(value, ensure_ascii=False)
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def _parquet(file: IO[bytes], rows: Iterator[dict[str, Any]], schema: pa.Schema) -> int:
-    count = 0
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        while batch := list(islice(rows, _BATCH)):
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-            count += len(batch)
-    return count
-
-
-_WRITERS: dict[Format, Callable[[IO[bytes], Iterator[dict[str, Any]], pa.Schema], int]] = {
-    Format.JSONL: _jsonl,
-    Format.CSV: _csv,
-    Format.PARQUET: _parquet,
+_ENCODERS: dict[Format, Callable[[pa.Schema], files.Encoder]] = {
+    Format.JSONL: files.JsonLines,
+    Format.CSV: files.Csv,
+    Format.PARQUET: files.Parquet,
 }

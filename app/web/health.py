@@ -1,27 +1,41 @@
 """The state of every part, quickly: each check has about a second, and all run at once."""
 
+import logging
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import httpx
 import psycopg
 
+from app.db import connection_arguments
 from app.settings import Settings, get_settings
+from app.silence import Connection, watched
 from app.web import presence
 from app.web.filters import size
+from app.web.render import ROOT
+
+log = logging.getLogger(__name__)
 
 NEEDED_QUEUES = ("sampling", "training")
 LEAST_FREE_BYTES = 2 * 2**30
+SWEPT_SECONDS = 20.0  # a sweep comes every five seconds, and another scheduling process takes over within fifteen
+FRESH = 1.0  # seconds for which all who ask are given one answer
 _SECONDS = 1.0
 _CHECKERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+_checking, _asking = Lock(), Lock()
+_checked: tuple[float, dict[str, "Part"]] = (0.0, {})
+_readiness: tuple[float, str | None] = (0.0, None)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part: up or not, a sentence, and figures that say more. No addresses: the page is public."""
+    """One part: up or not, a sentence, and figures that say more. For administrators; it holds no address."""
 
     ok: bool
     says: str
@@ -34,6 +48,7 @@ def check() -> dict[str, Part]:
     checks: dict[str, Callable[[Settings], Part]] = {
         "database": _database,
         "queue": _queue,
+        "scheduling": scheduling,
         "workers": _workers,
         "inference": _inference,
         "disk": _disk,
@@ -48,19 +63,78 @@ def check() -> dict[str, Part]:
     return found
 
 
+def recent() -> dict[str, Part]:
+    """As `check`, as of a second ago at most: anybody may ask, as often as they like."""
+    global _checked
+    with _checking:
+        if time.monotonic() - _checked[0] > FRESH:
+            found = check()
+            _checked = (time.monotonic(), found)
+        return _checked[1]
+
+
 def report(parts: dict[str, Part]) -> dict[str, Any]:
     """The parts as JSON, with one word for all."""
     ok = all(part.ok for part in parts.values())
     return {"status": "ok" if ok else "degraded", "parts": {name: asdict(part) for name, part in parts.items()}}
 
 
+def ready() -> bool:
+    """Whether this process has what it needs to serve people, as of a second ago at most: the database, with the
+    schema of this code. The log says what is missing, once."""
+    global _readiness
+    with _asking:
+        seen, before = _readiness
+        if time.monotonic() - seen > FRESH:
+            _readiness = (time.monotonic(), missing := _missing(get_settings()))
+            if missing != before and seen:
+                log.warning("this process is %s", f"not ready: {missing}" if missing else "ready again")
+        return _readiness[1] is None
+
+
+def _missing(settings: Settings) -> str | None:
+    try:
+        schema = _database(settings).details.get("schema")
+    except psycopg.Error as error:
+        return f"the database does not answer ({type(error).__name__})"
+    wanted = _schema_of_this_code()
+    return None if schema == wanted else f"the schema is {schema}, this code wants {wanted}"
+
+
+@lru_cache
+def _schema_of_this_code() -> str | None:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(str(ROOT / "migrations")).get_current_head()
+
+
 def _database(settings: Settings) -> Part:
     if settings.database_url is None:
         return Part(False, "not configured")
-    url = settings.database_url.replace("+psycopg", "", 1)
-    with psycopg.connect(url, connect_timeout=2, autocommit=True, options="-c statement_timeout=1000") as connection:
+    with _connect(settings.database_url) as connection:
         row = connection.execute("select version_num from alembic_version").fetchone()
     return Part(True, "answers", {"schema": row[0] if row else None})
+
+
+def _connect(url: str) -> Connection:
+    plain = url.replace("+psycopg", "", 1)
+    arguments = connection_arguments(url, _SECONDS) | {"connect_timeout": 2}
+    return watched(Connection, plain, 2 * _SECONDS).connect(plain, autocommit=True, **arguments)
+
+
+def scheduling(settings: Settings) -> Part:
+    """Whether what has to happen by itself does happen."""
+    if settings.database_url is None:
+        return Part(False, "not configured")
+    with _connect(settings.database_url) as connection:
+        statement = "select extract(epoch from clock_timestamp() - swept_at)::float, leader from scheduler"
+        seconds, leader = connection.execute(statement).fetchone() or (None, None)
+    if seconds is None:
+        return Part(False, "nothing has ever happened by itself: no scheduling process runs")
+    if seconds > SWEPT_SECONDS:
+        since = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} minutes"
+        return Part(False, f"nothing has happened by itself for {since}: no scheduling process runs, or it hangs")
+    return Part(True, "at work", {"leader": leader, "seconds_since_sweep": round(seconds, 1)})
 
 
 def _queue(settings: Settings) -> Part:

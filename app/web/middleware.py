@@ -33,6 +33,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+PROBES = ("/livez", "/readyz", "/healthz")  # asked by whatever address a balancer knows us by; they tell a word
 _TOO_LARGE = "More was sent than is taken at once. Split it into smaller parts."
 _NOT_UTF8 = "Send text as UTF-8; other encodings are not read here."
 _CHARSET = re.compile(r"charset\s*=\s*\"?\s*(?!utf-?8\b|us-ascii\b)", re.IGNORECASE)
@@ -75,7 +76,7 @@ class Frame:
             await send(message)
 
         try:
-            if not answers_for(settings, headers.get("host", "")):
+            if scope["path"] not in PROBES and not answers_for(settings, headers.get("host", "")):
                 text = "This address is not one of Hone's. Set HONE_PUBLIC_URL to the address that people use.\n"
                 await PlainTextResponse(text, 400)(scope, receive, framed_send)
             elif _CHARSET.search(headers.get("content-type", "")):
@@ -95,7 +96,7 @@ class Frame:
         finally:
             path = _SECRET_PATHS.sub(r"/\1/…", scope["path"])
             milliseconds = (time.perf_counter() - started) * 1000
-            quiet = path.startswith("/static/") or path == "/healthz"
+            quiet = path.startswith("/static/") or path in PROBES
             level = logging.DEBUG if quiet and status < 400 else logging.INFO
             log.log(level, "%s %r %d %.0f ms %s", scope["method"], path, status, milliseconds, request_id)
 

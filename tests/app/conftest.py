@@ -8,6 +8,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,6 +87,7 @@ def client(session: Session, redis_url: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "hone"))
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setattr(direct, "fetch_one", fetch_one)
+    monkeypatch.setattr(db, "patient_session", lambda: nullcontext(session))
     settings.get_settings.cache_clear()
     app.dependency_overrides[db.get_session] = one_transaction
     try:

@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
+from app.accounts.scopes import Scope
 from app.models import Pair, Project
 from app.projects.forms import AnswerSettings, AutomationSettings
 from tests import factories
@@ -38,5 +39,5 @@ def crowd(session: Session, people: int, overlap: int = 2) -> tuple[Project, lis
     for _ in range(people):
         person = factories.user(session)
         factories.member(session, project, person)
-        tokens.append(accounts.create_token(session, person, "test")[1])
+        tokens.append(accounts.create_token(session, person, "test", [Scope.LABEL])[1])
     return project, tokens

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import make_url, select
 
 from app.accounts import service as accounts
+from app.accounts.scopes import Scope
 from app.db import task_session
 from app.models import Label, Project, Role, Run, RunState
 from tests import factories
@@ -138,7 +139,7 @@ def test_a_silent_queue_holds_up_nobody_and_loses_no_run(place: Place) -> None:
         project = session.get_one(Project, place.project)
         manager = factories.user(session)
         factories.member(session, project, manager, Role.MANAGER)
-        token = accounts.create_token(session, manager, "test")[1]
+        token = accounts.create_token(session, manager, "test", [Scope.READ, Scope.MANAGE])[1]
         runs = [factories.run(session, project, state=RunState.CANCELLED).id for _ in range(9)]
 
     def resume(run: int) -> float:

@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,10 +34,15 @@ def _refusal(platform: Platform) -> str:
     return platform.output
 
 
-def test_it_answers_with_every_part(platform: Platform) -> None:
-    answer = httpx.get(f"{platform.url}/healthz")
-    assert answer.status_code == 200
-    assert {"database", "queue", "workers", "inference", "disk"} <= answer.json()["parts"].keys()
+def test_it_says_in_a_word_that_it_is_well_and_the_doctor_says_it_of_every_part(platform: Platform) -> None:
+    for path, word in (("/livez", "alive"), ("/readyz", "ready"), ("/healthz", "ok")):
+        answer = httpx.get(f"{platform.url}{path}")
+        assert (answer.status_code, answer.json()) == (200, {"status": word})
+    command = [sys.executable, "-c", "from workers.cli import main; main()", "doctor"]
+    said = subprocess.run(command, env=platform.env, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stdout
+    subjects = {line.split()[1] for line in said.stdout.splitlines()}
+    assert {"services", "schema", "workers", "scheduling"} <= subjects
     assert f"{platform.url}/sign-in/" in platform.sign_in_link()
 
 

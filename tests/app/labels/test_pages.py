@@ -305,7 +305,6 @@ def labelled(session: Session, cast: Cast, add_pairs: AddPairs) -> list[m.Pair]:
 def export(browser: Browser, cast: Cast, **wanted: str) -> Any:
     found = browser.get(f"/projects/{cast.project.id}/labels/export", params=wanted)
     assert found.status_code == 200
-    assert len(found.content) == int(found.headers["content-length"])
     return found
 
 
