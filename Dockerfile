@@ -9,7 +9,7 @@ RUN mkdir -p static/vendor && cp node_modules/htmx.org/dist/htmx.min.js \
     node_modules/uplot/dist/uPlot.iife.min.js node_modules/uplot/dist/uPlot.min.css static/vendor/
 
 FROM python:3.11-slim AS web
-RUN useradd --create-home --uid 1000 hone && mkdir /data && chown hone /data
+RUN useradd --create-home --uid 1000 hone && mkdir --mode 700 /data && chown hone /data
 WORKDIR /srv/hone
 ENV PYTHONUNBUFFERED=1 HONE_DATA_DIR=/data HONE_HOST=0.0.0.0
 COPY pyproject.toml constraints.txt README.md LICENSE ./

@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         try:
             return path.read_text().strip()
         except FileNotFoundError:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             beside = path.with_name(f"secret_key.{secrets.token_hex(4)}")
             beside.touch(mode=0o600)
             beside.write_text(secrets.token_urlsafe(48))

@@ -116,7 +116,9 @@ def migrate(
 
 
 def main() -> NoReturn:
-    """Run a command; a foreseen error is one sentence on stderr and status 2."""
+    """Run a command; a foreseen error is one sentence on stderr and status 2. Files that it or its children write are
+    their owner's alone: logs, models, exports."""
+    os.umask(0o077)
     try:
         app(standalone_mode=True)
     except (Unusable, Refused) as error:

@@ -36,7 +36,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything; changes nothing but the data folder's existence."""
+    """Look at everything; changes nothing but that the data folder is there, and its owner's alone."""
     settings = get_settings()
     findings = [_look("python", _python), _look("packages", _packages), _look("machine", _machine)]
     folder: list[Path] = []

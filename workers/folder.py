@@ -2,11 +2,16 @@
 
 import fcntl
 import os
+import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.settings import Settings
+
+_OURS = {"secret_key", "postgres"}  # one of which every data folder has that was ever used
+_EVERYWHERE = {"lost+found"}
 
 
 class Unusable(Exception):
@@ -18,14 +23,14 @@ class FolderInUse(Unusable):
 
 
 def prepare_folder(settings: Settings) -> Path:
-    """Make the data folder (readable by its owner alone) and its parts; its absolute path."""
+    """Make the data folder and its parts, or find them, and close them to everybody but their owner; the folder's
+    absolute path."""
     folder = settings.data_dir.expanduser().resolve()
     try:
-        fresh = not folder.exists()
+        found = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
         for part in (folder, folder / "logs", folder / "run", settings.store):
-            part.mkdir(parents=True, exist_ok=True)
-        if fresh:
-            folder.chmod(0o700)
+            part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        close_to_others(folder, found)
         probe = folder / "run" / f".write-test-{os.getpid()}"
         probe.write_bytes(b"x" * 4096)
         probe.unlink()
@@ -35,6 +40,32 @@ def prepare_folder(settings: Settings) -> Path:
             "Free some space or correct its owner, or set HONE_DATA_DIR to another folder."
         ) from None
     return folder
+
+
+def close_to_others(folder: Path, found: list[str]) -> None:
+    """Take group and others every right to the data folder and to the keys, addresses and logs in it, or say why that
+    is left alone. What was `found` there tells whether the folder is Hone's: as root, HONE_DATA_DIR=/var or /tmp must
+    not shut everybody else out."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o077:
+        if mode & stat.S_ISVTX or not (_OURS.intersection(found) or set(found) <= _EVERYWHERE):
+            return _warn(folder, mode, "holds other things than Hone's")
+        if folder.stat().st_uid != os.geteuid() != 0:
+            return _warn(folder, mode, "belongs to another user")
+        folder.chmod(0o700)
+    for path in (*folder.iterdir(), *(folder / "logs").iterdir(), *(folder / "run").iterdir()):
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o077:
+            with suppress(PermissionError):  # another user's
+                path.chmod(0o600)
+    return None
+
+
+def _warn(folder: Path, mode: int, why: str) -> None:
+    print(
+        f"The data folder {folder} {why}, so its mode {mode:o} stays, and others on this machine may look into it. "
+        "Set HONE_DATA_DIR to a folder of Hone's own.",
+        file=sys.stderr,
+    )
 
 
 @contextmanager
