@@ -54,6 +54,16 @@ class Settings(BaseSettings):
         "", description="Names, with commas, by which other machines reach Hone's own inference server"
     )
     inference_port: int | None = Field(None, description="Port of Hone's own inference server; unset: web port + 1")
+    trainings_per_project: int = Field(
+        1, ge=1, description="Reward trainings of a project that may be queued or running, and as many PPO runs"
+    )
+    runs_per_project: int = Field(
+        8, ge=1, description="Sampling runs of a project that may be queued or running, and as many evaluations"
+    )
+    runs_per_hour: int = Field(60, ge=1, description="Runs that one person may start or resume in an hour")
+    projects_per_person: int = Field(
+        20, ge=1, description="Projects that are not archived, made by one person who is no administrator"
+    )
     web_processes: int = Field(1, ge=1, description="uvicorn worker processes")
     trusted_proxies: str = Field(
         "", description="Addresses or networks (10.0.0.0/8), with commas, of proxies whose X-Forwarded-* are believed"

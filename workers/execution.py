@@ -27,13 +27,14 @@ KINDS: dict[RunKind, Callable[[Attempt], Outcome]] = {
 
 
 def execute(run_id: int, worker: str, device: str, stopping: Event) -> RunState | None:
-    """Execute the run unless another worker holds it; the state it was left in, None where it was not ours."""
+    """Execute the run whose turn it is in the queue of `run_id`; the state it was left in, None where there is none."""
     if stopping.is_set():
         return None  # the message comes again to the next worker
     with task_session() as session:
-        run = service.claim(session, run_id, worker, device)
+        run = service.claim_turn(session, run_id, worker, device)
     if run is None or run.claim is None:
         return None
+    run_id = run.id
     attempt = Attempt(run_id, run.claim, stopping)
     log.info("run %d (%s): attempt %d", run_id, run.kind.value, run.attempt)
     try:

@@ -14,7 +14,6 @@ from app.policies.forms import PolicyForm
 from app.projects.forms import AutomationSettings
 from app.registry import service as registry
 from app.runs import copies
-from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.web.errors import Conflict, Invalid, NotFound
 
@@ -43,9 +42,6 @@ def start(session: Session, project: Project, actor: User | None, config: Policy
             f"{reward_model.name} was trained for another base model than {model.name}. "
             "Train a reward model for this base model first."
         )
-    busy = runs_queries.active(session, project.id, RunKind.POLICY)
-    if busy:
-        raise Conflict(f"A PPO run is under way already (run {busy[0].id}). Cancel it, or wait for its end.")
     return runs.create(
         session,
         project,

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Text, and_, bindparam, exists, func, literal_column, or_, select, update
+from sqlalchemy import Text, and_, bindparam, exists, func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from app.accounts.queries import USER_BY, Credential
-from app.models import Invitation, Label, Member, Project, Role, User
+from app.models import AuditEvent, Invitation, Label, Member, Project, Role, User
+
+CREATED = "project.created"  # in the audit trail
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,17 @@ def manages_any(session: Session, user_id: int) -> bool:
             select(exists().where(Member.user_id == user_id, Member.role == Role.MANAGER, Member.removed_at.is_(None)))
         )
     )
+
+
+def lock_creator(session: Session, user_id: int) -> None:
+    """Let one transaction at a time make a project for this person."""
+    session.execute(text("select pg_advisory_xact_lock(hashtext('hone.create'), :user)"), {"user": user_id})
+
+
+def created_by(session: Session, user_id: int) -> int:
+    """How many projects that are not archived this person has made."""
+    made = select(AuditEvent.subject_id).where(AuditEvent.action == CREATED, AuditEvent.actor_id == user_id)
+    return session.scalar(select(func.count()).where(Project.id.in_(made), Project.archived_at.is_(None))) or 0
 
 
 def members(session: Session, project_id: int) -> Sequence[Member]:

@@ -10,8 +10,11 @@ from app.accounts.audit import record
 from app.models import Member, Model, Project, Role, User
 from app.projects import queries
 from app.projects.forms import AnswerSettings, AutomationSettings, QueueSettings, SamplingSettings
-from app.web.errors import NotAllowed
+from app.settings import get_settings
+from app.web import rate_limits
+from app.web.errors import Conflict, NotAllowed
 
+PER_HOUR = "20/hour"  # projects that one person makes
 DEFAULT_GUIDELINES = """\
 Read the conversation, then both answers to the end. Choose the answer you would rather have been given.
 
@@ -50,6 +53,11 @@ def create_project(
     """A new project whose manager is its creator. Raises NotAllowed for people who run none."""
     if not may_create(session, creator):
         raise NotAllowed("Only administrators and managers may create a project.")
+    rate_limits.hit(PER_HOUR, "projects", str(creator.id))
+    queries.lock_creator(session, creator.id)
+    most = get_settings().projects_per_person
+    if not creator.is_admin and queries.created_by(session, creator.id) >= most:
+        raise Conflict(f"You have made {most} projects, as many as you may. Archive one that is done with first.")
     project = Project(
         name=name,
         guidelines=guidelines,
@@ -62,7 +70,7 @@ def create_project(
     session.add(project)
     session.flush()
     session.add(Member(project_id=project.id, user_id=creator.id, role=Role.MANAGER))
-    record(session, creator, "project.created", project_id=project.id, subject=project, name=name)
+    record(session, creator, queries.CREATED, project_id=project.id, subject=project, name=name)
     session.flush()
     return project
 

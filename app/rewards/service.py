@@ -34,9 +34,6 @@ def start(
     if parent is not None and config.same_inputs:
         model, snapshot = parent.model, parent.snapshot
     _require_ready(model)
-    busy = runs_queries.active(session, project.id, RunKind.REWARD)
-    if busy:
-        raise Conflict(f"A reward training is under way already (run {busy[0].id}). Cancel it, or wait for its end.")
     return runs.create(
         session,
         project,

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from app.models import Model, Pair, Response, Run, RunKind, RunMetric, RunSample, RunState
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
+SAMPLING_QUEUE = (RunKind.SAMPLING, RunKind.EVALUATION)
+TRAINING_QUEUE = (RunKind.REWARD, RunKind.POLICY)
 HELD = (RunState.RUNNING, RunState.CANCELLING)
 LOST = (
     "The worker fell silent on the last attempt, so it was killed or the machine stopped. "
@@ -43,6 +45,33 @@ def claim(session: Session, run_id: int, token: str, worker: str, device: str) -
         .returning(Run),
         execution_options={"populate_existing": True},
     )
+
+
+def whose_turn(session: Session, run_id: int) -> int | None:
+    """The queued run that is next in the queue of run `run_id`, by turns between the projects."""
+    asked = session.get(Run, run_id, populate_existing=True)
+    if asked is None:
+        return None
+    kinds = SAMPLING_QUEUE if asked.kind in SAMPLING_QUEUE else TRAINING_QUEUE
+
+    def in_queue(run: type[Run]) -> ColumnElement[bool]:
+        return and_(run.needs_gpu) if asked.needs_gpu else and_(~run.needs_gpu, run.kind.in_(kinds))
+
+    other = aliased(Run)
+    of_project = and_(other.project_id == Run.project_id, in_queue(other))
+    at_work = select(func.count()).where(of_project, other.state.in_(HELD)).scalar_subquery()
+    last = select(func.max(other.started_at)).where(of_project).scalar_subquery()
+    return session.scalar(
+        select(Run.id)
+        .where(Run.state == RunState.QUEUED, in_queue(Run))
+        .order_by(at_work, last.nulls_first(), Run.id)
+        .limit(1)
+    )
+
+
+def lock_starts(session: Session, project_id: int) -> None:
+    """Let one transaction at a time start runs of this project."""
+    session.execute(text("select pg_advisory_xact_lock(hashtext('hone.start'), :project)"), {"project": project_id})
 
 
 def touch(session: Session, run_id: int, claim: str, progress: dict[str, Any]) -> RunState | None:

@@ -21,6 +21,7 @@ from app.models import Model, Project, Run, RunKind, RunState, Snapshot, User
 from app.registry import service as registry
 from app.runs import queries
 from app.settings import get_settings
+from app.web import rate_limits
 from app.web.errors import Conflict, NotFound
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,12 @@ TASK = "hone.execute_run"
 ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 RESUMABLE = (RunState.FAILED, RunState.CANCELLED)
 ATTEMPTS = 3
+NAMES = {
+    RunKind.SAMPLING: "sampling run",
+    RunKind.REWARD: "reward training",
+    RunKind.POLICY: "PPO run",
+    RunKind.EVALUATION: "evaluation",
+}
 # A queued run is sent again after this long, in case its message was lost with the broker's memory.
 RESEND_AFTER = timedelta(seconds=30)
 
@@ -51,7 +58,11 @@ def create(
     """Queue a run; it is sent to the workers once the transaction has committed.
 
     `config["settings"]` is what the rlhf command is given; the other keys belong to the stage that made the run.
+    Raises Conflict or TooMany where the project or the person has as many as may be. What follows a training by itself
+    always has a place: there is one of it for each.
     """
+    if not automatic or kind in queries.TRAINING_QUEUE:
+        _require_room(session, project.id, kind, created_by)
     run = Run(
         project_id=project.id,
         kind=kind,
@@ -78,11 +89,29 @@ def create(
     return run
 
 
+def _require_room(session: Session, project_id: int, kind: RunKind, who: User | None) -> None:
+    """Let one transaction at a time ask for a run of this project, and refuse one too many."""
+    settings = get_settings()
+    if who is not None:
+        rate_limits.hit(f"{settings.runs_per_hour}/hour", "runs", str(who.id))
+    queries.lock_starts(session, project_id)
+    most = settings.trainings_per_project if kind in queries.TRAINING_QUEUE else settings.runs_per_project
+    busy = queries.active(session, project_id, kind)
+    if len(busy) < most:
+        return
+    if len(busy) == 1:
+        raise Conflict(f"A {NAMES[kind]} is under way already (run {busy[0].id}). Cancel it, or wait for its end.")
+    raise Conflict(
+        f"This project has {len(busy)} {NAMES[kind]}s queued or running, as many as it may. Wait for the end of one, "
+        "or cancel one."
+    )
+
+
 def queue_of(run: Run) -> str:
     """The Celery queue that serves the run: gpu where one was asked for, else by the kind of work."""
     if run.needs_gpu:
         return "gpu"
-    return "sampling" if run.kind in (RunKind.SAMPLING, RunKind.EVALUATION) else "training"
+    return "sampling" if run.kind in queries.SAMPLING_QUEUE else "training"
 
 
 def folder(run_id: int) -> Path:
@@ -107,6 +136,15 @@ def log_tail(run_id: int, octets: int = 8_000) -> str | None:
 def claim(session: Session, run_id: int, worker: str, device: str) -> Run | None:
     """Take a queued run for `worker`; None when it is not queued, e.g. for the second delivery of a message."""
     return queries.claim(session, run_id, token_hex(16), worker[:200], device[:100])
+
+
+def claim_turn(session: Session, run_id: int, worker: str, device: str) -> Run | None:
+    """Take the run whose turn it is in the queue of run `run_id`, of which a message has come: of the project with the
+    fewest runs at work there, then of the one that has waited longest. None when nothing is queued there."""
+    while (turn := queries.whose_turn(session, run_id)) is not None:
+        if (run := claim(session, turn, worker, device)) is not None:  # else another worker was first
+            return run
+    return None
 
 
 def beat(
@@ -202,6 +240,8 @@ def request_cancel(session: Session, run: Run, actor: User | None) -> Run:
 
 def resume(session: Session, run: Run, actor: User | None) -> Run:
     """Queue a failed or cancelled run again; it goes on from its last checkpoint, with fresh attempts."""
+    if current(session, run).state in RESUMABLE:
+        _require_room(session, run.project_id, run.kind, actor)
     values = {
         "state": RunState.QUEUED,
         "error": None,

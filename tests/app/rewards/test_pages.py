@@ -73,10 +73,10 @@ def test_the_form_starts_a_training_with_the_given_settings(as_: As, cast: Cast,
     ("field", "value", "said"),
     [
         ("learning_rate", "7", "This must be at most 0.1."),
-        ("num_train_epochs", "0", "This must be more than 0."),
+        ("num_train_epochs", "0", "This must be at least 0.01."),
         ("heads", "many", "Please give a whole number."),
         ("aggregation", "vote", "must be one of"),
-        ("learning_rate", "nan", "This must be"),
+        ("learning_rate", "nan", "Please give a finite number."),
     ],
 )
 def test_settings_out_of_range_are_said_beside_their_field(

@@ -185,8 +185,9 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, session: Session, ru
     assert [each["response"] for each in samples] == ["Said at 3"]
     assert client.post(f"{base}/{run.id}/cancel", headers=headers).json()["state"] == "cancelling"
     assert client.post(f"{base}/{run.id}/resume", headers=headers).status_code == 409
-    assert client.post(f"{base}/{run.id}/clone", headers=headers).status_code == 201
+    assert client.post(f"{base}/{run.id}/clone", headers=headers).status_code == 409  # one training at a time
     service.finish(session, run.id, "token", RunState.CANCELLED)
+    assert client.post(f"{base}/{run.id}/clone", headers=headers).status_code == 201
     assert client.delete(f"{base}/{run.id}", headers=headers).status_code == 204
 
 

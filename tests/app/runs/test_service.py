@@ -102,7 +102,7 @@ def test_create_sends_after_commit_only(database: str, redis_url: str) -> None:
         assert waiting() == 0
         session.commit()
         assert waiting() == 1
-        service.create(session, project, RunKind.REWARD, {}, model=project.base_model)
+        service.create(session, project, RunKind.POLICY, {}, model=project.base_model)
         session.rollback()
     assert waiting() == 1
 
@@ -231,7 +231,7 @@ def test_resend_sends_what_is_queued_once_per_interval(session: Session, run: Ru
 
 
 def test_a_clone_has_the_same_inputs_and_names_its_parent(session: Session, run: Run) -> None:
-    run.config = {"settings": {"seed": 3}}
+    run.config, run.state = {"settings": {"seed": 3}}, RunState.SUCCEEDED
     copy = service.clone(session, run, None)
     assert copy.id != run.id
     assert (copy.parent_id, copy.kind, copy.config, copy.state) == (run.id, run.kind, run.config, RunState.QUEUED)

@@ -1,0 +1,182 @@
+"""How much one project or person takes of what all share: quotas where runs are made, turns where they are taken."""
+
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db import task_session
+from app.models import Project, Run, RunKind, RunState
+from app.runs import service
+from app.settings import get_settings
+from app.web.errors import Conflict, Refused, TooMany
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def own_limits(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
+def start(session: Session, project: Project, kind: RunKind, **more: Any) -> Run:
+    return service.create(session, project, kind, {"settings": {}}, model=project.base_model, **more)
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"), [(RunKind.SAMPLING, 8), (RunKind.EVALUATION, 8), (RunKind.REWARD, 1), (RunKind.POLICY, 1)]
+)
+def test_a_project_has_so_many_runs_of_a_kind_at_once(session, kind, most):
+    project, neighbour = factories.project(session), factories.project(session)
+    runs = [start(session, project, kind) for _ in range(most)]
+    with pytest.raises(Conflict, match=r"Cancel it|cancel one"):
+        start(session, project, kind)
+    with pytest.raises(Conflict):
+        service.clone(session, runs[0], None)
+    start(session, neighbour, kind)
+    service.request_cancel(session, runs[0], None)
+    start(session, project, kind)
+    with pytest.raises(Conflict, match=r"under way|queued or running"):
+        service.resume(session, runs[0], None)
+
+
+def test_forty_clones_are_not_forty_runs(as_, cast, session):
+    run = factories.run(session, cast.project, RunKind.SAMPLING, state=RunState.SUCCEEDED)
+    statuses = []
+    for _ in range(40):
+        answer = as_("manager").submit(f"/projects/{cast.project.id}/runs/{run.id}/clone")
+        statuses.append(answer.status_code)
+    assert statuses[:8] == [303] * 8
+    assert set(statuses[8:]) == {409}
+    assert "as many as it may" in answer.text
+    assert session.scalar(select(func.count()).where(Run.project_id == cast.project.id, Run.state == "queued")) == 8
+
+
+def test_a_person_starts_so_many_runs_in_an_hour(session, monkeypatch):
+    monkeypatch.setenv("HONE_RUNS_PER_HOUR", "5")
+    get_settings.cache_clear()
+    user, other = factories.user(session), factories.user(session)
+    for _ in range(5):
+        start(session, factories.project(session), RunKind.SAMPLING, created_by=user)
+    with pytest.raises(TooMany, match="wait"):
+        start(session, factories.project(session), RunKind.SAMPLING, created_by=user)
+    start(session, factories.project(session), RunKind.SAMPLING, created_by=other)
+    start(session, factories.project(session), RunKind.SAMPLING, automatic=True)
+
+
+def test_what_a_training_brings_with_it_always_has_a_place(session):
+    project = factories.project(session)
+    for _ in range(8):
+        start(session, project, RunKind.EVALUATION)
+    start(session, project, RunKind.EVALUATION, automatic=True)
+
+
+def test_starts_at_the_same_moment_keep_the_quota(database):
+    with task_session() as session:
+        project_id = factories.project(session).id
+    barrier, outcomes = Barrier(8), []
+
+    def begin() -> None:
+        with task_session() as session:
+            project = session.get_one(Project, project_id)
+            barrier.wait()
+            try:
+                outcomes.append(start(session, project, RunKind.POLICY).id)
+            except Refused as refusal:
+                outcomes.append(refusal.message)
+
+    threads = [Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(isinstance(each, int) for each in outcomes) == 1
+
+
+def test_projects_take_turns_whichever_message_comes(session):
+    greedy, modest = factories.project(session), factories.project(session)
+    crowd = [factories.run(session, greedy, RunKind.EVALUATION) for _ in range(6)]
+    late = [factories.run(session, modest, RunKind.SAMPLING) for _ in range(2)]
+    other_queue = factories.run(session, modest, RunKind.POLICY)
+    taken = []
+    for run in [*crowd, *late]:  # the messages come in the order of the runs
+        claimed = service.claim_turn(session, run.id, "worker", "cpu")
+        assert claimed is not None
+        taken.append(claimed.id)
+        service.finish(session, claimed.id, claimed.claim or "", RunState.SUCCEEDED)
+    assert taken == [crowd[0].id, late[0].id, crowd[1].id, late[1].id, *(run.id for run in crowd[2:])]
+    assert service.claim_turn(session, crowd[0].id, "worker", "cpu") is None
+    assert service.current(session, other_queue).state is RunState.QUEUED
+
+
+def test_a_project_with_a_run_at_work_lets_others_go_first(session):
+    first, second = factories.project(session), factories.project(session)
+    factories.run(session, second, RunKind.REWARD, state=RunState.SUCCEEDED)
+    mine = [factories.run(session, first, RunKind.REWARD) for _ in range(3)]
+    theirs = factories.run(session, second, RunKind.POLICY)
+    claimed = [service.claim_turn(session, mine[0].id, f"worker-{n}", "cpu") for n in range(2)]
+    assert [run.id for run in claimed if run] == [mine[0].id, theirs.id]
+
+
+def test_the_gpu_has_a_queue_of_its_own(session):
+    project, other = factories.project(session), factories.project(session)
+    on_cpu = factories.run(session, project, RunKind.POLICY)
+    on_gpu = [factories.run(session, each, RunKind.POLICY, needs_gpu=True) for each in (project, project, other)]
+    order = [service.claim_turn(session, on_gpu[0].id, "gpu", "GPU") for _ in range(3)]
+    assert [run.id for run in order if run] == [on_gpu[0].id, on_gpu[2].id, on_gpu[1].id]
+    assert service.current(session, on_cpu).state is RunState.QUEUED
+    assert service.claim_turn(session, 10**15, "gpu", "GPU") is None
+
+
+def test_workers_at_once_never_take_one_run_twice(database):
+    with task_session() as session:
+        projects = [factories.project(session) for _ in range(3)]
+        ids = [factories.run(session, project, RunKind.SAMPLING).id for project in projects for _ in range(4)]
+    barrier, taken = Barrier(6), []
+
+    def work(name: str) -> None:
+        barrier.wait()
+        for run_id in ids[::2] if name.endswith("0") else ids[1::2]:
+            with task_session() as session:
+                run = service.claim_turn(session, run_id, name, "cpu")
+                if run is not None:
+                    taken.append(run.id)
+
+    threads = [Thread(target=work, args=(f"worker-{n}{n % 2}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == sorted(ids)
+
+
+def test_thirty_projects_are_too_many_for_one_person(as_, cast, session):
+    browser = as_("colleague")
+    headers = {"X-CSRF-Token": browser.csrf()}
+    statuses = [
+        browser.post("/api/v1/projects", json={"name": f"P{n}", "starter_prompts": False}, headers=headers).status_code
+        for n in range(30)
+    ]
+    assert statuses[:20] == [201] * 20
+    assert set(statuses[20:]) <= {409, 429}
+
+
+def test_archived_projects_do_not_count_and_administrators_are_not_counted(as_, cast, session, monkeypatch):
+    monkeypatch.setenv("HONE_PROJECTS_PER_PERSON", "2")
+    get_settings.cache_clear()
+
+    def create(who: str) -> Any:
+        browser = as_(who)
+        headers = {"X-CSRF-Token": browser.csrf()}
+        return browser.post("/api/v1/projects", json={"name": "P", "starter_prompts": False}, headers=headers)
+
+    made = [create("manager") for _ in range(3)]
+    assert [each.status_code for each in made] == [201, 201, 409]
+    assert "Archive one" in made[2].json()["detail"]
+    as_("manager").submit(f"/projects/{made[0].json()['id']}/settings/archive")
+    assert create("manager").status_code == 201
+    assert [create("admin").status_code for _ in range(3)] == [201] * 3
