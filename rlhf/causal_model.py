@@ -56,4 +56,4 @@ def context_of(config: Any) -> int | None:
     for settings in (rope, *rope.values()):
         if isinstance(settings, dict) and settings.get("rope_type") == "longrope":
             limits.append(settings.get("original_max_position_embeddings"))
-    return min((int(limit) for limit in limits if limit), default=None)
+    return min((int(limit) for limit in limits if limit and limit > 0), default=None)

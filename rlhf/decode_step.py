@@ -21,7 +21,7 @@ _TRIED_STEPS = 4
 # How a model is told which columns a row may look at: by a mask added to its attention scores, or by the columns that
 # hold the row's tokens, from which models with ALiBi compute positions.
 MaskKind = Literal["added", "columns"]
-_found: WeakKeyDictionary[PreTrainedModel, tuple[str, MaskKind]] = WeakKeyDictionary()  # beside the attention it is for
+_found: WeakKeyDictionary[PreTrainedModel, MaskKind] = WeakKeyDictionary()
 
 
 class DecodeStep:
@@ -125,13 +125,12 @@ def mask_kind(model: PreTrainedModel) -> MaskKind:
 
     Tried once for a model in memory. Raises InputError where there is none.
     """
-    attention = str(model.config._attn_implementation)
-    known = _found.get(model)
-    if known is None or known[0] != attention:
+    found = _found.get(model)
+    if found is None:
         rows = texts([model])
         kinds: tuple[MaskKind, ...] = ("added", "columns")
         with narrow_windows([model]):
-            found = first_right(
+            found = _found[model] = first_right(
                 model,
                 kinds,
                 lambda kind: [_decode(model, rows, kind)],
@@ -139,8 +138,7 @@ def mask_kind(model: PreTrainedModel) -> MaskKind:
                 exact=model.dtype == torch.float32,
                 purpose="for answers",
             )
-        known = _found[model] = (attention, found)
-    return known[1]
+    return found
 
 
 def _read_alone(model: PreTrainedModel, row: Sequence[int]) -> Tensor:

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from rlhf.adapters import add_adapters
 from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
+from rlhf.decode_step import mask_kind
 from rlhf.model_card import card, table
 from rlhf.policy_model import PolicyModel, add_lora, copy_weights, frozen_copy
 from rlhf.policy_settings import PolicyConfig
@@ -44,6 +45,7 @@ def load_policy_model(
     A model that is going to be ``sharded`` is in float32 throughout, for FSDP wants one data type.
     """
     causal = load_causal(config.model, compute_dtype if config.use_peft else torch.float32)
+    mask_kind(causal)  # so that what could not be sampled from later is refused now
     value_trunk: Any = None
     if config.value_model == "separate":
         trunk = reward.hf.base_model if same_tokens else causal.base_model

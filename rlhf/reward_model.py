@@ -193,6 +193,10 @@ def position_limit(path: str | Path) -> int:
 
 def _load_classifier(path: str | Path, dtype: torch.dtype, attention: Attention, *, new_head: bool) -> PreTrainedModel:
     config = _load_config(path)
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+        raise InputError(
+            f"no reward model can be made of {path}: transformers has no classifier of {config.model_type}"
+        )
     config.num_labels = 1
     switch_dropout_off(config)
     model = read_model(

@@ -82,7 +82,7 @@ def texts(models: Sequence[Any]) -> list[list[int]]:
     configs = [model.config.get_text_config() for model in models]
     room = min(context_of(config) or 1 << 30 for config in configs)
     reach = max(getattr(config, _BUILT_IN, None) or 0 for config in configs)
-    highest = min(1000, *(int(model.get_input_embeddings().weight.shape[0]) for model in models))
+    highest = min(1000, *(int(config.vocab_size) for config in configs))
     generator = torch.Generator().manual_seed(0)
     lengths = [min(length + (reach if length > 2 * _NARROW else 0), room) for length in _LENGTHS]
     return [torch.randint(min(3, highest - 1), highest, (length,), generator=generator).tolist() for length in lengths]
