@@ -16,6 +16,7 @@ import torch  # noqa: E402
 from rlhf.batches import Group  # noqa: E402
 from rlhf.chat_format import load_tokenizer  # noqa: E402
 from rlhf.policy_files import load_policy_model  # noqa: E402
+from rlhf.policy_holdout import Holdout  # noqa: E402
 from rlhf.policy_settings import PolicyConfig  # noqa: E402
 from rlhf.ppo_trainer import PPOTrainer  # noqa: E402
 from rlhf.processes import Processes  # noqa: E402
@@ -59,7 +60,7 @@ def main() -> None:
     scorer = ScoresAsDrawn(reward, tokenizer, tokenizer)
     make = RolloutMaker(model, sampler, scorer, processes, token_budget=2 * config.tokens_at_once(processes.device))
     tasks = [Task([], ids, seed=0) for ids in spec["prompt_ids"]]
-    trainer = PPOTrainer(config, model, make, sampler.refresh, tasks, tasks[:2], processes)
+    trainer = PPOTrainer(config, model, make, sampler.refresh, tasks, Holdout(config, make, [], []), processes)
     began, ended, metrics = time.perf_counter(), [], []
     for update in range(1, config.updates + 1):
         metrics.append(trainer.step(update))

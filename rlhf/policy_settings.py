@@ -22,9 +22,17 @@ class PolicyConfig:
     eval_prompts: Annotated[
         str | None, Doc("Holdout prompts; without them a share of --prompts is held out by its text.")
     ] = None
+    choose_prompts: Annotated[
+        str | None,
+        Doc(
+            "Holdout prompts that choose the best policy, --eval_prompts then only reporting on it; none: half of them."
+        ),
+    ] = None
     holdout: Annotated[float, Gt(0), Lt(1), Doc("Share of prompts held out of --prompts without --eval_prompts.")] = 0.1
     max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse prompts with more unusable rows than this share.")] = 0.05
-    eval_size: Annotated[int, Ge(2), Doc("Holdout prompts answered in an evaluation, at most.")] = 64
+    eval_size: Annotated[
+        int, Ge(2), Doc("Holdout prompts answered in an evaluation, at most; as many report at the end.")
+    ] = 64
     resume: Annotated[bool, Doc("Go on from the newest checkpoint in --output, where there is one.")] = False
 
     # How much
@@ -89,10 +97,10 @@ class PolicyConfig:
 
     # Optimisation
     learning_rate: Annotated[
-        float | None, Gt(0), Doc("Peak learning rate, decayed linearly to 0; none: 3e-6, or 1e-4 with LoRA.")
+        float | None, Ge(0), Doc("Peak learning rate, decayed linearly to 0; none: 3e-6, or 1e-4 with LoRA.")
     ] = None
     value_learning_rate: Annotated[
-        float | None, Gt(0), Doc("Learning rate of the value model or value head; none: learning_rate.")
+        float | None, Ge(0), Doc("Learning rate of the value model or value head; none: learning_rate.")
     ] = None
     adam_beta1: Annotated[float, Ge(0), Doc("AdamW's first decay.")] = 0.9
     adam_beta2: Annotated[float, Ge(0), Doc("AdamW's second decay.")] = 0.999
@@ -128,6 +136,8 @@ class PolicyConfig:
                 f"num_mini_batches ({self.num_mini_batches}) cannot exceed batch_size ({self.batch_size}): "
                 "each optimiser step needs an answer"
             )
+        if self.choose_prompts and not self.eval_prompts:
+            raise ValueError("choose_prompts needs other holdout prompts to report on: set eval_prompts too")
         if self.lora_last_layers is not None and not self.use_peft:
             raise ValueError("lora_last_layers needs LoRA: set use_peft too")
 
@@ -138,7 +148,8 @@ class PolicyConfig:
 
     @property
     def peak_learning_rate(self) -> float:
-        return self.learning_rate or (1e-4 if self.use_peft else 3e-6)
+        default = 1e-4 if self.use_peft else 3e-6
+        return default if self.learning_rate is None else self.learning_rate
 
     def tokens_at_once(self, device: "torch.device") -> int:
         """`token_budget`, or what suits the device."""
@@ -146,7 +157,8 @@ class PolicyConfig:
 
 
 # What may differ between a run and its resumption without making it another run.
-FREE = {"output", "resume", "report_to", "save_seconds", "device", "prompts", "eval_prompts", "samples_shown"}
+FREE = {"output", "resume", "report_to", "save_seconds", "device", "samples_shown"}
+FREE |= {"prompts", "eval_prompts", "choose_prompts"}  # their content is looked at instead
 
 
 def fixed_settings(config: PolicyConfig) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from rlhf.checkpoints import latest_checkpoint, load_checkpoint
 from rlhf.config import Interrupted, RunFailed
 from rlhf.experience import Experience, make_experience, rollout_metrics, sample_rows
 from rlhf.picking import answer_seed
+from rlhf.policy_holdout import Holdout
 from rlhf.policy_model import PolicyModel, Role
 from rlhf.policy_settings import PolicyConfig, fixed_settings
 from rlhf.processes import Processes
@@ -39,8 +40,8 @@ LARGE_GAP = 0.01  # nats a token between sampler and trainer; in bfloat16 roundi
 class PPOTrainer(Trainer):
     """Trains ``model`` in place.
 
-    ``refresh()`` brings the sampler to the model's present weights; ``make(tasks)`` makes rollouts with it. ``prompts``
-    and ``holdout`` are tasks whose seeds are still to be chosen.
+    ``refresh()`` brings the sampler to the model's present weights; ``make(tasks)`` makes rollouts with it. The seeds
+    of ``prompts`` are still to be chosen.
     """
 
     counter = "update"
@@ -54,19 +55,20 @@ class PPOTrainer(Trainer):
         make: RolloutMaker,
         refresh: Callable[[], None],
         prompts: Sequence[Task],
-        holdout: Sequence[Task],
+        holdout: Holdout,
         processes: Processes,
     ) -> None:
         self.config, self.model, self.make, self.refresh = config, model, make, refresh
-        self.prompts, self.holdout, self.processes = prompts, holdout[: config.eval_size], processes
+        self.prompts, self.holdout, self.processes = prompts, holdout, processes
         self.output, self.total_steps = Path(config.output), config.updates
         self.warned = False
         policy = [p for p in model.policy.parameters() if p.requires_grad]
         own = {id(p) for p in policy}
         value = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
         rate = config.peak_learning_rate
+        value_rate = rate if config.value_learning_rate is None else config.value_learning_rate
         self.optimizer = AdamW(
-            [{"params": policy, "peak": rate}, {"params": value, "peak": config.value_learning_rate or rate}],
+            [{"params": policy, "peak": rate}, {"params": value, "peak": value_rate}],
             lr=rate,
             betas=(config.adam_beta1, config.adam_beta2),
             eps=config.adam_epsilon,
@@ -79,15 +81,14 @@ class PPOTrainer(Trainer):
         self.passes: tuple[Role, ...] = ("policy", "value") if in_turn else ("both",)
         self.state: dict[str, Any] = {
             "settings": fixed_settings(config),
-            "data": digest([prompts, self.holdout]),
+            "data": digest([prompts, holdout.choosing, holdout.reporting]),
             "update": 0,
             "beta": config.beta,
             "skipped": 0,
             "kl": 0.0,
-            "reward_before": None,
+            "start_scores": None,  # of the policy that the run began with, on the prompts that report
             "best_step": None,
             "best_reward": None,
-            "best_kl": None,
             "stop_reason": None,
         }
 
@@ -238,28 +239,13 @@ class PPOTrainer(Trainer):
 
     # ---- holdout -------------------------------------------------------------------------------------------------
 
-    def evaluate(self) -> dict[str, float]:
-        """Reward and KL on the holdout prompts, with the same seeds each time."""
-        seed = self.config.seed + 1
-        tasks = [Task(t.messages, t.prompt_ids, answer_seed(seed, i, 1)) for i, t in enumerate(self.holdout)]
-        experience = make_experience(self.make(tasks), self.config, self.state["beta"])
-        found = rollout_metrics(experience, self.state["beta"])
-        return {
-            "eval/reward": found["objective/scores"],
-            "eval/kl": found["objective/kl"],
-            "eval/finished": found["val/num_eos_tokens"] / len(tasks),
-            "eval/answer_tokens": found["val/answer_tokens"],
-        }
-
     def evaluate_and_compare(self, update: int) -> dict[str, float]:
         """Holdout metrics; keeps the policy where it is the best so far inside the KL budget."""
-        found = self.evaluate()
+        found = self.holdout.look(self.state["beta"])
         reward, kl = found["eval/reward"], found["eval/kl"]
-        if update == 0:
-            self.state["reward_before"] = reward
         inside = update == 0 or kl <= self.config.kl_budget
         if inside and (self.state["best_reward"] is None or reward > self.state["best_reward"]):
-            self.state |= {"best_step": update, "best_reward": reward, "best_kl": kl}
+            self.state |= {"best_step": update, "best_reward": reward}
             self.save_best(update, keep=2)
         if not inside:
             self.state["stop_reason"] = "kl_budget"
@@ -271,13 +257,19 @@ class PPOTrainer(Trainer):
         load_checkpoint(best, modules={"model": self.model}, optimizers={}, generators={})
         self.refresh()
 
+    def report(self) -> dict[str, Any]:
+        """What the policy is worth beside the start, and its KL: on answers that had no part in choosing it."""
+        scores, kl = self.holdout.report()
+        return {"kl": kl, **self.holdout.compare(self.state["start_scores"], scores)}
+
     # ---- the run -------------------------------------------------------------------------------------------------
 
     def run(self, log: RunLog, start: int, stop: StopSignal) -> None:
         """All updates after ``start``. Raises Interrupted after a signal, with a checkpoint written."""
         config = self.config
         self.refresh()
-        if start == 0 and self.state["reward_before"] is None:
+        if start == 0 and self.state["start_scores"] is None:
+            self.state["start_scores"], _ = self.holdout.report()
             log.log(0, self.evaluate_and_compare(0))
             self.save(0)
         saved_at = time.monotonic()

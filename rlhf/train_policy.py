@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 from rlhf.config import InputError, parse_config, run_cli, to_dict
 from rlhf.policy_settings import PolicyConfig
 from rlhf.runtime import keep_few_kernels, keep_memory, set_threads
+from rlhf.types import Prompt
 
 
 def main(argv: list[str]) -> None:
@@ -36,6 +38,7 @@ def prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     """Trainer, and what finishes its work; everything that can be wrong with what was given is found here."""
     from rlhf.chat_format import load_tokenizer
     from rlhf.policy_files import load_policy_model
+    from rlhf.policy_holdout import Holdout
     from rlhf.ppo_trainer import PPOTrainer
     from rlhf.reward_model import load_reward_model
     from rlhf.rollouts import RolloutMaker, Sampler, Scorer, same_tokenizer
@@ -46,7 +49,7 @@ def prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
         raise InputError("LoRA needs no sharding: launch it with plain processes, or full weights with FSDP")
     seed_everything(config.seed)
     tokenizer = load_tokenizer(config.model)
-    prompts, holdout = _load_tasks(config, tokenizer, report=processes.main)
+    prompts, choosing, reporting = _load_tasks(config, tokenizer, say=processes.main)
     dtype = pick_dtype(config.dtype, processes.device)
     reward_tokenizer = load_tokenizer(config.reward)
     reward = load_reward_model(config.reward, dtype=dtype)
@@ -67,6 +70,7 @@ def prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     make = RolloutMaker(model, sampler, scorer, processes, token_budget=budget)
     if processes.main:
         print(_describe(model, same_tokens), file=sys.stderr)
+    holdout = Holdout(config, make, choosing, reporting)
     trainer = PPOTrainer(config, model, make, sampler.refresh, prompts, holdout, processes)
     return trainer, partial(_finish, config, trainer, tokenizer)
 
@@ -77,10 +81,9 @@ def _describe(model: Any, same_tokens: bool) -> str:
     return f"training {trained:,} parameters; the reward model reads {words}"
 
 
-def _load_tasks(config: PolicyConfig, tokenizer: Any, report: bool) -> tuple[list[Any], list[Any]]:
-    """Prompts to train on and holdout prompts, encoded; says what was cut or left out."""
+def _load_tasks(config: PolicyConfig, tokenizer: Any, say: bool) -> list[list[Any]]:
+    """Prompts to train on, those that choose the best policy, those that report on it; says what was cut."""
     from rlhf.chat_format import encode_prompt, truncate_prompt
-    from rlhf.data import load_prompts
     from rlhf.reward_model import position_limit
     from rlhf.rollouts import Task
 
@@ -88,40 +91,70 @@ def _load_tasks(config: PolicyConfig, tokenizer: Any, report: bool) -> tuple[lis
     if room < 1:
         raise InputError(f"--max_new_tokens {config.max_new_tokens} leaves no room for a prompt in the model's context")
     longest = min(config.max_prompt_tokens, room)
-    prompts, found = load_prompts(config.prompts, max_bad_share=config.max_bad_share)
-    lines = [str(found)]
-    if config.eval_prompts:
-        held_out, found = load_prompts(config.eval_prompts, max_bad_share=config.max_bad_share)
-        lines.append(str(found))
-    else:
-        prompts, held_out = split_prompts(prompts, config.holdout, config.seed)
-    if not prompts or len(held_out) < 2:
-        raise InputError("PPO needs at least one prompt to train on and two to hold out: give more prompts")
+    parts, lines = _load_prompts(config)
     groups, cut = [], 0
-    for group in (prompts, held_out):
+    for part in parts:
         tasks = []
-        for prompt in group:
+        for prompt in part:
             ids, lost = truncate_prompt(encode_prompt(tokenizer, prompt.messages), longest)
             cut += lost > 0
             tasks.append(Task(prompt.messages, ids, seed=0))
         groups.append(tasks)
-    if report:
-        lines.append(f"{len(prompts)} prompts to train on, {len(held_out)} held out; {cut} cut to {longest} tokens")
+    if say:
+        lines.append(f"{cut} prompts cut to {longest} tokens")
         print("\n".join(lines), file=sys.stderr)
-    return groups[0], groups[1]
+    return groups
 
 
-def split_prompts(prompts: list[Any], share: float, seed: int) -> tuple[list[Any], list[Any]]:
+def _load_prompts(config: PolicyConfig) -> tuple[list[list[Prompt]], list[str]]:
+    """The same as prompts, and what there is to say about them."""
+    from rlhf.data import load_prompts
+    from rlhf.policy_holdout import LEAST_PROMPTS
+
+    def load(path: str) -> list[Prompt]:
+        found, report = load_prompts(path, max_bad_share=config.max_bad_share)
+        lines.append(str(report))
+        return found
+
+    lines: list[str] = []
+    prompts = load(config.prompts)
+    if config.eval_prompts:
+        held_out = load(config.eval_prompts)
+    else:
+        prompts, held_out = split_prompts(prompts, config.holdout, config.seed)
+    if config.choose_prompts:
+        reporting, choosing = held_out, load(config.choose_prompts)
+    else:
+        reporting, choosing = split_prompts(held_out, 0.5, config.seed)
+    reporting, choosing = (in_order(part, config.seed) for part in (reporting, choosing))
+    chose = {_key(prompt, config.seed) for prompt in choosing}
+    reporting = [prompt for prompt in reporting if _key(prompt, config.seed) not in chose]
+    how = f"{len(choosing)} choose the policy, {len(reporting)} report on it"
+    if min(len(reporting), len(choosing)) < LEAST_PROMPTS:
+        reporting = choosing = in_order([*reporting, *choosing], config.seed)
+        how = f"too few for two parts, so that all {len(choosing)} choose the policy and report on it, with other seeds"
+    if not prompts or len(choosing) < 2:
+        raise InputError("PPO needs at least one prompt to train on and two to hold out: give more prompts")
+    lines.append(f"{len(prompts)} prompts to train on; held out: {how}")
+    return [prompts, choosing, reporting], lines
+
+
+def split_prompts(prompts: list[Prompt], share: float, seed: int) -> tuple[list[Prompt], list[Prompt]]:
     """Training and holdout prompts; which are held out depends on their text and the seed alone."""
-    import hashlib
-
-    def key(prompt: Any) -> str:
-        text = json.dumps([seed, prompt.messages], ensure_ascii=False, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-    keys = sorted({key(prompt) for prompt in prompts})
+    keys = sorted({_key(prompt, seed) for prompt in prompts})
     held_out = set(keys[: max(2, round(share * len(keys)))])
-    return [p for p in prompts if key(p) not in held_out], [p for p in prompts if key(p) in held_out]
+    return [p for p in prompts if _key(p, seed) not in held_out], [p for p in prompts if _key(p, seed) in held_out]
+
+
+def in_order(prompts: list[Prompt], seed: int) -> list[Prompt]:
+    """Each prompt once, in an order that depends on their text and the seed alone."""
+    found = {_key(prompt, seed): prompt for prompt in prompts}
+    return [found[key] for key in sorted(found)]
+
+
+def _key(prompt: Prompt, seed: int) -> str:
+    text = json.dumps([seed, prompt.messages], ensure_ascii=False, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _finish(config: PolicyConfig, trainer: Any, tokenizer: Any, seconds: float) -> dict[str, Any]:
@@ -133,10 +166,8 @@ def _finish(config: PolicyConfig, trainer: Any, tokenizer: Any, seconds: float) 
     summary: dict[str, Any] = {
         "updates": state["update"],
         "episodes": episodes,
-        "kl": state["best_kl"],
+        **trainer.report(),
         "kl_budget": config.kl_budget,
-        "reward_before": state["reward_before"],
-        "reward_after": state["best_reward"],
         "best_step": state["best_step"],
         "stop_reason": state["stop_reason"] or "completed",
         "skipped_steps": state["skipped"],

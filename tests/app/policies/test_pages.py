@@ -53,6 +53,20 @@ def sampled(session: Session, run: Run) -> list[Pair]:
     return list(session.query(Pair).filter(Pair.run_id == run.id).order_by(Pair.id))
 
 
+def test_the_gain_is_shown_with_its_interval(as_: As, cast: Cast, policy: Model, session: Session) -> None:
+    base = f"/projects/{cast.project.id}/policies"
+    page = as_("manager").get(f"{base}/{policy.id}").text
+    assert "gained" not in page  # made before gains were measured
+    gain = {"reward_gain": 0.512, "reward_gain_low": -0.1, "reward_gain_high": 1.124, "reward_prompts": 20}
+    for chose, words in ((False, "had no part in choosing"), (True, "also chose the policy")):
+        policy.metrics = policy.metrics | gain | {"reward_prompts_chose": chose}
+        session.flush()
+        page = as_("manager").get(f"{base}/{policy.id}").text
+        assert "95% interval -0.100 to 1.124, on 20 holdout prompts" in page
+        assert words in page
+    assert "(-0.10 to 1.12)" in as_("manager").get(base).text
+
+
 def test_ppo_is_started_from_the_form(as_: As, cast: Cast, policy: Model, reward: Model, session: Session) -> None:
     base = f"/projects/{cast.project.id}/policies"
     page = as_("manager").get(base).text

@@ -1,0 +1,33 @@
+"""Intervals of means and of shares: pure functions of numbers."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+Z = 1.959963984540054  # of a normal distribution, 95% on both sides
+
+
+def t_quantile(degrees: int) -> float:
+    """Student's t that 95% lie within, for so many degrees of freedom.
+
+    The expansion of Abramowitz and Stegun (1964), 26.7.5, about the normal quantile: off by 0.1% at 5 degrees, by 1%
+    at 3; below that it is too low.
+    """
+    z, n = Z, degrees
+    return (
+        z
+        + (z**3 + z) / (4 * n)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+    )
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95% interval of the mean of independent values; of one value anything is possible."""
+    if len(values) < 2:
+        return -math.inf, math.inf
+    half = t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    mean = statistics.fmean(values)
+    return mean - half, mean + half

@@ -1,0 +1,78 @@
+"""The holdout of PPO: prompts that choose the best policy of a run, and prompts that tell how good it is.
+
+The best of several looks is better than it would be on another day, so what chose is not what is reported: the start
+and the best policy answer once more, with seeds that had no part in the choice, and prompts too where there are enough.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from rlhf import ppo
+from rlhf.experience import make_experience, rollout_metrics
+from rlhf.intervals import mean_interval
+from rlhf.picking import answer_seed
+from rlhf.policy_settings import PolicyConfig
+from rlhf.rollouts import RolloutMaker, Task
+
+LEAST_PROMPTS = 8  # in each part; with fewer one part does both, with seeds of its own for each
+CHOOSING, REPORTING = 1, 2
+
+Scores = list[tuple[float, bool]]  # of each answer: the reward model's score, and whether the answer ended
+
+
+class Holdout:
+    """Answers to the holdout prompts by whatever policy ``make`` makes rollouts of at the time."""
+
+    def __init__(
+        self, config: PolicyConfig, make: RolloutMaker, choosing: Sequence[Task], reporting: Sequence[Task]
+    ) -> None:
+        self.config, self.make = config, make
+        self.choosing, self.reporting = choosing[: config.eval_size], reporting[: config.eval_size]
+
+    def look(self, beta: float) -> dict[str, float]:
+        """Reward and KL on the prompts that choose, with the same seeds each time."""
+        found = rollout_metrics(make_experience(self.make(self.tasks(CHOOSING)), self.config, beta), beta)
+        return {
+            "eval/reward": found["objective/scores"],
+            "eval/kl": found["objective/kl"],
+            "eval/finished": found["val/num_eos_tokens"] / len(self.choosing),
+            "eval/answer_tokens": found["val/answer_tokens"],
+        }
+
+    def report(self) -> tuple[Scores, float]:
+        """Scores on the prompts that report, and the KL to the reference, nats an answer; the same seeds each time."""
+        rollouts = self.make(self.tasks(REPORTING))
+        kl = statistics.fmean(float((rollout.log_probs - rollout.reference).sum()) for rollout in rollouts)
+        return [(rollout.score, rollout.finished) for rollout in rollouts], kl
+
+    def tasks(self, part: int) -> list[Task]:
+        """The prompts of a part, CHOOSING or REPORTING, each with its seed."""
+        tasks = self.choosing if part == CHOOSING else self.reporting
+        return [replace(task, seed=answer_seed(self.config.seed + 1, i, part)) for i, task in enumerate(tasks)]
+
+    def compare(self, before: Scores, after: Scores) -> dict[str, Any]:
+        """The start's and the best policy's mean reward, and the difference with a 95% interval, paired by prompt.
+
+        All answers are paid as one batch, so that one that never ended gets less than any that did, of either policy.
+        """
+        scores, finished = (torch.tensor(column) for column in zip(*before, *after, strict=True))
+        paid = ppo.final_scores(
+            scores, finished, clip=self.config.score_clip, missing_end_penalty=self.config.missing_end_penalty
+        ).tolist()
+        first, second = paid[: len(before)], paid[len(before) :]
+        low, high = mean_interval([b - a for a, b in zip(first, second, strict=True)])
+        return {
+            "reward_before": statistics.fmean(first),
+            "reward_after": statistics.fmean(second),
+            "reward_gain": statistics.fmean(second) - statistics.fmean(first),
+            "reward_gain_low": low,
+            "reward_gain_high": high,
+            "reward_prompts": len(before),
+            "reward_prompts_chose": self.choosing == self.reporting,
+        }
