@@ -28,7 +28,7 @@ demo: $(STAMPS)/run static/vendor/.stamp ## The whole loop, unattended, with sim
 	@exec $(BIN)/hone demo
 
 .PHONY: test
-test: check chromium ## Every check and every test
+test: check chromium pgbouncer ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: check
@@ -84,13 +84,23 @@ static/vendor/.stamp: package.json package-lock.json Makefile | $(STAMPS)/run
 	@rm -rf static/vendor && mkdir -p static/vendor && cp $(VENDORED) static/vendor/
 	@touch $@
 
-.PHONY: chromium
-chromium: # the browser of the tests: the system's, installed from its packages where we may
-	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser >/dev/null; then \
+# $(1): a Debian package, $(2): its programs, $(3): what for.
+define from_the_system
+	@if ! PATH="$$PATH:/usr/sbin" command -v $(2) >/dev/null; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-			echo "Installing Chromium for the browser tests"; \
-			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+			echo "Installing $(1) for the tests of $(3)"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; \
 		else \
-			echo "The browser tests need Chromium: install it (Debian: sudo apt install chromium) or name it in CHROMIUM" >&2; exit 2; \
+			echo "The tests of $(3) need $(1): install it (Debian: sudo apt install $(1))" >&2; exit 2; \
 		fi; \
 	fi
+endef
+
+.PHONY: chromium pgbouncer
+chromium: # the browser of the tests: the system's, or the one that CHROMIUM names
+ifndef CHROMIUM
+	$(call from_the_system,chromium,chromium chromium-browser,pages)
+endif
+
+pgbouncer:
+	$(call from_the_system,pgbouncer,pgbouncer,poolers)

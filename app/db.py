@@ -63,14 +63,15 @@ def connection_arguments(url: str, patience: float | None = PATIENCE) -> dict[st
         "keepalives_count": 3,
         "tcp_user_timeout": 20_000,
     }
-    if get_settings().database_pooler is not None:  # its connections serve others too: they stay as they are
-        return {"prepare_threshold": None} | {name: value for name, value in ours.items() if name not in given}
+    ours = {name: value for name, value in ours.items() if name not in given}
+    pooler = get_settings().database_pooler
+    if pooler is not None:  # it takes no settings for a session; and who comes next may not have prepared a statement
+        return ours | ({"prepare_threshold": None} if pooler == "transaction" else {})
     session = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
     if patience is not None:
         session |= {"statement_timeout": round(patience * 1000), "idle_in_transaction_session_timeout": IDLE * 1000}
     options = " ".join(f"-c {name}={value}" for name, value in session.items())
     theirs = given.get("options", "")
-    ours = {name: value for name, value in ours.items() if name not in given}
     return ours | {"options": f"{options} {theirs}".strip()}
 
 

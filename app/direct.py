@@ -25,7 +25,7 @@ class Connections:
 
     def __init__(self, url: str) -> None:
         plain = url.replace("+psycopg", "", 1)
-        self._pooled = get_settings().database_pooler is not None
+        self._pooled = get_settings().database_pooler == "transaction"
         self._pool: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
             plain,
             connection_class=watched(AsyncConnection, plain, PATIENCE + 5),

@@ -27,9 +27,9 @@ class Settings(BaseSettings):
         alias="DATABASE_URL",
         description="PostgreSQL 15 or later; unset: an embedded server in the data folder",
     )
-    database_pooler: Literal["transaction"] | None = Field(
+    database_pooler: Literal["session", "transaction"] | None = Field(
         None,
-        description="Set to transaction where DATABASE_URL leads to a PgBouncer (or its like) that pools transactions",
+        description="The pool_mode of the PgBouncer, or its like, that DATABASE_URL leads to; unset: there is none",
     )
     redis_url: str | None = Field(
         None,

@@ -57,12 +57,15 @@ def process(
 ) -> None:
     """Run one of the processes of `hone up` alone, as containers do. DATABASE_URL and REDIS_URL must be set."""
     from workers.children import commands, environment
+    from workers.servers import refuse_unnamed_pooler
 
     known = commands(get_settings())
     if name not in known:
         raise Unusable(f"There is no process {name}; choose one of {', '.join(known)}.")
     if not (get_settings().database_url and get_settings().redis_url):
         raise Unusable("Set DATABASE_URL and REDIS_URL, or start everything with `hone up`.")
+    if name != "inference":
+        refuse_unnamed_pooler(get_settings().database_url or "")
     os.execve(known[name][0], known[name], environment(name))  # noqa: S606  our own command, no shell
 
 

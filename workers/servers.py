@@ -7,10 +7,25 @@ import redis
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.settings import get_settings
 from workers.folder import Unusable
 
 OLDEST_POSTGRES = 15
 OLDEST_REDIS = 7
+
+
+class UnnamedPooler(Unusable):
+    """Between us and the database stands what would mix up our sessions."""
+
+
+def refuse_unnamed_pooler(url: str) -> None:
+    """As `check_postgres`, for a process that may start before the database does."""
+    try:
+        check_postgres(url)
+    except UnnamedPooler:
+        raise
+    except Unusable:
+        pass
 
 
 def check_postgres(url: str) -> str:
@@ -26,6 +41,7 @@ def check_postgres(url: str) -> str:
     try:
         with psycopg.connect(plain, connect_timeout=5) as connection:
             version = connection.info.server_version
+            pooled = _is_pooled(connection)
     except (psycopg.Error, ValueError) as error:
         raise Unusable(
             f"DATABASE_URL ({shown}): {_postgres_reason(str(error), parts.username, parts.database)}"
@@ -35,7 +51,18 @@ def check_postgres(url: str) -> str:
             f"DATABASE_URL ({shown}) is PostgreSQL {version // 10_000}; Hone needs {OLDEST_POSTGRES} or later. "
             "Upgrade that server, or unset DATABASE_URL to use the embedded one."
         )
+    if pooled and get_settings().database_pooler is None:
+        raise UnnamedPooler(
+            f"DATABASE_URL ({shown}) leads to a pooler, such as PgBouncer. Set HONE_DATABASE_POOLER to its pool_mode "
+            "(transaction or session), or let DATABASE_URL name the server itself."
+        )
     return f"{version // 10_000}.{version % 10_000}"
+
+
+def _is_pooled(connection: "psycopg.Connection[Any]") -> bool:
+    """A server's process has the number that it gave when the connection was made; a pooler gives one of its own."""
+    row = connection.execute("select pg_backend_pid()").fetchone()
+    return row is not None and row[0] != connection.info.backend_pid
 
 
 def _postgres_reason(message: str, user: str | None, database: str | None) -> str:

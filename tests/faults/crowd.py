@@ -11,12 +11,14 @@ from tests import factories
 QUESTION = "Which is kinder?"
 
 
-def crowd(session: Session, people: int, overlap: int = 2) -> tuple[Project, list[str]]:
+def crowd(
+    session: Session, people: int, overlap: int = 2, questions: tuple[str, ...] = (QUESTION,)
+) -> tuple[Project, list[str]]:
     """The project, with 3,540 pairs, and the people's tokens."""
     project = factories.project(
         session,
         overlap=overlap,
-        answer=AnswerSettings(questions=[QUESTION]).model_dump(),
+        answer=AnswerSettings(questions=list(questions)).model_dump(),
         automation=AutomationSettings(keep_queue_filled=False).model_dump(),
     )
     prompt = factories.prompt(session, project)
