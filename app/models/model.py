@@ -39,6 +39,7 @@ class Model(Base):
     kind: Mapped[ModelKind] = mapped_column(enum_column(ModelKind))
     name: Mapped[str] = mapped_column(String(200))
     source: Mapped[str | None] = mapped_column(String(500))  # of a base model: folder, hub id, builtin:..., tiny:...
+    offered: Mapped[bool] = mapped_column(default=False, server_default="false")  # an administrator named the source
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id", use_alter=True), index=True)
     artifact: Mapped[str | None] = mapped_column(String(500))  # address relative to the store

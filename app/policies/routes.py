@@ -17,7 +17,7 @@ from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.runs import views as run_views
 from app.web.dependencies import Db, RowId, Submitted
-from app.web.errors import Invalid, NotFound
+from app.web.errors import Invalid, NotAllowed, NotFound
 from app.web.forms import parse
 from app.web.input import Before, Named
 from app.web.render import redirect, render
@@ -194,6 +194,8 @@ def archive(access: Manager, session: Db, model_id: RowId) -> Response:
 def download_policy(access: Manager, session: Db, model_id: RowId) -> StreamingResponse:
     """The Hugging Face folder as a tar file, streamed."""
     model = service.get(session, access.project, model_id)
+    if not registry.may_download(model, access.user):
+        raise NotAllowed("Only an administrator may download this base model: none has offered it to managers yet.")
     folder = registry.artifact_path(model)
     name = "".join(letter if letter.isalnum() else "-" for letter in model.name.lower())
     return StreamingResponse(

@@ -30,6 +30,12 @@ def preparing(session: Session) -> list[Model]:
     )
 
 
+def offered(session: Session) -> list[Model]:
+    """Base models that administrators have named, but for those that could not be prepared."""
+    wanted = (Model.kind == ModelKind.BASE, Model.offered, Model.state != ModelState.FAILED)
+    return list(session.scalars(select(Model).where(*wanted).order_by(Model.name, Model.id)))
+
+
 def model_of_run(session: Session, run_id: int, kind: ModelKind) -> Model | None:
     """What a run registered, if anything."""
     return session.scalar(select(Model).where(Model.run_id == run_id, Model.kind == kind))

@@ -12,8 +12,9 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app import jobs
-from app.models import Model, ModelKind, ModelState, Run
-from app.registry import queries
+from app.accounts import audit
+from app.models import Model, ModelKind, ModelState, Run, User
+from app.registry import queries, sources
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid
 
@@ -35,6 +36,35 @@ def base_model(session: Session, source: str) -> Model:
     if fresh:
         jobs.enqueue(session, TASK, model.id, queue="sampling")
     return model
+
+
+def choose(session: Session, source: str, user: User) -> Model:
+    """The base model that a person chooses for a project; without a source the installation's default. Raises Invalid
+    where it is not theirs to choose. What an administrator names is offered to managers from then on."""
+    source = source.strip() or get_settings().base_model
+    if sources.is_free(source):
+        return base_model(session, source)
+    if not user.is_admin:
+        if source not in [model.source for model in queries.offered(session)]:
+            raise Invalid(sources.NOT_OFFERED, "base_model")
+        return base_model(session, source)
+    model = base_model(session, sources.named(source))
+    if not model.offered:
+        model.offered = True
+        audit.record(session, user, "base_model.offered", subject=model, source=model.source)
+    return model
+
+
+def offered(session: Session) -> list[Model]:
+    """The base models that administrators have named, for the list to choose from."""
+    return queries.offered(session)
+
+
+def may_download(model: Model, user: User) -> bool:
+    """Whether somebody who may see this model may have its files. A base model that nobody was asked about, from before
+    administrators had to be, is theirs alone."""
+    known = model.kind is not ModelKind.BASE or model.offered or sources.is_free(model.source or "")
+    return known or user.is_admin
 
 
 def address(model: Model) -> str:

@@ -199,7 +199,11 @@ def test_a_worker_that_stops_takes_nothing_new(database: str) -> None:
     assert state_of(run_id).state is RunState.QUEUED
 
 
-def test_a_base_model_that_cannot_be_had_says_why_and_leaves_nothing(database: str) -> None:
+def test_a_base_model_that_cannot_be_had_says_why_and_leaves_nothing(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HONE_BASE_MODEL", "/no/such/folder")  # the operator's choice
+    get_settings.cache_clear()
     with task_session() as session:
         model = registry.base_model(session, "/no/such/folder")
     base_models.prepare(model.id, Event())
@@ -210,10 +214,15 @@ def test_a_base_model_that_cannot_be_had_says_why_and_leaves_nothing(database: s
     assert [path.suffix for path in (get_settings().store / "models").iterdir()] == [".log"]
 
 
-def test_a_base_model_of_a_kind_that_cannot_be_used_says_so(database: str, tmp_path: Path) -> None:
+def test_a_base_model_of_a_kind_that_cannot_be_used_says_so(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     architectures.save("gpt_neo", tmp_path / "neo", tiny_tokenizer())
+    monkeypatch.setenv("HONE_MODEL_FOLDERS", str(tmp_path))
+    get_settings.cache_clear()
     with task_session() as session:
         model = registry.base_model(session, str(tmp_path / "neo"))
+        model.offered = True
     base_models.prepare(model.id, Event())
     with task_session() as session:
         model = session.get_one(Model, model.id)
