@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import warnings
+from secrets import token_hex
 from threading import Event
 from typing import Any
 
@@ -69,6 +70,7 @@ app.conf.update(
 # We run as the owner of the data folder, in containers and at first trials often root; the risk it warns of is pickle.
 warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
+INSTANCE = token_hex(3)  # of this process; its number is no name, since in containers it is often 1
 stopping = Event()  # set once this worker was asked to stop: tasks give their runs back
 
 
@@ -83,6 +85,11 @@ def _quieten(**_: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)  # a line or two for each message and sweep
 
 
+@signals.celeryd_init.connect
+def _name(instance: Any, **_: Any) -> None:
+    instance.hostname = f"{instance.hostname}:{INSTANCE}"  # two workers of one queue may be on one host
+
+
 @signals.worker_ready.connect
 def _announce(sender: Any, **_: Any) -> None:
     from workers.presence import announce
@@ -91,5 +98,5 @@ def _announce(sender: Any, **_: Any) -> None:
 
 
 def worker_name() -> str:
-    """Name of this worker in the rows of its runs: unique on the machine, readable to people."""
-    return f"{os.uname().nodename}:{os.getpid()}"
+    """Name of this worker in the rows of its runs: no other process has it, ever. Presence puts the queue before it."""
+    return f"{os.uname().nodename}:{INSTANCE}"

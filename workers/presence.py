@@ -1,4 +1,4 @@
-"""Workers say in Redis that they are there, as `app.web.presence` reads it; gone 30 s after the last word.
+"""Workers say in Redis that they are there, as `app.web.presence` reads it.
 
 For /healthz and the pages' list of workers. Runs do not depend on it: they beat on their rows.
 """
@@ -15,11 +15,10 @@ from threading import Event, Thread
 import redis
 
 from app.settings import get_settings
-from app.web.presence import KEY
+from app.web.presence import EVERY, KEPT, KEY
 from rlhf.runtime import available_cores
 
 log = logging.getLogger(__name__)
-_EVERY, _EXPIRES = 10, 30
 
 
 @lru_cache
@@ -50,9 +49,9 @@ def _announce(name: str, queues: list[str], stopping: Event) -> None:
     with redis.Redis.from_url(str(get_settings().redis_url), socket_timeout=5) as client:
         while not stopping.is_set():
             try:
-                client.set(key, about, ex=_EXPIRES)
+                client.set(key, about, ex=KEPT)
             except redis.RedisError as error:
                 log.warning("could not announce this worker: %s", error)
-            stopping.wait(_EVERY)
+            stopping.wait(EVERY)
         with suppress(redis.RedisError):  # it expires
             client.delete(key)
