@@ -23,6 +23,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     output: int | IO[bytes] | None = None,
+    input: int = subprocess.DEVNULL,
     at_parents_death: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a process group of its own, so that a Ctrl-C at the terminal reaches only the parent.
@@ -34,7 +35,7 @@ def spawn(
         list(command),
         env=None if env is None else dict(env),
         cwd=cwd,
-        stdin=subprocess.DEVNULL,
+        stdin=input,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -72,7 +73,10 @@ def signal_group(pid: int, number: signal.Signals) -> None:
 
 
 class Ledger:
-    """The children that were started, on disk, so that a later start can end those that outlived a `kill -9`."""
+    """The children that were started, on disk, so that a later start can end those that outlived a `kill -9`.
+
+    The folder may be shared: a child of another machine, or of another container, has a number that means nothing here.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -81,19 +85,24 @@ class Ledger:
     def add(self, pid: int) -> None:
         """Remember a child by its number and the time it began: numbers are used again."""
         with suppress(psutil.NoSuchProcess):
-            self._alive[pid] = psutil.Process(pid).create_time()
+            self._alive[pid] = born(pid)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._write()
 
     def remove(self, pid: int) -> None:
-        """Forget a child that has ended."""
+        """Forget a child that has ended. A folder that is gone stays gone."""
         if self._alive.pop(pid, None) is not None:
-            self._write()
+            with suppress(FileNotFoundError):
+                self._write()
 
     def end_leftovers(self, grace: float = 5.0) -> int:
         """End the recorded children that still live, with their groups; how many there were."""
         try:
-            recorded = {int(pid): float(began) for pid, began in json.loads(self.path.read_text()).items()}
-        except (FileNotFoundError, ValueError, AttributeError):
+            known = json.loads(self.path.read_text())
+            recorded = {int(pid): float(began) for pid, began in known["alive"].items()}
+            if known["machine"] != machine():
+                return 0
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
             return 0
         left = [process for pid, began in recorded.items() if (process := find(pid, began))]
         for process in left:
@@ -106,17 +115,33 @@ class Ledger:
         return len(left)
 
     def _write(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".new")
-        beside.write_text(json.dumps(self._alive))
+        beside.write_text(json.dumps({"machine": machine(), "alive": self._alive}))
         beside.replace(self.path)
 
 
+def machine() -> str:
+    """This machine from its start to its end, and the space in which its processes have our numbers."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return os.uname().nodename
+
+
+def born(pid: int) -> float:
+    """When a process began. On Linux in ticks since the machine was started, which no change of its clock moves."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except FileNotFoundError:
+        return psutil.Process(pid).create_time()
+    return float(stat.rpartition(b")")[2].split()[19])
+
+
 def find(pid: int, began: float) -> psutil.Process | None:
-    """The living process with this number that began at this time."""
+    """The living process with this number that was `born` at this time."""
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - began) < 0.05
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
+        return process if born(pid) == began and process.status() != psutil.STATUS_ZOMBIE else None
+    except (psutil.NoSuchProcess, ProcessLookupError):
         return None
