@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
-from rlhf.config import InputError
+from rlhf import lease
+from rlhf.config import Busy, InputError
 from rlhf.runtime import StopSignal
 
 __all__ = [
@@ -55,6 +56,7 @@ def publish(beside: Path, final: Path) -> None:
         _fsync_path(path)
     _fsync_path(beside)
     old = final.with_name(f".{final.name}.old")
+    lease.check()
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
         final.rename(old)
@@ -80,6 +82,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 def clear_checkpoints(folder: Path, keep: int = 0) -> None:
     """Deletes all but the newest `keep` checkpoints, and what a killed write left behind."""
+    lease.check()
     found = _checkpoints(folder)
     for _, path in found[: max(len(found) - keep, 0)]:
         shutil.rmtree(path)
@@ -91,14 +94,14 @@ def clear_checkpoints(folder: Path, keep: int = 0) -> None:
 def output_lock(folder: Path) -> Iterator[None]:
     """Holds the output folder for one trainer; the lock goes with the process, however it ends.
 
-    Raises InputError when another trainer holds it.
+    Raises Busy when another trainer holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(
+            raise Busy(
                 f"another training is writing to {folder}: wait until it ends, or choose another --output"
             ) from None
         yield

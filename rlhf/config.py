@@ -27,12 +27,14 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import Doc
 
+from rlhf import lease
+
 __all__ = [
-    "Doc", "Ge", "Gt", "InputError", "Interrupted", "Le", "Lt", "RunFailed",
+    "Busy", "Doc", "Ge", "Gt", "InputError", "Interrupted", "Le", "Lt", "RunFailed",
     "from_mapping", "parse_config", "run_cli", "to_dict",
 ]  # fmt: skip
 
-EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 75
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_BUSY, EXIT_INTERRUPTED = 1, 2, 73, 75
 
 MOST = 2**63 - 1  # what torch's whole numbers hold; no setting comes near it
 
@@ -41,6 +43,10 @@ T = TypeVar("T")
 
 class InputError(Exception):
     """What was given cannot be used; the message is one sentence that says why and what to do. Exit code 2."""
+
+
+class Busy(Exception):
+    """Another process is at work on the same output: later it may go. Exit code 73."""
 
 
 class RunFailed(Exception):
@@ -104,10 +110,13 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def run_cli(main: Callable[[list[str]], None]) -> NoReturn:
     """Run `main(argv)` and leave with the exit code that its outcome has; errors are one last line on stderr."""
+    lease.hold()
     try:
         main(sys.argv[1:])
     except InputError as error:
         _leave(EXIT_BAD_INPUT, str(error))
+    except Busy as error:
+        _leave(EXIT_BUSY, str(error))
     except RunFailed as error:
         _leave(EXIT_FAILED, str(error))
     except Interrupted as error:
@@ -120,7 +129,9 @@ def run_cli(main: Callable[[list[str]], None]) -> NoReturn:
 
 
 def _leave(code: int, message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    # In a file the line before may be a progress bar, which ends without a line break.
+    line_break = "" if sys.stderr.isatty() else "\n"
+    print(f"{line_break}error: {' '.join(message.split())}", file=sys.stderr, flush=True)
     sys.exit(code)
 
 

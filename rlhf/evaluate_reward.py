@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from rlhf import lease
 from rlhf.config import Doc, Ge, Gt, InputError, Le, parse_config
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
 
@@ -143,6 +144,7 @@ def score_file(config: ScoreConfig) -> dict[str, Any]:
         handle.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         handle.flush()
         os.fsync(handle.fileno())
+    lease.check()
     os.replace(beside, output)
     found = [row["score"] for row in rows if row["score"] is not None]
     return {"rows": len(rows), "scored": len(found), "output": str(output), **_mean_and_std(found)}

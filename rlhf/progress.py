@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from rlhf import lease
 from rlhf.config import InputError
 
 SHOWN = ("loss", "eval_loss", "accuracy", "eval_accuracy", "eval/reward", "objective/scores", "objective/kl")
@@ -99,6 +100,7 @@ def _cut_after(path: Path, step: int) -> list[dict[str, Any]]:
             kept.append(row)
     beside = path.with_suffix(".part")
     beside.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), encoding="utf-8")
+    lease.check()
     os.replace(beside, path)
     return kept
 
@@ -166,6 +168,7 @@ class RunLog:
             self._append("samples.jsonl", [finite({"step": step, **row}) for row in rows])
 
     def _append(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        lease.check()
         with open(self._dir / name, "a", encoding="utf-8") as handle:
             handle.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
@@ -177,6 +180,7 @@ class RunLog:
         text = json.dumps(finite(summary), ensure_ascii=False)
         beside = self._dir / ".summary.json.part"
         beside.write_text(text + "\n", encoding="utf-8")
+        lease.check()
         os.replace(beside, self._dir / "summary.json")
         print(text, flush=True)
 

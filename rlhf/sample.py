@@ -21,6 +21,7 @@ from typing import Annotated, Any, TextIO, cast
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from rlhf import lease
 from rlhf.config import Doc, Ge, InputError, Le, parse_config, run_cli, to_dict
 from rlhf.data import load_prompts
 from rlhf.runtime import DtypeName, StopSignal, pick_device, pick_dtype, set_threads
@@ -241,6 +242,7 @@ def _resume(part: Path, keys: list[str]) -> dict[int, dict[str, Any]]:
 
 
 def _append(file: TextIO, row: Mapping[str, Any]) -> None:
+    lease.check()
     file.write(json.dumps(row, ensure_ascii=False) + "\n")
     file.flush()
 
@@ -251,6 +253,7 @@ def _write_whole(path: Path, lines: Iterable[str]) -> None:
         file.writelines(lines)
         file.flush()
         os.fsync(file.fileno())
+    lease.check()
     beside.replace(path)
 
 

@@ -1,36 +1,45 @@
 """One attempt at a run: its claim, its folder, its child processes, and the beat on its row while they work.
 
-What a kind of run does is in sampling.py and training.py; the rules of runs are in app.runs.service.
+What a kind of run does is in sampling.py and training.py; the rules of runs are in app.runs.service, and how long a
+claim holds without a word in deadlines.py.
 """
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import yaml
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.orm import Session
 
 from app.db import task_session
-from app.models import RunState
+from app.models import Run, RunState
 from app.runs import service
+from rlhf.config import EXIT_BUSY, EXIT_INTERRUPTED
+from rlhf.lease import EXIT_NOT_HELD, clock
 from rlhf.runtime import WAITING
+from workers import workspace
+from workers.deadlines import BEAT_SECONDS, LEASE_SECONDS
 from workers.follow import last_error
+from workers.lease import ENVIRONMENT, Lease
 from workers.processes import Ledger, spawn, stop
 
 log = logging.getLogger(__name__)
 
-BEAT_SECONDS = 1.0
 SAVE_SECONDS = 25.0  # what a child may take to reach a step boundary and save, before it is killed
-INTERRUPTED = 75
+AWAY = (OperationalError, InterfaceError, InternalError)  # by which we learn that the database is away, or was
+BUSY = "another process is still at work in its folder"
 
 
 class Cancelled(Exception):
@@ -38,7 +47,11 @@ class Cancelled(Exception):
 
 
 class Released(Exception):
-    """The worker stops; the child has saved and ended, the run goes back to the queue."""
+    """The run goes back to the queue, and the message says why; the child is gone. `later`: nobody can go on now."""
+
+    def __init__(self, why: str, later: bool = False) -> None:
+        super().__init__(why)
+        self.later = later
 
 
 class ClaimLost(Exception):
@@ -61,14 +74,63 @@ class Progress:
     samples: tuple[dict[str, Any], ...] = ()
 
 
-class Attempt:
-    """Holds the claim on one run."""
+@contextmanager
+def brief_session() -> Iterator[Session]:
+    """A transaction on a run's row. Should we be cut off or stopped in the midst of it, the database ends it once our
+    claim is worth nothing: the locks it holds would keep everybody else from the run."""
+    with task_session() as session:
+        session.execute(text(f"set local idle_in_transaction_session_timeout = '{LEASE_SECONDS:.0f}s'"))
+        yield session
 
-    def __init__(self, run_id: int, claim: str, stopping: Event) -> None:
-        self.run_id, self.claim, self.stopping = run_id, claim, stopping
-        self.folder = service.folder(run_id)
+
+class Attempt:
+    """Holds the claim on one run, which was got at the time `since` of `rlhf.lease.clock` or later."""
+
+    def __init__(self, run: Run, stopping: Event, since: float) -> None:
+        if run.claim is None:
+            raise ValueError("nobody holds this run")
+        self.run_id, self.claim, self.stopping = run.id, run.claim, stopping
+        self.name = f"{workspace.PREFIX}{run.attempt}-{self.claim[:8]}"
+        self.folder = service.folder(run.id) / self.name
         self.log = self.folder / "log.txt"
+        self._left = service.workspace(run)
+        self._until = since + LEASE_SECONDS  # our child may work, by the last beat that was acknowledged
+        self._lease: Lease | None = None
         self._untold: Progress | None = None
+
+    def begin(self) -> None:
+        """Make this attempt's folder from what the last one left, and have the run's row name it.
+
+        Raises Released, ClaimLost, Cancelled, and OSError where the store cannot be written; then there is no folder.
+        """
+        if Ledger(self._left / "child.json").end_leftovers(grace=0):  # its worker is stopped, or was killed
+            log.warning("run %d: ended a child that an earlier attempt left behind", self.run_id)
+        # An attempt of an earlier version works in the run's folder itself, and its child ends by no deadline.
+        if self._left == service.folder(self.run_id) and workspace.locked(self._left):
+            raise Released(BUSY, later=True)
+        try:
+            workspace.make(self._left, self.folder, self.keep_alive)
+        except workspace.Changing:
+            raise Released(BUSY, later=True) from None
+        try:
+            with brief_session() as session:
+                moved = service.move(session, self.run_id, self.claim, self.name)
+            if moved is None:
+                raise ClaimLost
+        except ClaimLost:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        if self._left != service.folder(self.run_id):
+            shutil.rmtree(self._left, ignore_errors=True)  # all of it is in our folder; nobody will look there again
+
+    @contextmanager
+    def writing(self) -> Iterator[tuple[Session, Run]]:
+        """A transaction that is committed only if the claim holds then: for what is kept beside the run's row."""
+        with brief_session() as session:
+            yield session, session.get_one(Run, self.run_id)
+            session.flush()
+            if service.hold(session, self.run_id, self.claim) is None:
+                raise ClaimLost
 
     def call(self, command: list[str], settings: dict[str, Any], news: Callable[[], Progress], threads: int) -> None:
         """Run `python -m rlhf.<command>` with these settings to its end, beating every second.
@@ -80,18 +142,26 @@ class Attempt:
         module, *task = command
         arguments = [sys.executable, "-m", f"rlhf.{module}", *task, "--config", str(config)]
         ledger = Ledger(self.folder / "child.json")
-        if ledger.end_leftovers():  # of an attempt whose worker was killed where the system does not end its children
-            log.warning("run %d: ended a child that an earlier attempt left behind", self.run_id)
+        self.beat()  # what came before may have taken its time
         with self.log.open("ab") as output:
-            child = spawn(arguments, env=child_environment(threads), output=output)
+            began = output.tell()
+            environment = child_environment(threads) | ENVIRONMENT
+            child = spawn(arguments, env=environment, output=output, input=subprocess.PIPE)
         ledger.add(child.pid)
-        try:
-            self._watch(child, news)
-        finally:
-            stop(child, 0)
-            ledger.remove(child.pid)
+        with Lease(child, self._until) as lease:
+            self._lease = lease
+            try:
+                self._watch(child, news)
+            finally:
+                self._lease = None
+                stop(child, 0)
+                ledger.remove(child.pid)
+        if lease.expired or child.returncode == EXIT_NOT_HELD:
+            raise Released(f"the database did not answer for {LEASE_SECONDS:.0f} s, or this worker was stopped")
+        if child.returncode == EXIT_BUSY:
+            raise Released(BUSY, later=True)
         self._tell_the_rest(news)
-        self._judge(child.returncode)
+        self._judge(child.returncode, began)
 
     def _watch(self, child: "subprocess.Popen[bytes]", news: Callable[[], Progress]) -> None:
         while True:
@@ -102,15 +172,15 @@ class Attempt:
                 pass
             try:
                 state = self._tell(news)
-            except OperationalError as error:
-                log.warning("run %d: the database is away, the child goes on: %s", self.run_id, error.orig)
+            except AWAY as error:
+                log.warning("run %d: the database is away, the child goes on for now: %s", self.run_id, error.orig)
                 continue
             if state is RunState.CANCELLING:
                 self._save(child)
                 raise Cancelled
             if self.stopping.is_set():
                 self._save(child)
-                raise Released
+                raise Released("this worker stops")
 
     def _save(self, child: "subprocess.Popen[bytes]") -> None:
         """Ask the child to save and end, and go on beating meanwhile: a save may take longer than a heartbeat."""
@@ -120,7 +190,7 @@ class Attempt:
             try:
                 child.wait(BEAT_SECONDS)
             except subprocess.TimeoutExpired:
-                with suppress(OperationalError):
+                with suppress(*AWAY):
                     self._beat(Progress())
         if stop(child, 0) == 0:
             log.info("run %d: the child had finished before it could stop", self.run_id)
@@ -140,33 +210,48 @@ class Attempt:
             try:
                 self._tell(news)
                 return
-            except OperationalError:
+            except AWAY:
                 if not remaining:
                     raise
                 time.sleep(5)
 
     def _beat(self, progress: Progress) -> RunState:
-        with task_session() as session:
+        sent = clock()
+        with brief_session() as session:
             state = service.beat(session, self.run_id, self.claim, **vars(progress))
         if state is None:
             raise ClaimLost
+        self._until = sent + LEASE_SECONDS
+        if self._lease is not None:
+            self._lease.renew(self._until)
         return state
+
+    def keep_alive(self) -> None:
+        """Call this now and then during work that may take long; it beats when that is due. Raises ClaimLost."""
+        if clock() >= self._until - LEASE_SECONDS + BEAT_SECONDS:
+            self._beat(Progress())
 
     def beat(self, progress: Progress | None = None) -> None:
         """Beat outside of a child's life. Raises as `call` does."""
         if self._beat(progress or Progress()) is RunState.CANCELLING:
             raise Cancelled
         if self.stopping.is_set():
-            raise Released
+            raise Released("this worker stops")
 
-    def _judge(self, status: int) -> None:
+    def publish(self, made: Path, final: Path) -> None:
+        """Put a model that the child has made to where the registry and the inference server look."""
+        workspace.copy_model(made, final, self.keep_alive)
+
+    def _judge(self, status: int, began: int) -> None:
+        """Raise Failed unless the status is good. `began`: where in the log this child's part begins."""
         if status == 0:
             return
-        if status == INTERRUPTED:  # somebody sent the child a signal by hand
+        if status == EXIT_INTERRUPTED:  # somebody sent the child a signal by hand
             raise Failed("The trainer was interrupted from outside; it saved its state. Resume goes on from there.")
         if status < 0:
             raise Failed(_killed(-status))
-        raise Failed(last_error(self.log) or f"The trainer ended with status {status}; the log has its last words.")
+        said = last_error(self.log, began)
+        raise Failed(said or f"The trainer ended with status {status}; the log has its last words.")
 
 
 def _killed(number: int) -> str:
@@ -183,13 +268,3 @@ def child_environment(threads: int) -> dict[str, str]:
     secret = ("DATABASE_URL", "REDIS_URL", "HONE_SECRET_KEY", "HONE_INFERENCE_SECRET")
     kept = {name: value for name, value in os.environ.items() if name not in secret}
     return kept | WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make a run's folder. Failed with a sentence where the store cannot be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Failed(
-            f"The run's folder {folder} cannot be made: {error.strerror}. Free some space in the store."
-        ) from None

@@ -76,7 +76,7 @@ def show(run_id: RunId) -> None:
     """Everything about one run, as JSON: its settings, state, progress, result, and where its folder is."""
     with connected(), task_session() as session:
         run = _get(session, run_id)
-        about = _row(run) | {"config": run.config, "attempt": run.attempt, "folder": str(service.folder(run.id))}
+        about = _row(run) | {"config": run.config, "attempt": run.attempt, "folder": str(service.workspace(run))}
         typer.echo(json.dumps(about, default=str, indent=2))
 
 

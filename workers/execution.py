@@ -2,18 +2,18 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.db import task_session
 from app.models import Run, RunKind, RunState
 from app.runs import service
 from app.web.errors import Refused
-from workers import sampling, training
-from workers.attempt import Attempt, Cancelled, ClaimLost, Failed, Released, prepare_folder
+from rlhf.lease import clock
+from workers import sampling, training, workspace
+from workers.attempt import AWAY, Attempt, Cancelled, ClaimLost, Failed, Released, brief_session
 from workers.outcome import Outcome
 
 log = logging.getLogger(__name__)
@@ -30,20 +30,25 @@ def execute(run_id: int, worker: str, device: str, stopping: Event) -> RunState 
     """Execute the run whose turn it is in the queue of `run_id`; the state it was left in, None where there is none."""
     if stopping.is_set():
         return None  # the message comes again to the next worker
-    with task_session() as session:
+    since = clock()
+    with brief_session() as session:
         run = service.claim_turn(session, run_id, worker, device)
-    if run is None or run.claim is None:
+    if run is None:
         return None
     run_id = run.id
-    attempt = Attempt(run_id, run.claim, stopping)
+    attempt = Attempt(run, stopping, since)
     log.info("run %d (%s): attempt %d", run_id, run.kind.value, run.attempt)
     try:
-        prepare_folder(attempt.folder)
+        attempt.begin()
         outcome = KINDS[run.kind](attempt)
-        return _end(attempt, lambda session: _succeed(session, attempt, outcome))
-    except Released:
-        log.info("run %d: given back, since this worker stops", run_id)
-        return _end(attempt, lambda session: service.release(session, run_id, attempt.claim))
+        state = _end(attempt, lambda session: _succeed(session, attempt, outcome))
+        if state is RunState.SUCCEEDED:
+            _tidy(attempt, outcome)
+        return state
+    except Released as given:
+        log.info("run %d: given back: %s", run_id, given)
+        later = given.later
+        return _end(attempt, lambda session: service.release(session, run_id, attempt.claim, later=later))
     except Cancelled:
         log.info("run %d: cancelled", run_id)
         return _end(attempt, lambda session: _finish(session, attempt, RunState.CANCELLED))
@@ -52,8 +57,12 @@ def execute(run_id: int, worker: str, device: str, stopping: Event) -> RunState 
         return None
     except (Failed, Refused) as error:
         return _fail(attempt, str(error))
+    except AWAY as error:
+        log.warning("run %d: the database is away; the run's silence gives it to a worker: %s", run_id, error.orig)
+        return None
     except OSError as error:
-        return _fail(attempt, f"The store could not be used: {error.strerror or error} ({error.filename}).")
+        where = f" ({error.filename})" if error.filename else ""
+        return _fail(attempt, f"The store could not be used: {error.strerror or error}{where}.")
     except Exception as error:
         log.exception("run %d failed unexpectedly", run_id)
         return _fail(attempt, f"An unexpected {type(error).__name__} in the worker; its log has the details.")
@@ -64,6 +73,13 @@ def _succeed(session: Session, attempt: Attempt, outcome: Outcome) -> Run | None
     if run is not None:
         outcome.record(session, run)
     return run
+
+
+def _tidy(attempt: Attempt, outcome: Outcome) -> None:
+    """Delete what the run needs no more, now that it has ended for good. What cannot be deleted only takes space."""
+    with suppress(OSError):
+        workspace.keep_only(service.folder(attempt.run_id), attempt.name)
+        outcome.tidy()
 
 
 def _fail(attempt: Attempt, reason: str) -> RunState | None:
@@ -79,10 +95,10 @@ def _end(attempt: Attempt, write: Callable[[Session], Run | None]) -> RunState |
     """Write the end in one transaction, trying for a minute while the database is away."""
     for remaining in range(12, -1, -1):
         try:
-            with task_session() as session:
+            with brief_session() as session:
                 run = write(session)
             return run.state if run else None
-        except OperationalError as error:
+        except AWAY as error:
             if not remaining or attempt.stopping.is_set():  # its silence gives the run to another worker
                 raise
             log.warning("run %d: the database is away, its end is kept: %s", attempt.run_id, error.orig)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,12 @@ class Rate:
         return (last_step - first_step) / (last_time - first_time) if last_time > first_time else None
 
 
-def last_error(log: Path) -> str | None:
-    """The sentence after "error: " of the last such line near the end of a log."""
+def last_error(log: Path, since: int = 0) -> str | None:
+    """The sentence after "error: " of the last such line near the end of a log, no part before `since` octets read."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - 65_536))
-            lines = file.read().decode(errors="replace").splitlines()
+            file.seek(max(since, file.seek(0, 2) - 65_536))
+            lines = re.split(r"[\r\n]", file.read().decode(errors="replace"))
     except FileNotFoundError:
         return None
     return next((line.removeprefix("error: ").strip() for line in reversed(lines) if line.startswith("error: ")), None)

@@ -11,7 +11,9 @@ from app.models import Run
 
 @dataclass(frozen=True)
 class Outcome:
-    """`record` writes what the run made (a model, say) in the same transaction that ends the run."""
+    """`record` writes what the run made (a model, say) in the same transaction that ends the run; `tidy` deletes what
+    nobody needs after that."""
 
     summary: dict[str, Any]
-    record: Callable[[Session, Run], object]
+    record: Callable[[Session, Run], object] = lambda session, run: None
+    tidy: Callable[[], object] = lambda: None

@@ -15,6 +15,8 @@ from workers.follow import JsonLines, Rate, write_lines
 from workers.outcome import Outcome
 from workers.threads import threads_for
 
+TOGETHER = 20  # answered prompts kept in one transaction: an attempt that goes on from another's may find thousands
+
 
 def sample_pairs(attempt: Attempt) -> Outcome:
     """Sample two answers to each prompt; each pair joins the queue as soon as it is there."""
@@ -27,13 +29,13 @@ def sample_pairs(attempt: Attempt) -> Outcome:
 
     def keep(new: list[dict[str, Any]]) -> None:
         nonlocal made
-        with task_session() as session:
-            run = session.get_one(Run, attempt.run_id)
-            made += sum(pairs.add_sampled(session, run, row) is not None for row in new)
+        with attempt.writing() as (session, run):
+            added = sum(pairs.add_sampled(session, run, row) is not None for row in new)
+        made += added
 
     answered = _answer(attempt, "answers", rows, {"n": 2} | settings | {"model": model}, keep)
     summary = {"prompts": len(answered), "pairs": made, "refused": len(answered) - made}
-    return Outcome(summary, lambda session, run: None)
+    return Outcome(summary)
 
 
 def evaluate(attempt: Attempt) -> Outcome:
@@ -70,9 +72,9 @@ def _score(attempt: Attempt) -> Outcome:
         write_lines(attempt.folder / "answers.jsonl", rows)
         attempt.call(["evaluate", "score"], settings | files, Progress, threads_for("sampling"))
     found = scored.new()
-    with task_session() as session:
-        summary = rewards.add_scores(session, session.get_one(Run, attempt.run_id), found)
-    return Outcome(summary, lambda session, run: None)
+    with attempt.writing() as (session, run):
+        summary = rewards.add_scores(session, run, found)
+    return Outcome(summary)
 
 
 def _answer(
@@ -94,9 +96,10 @@ def _answer(
 
     def take(found: list[dict[str, Any]]) -> None:
         fresh = [row for row in found if row["id"] not in seen]
-        if fresh:
-            keep(fresh)
-        seen.update(row["id"] for row in fresh)
+        for start in range(0, len(fresh), TOGETHER):
+            keep(fresh[start : start + TOGETHER])
+            seen.update(row["id"] for row in fresh[start : start + TOGETHER])
+            attempt.keep_alive()
 
     def news() -> Progress:
         take(growing.new())

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -18,11 +17,11 @@ from app.registry import service as registry
 from app.rewards import retraining
 from app.runs import service as runs
 from app.web.errors import Refused
+from workers.deadlines import STALE
 from workers.leading import Lease
 
 log = logging.getLogger(__name__)
 
-STALE = timedelta(seconds=15)  # fifteen missed beats: the worker is dead, stopped or cut off from the database
 # A leader that is cut off in the middle of a step would keep rows locked from the one that takes over.
 _LET_GO = text("set local idle_in_transaction_session_timeout = '10s'")
 

@@ -1,6 +1,7 @@
 """Reward models and policies: the inputs of a training run, its command, and where its model goes."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,25 +71,27 @@ def _train(
     unit: str,
     finished: Callable[[Session, Run, dict[str, Any], str], Model],
 ) -> Outcome:
-    folder = attempt.folder
-    artifact = f"models/run-{attempt.run_id}"
-    final = get_settings().store / artifact
-    if not final.exists():  # else: killed after the model was published and before that was written down
-        settings |= {name: str(folder / file) for name, file in files.items()}
-        settings |= {"output": str(folder), "resume": True}
-        attempt.call([module], settings, _TrainingNews(folder, unit), threads_for("training"))
-        _publish(folder / "model", final)
+    folder, models = attempt.folder, get_settings().store / "models"
+    artifact = f"models/run-{attempt.run_id}-{attempt.claim[:8]}"  # none but this attempt may have put it there
+    published = models / f"run-{attempt.run_id}"  # by an earlier version, which was killed before it wrote that down
+    if published.exists() and not (folder / "model").exists():
+        attempt.publish(published, folder / "model")
+    settings |= {name: str(folder / file) for name, file in files.items()}
+    settings |= {"output": str(folder), "resume": True}
+    attempt.call([module], settings, _TrainingNews(folder, unit), threads_for("training"))
+    if not (folder / "model" / "config.json").is_file():
+        raise Failed("The trainer ended well but left no model; its log may say why.")
+    attempt.publish(folder / "model", get_settings().store / artifact)
     summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     summary["model"] = artifact  # its place in the store, not on this machine
-    return Outcome(summary, lambda session, run: finished(session, run, summary, artifact))
 
+    def tidy() -> None:
+        shutil.rmtree(folder / "model")  # it would keep the space of a model that is archived
+        for each in (published, *models.glob(f"run-{attempt.run_id}-*")):  # of attempts that could not write it down
+            if each != get_settings().store / artifact:
+                shutil.rmtree(each, ignore_errors=True)
 
-def _publish(made: Path, final: Path) -> None:
-    """Move a finished model to where the registry and the inference server look: one rename, whole or not at all."""
-    if not (made / "config.json").is_file():
-        raise Failed("The trainer ended well but left no model; its log may say why.")
-    final.parent.mkdir(parents=True, exist_ok=True)
-    made.rename(final)
+    return Outcome(summary, lambda session, run: finished(session, run, summary, artifact), tidy)
 
 
 class _TrainingNews:

@@ -79,9 +79,13 @@ class Run(Base):
     attempt: Mapped[int] = mapped_column(default=0, server_default="0")
     max_attempts: Mapped[int] = mapped_column(default=3, server_default="3")
     claim: Mapped[str | None] = mapped_column(String(64))  # drawn anew by each claim; writes of an older one are void
+    # Name of the folder, inside the run's own, that holds what a next attempt goes on from. Null: nothing was done yet,
+    # or by a version that worked in the run's folder itself.
+    workspace: Mapped[str | None] = mapped_column(String(40))
     worker: Mapped[str | None] = mapped_column(String(200))
     device: Mapped[str | None] = mapped_column(String(100))
     heartbeat_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]  # queued, but somebody is still at work in its folder
     sent_at: Mapped[datetime | None]  # when its message last left for the broker
     step: Mapped[int] = mapped_column(default=0, server_default="0")
     total_steps: Mapped[int | None]

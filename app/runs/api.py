@@ -109,7 +109,7 @@ def run_samples(access: Manager, session: Db, run_id: RowId, step: LastStep = No
 @router.get("/projects/{project_id}/runs/{run_id}/log")
 def run_log(access: Manager, session: Db, run_id: RowId) -> dict[str, str | None]:
     """The end of the run's log."""
-    return {"log": service.log_tail(service.get(session, access.project, run_id).id, 1_000_000)}
+    return {"log": service.log_tail(service.get(session, access.project, run_id), 1_000_000)}
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")

@@ -39,6 +39,7 @@ def claim(session: Session, run_id: int, token: str, worker: str, device: str) -
             attempt=Run.attempt + 1,
             heartbeat_at=func.clock_timestamp(),
             started_at=func.coalesce(Run.started_at, func.clock_timestamp()),
+            not_before=None,
             ended_at=None,
             error=None,
         )
@@ -64,6 +65,7 @@ def whose_turn(session: Session, run_id: int) -> int | None:
     return session.scalar(
         select(Run.id)
         .where(Run.state == RunState.QUEUED, in_queue(Run))
+        .where(or_(Run.not_before.is_(None), Run.not_before < func.clock_timestamp()))
         .order_by(at_work, last.nulls_first(), Run.id)
         .limit(1)
     )
@@ -74,13 +76,34 @@ def lock_starts(session: Session, project_id: int) -> None:
     session.execute(text("select pg_advisory_xact_lock(hashtext('hone.start'), :project)"), {"project": project_id})
 
 
-def touch(session: Session, run_id: int, claim: str, progress: dict[str, Any]) -> RunState | None:
-    """Beat: store the progress under a claim that still holds, and tell the state; None where it is lost."""
+def touch(session: Session, run_id: int, claim: str, progress: dict[str, Any], attempts: int = 0) -> RunState | None:
+    """Beat: store the progress under a claim that still holds, and tell the state; None where it is lost.
+
+    The step never goes back: an attempt that goes on from a checkpoint repeats steps that were there already. One that
+    comes further than any before it leaves the run so many `attempts` again.
+    """
+    if (step := progress.get("step")) is not None:
+        further = case((Run.step < step, func.greatest(Run.max_attempts, Run.attempt + attempts - 1)))
+        progress = progress | {
+            "step": func.greatest(Run.step, step),
+            "max_attempts": func.coalesce(further, Run.max_attempts),
+        }
     return session.scalar(
         update(Run)
         .where(Run.id == run_id, Run.claim == claim, Run.state.in_(HELD))
         .values(heartbeat_at=func.clock_timestamp(), **progress)
         .returning(Run.state)
+    )
+
+
+def hold(session: Session, run_id: int, claim: str) -> Run | None:
+    """The run, which nobody can take until the transaction ends, under a claim that still holds; None where it is
+    lost."""
+    return session.scalar(
+        select(Run)
+        .where(Run.id == run_id, Run.claim == claim, Run.state.in_(HELD))
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
 
 

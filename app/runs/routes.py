@@ -105,7 +105,7 @@ def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step
         samples=queries.samples(session, run.id, shown) if shown is not None else [],
         children=children,
         models=models,
-        tail=service.log_tail(run.id),
+        tail=service.log_tail(run),
     )
 
 
@@ -137,7 +137,7 @@ def run_samples(request: Request, access: Manager, session: Db, run_id: RowId, s
 def run_log(access: Manager, session: Db, run_id: RowId) -> Response:
     """The end of the run's log as plain text."""
     run = service.get(session, access.project, run_id)
-    return PlainTextResponse(service.log_tail(run.id, 1_000_000) or "")
+    return PlainTextResponse(service.log_tail(run, 1_000_000) or "")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")

@@ -115,14 +115,19 @@ def queue_of(run: Run) -> str:
 
 
 def folder(run_id: int) -> Path:
-    """Where the run keeps its inputs, log, checkpoints and results."""
+    """The run's folder, in which each attempt has one of its own."""
     return get_settings().store / "runs" / str(run_id)
 
 
-def log_tail(run_id: int, octets: int = 8_000) -> str | None:
+def workspace(run: Run) -> Path:
+    """Where the run's inputs, log, checkpoints and results are: the folder of the last attempt that began to work."""
+    return folder(run.id) / (run.workspace or "")
+
+
+def log_tail(run: Run, octets: int = 8_000) -> str | None:
     """The end of the run's log, from a whole line on; None where there is none yet."""
     try:
-        with (folder(run_id) / "log.txt").open("rb") as file:
+        with (workspace(run) / "log.txt").open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - octets))
             text = file.read().decode(errors="replace")
@@ -164,9 +169,11 @@ def beat(
     Returns the state: CANCELLING asks to stop at a step boundary; None says that the claim is lost and all work must
     stop at once. Metrics (name, step, value) are upserted and samples ({"step", "prompt", "response"}, optional
     "score", "details") added once, so that an attempt that goes back to a checkpoint repeats nothing.
+    The step shown is the highest of all attempts; only attempts that bring the run no further are counted together.
     """
     given = {"step": step, "total_steps": total_steps, "unit": unit, "steps_per_second": steps_per_second}
-    state = queries.touch(session, run_id, claim, {name: value for name, value in given.items() if value is not None})
+    news = {name: value for name, value in given.items() if value is not None}
+    state = queries.touch(session, run_id, claim, news, ATTEMPTS)
     if state is None:
         return None
     if metrics:
@@ -174,6 +181,21 @@ def beat(
     if samples:
         queries.add_samples(session, run_id, samples)
     return state
+
+
+def hold(session: Session, run_id: int, claim: str) -> Run | None:
+    """The run, locked until the transaction ends, so that what is written beside it is written under the claim; None
+    when the claim is lost."""
+    return queries.hold(session, run_id, claim)
+
+
+def move(session: Session, run_id: int, claim: str, name: str) -> Run | None:
+    """From now on the run is worked on in this folder inside its own; None when the claim is lost."""
+    run = queries.hold(session, run_id, claim)
+    if run is not None:
+        run.workspace = name
+        session.flush()
+    return run
 
 
 def finish(
@@ -194,16 +216,19 @@ def finish(
     return queries.end(session, run_id, claim, values)
 
 
-def release(session: Session, run_id: int, claim: str) -> Run | None:
-    """Give a run back because the worker stops: the attempt does not count. One being cancelled is cancelled."""
+def release(session: Session, run_id: int, claim: str, *, later: bool = False) -> Run | None:
+    """Give a run back that this worker cannot go on with: the attempt does not count. `later`: nobody can now, so it
+    waits for `RESEND_AFTER`, and lets others go before it. A run that is being cancelled is cancelled."""
     state = queries.touch(session, run_id, claim, {})
     if state is None:
         return None
     if state is RunState.CANCELLING:
         return finish(session, run_id, claim, RunState.CANCELLED)
     back = {"state": RunState.QUEUED, "attempt": Run.attempt - 1, "steps_per_second": None}
+    if later:
+        back["not_before"] = func.clock_timestamp() + RESEND_AFTER
     run = queries.end(session, run_id, claim, back | {"sent_at": func.clock_timestamp()})
-    if run is not None:
+    if run is not None and not later:
         _send(session, run)
     return run
 

@@ -19,11 +19,11 @@ _CHUNK = 65536
 
 
 class Proxy:
-    """Listens on `port` of the loopback interface and passes everything on to `target`, a (host, port) or the path of
-    a Unix socket."""
+    """Listens on `port` of an address, the loopback interface's if none is given, and passes everything on to `target`,
+    a (host, port) or the path of a Unix socket."""
 
-    def __init__(self, target: tuple[str, int] | str) -> None:
-        self._target = target
+    def __init__(self, target: tuple[str, int] | str, address: str = "127.0.0.1") -> None:
+        self._target, self._address = target, address
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -77,7 +77,7 @@ class Proxy:
 
     async def _accept(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._serve, self._address, self.port)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def _refuse(self) -> None:

@@ -40,7 +40,7 @@ def project_id(platform: Platform) -> int:
 
 
 def _folder(platform: Platform, run_id: int) -> Path:
-    return platform.folder / "store" / "runs" / str(run_id)
+    return platform.folder / "store" / "runs" / str(run_id) / str(loop.run_of(platform, run_id).workspace)
 
 
 def _checkpoints(platform: Platform, run_id: int) -> list[Path]:
@@ -48,17 +48,21 @@ def _checkpoints(platform: Platform, run_id: int) -> list[Path]:
 
 
 def _metrics(platform: Platform, run_id: int) -> list[dict[str, Any]]:
-    lines = (_folder(platform, run_id) / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
+    return _lines(_folder(platform, run_id))
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def _kill_at_a_checkpoint(platform: Platform, run_id: int) -> list[dict[str, Any]]:
     """Kill everything once the run has a checkpoint; the metrics up to it."""
     platform.wait_for(lambda: _checkpoints(platform, run_id), 120)
+    folder = _folder(platform, run_id)
     platform.kill_tree()
-    step = max(int(path.name.removeprefix("checkpoint-")) for path in _checkpoints(platform, run_id))
-    assert not (_folder(platform, run_id) / "summary.json").exists(), "the run was over before the kill"
-    return [row for row in _metrics(platform, run_id) if row["step"] <= step]
+    step = max(int(path.name.removeprefix("checkpoint-")) for path in folder.glob("checkpoint-*"))
+    assert not (folder / "summary.json").exists(), "the run was over before the kill"
+    return [row for row in _lines(folder) if row["step"] <= step]
 
 
 def _ends_whole(platform: Platform, run_id: int, before: list[dict[str, Any]], metric: str) -> Run:
@@ -128,8 +132,8 @@ def test_a_killed_reward_training_goes_on(platform: Platform, project_id: int) -
     with platform.session() as session:
         model = session.scalar(select(Model).where(Model.run_id == run_id))
         assert model is not None
-        assert model.artifact == f"models/run-{run_id}"
-    made = platform.folder / "store" / f"models/run-{run_id}"
+        made = platform.folder / "store" / str(model.artifact)
+    assert [made] == [*(platform.folder / "store" / "models").glob(f"run-{run_id}*")]
     assert ".safetensors" in {path.suffix for path in made.iterdir()}
     assert _checkpoints(platform, run_id) == []
 
@@ -151,8 +155,9 @@ def test_a_ppo_run_that_is_cancelled_resumed_stopped_and_killed_ends(platform: P
     with platform.session() as session:
         runs.resume(session, session.get_one(Run, run_id), None)
     loop.wait_for_step(platform, run_id, run.step + 2)
+    folder = _folder(platform, run_id)
     assert platform.stop() == []
-    stopped = _metrics(platform, run_id)
+    stopped = _lines(folder)
     assert stopped[: len(before)] == before
     platform.start()
     assert loop.run_of(platform, run_id).attempt <= 2  # an orderly stop is no failed attempt

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rlhf.checkpoints import latest_checkpoint, load_checkpoint, output_lock, publish, save_checkpoint
-from rlhf.config import InputError
+from rlhf.config import Busy, InputError
 
 
 class Net(nn.Module):
@@ -157,7 +157,7 @@ def test_the_lock_is_for_one_process_and_goes_with_it(tmp_path: Path) -> None:
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="another training is writing to"), output_lock(tmp_path):
+        with pytest.raises(Busy, match="another training is writing to"), output_lock(tmp_path):
             pass
     finally:
         holder.send_signal(signal.SIGKILL)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import pytest
 
 from rlhf.config import (
+    Busy,
     Doc,
     Ge,
     Gt,
@@ -104,6 +105,7 @@ def _raise(error: BaseException) -> Callable[[list[str]], None]:
     [
         (InputError("the file\nis bad"), 2, "error: the file is bad"),
         (RunFailed("it diverged"), 1, "error: it diverged"),
+        (Busy("somebody is at it"), 73, "error: somebody is at it"),
         (Interrupted(), 75, "error: interrupted; start again with --resume to go on"),
         (OSError(28, "No space left on device", "/x/y"), 1, "error: [Errno 28] No space left on device: '/x/y'"),
     ],

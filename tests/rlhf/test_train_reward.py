@@ -265,7 +265,7 @@ def test_resuming_with_other_settings_or_data_is_refused(config: dict[str, Any],
 def test_a_second_trainer_is_refused(config: dict[str, Any]) -> None:
     with output_lock(Path(config["output"])):
         result = subprocess.run([*COMMAND, *flags(config)], capture_output=True, text=True)
-    assert result.returncode == 2
+    assert result.returncode == 73
     assert result.stderr.splitlines()[-1].startswith("error: another training is writing to")
     assert "Traceback" not in result.stderr
 

@@ -1,5 +1,6 @@
 """The life of a run in a worker: real child processes of the learning library, a real database."""
 
+import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
 from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError
 
@@ -17,11 +19,12 @@ from app.models import Model, ModelState, Run, RunKind, RunMetric, RunState
 from app.registry import service as registry
 from app.runs import service as runs
 from app.settings import get_settings
+from rlhf.lease import clock
 from rlhf.tiny_model import tiny_tokenizer
 from tests import factories
 from tests.rlhf import architectures
 from workers import base_models, scheduling
-from workers.attempt import Attempt, Progress
+from workers.attempt import AWAY, Attempt, ClaimLost, Progress
 from workers.execution import execute
 
 
@@ -150,12 +153,107 @@ def test_a_worker_that_lost_its_claim_ends_its_child_and_writes_nothing(database
     assert (run.state, run.claim, run.error) == (RunState.RUNNING, "somebody else's", None)
 
 
+def test_what_is_kept_is_kept_under_the_claim(database: str) -> None:
+    run_id = make_run()
+    with task_session() as session:
+        claimed = runs.claim(session, run_id, "here:1", "CPU")
+        assert claimed is not None
+    attempt = Attempt(claimed, Event(), clock())
+    with attempt.writing() as (session, run):
+        run.summary = {"kept": 1}
+
+    def write_and_lose() -> None:
+        with attempt.writing() as (_, run):
+            run.summary = {"kept": 2}
+            with task_session() as other:
+                other.execute(text("update run set claim = 'somebody else''s'"))
+
+    with pytest.raises(ClaimLost):
+        write_and_lose()
+    assert state_of(run_id).summary == {"kept": 1}
+
+
+def test_a_transaction_that_is_stopped_midway_keeps_nobody_from_the_run(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.attempt.LEASE_SECONDS", 1.0)
+    run_id = make_run()
+    with task_session() as session:
+        claimed = runs.claim(session, run_id, "here:1", "CPU")
+        assert claimed is not None
+    attempt = Attempt(claimed, Event(), clock())
+
+    def stop_midway() -> None:
+        with attempt.writing() as (session, run):
+            run.summary = {"kept": 1}
+            session.flush()  # the row is locked from here on
+            with task_session() as other:
+                other.execute(text("update run set heartbeat_at = now() - interval '1 minute'"))
+                assert runs.requeue_stale(other, scheduling.STALE) == [run_id]
+
+    with pytest.raises(AWAY):
+        stop_midway()
+    assert state_of(run_id).summary is None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Another process is at work in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def test_a_held_lock_makes_a_run_wait(database: str, redis_url: str) -> None:
+    run_id = make_run()
+    with locked(runs.folder(run_id)):
+        assert execute(run_id, "here:1", "CPU", Event()) is RunState.QUEUED
+    run = state_of(run_id)
+    assert (run.state, run.error, run.attempt, run.workspace) == (RunState.QUEUED, None, 0, None)
+    with redis.Redis.from_url(redis_url) as broker:
+        assert broker.llen("sampling") == 0  # it is not tried again and again
+    assert [path.name for path in runs.folder(run_id).iterdir()] == [".lock"]
+    assert execute(run_id, "here:1", "CPU", Event()) is None  # nor does it keep others of its queue from their turn
+    other = make_run()
+    assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
+    assert state_of(other).attempt == 1
+    with task_session() as session:
+        session.execute(text("update run set not_before = now(), sent_at = now() - interval '1 minute'"))
+        assert run_id in runs.resend_queued(session)
+    assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED  # of what is wrong with its model
+    assert state_of(run_id).attempt == 1
+
+
+def test_an_attempt_goes_on_from_the_last_one_that_began_and_no_other(database: str) -> None:
+    """First from the run's folder itself, where earlier versions worked."""
+    run_id = make_run()
+    folder = runs.folder(run_id)
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text("error: an old one\n")
+    (folder / "samples.jsonl").write_text("kept\n")
+    (folder / "attempt-1-of-a-zombie").mkdir()
+    (folder / "attempt-1-of-a-zombie" / "samples.jsonl").write_text("not kept\n")
+    assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
+    first = state_of(run_id)
+    assert "an old one" not in str(first.error)
+    assert (runs.workspace(first) / "samples.jsonl").read_text() == "kept\n"
+    assert str(runs.log_tail(first)).startswith("error: an old one\n")
+    with task_session() as session:
+        runs.resume(session, session.get_one(Run, run_id), None)
+    assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
+    second = state_of(run_id)
+    assert second.workspace != first.workspace
+    assert (runs.workspace(second) / "samples.jsonl").read_text() == "kept\n"
+    assert not runs.workspace(first).exists()
+
+
 def test_news_wait_for_a_database_that_is_away(database: str) -> None:
     run_id = make_run()
     with task_session() as session:
         claimed = runs.claim(session, run_id, "here:1", "CPU")
         assert claimed is not None
-    attempt = Attempt(run_id, str(claimed.claim), Event())
+    attempt = Attempt(claimed, Event(), clock())
     told = iter(range(1, 4))
 
     def news() -> Progress:

@@ -126,8 +126,8 @@ def test_the_log_keeps_the_last_drawing_of_a_progress_bar(as_: As, cast: Cast, r
     folder = service.folder(run.id)
     folder.mkdir(parents=True)
     (folder / "log.txt").write_bytes(b"begun\n 10%|#    \r 50%|###  \r100%|#####\ndone <b>\n")
-    assert service.log_tail(run.id) == "begun\n100%|#####\ndone <b>\n"
-    assert service.log_tail(run.id, 12) == "done <b>\n"
+    assert service.log_tail(run) == "begun\n100%|#####\ndone <b>\n"
+    assert service.log_tail(run, 12) == "done <b>\n"
     page = as_("manager").get(f"/projects/{cast.project.id}/runs/{run.id}").text
     assert "done &lt;b&gt;" in page
     whole = as_("manager").get(f"/projects/{cast.project.id}/runs/{run.id}/log")

@@ -174,6 +174,39 @@ def test_a_silent_run_fails_with_a_sentence_after_its_last_attempt(session: Sess
     assert run.ended_at is not None
 
 
+def test_a_step_never_goes_back(session: Session, run: Run) -> None:
+    """An attempt that goes on from a checkpoint repeats steps that people have seen."""
+    claim = _claimed(session, run)
+    for told, shown in ((8, 8), (5, 8), (7, 8), (9, 9)):
+        service.beat(session, run.id, claim, step=told, metrics=[("loss", told, 1.0 / told)])
+        session.refresh(run)
+        assert run.step == shown
+
+
+def test_only_attempts_that_bring_a_run_no_further_use_up_its_attempts(session: Session, run: Run) -> None:
+    for attempt in range(1, 7):  # each one loses its worker, after one more step
+        service.beat(session, run.id, _claimed(session, run), step=attempt)
+        _silence(session, run)
+        assert service.requeue_stale(session, STALE) == [run.id]
+    for requeued in ([run.id], []):  # and then two that lose it over the same step, the third in all
+        service.beat(session, run.id, _claimed(session, run), step=5)
+        _silence(session, run)
+        assert service.requeue_stale(session, STALE) == requeued
+    session.refresh(run)
+    assert (run.state, run.attempt, run.step) == (RunState.FAILED, 8, 6)
+
+
+def test_what_is_held_is_held_under_its_claim_only(session: Session, run: Run) -> None:
+    claim = _claimed(session, run)
+    assert service.hold(session, run.id, claim) is run
+    assert service.hold(session, run.id, "another") is None
+    assert service.move(session, run.id, "another", "attempt-9") is None
+    assert service.move(session, run.id, claim, "attempt-1") is run
+    assert service.workspace(run) == service.folder(run.id) / "attempt-1"
+    service.finish(session, run.id, claim, RunState.SUCCEEDED)
+    assert service.hold(session, run.id, claim) is None
+
+
 def test_a_live_run_is_left_alone(session: Session, run: Run) -> None:
     _claimed(session, run)
     assert service.requeue_stale(session, STALE) == []
@@ -213,6 +246,9 @@ def test_release_gives_the_attempt_back(session: Session, run: Run) -> None:
     released = service.release(session, run.id, claim)
     assert released is not None
     assert (released.state, released.attempt, released.claim) == (RunState.QUEUED, 0, None)
+    claim = _claimed(session, run)
+    assert service.release(session, run.id, claim, later=True) is not None
+    assert service.resend_queued(session) == []  # not yet
     claim = _claimed(session, run)
     service.request_cancel(session, run, None)
     released = service.release(session, run.id, claim)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.db import get_engine
 from app.settings import get_settings
-from app.web import health
+from app.web import health, presence
 from app.web.signing import digest
 from tests import factories
 
@@ -29,9 +29,11 @@ def parts(database, monkeypatch):
     return health.check
 
 
-def announce(url: str, name: str, queues: list[str]) -> None:
+def announce(url: str, name: str, queues: list[str], seconds_ago: int = 0) -> None:
     with redis.Redis.from_url(url) as client:
-        client.set(f"hone:worker:{name}", json.dumps({"queues": queues, "device": "cpu"}), ex=30)
+        client.set(
+            f"hone:worker:{name}", json.dumps({"queues": queues, "device": "cpu"}), ex=presence.KEPT - seconds_ago
+        )
 
 
 def test_what_is_up_and_what_is_not(parts):
@@ -49,6 +51,20 @@ def test_workers_are_up_once_both_queues_are_served(parts, redis_url):
     found = parts()["workers"]
     assert (found.ok, found.says) == (True, "2 at work")
     assert found.details["workers"]["two"] == {"queues": ["training"], "device": "cpu"}
+
+
+def test_a_worker_that_falls_silent_serves_nothing_and_is_named(parts, redis_url):
+    """Beside another of its queue and host, which hides it from whoever looks at queues only."""
+    for name, ago in (("one", 29), ("two", 40), ("three", 300)):
+        announce(redis_url, f"sampling@host:{name}", ["sampling"], ago)
+    announce(redis_url, "training@host:four", ["training"], 31)
+    found = parts()["workers"]
+    assert found.says == "nobody serves the queue training; 3 fell silent in the last ten minutes"
+    assert found.details["workers"].keys() == {"sampling@host:one"}
+    assert found.details["silent"].keys() == {"sampling@host:two", "sampling@host:three", "training@host:four"}
+    assert 300 <= found.details["silent"]["sampling@host:three"] <= 302
+    announce(redis_url, "training@host:four", ["training"])  # it was stopped, and goes on
+    assert parts()["workers"].says == "2 at work; 2 fell silent in the last ten minutes"
 
 
 def test_services_that_are_away_are_told_without_their_address(parts, monkeypatch):

@@ -1,0 +1,115 @@
+"""A worker that is cut off from the database, or stopped with its child, while another host is idle: the other goes on
+from the last checkpoint, both never work at once, and whoever lost its claim writes nothing more."""
+
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event, Thread
+
+import psutil
+import pytest
+
+from app.models import Run, RunState
+from app.runs import service as runs
+from app.settings import get_settings
+from app.web import presence
+from tests.faults.hosts import Host, trainers
+from tests.faults.work import PROMPTS, World, answers, curves, ended, files, now, tidied, under_way, until
+from workers.deadlines import LEASE_SECONDS, STALE
+
+CUT_SECONDS, STOPPED_SECONDS = 40.0, 60.0
+
+
+class Watch:
+    """Looks at some runs all the time: how far they are, and how many processes that are not stopped work on each."""
+
+    def __init__(self, run_ids: list[int]) -> None:
+        self.run_ids = run_ids
+        self.steps: dict[int, list[int]] = {each: [] for each in run_ids}
+        self.most: dict[int, int] = dict.fromkeys(run_ids, 0)
+        self._enough = Event()
+        self._thread = Thread(target=self._look)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._enough.wait(0.25):
+            for run_id in self.run_ids:
+                self.steps[run_id].append(now(run_id).step)
+                awake = [each for each in trainers(run_id) if each.info["status"] != psutil.STATUS_STOPPED]
+                self.most[run_id] = max(self.most[run_id], len(awake))
+
+
+@pytest.mark.timeout(600)
+def test_another_host_goes_on_and_the_first_writes_nothing_more(world: World, tmp_path: Path) -> None:
+    """At once, since most of it is waiting: a training and a sampling whose host loses its cable for 40 s, and a
+    training and a sampling whose worker and child are stopped for 60 s."""
+    with ExitStack() as everything:
+        hosts = [
+            everything.enter_context(Host(queue, tmp_path / "hosts.log")) for queue in ("training", "sampling") * 2
+        ]
+        trainings, samplings = [world.train() for _ in range(2)], [world.sample() for _ in range(2)]
+        ids = [*trainings, *samplings]
+        watch = everything.enter_context(Watch(ids))
+        cut, stopped = [], []
+        at_the_fault: dict[int, Run] = {}
+        while len(at_the_fault) < len(ids):
+            run_id = until(lambda: next((each for each in ids if each not in at_the_fault and under_way(each)), None))
+            host = next(host for host in hosts if host.trainers(run_id))
+            at_the_fault[run_id] = now(run_id)
+            if run_id in ids[::2]:
+                host.pull()
+                cut.append(host)
+            else:
+                host.stop()
+                stopped.append(host)
+        began = time.monotonic()
+
+        for queue in ("training", "sampling"):  # which were idle all the time
+            everything.enter_context(Host(queue, tmp_path / "hosts.log", isolated=False))
+        until(lambda: not any(host.trainers(each) for host in cut for each in ids), LEASE_SECONDS + 10)
+        alone = time.monotonic() - began
+        assert alone < STALE.total_seconds(), "a trainer that is cut off outlives its claim"
+        until(lambda: all(now(each).claim != at_the_fault[each].claim for each in ids), 60)
+        print(f"without a trainer after {alone:.0f} s, taken over after {time.monotonic() - began:.0f} s")
+
+        time.sleep(max(0.0, CUT_SECONDS - (time.monotonic() - began)))
+        assert len(presence.workers(get_settings())) == 2
+        assert len(presence.silent(get_settings())) == 4, "workers of one queue on one host are told apart"
+        for host in cut:
+            host.plug()
+        for run in [ended(each) for each in ids[1::2]]:
+            until(lambda run=run: tidied(run))
+        time.sleep(max(0.0, STOPPED_SECONDS - (time.monotonic() - began)))
+        before = {each: files(each) for each in ids[1::2]}
+        for host in stopped:
+            host.wake()
+        until(lambda: not any(host.trainers(each) for host in stopped for each in ids), 10)
+        time.sleep(3)  # for what they might still do
+        assert {each: files(each) for each in ids[1::2]} == before
+
+        for each in ids:
+            run = ended(each)
+            assert (run.state, run.error, run.attempt) == (RunState.SUCCEEDED, None, 2)
+            assert run.worker != at_the_fault[each].worker
+            assert watch.most[each] == 1
+            assert watch.steps[each] == sorted(watch.steps[each])
+            until(lambda run=run: tidied(run))
+        for host in hosts:
+            assert host.process.poll() is None, "a worker did not outlive the fault"
+        undisturbed = [ended(world.train()).id, ended(world.sample()).id]
+
+    assert curves(trainings[0]) == curves(trainings[1]) == curves(undisturbed[0])
+    assert answers(samplings[0]) == answers(samplings[1]) == answers(undisturbed[1])
+    assert len(answers(undisturbed[1])) > PROMPTS / 2
+    for each in trainings:
+        lines = (runs.workspace(now(each)) / "metrics.jsonl").read_text().splitlines()
+        told = [json.loads(line)["step"] for line in lines]
+        assert told == sorted(set(told))

@@ -1,0 +1,128 @@
+"""Work for worker processes in tests of faults: a project on a tiny model, its runs, and what came of them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import aliased
+
+from app.db import task_session
+from app.models import Pair, Project, Response, Run, RunKind, RunMetric, RunState, Snapshot, Split
+from app.projects.forms import AutomationSettings
+from app.rewards import snapshots
+from app.runs import service as runs
+from app.settings import get_settings
+from rlhf.tiny_model import tiny_model
+from tests import factories
+
+T = TypeVar("T")
+SAMPLING = {"strategy": "stochastic", "n": 2, "seed": 1, "max_new_tokens": 64, "max_rows": 8, "dtype": "float32"}
+TRAINING = {"max_steps": 400, "train_batch_size": 1, "save_seconds": 0.5, "eval_steps": 200, "dtype": "float32"}
+PROMPTS, LABELS = 100, 24
+
+
+@dataclass
+class World:
+    """A project with labels and prompts, and runs of it."""
+
+    project_id: int
+    snapshot_id: int
+    prompts: list[int]
+
+    def sample(self) -> int:
+        """Queue a sampling run; always the same one."""
+        config = {"settings": SAMPLING, "prompt_ids": self.prompts}
+        with task_session() as session:
+            project = session.get_one(Project, self.project_id)
+            return runs.create(session, project, RunKind.SAMPLING, config, model=project.base_model).id
+
+    def train(self) -> int:
+        """Queue a reward training; always the same one."""
+        with task_session() as session:
+            project, snapshot = session.get_one(Project, self.project_id), session.get_one(Snapshot, self.snapshot_id)
+            model = project.base_model
+            return runs.create(
+                session, project, RunKind.REWARD, {"settings": TRAINING}, model=model, snapshot=snapshot
+            ).id
+
+
+def make_world() -> World:
+    """A project with a tiny model, labels and prompts, for which nothing is done by itself."""
+    with task_session() as session:
+        automation = AutomationSettings(keep_queue_filled=False).model_dump()
+        project = factories.project(session, automation=automation)
+        folder = get_settings().store / str(project.base_model.artifact)
+        model, tokenizer = tiny_model(1)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        person = factories.user(session)
+        for number in range(LABELS):
+            asked = factories.prompt(session, project, split=Split.TRAIN if number % 6 else Split.HOLDOUT)
+            pair = factories.pair(session, asked, project.base_model)
+            factories.label(session, pair, person)
+        prompts = [factories.prompt(session, project).id for _ in range(PROMPTS)]
+        return World(project.id, snapshots.take(session, project, "").id, prompts)
+
+
+def now(run_id: int) -> Run:
+    """The run as it is."""
+    with task_session() as session:
+        return session.get_one(Run, run_id)
+
+
+def until(condition: Callable[[], T], seconds: float = 90) -> T:
+    """The first true value of a condition."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def ended(run_id: int, seconds: float = 120) -> Run:
+    """The run, once it has ended."""
+    return until(lambda: (run := now(run_id)).state in runs.ENDED and run, seconds)
+
+
+def curves(run_id: int) -> list[tuple[str, int, float]]:
+    """Every point of a run's curves."""
+    with task_session() as session:
+        rows = session.execute(
+            select(RunMetric.name, RunMetric.step, RunMetric.value).where(RunMetric.run_id == run_id)
+        )
+        return sorted((name, step, value) for name, step, value in rows)
+
+
+def answers(run_id: int) -> list[tuple[int, str, str]]:
+    """The pairs of a run: prompt, and what was answered to it."""
+    first, second = aliased(Response), aliased(Response)
+    with task_session() as session:
+        rows = session.execute(
+            select(Pair.prompt_id, first.text, second.text)
+            .join(first, Pair.response_a_id == first.id)
+            .join(second, Pair.response_b_id == second.id)
+            .where(Pair.run_id == run_id)
+        )
+        return sorted((prompt, a, b) for prompt, a, b in rows)
+
+
+def under_way(run_id: int) -> bool:
+    """Whether the run is at work and has something to go on from."""
+    run = now(run_id)
+    folder = runs.workspace(run)
+    made = [*folder.glob("checkpoint-*"), *(part for part in folder.glob("answers.jsonl.part") if part.stat().st_size)]
+    return run.state is RunState.RUNNING and bool(made)
+
+
+def files(run_id: int) -> dict[str, int]:
+    """What is in a run's folder, and when each file was written to last."""
+    folder = runs.folder(run_id)
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def tidied(run: Run) -> bool:
+    """Whether what an ended run needs no more has been deleted: other attempts, and the model, which is elsewhere."""
+    folder = runs.workspace(run)
+    return [path.name for path in runs.folder(run.id).iterdir()] == [folder.name] and not (folder / "model").exists()
