@@ -38,8 +38,8 @@ check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema 
 	@$(BIN)/lint-imports --no-cache
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; HONE_DATA_DIR=$$data/hone $(BIN)/hone migrate --check
 
-.PHONY: bench-reward bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports
-bench-reward bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports: bench-%: $(STAMPS)/bench ## Measure beside the peers
+.PHONY: bench-reward bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-rendering
+bench-reward bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-rendering: bench-%: $(STAMPS)/bench ## Measure beside the peers
 	@$(BIN)/python -m bench.$*
 
 .PHONY: clean

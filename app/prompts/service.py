@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from app.web.errors import Conflict, Invalid, NotFound, TooLarge
 STARTER = Path(__file__).with_name("starter.jsonl")
 MAX_FILE = 32 * 2**20
 MAX_PROMPTS = 100_000
+# Files are read one at a time: several at once would take the interpreter from everybody else's requests.
+_one_at_a_time = Lock()
 
 _PERSONAL = {
     "e-mail address": re.compile(r"[\w.+-]+@[\w-]+\.\w{2,}"),
@@ -60,10 +63,11 @@ def import_prompts(
     Nothing is imported unless every entry is good or `accept_bad` is set; `dry` only counts. What the project has
     already, whatever became of it, counts as a duplicate and stays as it is.
     """
-    good, refused = _read(rows, layout)
     fresh: dict[str, Messages] = {}
-    for _, messages in good:
-        fresh.setdefault(content_hash(messages), messages)
+    with _one_at_a_time:
+        good, refused = _read(rows, layout)
+        for _, messages in good:
+            fresh.setdefault(content_hash(messages), messages)
     known = queries.known_hashes(session, project.id, list(fresh))
     fresh = {digest: messages for digest, messages in fresh.items() if digest not in known}
     report = ImportReport(

@@ -91,11 +91,16 @@ def test_answers_of_which_nothing_is_seen_say_so(
 
 
 def test_lines_indentation_and_numbers_are_where_they_were(page: Page, work: MakeWork) -> None:
-    poem, code = "Roses are red\n  Violets are blue\n\n3. sugar\n7. you", "def f():\n    if x:\n        return 1"
+    poem, code = "Roses are red\n  Violets are blue\n\n3. sugar\n\n7. you", "def f():\n    if x:\n        return 1"
     here = work(texts=[(poem, code, "```python title=a\nx = 1\n```")])
     page.goto(here.address)
     assert page.locator(".turn .prose p").first.inner_text() == "Roses are red\n  Violets are blue"
     assert [" ".join(item.inner_text().split()) for item in page.locator(".turn li").all()] == ["3. sugar", "7. you"]
+    for item in page.locator(".turn li").all():
+        marker, words_of_it = item.locator(".marker").bounding_box(), item.locator("p").bounding_box()
+        assert marker is not None
+        assert words_of_it is not None
+        assert abs(marker["y"] - words_of_it["y"]) < 4, "the number is beside its item"
     paragraph = page.locator(".rendered p", has_text="def f")
     assert paragraph.inner_text() == code
     expect(page.locator(".rendered .info")).to_have_text("python title=a")

@@ -8,7 +8,6 @@ sampled answers are kept with them, so that nobody waits for them.
 """
 
 import re
-import unicodedata
 from functools import lru_cache
 from hashlib import sha256
 from html import unescape
@@ -20,6 +19,7 @@ import nh3
 from markupsafe import Markup
 
 from app.web.markdown.drawing import Drawing
+from app.web.markdown.escaping import finished
 from app.web.markdown.source import TooMuch, normalised, read
 
 MAX_RENDERED = 200_000  # characters; longer texts are shown as they are
@@ -57,10 +57,14 @@ _SANE_LENGTH = re.compile(r"^-?\d{0,2}(\.\d+)?(em|ex|px|pt)?$")
 _LENGTHS = {"width", "lspace", "rspace", "minsize", "maxsize", "rowspacing", "columnspacing", "linethickness"}
 
 _NOT_ALNUM = re.compile(r"[\W_]+")
-# Not one of the signs of which Markdown alone makes a box with nothing in it.
-_NO_MARK = re.compile(r"[^#*+\-_>`~\s]")
-# Letters and signs that have no shape although Unicode does not count them as formats or spaces.
-_SHAPELESS = set("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
+# What has no shape on a screen: Unicode's Default_Ignorable_Code_Point, and the blank of Braille.
+_SHAPELESS = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_NAMED = re.compile(rf"[{_SHAPELESS}]|[^\S \n\t\r]")
+# Nor is anything seen of the signs of which Markdown alone makes a box with nothing in it.
+_SEEN = re.compile(rf"[^{_SHAPELESS}#*+\-_>`~\s]")
 _LISTED = 40  # characters of a text without content that are named
 
 # Long texts are rendered one at a time: several at once would take the interpreter from everybody else's requests.
@@ -95,12 +99,12 @@ def _rendered_long(text: str, what: str) -> Markup:
 
 def _render(text: str, what: str) -> Markup:
     shown = normalised(text)
-    if not _is_seen(shown):
+    if not _SEEN.search(unescape(shown)):
         return _empty(text, what)
     html = _drawn(shown) if len(text) <= MAX_RENDERED else None
     if html is None:
         return Markup('<div class="plain" dir="auto">{}</div>').format(shown)
-    return Markup(_cleaner().clean(html))  # noqa: S704  this is the sanitiser
+    return Markup(finished(_cleaner().clean(html)))  # noqa: S704  this is the sanitiser
 
 
 def _drawn(text: str) -> str | None:
@@ -113,23 +117,12 @@ def _drawn(text: str) -> str | None:
     return html if _NOT_ALNUM.sub("", "".join(drawing.said)) == _NOT_ALNUM.sub("", text) else None
 
 
-def _is_seen(text: str) -> bool:
-    """Whether anything of the text has a shape on the screen."""
-    return any(not _is_shapeless(found[0]) for found in _NO_MARK.finditer(unescape(text)))
-
-
-def _is_shapeless(sign: str) -> bool:
-    return sign.isspace() or sign in _SHAPELESS or unicodedata.category(sign) in ("Cf", "Cc", "Mn", "Cn", "Co", "Zs")
-
-
 def _empty(text: str, what: str) -> Markup:
     """A text with nothing to see, and what it consists of."""
     note = Markup('<p class="muted">(an empty {})</p>').format(what)
     if not text.strip():
         return note
-    named = "".join(
-        f" U+{ord(sign):04X} " if _is_shapeless(sign) and sign not in " \t\r\n" else sign for sign in text[:_LISTED]
-    )
+    named = _NAMED.sub(lambda found: f" U+{ord(found[0]):04X} ", text[:_LISTED])
     more = " …" if len(text) > _LISTED else ""
     return note + Markup('<p class="muted">As written: <code>{}</code>{}</p>').format(" ".join(named.split()), more)
 

@@ -6,7 +6,8 @@ the time is in proportion to the code whatever it is; lexers of grammars have in
 
 import re
 from functools import lru_cache
-from html import escape
+
+from app.web.markdown.escaping import escaped
 
 MAX_COLOURED = 20_000  # characters of all code of a text; further code is shown without colours
 
@@ -61,7 +62,7 @@ def coloured(code: str, language: str) -> str:
         return "".join(_diff_line(line) for line in code.splitlines(keepends=True))
     family = _FAMILY.get(language)
     if family is None:
-        return escape(code, quote=False)
+        return escaped(code)
     words = _words(family)
     parts: list[str] = []
     at = 0
@@ -73,16 +74,16 @@ def coloured(code: str, language: str) -> str:
             css = "k" if known else "nf" if code.startswith("(", found.end()) else None
         if css:
             parts += [
-                escape(code[at : found.start()], quote=False),
-                f'<span class="{css}">{escape(word, quote=False)}</span>',
+                escaped(code[at : found.start()]),
+                f'<span class="{css}">{escaped(word)}</span>',
             ]
             at = found.end()
-    return "".join(parts) + escape(code[at:], quote=False)
+    return "".join(parts) + escaped(code[at:])
 
 
 def _diff_line(line: str) -> str:
     css = {"+": "gi", "-": "gd", "@": "gu"}.get(line[:1])
-    return f'<span class="{css}">{escape(line, quote=False)}</span>' if css else escape(line, quote=False)
+    return f'<span class="{css}">{escaped(line)}</span>' if css else escaped(line)
 
 
 @lru_cache(maxsize=len(_COMMENTS))

@@ -6,10 +6,10 @@ of a code block, cells beyond a table's head, and marks that read as something e
 """
 
 import re
-from html import escape
 from typing import Any
 
 from app.web.markdown.code import MAX_COLOURED, coloured
+from app.web.markdown.escaping import escaped
 from app.web.markdown.formulas import MAX_CONVERTED, as_mathml, as_written, cost
 from app.web.markdown.source import Source, TooMuch
 
@@ -88,11 +88,11 @@ class Drawing:
         self.said.append(self.text[start:end])
         while self._formula is not None and self._formula.start < end:
             if self._formula.start >= start:
-                self.out.append(escape(self.text[start : self._formula.start], quote=False))
+                self.out.append(escaped(self.text[start : self._formula.start]))
                 self._put_formula()
                 start = self._formula.end
             self._formula = next(self._formulas, None)
-        self.out.append(escape(self.text[start:end], quote=False))
+        self.out.append(escaped(self.text[start:end]))
 
     def _put_formula(self) -> None:
         formula = self._formula
@@ -126,7 +126,7 @@ class Drawing:
         inside = re.sub(r"\n[ \t]*(?:>[ \t]?)*" if self._depth else r"\n", " ", text[ticks : len(text) - ticks])
         if inside.startswith(" ") and inside.endswith(" ") and inside.strip():
             inside = inside[1:-1]
-        self.out.append(f"<code>{escape(inside, quote=False)}</code>")
+        self.out.append(f"<code>{escaped(inside)}</code>")
         self.said.append(text)
         self._inside = end
 
@@ -212,7 +212,7 @@ class Drawing:
                 return
             left = self.text[self._inside : end].strip()
             if len(out) == self._heading or left == "#":  # nothing but marks, or a C# that closes
-                out.append(f" {left}" if len(out) > self._heading else escape(left))
+                out.append(f" {left}" if len(out) > self._heading else escaped(left))
             out.append(f"</{detail.lower()}>{self._line()}")
         elif name == "List":
             self._depth -= 1
@@ -276,7 +276,7 @@ class Drawing:
             fence = _FENCE.match(self.text, start)
             info = fence[1].strip() if fence else ""
         if info:
-            self.out.append(f'<div class="info" dir="auto">{escape(info, quote=False)}</div>')
+            self.out.append(f'<div class="info" dir="auto">{escaped(info)}</div>')
             self.said.append(info)
         self._code = (info.split()[0].lower() if info else "", [])
 
@@ -289,7 +289,7 @@ class Drawing:
             self._colourable -= len(code)
             html = coloured(code, language)
         else:
-            html = escape(code, quote=False)
+            html = escaped(code)
         self.out.append(f'<pre dir="auto"><code>{html}</code></pre>{self._line()}')
         self.said.append(code)
 
@@ -297,10 +297,10 @@ class Drawing:
         """Address and title of a link or an image, which begins inside at `start`, as they are written."""
         before, _, address = self.text[self._inside : end].partition("](")
         shown = self.text[start : self._inside]
-        self.out.append(escape(before, quote=False))
+        self.out.append(escaped(before))
         if not shown or address[:-1] != shown:
             space = " " if shown.strip() else ""
-            self.out.append(f'{space}<span class="address">({escape(address, quote=False)}</span>')
+            self.out.append(f'{space}<span class="address">({escaped(address)}</span>')
         self.out.append("</span>")
         self.said.append(before + address)
         self._inside = end

@@ -7,13 +7,15 @@ converter leaves something out is shown as it was written.
 import re
 from collections import Counter
 from dataclasses import dataclass
-from html import escape, unescape
+from html import unescape
 from unicodedata import normalize
 
 from latex2mathml.converter import convert
 
+from app.web.markdown.escaping import escaped
+
 MAX_FORMULA = 2_000
-MAX_CONVERTED = 10_000  # characters of all formulas of a text, which take about 10 µs each; further ones as written
+MAX_CONVERTED = 5_000  # characters of all formulas of a text, which take about 10 µs each; further ones as written
 _COST = 12  # characters' worth of time that a formula takes besides
 
 _CLOSING = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
@@ -97,7 +99,7 @@ def as_mathml(formula: Formula) -> str | None:
 
 def as_written(source: str) -> str:
     """LaTeX that is not converted."""
-    return f'<code class="latex">{escape(source, quote=False)}</code>'
+    return f'<code class="latex">{escaped(source)}</code>'
 
 
 def _signs(text: str) -> Counter[str]:

@@ -13,15 +13,16 @@ from typing import Any
 
 import pyromark
 
+from app.web.markdown.escaping import NEVER_TEXT
 from app.web.markdown.formulas import Formula, formula_at
 
-MAX_EVENTS = 30_000  # of the parser, and marks in the text; a text with more is shown as it is
+MAX_EVENTS = 20_000  # of the parser, and marks in the text; a text with more is shown as it is
 
 _OPTIONS = pyromark.Options.ENABLE_TABLES | pyromark.Options.ENABLE_STRIKETHROUGH
 _BREAKS = re.compile("\r\n?|[\x85\u2028\u2029]")
 # Control characters as the pictures that Unicode has for them: a browser shows nothing at all.
 _PICTURES = {code: 0x2400 + code for code in range(32) if code not in (9, 10)} | {0: 0xFFFD, 127: 0x2421}
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_NO_CHARACTERS = re.compile(f"[\ud800-\udfff{NEVER_TEXT}]")
 _BLANK_START = re.compile(r"\A(?:[ \t]*\n)+")
 _INDENTED_LINE = re.compile(r"\n[ \t]+\S")
 # Marks beside these are at the edge of a word, as beside a space; beside any other character they are inside it.
@@ -53,7 +54,7 @@ def normalised(text: str) -> str:
 
     A sampled answer often begins with a space that is no indentation. Where further lines are indented, it may be one.
     """
-    text = _SURROGATES.sub("\ufffd", _BREAKS.sub("\n", text)).translate(_PICTURES).rstrip()
+    text = _NO_CHARACTERS.sub("\ufffd", _BREAKS.sub("\n", text)).translate(_PICTURES).rstrip()
     text = _BLANK_START.sub("", text)
     return text if _INDENTED_LINE.search(text) else text.lstrip()
 
