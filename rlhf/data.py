@@ -101,7 +101,7 @@ def split_by_prompt(
 
     Which prompts are held out depends on their text and the seed alone, not on order or on the other pairs' answers.
     """
-    keys = [_prompt_key(pair.prompt, seed) for pair in pairs]
+    keys = [prompt_key(pair.prompt, seed) for pair in pairs]
     prompts = sorted(set(keys))
     if share <= 0 or len(prompts) < 2:
         return list(pairs), []
@@ -111,7 +111,8 @@ def split_by_prompt(
     return train, [pair for pair, key in zip(pairs, keys, strict=True) if key in held_out]
 
 
-def _prompt_key(messages: Messages, seed: int) -> str:
+def prompt_key(messages: Messages, seed: int) -> str:
+    """A name for a prompt that depends on its text and the seed alone."""
     text = json.dumps([seed, messages], ensure_ascii=False, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

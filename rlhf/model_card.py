@@ -41,7 +41,8 @@ def reward_card(settings: Mapping[str, Any], summary: Mapping[str, Any], found: 
     data = {
         "training pairs": summary["pairs"],
         "training data": settings["data"],
-        "holdout pairs": summary.get("eval_pairs"),
+        "holdout pairs that chose the checkpoint": summary["choosing_pairs"],
+        "holdout pairs that the figures are of": summary.get("eval_pairs"),
         "holdout data": settings["eval_data"] or f"{settings['holdout']:.0%} of the prompts of the training data",
     }
     sections = {

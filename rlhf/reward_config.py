@@ -20,6 +20,10 @@ class RewardConfig:
     data: Annotated[str, Doc("Preference pairs: .jsonl, .jsonl.gz or .parquet.")]
     output: Annotated[str, Doc("Folder for metrics, checkpoints and the finished model.")]
     eval_data: Annotated[str | None, Doc("Holdout pairs; none: a share of --data is held out, by prompt.")] = None
+    choose_data: Annotated[
+        str | None,
+        Doc("Holdout pairs that choose the checkpoint, --eval_data then only reporting on it; none: half the prompts."),
+    ] = None
     holdout: Annotated[float, Ge(0), Lt(1), Doc("Share of prompts held out of --data without --eval_data.")] = 0.1
     max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse data with more unusable rows than this share.")] = 0.05
     resume: Annotated[bool, Doc("Go on from the newest checkpoint in --output, if there is one.")] = False
@@ -50,9 +54,11 @@ class RewardConfig:
     lora_alpha: Annotated[int, Gt(0), Doc("LoRA's alpha.")] = 32
 
     eval_steps: Annotated[int | None, Gt(0), Doc("Steps between evaluations; none: four in the run.")] = None
-    eval_pairs: Annotated[int, Gt(0), Doc("Holdout pairs used while training; the last evaluation takes all.")] = 128
+    eval_pairs: Annotated[
+        int, Gt(0), Doc("Holdout pairs looked at while training, at most; all report at the end.")
+    ] = 128
     early_stopping_patience: Annotated[
-        int, Ge(0), Doc("Stop after so many evaluations without a better holdout loss; 0: never.")
+        int, Ge(0), Doc("Stop after so many evaluations without a better holdout loss, where pairs choose; 0: never.")
     ] = 3
     save_seconds: Annotated[float, Gt(0), Doc("Seconds between checkpoints, beside those at evaluations.")] = 60.0
     report_to: Annotated[str, Doc("Trackers, with commas: none, tensorboard, wandb, trackio.")] = "none"
@@ -65,6 +71,10 @@ class RewardConfig:
     share_prompts: Annotated[bool, Doc("Compute what two answers have in common once.")] = True
     gradient_checkpointing: Annotated[bool, Doc("Less memory, about a third more time.")] = False
 
+    def __post_init__(self) -> None:
+        if self.choose_data and not self.eval_data:
+            raise ValueError("choose_data needs other holdout pairs to report on: set eval_data too")
+
     @property
     def peak_learning_rate(self) -> float:
         return self.learning_rate or (2e-4 if self.use_peft else 5e-5)
@@ -76,9 +86,9 @@ class RewardConfig:
 
 # What may differ between a run and its resumption without making it another run.
 FREE = {
-    "output", "resume", "report_to", "save_seconds", "device", "data", "eval_data", "early_stopping_patience",
-    "attn_implementation",
-}  # fmt: skip
+    *("output", "resume", "report_to", "save_seconds", "device", "early_stopping_patience", "attn_implementation"),
+    *("data", "eval_data", "choose_data"),  # their content is looked at instead
+}
 
 
 def fixed_settings(config: RewardConfig) -> dict[str, Any]:

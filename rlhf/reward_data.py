@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ class EncodedPairs:
 
     preference, margin, weight: (pairs,) float32. answer_tokens: (pairs, 2), lengths of both answers.
     prompts_cut: pairs whose prompt lost tokens on its left. too_long: lines whose answers alone pass the limit.
+    kept: where each pair stood among those that were given to be encoded.
     """
 
     groups: list[Group]
@@ -37,14 +38,20 @@ class EncodedPairs:
     answer_tokens: Tensor
     prompts_cut: int
     too_long: list[int]
+    kept: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.groups)
 
     def first(self, count: int) -> EncodedPairs:
         """The first `count` pairs."""
-        numbers = (self.preference[:count], self.margin[:count], self.weight[:count], self.answer_tokens[:count])
-        return EncodedPairs(self.groups[:count], *numbers, self.prompts_cut, self.too_long)
+        return self.take(range(min(count, len(self))))
+
+    def take(self, places: Sequence[int]) -> EncodedPairs:
+        """The pairs in these places, in this order."""
+        index = torch.tensor(places, dtype=torch.long)
+        numbers = (self.preference[index], self.margin[index], self.weight[index], self.answer_tokens[index])
+        return EncodedPairs([self.groups[i] for i in places], *numbers, self.prompts_cut, self.too_long)
 
     def digest(self) -> str:
         """A name for the content, so that a run goes on only with the data it began with."""
@@ -85,7 +92,8 @@ def encode_pairs(
     answer_tokens: list[list[int]] = []
     too_long: list[int] = []
     prompts_cut = 0
-    for pair in pairs:
+    kept: list[int] = []
+    for place, pair in enumerate(pairs):
         if pair.weight == 0:
             continue
         group, lengths, cut = encode_conversation(tokenizer, pair.prompt, [pair.chosen, pair.rejected], max_length)
@@ -93,6 +101,7 @@ def encode_pairs(
             too_long.append(pair.line)
             continue
         prompts_cut += cut
+        kept.append(place)
         groups.append(group)
         numbers.append((pair.preference, pair.margin, pair.weight))
         answer_tokens.append(lengths)
@@ -103,4 +112,27 @@ def encode_pairs(
             f"{why}: raise --max_length or shorten the data" if too_long else "no pair of weight above 0 to train on"
         )
     preference, margin, weight = torch.tensor(numbers, dtype=torch.float32).unbind(dim=1)
-    return EncodedPairs(groups, preference, margin, weight, torch.tensor(answer_tokens), prompts_cut, too_long)
+    return EncodedPairs(groups, preference, margin, weight, torch.tensor(answer_tokens), prompts_cut, too_long, kept)
+
+
+LEAST_PAIRS = 32  # in each part of a holdout; with fewer the choice would be noise, or the figures would
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutPairs:
+    """Pairs that choose the checkpoint, or None where there are too few to choose by, and pairs that report on it."""
+
+    choosing: EncodedPairs | None
+    reporting: EncodedPairs
+
+
+def split_holdout(data: EncodedPairs, keys: Sequence[str], chooses: Callable[[str], bool]) -> HoldoutPairs:
+    """The two parts of a holdout, no prompt in both: what chose would look better than it is.
+
+    keys: of each pair its prompt's name, by which the parts are ordered too, so that a first few are not the oldest.
+    """
+    order = sorted(range(len(data)), key=lambda i: keys[i])
+    choosing, reporting = ([i for i in order if chooses(keys[i]) is side] for side in (True, False))
+    if min(len(choosing), len(reporting)) < LEAST_PAIRS:
+        return HoldoutPairs(None, data.take(order))
+    return HoldoutPairs(data.take(choosing), data.take(reporting))

@@ -23,7 +23,7 @@ from rlhf.losses import centring_loss, preference_loss
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
 from rlhf.reward_config import RewardConfig, fixed_settings
-from rlhf.reward_data import EncodedPairs
+from rlhf.reward_data import EncodedPairs, HoldoutPairs
 from rlhf.reward_metrics import pair_metrics
 from rlhf.reward_model import RewardModel
 from rlhf.runtime import StopSignal
@@ -44,7 +44,10 @@ def bootstrap_weights(pairs: int, heads: int, seed: int) -> Tensor:
 
 
 class RewardTrainer(Trainer):
-    """Trains `model` in place. `train` and `holdout` are encoded pairs; `holdout` may be None."""
+    """Trains `model` in place.
+
+    Where pairs of the holdout choose, the checkpoint with their lowest loss is taken; otherwise the last.
+    """
 
     counter = "step"
     data_name = "data"
@@ -55,10 +58,14 @@ class RewardTrainer(Trainer):
         config: RewardConfig,
         model: RewardModel,
         train: EncodedPairs,
-        holdout: EncodedPairs | None,
+        holdout: HoldoutPairs | None,
         processes: Processes,
     ) -> None:
         self.config, self.model, self.train, self.holdout, self.processes = config, model, train, holdout, processes
+        choosing, reporting = (holdout.choosing, holdout.reporting) if holdout else (None, None)
+        self.chooses = choosing is not None
+        watched = choosing or reporting
+        self.watched = watched.first(config.eval_pairs) if watched else None  # while training
         self.output = Path(config.output)
         steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
         self.steps_per_epoch = steps_per_epoch
@@ -79,7 +86,7 @@ class RewardTrainer(Trainer):
         self.wrapped, self.step_optimizer = processes.wrap(model, self.optimizer)
         self.state: dict[str, Any] = {
             "settings": fixed_settings(config),
-            "data": [train.digest(), holdout.digest() if holdout else None],
+            "data": [part.digest() if part else None for part in (train, choosing, reporting)],
             "step": 0,
             "skipped": 0,
             "skipped_in_a_row": 0,
@@ -189,12 +196,13 @@ class RewardTrainer(Trainer):
         return self.processes.sum(found).cpu()
 
     def final_evaluation(self) -> tuple[dict[str, Any] | None, float, float]:
-        """Metrics on the whole holdout, and mean and spread of the scores of reference answers.
+        """Metrics on all pairs that chose nothing, and mean and spread of the scores of reference answers.
 
-        Reference answers are the holdout's; few of those are joined by some that the model was trained on.
+        Reference answers are those pairs'; few of those are joined by some that the model was trained on.
         """
-        parts = [self.scores(self.holdout)] if self.holdout else []
-        found = self._metrics(parts[0], self.holdout) if self.holdout else None
+        reporting = self.holdout.reporting if self.holdout else None
+        parts = [self.scores(reporting)] if reporting else []
+        found = self._metrics(parts[0], reporting) if reporting else None
         missing = REFERENCE_PAIRS - sum(map(len, parts))
         if missing > 0:
             parts.append(self.scores(self.train.first(missing)))
@@ -204,18 +212,25 @@ class RewardTrainer(Trainer):
     def _metrics(self, scores: Tensor, data: EncodedPairs) -> dict[str, Any]:
         return pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens)
 
-    def _evaluate_and_compare(self, step: int, holdout: EncodedPairs) -> dict[str, float]:
-        """Holdout metrics as `eval_…`; keeps the weights if they are the best so far."""
-        data = holdout.first(self.config.eval_pairs)
+    @property
+    def choosing_pairs(self) -> int:
+        """Pairs that choose the checkpoint."""
+        return len(self.watched) if self.watched is not None and self.chooses else 0
+
+    def _evaluate_and_compare(self, step: int, data: EncodedPairs) -> dict[str, float]:
+        """Holdout metrics as `eval_…`; keeps the weights if they are the best so far, and the pairs are to choose."""
         found = self._metrics(self.scores(data), data)
-        loss = found["loss"]
+        if self.chooses:
+            self._compare(step, found["loss"])
+        return {f"eval_{name}": value for name, value in found.items() if isinstance(value, int | float)}
+
+    def _compare(self, step: int, loss: float) -> None:
         if self.state["best_loss"] is None or loss < self.state["best_loss"]:
             self.state |= {"best_loss": loss, "best_step": step, "evals_without_gain": 0}
             if step < self.total_steps:  # the last step's weights are in memory when they are wanted
                 self.save_best(step)
         else:
             self.state["evals_without_gain"] += 1
-        return {f"eval_{name}": value for name, value in found.items() if isinstance(value, int | float)}
 
     # ---- the run -----------------------------------------------------------------------------------------------------
 
@@ -226,8 +241,8 @@ class RewardTrainer(Trainer):
         for step in range(start + 1, self.total_steps + 1):
             metrics = self.run_step(step)
             evaluated = step % self.eval_every == 0 or step == self.total_steps
-            if evaluated and self.holdout is not None:
-                metrics |= self._evaluate_and_compare(step, self.holdout)
+            if evaluated and self.watched is not None:
+                metrics |= self._evaluate_and_compare(step, self.watched)
             log.log(step, metrics)
             self.state["step"] = step
             stopping, due = self.processes.any(stop.requested, time.monotonic() - saved_at >= self.config.save_seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,10 @@ def train_reward(config: RewardConfig) -> dict[str, Any]:
     set_threads()
     from rlhf.training import train
 
-    return train(config, lambda processes: _prepare(config, processes))
+    return train(config, lambda processes: prepare(config, processes))
 
 
-def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
+def prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
     """Trainer, and what finishes its work; everything that can be wrong with what was given is found here."""
     import torch
 
@@ -43,23 +44,32 @@ def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
     from rlhf.runtime import pick_dtype, seed_everything
 
     pairs, report = load_pairs(config.data, max_bad_share=config.max_bad_share)
-    reports = [report]
+    reports, choosing = [report], None
     if config.eval_data:
         held_out, eval_report = load_pairs(config.eval_data, max_bad_share=config.max_bad_share)
         reports.append(eval_report)
+        if config.choose_data:
+            choosing, choose_report = load_pairs(config.choose_data, max_bad_share=config.max_bad_share)
+            reports.append(choose_report)
+            held_out = [*held_out, *choosing]
     else:
         pairs, held_out = split_by_prompt(pairs, config.holdout, config.seed)
     tokenizer = load_tokenizer(config.model)
     max_length = min(config.max_length, position_limit(config.model))
     train = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share)
-    holdout = encode_pairs(tokenizer, held_out, max_length, config.max_bad_share) if held_out else None
+    encoded, holdout = None, None
+    if held_out:
+        encoded = encode_pairs(tokenizer, held_out, max_length, config.max_bad_share)
+        holdout = _split(config, encoded, held_out, choosing)
     if processes.main:
         for each in reports:
             print(each, file=sys.stderr)
-        for name, data in (("training", train), ("holdout", holdout)):
+        for name, data in (("training", train), ("holdout", encoded)):
             if data is not None:
                 cut = f"{data.prompts_cut} prompts cut to {max_length} tokens"
                 print(f"{name}: {len(data)} pairs, {cut}, {len(data.too_long)} too long left out", file=sys.stderr)
+        if holdout is not None:
+            print(_describe(holdout), file=sys.stderr)
 
     if config.use_peft and processes.sharded:
         raise InputError("LoRA needs no sharding: launch it with plain processes, or full weights with FSDP")
@@ -79,6 +89,25 @@ def _prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
         model.hf.activation_checkpointing_enable({"use_reentrant": False})
     trainer = RewardTrainer(config, model.to(processes.device), train, holdout, processes)
     return trainer, partial(_finish, config, trainer, tokenizer, peft_model)
+
+
+def _split(config: RewardConfig, encoded: Any, held_out: Sequence[Any], choosing: Sequence[Any] | None) -> Any:
+    """The holdout in two parts; the prompts of `choosing`, or without it half of all, are in the one that chooses."""
+    from rlhf.data import prompt_key
+    from rlhf.reward_data import split_holdout
+
+    keys = [prompt_key(held_out[place].prompt, config.seed) for place in encoded.kept]
+    distinct = sorted(set(keys))
+    chosen = set(distinct[: len(distinct) // 2])
+    if choosing is not None:
+        chosen = {prompt_key(pair.prompt, config.seed) for pair in choosing}
+    return split_holdout(encoded, keys, chosen.__contains__)
+
+
+def _describe(holdout: Any) -> str:
+    if holdout.choosing is None:
+        return f"holdout: too few pairs for two parts; the last step is kept, and {len(holdout.reporting)} report on it"
+    return f"holdout: {len(holdout.choosing)} pairs choose the checkpoint, {len(holdout.reporting)} others report on it"
 
 
 def _add_lora(hf: Any, config: RewardConfig) -> Any:
@@ -110,6 +139,7 @@ def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any,
         "pairs": len(trainer.train),
         "train_loss": state["last_loss"],
         **{f"eval_{name}": value for name, value in (found or {}).items() if not isinstance(value, list)},
+        "choosing_pairs": trainer.choosing_pairs,
         "best_step": state["best_step"],
         "skipped_steps": state["skipped"],
         "score_mean": mean,

@@ -23,10 +23,10 @@ from rlhf.config import InputError, Interrupted, RunFailed
 from rlhf.data import load_pairs
 from rlhf.processes import Processes
 from rlhf.reward_config import RewardConfig
-from rlhf.reward_data import encode_pairs
+from rlhf.reward_data import HoldoutPairs, encode_pairs
 from rlhf.reward_model import load_reward_model, new_reward_model
 from rlhf.reward_trainer import RewardTrainer, bootstrap_weights
-from rlhf.train_reward import main, train_reward
+from rlhf.train_reward import main, prepare, train_reward
 from tests.rlhf.preference_files import pair_rows, read_rows, write_rows
 
 COMMAND = [sys.executable, "-m", "rlhf.train_reward"]
@@ -142,7 +142,7 @@ def test_a_reward_model_can_be_trained_further(config: dict[str, Any], tmp_path:
 
 def test_training_stops_when_the_holdout_gains_no_more_and_takes_the_best(config: dict[str, Any]) -> None:
     rows = pair_rows(60)
-    opposite = [{**row, "preference": 1 - row.get("preference", 1.0)} for row in pair_rows(20, seed=1)]
+    opposite = [{**row, "preference": 1 - row.get("preference", 1.0)} for row in pair_rows(100, seed=1)]
     holdout = write_rows(Path(config["output"]).with_suffix(".jsonl"), opposite)
     assert len(rows) == 60
     settings = {**config, "eval_data": str(holdout), "eval_steps": 2, "num_train_epochs": 10}
@@ -151,7 +151,44 @@ def test_training_stops_when_the_holdout_gains_no_more_and_takes_the_best(config
     best = min(evaluated, key=lambda row: row["eval_loss"])
     assert summary["steps"] == evaluated[-1]["step"] < 70
     assert summary["best_step"] == best["step"] == evaluated[-3]["step"]
-    assert summary["eval_loss"] == pytest.approx(best["eval_loss"], rel=1e-9)
+    assert best["eval_pairs"] == summary["choosing_pairs"]
+    assert summary["eval_loss"] != best["eval_loss"]  # that chose; the figures are of pairs that did not
+    assert summary["choosing_pairs"] + summary["eval_pairs"] == 100
+
+
+def test_pairs_that_choose_do_not_report(config: dict[str, Any], tmp_path: Path) -> None:
+    def holdout(**changes: Any) -> HoldoutPairs:
+        found: RewardTrainer = prepare(RewardConfig(**{**config, **changes}), Processes("cpu"))[0]
+        assert found.holdout is not None
+        return found.holdout
+
+    files = {}
+    for name, seed in (("eval_data", 1), ("choose_data", 2)):
+        rows = [{**row, "prompt": f"{name} {i // 2}"} for i, row in enumerate(pair_rows(66, seed=seed))]
+        files[name] = str(write_rows(tmp_path / f"{name}.jsonl", rows))
+    whole = write_rows(tmp_path / "both.jsonl", [row for file in files.values() for row in read_rows(Path(file))])
+    for found in (holdout(**files), holdout(eval_data=str(whole))):
+        assert found.choosing is not None
+        assert len(found.choosing) == len(found.reporting) == 66
+        asked = [{tuple(group.prefix) for group in part.groups} for part in (found.choosing, found.reporting)]
+        assert not asked[0] & asked[1]
+    assert holdout(eval_data=files["eval_data"]).choosing is not None  # 33 prompts: 32 and 34 pairs
+    overlap = holdout(eval_data=str(whole), choose_data=files["choose_data"])
+    assert overlap.choosing is not None
+    assert (len(overlap.choosing), len(overlap.reporting)) == (132, 66)  # what chooses is nowhere else
+
+
+def test_a_small_holdout_chooses_nothing(config: dict[str, Any], tmp_path: Path) -> None:
+    few = write_rows(tmp_path / "few.jsonl", pair_rows(40, seed=1))
+    summary = train_reward(RewardConfig(**config, eval_data=str(few), eval_steps=2, early_stopping_patience=1))
+    assert (summary["choosing_pairs"], summary["eval_pairs"], summary["best_step"]) == (0, 40, None)
+    assert summary["steps"] == 16  # it is not stopped early either
+    assert later_metrics(Path(config["output"]))[-1]["eval_loss"] == pytest.approx(summary["eval_loss"], rel=1e-5)
+
+
+def test_choosing_pairs_need_others_to_report_on(config: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="set eval_data too"):
+        main(flags({**config, "choose_data": config["data"]}))
 
 
 # ---- the mathematics of a step -----------------------------------------------------------------------------------
