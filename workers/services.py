@@ -1,6 +1,8 @@
 """PostgreSQL and Valkey for this data folder: embedded, or the servers that the environment names."""
 
+import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +31,7 @@ class Services:
             server.stop()
 
 
-def start(settings: Settings, folder: Path) -> Services:
+def start(settings: Settings, folder: Path, check_queue: Callable[[str], str] = check_redis) -> Services:
     """Start (or adopt) what is embedded, check what is not. The caller holds the folder's lock."""
     with ExitStack() as undo:
         embedded: list[EmbeddedPostgres | EmbeddedValkey] = []
@@ -41,7 +43,7 @@ def start(settings: Settings, folder: Path) -> Services:
             return server.url
 
         database_url = _given(settings.database_url, check_postgres) or run(EmbeddedPostgres(folder))
-        redis_url = _given(settings.redis_url, check_redis) or run(EmbeddedValkey(folder))
+        redis_url = _given(settings.redis_url, check_queue) or run(EmbeddedValkey(folder))
         undo.pop_all()
     return Services(database_url, redis_url, embedded)
 
@@ -52,14 +54,27 @@ def _given(url: str | None, check: Callable[[str], str]) -> str | None:
     return url
 
 
-def running(settings: Settings, folder: Path) -> Services:
+def running(settings: Settings, folder: Path, check_queue: Callable[[str], str] = check_redis) -> Services:
     """The addresses of servers that another process of this folder runs."""
     postgres, valkey = EmbeddedPostgres(folder), EmbeddedValkey(folder)
     if not settings.database_url and not postgres.running():
         raise Unusable(f"The database of {folder} is not up yet. Wait until `hone up` is ready and try again.")
-    if not settings.redis_url and not valkey.running():
-        raise Unusable(f"The queue of {folder} is not up yet. Wait until `hone up` is ready and try again.")
-    return Services(settings.database_url or postgres.url, settings.redis_url or valkey.url)
+    try:
+        redis_url = settings.redis_url or valkey.url
+    except FileNotFoundError:
+        raise Unusable(f"The queue of {folder} is not up yet. Wait until `hone up` is ready and try again.") from None
+    check_queue(redis_url)
+    return Services(settings.database_url or postgres.url, redis_url)
+
+
+def note_queue_away(url: str) -> str:
+    """As `check_redis`, but where it cannot be used a line says so and work goes on: the rows are the queue."""
+    try:
+        return check_redis(url)
+    except Unusable as problem:
+        print(f"note: {problem} What is queued now is sent once it answers.", file=sys.stderr)
+        logging.getLogger(jobs.__name__).setLevel(logging.ERROR)  # which would say it again
+        return ""
 
 
 def use(services: Services, folder: Path) -> None:
@@ -82,9 +97,9 @@ def connected() -> Iterator[None]:
         try:
             stack.enter_context(lock(folder))
         except FolderInUse:
-            use(running(settings, folder), folder)
+            use(running(settings, folder, note_queue_away), folder)
         else:
-            services = start(settings, folder)
+            services = start(settings, folder, note_queue_away)
             stack.callback(services.stop)
             use(services, folder)
             migrate()

@@ -170,3 +170,24 @@ def test_a_new_database_is_made_ready_by_init(database: str) -> None:
     first = hone("init")
     assert "/sign-in/" in first.stdout, first.stderr
     assert "There is no process nonsense" in refused("process", "nonsense")
+
+
+@pytest.mark.parametrize("redis", ["redis://127.0.0.1:1/0", "redis://nowhere.invalid:6379/0"])
+def test_commands_work_while_the_queue_is_away_and_say_so_in_a_line(
+    project: int, monkeypatch: pytest.MonkeyPatch, redis: str
+) -> None:
+    with task_session() as session:
+        run_id = factories.run(session, session.get_one(factories.m.Project, project)).id
+    monkeypatch.setenv("REDIS_URL", redis)
+    for command in (("runs", "list"), ("users",), ("runs", "cancel", str(run_id)), ("runs", "resume", str(run_id))):
+        done = from_a_shell(*command)
+        assert done.returncode == 0, done.stderr
+        [line] = [line for line in done.stderr.splitlines() if "queue" in line or "REDIS" in line]
+        assert "Traceback" not in done.stderr
+        assert line.startswith("note: REDIS_URL (")
+        assert line.endswith("What is queued now is sent once it answers.")
+    with task_session() as session:
+        assert session.get_one(Run, run_id).state is RunState.QUEUED
+    wrong = from_a_shell("doctor")
+    assert wrong.returncode == 1
+    assert "WRONG queue" in wrong.stdout
