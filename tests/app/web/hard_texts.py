@@ -103,7 +103,7 @@ EMPTY = [
 ]
 
 _SAMPLES = "a word Q x1 init 2 34 Einstein étude 中文 粗体 שלום مرحبا def http www".split()  # noqa: SIM905  a line of words
-_PIECES = [
+PIECES = [
     " ",
     " ",
     " ",
@@ -215,17 +215,34 @@ _PIECES = [
     "1.",
     "0",
 ]
+LATEX = [
+    "$",
+    "$$",
+    "\\(",
+    "\\)",
+    "\\[",
+    "\\]",
+    "\\frac{a}{b}",
+    "x^2",
+    "_1",
+    "\\text{five}",
+    "=",
+    "\ufdd0",
+    "\ufdd1",
+    "\ud800",
+]
+
 _WORD = st.one_of(
     st.sampled_from(_SAMPLES),
     st.text(alphabet=st.characters(categories=["Lu", "Ll", "Lo", "Nd"]), min_size=1, max_size=5),
 )
-MARKDOWN = st.lists(st.one_of(_WORD, st.sampled_from(_PIECES), st.sampled_from(_PIECES)), max_size=40).map("".join)
+MARKDOWN = st.lists(st.one_of(_WORD, st.sampled_from(PIECES), st.sampled_from(PIECES)), max_size=40).map("".join)
 
 
 def mixed(count: int, seed: int = 0) -> list[str]:
     """So many texts of the same pieces, the same for each seed, that a database can hold."""
     draw = random.Random(seed)
-    pieces = [*_SAMPLES, *_SAMPLES, *_SAMPLES, *(piece for piece in _PIECES if "\x00" not in piece)]
+    pieces = [*_SAMPLES, *_SAMPLES, *_SAMPLES, *(piece for piece in PIECES if "\x00" not in piece)]
     return ["".join(draw.choices(pieces, k=draw.randrange(3, 40))) for _ in range(count)]
 
 

@@ -3,6 +3,7 @@
 import re
 import time
 import unicodedata
+from collections import Counter
 from html.parser import HTMLParser
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.web.markdown import _ATTRIBUTES, _SCROLLING, _TAGS, MAX_RENDERED, _render, _rendered, to_html
-from tests.app.web.hard_texts import EMPTY, HARD, MARKDOWN, words
+from app.web.markdown.source import normalised
+from tests.app.web.hard_texts import EMPTY, HARD, LATEX, MARKDOWN, PIECES, words
 from tests.app.web.xss_vectors import VECTORS
 
 _ALNUM = re.compile(r"[^\W_]")
@@ -90,6 +92,17 @@ def test_every_word_is_seen_in_its_order(text: str) -> None:
         found = seen.find(word, at)
         assert found >= 0, (word, text, seen)
         at = found + len(word)
+
+
+@given(st.lists(st.one_of(st.characters(), st.sampled_from([*PIECES, *LATEX])), max_size=40).map("".join))
+def test_no_letter_or_digit_is_lost_beside_formulas_and_whatever_unicode_has(text: str) -> None:
+    html = _render(text, "answer")
+    assert_inert(html)
+    if "(an empty answer)" not in html:
+        seen = unicodedata.normalize("NFKC", visible(html))
+        outside = re.sub(r"\\[a-z]+", " ", normalised(text)) if "<math" in html else normalised(text)
+        wanted = Counter(sign for sign in unicodedata.normalize("NFKC", outside) if sign.isalnum())
+        assert not wanted - Counter(seen)
 
 
 @pytest.mark.parametrize("text", HARD)
