@@ -3,13 +3,14 @@
 Knows the wire format and turns what can go wrong into sentences for the reader. Knows no conversation and no database.
 """
 
+import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 from functools import lru_cache
 from ssl import SSLContext
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -17,9 +18,13 @@ from app.settings import get_settings
 from app.web.errors import Unavailable
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 _TIMEOUT = httpx.Timeout(connect=3.0, read=300.0, write=10.0, pool=5.0)  # reading includes loading the model
+QUIET = 10.0  # seconds without a word after which the server is asked whether it is there
+ANSWER = 5.0  # seconds in which one that is there answers
 _AWAY = "The model server is starting or not running. Try again in a moment."
+_SILENT = "The model server has fallen silent. Try again in a moment."
 
 
 class TooLong(Exception):
@@ -45,17 +50,18 @@ async def answer(model: str, messages: list[dict[str, str]], settings: dict[str,
     """
     body = {"model": model, "messages": messages, "stream": True, **settings}
     url = f"{get_settings().inference_base_url}/chat/completions"
-    headers = {"Accept": "text/event-stream"} | get_settings().inference_headers
     try:
-        async with (
-            httpx.AsyncClient(timeout=_TIMEOUT, verify=_tls()) as client,
-            client.stream("POST", url, json=body, headers=headers) as response,
-        ):
-            if not response.is_success:
-                await response.aread()
-                raise _refusal(response)
-            async for piece in _pieces(response):
-                yield piece
+        async with httpx.AsyncClient(timeout=_TIMEOUT, verify=_tls()) as client:
+            request = client.build_request("POST", url, json=body, headers={"Accept": "text/event-stream"})
+            response = await _unless_silent(client.send(request, stream=True))
+            try:
+                if not response.is_success:
+                    await _unless_silent(response.aread())
+                    raise _refusal(response)
+                async for piece in _pieces(response):
+                    yield piece
+            finally:
+                await response.aclose()
     except (httpx.ConnectError, httpx.ConnectTimeout):
         raise Unavailable(_AWAY) from None
     except httpx.TimeoutException:
@@ -65,8 +71,34 @@ async def answer(model: str, messages: list[dict[str, str]], settings: dict[str,
         raise Unavailable("The connection to the model server broke off. Try again in a moment.") from None
 
 
+async def _unless_silent(work: Awaitable[Result]) -> Result:
+    """What `work` brings. A server that loads a model or computes says nothing for minutes: whenever it has been quiet
+    for a while it is asked something trivial, and Unavailable is raised where it does not answer that."""
+    working = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({working}, timeout=QUIET))[0]:
+            if not await _answers():
+                log.warning("the model server is silent")
+                raise Unavailable(_SILENT)
+        return working.result()
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+async def _answers() -> bool:
+    try:
+        async with httpx.AsyncClient(timeout=ANSWER, verify=_tls()) as client:
+            await client.get(f"{get_settings().inference_base_url}/models")
+    except httpx.HTTPError:
+        return False
+    return True
+
+
 async def _pieces(response: httpx.Response) -> AsyncGenerator[str | End]:
-    async for line in response.aiter_lines():
+    lines = response.aiter_lines()
+    while (line := await _unless_silent(anext(lines, None))) is not None:
         if not line.startswith("data:"):
             continue
         data = line[5:].strip()

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from psycopg.errors import QueryCanceled
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -24,6 +25,7 @@ _HTTP: dict[int, tuple[str, str]] = {
     405: ("Not possible here", "This address does not take that kind of request."),
 }
 _BROKEN = "Something broke on our side. It has been logged; nothing you sent was carried out in part."
+_TOO_SLOW = "This took longer than a minute and was given up. Nothing was changed. Ask for less, or try again later."
 _DATABASE_AWAY = "The database does not answer right now. Nothing was changed; please try again in a moment."
 
 
@@ -104,6 +106,9 @@ def bad_input(request: Request, error: RequestValidationError) -> Response:
 def database_away(request: Request, error: Exception) -> Response:
     """The database cannot be reached, or has no connection to spare. Then every request says so: a line, not a trace,
     and the driver's words only, without the statement's values."""
+    if isinstance(getattr(error, "orig", None), QueryCanceled):
+        log.warning("a statement took too long and was given up (%s)", request.url.path)
+        return answer(request, 503, errors.Unavailable.title, _TOO_SLOW)
     reason = " ".join(str(getattr(error, "orig", error)).split())
     log.error("database not available: %s", reason, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
     return answer(request, 503, errors.Unavailable.title, _DATABASE_AWAY, headers={"Retry-After": "5"})

@@ -14,7 +14,7 @@ from sqlalchemy import make_url, select
 
 from app.accounts import service as accounts
 from app.accounts.scopes import Scope
-from app.db import task_session
+from app.db import PATIENCE, get_engine, task_session
 from app.models import Label, Project, Role, Run, RunState
 from tests import factories
 from tests.faults.annotators import Patient
@@ -128,8 +128,6 @@ def test_a_web_process_that_never_reached_the_database_says_so(place: Place) -> 
 
 
 def test_a_slow_statement_is_not_a_silent_database(database: str) -> None:
-    from app.db import get_engine
-
     with get_engine().connect() as connection:
         assert connection.exec_driver_sql("select 7 from pg_sleep(5)").scalar() == 7
 
@@ -165,3 +163,16 @@ def test_a_silent_queue_holds_up_nobody_and_loses_no_run(place: Place) -> None:
     place.redis.thaw()
     assert resume(runs[8]) < SECONDS
     assert "Traceback" not in place.web.log.read_text()
+
+
+def test_a_statement_that_never_ends_is_given_up_and_told_as_such(place: Place) -> None:
+    with get_engine().connect() as other:
+        other.exec_driver_sql("lock table label in access exclusive mode")
+        with place.web.client(place.tokens[0]) as person:
+            began = time.monotonic()
+            answer = person.get(f"/api/v1/projects/{place.project}/labels/mine", timeout=120)
+            took = time.monotonic() - began
+        other.rollback()
+    assert answer.status_code == 503
+    assert "took longer than a minute" in answer.json()["detail"]
+    assert PATIENCE <= took < PATIENCE + 20
