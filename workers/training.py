@@ -32,8 +32,7 @@ def train_reward(attempt: Attempt) -> Outcome:
         train, holdout = snapshots.training_rows(session, run.snapshot, **how)
         settings = _settings(run) | {"model": _path(run.model)}
     write_lines(attempt.folder / "train.jsonl", train)
-    write_lines(attempt.folder / "eval.jsonl", holdout)
-    files = {"data": "train.jsonl", "eval_data": "eval.jsonl"}
+    files = {"data": "train.jsonl"} | write_holdout(attempt.folder, holdout, "eval_data", "choose_data")
     return _train(attempt, "train_reward", settings, files, "steps", rewards.finished)
 
 
@@ -48,10 +47,27 @@ def train_policy(attempt: Attempt) -> Outcome:
         holdout = list(prompts.prompt_rows(session, project, Split.HOLDOUT))
         settings = _settings(run) | {"model": _path(run.model), "reward": _path(run.reward_model)}
     if not (attempt.folder / "prompts.jsonl").exists():  # a resumed run goes on with the prompts it began with
-        write_lines(attempt.folder / "eval_prompts.jsonl", holdout)
+        write_holdout(attempt.folder, holdout, "eval_prompts", "choose_prompts")
         write_lines(attempt.folder / "prompts.jsonl", train)
-    files = {"prompts": "prompts.jsonl"} | ({"eval_prompts": "eval_prompts.jsonl"} if holdout else {})
+    files = {name: f"{name}.jsonl" for name in ("prompts", "eval_prompts", "choose_prompts")}
+    files = {name: file for name, file in files.items() if (attempt.folder / file).exists()}
     return _train(attempt, "train_policy", settings, files, "updates", policies.finished)
+
+
+def write_holdout(folder: Path, rows: list[dict[str, Any]], report: str, choose: str) -> dict[str, str]:
+    """The holdout as files for the settings that are to report on a checkpoint and to choose it; their names.
+
+    Where all rows are on one side, as may be of very few, they report, and choose what they can.
+    """
+    parts = {report: [row for row in rows if not row["chooses"]], choose: [row for row in rows if row["chooses"]]}
+    if not all(parts.values()):
+        parts = {report: rows, choose: []}
+    for name, part in parts.items():
+        if part:
+            write_lines(folder / f"{name}.jsonl", part)
+        else:
+            (folder / f"{name}.jsonl").unlink(missing_ok=True)
+    return {name: f"{name}.jsonl" for name, part in parts.items() if part}
 
 
 def _settings(run: Run) -> dict[str, Any]:

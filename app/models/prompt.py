@@ -3,7 +3,8 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, func
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, CreatedAt, Id, enum_column
@@ -34,6 +35,9 @@ class Split(StrEnum):
     HOLDOUT = "holdout"
 
 
+CHOOSE = ("0", "1", "2", "3", "4")  # the last digits of those hashes: five in sixteen
+
+
 class Prompt(Base):
     """A conversation that ends with the user's turn."""
 
@@ -56,3 +60,13 @@ class Prompt(Base):
     flags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")  # e.g. possible personal data
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     created_at: Mapped[CreatedAt]
+
+    @hybrid_property
+    def chooses(self) -> bool:
+        """Whether this prompt, where it is held out, is one that chooses checkpoints: what chose does not report."""
+        return self.content_hash[-1] in CHOOSE
+
+    @chooses.inplace.expression
+    @classmethod
+    def _chooses(cls) -> ColumnElement[bool]:
+        return func.right(cls.content_hash, 1).in_(CHOOSE)

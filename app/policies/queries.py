@@ -27,6 +27,8 @@ from app.models import (
 )
 from app.web.pages import Page, page
 
+LEAST_PROMPTS = 8  # to compare policies on
+
 
 def policies(session: Session, project_id: int, limit: int = 200) -> list[Model]:
     """The project's policies, the oldest first."""
@@ -57,15 +59,18 @@ def newest_reward_model(session: Session, project_id: int) -> Model | None:
 
 
 def holdout_prompt_ids(session: Session, project_id: int, limit: int) -> list[int]:
-    """Active holdout prompts in the order of their content hash: a fixed choice that nobody made by hand."""
-    return list(
-        session.scalars(
-            select(Prompt.id)
-            .where(Prompt.project_id == project_id, Prompt.split == Split.HOLDOUT, Prompt.status == PromptStatus.ACTIVE)
-            .order_by(Prompt.content_hash)
-            .limit(limit)
-        )
+    """Active holdout prompts in the order of their content hash: a fixed choice that nobody made by hand.
+
+    Those that choose checkpoints are left out, unless too few others remain.
+    """
+    held_out = (
+        select(Prompt.id)
+        .where(Prompt.project_id == project_id, Prompt.split == Split.HOLDOUT, Prompt.status == PromptStatus.ACTIVE)
+        .order_by(Prompt.content_hash)
+        .limit(limit)
     )
+    found = list(session.scalars(held_out.where(~Prompt.chooses)))
+    return found if len(found) >= min(limit, LEAST_PROMPTS) else list(session.scalars(held_out))
 
 
 def prompts(session: Session, ids: Sequence[int]) -> Sequence[Prompt]:

@@ -102,9 +102,13 @@ def import_starter_set(session: Session, project: Project, actor: User | None) -
 
 
 def prompt_rows(session: Session, project: Project, split: Split | None) -> Iterator[dict[str, Any]]:
-    """Active prompts as the learning library reads them: {"id", "prompt": messages}."""
+    """Active prompts as the learning library reads them: {"id", "prompt": messages}.
+
+    Of holdout prompts alone also "chooses": whether they are to choose checkpoints, or to report.
+    """
     for prompt in queries.active(session, project.id, split):
-        yield {"id": prompt.id, "prompt": prompt.messages}
+        chooses = {"chooses": prompt.chooses} if split is Split.HOLDOUT else {}
+        yield {"id": prompt.id, "prompt": prompt.messages, **chooses}
 
 
 def add_from_chat(session: Session, project: Project, messages: Messages, person: User) -> Prompt:

@@ -89,7 +89,7 @@ def snapshot_votes(session: Session, snapshot_id: int, question: str = "") -> li
 
 
 def snapshot_pairs(session: Session, snapshot_id: int) -> Iterator[Row[Any]]:
-    """(pair_id, split, messages, text_a, text_b) of the snapshot's pairs, in order of id."""
+    """(pair_id, split, chooses, messages, text_a, text_b) of the snapshot's pairs, in order of id."""
     a, b = aliased(Response), aliased(Response)
     inside = (
         select(Label.pair_id)
@@ -97,7 +97,14 @@ def snapshot_pairs(session: Session, snapshot_id: int) -> Iterator[Row[Any]]:
         .where(SnapshotLabel.snapshot_id == snapshot_id)
     )
     statement: Select[Any] = (
-        select(Pair.id, Prompt.split, Prompt.messages, a.text.label("text_a"), b.text.label("text_b"))
+        select(
+            Pair.id,
+            Prompt.split,
+            Prompt.chooses.label("chooses"),
+            Prompt.messages,
+            a.text.label("text_a"),
+            b.text.label("text_b"),
+        )
         .join(Prompt, Prompt.id == Pair.prompt_id)
         .join(a, a.id == Pair.response_a_id)
         .join(b, b.id == Pair.response_b_id)
@@ -183,8 +190,8 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
 
 
 def judged_labels(session: Session, model_id: int, project_id: int, question: str = "") -> Iterator[Any]:
-    """(label_id, pair_id, annotator_id, choice, split, score_a, score_b, tokens_a, tokens_b) of every current label on
-    answers that the model has scored, where it answers the question."""
+    """(label_id, pair_id, annotator_id, choice, split, chooses, score_a, score_b, tokens_a, tokens_b) of every current
+    label on answers that the model has scored, where it answers the question."""
     choice = _answer(question)
     a, b = aliased(Response), aliased(Response)
     score_a, score_b = aliased(ResponseScore), aliased(ResponseScore)
@@ -195,6 +202,7 @@ def judged_labels(session: Session, model_id: int, project_id: int, question: st
             Label.annotator_id,
             choice.label("choice"),
             Prompt.split,
+            Prompt.chooses.label("chooses"),
             score_a.score.label("score_a"),
             score_b.score.label("score_b"),
             a.token_count.label("tokens_a"),

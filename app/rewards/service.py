@@ -125,10 +125,15 @@ def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> dict[s
 
 
 def build_report(session: Session, model: Model) -> dict[str, Any]:
-    """How the model does against all current labels whose answers it has scored."""
+    """How the model does against all current labels whose answers it has scored.
+
+    Labels of prompts that chose its checkpoint count as little as those it learned from.
+    """
     if model.project_id is None:
         raise ValueError("a reward model belongs to a project")
-    rows = queries.judged_labels(session, model.id, model.project_id, question_of(model))
+    rows = list(queries.judged_labels(session, model.id, model.project_id, question_of(model)))
+    held_out = [row for row in rows if row.split is Split.HOLDOUT]
+    chosen = bool(model.metrics.get("choosing_pairs")) and not all(row.chooses for row in held_out)
     return report.build(
         [
             report.Judged(
@@ -136,7 +141,7 @@ def build_report(session: Session, model: Model) -> dict[str, Any]:
                 pair_id=row.pair_id,
                 annotator_id=row.annotator_id,
                 choice=row.choice,
-                holdout=row.split is Split.HOLDOUT,
+                holdout=row.split is Split.HOLDOUT and not (chosen and row.chooses),
                 difference=row.score_a - row.score_b,
                 tokens=row.tokens_a - row.tokens_b,
             )

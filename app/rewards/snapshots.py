@@ -74,7 +74,8 @@ def training_rows(
 
     Each row is a pair with its better answer as `chosen` and the probability that this is right as `preference`
     (0.5 for a tie), by the answers to `question`, the main one where it is empty. Only prompts of the training split
-    are in the first list, only holdout prompts in the second.
+    are in the first list, only holdout prompts in the second; "chooses" says of those whether they are to choose the
+    checkpoint, or to report on it.
     """
     given = queries.snapshot_votes(session, snapshot.id, question)
     votes = [Vote(row.pair_id, row.annotator_id, row.choice) for row in given]
@@ -97,6 +98,7 @@ def training_rows(
                 "weight": 1.0,
                 "pair_id": pair.id,
                 "raters": raters[pair.id],
+                **({"chooses": pair.chooses} if pair.split is Split.HOLDOUT else {}),
             }
         )
     return rows[Split.TRAIN], rows[Split.HOLDOUT]

@@ -5,9 +5,15 @@ import sys
 
 import pytest
 from alembic import command
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from app.db import get_engine
+from app.models import RunKind, RunState
+from tests import factories
 from workers.folder import Unusable
 from workers.migrate import config, drift, migrate
 
@@ -60,3 +66,19 @@ def test_tokens_from_before_scopes_keep_what_they_could_do_for_ninety_days(datab
             ("Admin", ["read", "label", "manage", "admin"], True),
         ]
     assert drift() == []
+
+
+def test_a_run_that_waits_leaves_out_what_its_trainer_no_longer_knows(database: str, session: Session) -> None:
+    settings = {"settings": {"beta": 0.1, "missing_end_score": -1.0}}
+    project = factories.project(session)
+    waiting, over = (
+        factories.run(session, project, kind=RunKind.POLICY, state=state, config=settings)
+        for state in (RunState.QUEUED, RunState.SUCCEEDED)
+    )
+    step = ScriptDirectory.from_config(config()).get_revision("0015")
+    assert step is not None
+    with Operations.context(MigrationContext.configure(session.connection())):
+        step.module.upgrade()
+    session.expire_all()
+    assert waiting.config == {"settings": {"beta": 0.1}}
+    assert over.config == settings

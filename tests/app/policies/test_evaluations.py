@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Choice, Label, Model, ModelKind, Pair, Project, Purpose, Response, Run, Split, User
-from app.policies import evaluations
+from app.policies import evaluations, queries
 from app.policies.intervals import anytime_interval
 from app.web.errors import Conflict, Invalid
 from app.web.markdown import rendering
@@ -92,6 +92,25 @@ def test_holdout_prompts_only_and_several_answers_where_there_are_too_few(
     for pair in pairs:
         models = {session.get_one(Response, id_).model_id for id_ in (pair.response_a_id, pair.response_b_id)}
         assert models == {policy.id, project.base_model_id}
+
+
+def test_policies_are_not_compared_on_prompts_that_chose_one(session: Session, project: Project, policy: Model) -> None:
+    for number in range(1000, 1000 + 32):  # 10 of them choose
+        factories.prompt(session, project, split=Split.HOLDOUT, content_hash=f"{number:064x}")
+    run = evaluations.start_evaluation(session, project, None, policy, project.base_model, 100)
+    asked = queries.prompts(session, run.config["prompt_ids"])
+    assert len(asked) >= 22
+    assert not any(prompt.chooses for prompt in asked)
+
+
+def test_where_nearly_all_prompts_chose_they_are_compared_on(session: Session, policy: Model) -> None:
+    few = factories.project(session)
+    held = [
+        factories.prompt(session, few, split=Split.HOLDOUT, content_hash=f"{number:064x}")
+        for number in (0, 1, 2, 3, 16, 17, 6, 7)
+    ]
+    assert sorted(queries.holdout_prompt_ids(session, few.id, 100)) == [prompt.id for prompt in held]
+    assert queries.holdout_prompt_ids(session, few.id, 2) == [held[6].id, held[7].id]  # these two did not choose
 
 
 def test_the_win_rate_counts_ties_and_both_bad_as_half(

@@ -83,6 +83,17 @@ def test_rows_for_the_learning_library_are_the_active_ones_of_a_split(session: S
     assert [row["id"] for row in service.prompt_rows(session, cast.project, None)] == [train.id, held.id]
 
 
+def test_which_holdout_prompts_choose_is_in_their_hash(session: Session, cast: Cast) -> None:
+    held = [
+        factories.prompt(session, cast.project, split=m.Split.HOLDOUT, content_hash=f"{n:064x}") for n in range(0, 32)
+    ]
+    choosing = {prompt.id for prompt in held if prompt.chooses}
+    assert [held.index(prompt) % 16 for prompt in held if prompt.id in choosing] == [0, 1, 2, 3, 4] * 2
+    assert set(session.scalars(select(m.Prompt.id).where(m.Prompt.chooses))) == choosing  # as in Python
+    rows = list(service.prompt_rows(session, cast.project, m.Split.HOLDOUT))
+    assert {row["id"] for row in rows if row["chooses"]} == choosing
+
+
 def test_a_prompt_from_chat_waits_for_review_with_its_flags(session: Session, cast: Cast) -> None:
     said = [{"role": "user", "content": "My name is Bo, write to bo@example.org or +44 20 7946 0958"}]
     prompt = service.add_from_chat(session, cast.project, said, cast.annotator)

@@ -352,6 +352,31 @@ def test_scores_become_a_report_and_the_order_of_the_queue(
     assert [row["response_id"] for row in service.rows_to_score(session, run)] == [rows[0]["response_id"]]
 
 
+def test_the_report_leaves_out_what_chose_the_checkpoint(
+    session: Session, project: Project, people: list[User], stored: Any
+) -> None:
+    pairs = enough(session, project, people)
+    pairs += [labelled(session, project, people, A, split=Split.HOLDOUT) for _ in range(3)]
+    for pair, digit in zip(pairs[4:], "04f9", strict=True):  # the first two choose
+        pair.prompt.content_hash = pair.prompt.content_hash[:-1] + digit
+    session.flush()
+    _, holdout = snapshots.training_rows(session, snapshots.take(session, project))
+    assert [row["chooses"] for row in holdout] == [True, True, False, False]
+    model = _trained(session, project, stored)
+    run = service.scoring_run(session, model)
+    assert run is not None
+    score = {pair.response_a_id: 1.0 for pair in pairs}
+    rows = [row | {"score": score.get(row["response_id"], 0.0)} for row in service.rows_to_score(session, run)]
+    service.add_scores(session, run, rows)
+    assert model.metrics["report"]["holdout"]["labels"] == 4  # too few pairs: nothing was chosen by them
+    model.metrics = model.metrics | {"choosing_pairs": 2}
+    assert service.build_report(session, model)["holdout"]["labels"] == 2
+    for pair in pairs[4:]:
+        pair.prompt.content_hash = pair.prompt.content_hash[:-1] + "0"
+    session.flush()
+    assert service.build_report(session, model)["holdout"]["labels"] == 4  # all on one side: better than none
+
+
 def test_a_disputed_pair_is_asked_for_once_more(session: Session, project: Project, people: list[User]) -> None:
     pair = labelled(session, project, people, A)
     service.ask_again(session, project, pair.id, people[0])
