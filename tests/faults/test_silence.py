@@ -16,6 +16,7 @@ from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.db import PATIENCE, get_engine, task_session
 from app.models import Label, Project, Role, Run, RunState
+from app.silence import ANSWER, QUIET
 from tests import factories
 from tests.faults.annotators import Patient
 from tests.faults.crowd import QUESTION, crowd
@@ -98,7 +99,7 @@ def test_a_silent_database_is_told_to_everybody_in_time_and_comes_back(place: Pl
     assert max(seconds for *_, seconds in first) < SECONDS
     again = requests_of_all_kinds(place, 3)
     assert {status for _, status, _ in again} == {503}
-    assert max(seconds for *_, seconds in again) < 2, "once it is known, nobody waits"
+    assert max(seconds for *_, seconds in again) < QUIET + ANSWER, "once it is known, nobody waits for it to be found"
     at_the_fault = taken()
     place.database.thaw()
     assert place.web.wait_for(lambda: place.web.client(place.tokens[0]).get("/api/v1/projects").is_success) < 5
@@ -138,7 +139,7 @@ def test_a_silent_queue_holds_up_nobody_and_loses_no_run(place: Place) -> None:
         manager = factories.user(session)
         factories.member(session, project, manager, Role.MANAGER)
         token = accounts.create_token(session, manager, "test", [Scope.READ, Scope.MANAGE])[1]
-        runs = [factories.run(session, project, state=RunState.CANCELLED).id for _ in range(9)]
+        runs = [factories.run(session, project, state=RunState.CANCELLED).id for _ in range(6)]
 
     def resume(run: int) -> float:
         began = time.monotonic()
@@ -148,20 +149,20 @@ def test_a_silent_queue_holds_up_nobody_and_loses_no_run(place: Place) -> None:
         return time.monotonic() - began
 
     place.redis.freeze()
-    found = [resume(run) for run in runs[:4]]
+    found = [resume(run) for run in runs[:3]]
     assert max(found) < SECONDS
-    assert sum(found[1:]) < 3, "once it is known, nobody waits"
+    assert sum(found[1:]) < 4, "once it is known, nobody waits"  # two seconds each would be more
     with ThreadPoolExecutor(2) as threads:
-        assert max(threads.map(resume, runs[4:8])) < SECONDS
+        assert max(threads.map(resume, runs[3:5])) < SECONDS
     with place.web.client(place.tokens[0]) as person:
         began = time.monotonic()
         assert person.post(f"/api/v1/projects/{place.project}/label/next", json={}).status_code == 200
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < SECONDS
     with task_session() as session:
         states = session.execute(select(Run.id, Run.state).order_by(Run.id)).all()
-    assert states == [(run, RunState.QUEUED) for run in runs[:8]] + [(runs[8], RunState.CANCELLED)]
+    assert states == [(run, RunState.QUEUED) for run in runs[:5]] + [(runs[5], RunState.CANCELLED)]
     place.redis.thaw()
-    assert resume(runs[8]) < SECONDS
+    assert resume(runs[5]) < SECONDS
     assert "Traceback" not in place.web.log.read_text()
 
 
