@@ -41,8 +41,7 @@ class CreatedProject(BaseModel):
 
 def create(session: Session, user: User, new: NewProject) -> Project:
     """Make the project with its base model, and its starter prompts where they are wanted."""
-    if not service.may_create(session, user):
-        raise NotAllowed("Only administrators and managers may create a project.")
+    _require_creator(session, user)
     model = registry.choose(session, new.base_model, user)
     project = service.create_project(
         session,
@@ -60,11 +59,15 @@ def create(session: Session, user: User, new: NewProject) -> Project:
     return project
 
 
+def _require_creator(session: Session, user: User) -> None:
+    if not service.may_create(session, user):
+        raise NotAllowed("Only administrators and managers may create a project.")
+
+
 @router.get("/projects/new")
 def show_new_project(request: Request, session: Db, user: SignedIn) -> Response:
     """The form for a new project."""
-    if not service.may_create(session, user):
-        raise NotAllowed("Only administrators and managers may create a project.")
+    _require_creator(session, user)
     values = {"name": "", "guidelines": service.DEFAULT_GUIDELINES, "starter_prompts": True, "base_model": ""}
     return _page(request, session, values=values)
 
@@ -79,6 +82,7 @@ def _page(request: Request, session: Session, status: int = 200, **over: Any) ->
 @router.post("/projects/new")
 def create_project(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
     """Make a project and go to it."""
+    _require_creator(session, user)
     try:
         values = parse(forms.NewProjectForm, form)
         project = create(session, user, NewProject(**values.model_dump()))
