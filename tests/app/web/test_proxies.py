@@ -1,8 +1,13 @@
 """Where a request comes from: the connection's word, or that of a proxy we were told to trust."""
 
+import re
+import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 from fastapi import Depends, Request
 from pydantic import ValidationError
@@ -70,5 +75,32 @@ def test_what_is_no_address_is_refused_at_the_start(trusted):
         Settings(trusted_proxies=trusted)
 
 
-def test_the_server_itself_believes_nobody():
-    assert "--no-proxy-headers" in commands(Settings())["web"]
+def test_the_server_as_it_is_started_believes_nobody(database: str) -> None:
+    """The real process, asked from the loopback interface, whose headers uvicorn would believe by itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    server = subprocess.Popen(commands(Settings(port=port, log_level="error"))["web"])
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            page = _first_page(client)
+            form = {"csrf_token": re.search(r'name="csrf_token" value="([^"]+)"', page)[1]}  # type: ignore[index]
+            form |= {"email": "ada@example.org", "password": "a guess", "next": "/"}
+            answers = [
+                client.post("/sign-in", data=form, headers={"X-Forwarded-For": f"203.0.113.{number}"}).status_code
+                for number in range(11)
+            ]
+        assert answers == [422] * 10 + [429]
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _first_page(client: httpx.Client) -> str:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return client.get("/sign-in").text
+        except httpx.TransportError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
