@@ -138,8 +138,9 @@ def _workers(up: bool) -> str:
 
 
 def _scheduling(up: bool) -> str:
-    part = health.scheduling(get_settings())
-    at_work = up or presence.workers(get_settings())
+    settings = get_settings()
+    part = health.scheduling(settings)
+    at_work = up or presence.workers(settings) or presence.silent(settings)
     if at_work and not part.ok:
         raise Unusable(f"{part.says}. Start one: `hone process scheduling`, or all of `hone up`.")
     return part.says

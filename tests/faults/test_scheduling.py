@@ -20,7 +20,7 @@ from sqlalchemy import func, make_url
 
 from app.db import task_session
 from app.models import Run, RunState, Scheduler
-from app.web import health
+from app.web import health, presence
 from tests import factories
 from tests.faults.proxy import Proxy
 from workers.doctor import examine
@@ -65,7 +65,7 @@ def well() -> bool:
 def test_a_killed_scheduling_process_leaves_nothing_and_is_named(database: str, redis_url: str, tmp_path: Path) -> None:
     with redis.Redis.from_url(redis_url) as client:
         about = {"queues": ["sampling", "training"], "device": "CPU"}
-        client.set("hone:worker:one", json.dumps(about), ex=600)
+        client.set("hone:worker:one", json.dumps(about), ex=presence.KEPT)
     with scheduling(tmp_path / "log") as process:
         wait_for(well)
         assert [finding.well for finding in examine() if finding.subject == "scheduling"] == [True]
