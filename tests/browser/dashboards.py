@@ -13,10 +13,11 @@ import httpx
 class Dashboards:
     """`count` readers in a thread of their own. `heard[step]` are the moments at which they were told of a step."""
 
-    def __init__(self, url: str, token: str, count: int) -> None:
+    def __init__(self, url: str, tokens: list[str], count: int) -> None:
+        """`tokens` are those of the people, who have as many pages open each."""
         self.heard: dict[int, list[float]] = defaultdict(list)
         self.requests = self.open = 0
-        self._url, self._token, self._count = url, token, count
+        self._url, self._tokens, self._count = url, tokens, count
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_until_complete, args=(self._all(),), daemon=True)
 
@@ -30,16 +31,17 @@ class Dashboards:
         self._loop.close()
 
     async def _all(self) -> None:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        async with httpx.AsyncClient(headers=headers, timeout=None, limits=httpx.Limits()) as client:
-            self._watching = asyncio.gather(*(self._watch(client) for _ in range(self._count)))
+        async with httpx.AsyncClient(timeout=None, limits=httpx.Limits()) as client:
+            people = (self._tokens[number % len(self._tokens)] for number in range(self._count))
+            self._watching = asyncio.gather(*(self._watch(client, token) for token in people))
             with suppress(asyncio.CancelledError):
                 await self._watching
 
-    async def _watch(self, client: httpx.AsyncClient) -> None:
+    async def _watch(self, client: httpx.AsyncClient, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
         while True:  # a browser connects again when the line breaks: that would count as a request
             self.requests += 1
-            async with client.stream("GET", self._url) as answer:
+            async with client.stream("GET", self._url, headers=headers) as answer:
                 assert answer.status_code == 200
                 self.open += 1
                 event = ""

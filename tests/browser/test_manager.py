@@ -14,6 +14,7 @@ from app.models import Model, ModelKind, Project, Role, Run, RunKind, RunState, 
 from app.runs import service as runs
 from app.runs.live import INTERVAL, live
 from app.settings import get_settings
+from app.web import events
 from tests import factories
 from tests.browser.conftest import Server
 from tests.browser.dashboards import Dashboards
@@ -79,8 +80,11 @@ def test_a_running_ppo_shows_each_step_within_two_seconds_beside_fifty_other_das
     beat(world["run"], 1)
     url = f"{server.url}/projects/{world['project']}/runs/{world['run']}"
     with task_session() as session:
-        token = accounts.create_token(session, session.get_one(User, world["user"]), "dashboards", [Scope.READ])[1]
-    with Dashboards(f"{url}/events?after=1", token, DASHBOARDS) as others:
+        project, people = session.get_one(Project, world["project"]), [factories.user(session) for _ in range(10)]
+        for each in people:
+            factories.member(session, project, each, Role.MANAGER)
+        tokens = [accounts.create_token(session, each, "dashboards", [Scope.READ])[1] for each in people]
+    with Dashboards(f"{url}/events?after=1", tokens, DASHBOARDS) as others:
         _watch_three_steps(page, url, world, others)
     finish(world["run"])
     expect(page.get_by_text("succeeded").first).to_be_visible()
@@ -88,6 +92,34 @@ def test_a_running_ppo_shows_each_step_within_two_seconds_beside_fifty_other_das
     page.get_by_label("At step").select_option("2")
     expect(page.get_by_text("Said at 2.")).to_be_visible()
     expect(page.get_by_text("Said at 4.")).to_be_hidden()
+
+
+def test_a_page_whose_place_a_newer_one_took_goes_on_once_it_is_looked_at(
+    page: Page, server: Server, world: dict[str, int], sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_OF_A_PERSON", 1)
+    sign_in(page, person(world))
+    url = f"{server.url}/projects/{world['project']}/runs/{world['run']}"
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    def streams() -> int:
+        return sum("/events" in each for each in asked)
+
+    beat(world["run"], 1)
+    page.goto(url)
+    expect(page.get_by_text("1 of 20 updates")).to_be_visible()
+    newer = page.context.new_page()
+    newer.goto(url)
+    beat(world["run"], 2)
+    expect(newer.get_by_text("2 of 20 updates")).to_be_visible()
+    page.wait_for_timeout(4_000)  # a browser asks again after three seconds, unless it is told
+    assert streams() == 1
+    expect(page.get_by_text("1 of 20 updates")).to_be_visible()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_text("2 of 20 updates")).to_be_visible()
+    assert streams() == 2
+    newer.close()
 
 
 def _watch_three_steps(page: Page, url: str, world: dict[str, int], others: Dashboards) -> None:
