@@ -1,6 +1,6 @@
 """PPO from one start with several seeds: does every one of them raise the holdout reward and the win rate?
 
-    python -m bench.ppo_seeds --run .hone/store/runs/4     # after `make demo`: the folder of its policy run
+    python -m bench.ppo_seeds --run .hone/store/runs/4/attempt-1-...  # after `make demo`: `hone runs show 4` names it
 
 Each seed repeats the run's command with that seed. Its policy and the start then answer the holdout prompts, twice
 each, and the demo's taste chooses without noise. The last line on stdout is JSON; before it the table of docs/ppo.md.

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from sqlalchemy import text
@@ -36,9 +36,11 @@ from workers.lease import ENVIRONMENT, Lease
 from workers.processes import Ledger, spawn, stop
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SAVE_SECONDS = 25.0  # what a child may take to reach a step boundary and save, before it is killed
 AWAY = (OperationalError, InterfaceError, InternalError)  # by which we learn that the database is away, or was
+AGAIN_SECONDS = 5.0
 BUSY = "another process is still at work in its folder"
 
 
@@ -160,7 +162,7 @@ class Attempt:
             raise Released(f"the database did not answer for {LEASE_SECONDS:.0f} s, or this worker was stopped")
         if child.returncode == EXIT_BUSY:
             raise Released(BUSY, later=True)
-        self._tell_the_rest(news)
+        self.insist(lambda: self._tell(news))  # what it wrote after the last look
         self._judge(child.returncode, began)
 
     def _watch(self, child: "subprocess.Popen[bytes]", news: Callable[[], Progress]) -> None:
@@ -204,16 +206,16 @@ class Attempt:
         self._untold = None
         return state
 
-    def _tell_the_rest(self, news: Callable[[], Progress]) -> None:
-        """What the child wrote after the last look, trying for a minute while the database is away."""
-        for remaining in range(12, -1, -1):
+    def insist(self, write: Callable[[], T]) -> T:
+        """Write, and try again while the database is away: without it this worker could do nothing else."""
+        while True:
             try:
-                self._tell(news)
-                return
-            except AWAY:
-                if not remaining:
+                return write()
+            except AWAY as error:
+                if self.stopping.is_set():  # its silence gives the run to another worker
                     raise
-                time.sleep(5)
+                log.warning("run %d: the database is away, what is to be written is kept: %s", self.run_id, error.orig)
+                self.stopping.wait(AGAIN_SECONDS)
 
     def _beat(self, progress: Progress) -> RunState:
         sent = clock()

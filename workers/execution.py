@@ -92,15 +92,11 @@ def _finish(session: Session, attempt: Attempt, state: RunState, **more: Any) ->
 
 
 def _end(attempt: Attempt, write: Callable[[Session], Run | None]) -> RunState | None:
-    """Write the end in one transaction, trying for a minute while the database is away."""
-    for remaining in range(12, -1, -1):
-        try:
-            with brief_session() as session:
-                run = write(session)
-            return run.state if run else None
-        except AWAY as error:
-            if not remaining or attempt.stopping.is_set():  # its silence gives the run to another worker
-                raise
-            log.warning("run %d: the database is away, its end is kept: %s", attempt.run_id, error.orig)
-            attempt.stopping.wait(5)
-    raise AssertionError("unreachable")
+    """Write the end in one transaction."""
+
+    def end() -> Run | None:
+        with brief_session() as session:
+            return write(session)
+
+    run = attempt.insist(end)
+    return run.state if run else None

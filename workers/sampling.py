@@ -72,9 +72,12 @@ def _score(attempt: Attempt) -> Outcome:
         write_lines(attempt.folder / "answers.jsonl", rows)
         attempt.call(["evaluate", "score"], settings | files, Progress, threads_for("sampling"))
     found = scored.new()
-    with attempt.writing() as (session, run):
-        summary = rewards.add_scores(session, run, found)
-    return Outcome(summary)
+
+    def keep() -> dict[str, Any]:
+        with attempt.writing() as (session, run):
+            return rewards.add_scores(session, run, found)
+
+    return Outcome(attempt.insist(keep))
 
 
 def _answer(
@@ -109,8 +112,8 @@ def _answer(
     files = {"prompts": str(prompts), "output": str(output)}
     attempt.call(["sample"], settings | files, news, threads_for("sampling"))
     answered = JsonLines(output).new()
-    take(answered)
-    attempt.beat(news())
+    attempt.insist(lambda: take(answered))
+    attempt.insist(lambda: attempt.beat(news()))
     return answered
 
 

@@ -19,6 +19,7 @@ from app.runs import service as runs
 from app.web.errors import Refused
 from workers.deadlines import STALE
 from workers.leading import Lease
+from workers.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 _LET_GO = text("set local idle_in_transaction_session_timeout = '10s'")
 
 _lease = Lease()
+_patience = Patience()
 _leads: bool | None = None
 _away = False
 
@@ -37,6 +39,8 @@ def sweep() -> None:
         led, _leads = _leads, _lease.take()
         if _leads is not led:
             log.info("this process leads" if _leads else "another process leads")
+        if _away:
+            _patience.begin()
         if _leads:
             _do_everything()
         if _away:
@@ -56,7 +60,7 @@ def give_back() -> None:
 
 def _do_everything() -> None:
     """Each step in a transaction of its own, so that one that fails holds up none of the others."""
-    _step("requeue silent runs", lambda session: runs.requeue_stale(session, STALE))
+    _step("requeue silent runs", lambda session: _patience.over(session) and runs.requeue_stale(session, STALE))
     _step("send queued runs again", runs.resend_queued)
     _step("send models to prepare again", _resend_models)
     _step("take back expired leases", leases.expire_leases)

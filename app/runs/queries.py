@@ -159,7 +159,9 @@ def requeue_stale(session: Session, older_than: timedelta) -> list[Run]:
     """Take the runs whose worker fell silent from it, in one statement: back to the queue, failed after the last
     attempt, or cancelled where a person had asked for that. Returns all of them in their new state."""
     tries_left = Run.attempt < Run.max_attempts
-    silent = and_(Run.state.in_(HELD), Run.heartbeat_at < func.clock_timestamp() - older_than)
+    # A beat of the future was made before the database's clock was set back; those that live have beaten again since.
+    fresh = func.clock_timestamp() - older_than, func.clock_timestamp() + older_than
+    silent = and_(Run.state.in_(HELD), ~Run.heartbeat_at.between(*fresh))
     again = and_(Run.state == RunState.RUNNING, tries_left)
     now = func.clock_timestamp()
     return list(

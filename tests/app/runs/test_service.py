@@ -174,6 +174,14 @@ def test_a_silent_run_fails_with_a_sentence_after_its_last_attempt(session: Sess
     assert run.ended_at is not None
 
 
+def test_a_worker_that_died_before_the_clock_was_set_back_is_silent(session: Session, run: Run) -> None:
+    _claimed(session, run)
+    _silence(session, run, -20)
+    assert service.requeue_stale(session, STALE) == []
+    _silence(session, run, -3600)
+    assert service.requeue_stale(session, STALE) == [run.id]
+
+
 def test_a_step_never_goes_back(session: Session, run: Run) -> None:
     """An attempt that goes on from a checkpoint repeats steps that people have seen."""
     claim = _claimed(session, run)
