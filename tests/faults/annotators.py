@@ -7,7 +7,10 @@ from typing import Any
 
 import httpx
 
+from app.web.csrf import SESSION_COOKIE
+
 _LEASE = re.compile(r'name="assignment_id" value="(\d+)"')
+_CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 @dataclass
@@ -15,27 +18,30 @@ class Annotator:
     """Answers "left" to everything until told to stop, the server goes away, or nothing is left."""
 
     url: str
-    token: str
+    session: str  # of a browser that is signed in
     answered: list[int] = field(default_factory=list)  # assignments whose answer was received well
     unsure: list[int] = field(default_factory=list)  # sent, but the line broke before the answer came
     enough: Event = field(default_factory=Event)
+    csrf: str = ""
 
     def __post_init__(self) -> None:
         self.thread = Thread(target=self.work, daemon=True)
 
     def client(self) -> httpx.Client:
-        return httpx.Client(headers={"Authorization": f"Bearer {self.token}"}, timeout=20)
+        return httpx.Client(cookies={SESSION_COOKIE: self.session}, timeout=20)
 
     def work(self) -> None:
         """Label on and on."""
         with self.client() as client:
             while not self.enough.is_set():
                 try:
-                    found = _LEASE.search(client.get(self.url).text)
+                    page = client.get(self.url).text
                 except httpx.HTTPError:
                     return
-                if not found:
+                found, token = _LEASE.search(page), _CSRF.search(page)
+                if not found or not token:
                     return
+                self.csrf = token[1]
                 lease = int(found[1])
                 try:
                     status = self.send(client, lease)
@@ -48,7 +54,9 @@ class Annotator:
 
     def send(self, client: httpx.Client, lease: int) -> int:
         """Send one answer; the status."""
-        return client.post(self.url, data={"assignment_id": lease, "answer": "left"}).status_code
+        return client.post(
+            self.url, data={"assignment_id": lease, "answer": "left", "csrf_token": self.csrf}
+        ).status_code
 
 
 @dataclass

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select
 
 from app.accounts import service as accounts
-from app.accounts.scopes import Scope
 from app.models import Model, Project, Run, RunState, User
 from app.policies import service as policies
 from app.policies.forms import PolicyForm
@@ -80,12 +79,12 @@ def _ends_whole(platform: Platform, run_id: int, before: list[dict[str, Any]], m
 def test_no_answered_label_is_lost_or_doubled_by_a_kill(platform: Platform, project_id: int) -> None:
     with platform.session() as session:
         project = session.get_one(Project, project_id)
-        tokens = []
+        sessions = []
         for _ in range(2):
             person = factories.user(session)
             factories.member(session, project, person)
-            tokens.append(accounts.create_token(session, person, "test", [Scope.LABEL])[1])
-    people = [Annotator(f"{platform.url}/projects/{project_id}/label", token) for token in tokens]
+            sessions.append(accounts.start_session(session, person, "test"))
+    people = [Annotator(f"{platform.url}/projects/{project_id}/label", each) for each in sessions]
     for person in people:
         person.thread.start()
     platform.wait_for(lambda: sum(len(person.answered) for person in people) >= 6, 60)
