@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from app.db import task_session
-from app.models import Pair, Project, Response, Run, RunKind, RunMetric, RunState, Snapshot, Split
+from app.models import Pair, Project, Response, Run, RunKind, RunMetric, RunState, Split
 from app.projects.forms import AutomationSettings
 from app.rewards import snapshots
 from app.runs import service as runs
@@ -32,20 +32,17 @@ class World:
     prompts: list[int]
 
     def sample(self) -> int:
-        """Queue a sampling run; always the same one."""
+        """Queue a sampling run; always the same one. The sweep sends it."""
         config = {"settings": SAMPLING, "prompt_ids": self.prompts}
         with task_session() as session:
-            project = session.get_one(Project, self.project_id)
-            return runs.create(session, project, RunKind.SAMPLING, config, model=project.base_model).id
+            return int(factories.run(session, session.get_one(Project, self.project_id), config=config).id)
 
     def train(self) -> int:
-        """Queue a reward training; always the same one."""
+        """Queue a reward training; always the same one. The sweep sends it."""
+        more = {"config": {"settings": TRAINING}, "snapshot_id": self.snapshot_id}
         with task_session() as session:
-            project, snapshot = session.get_one(Project, self.project_id), session.get_one(Snapshot, self.snapshot_id)
-            model = project.base_model
-            return runs.create(
-                session, project, RunKind.REWARD, {"settings": TRAINING}, model=model, snapshot=snapshot
-            ).id
+            project = session.get_one(Project, self.project_id)  # past the quota of those that are under way at a time
+            return int(factories.run(session, project, RunKind.REWARD, **more).id)
 
 
 def make_world() -> World:
