@@ -38,18 +38,34 @@ def project_id(platform: Platform) -> int:
 
 
 @pytest.fixture(scope="module")
-def sessions(platform: Platform, project_id: int) -> list[str]:
-    """Signed-in browsers of six annotators."""
+def people(platform: Platform, project_id: int) -> list[int]:
+    """Six annotators."""
     with platform.session() as session:
         people = [factories.user(session) for _ in range(6)]
         for person in people:
             factories.member(session, session.get_one(Project, project_id), person)
-        return [accounts.start_session(session, person, "test") for person in people]
+        return [person.id for person in people]
 
 
-def annotate(platform: Platform, project_id: int, sessions: list[str], count: int) -> int:
+@pytest.fixture(scope="module")
+def tokens(platform: Platform, people: list[int]) -> list[str]:
+    """Their API tokens."""
+    with platform.session() as session:
+        return [
+            accounts.create_token(session, session.get_one(User, each), "test", [Scope.LABEL])[1] for each in people
+        ]
+
+
+@pytest.fixture(scope="module")
+def browsers(platform: Platform, people: list[int]) -> list[str]:
+    """The sessions of their browsers, which are signed in."""
+    with platform.session() as session:
+        return [accounts.start_session(session, session.get_one(User, each), "test") for each in people]
+
+
+def annotate(platform: Platform, project_id: int, browsers: list[str], count: int) -> int:
     """People give `count` labels or a few more; how many."""
-    people = [Annotator(f"{platform.url}/projects/{project_id}/label", each) for each in sessions]
+    people = [Annotator(f"{platform.url}/projects/{project_id}/label", each) for each in browsers]
     for person in people:
         person.thread.start()
     platform.wait_for(lambda: sum(len(person.answered) for person in people) >= count, 60)
@@ -69,18 +85,18 @@ def add_policy(platform: Platform, project_id: int, name: str, seed: int) -> int
         return factories.model(session, project, name=name, artifact=f"models/{name}").id
 
 
-def test_a_managers_day(platform: Platform, platform_page: Page, project_id: int, sessions: list[str]) -> None:
+def test_a_managers_day(platform: Platform, platform_page: Page, project_id: int, browsers: list[str]) -> None:
     page, base = platform_page, f"{platform.url}/projects/{project_id}"
     page.on("dialog", lambda dialog: dialog.accept())
     _sign_in(platform, page)
     _set_automation(page, base)
-    _watch_labels_and_the_training_that_follows(platform, page, base, project_id, sessions)
+    _watch_labels_and_the_training_that_follows(platform, page, base, project_id, browsers)
     first = _train_a_policy(page, base)
     second = _copy_cancel_and_resume(platform, page, base, first)
     _compare(platform, page, base, [first, second])
     rival = add_policy(platform, project_id, "Rival", seed=3)  # the PPO's best may still be the base model
     _promote_without_evaluation(page, base, rival)
-    policy_id = _evaluate(platform, page, base, project_id, second, sessions)
+    policy_id = _evaluate(platform, page, base, project_id, second, browsers)
     _promote_and_roll_back(platform, page, base, project_id, policy_id, rival)
 
 
@@ -102,13 +118,13 @@ def _set_automation(page: Page, base: str) -> None:
 
 
 def _watch_labels_and_the_training_that_follows(
-    platform: Platform, page: Page, base: str, project_id: int, sessions: list[str]
+    platform: Platform, page: Page, base: str, project_id: int, browsers: list[str]
 ) -> None:
     """All on the overview, which is not loaded again."""
     page.goto(base)
     training = page.get_by_role("group", name="Train the reward model")
     expect(training).to_contain_text(f"Waits for {LABELS} more labels.")
-    given = annotate(platform, project_id, sessions[:2], LABELS)
+    given = annotate(platform, project_id, browsers[:2], LABELS)
     expect(_figure(page, "Labels")).to_have_text(str(given))
     with platform.session() as session:
         assert session.scalar(select(func.count()).where(Label.project_id == project_id)) == given
@@ -193,7 +209,7 @@ def _promote_without_evaluation(page: Page, base: str, policy_id: int) -> None:
     expect(page.get_by_text("chat and sampling answer with it from now on")).to_be_visible()
 
 
-def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: int, sessions: list[str]) -> int:
+def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: int, browsers: list[str]) -> int:
     """Launch, have people judge every pair in the ordinary screen, read the result."""
     with platform.session() as session:
         policy_id = session.scalars(select(Model.id).where(Model.run_id == ppo)).one()
@@ -205,7 +221,7 @@ def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: i
     assert loop.wait_for_end(platform, run_id).state is RunState.SUCCEEDED
     with platform.session() as session:
         waiting = count_pairs(session, run_id)
-    annotate(platform, project_id, sessions[2:], waiting)
+    annotate(platform, project_id, browsers[2:], waiting)
     with platform.session() as session:
         result = evaluations.evaluation_result(session, session.get_one(Run, run_id))
     assert result.judged == result.pairs > 0
@@ -255,7 +271,7 @@ class Chatter:
 
 
 def test_no_chat_request_fails_while_a_policy_is_promoted(
-    platform: Platform, project_id: int, sessions: list[str]
+    platform: Platform, project_id: int, tokens: list[str]
 ) -> None:
     with platform.session() as session:
         project = session.get_one(Project, project_id)
@@ -263,7 +279,7 @@ def test_no_chat_request_fails_while_a_policy_is_promoted(
         manager = accounts.create_token(session, session.get_one(User, 1), "promotes", list(Scope))[1]
     policy_id = add_policy(platform, project_id, "Another", seed=2)
     enough, api = Event(), f"{platform.url}/api/v1/projects/{project_id}"
-    people = [Chatter(f"{api}/chat", token, enough) for token in sessions]
+    people = [Chatter(f"{api}/chat", token, enough) for token in tokens]
     try:
         platform.wait_for(lambda: all(len(person.heard) >= 2 for person in people), 60)
         promoted = httpx.post(
