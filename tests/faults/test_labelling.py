@@ -10,16 +10,12 @@ import psutil
 import pytest
 from sqlalchemy import func, select
 
-from app.accounts import service as accounts
-from app.accounts.scopes import Scope
 from app.models import Assignment, AssignmentState, Label, Pair
-from app.projects.forms import AnswerSettings, AutomationSettings
-from tests import factories
 from tests.faults.annotators import Patient
+from tests.faults.crowd import QUESTION, crowd
 from tests.faults.platform import Platform
 
 PEOPLE, OVERLAP = 4, 2
-QUESTION = "Which is kinder?"
 BEFORE, AFTER = 40, 40  # answers taken before the fault and after it
 
 
@@ -36,33 +32,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 def people(platform: Platform) -> Iterator[list[Patient]]:
     """Annotators of a project of their own, with 3,540 pairs: more than they get through."""
     with platform.session() as session:
-        project = factories.project(
-            session,
-            overlap=OVERLAP,
-            answer=AnswerSettings(questions=[QUESTION]).model_dump(),
-            automation=AutomationSettings(keep_queue_filled=False).model_dump(),
-        )
-        prompt = factories.prompt(session, project)
-        answers = [factories.response(session, prompt, project.base_model) for _ in range(60)]
-        session.add_all(
-            Pair(
-                project_id=project.id,
-                prompt_id=prompt.id,
-                response_a_id=a.id,
-                response_b_id=b.id,
-                purpose="train",
-                overlap_target=OVERLAP,
-                slots_left=OVERLAP,
-            )
-            for a in answers
-            for b in answers
-            if a is not b
-        )
-        tokens = []
-        for _ in range(PEOPLE):
-            person = factories.user(session)
-            factories.member(session, project, person)
-            tokens.append(accounts.create_token(session, person, "test", [Scope.LABEL])[1])
+        project, tokens = crowd(session, PEOPLE, OVERLAP)
     api = f"{platform.url}/api/v1/projects/{project.id}/label"
     found = [Patient(api, token, QUESTION) for token in tokens]
     yield found
