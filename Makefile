@@ -33,7 +33,7 @@ demo: $(STAMPS)/run static/vendor/.stamp ## The whole loop, unattended, with sim
 	@exec $(BIN)/hone demo
 
 .PHONY: test
-test: check chromium pgbouncer ## Every check and every test
+test: check chromium pgbouncer iproute2 ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: check
@@ -104,7 +104,7 @@ define from_the_system
 	fi
 endef
 
-.PHONY: chromium pgbouncer
+.PHONY: chromium pgbouncer iproute2
 chromium: # the browser of the tests: the system's, or the one that CHROMIUM names
 ifndef CHROMIUM
 	$(call from_the_system,chromium,chromium chromium-browser,pages)
@@ -112,3 +112,9 @@ endif
 
 pgbouncer:
 	$(call from_the_system,pgbouncer,pgbouncer,poolers)
+
+# Two hosts are two network namespaces, which root may make; for others a proxy that freezes stands in.
+iproute2:
+ifeq ($(shell id -u),0)
+	$(call from_the_system,iproute2,ip,hosts)
+endif

@@ -19,8 +19,9 @@ from tests import factories
 
 T = TypeVar("T")
 SAMPLING = {"strategy": "stochastic", "n": 2, "seed": 1, "max_new_tokens": 64, "max_rows": 8, "dtype": "float32"}
-TRAINING = {"max_steps": 400, "train_batch_size": 1, "save_seconds": 0.5, "eval_steps": 200, "dtype": "float32"}
-PROMPTS, LABELS = 100, 24
+TRAINING = {"train_batch_size": 1, "save_seconds": 0.5, "eval_steps": 200, "dtype": "float32"}
+PROMPTS, STEPS = 100, 400  # a few seconds of work on an idle core
+LABELS = 24
 
 
 @dataclass
@@ -31,15 +32,15 @@ class World:
     snapshot_id: int
     prompts: list[int]
 
-    def sample(self) -> int:
-        """Queue a sampling run; always the same one. The sweep sends it."""
-        config = {"settings": SAMPLING, "prompt_ids": self.prompts}
+    def sample(self, count: int = PROMPTS) -> int:
+        """Queue a sampling run on so many prompts; the same number, the same run. The sweep sends it."""
+        config = {"settings": SAMPLING, "prompt_ids": self.prompts[:count]}
         with task_session() as session:
             return int(factories.run(session, session.get_one(Project, self.project_id), config=config).id)
 
-    def train(self) -> int:
-        """Queue a reward training; always the same one. The sweep sends it."""
-        more = {"config": {"settings": TRAINING}, "snapshot_id": self.snapshot_id}
+    def train(self, steps: int = STEPS) -> int:
+        """Queue a reward training of so many steps; the same number, the same run. The sweep sends it."""
+        more = {"config": {"settings": TRAINING | {"max_steps": steps}}, "snapshot_id": self.snapshot_id}
         with task_session() as session:
             project = session.get_one(Project, self.project_id)  # past the quota of those that are under way at a time
             return int(factories.run(session, project, RunKind.REWARD, **more).id)
@@ -59,7 +60,7 @@ def make_world() -> World:
             asked = factories.prompt(session, project, split=Split.TRAIN if number % 6 else Split.HOLDOUT)
             pair = factories.pair(session, asked, project.base_model)
             factories.label(session, pair, person)
-        prompts = [factories.prompt(session, project).id for _ in range(PROMPTS)]
+        prompts = [factories.prompt(session, project).id for _ in range(10 * PROMPTS)]
         return World(project.id, snapshots.take(session, project, "").id, prompts)
 
 
