@@ -6,7 +6,6 @@ Where the system grants no namespaces, the processes stay on this one, and the c
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -153,12 +152,17 @@ def namespaces_granted() -> bool:
         return False
 
 
-def trainers(run_id: int) -> Iterator[psutil.Process]:
+def trainers(run_id: int) -> list[psutil.Process]:
     """The processes of this machine, whatever their namespace, that work on a run; stopped ones too."""
-    for each in psutil.process_iter(["cmdline", "status"]):
-        words = each.info["cmdline"] or ()
-        if any(f"/runs/{run_id}/" in word for word in words) and each.info["status"] != psutil.STATUS_ZOMBIE:
-            yield each
+    found = [
+        each
+        for each in psutil.process_iter(["cmdline", "status", "ppid"])
+        if any(f"/runs/{run_id}/" in word for word in each.info["cmdline"] or ())
+        and each.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+    # A program that a trainer starts is a copy of it until it has begun.
+    pids = {each.pid for each in found}
+    return [each for each in found if each.info["ppid"] not in pids]
 
 
 def _ip(*words: str) -> None:

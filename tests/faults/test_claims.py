@@ -25,7 +25,7 @@ class Watch:
     def __init__(self, run_ids: list[int]) -> None:
         self.run_ids = run_ids
         self.steps: dict[int, list[int]] = {each: [] for each in run_ids}
-        self.most: dict[int, int] = dict.fromkeys(run_ids, 0)
+        self.most: dict[int, list[str]] = {each: [] for each in run_ids}
         self._enough = Event()
         self._thread = Thread(target=self._look)
 
@@ -42,7 +42,7 @@ class Watch:
             for run_id in self.run_ids:
                 self.steps[run_id].append(now(run_id).step)
                 awake = [each for each in trainers(run_id) if each.info["status"] != psutil.STATUS_STOPPED]
-                self.most[run_id] = max(self.most[run_id], len(awake))
+                self.most[run_id] = max(self.most[run_id], [str(each.info) for each in awake], key=len)
 
 
 @pytest.mark.timeout(600)
@@ -98,7 +98,7 @@ def test_another_host_goes_on_and_the_first_writes_nothing_more(world: World, tm
             run = ended(each)
             assert (run.state, run.error, run.attempt) == (RunState.SUCCEEDED, None, 2)
             assert run.worker != at_the_fault[each].worker
-            assert watch.most[each] == 1
+            assert len(watch.most[each]) == 1, watch.most[each]
             assert watch.steps[each] == sorted(watch.steps[each])
             until(lambda run=run: tidied(run))
         for host in hosts:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db import task_session
-from app.models import AuditEvent, Model, ModelState, Project
+from app.models import AuditEvent, Model, ModelState, Project, Role
 from app.registry import service, sources
 from app.settings import get_settings
 from app.web.errors import Invalid
@@ -130,6 +130,7 @@ def test_the_page_offers_a_list_to_managers_and_a_field_to_administrators(as_, c
 
 
 def test_a_token_without_the_scope_of_administrators_names_nothing(client, cast, session, places):
+    factories.member(session, cast.project, cast.admin, Role.MANAGER)  # who may have projects at all
     headers = client.bearer(cast.admin, "read", "manage")
     body = {"name": "P", "base_model": str(places / "allowed/good"), "starter_prompts": False}
     assert client.post("/api/v1/projects", json=body, headers=headers).status_code == 422
