@@ -154,15 +154,12 @@ def namespaces_granted() -> bool:
 
 def trainers(run_id: int) -> list[psutil.Process]:
     """The processes of this machine, whatever their namespace, that work on a run; stopped ones too."""
-    found = [
+    folder = f"{get_settings().store}/runs/{run_id}/"  # other tests have runs of the same number
+    return [
         each
-        for each in psutil.process_iter(["cmdline", "status", "ppid"])
-        if any(f"/runs/{run_id}/" in word for word in each.info["cmdline"] or ())
-        and each.info["status"] != psutil.STATUS_ZOMBIE
+        for each in psutil.process_iter(["cmdline", "status"])
+        if any(folder in word for word in each.info["cmdline"] or ()) and each.info["status"] != psutil.STATUS_ZOMBIE
     ]
-    # A program that a trainer starts is a copy of it until it has begun.
-    pids = {each.pid for each in found}
-    return [each for each in found if each.info["ppid"] not in pids]
 
 
 def _ip(*words: str) -> None:
