@@ -19,10 +19,10 @@ from app.home.api import router as home_api
 from app.home.new_project import api as new_project_api
 from app.home.new_project import router as new_project
 from app.home.routes import router as home
+from app.items.api import router as items_api
+from app.items.routes import router as items
 from app.labels.api import router as labels_api
 from app.labels.routes import router as labels
-from app.pairs.api import router as pairs_api
-from app.pairs.routes import router as pairs
 from app.policies.api import router as policies_api
 from app.policies.routes import router as policies
 from app.projects.api import router as projects_api
@@ -42,9 +42,9 @@ from app.web.render import ROOT
 
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
 # no project's id.
-PAGES = (labels, accounts, new_project, projects, prompts, pairs, rewards, policies, runs, chat, home)
+PAGES = (labels, accounts, new_project, projects, prompts, items, rewards, policies, runs, chat, home)
 CALLS = (
-    accounts_api, new_project_api, projects_api, prompts_api, pairs_api, labels_api, rewards_api, policies_api,
+    accounts_api, new_project_api, projects_api, prompts_api, items_api, labels_api, rewards_api, policies_api,
     runs_api, chat_api, home_api,
 )  # fmt: skip
 MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body_size`

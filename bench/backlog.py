@@ -20,12 +20,13 @@ from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.orm import Session
 
 from app.accounts.queries import Credential
+from app.annotation.comparison import ComparisonValue
 from app.db import normalise_url
 from app.direct import Connections
 from app.labels import cycle
 from app.labels.answers import Answer
 from app.labels.screen import Screen, answer, next_screen
-from app.models import Project, User
+from app.models import Outcome, Project, User
 from app.projects.dependencies import Access
 from app.projects.queries import USER_WITH_PROJECT
 from app.settings import Settings
@@ -37,7 +38,7 @@ from workers.postgres import EmbeddedPostgres
 
 SHORT, LONG, ANSWERED = 10_000, 1_000_000, 20_000
 CYCLES = 2_000
-ANSWER = Answer("left", seconds=7.0)
+ANSWER = Answer(ComparisonValue(choice=Outcome.FIRST), seconds=7.0)
 
 # Overlap 2: every pair that the annotator has answered waits for a second person.
 BUILD = """
@@ -51,20 +52,24 @@ insert into member (project_id, user_id, role) values ({project}, {project}, 'an
 insert into web_session (token_hash, user_id, expires_at) values ('token', {project}, now() + interval '1 day');
 insert into prompt (id, project_id, messages, content_hash, source, status, split) overriding system value
   select n, {project}, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'Question ' || n || '?')),
-    md5(n::text), 'import', 'active', 'train' from generate_series(1, {pairs}) n;
+    md5(n::text), 'import', 'active', 'train' from generate_series(1, {items}) n;
 insert into response (id, prompt_id, model_id, text, finish_reason, token_count, strategy) overriding system value
   select n, (n + 1) / 2, 1, 'Answer ' || n || '. ' || repeat('It depends on more than one thing. ', 8), 'stop', 60,
-    'stochastic' from generate_series(1, 2 * {pairs}) n;
-insert into pair (id, project_id, prompt_id, response_a_id, response_b_id, purpose, priority, overlap_target,
-    slots_left) overriding system value
-  select n, {project}, n, 2 * n - 1, 2 * n, 'train', 0, 2, case when n <= {labels} then 1 else 2 end
-  from generate_series(1, {pairs}) n;
-insert into assignment (id, project_id, pair_id, annotator_id, "left", state, leased_at, expires_at)
+    'stochastic' from generate_series(1, 2 * {items}) n;
+insert into item (id, project_id, prompt_id, kind, purpose, overlap_target, slots_left) overriding system value
+  select n, {project}, n, 'comparison', 'train', 2, case when n <= {labels} then 1 else 2 end
+  from generate_series(1, {items}) n;
+insert into item_response (item_id, position, response_id)
+  select (n + 1) / 2, 1 - n % 2, n from generate_series(1, 2 * {items}) n;
+insert into assignment (id, project_id, item_id, annotator_id, "order", state, leased_at, expires_at)
     overriding system value
-  select n, {project}, n, {project}, 'a', 'labelled', at, at
+  select n, {project}, n, {project}, '{{0,1}}', 'labelled', at, at
   from (select n, now() - make_interval(secs => ({labels} - n) * 8) as at from generate_series(1, {labels}) n) given;
-insert into label (project_id, pair_id, annotator_id, assignment_id, choice, seconds, "left", created_at)
-  select {project}, pair_id, {project}, id, 'a', 7, 'a', leased_at from assignment;
+insert into label (project_id, item_id, annotator_id, assignment_id, value, seconds, "order", created_at)
+  select {project}, item_id, {project}, id, '{{"kind": "comparison", "choice": "first", "strength": null,
+    "questions": {{}}}}', 7, "order", leased_at from assignment;
+insert into preference (label_id, question, first, second, outcome, probability)
+  select id, '', 0, 1, 'first', 1 from label;
 set session_replication_role = origin;
 select setval(pg_get_serial_sequence('assignment', 'id'), {labels} + 1);
 """
@@ -74,8 +79,8 @@ class Queue:
     """One of the two queues, and its annotator at work. What the application keeps in memory it keeps by project, so
     the two have different ones."""
 
-    def __init__(self, server: URL, project: int, pairs: int, labels: int) -> None:
-        say(f"building a queue of {pairs:,} pairs, {labels:,} of them answered")
+    def __init__(self, server: URL, project: int, items: int, labels: int) -> None:
+        say(f"building a queue of {items:,} pairs, {labels:,} of them answered")
         with create_engine(server, isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql(f"create database queue_{project}")
         self.engine = create_engine(server.set(database=f"queue_{project}"))
@@ -84,7 +89,7 @@ class Queue:
             alembic.attributes["connection"] = connection
             command.upgrade(alembic, "head")
         with self.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            for statement in BUILD.format(project=project, pairs=pairs, labels=labels).split(";\n"):
+            for statement in BUILD.format(project=project, items=items, labels=labels).split(";\n"):
                 connection.exec_driver_sql(statement)
             connection.exec_driver_sql("vacuum analyze")
         with Session(self.engine, expire_on_commit=False) as session:
@@ -126,10 +131,10 @@ def _held(screen: Screen) -> int:
 
 async def answer_in_turn(queues: dict[int, Queue]) -> dict[int, list[float]]:
     """The seconds of each cycle of each queue."""
-    taken: dict[int, list[float]] = {pairs: [] for pairs in queues}
+    taken: dict[int, list[float]] = {items: [] for items in queues}
     for _ in track(range(CYCLES), "Answering", console=Console(stderr=True)):
-        for pairs, queue in queues.items():
-            taken[pairs].append(await queue.cycle())
+        for items, queue in queues.items():
+            taken[items].append(await queue.cycle())
     for queue in queues.values():
         queue.engine.dispose()
         await queue.direct.close()
@@ -148,12 +153,12 @@ def main() -> None:
         finally:
             postgres.stop()
     figures = {
-        f"{pairs}_pairs": {
+        f"{items}_pairs": {
             "p50_ms": round(statistics.median(times) * 1000, 3),
             "p99_ms": round(statistics.quantiles(times, n=100)[98] * 1000, 3),
             "slowest_ms": round(max(times) * 1000, 3),
         }
-        for pairs, times in taken.items()
+        for items, times in taken.items()
     }
     ratio = statistics.median(taken[LONG]) / statistics.median(taken[SHORT])
     report({"bench": "backlog", "ratio_p50": round(ratio, 3), **figures, "labels_before": ANSWERED, "cycles": CYCLES})

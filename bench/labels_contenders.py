@@ -151,7 +151,7 @@ class Ours(Contender):
     def stored(self) -> list[Stored]:
         with psycopg.connect(self.database) as connection:
             found = connection.execute(
-                "select assignment_id, pair_id, annotator_id from label where superseded_at is null"
+                "select assignment_id, item_id, annotator_id from label where superseded_at is null"
             )
             return [Stored(*map(str, row)) for row in found]
 

@@ -37,7 +37,7 @@ def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
         session.flush()
         if project.id != 1:
             raise RuntimeError("the bench wants an installation of its own")
-        _pairs(session, project.id, base.id, texts)
+        _items(session, project.id, base.id, texts)
         tokens = [secrets.token_urlsafe(32) for _ in range(people)]
         users = [m.User(email=f"person{n}@example.org", name=f"Person {n}") for n in range(people)]
         session.add_all(users)
@@ -49,11 +49,13 @@ def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
     with get_engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         # As in an installation that has been there for a while; else autovacuum would do it in the middle of a row. Not
         # those that are empty: PostgreSQL would plan for tables that stay so, and read them whole as they fill.
-        connection.execute(text('vacuum (analyze) model, project, prompt, response, pair, "user", member, web_session'))
+        connection.execute(
+            text('vacuum (analyze) model, project, prompt, response, item, item_response, "user", member, web_session')
+        )
     return tokens
 
 
-def _pairs(session: Session, project: int, model: int, texts: list[tuple[str, str, str]]) -> None:
+def _items(session: Session, project: int, model: int, texts: list[tuple[str, str, str]]) -> None:
     prompts = session.scalars(
         insert(m.Prompt).returning(m.Prompt.id, sort_by_parameter_order=True),
         [
@@ -93,19 +95,23 @@ def _pairs(session: Session, project: int, model: int, texts: list[tuple[str, st
         found = session.scalars(insert(m.Response).returning(m.Response.id, sort_by_parameter_order=True), rows)
         return list(found)
 
-    session.execute(
-        insert(m.Pair),
+    shown = [
+        (prompt, both)
+        for prompt, *sampled in zip(prompts, *map(responses, range(ANSWERS)), strict=True)
+        for both in combinations(sampled, 2)
+    ]
+    items = session.scalars(
+        insert(m.Item).returning(m.Item.id, sort_by_parameter_order=True),
         [
-            {
-                "project_id": project,
-                "prompt_id": prompt,
-                "response_a_id": a,
-                "response_b_id": b,
-                "purpose": m.Purpose.TRAIN,
-                "overlap_target": 1,
-                "slots_left": 1,
-            }
-            for prompt, *sampled in zip(prompts, *map(responses, range(ANSWERS)), strict=True)
-            for a, b in combinations(sampled, 2)
+            {"project_id": project, "prompt_id": prompt, "kind": "comparison", "purpose": m.Purpose.TRAIN}
+            for prompt, _ in shown
+        ],
+    ).all()
+    session.execute(
+        insert(m.ItemResponse),
+        [
+            {"item_id": item, "position": position, "response_id": response}
+            for item, (_, both) in zip(items, shown, strict=True)
+            for position, response in enumerate(both)
         ],
     )

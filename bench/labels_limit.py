@@ -12,20 +12,21 @@ from pathlib import Path
 import psycopg
 
 from app.direct import PLANNING
-from app.labels.saving import answer_and_claim
-from app.pairs.queue import CLAIM_NEXT
+from app.items.queue import CLAIM_NEXT
+from app.labels.turn import answer_and_claim
 from workers.postgres import EmbeddedPostgres, programs
 
 # What a cycle binds that is the same for every annotator.
 _CONSTANT = {
     "project": "1",
     "minutes": "30",
-    "left": "'a'",
+    "drawn": "'{1,0,2,3,4,5,6,7}'",
+    "level": "2",
     "rank": "0",
-    "after": ":pair_id",
-    "choice": "'left'",
-    "questions": "'{}'",
-    "strength": "null::int",
+    "after": ":item_id",
+    "kind": "'comparison'",
+    "value": """'{"kind": "comparison", "choice": "first", "strength": null, "questions": {}}'""",
+    "preferences": """'[{"question": "", "place": 0, "other": 1, "outcome": "first", "probability": 1}]'""",
     "reasons": "'[]'",
     "comment": "null",
     "seconds": "3",
@@ -35,7 +36,7 @@ _CONSTANT = {
 
 
 def _script(first_person: int) -> str:
-    """A cycle of the person whose number is pgbench's client; `:id`, `:pair_id` and `:label_id` are of its last one."""
+    """A cycle of the person whose number is pgbench's client; `:id`, `:item_id` and `:label_id` are of its last one."""
 
     def bound(statement: str) -> str:
         for name, value in _CONSTANT.items():
@@ -71,8 +72,8 @@ def limit(database: str, clients: int, seconds: int) -> float:
     """Cycles a second of so many clients, the people of the bench's project, on all of its pairs anew."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("truncate label, assignment cascade")
-        connection.execute("update pair set slots_left = overlap_target where slots_left <> overlap_target")
-        connection.execute("vacuum analyze pair")
+        connection.execute("update item set slots_left = overlap_target where slots_left <> overlap_target")
+        connection.execute("vacuum analyze item")
         connection.execute("checkpoint")  # now, not in the middle
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(_script(first_person=2))
@@ -81,7 +82,7 @@ def limit(database: str, clients: int, seconds: int) -> float:
             [
                 *(programs() / "pgbench", "--no-vacuum", "--file", file.name, "--client", str(clients)),
                 *("--jobs", "2", "--time", str(seconds), "--protocol", "prepared"),
-                *("--define", "id=0", "--define", "label_id=0", "--define", "pair_id=0", database),
+                *("--define", "id=0", "--define", "label_id=0", "--define", "item_id=0", database),
             ],
             env=os.environ | {"PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in PLANNING.items())},
             check=True,

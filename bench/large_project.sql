@@ -1,4 +1,4 @@
--- A project with 100,000 pairs, 300,000 labels, 200 runs and 100 annotators, for bench/pages.py.
+-- A project with 100,000 items, 300,000 labels, 200 runs and 100 annotators, for bench/pages.py.
 -- Foreign keys are not checked while it is made: the checks would be planned for the tables' empty beginnings.
 set session_replication_role = replica;
 insert into "user" (id, email, name, is_admin) overriding system value
@@ -23,24 +23,33 @@ update run set baseline_id = 1 where kind = 'evaluation';
 insert into response (id, prompt_id, model_id, run_id, text, finish_reason, token_count, strategy) overriding system value
   select n, 1 + (n - 1) / 10, 1, 4, 'Answer ' || n || '. ' || repeat('It depends on more than one thing. ', 8), 'stop',
     60, 'stochastic' from generate_series(1, 200000) n;
-insert into pair (id, project_id, prompt_id, response_a_id, response_b_id, run_id, purpose, priority, overlap_target,
-    slots_left) overriding system value
-  select n, 1, 1 + (2 * n - 1) / 10, 2 * n - 1, 2 * n, case when n % 100 = 0 then 3 end,
-    case when n % 100 = 0 then 'evaluation' when n % 50 = 1 then 'check' else 'train' end, random(), 3, 0
-  from generate_series(1, 99500) n;
-insert into pair (id, project_id, prompt_id, response_a_id, response_b_id, run_id, purpose, priority, overlap_target,
-    slots_left) overriding system value
-  select n, 1, 1 + (2 * n - 1) / 10, 2 * n - 1, 2 * n, null, 'train', random(), 3, 3 from generate_series(99501, 100000) n;
-insert into assignment (id, project_id, pair_id, annotator_id, "left", state, leased_at, expires_at)
+insert into item (id, project_id, prompt_id, kind, run_id, ordinal, purpose, level, rank, overlap_target, slots_left)
     overriding system value
-  select n, 1, 1 + (n - 1) / 3, 1 + (n * 37 + n / 300) % 100, case when random() < 0.5 then 'a' else 'b' end, 'labelled',
-    now() - make_interval(secs => (300000 - n) * 8), now() - make_interval(secs => (300000 - n) * 8)
+  select n, 1, 1 + (2 * n - 1) / 10, 'comparison', case when n % 100 = 0 then 3 end, n,
+    case when n % 100 = 0 then 'evaluation' when n % 50 = 1 then 'check' else 'train' end,
+    case when n % 100 = 0 then 0 else 2 end, random(), 3, case when n <= 99500 then 0 else 3 end
+  from generate_series(1, 100000) n;
+insert into item_response (item_id, position, response_id)
+  select (n + 1) / 2, 1 - n % 2, n from generate_series(1, 200000) n;
+insert into assignment (id, project_id, item_id, annotator_id, "order", state, leased_at, expires_at)
+    overriding system value
+  select n, 1, 1 + (n - 1) / 3, 1 + (n * 37 + n / 300) % 100, case when random() < 0.5 then '{0,1}' else '{1,0}' end::smallint[],
+    'labelled', now() - make_interval(secs => (300000 - n) * 8), now() - make_interval(secs => (300000 - n) * 8)
   from generate_series(1, 298500) n;
-insert into label (project_id, pair_id, annotator_id, assignment_id, choice, seconds, "left", created_at)
-  select 1, pair_id, annotator_id, id, (array['a', 'a', 'b', 'b', 'b', 'tie', 'both_bad'])[1 + (random() * 6)::int], 9,
-    "left", leased_at from assignment;
-insert into label (project_id, pair_id, annotator_id, assignment_id, choice, seconds, "left", created_at, superseded_at)
-  select 1, pair_id, annotator_id, id, 'a', 9, "left", leased_at, leased_at from assignment limit 1500;
+insert into label (project_id, item_id, annotator_id, assignment_id, value, seconds, "order", created_at, superseded_at)
+  select 1, item_id, annotator_id, id, jsonb_build_object('kind', 'comparison', 'choice', said, 'strength', null,
+    'questions', '{}'::jsonb), 9, "order", leased_at, superseded_at
+  from (
+    select *, (array['first', 'first', 'second', 'second', 'second', 'tie', 'both_bad'])[1 + (random() * 6)::int] as said,
+      null::timestamptz as superseded_at from assignment
+    union all (select *, 'first', leased_at from assignment limit 1500)
+  ) given;
+insert into preference (label_id, question, first, second, outcome, probability)
+  select id, '', 0, 1, outcome, case outcome when 'first' then 1 when 'tie' then 0.5 when 'second' then 0 end
+  from (
+    select id, case when value ->> 'choice' in ('tie', 'both_bad') then value ->> 'choice'
+      when (value ->> 'choice' = 'first') = ("order" = '{0,1}') then 'first' else 'second' end as outcome from label
+  ) said;
 insert into run_metric (run_id, name, step, value)
   select run.id, name, at.step, random() from run, generate_series(1, 100) at (step),
     unnest(array['loss', 'accuracy', 'margin', 'lr', 'grad_norm', 'objective/scores', 'objective/kl', 'eval/reward']) name

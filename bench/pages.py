@@ -25,7 +25,7 @@ ROUNDS = 9
 MANAGER, ANNOTATOR = 101, 7
 
 BUILD = Path(__file__).with_name("large_project.sql")
-SEQUENCES = ("user", "model", "project", "prompt", "run", "response", "pair", "assignment", "label", "snapshot")
+SEQUENCES = ("user", "model", "project", "prompt", "run", "response", "item", "assignment", "label", "snapshot")
 
 
 def build(connection: Connection) -> None:
@@ -49,7 +49,7 @@ def pages(connection: Connection) -> dict[str, tuple[int, str]]:
             " (select max(id) from model where kind = 'policy') as policy,"
             " (select max(id) from run where kind = 'policy') as ppo,"
             " (select max(id) from conversation where user_id = :manager) as conversation,"
-            " (select max(pair_id) from label where annotator_id = :annotator) as pair"
+            " (select max(item_id) from label where annotator_id = :annotator) as item"
         ),
         {"manager": MANAGER, "annotator": ANNOTATOR},
     ).one()
@@ -60,9 +60,9 @@ def pages(connection: Connection) -> dict[str, tuple[int, str]]:
         "prompts, one found": "/prompts?contains=Question+77%3F",
         "prompts in review": "/prompts/review",
         "a prompt": "/prompts/77",
-        "pairs": "/pairs",
-        "pairs, none found": "/pairs?state=withdrawn&split=holdout",
-        "a pair": f"/pairs/{found.pair}",
+        "pairs": "/items",
+        "pairs, none found": "/items?state=withdrawn&split=holdout",
+        "a pair": f"/items/{found.item}",
         "labels": "/labels",
         "labels, filtered": f"/labels?annotator={ANNOTATOR}&choice=tie",
         "labels, none found": "/labels?commented=true&late=true",
@@ -88,7 +88,7 @@ def pages(connection: Connection) -> dict[str, tuple[int, str]]:
     annotator = {
         "compare answers": "/label",
         "my labels": "/labels/mine",
-        "my answers to a pair": f"/labels/mine/{found.pair}",
+        "my answers to a pair": f"/labels/mine/{found.item}",
     }
     return (
         {"projects": (MANAGER, "/"), "all people": (MANAGER, "/users")}

@@ -77,8 +77,8 @@ def database(
 ) -> Iterator[str]:
     """URL of a fresh migrated database; app.settings of this process and of children point at it."""
     from app import db, jobs, settings
+    from app.items import leases
     from app.labels import cycle, progress
-    from app.pairs import leases
 
     name = f"test_{uuid4().hex[:12]}"
     _execute(postgres_url, f'create database "{name}" template "{template_database}"')

@@ -130,47 +130,67 @@ def response(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) ->
     return _add(session, m.Response(**values | over))
 
 
-def pair(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) -> m.Pair:
+def item(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) -> m.Item:
+    """A comparison of two new responses, unless `responses` names others."""
+    responses = over.pop("responses", None) or [response(session, prompt, model) for _ in range(2)]
     overlap = over.get("overlap_target", 1)
     values: dict[str, Any] = {
         "project_id": prompt.project_id,
         "prompt_id": prompt.id,
+        "kind": "comparison",
         "purpose": m.Purpose.TRAIN,
         "overlap_target": overlap,
         "slots_left": overlap,
     }
-    if "response_a_id" not in over:
-        values["response_a_id"] = response(session, prompt, model).id
-    if "response_b_id" not in over:
-        values["response_b_id"] = response(session, prompt, model).id
-    return _add(session, m.Pair(**values | over))
+    row = m.Item(**values | over)
+    row.item_responses = [m.ItemResponse(position=place, response=each) for place, each in enumerate(responses)]
+    return _add(session, row)
 
 
-def assignment(session: Session, pair: m.Pair, annotator: m.User, **over: Any) -> m.Assignment:
-    """Does not take the slot: tests of the queue go through app.pairs.leases."""
+def assignment(session: Session, item: m.Item, annotator: m.User, **over: Any) -> m.Assignment:
+    """Does not take the slot: tests of the queue go through app.items.leases."""
     values = {
-        "project_id": pair.project_id,
-        "pair_id": pair.id,
+        "project_id": item.project_id,
+        "item_id": item.id,
         "annotator_id": annotator.id,
-        "left": m.Side.A,
+        "order": list(range(len(item.item_responses))),
         "state": m.AssignmentState.OPEN,
         "expires_at": datetime.now(UTC) + timedelta(minutes=30),
     }
     return _add(session, m.Assignment(**values | over))
 
 
-def label(session: Session, pair: m.Pair, annotator: m.User, choice: m.Choice = m.Choice.A, **over: Any) -> m.Label:
+def label(
+    session: Session, item: m.Item, annotator: m.User, outcome: m.Outcome = m.Outcome.FIRST, **over: Any
+) -> m.Label:
+    """A comparison's label, shown in stored order: `outcome`, `strength` and `questions` are of the responses as they
+    are stored and shown. Its preferences stand with it."""
+    from app.annotation import COMPARISON
+    from app.annotation.comparison import ComparisonValue
+    from app.annotation.kind import PROBABILITY
+
+    value = ComparisonValue(choice=outcome, strength=over.pop("strength", None), questions=over.pop("questions", {}))
     if "assignment_id" not in over:
-        over["assignment_id"] = assignment(session, pair, annotator, state=m.AssignmentState.LABELLED).id
+        over["assignment_id"] = assignment(session, item, annotator, state=m.AssignmentState.LABELLED).id
+    if item.purpose is m.Purpose.CHECK and item.expected:
+        over.setdefault("passed", COMPARISON.passes(value, [0, 1], item.expected))
     values = {
-        "project_id": pair.project_id,
-        "pair_id": pair.id,
+        "project_id": item.project_id,
+        "item_id": item.id,
         "annotator_id": annotator.id,
-        "choice": choice,
-        "left": m.Side.A,
+        "value": value,
+        "order": [0, 1],
         "seconds": 3.0,
     }
-    return _add(session, m.Label(**values | over))
+    row = m.Label(**values | over)
+    row.preferences = [
+        m.Preference(
+            question=stated.question, first=0, second=1, outcome=stated.outcome, strength=stated.strength,
+            probability=PROBABILITY[stated.outcome],
+        )
+        for stated in COMPARISON.to_preferences(value)
+    ]  # fmt: skip
+    return _add(session, row)
 
 
 def snapshot(session: Session, project: m.Project, labels: list[m.Label] | None = None, **over: Any) -> m.Snapshot:

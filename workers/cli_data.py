@@ -106,7 +106,7 @@ def status(
             step = home.next_step(now)
             typer.echo(
                 f"{each.id} {each.name}\n"
-                f"  prompts {now.prompts}, open pairs {now.open_pairs}, labels {now.labels} ({now.new_labels} new), "
+                f"  prompts {now.prompts}, open pairs {now.open_items}, labels {now.labels} ({now.new_labels} new), "
                 f"reward models {now.reward_models}, policies {now.policies}, in use: {now.in_use.name}"
             )
             for run in now.active.values():

@@ -88,7 +88,7 @@ def start(
     as_: As = None,
 ) -> None:
     """Start a run with the defaults of the page, changed by --set: hone runs start policy -p 1 --set beta=0.1"""
-    from app.pairs import service as pairs
+    from app.items import service as items
 
     given = _settings(setting or [])
     with connected(), task_session() as session:
@@ -99,7 +99,7 @@ def start(
         elif kind == RunKind.POLICY.value:
             run = policies.start(session, target, actor, PolicyForm.model_validate(given))
         elif kind == RunKind.SAMPLING.value:
-            run = pairs.plan_sampling(session, target, actor=actor, automatic=False)
+            run = items.plan_sampling(session, target, actor=actor, automatic=False)
         else:
             raise Invalid(f"{kind} cannot be started here; choose reward, policy or sampling.")
         typer.echo(f"Run {run.id} is queued." if run else "Nothing to do: the queue is full, or a run is under way.")
@@ -139,8 +139,8 @@ def _get(session: Session, run_id: int) -> Run:
     return run
 
 
-def _settings(pairs: list[str]) -> dict[str, str]:
-    given = dict(pair.partition("=")[::2] for pair in pairs)
-    if broken := [pair for pair in pairs if "=" not in pair]:
+def _settings(items: list[str]) -> dict[str, str]:
+    given = dict(item.partition("=")[::2] for item in items)
+    if broken := [item for item in items if "=" not in item]:
         raise Invalid(f"--set wants name=value, not {broken[0]!r}.")
     return given

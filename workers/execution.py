@@ -19,7 +19,7 @@ from workers.outcome import Outcome
 log = logging.getLogger(__name__)
 
 KINDS: dict[RunKind, Callable[[Attempt], Outcome]] = {
-    RunKind.SAMPLING: sampling.sample_pairs,
+    RunKind.SAMPLING: sampling.sample_items,
     RunKind.EVALUATION: sampling.evaluate,
     RunKind.REWARD: training.train_reward,
     RunKind.POLICY: training.train_policy,

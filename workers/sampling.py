@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from app.db import task_session
+from app.items import service as items
 from app.models import Model, Run
-from app.pairs import service as pairs
 from app.policies import evaluations
 from app.registry import service as registry
 from app.rewards import service as rewards
@@ -18,11 +18,11 @@ from workers.threads import threads_for
 TOGETHER = 20  # answered prompts kept in one transaction: an attempt that goes on from another's may find thousands
 
 
-def sample_pairs(attempt: Attempt) -> Outcome:
+def sample_items(attempt: Attempt) -> Outcome:
     """Sample two answers to each prompt; each pair joins the queue as soon as it is there."""
     with task_session() as session:
         run = session.get_one(Run, attempt.run_id)
-        rows = pairs.sampling_rows(session, run)
+        rows = items.sampling_rows(session, run)
         settings = _settings(run)
         model = _path(run.model)
     made = 0
@@ -30,7 +30,7 @@ def sample_pairs(attempt: Attempt) -> Outcome:
     def keep(new: list[dict[str, Any]]) -> None:
         nonlocal made
         with attempt.writing() as (session, run):
-            added = sum(pairs.add_sampled(session, run, row) is not None for row in new)
+            added = sum(items.add_sampled(session, run, row) is not None for row in new)
         made += added
 
     answered = _answer(attempt, "answers", rows, {"n": 2} | settings | {"model": model}, keep)
@@ -57,7 +57,7 @@ def _compare(attempt: Attempt) -> Outcome:
     ours = _answer(attempt, "answers-new", rows, settings | {"model": new}, total=total)
     theirs = _answer(attempt, "answers-old", rows, settings | {"model": old}, done=len(rows), total=total)
     return Outcome(
-        {"prompts": len(rows)}, lambda session, run: evaluations.add_evaluation_pairs(session, run, ours, theirs)
+        {"prompts": len(rows)}, lambda session, run: evaluations.add_evaluation_items(session, run, ours, theirs)
     )
 
 

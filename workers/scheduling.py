@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from app import jobs
 from app.db import task_session
+from app.items import leases
+from app.items import service as items
 from app.models import Project
-from app.pairs import leases
-from app.pairs import service as pairs
 from app.registry import service as registry
 from app.rewards import retraining
 from app.runs import service as runs
@@ -67,7 +67,7 @@ def _do_everything() -> None:
     with task_session() as session:
         projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()
     for project_id in projects:
-        _step(f"fill the queue of project {project_id}", _for(project_id, pairs.plan_sampling))
+        _step(f"fill the queue of project {project_id}", _for(project_id, items.plan_sampling))
         _step(f"train the reward model of project {project_id}", _for(project_id, retraining.retrain_if_due))
     if _lease.holds():
         _lease.note_sweep()

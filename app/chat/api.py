@@ -10,7 +10,7 @@ from app.chat.routes import MESSAGES
 from app.chat.service import Job
 from app.chat.writing import AwaitedAnswer
 from app.db import task_session
-from app.models import Conversation, Preference, Thumb, Turn, TurnComparison
+from app.models import Conversation, Thumb, Turn, TurnChoice, TurnComparison
 from app.projects.dependencies import Annotator, Manager
 from app.web import rate_limits
 from app.web.dependencies import Db, RowId
@@ -84,7 +84,7 @@ def rate(session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId,
 def choose(session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId, body: ChoiceForm) -> dict[str, Any]:
     """Which of two answers is better; `turn_id` is the newer one."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
-    service.choose(session, conversation, turn_id, Preference(body.choice))
+    service.choose(session, conversation, turn_id, TurnChoice(body.choice))
     return _whole(session, conversation)
 
 
@@ -146,12 +146,12 @@ def _turn(turn: Turn) -> dict[str, Any]:
 
 
 def _choice(session: Db, row: TurnComparison) -> dict[str, Any]:
-    better, worse = (row.second, row.first) if row.choice is Preference.SECOND else (row.first, row.second)
+    better, worse = (row.second, row.first) if row.choice is TurnChoice.SECOND else (row.first, row.second)
     return {
         "prompt": service.line_before(session, row.conversation_id, row.first.position),
         "chosen": better.content,
         "rejected": worse.content,
-        "preference": 0.5 if row.choice is Preference.TIE else 1.0,
+        "preference": 0.5 if row.choice is TurnChoice.TIE else 1.0,
         "chosen_model_id": better.model_id,
         "rejected_model_id": worse.model_id,
     }

@@ -10,7 +10,7 @@ from app.chat import queries, service, views
 from app.chat.forms import MAX_CHARACTERS, ChoiceForm, ConsentForm, MessageForm, ThumbForm
 from app.chat.service import Job
 from app.chat.writing import AwaitedAnswer, StreamedAnswer
-from app.models import Conversation, Preference, Thumb
+from app.models import Conversation, Thumb, TurnChoice
 from app.policies.service import in_use
 from app.projects.dependencies import Access, Annotator
 from app.web import csrf, rate_limits
@@ -103,7 +103,7 @@ def choose(
 ) -> Response:
     """Which of two answers is better; the conversation goes on from it."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
-    service.choose(session, conversation, turn_id, Preference(parse(ChoiceForm, submitted).choice))
+    service.choose(session, conversation, turn_id, TurnChoice(parse(ChoiceForm, submitted).choice))
     return _changed(request, session, conversation)
 
 

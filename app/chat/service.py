@@ -11,18 +11,18 @@ from sqlalchemy.orm import Session
 
 from app.chat import queries
 from app.chat.forms import MAX_CHARACTERS
+from app.items import service as items
 from app.models import (
     Conversation,
-    Preference,
     Project,
     Thumb,
     Turn,
+    TurnChoice,
     TurnComparison,
     TurnRole,
     TurnState,
     User,
 )
-from app.pairs import service as pairs
 from app.policies import service as policies
 from app.projects.forms import SamplingSettings
 from app.prompts import service as prompts
@@ -224,7 +224,7 @@ def rate(session: Session, conversation: Conversation, turn_id: int, thumb: Thum
     turn.thumb = thumb
 
 
-def choose(session: Session, conversation: Conversation, second_id: int, choice: Preference) -> None:
+def choose(session: Session, conversation: Conversation, second_id: int, choice: TurnChoice) -> None:
     """Which of two answers is better. While they are the last turn, the conversation goes on from the better one."""
     _check_free(session, conversation)
     comparison = queries.comparison(session, conversation.id, second_id)
@@ -234,7 +234,7 @@ def choose(session: Session, conversation: Conversation, second_id: int, choice:
     last = queries.last_turn(session, conversation.id)
     if last is not None and last.id in (comparison.first_id, comparison.second_id):
         better, other = comparison.second, comparison.first
-        if choice is Preference.FIRST:
+        if choice is TurnChoice.FIRST:
             better, other = other, better
         other.kept = False
         session.flush()
@@ -262,7 +262,7 @@ def _forget(session: Session, project: Project, person: User, conversation: Conv
     if collected:
         admitted = queries.forget_unreviewed(session, project.id, person.id, collected)
         if withdraw and admitted:
-            pairs.withdraw_prompts(session, project, admitted, person)
+            items.withdraw_prompts(session, project, admitted, person)
 
 
 def answer(session: Session, conversation: Conversation, turn_id: int) -> Turn:

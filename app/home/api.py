@@ -42,8 +42,8 @@ class LoopView(BaseModel):
 
     prompts: int
     prompts_in_review: int
-    open_pairs: int
-    open_evaluation_pairs: int
+    open_items: int
+    open_evaluation_items: int
     labels: int
     new_labels: int
     labels_last_hour: int

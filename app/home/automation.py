@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from app.items import filling
 from app.models import AuditEvent, Project, Run, RunKind, RunState
-from app.pairs import filling
 from app.policies import queries as policies_queries
 from app.policies.service import REFRESHED, in_use
 from app.projects.automation import OFF
@@ -44,14 +44,14 @@ def automations(session: Session, project: Project, new_labels: int) -> list[Aut
     sampled = runs_queries.last_automatic(session, project.id, RunKind.SAMPLING)
     trained = runs_queries.last_automatic(session, project.id, RunKind.REWARD)
     refreshed = policies_queries.last_event(session, project.id, REFRESHED)
-    pairs = f"{count(filling.spent(session, project))} of {plural(settings.pairs_per_day, 'pair')} in 24 hours"
+    items = f"{count(filling.spent(session, project))} of {plural(settings.pairs_per_day, 'pair')} in 24 hours"
     trainings = plural(settings.reward_trainings_per_day, "training")
     return [
         Automation(
             "Keep pairs ready",
             settings.keep_queue_filled,
             f"Whenever fewer than {plural(project.queue_depth, 'pair')} wait",
-            pairs,
+            items,
             _last(sampled),
             filling.decide(session, project).reason,
         ),
@@ -67,7 +67,7 @@ def automations(session: Session, project: Project, new_labels: int) -> list[Aut
             "Refresh pairs",
             settings.refresh_pairs,
             "After a promotion, untouched pairs make room for those of the policy in use",
-            f"{pairs}, shared with the first",
+            f"{items}, shared with the first",
             _refreshed(refreshed),
             f"Waits for the next promotion; {in_use(project).name} is in use." if settings.refresh_pairs else OFF,
         ),

@@ -12,10 +12,10 @@ _COUNTS = text(
     select
       (select count(*) from prompt where project_id = :project and status = 'active') as prompts,
       (select count(*) from prompt where project_id = :project and status = 'review') as prompts_in_review,
-      (select count(*) from pair where project_id = :project and slots_left > 0 and withdrawn_at is null
-         and purpose <> 'check') as open_pairs,
-      (select count(*) from pair where project_id = :project and slots_left > 0 and withdrawn_at is null
-         and purpose = 'evaluation') as open_evaluation_pairs,
+      (select count(*) from item where project_id = :project and slots_left > 0 and withdrawn_at is null
+         and purpose <> 'check') as open_items,
+      (select count(*) from item where project_id = :project and slots_left > 0 and withdrawn_at is null
+         and purpose = 'evaluation') as open_evaluation_items,
       (select count(*) from label where project_id = :project and superseded_at is null) as labels,
       (select count(*) from label where project_id = :project
          and created_at > now() - interval '1 hour') as labels_last_hour,

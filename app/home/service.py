@@ -26,8 +26,8 @@ class Situation:
     base_error: str | None
     prompts: int
     prompts_in_review: int
-    open_pairs: int
-    open_evaluation_pairs: int
+    open_items: int
+    open_evaluation_items: int
     queue_depth: int
     keeps_queue_filled: bool
     labels: int
@@ -79,8 +79,8 @@ def situation(session: Session, project: Project) -> Situation:
         base_error=project.base_model.error,
         prompts=counts.prompts,
         prompts_in_review=counts.prompts_in_review,
-        open_pairs=counts.open_pairs,
-        open_evaluation_pairs=counts.open_evaluation_pairs,
+        open_items=counts.open_items,
+        open_evaluation_items=counts.open_evaluation_items,
         queue_depth=project.queue_depth,
         keeps_queue_filled=automation.keep_queue_filled,
         labels=counts.labels,
@@ -146,8 +146,8 @@ def _decide_on_policy(now: Situation, here: str) -> Step | None:
             page,
             "Promote",
         )
-    if now.open_evaluation_pairs:
-        waiting = plural(now.open_evaluation_pairs, "evaluation pair")
+    if now.open_evaluation_items:
+        waiting = plural(now.open_evaluation_items, "evaluation pair")
         return Step(
             "Compare answers",
             f"{waiting} of {now.policy.name} wait for a judgement; they come first.",
@@ -186,9 +186,9 @@ def _train(now: Situation, here: str) -> Step | None:
 
 def _label(now: Situation, here: str) -> Step:
     training = now.active.get(RunKind.POLICY) or now.active.get(RunKind.REWARD)
-    if now.open_pairs:
+    if now.open_items:
         if training is not None:
-            reason = f"Run {training.id} is training; meanwhile {plural(now.open_pairs, 'pair')} wait for a label."
+            reason = f"Run {training.id} is training; meanwhile {plural(now.open_items, 'pair')} wait for a label."
         else:
             wanted = FIRST_TRAINING if now.reward_model is None else now.labels_between
             left = max(1, wanted - now.new_labels)
@@ -207,4 +207,4 @@ def _label(now: Situation, here: str) -> Step:
         )
     if now.keeps_queue_filled:
         return Step("Wait for pairs", "No pair is open; sampling starts by itself within a few seconds.")
-    return Step("Sample pairs", "No pair is open, and sampling by itself is off.", f"{here}/pairs", "Sample pairs")
+    return Step("Sample pairs", "No pair is open, and sampling by itself is off.", f"{here}/items", "Sample pairs")

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from app.items import leases
+from app.items.queue import Task
 from app.labels import quality, queries, service
 from app.labels.answers import read_answer
 from app.labels.data_routes import export_file
 from app.labels.export import Export, Format, Layout
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
 from app.models import Label
-from app.pairs import leases
-from app.pairs.queue import Task
 from app.projects.dependencies import Annotator, Manager
 from app.projects.forms import AnswerSettings
 from app.web.dependencies import Db
@@ -27,8 +27,8 @@ router = Router(tags=["labels"])
 
 @router.post("/projects/{project_id}/label/next")
 def claim(session: Db, access: Annotator) -> dict[str, Any]:
-    """The pair to compare now, the same until it is answered; `task` is null when there is none. `left` and `right` are
-    the answers as they are to be displayed; what is asked about them is in the project's `answer`."""
+    """The item to compare now, the same until it is answered; `task` is null when there is none. `responses` are
+    in the order in which they are to be displayed; what is asked about them is in the project's `answer`."""
     if access.member is not None and access.member.paused_at is not None:
         raise NotAllowed(access.member.pause_reason or "Your work in this project is paused.")
     task = service.next_task(session, access.user, access.project, access.member)
@@ -37,9 +37,9 @@ def claim(session: Db, access: Annotator) -> dict[str, Any]:
 
 @router.post("/projects/{project_id}/label")
 def answer(session: Db, access: Annotator, body: AnswerForm) -> Response:
-    """Save an answer; sent again, it is the same label. `next` is the following pair."""
+    """Save an answer; sent again, it is the same label. `next` is the following item."""
     settings = AnswerSettings.model_validate(access.project.answer)
-    given = read_answer(settings, body.answer, body.reasons, body.comment, body.seconds, body.questions)
+    given = read_answer(settings, body.answer, body.reasons, body.comment, body.seconds, body.questions, body.kind)
     done = service.submit_and_claim(session, access.user, access.project, access.member, body.assignment_id, given)
     paused = access.member is not None and access.member.paused_at is not None
     following = _task(done.task) if done.task else None
@@ -50,7 +50,7 @@ def answer(session: Db, access: Annotator, body: AnswerForm) -> Response:
 
 @router.post("/projects/{project_id}/label/skip")
 def skip(session: Db, access: Annotator, body: AssignmentForm) -> dict[str, bool]:
-    """Leave a pair to somebody else; false where it was not open any more."""
+    """Leave an item to somebody else; false where it was not open any more."""
     return {"skipped": leases.skip(session, access.user, access.project, body.assignment_id)}
 
 
@@ -90,29 +90,35 @@ def download(
 
 
 def _task(task: Task) -> dict[str, Any]:
-    sides = {"left": task.left, "right": task.right}
     return {
         "assignment_id": task.id,
+        "kind": task.kind,
         "messages": task.messages,
-        **{
-            name: {"text": task.texts[side], "finish_reason": task.finish_reasons[side]} for name, side in sides.items()
-        },
+        "responses": [{"text": shown.text, "finish_reason": shown.finish_reason} for shown in task.responses],
     }
 
 
 def _row(label: Label) -> dict[str, Any]:
     return {
         "id": label.id,
-        "pair_id": label.pair_id,
+        "item_id": label.item_id,
         "assignment_id": label.assignment_id,
         "annotator_id": label.annotator_id,
-        "choice": label.choice,
-        "questions": label.questions,
-        "strength": label.strength,
+        "value": label.value.model_dump(),
+        "order": label.order,
+        "preferences": [
+            {
+                "question": stated.question,
+                "first": stated.first,
+                "second": stated.second,
+                "outcome": stated.outcome,
+                "strength": stated.strength,
+            }
+            for stated in label.preferences
+        ],
         "reasons": label.reasons,
         "comment": label.comment,
         "seconds": label.seconds,
-        "left": label.left,
         "late": label.late,
         "surplus": label.surplus,
         "created_at": label.created_at,

@@ -1,4 +1,4 @@
-"""The usual turn of the labelling screen: an answer saved, the next pair leased and the progress counted by one
+"""The usual turn of the labelling screen: an answer saved, the next item leased and the progress counted by one
 statement, which stands alone as a transaction.
 
 Who asks and what their project takes is remembered from the last time that it was looked up. The statement itself asks
@@ -15,12 +15,12 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import TextClause
 
-from app.labels import progress, saving
+from app.items import leases
+from app.items.queue import task_in
+from app.labels import progress, turn
 from app.labels.answers import Answer
 from app.labels.saving import Own
-from app.labels.screen import Screen, with_pair
-from app.pairs import leases
-from app.pairs.queue import task_in
+from app.labels.screen import Screen, with_item
 from app.projects.dependencies import Access
 from app.projects.forms import AnswerSettings
 from app.web.csrf import SESSION_COOKIE, has_bearer
@@ -54,7 +54,7 @@ class Standing:
 
 
 def remember(request: Request, access: Access) -> None:
-    """Keep the standing of somebody who has a pair on the screen."""
+    """Keep the standing of somebody who has an item on the screen."""
     token = request.cookies.get(SESSION_COOKIE)
     if token is None or has_bearer(request):
         return
@@ -78,7 +78,7 @@ Fetch = Callable[[TextClause, Mapping[str, Any]], Awaitable[Any]]
 
 
 async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: Answer) -> Screen | None:
-    """Save an answer and go on: the screen with the next pair. None where the answer was not taken, or no pair came
+    """Save an answer and go on: the screen with the next item. None where the answer was not taken, or no item came
     with it: `app.labels.service` may be given it in either case, since an answer sent again is the same label."""
     project_id, user_id = key = (standing.project_id, standing.user_id)
     day = progress.day_of(*key)
@@ -86,8 +86,8 @@ async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: An
         return None
     search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
     asked = {"token_hash": standing.token_hash, "version": standing.version, "since": day.midnight, "counted": day.last}
-    values = saving.values_of(*key, assignment_id, given) | search.values | asked
-    row = await fetch(saving.ANSWER_AND_CLAIM_CHECK if search.check else saving.ANSWER_AND_CLAIM, values)
+    values = search.claim.values | turn.Given(*key, assignment_id, given).values | asked
+    row = await fetch(turn.ANSWER_AND_CLAIM_CHECK if search.check else turn.ANSWER_AND_CLAIM, values)
     if row is None:
         return None
     progress.note_answer(project_id)
@@ -97,5 +97,5 @@ async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: An
     if not search.check:
         search.found(task)
     told = progress.counted_on(project_id, user_id, day, Own(row.new + 1, row.label_id, row.pace))
-    show = partial(with_pair, project_id, standing.lease_minutes, standing.settings, told, task)
+    show = partial(with_item, project_id, standing.lease_minutes, standing.settings, told, task)
     return show() if task.rendered else await run_in_threadpool(show)  # rendering may take long

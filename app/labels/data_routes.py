@@ -44,10 +44,10 @@ def show_mine(request: Request, session: Db, access: Annotator, before: Before =
     return _mine(request, session, access, before)
 
 
-@router.get("/projects/{project_id}/labels/mine/{pair_id}")
-def show_history(request: Request, session: Db, access: Annotator, pair_id: RowId) -> Response:
-    """All revisions of my answer to one pair."""
-    found = queries.revisions(session, pair_id, access.user.id)
+@router.get("/projects/{project_id}/labels/mine/{item_id}")
+def show_history(request: Request, session: Db, access: Annotator, item_id: RowId) -> Response:
+    """All revisions of my answer to one item."""
+    found = queries.revisions(session, item_id, access.user.id)
     if not found or found[0].project_id != access.project.id:
         raise NotFound("You have not answered this pair.")
     return render(request, "labels/history.html", section="labels", revisions=found)

@@ -1,6 +1,6 @@
 """Labels as files: every column, or the layouts that TRL reads. People appear by number only."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import partial
 from typing import IO, Any
@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.labels import files, queries
-from app.models import Choice, Project, Purpose
+from app.models import Outcome, Project, Purpose
 from app.projects.forms import AnswerSettings
 from app.web.errors import Invalid
 
@@ -42,7 +42,7 @@ MEDIA_TYPES = {
 _SCHEMAS = {
     Layout.LABELS: pa.schema(
         [
-            ("label", pa.int64()), ("pair", pa.int64()), ("prompt_id", pa.int64()), ("split", pa.string()),
+            ("label", pa.int64()), ("item", pa.int64()), ("prompt_id", pa.int64()), ("split", pa.string()),
             ("purpose", pa.string()), ("annotator", pa.int64()), ("prompt", _MESSAGES), ("response_a", pa.string()),
             ("response_b", pa.string()), ("model_a", pa.int64()), ("model_b", pa.int64()), ("choice", pa.string()),
             ("strength", pa.int64()), ("questions", _ANSWERS), ("reasons", pa.list_(pa.string())),
@@ -91,37 +91,57 @@ class Export:
         return {"layout": self.layout, "format": self.format, "question": self.question}
 
 
+_SIDES = ("a", "b")
+_CHOICES = {Outcome.FIRST: "a", Outcome.SECOND: "b"}
+
+
 def _label_row(label: Row[Any]) -> dict[str, Any]:
+    a, b = label.responses
+    main = _stated("", label)
     return {
         "label": label.id,
-        "pair": label.pair_id,
+        "item": label.item_id,
         "prompt_id": label.prompt_id,
         "split": label.split.value,
         "purpose": label.purpose.value,
         "annotator": label.annotator_id,
         "prompt": label.messages,
-        "response_a": label.text_a,
-        "response_b": label.text_b,
-        "model_a": label.model_a,
-        "model_b": label.model_b,
-        "choice": label.choice.value,
-        "strength": label.strength,
-        "questions": [{"question": question, "choice": choice} for question, choice in label.questions.items()],
+        "response_a": a["text"],
+        "response_b": b["text"],
+        "model_a": a["model"],
+        "model_b": b["model"],
+        "choice": _choice(main) if main else None,
+        "strength": main["strength"] if main else None,
+        "questions": [
+            {"question": stated["question"], "choice": _choice(stated)}
+            for stated in label.stated or ()
+            if stated["question"]
+        ],
         "reasons": label.reasons,
         "comment": label.comment,
         "seconds": label.seconds,
-        "left": label.left.value,
+        "left": _SIDES[label.order[0]],
         "late": label.late,
         "created_at": label.created_at.isoformat(),
     }
 
 
+def _choice(stated: Mapping[str, Any]) -> str:
+    outcome = Outcome(stated["outcome"])
+    return _CHOICES.get(outcome, outcome.value)
+
+
+def _stated(question: str, label: Row[Any]) -> Mapping[str, Any] | None:
+    return next((stated for stated in label.stated or () if stated["question"] == question), None)
+
+
 def _preference(question: str, label: Row[Any]) -> tuple[str, str] | None:
     """(chosen, rejected), where there is a clear choice that may train or measure."""
-    choice = label.questions.get(question) if question else label.choice
-    if choice not in (Choice.A, Choice.B) or label.purpose is Purpose.CHECK:
+    stated = _stated(question, label)
+    if stated is None or stated["outcome"] not in _CHOICES or label.purpose is Purpose.CHECK:
         return None
-    return (label.text_a, label.text_b) if choice == Choice.A else (label.text_b, label.text_a)
+    first, second = (label.responses[stated[place]]["text"] for place in ("first", "second"))
+    return (first, second) if stated["outcome"] == Outcome.FIRST else (second, first)
 
 
 def _trl_row(question: str, label: Row[Any]) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
-from app.models import Choice, Purpose
+from app.models import Outcome, Purpose
 from app.prompts.forms import Chosen
 from app.web.input import CUT_LATER, Id, Input
 
@@ -15,6 +15,7 @@ class AnswerForm(Input):
     model_config = ConfigDict(extra="forbid")
 
     assignment_id: Id
+    kind: str = Field("comparison", max_length=32, description="Of the item that is answered")
     answer: str = Field(max_length=20, description="left, right, tie, both_bad; with strength: left-1 to right-4")
     questions: dict[str, Annotated[str, StringConstraints(max_length=20)]] = Field(
         default_factory=dict, max_length=20, description="left, right or tie for each further question of the project"
@@ -33,7 +34,7 @@ class AssignmentForm(Input):
 class LabelFilter(Input):
     """Which labels to list."""
 
-    choice: Chosen[Choice] = None
+    outcome: Chosen[Outcome] = None
     annotator: Chosen[Id] = None
     purpose: Chosen[Purpose] = None
     late: bool = False

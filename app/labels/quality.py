@@ -2,8 +2,8 @@
 
 Krippendorff's alpha (Krippendorff, "Content Analysis", 2004, ch. 11) is taken on the ordinal scale a < neither < b,
 where tie and both bad are one: 1 is perfect agreement, 0 is what chance would give. Its interval is a percentile
-bootstrap over pairs. Pairs with the same answers are alike to all of this, so that a hundred thousand of them are a
-few dozen tallies with the number of pairs that have each.
+bootstrap over items. Items with the same answers are alike to all of this, so that a hundred thousand of them are a
+few dozen tallies with the number of items that have each.
 """
 
 from collections import defaultdict
@@ -32,9 +32,9 @@ Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 @dataclass(frozen=True)
 class Agreement:
     """Agreement of everybody in a project. `percent` is the share of equal answers among two people's answers to the
-    same pair; tie and both bad are one answer."""
+    same item; tie and both bad are one answer."""
 
-    pairs: int
+    items: int
     comparisons: int
     percent: float | None
     alpha: float | None
@@ -92,32 +92,32 @@ class Quality:
 
 
 def agreement_of(tallies: Mapping[Tally, int], seed: int = 0) -> Agreement:
-    """Agreement, from how many pairs have each tally."""
-    shared = {tally: pairs for tally, pairs in tallies.items() if sum(tally) > 1}
+    """Agreement, from how many items have each tally."""
+    shared = {tally: items for tally, items in tallies.items() if sum(tally) > 1}
     if not shared:
         return Agreement(0, 0, None, None, None, None)
-    counts, pairs = np.array(list(shared), dtype=float), np.array(list(shared.values()))
-    both = (pairs * counts.sum(axis=1) * (counts.sum(axis=1) - 1) / 2).sum()
-    same = (pairs[:, None] * counts * (counts - 1) / 2).sum()
-    drawn = np.random.default_rng(seed).multinomial(pairs.sum(), pairs / pairs.sum(), size=RESAMPLES)
-    [alpha], resampled = alphas(counts, pairs[None, :]), alphas(counts, drawn)
+    counts, items = np.array(list(shared), dtype=float), np.array(list(shared.values()))
+    both = (items * counts.sum(axis=1) * (counts.sum(axis=1) - 1) / 2).sum()
+    same = (items[:, None] * counts * (counts - 1) / 2).sum()
+    drawn = np.random.default_rng(seed).multinomial(items.sum(), items / items.sum(), size=RESAMPLES)
+    [alpha], resampled = alphas(counts, items[None, :]), alphas(counts, drawn)
     known = resampled[np.isfinite(resampled)]
     low, high = (float(bound) for bound in np.percentile(known, [2.5, 97.5])) if len(known) else (None, None)
     return Agreement(
-        int(pairs.sum()), int(both), float(same / both), float(alpha) if np.isfinite(alpha) else None, low, high
+        int(items.sum()), int(both), float(same / both), float(alpha) if np.isfinite(alpha) else None, low, high
     )
 
 
-def alphas(counts: Floats, pairs: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> Floats:
-    """Krippendorff's alpha (ordinal) of samples of pairs.
+def alphas(counts: Floats, items: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> Floats:
+    """Krippendorff's alpha (ordinal) of samples of items.
 
-    `counts` (tallies, places): how many people chose each place; `pairs` (samples, tallies): how many pairs of each
+    `counts` (tallies, places): how many people chose each place; `items` (samples, tallies): how many items of each
     tally a sample has. Returns (samples,); NaN where all gave one and the same answer: there is nothing to disagree on.
     """
     voters = counts.sum(axis=1)
     own = np.eye(counts.shape[1]) * counts[:, None, :]
     coincidences = (counts[:, :, None] * counts[:, None, :] - own) / (voters - 1)[:, None, None]
-    observed = np.einsum("st,tij->sij", pairs, coincidences)
+    observed = np.einsum("st,tij->sij", items, coincidences)
     n = observed.sum(axis=2)
     before = np.cumsum(n, axis=1) - n / 2  # answers below the middle of each place
     distance = (before[:, :, None] - before[:, None, :]) ** 2
@@ -144,7 +144,7 @@ def _count(session: Session, project_id: int) -> Quality:
     agreement = agreement_of({tally: given // sum(tally) for tally, given in answers.items()})
     further: dict[str, dict[Tally, int]] = defaultdict(dict)
     for row in queries.question_tallies(session, project_id):
-        further[row.question][row.a, row.neither, row.b] = row.pairs
+        further[row.question][row.a, row.neither, row.b] = row.items
     others, consensus = _matches(votes)
     found = []
     for row in queries.work_done(session, project_id):
@@ -176,8 +176,8 @@ def _count(session: Session, project_id: int) -> Quality:
     return Quality(agreement, {question: agreement_of(tallies) for question, tallies in further.items()}, found)
 
 
-def _share(pair: list[int]) -> float | None:
-    return pair[0] / pair[1] if pair[1] else None
+def _share(item: list[int]) -> float | None:
+    return item[0] / item[1] if item[1] else None
 
 
 def _matches(votes: Iterable[Any]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:

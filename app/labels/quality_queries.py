@@ -8,13 +8,13 @@ from sqlalchemy.orm import Session
 _VOTES = text(
     """
     select annotator_id, place, a, neither, b, count(*) as answers from (
-        select l.annotator_id, case l.choice when 'a' then 0 when 'b' then 2 else 1 end as place,
-               count(*) filter (where l.choice = 'a') over same as a,
-               count(*) filter (where l.choice in ('tie', 'both_bad')) over same as neither,
-               count(*) filter (where l.choice = 'b') over same as b
-        from label l join pair p on p.id = l.pair_id
+        select l.annotator_id, case f.outcome when 'first' then 0 when 'second' then 2 else 1 end as place,
+               count(*) filter (where f.outcome = 'first') over same as a,
+               count(*) filter (where f.outcome in ('tie', 'both_bad')) over same as neither,
+               count(*) filter (where f.outcome = 'second') over same as b
+        from label l join preference f on f.label_id = l.id and f.question = '' join item p on p.id = l.item_id
         where l.project_id = :project and l.superseded_at is null and p.purpose <> 'check'
-        window same as (partition by l.pair_id)
+        window same as (partition by l.item_id, f.first, f.second)
     ) votes where a + neither + b > 1 group by annotator_id, place, a, neither, b
     """
 )
@@ -22,57 +22,61 @@ _VOTES = text(
 
 def vote_tallies(session: Session, project_id: int) -> list[Any]:
     """(annotator_id, place, a, neither, b, answers): how often each person chose a place (0: a, 1: neither, 2: b) on
-    pairs that so many people, they among them, chose a, neither and b on. Standing labels of pairs that several people
+    items that so many people, they among them, chose a, neither and b on. Standing labels of items that several people
     answered; attention checks are not among them, since their answer is known."""
     return list(session.execute(_VOTES, {"project": project_id}))
 
 
 _FURTHER = text(
     """
-    select question, a, neither, b, count(*) as pairs from (
-        select q.key as question, count(*) filter (where q.value = 'a') as a,
-               count(*) filter (where q.value = 'tie') as neither, count(*) filter (where q.value = 'b') as b
-        from label l join pair p on p.id = l.pair_id, jsonb_each_text(l.questions) q
+    select question, a, neither, b, count(*) as items from (
+        select f.question, count(*) filter (where f.outcome = 'first') as a,
+               count(*) filter (where f.outcome = 'tie') as neither, count(*) filter (where f.outcome = 'second') as b
+        from label l join preference f on f.label_id = l.id and f.question <> '' join item p on p.id = l.item_id
         where l.project_id = :project and l.superseded_at is null and p.purpose <> 'check'
-        group by q.key, l.pair_id
+        group by f.question, l.item_id, f.first, f.second
     ) answers group by question, a, neither, b order by question
     """
 )
 
 
 def question_tallies(session: Session, project_id: int) -> list[Any]:
-    """(question, a, neither, b, pairs): on how many pairs so many people answered a further question with a, neither
+    """(question, a, neither, b, items): on how many items so many people answered a further question with a, neither
     and b. Standing labels; attention checks are not among them."""
     return list(session.execute(_FURTHER, {"project": project_id}))
 
 
-def work_done(session: Session, project_id: int) -> list[Any]:
-    """For each annotator: count, median seconds, answers to choose left and right, ties, both bad, late ones, attention
-    checks answered and passed, skips, and when they last answered."""
-    return list(
-        session.execute(
-            text(
-                """
-                select u.id, u.name, m.paused_at, m.pause_reason,
-                       count(l.id) as labels,
-                       percentile_cont(0.5) within group (order by l.seconds) as pace,
-                       count(*) filter (where l.choice = l."left") as chose_left,
-                       count(*) filter (where l.choice in ('a', 'b') and l.choice <> l."left") as chose_right,
-                       count(*) filter (where l.choice = 'tie') as ties,
-                       count(*) filter (where l.choice = 'both_bad') as both_bad,
-                       count(*) filter (where l.late) as late,
-                       count(p.id) as checks,
-                       count(*) filter (where l.choice = p.expected) as passed,
-                       max(l.created_at) as last_at,
-                       (select count(*) from assignment s where s.annotator_id = u.id and s.project_id = :project
-                        and s.state = 'skipped') as skipped
-                from label l left join pair p on p.id = l.pair_id and p.purpose = 'check'
-                join "user" u on u.id = l.annotator_id
-                left join member m on m.user_id = u.id and m.project_id = :project
-                where l.project_id = :project and l.superseded_at is null
-                group by u.id, u.name, m.paused_at, m.pause_reason order by count(l.id) desc
-                """
-            ),
-            {"project": project_id},
-        )
+_WORK = text(
+    """
+    with said as (
+        select l.annotator_id,
+               count(*) filter (where clear and chose_earlier) as chose_left,
+               count(*) filter (where clear and not chose_earlier) as chose_right,
+               count(*) filter (where outcome = 'tie') as ties,
+               count(*) filter (where outcome = 'both_bad') as both_bad
+        from label l join preference f on f.label_id = l.id and f.question = '',
+            lateral (select f.outcome in ('first', 'second') as clear,
+                            (f.outcome = 'first') = (array_position(l."order", f.first)
+                                                     < array_position(l."order", f.second)) as chose_earlier) shown
+        where l.project_id = :project and l.superseded_at is null group by l.annotator_id
+    ), done as (
+        select annotator_id, count(*) as labels, percentile_cont(0.5) within group (order by seconds) as pace,
+               count(*) filter (where late) as late, count(passed) as checks, count(*) filter (where passed) as passed,
+               max(created_at) as last_at
+        from label where project_id = :project and superseded_at is null group by annotator_id
     )
+    select u.id, u.name, m.paused_at, m.pause_reason, done.*, coalesce(said.chose_left, 0) as chose_left,
+           coalesce(said.chose_right, 0) as chose_right, coalesce(said.ties, 0) as ties,
+           coalesce(said.both_bad, 0) as both_bad,
+           (select count(*) from assignment s where s.annotator_id = u.id and s.project_id = :project
+            and s.state = 'skipped') as skipped
+    from done join "user" u on u.id = done.annotator_id left join said on said.annotator_id = u.id
+    left join member m on m.user_id = u.id and m.project_id = :project order by done.labels desc
+    """
+)
+
+
+def work_done(session: Session, project_id: int) -> list[Any]:
+    """For each annotator: count, median seconds, how often the response shown earlier (on the left) and later was the
+    better one, ties, both bad, late ones, attention checks answered and passed, skips, and when they last answered."""
+    return list(session.execute(_WORK, {"project": project_id}))

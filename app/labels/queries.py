@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy import JSON, ColumnElement, exists, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session, joinedload, selectinload
 
-from app.models import Choice, Label, Pair, Prompt, Purpose, Response, User
+from app.models import Item, ItemResponse, Label, Outcome, Preference, Prompt, Purpose, Response, User
 from app.web.pages import Page, page
 
 _BATCH = 500  # rows of an export
@@ -17,16 +18,16 @@ def own_labels(session: Session, project_id: int, user_id: int, before: int | No
     statement = (
         select(Label)
         .where(Label.annotator_id == user_id, Label.project_id == project_id, Label.superseded_at.is_(None))
-        .options(joinedload(Label.pair).joinedload(Pair.prompt))
+        .options(joinedload(Label.item).joinedload(Item.prompt), selectinload(Label.preferences))
     )
     return page(session, statement, Label.id, before, limit)
 
 
-def revisions(session: Session, pair_id: int, user_id: int) -> list[Label]:
-    """All revisions of one person's answer to a pair, the standing one first."""
+def revisions(session: Session, item_id: int, user_id: int) -> list[Label]:
+    """All revisions of one person's answer to an item, the standing one first."""
     return list(
         session.scalars(
-            select(Label).where(Label.pair_id == pair_id, Label.annotator_id == user_id).order_by(Label.id.desc())
+            select(Label).where(Label.item_id == item_id, Label.annotator_id == user_id).order_by(Label.id.desc())
         )
     )
 
@@ -35,7 +36,7 @@ def listing(
     session: Session,
     project_id: int,
     *,
-    choice: Choice | None = None,
+    outcome: Outcome | None = None,
     annotator: int | None = None,
     purpose: Purpose | None = None,
     late: bool = False,
@@ -45,12 +46,13 @@ def listing(
 ) -> Page[Label]:
     """Standing labels, newest first, filtered."""
     conditions: list[ColumnElement[bool]] = [Label.project_id == project_id, Label.superseded_at.is_(None)]
-    if choice:
-        conditions.append(Label.choice == choice)
+    if outcome:
+        said = (Preference.label_id == Label.id, Preference.question == "", Preference.outcome == outcome)
+        conditions.append(exists().where(*said))
     if annotator:
         conditions.append(Label.annotator_id == annotator)
     if purpose:
-        conditions.append(exists().where(Pair.id == Label.pair_id, Pair.purpose == purpose))
+        conditions.append(exists().where(Item.id == Label.item_id, Item.purpose == purpose))
     if late:
         conditions.append(Label.late.is_(True))
     if commented:
@@ -58,7 +60,11 @@ def listing(
     statement = (
         select(Label)
         .where(*conditions)
-        .options(joinedload(Label.annotator), joinedload(Label.pair).joinedload(Pair.prompt))
+        .options(
+            joinedload(Label.annotator),
+            joinedload(Label.item).joinedload(Item.prompt),
+            selectinload(Label.preferences),
+        )
     )
     return page(session, statement, Label.id, before, limit)
 
@@ -76,19 +82,32 @@ def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:
 def for_export(session: Session, project_id: int) -> Iterator[Sequence[Any]]:
     """Standing labels in the order they were given, with all that they are about, batch by batch as the server has
     them: objects of a million rows would be held until the end, and cost five times as much."""
-    a, b = aliased(Response), aliased(Response)
+    responses = (
+        select(_rows(func.json_build_object("text", Response.text, "model", Response.model_id), ItemResponse.position))
+        .join(ItemResponse, ItemResponse.response_id == Response.id)
+        .where(ItemResponse.item_id == Item.id)
+        .scalar_subquery()
+    )
+    said = (Preference.question, Preference.first, Preference.second)
+    names = (*said, Preference.outcome, Preference.strength)
+    stated = (
+        select(_rows(func.json_build_object(*(part for each in names for part in (each.key, each))), *said))
+        .where(Preference.label_id == Label.id)
+        .scalar_subquery()
+    )
     statement = (
         select(
-            Label.id, Label.pair_id, Label.annotator_id, Label.choice, Label.strength, Label.questions, Label.reasons,
-            Label.comment, Label.seconds, Label.left, Label.late, Label.created_at, Pair.prompt_id, Pair.purpose,
-            Prompt.split, Prompt.messages, a.text.label("text_a"), a.model_id.label("model_a"),
-            b.text.label("text_b"), b.model_id.label("model_b"),
+            Label.id, Label.item_id, Label.annotator_id, Label.reasons, Label.comment, Label.seconds, Label.order,
+            Label.late, Label.created_at, Item.prompt_id, Item.purpose, Prompt.split, Prompt.messages,
+            responses.label("responses"), stated.label("stated"),
         )
-        .join(Pair, Pair.id == Label.pair_id)
-        .join(Prompt, Prompt.id == Pair.prompt_id)
-        .join(a, a.id == Pair.response_a_id)
-        .join(b, b.id == Pair.response_b_id)
+        .join(Item, Item.id == Label.item_id)
+        .join(Prompt, Prompt.id == Item.prompt_id)
         .where(Label.project_id == project_id, Label.superseded_at.is_(None))
         .order_by(Label.id)
     )  # fmt: skip
     yield from session.execute(statement, execution_options={"yield_per": _BATCH}).partitions()
+
+
+def _rows(row: Any, *order: Any) -> Any:
+    return func.json_agg(aggregate_order_by(row, *order), type_=JSON)

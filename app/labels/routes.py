@@ -5,11 +5,11 @@ from fastapi import Request, Response
 
 from app import direct
 from app.db import DatabaseNotConfigured
+from app.items import leases
 from app.labels import cycle, data_routes, screen, service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
 from app.labels.forms import AnswerForm, AssignmentForm
 from app.labels.screen import Filled, Screen
-from app.pairs import leases
 from app.projects.dependencies import Access, Annotator
 from app.projects.forms import AnswerSettings
 from app.web import csrf
@@ -55,12 +55,12 @@ async def _usual(request: Request) -> Response | None:
 
 
 def _read(settings: AnswerSettings, given: AnswerForm) -> Answer:
-    return read_answer(settings, given.answer, given.reasons, given.comment, given.seconds, given.questions)
+    return read_answer(settings, given.answer, given.reasons, given.comment, given.seconds, given.questions, given.kind)
 
 
 @router.get("/projects/{project_id}/label")
 def show_next(request: Request, session: Db, access: Annotator, assignment: Named = None) -> Response:
-    """The next pair; or, with `assignment`, one of my own again with its answer filled in."""
+    """The next item; or, with `assignment`, one of my own again with its answer filled in."""
     if assignment is not None:
         return _show(request, access, screen.revisit(session, access.user, access.project, assignment))
     return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))
@@ -69,7 +69,7 @@ def show_next(request: Request, session: Db, access: Annotator, assignment: Name
 @router.post("/projects/{project_id}/label")
 @first(_usual)
 def answer(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
-    """Save an answer and bring the next pair. A refused answer brings it too, and says why."""
+    """Save an answer and bring the next item. A refused answer brings it too, and says why."""
     given = parse(AnswerForm, form)
     try:
         read = _read(AnswerSettings.model_validate(access.project.answer), given)
@@ -101,7 +101,7 @@ def undo(request: Request, session: Db, access: Annotator, before: Before = None
 
 @router.post("/projects/{project_id}/label/skip")
 def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
-    """Leave a pair to somebody else."""
+    """Leave an item to somebody else."""
     leases.skip(session, access.user, access.project, parse(AssignmentForm, form).assignment_id)
     if not is_htmx(request):
         return redirect(f"/projects/{access.project.id}/label")
@@ -110,7 +110,7 @@ def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> R
 
 @router.post("/projects/{project_id}/label/again")
 def take_again(request: Request, session: Db, access: Annotator) -> Response:
-    """Look once more at a pair that I skipped and nobody has answered."""
+    """Look once more at an item that I skipped and nobody has answered."""
     leases.take_skipped_again(session, access.user, access.project)
     return redirect(f"/projects/{access.project.id}/label")
 

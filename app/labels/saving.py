@@ -1,32 +1,17 @@
-"""The SQL of the labelling screen: saving an answer, revising it, and what the screen tells about progress."""
+"""The SQL beside the usual turn: answers to leases that ended, revisions, and what the screen tells about progress."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import TextClause, func, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
+from app.labels import turn
 from app.labels.answers import Answer
-from app.models import Assignment, AssignmentState, Label, Pair, Purpose, Side
-from app.pairs import queue
-from app.projects.queries import STANDING
+from app.models import Assignment, AssignmentState, Item, Label
 
-# How many comparisons a person first answered since a moment, by labels newer than `:counted`; their last label; the
-# median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
-_OWN = """
-    select count(*) filter (where created_at >= :since and not exists (
-               select from label first where first.assignment_id = fresh.assignment_id and first.id < fresh.id)) as new,
-           coalesce(max(id), :counted) as last,
-           (select percentile_cont(0.5) within group (order by seconds) from (
-                select seconds from label where annotator_id = :user and project_id = :project and seconds is not null
-                order by id desc limit 20) recent) as pace
-    from (select id, assignment_id, created_at from label
-          where annotator_id = :user and project_id = :project and id > :counted order by id desc) fresh
-"""
-_OWN_PROGRESS = text(_OWN)
+_OWN_PROGRESS = text(turn.OWN)
 
 
 @dataclass(frozen=True)
@@ -44,84 +29,8 @@ def own_progress(session: Session, project_id: int, user_id: int, since: datetim
     return Own(*session.execute(_OWN_PROGRESS, values).one())
 
 
-# The usual case in one statement: the lease is open, so its slot is taken already and only changes its holder from a
-# lease to a label. Whoever comes second (a double click, a resent request) finds the lease no longer open.
-_ANSWERED = """
-    answered as (
-        update assignment set state = 'labelled' from pair
-        where assignment.id = :id and annotator_id = :user and assignment.project_id = :project and state = 'open'
-          and pair.id = pair_id and pair.withdrawn_at is null and {condition}
-        returning assignment.id, pair_id, "left", case "left" when 'a' then 'b' else 'a' end as other,
-                  expires_at < now() as late, pair.purpose, pair.expected
-    ), saved as (
-        insert into label (project_id, pair_id, annotator_id, assignment_id, choice, questions, strength, reasons,
-                           comment, seconds, "left", late)
-        select :project, pair_id, :user, id,
-               case :choice when 'left' then "left" when 'right' then other else :choice end,
-               coalesce((select jsonb_object_agg(key, case value when 'left' then "left" when 'right' then other
-                                                                 else value end)
-                         from jsonb_each_text(cast(:questions as jsonb))), '{{}}'),
-               :strength, cast(:reasons as jsonb), :comment, :seconds, "left", late
-        from answered returning id as label_id, choice
-    )
-"""
-_ANSWER_OPEN = text(
-    f"with {_ANSWERED.format(condition='true')} select label_id, choice, purpose, expected from saved, answered"  # noqa: S608  fixed
-)
-
-
-def answer_and_claim(condition: str, leasing: Callable[[str], str] = queue.leasing_next) -> TextClause:
-    """The same where `condition` holds and no attention check is answered, which may pause the person; with it the pair
-    that `leasing` finds, and the person's progress before this answer. They hold no other lease: nobody holds two."""
-    answered = _ANSWERED.format(condition=f"pair.purpose <> 'check' and {condition}")
-    return text(
-        f"""
-        with {answered}, {leasing("exists (select from answered)")}
-        select label_id, own.*, task.* from saved cross join ({_OWN}) own
-        left join ({queue.SHOWN.format(leases="leased")}) task on true
-        """  # noqa: S608  fixed fragments of this module and the queue's
-    )
-
-
-ANSWER_AND_CLAIM = answer_and_claim(f"exists ({STANDING})")
-ANSWER_AND_CLAIM_CHECK = answer_and_claim(f"exists ({STANDING})", queue.leasing_check)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A new label, as far as the rules need to know it."""
-
-    label_id: int
-    choice: str
-    purpose: Purpose
-    expected: Side | None
-
-
-def values_of(project_id: int, user_id: int, assignment_id: int, answer: Answer) -> dict[str, Any]:
-    """An answer as the statements bind it."""
-    return {
-        "id": assignment_id,
-        "user": user_id,
-        "project": project_id,
-        "choice": answer.choice,
-        "strength": answer.strength,
-        "questions": json.dumps(dict(answer.questions)),
-        "reasons": json.dumps(answer.reasons),
-        "comment": answer.comment,
-        "seconds": answer.seconds,
-    }
-
-
-def answer_open(session: Session, values: dict[str, Any]) -> Saved | None:
-    """Turn an open lease into a label; None where it is not open, not this person's, or its pair withdrawn."""
-    row = session.execute(_ANSWER_OPEN, values).one_or_none()
-    if row is None:
-        return None
-    return Saved(row.label_id, row.choice, Purpose(row.purpose), Side(row.expected) if row.expected else None)
-
-
 def locked_assignment(session: Session, project_id: int, user_id: int, assignment_id: int) -> Assignment | None:
-    """This person's assignment, locked. Where its lease ended without an answer the pair is locked before it, since a
+    """This person's assignment, locked. Where its lease ended without an answer the item is locked before it, since a
     slot may be taken; a repeat or a revision takes none and holds up nobody."""
     mine = (
         Assignment.id == assignment_id,
@@ -130,46 +39,51 @@ def locked_assignment(session: Session, project_id: int, user_id: int, assignmen
     )
     ended = Assignment.state.in_((AssignmentState.EXPIRED, AssignmentState.SKIPPED))
     session.execute(
-        select(Pair.id)
-        .join(Assignment, Assignment.pair_id == Pair.id)
+        select(Item.id)
+        .join(Assignment, Assignment.item_id == Item.id)
         .where(*mine, ended)
-        .with_for_update(key_share=True, of=Pair)
+        .with_for_update(key_share=True, of=Item)
     )
     return session.scalar(
         select(Assignment)
         .where(*mine)
-        .options(joinedload(Assignment.pair))
+        .options(joinedload(Assignment.item))
         .with_for_update(key_share=True, of=Assignment)
         .execution_options(populate_existing=True)
     )
 
 
-def take_slot(session: Session, pair_id: int) -> bool:
-    """Take a slot of a pair outside the queue's order; False where none is free."""
+def take_slot(session: Session, item_id: int) -> bool:
+    """Take a slot of an item outside the queue's order; False where none is free."""
     statement = (
-        update(Pair)
-        .where(Pair.id == pair_id, Pair.slots_left > 0)
-        .values(slots_left=Pair.slots_left - 1)
-        .returning(Pair.id)
+        update(Item)
+        .where(Item.id == item_id, Item.slots_left > 0)
+        .values(slots_left=Item.slots_left - 1)
+        .returning(Item.id)
         .execution_options(synchronize_session=False)
     )
     return session.scalar(statement) is not None
 
 
-def current_label(session: Session, pair_id: int, user_id: int) -> Label | None:
-    """The revision that stands of a person's answer to a pair."""
+def current_label(session: Session, item_id: int, user_id: int) -> Label | None:
+    """The revision that stands of a person's answer to an item."""
     return session.scalar(
-        select(Label).where(Label.pair_id == pair_id, Label.annotator_id == user_id, Label.superseded_at.is_(None))
+        select(Label).where(Label.item_id == item_id, Label.annotator_id == user_id, Label.superseded_at.is_(None))
     )
 
 
-def add(session: Session, label: Label, supersedes: Label | None = None) -> Label:
-    """Store a label; an older revision is kept, marked as superseded."""
+_SAVED = '(select id as label_id, "order" from label where id = :label) saved'
+_PREFER = text(f"with {turn.preferring(_SAVED)} select")
+
+
+def add(session: Session, label: Label, answer: Answer, supersedes: Label | None = None) -> Label:
+    """Store a label and who prefers what by it; an older revision is kept, marked as superseded."""
     if supersedes is not None:
         supersedes.superseded_at = func.clock_timestamp()
         session.flush()
     session.add(label)
     session.flush()
+    session.execute(_PREFER, {"label": label.id, "preferences": json.dumps(answer.preferences)})
     return label
 
 
@@ -203,7 +117,7 @@ _TOTALS = text(
     select (select count(*) from label
             where project_id = :project and superseded_at is null and not surplus),
            (select coalesce(sum(slots_left), 0) from (
-                select slots_left from pair
+                select slots_left from item
                 where project_id = :project and slots_left > 0 and withdrawn_at is null and purpose <> 'check'
                 limit :most) waiting)
            + (select count(*) from assignment where project_id = :project and state = 'open')
@@ -214,7 +128,7 @@ MOST_COUNTED = 20_000
 
 def project_totals(session: Session, project_id: int) -> tuple[int, int]:
     """Labels that stand, and answers still asked for, those being given just now among them. Of a very long queue only
-    the first MOST_COUNTED pairs are counted."""
+    the first MOST_COUNTED items are counted."""
     labels, wanted = session.execute(_TOTALS, {"project": project_id, "most": MOST_COUNTED}).one()
     return int(labels), int(wanted)
 
@@ -222,16 +136,19 @@ def project_totals(session: Session, project_id: int) -> tuple[int, int]:
 _MISSES = text(
     """
     select count(*) from (
-        select first.choice <> p.expected as missed from (
-            select distinct on (l.pair_id) l.pair_id, l.choice, l.id from label l join pair c on c.id = l.pair_id
-            where l.annotator_id = :user and l.project_id = :project and c.purpose = 'check'
-            order by l.pair_id, l.id
-        ) first join pair p on p.id = first.pair_id
-        where p.expected is not null
-        order by first.id desc limit :window
-    ) recent where missed
+        select passed from (
+            select distinct on (l.item_id) l.passed, l.id from label l
+            where l.annotator_id = :user and l.project_id = :project and l.passed is not null
+            order by l.item_id, l.id
+        ) first order by id desc limit :window
+    ) recent where not passed
     """
 )
+
+
+def set_passed(session: Session, label_id: int, passed: bool) -> None:
+    """Write down whether an attention check was answered right."""
+    session.execute(update(Label).where(Label.id == label_id).values(passed=passed))
 
 
 def missed_checks(session: Session, project_id: int, user_id: int, window: int) -> int:

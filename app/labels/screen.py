@@ -1,4 +1,4 @@
-"""What the labelling screen shows: a pair rendered in its display order, or why there is none."""
+"""What the labelling screen shows: an item rendered in its display order, or why there is none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,14 +7,15 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
+from app.annotation.comparison import ComparisonValue
+from app.items import leases, queue
+from app.items import queries as item_queries
+from app.items.queue import Task
 from app.labels import progress, saving, service
-from app.labels.answers import Answer, displayed
+from app.labels.answers import Answer
 from app.labels.progress import Progress
 from app.labels.service import Submitted
-from app.models import Choice, Label, Member, Project, Run, RunState, User
-from app.pairs import leases, queue
-from app.pairs import queries as pair_queries
-from app.pairs.queue import Task
+from app.models import Label, Member, Project, Run, RunState, User
 from app.projects.forms import AnswerSettings
 from app.web.errors import NotFound
 from app.web.markdown import to_html
@@ -85,14 +86,14 @@ class Screen:
 
 
 def next_screen(session: Session, user: User, project: Project, member: Member | None) -> Screen:
-    """The pair this person compares now, or what they wait for."""
+    """The item this person compares now, or what they wait for."""
     return _now(session, user, project, member, service.next_task(session, user, project, member))
 
 
 def answer(
     session: Session, user: User, project: Project, member: Member | None, assignment_id: int, given: Answer
 ) -> tuple[Submitted, Screen]:
-    """Save an answer and go on: what became of it, and the screen with the next pair."""
+    """Save an answer and go on: what became of it, and the screen with the next item."""
     done = service.submit_and_claim(session, user, project, member, assignment_id, given)
     return done, _now(session, user, project, member, done.task)
 
@@ -100,7 +101,7 @@ def answer(
 def revisit(session: Session, user: User, project: Project, assignment_id: int, typed: Filled | None = None) -> Screen:
     """One of this person's comparisons again, with its answer (or what they just typed) filled in."""
     task = leases.task_of(session, user, project, assignment_id)
-    label = saving.current_label(session, task.pair_id, user.id)
+    label = saving.current_label(session, task.item_id, user.id)
     filled = typed or (_filled(label) if label else None)
     return _of(session, user, project, task, filled=filled, revisiting=task.state != "open")
 
@@ -113,10 +114,10 @@ def previous(session: Session, user: User, project: Project, before: int | None)
     return found
 
 
-def with_pair(
+def with_item(
     project_id: int, lease_minutes: int, settings: AnswerSettings, told: Progress, task: Task, **more: Any
 ) -> Screen:
-    """The screen with a pair."""
+    """The screen with an item."""
     last = len(task.messages) - 1
     kept: Sequence[str | None] = task.prompt_html or [None] * len(task.messages)
     turns = tuple(
@@ -128,8 +129,8 @@ def with_pair(
         for place, (message, html) in enumerate(zip(task.messages, kept, strict=True))
     )
     answers = tuple(
-        Shown(name, number, task.texts[side], _html(task.texts[side], task.html[side]), task.finish_reasons[side])
-        for number, (name, side) in enumerate((("left", task.left), ("right", task.right)), start=1)
+        Shown(side, number, shown.text, _html(shown.text, shown.html), shown.finish_reason)
+        for number, (side, shown) in enumerate(zip(("left", "right"), task.responses, strict=True), start=1)
     )
     return Screen(project_id, lease_minutes, settings, told, task=task, turns=turns, answers=answers, **more)
 
@@ -148,14 +149,14 @@ def _base(session: Session, user: User, project: Project, **more: Any) -> Screen
 
 def _empty(session: Session, user: User, project: Project) -> Screen:
     skipped = queue.skipped_count(session, project.id, user.id)
-    last = pair_queries.last_sampling(session, project.id)
+    last = item_queries.last_sampling(session, project.id)
     sampling = last if last is not None and last.state in (RunState.QUEUED, RunState.RUNNING) else None
     waiting = "archived" if project.archived_at else "sampling" if sampling else "done"
     return _base(session, user, project, waiting=waiting, skipped=skipped, sampling=sampling)
 
 
 def _of(session: Session, user: User, project: Project, task: Task, **more: Any) -> Screen:
-    return with_pair(*_project(project), progress.count(session, user, project), task, **more)
+    return with_item(*_project(project), progress.count(session, user, project), task, **more)
 
 
 def _project(project: Project) -> tuple[int, int, AnswerSettings]:
@@ -163,10 +164,10 @@ def _project(project: Project) -> tuple[int, int, AnswerSettings]:
 
 
 def _html(text: str, kept: str | None, what: str = "answer") -> Markup:
-    return to_html(text, what) if kept is None else Markup(kept)  # noqa: S704  kept by `app.pairs.service`
+    return to_html(text, what) if kept is None else Markup(kept)  # noqa: S704  kept by `app.items.service`
 
 
 def _filled(label: Label) -> Filled:
-    answer = displayed(label.choice, label.left) + (f"-{label.strength}" if label.strength else "")
-    questions = {question: displayed(Choice(choice), label.left) for question, choice in label.questions.items()}
-    return Filled(answer, label.reasons, label.comment or "", questions)
+    if not isinstance(label.value, ComparisonValue):
+        raise TypeError(f"no screen shows a {label.value.kind}")
+    return Filled(label.value.answer, label.reasons, label.comment or "", label.value.answers)

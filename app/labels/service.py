@@ -4,31 +4,34 @@ How LOOP.md's invariants 1 to 3 are kept, literally:
 1. An answer is one row, written in the transaction that is committed before the response leaves. The same assignment
    sent again with the same answer gives the same label; with another answer it gives a revision that supersedes.
 2. A label takes over the slot of its lease. At any moment open leases and standing labels that are not `surplus` are at
-   most the pair's overlap, and unique indexes keep a person from having two of either on one pair.
+   most the item's overlap, and unique indexes keep a person from having two of either on one item.
 3. A lease that expired or was skipped gave its slot back. If its answer comes all the same, it is kept and marked
    `late`: it takes a slot again if one is free. If the slot went to somebody else meanwhile, the answer is kept as
    `surplus`: it stands as this person's opinion and may train, but it fills no slot, so nothing goes beyond overlap.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.labels import progress, saving
+from app.annotation import KINDS
+from app.items import leases
+from app.items.queue import Task
+from app.labels import progress, saving, turn
 from app.labels.answers import Answer
-from app.labels.saving import Saved
+from app.labels.turn import Saved
 from app.models import Assignment, AssignmentState, Label, Member, Project, Purpose, User
-from app.pairs import leases
-from app.pairs.queue import Task
 
 
 @dataclass(frozen=True)
 class Submitted:
     """What became of an answer, and a word to the person where there is one. An answer that cannot be taken has no
     `label_id` and says so by its `status`; it is no exception, so that the audit trail keeps it. `task` is the next
-    pair where it was asked for."""
+    item where it was asked for."""
 
     label_id: int | None
     warning: str | None = None
@@ -37,16 +40,16 @@ class Submitted:
 
 
 def next_task(session: Session, user: User, project: Project, member: Member | None) -> Task | None:
-    """The pair this person compares now; None where there is none, or no work for them."""
+    """The item this person compares now; None where there is none, or no work for them."""
     if project.archived_at is not None or (member is not None and member.paused_at is not None):
         return None
-    return leases.claim_pair(session, user, project)
+    return leases.claim_item(session, user, project)
 
 
 def submit_and_claim(
     session: Session, user: User, project: Project, member: Member | None, assignment_id: int, answer: Answer
 ) -> Submitted:
-    """Save an answer, as `submit`, and bring the next pair."""
+    """Save an answer, as `submit`, and bring the next item."""
     done = submit(session, user, project, member, assignment_id, answer)
     return replace(done, task=next_task(session, user, project, member))
 
@@ -54,9 +57,9 @@ def submit_and_claim(
 def submit(
     session: Session, user: User, project: Project, member: Member | None, assignment_id: int, answer: Answer
 ) -> Submitted:
-    """Save an answer. Somebody else's assignment answers 404; one whose pair was withdrawn meanwhile 409."""
-    values = saving.values_of(project.id, user.id, assignment_id, answer)
-    saved = saving.answer_open(session, values)
+    """Save an answer. Somebody else's assignment answers 404; one whose item was withdrawn meanwhile 409."""
+    given = turn.Given(project.id, user.id, assignment_id, answer)
+    saved = turn.answer_open(session, given)
     if saved is None:
         assignment = saving.locked_assignment(session, project.id, user.id, assignment_id)
         if assignment is None:
@@ -64,50 +67,68 @@ def submit(
                 session, user, "answer.refused", project_id=project.id, assignment=assignment_id, reason="foreign"
             )
             return Submitted(None, "That comparison was not one of yours, so the answer was not saved.", 404)
-        if assignment.state is AssignmentState.OPEN and assignment.pair.withdrawn_at is None:
-            saved = saving.answer_open(session, values)  # opened again meanwhile, in another tab
+        if assignment.item.kind != answer.value.kind:
+            return Submitted(
+                None,
+                f"That answer is to a {answer.value.kind}, and this is a {assignment.item.kind}. Load the page again.",
+                409,
+            )
+        if assignment.state is AssignmentState.OPEN and assignment.item.withdrawn_at is None:
+            saved = turn.answer_open(session, given)  # opened again meanwhile, in another tab
         if saved is None:
             return _answer_ended(session, user, project, assignment, answer)
     progress.note_answer(project.id)
-    return Submitted(saved.label_id, _judge_check(session, user, project, member, saved))
+    return Submitted(saved.label_id, _judge_check(session, user, project, member, saved, answer))
 
 
 def _answer_ended(session: Session, user: User, project: Project, assignment: Assignment, answer: Answer) -> Submitted:
-    """An answer to a lease that is not open: sent again, changed, late, or to a pair that was withdrawn."""
-    if assignment.pair.withdrawn_at is not None:
+    """An answer to a lease that is not open: sent again, changed, late, or to an item that was withdrawn."""
+    if assignment.item.withdrawn_at is not None:
         audit.record(
             session, user, "answer.refused", project_id=project.id, subject=assignment, reason="the pair was withdrawn"
         )
         return Submitted(None, "That comparison was withdrawn meanwhile, so no answer is needed any more.", 409)
-    standing = saving.current_label(session, assignment.pair_id, user.id)
+    standing = saving.current_label(session, assignment.item_id, user.id)
     if standing is not None and answer.says_the_same(standing):
         return Submitted(standing.id)
     if standing is not None:
         late, surplus = standing.late, standing.surplus
     else:
-        late, surplus = True, not saving.take_slot(session, assignment.pair_id)
+        late, surplus = True, not saving.take_slot(session, assignment.item_id)
     assignment.state = AssignmentState.LABELLED
     label = Label(
         project_id=project.id,
-        pair_id=assignment.pair_id,
+        item_id=assignment.item_id,
         annotator_id=user.id,
         assignment_id=assignment.id,
-        choice=answer.resolved(assignment.left),
-        questions=answer.resolved_questions(assignment.left),
-        strength=answer.strength,
+        value=answer.value,
+        order=assignment.order,
+        passed=_passes(answer, assignment.order, assignment.item.purpose, assignment.item.expected),
         reasons=list(answer.reasons),
         comment=answer.comment,
         seconds=answer.seconds,
-        left=assignment.left,
         late=late,
         surplus=surplus,
     )
-    return Submitted(saving.add(session, label, supersedes=standing).id)
+    return Submitted(saving.add(session, label, answer, supersedes=standing).id)
 
 
-def _judge_check(session: Session, user: User, project: Project, member: Member | None, saved: Saved) -> str | None:
+def _passes(answer: Answer, order: Sequence[int], purpose: Purpose, expected: Mapping[str, Any] | None) -> bool | None:
+    """Whether an attention check was passed; None where it was none."""
+    if purpose is not Purpose.CHECK or expected is None:
+        return None
+    return KINDS[answer.value.kind].passes(answer.value, order, expected)
+
+
+def _judge_check(
+    session: Session, user: User, project: Project, member: Member | None, saved: Saved, answer: Answer
+) -> str | None:
     """After an attention check: a word of warning for one missed, a pause past the bound."""
-    if saved.purpose is not Purpose.CHECK or saved.expected is None or saved.choice == saved.expected.value:
+    passed = _passes(answer, saved.order, saved.purpose, saved.expected)
+    if passed is None:
+        return None
+    saving.set_passed(session, saved.label_id, passed)
+    if passed:
         return None
     missed = saving.missed_checks(session, project.id, user.id, project.check_window)
     audit.record(session, user, "check.missed", project_id=project.id, recent=missed)

@@ -3,10 +3,10 @@
 from app.models.account import ApiToken, Invitation, Role, SignInLink, User, WebSession
 from app.models.audit import AuditEvent
 from app.models.base import Base
-from app.models.chat import Conversation, Preference, Thumb, Turn, TurnComparison, TurnRole, TurnState
-from app.models.label import Choice, Label
+from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
+from app.models.item import Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
+from app.models.label import Label, Outcome, Preference
 from app.models.model import Model, ModelKind, ModelState
-from app.models.pair import Assignment, AssignmentState, Pair, Purpose, Side
 from app.models.project import Member, Project
 from app.models.prompt import Prompt, PromptSource, PromptStatus, Split
 from app.models.response import Response, Strategy
@@ -28,15 +28,17 @@ __all__ = [
     "AssignmentState",
     "AuditEvent",
     "Base",
-    "Choice",
     "Conversation",
     "Invitation",
+    "Item",
+    "ItemResponse",
     "Label",
+    "Level",
     "Member",
     "Model",
     "ModelKind",
     "ModelState",
-    "Pair",
+    "Outcome",
     "Preference",
     "Project",
     "Prompt",
@@ -52,7 +54,6 @@ __all__ = [
     "RunSample",
     "RunState",
     "Scheduler",
-    "Side",
     "SignInLink",
     "Snapshot",
     "SnapshotLabel",
@@ -60,6 +61,7 @@ __all__ = [
     "Strategy",
     "Thumb",
     "Turn",
+    "TurnChoice",
     "TurnComparison",
     "TurnRole",
     "TurnState",

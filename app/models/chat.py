@@ -33,7 +33,7 @@ class Thumb(StrEnum):
     DOWN = "down"
 
 
-class Preference(StrEnum):
+class TurnChoice(StrEnum):
     """Which of two answers to the same turn the reader preferred."""
 
     FIRST = "first"
@@ -105,7 +105,7 @@ class TurnComparison(Base):
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"), index=True)
     first_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"))
     second_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), unique=True)
-    choice: Mapped[Preference | None] = mapped_column(enum_column(Preference))
+    choice: Mapped[TurnChoice | None] = mapped_column(enum_column(TurnChoice))
     chosen_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 

@@ -36,7 +36,7 @@ class Project(Base):
     answer: Mapped[dict[str, Any]]
     # temperature, top_p, top_k, max_new_tokens, strategies, system prompt
     sampling: Mapped[dict[str, Any]]
-    # retrain every M labels, refresh pairs, budgets; each with an on/off switch
+    # retrain every M labels, refresh items, budgets; each with an on/off switch
     automation: Mapped[dict[str, Any]]
     overlap: Mapped[int] = mapped_column(default=1, server_default="1")
     check_share: Mapped[float] = mapped_column(default=0.0, server_default="0")
@@ -55,7 +55,7 @@ class Project(Base):
 
 
 class Member(Base):
-    """A person's role in a project; paused annotators get no pairs."""
+    """A person's role in a project; paused annotators get no items."""
 
     __tablename__ = "member"
 

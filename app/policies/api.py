@@ -24,7 +24,7 @@ class ResultView(BaseModel):
     """What an evaluation says so far, from the policy's side. The 95% interval `low` to `high` of the win rate stays
     valid however often it is looked at; ties, "both bad" and equal answers count one half."""
 
-    pairs: int
+    items: int
     judged: int
     equal: int
     wins: float
@@ -96,7 +96,7 @@ def show_policy(access: Manager, session: Db, model_id: RowId) -> LineageView:
 
 @router.post("/projects/{project_id}/policies/{model_id}/evaluations", status_code=201)
 def start_evaluation(access: Manager, session: Db, model_id: RowId, wanted: EvaluationForm) -> RunView:
-    """Send pairs of this policy and another (where none is named: the one in use) to the annotators."""
+    """Send items of this policy and another (where none is named: the one in use) to the annotators."""
     model = service.get(session, access.project, model_id)
     other = wanted.baseline_id or service.in_use(access.project).id
     run: Run = evaluations.start_evaluation(

@@ -1,4 +1,4 @@
-"""Blind evaluation: pairs of a policy's and another's answers to holdout prompts, judged by people who see neither's
+"""Blind evaluation: items of a policy's and another's answers to holdout prompts, judged by people who see neither's
 name, and what their judgements say."""
 
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.models import Model, ModelKind, Pair, Project, Purpose, Run, RunKind, User
-from app.pairs.service import render_prompt, sampled_response
+from app.annotation import COMPARISON
+from app.items import service as items
+from app.models import Level, Model, ModelKind, Project, Purpose, Run, RunKind, User
 from app.policies import queries
 from app.policies.intervals import anytime_interval
 from app.projects.forms import SamplingSettings
@@ -15,15 +16,13 @@ from app.registry import service as registry
 from app.runs import service as runs
 from app.web.errors import Conflict, Invalid
 
-PRIORITY = 10.0  # evaluation pairs are asked before training pairs
-
 
 @dataclass(frozen=True)
 class Result:
     """What an evaluation says so far, from the policy's side. `rate` and its bounds count ties, "both bad" and equal
-    answers as half a win; `judged` pairs have all the labels they ask for, `equal` needed none."""
+    answers as half a win; `judged` items have all the labels they ask for, `equal` needed none."""
 
-    pairs: int
+    items: int
     judged: int
     equal: int
     wins: float
@@ -44,7 +43,7 @@ def start_evaluation(
     comparisons: int = 100,
     overlap: int = 1,
 ) -> Run:
-    """Queue the sampling of both policies on holdout prompts; the pairs then go to the annotators.
+    """Queue the sampling of both policies on holdout prompts; the items then go to the annotators.
 
     Where there are fewer prompts than comparisons, several answers are drawn for each.
     """
@@ -78,10 +77,10 @@ def evaluation_prompts(session: Session, run: Run) -> list[dict[str, Any]]:
     return [{"id": row.id, "prompt": row.messages} for row in queries.prompts(session, run.config["prompt_ids"])]
 
 
-def add_evaluation_pairs(
+def add_evaluation_items(
     session: Session, run: Run, rows_new: list[dict[str, Any]], rows_old: list[dict[str, Any]]
 ) -> int:
-    """Turn the answers of both models into pairs for the annotators, and say so in the run's summary.
+    """Turn the answers of both models into items for the annotators, and say so in the run's summary.
 
     Two equal answers need no judgement: they count as a tie. Asking again for the same run adds nothing.
     """
@@ -89,8 +88,9 @@ def add_evaluation_pairs(
         raise ValueError("an evaluation compares two models")
     if "pairs" in (run.summary or {}):
         return 0
-    for prompt in queries.prompts(session, [row["id"] for row in rows_new]):
-        render_prompt(prompt)
+    prompts = {prompt.id: prompt for prompt in queries.prompts(session, [row["id"] for row in rows_new])}
+    for prompt in prompts.values():
+        items.render_prompt(prompt)
     old_by_prompt = {row["id"]: row["responses"] for row in rows_old}
     wanted = run.config["comparisons"]
     made = equal = 0
@@ -104,23 +104,19 @@ def add_evaluation_pairs(
                 equal += 1
                 continue
             answers = [
-                sampled_response(run, model_id, row["id"], response)
+                items.sampled_response(run, model_id, row["id"], response)
                 for model_id, response in ((run.model_id, new[draw]), (run.baseline_id, old[draw]))
             ]
-            session.add_all(answers)
-            session.flush()
-            session.add(
-                Pair(
-                    project_id=run.project_id,
-                    prompt_id=row["id"],
-                    response_a_id=answers[0].id,
-                    response_b_id=answers[1].id,
-                    run_id=run.id,
-                    purpose=Purpose.EVALUATION,
-                    priority=PRIORITY,
-                    overlap_target=run.config["overlap"],
-                    slots_left=run.config["overlap"],
-                )
+            items.add(
+                session,
+                COMPARISON.name,
+                prompts[row["id"]],
+                answers,
+                run_id=run.id,
+                ordinal=draw,
+                purpose=Purpose.EVALUATION,
+                level=Level.EVALUATION,
+                overlap=run.config["overlap"],
             )
             made += 1
     run.summary = (run.summary or {}) | {"pairs": made, "equal_answers": equal}
@@ -131,22 +127,22 @@ def add_evaluation_pairs(
 def evaluation_result(session: Session, run: Run) -> Result:
     """The policy's win rate with a 95% interval that stays valid however often one looks.
 
-    A pair counts once it has all its labels, with their mean as its value. Equal answers are a known share of the
+    An item counts once it has all its labels, with their mean as its value. Equal answers are a known share of the
     comparisons at one half each, so they move the rate and shrink the interval, and no bet is made on them.
     """
     rows = queries.evaluation_votes(session, run.id, run.model_id)
     whole = [row for row in rows if row.labels >= row.wanted]
     values = [(row.wins + 0.5 * (row.ties + row.both_bad)) / row.labels for row in whole]
-    pairs = queries.count_pairs(session, run.id)
+    asked = queries.count_items(session, run.id)
     equal = int((run.summary or {}).get("equal_answers", 0))
-    share = pairs / (pairs + equal) if pairs + equal else 1.0
+    share = asked / (asked + equal) if asked + equal else 1.0
     interval = anytime_interval(values)
 
     def overall(rate: float) -> float:
         return 0.5 * (1.0 - share) + share * rate
 
     return Result(
-        pairs=pairs,
+        items=asked,
         judged=len(whole),
         equal=equal,
         wins=sum(row.wins / row.labels for row in whole),

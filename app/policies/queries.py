@@ -1,20 +1,22 @@
-"""The SQL of policies: the family tree, evaluation pairs and what people said about them."""
+"""The SQL of policies: the family tree, evaluation items and what people said about them."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, func, select, update
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from app.models import (
     AuditEvent,
-    Choice,
+    Item,
+    ItemResponse,
     Label,
     Model,
     ModelKind,
     ModelState,
-    Pair,
+    Outcome,
+    Preference,
     Project,
     Prompt,
     PromptStatus,
@@ -78,16 +80,17 @@ def prompts(session: Session, ids: Sequence[int]) -> Sequence[Prompt]:
     return session.scalars(select(Prompt).where(Prompt.id.in_(ids)).order_by(Prompt.id)).all()
 
 
-def count_pairs(session: Session, run_id: int) -> int:
-    """Pairs that a run has made."""
-    return session.scalar(select(func.count()).where(Pair.run_id == run_id)) or 0
+def count_items(session: Session, run_id: int) -> int:
+    """Items that a run has made."""
+    return session.scalar(select(func.count()).where(Item.run_id == run_id)) or 0
 
 
 def evaluation_votes(session: Session, run_id: int, policy_id: int) -> list[Any]:
-    """One row per labelled pair of an evaluation, in the order of its last label: (labels, wanted, wins, losses, ties,
+    """One row per labelled item of an evaluation, in the order of its last label: (labels, wanted, wins, losses, ties,
     both_bad), counted from the policy's side."""
-    a = aliased(Response)
-    favoured = case((a.model_id == policy_id, Choice.A.value), else_=Choice.B.value)
+    a = aliased(ItemResponse)
+    favoured = case((Response.model_id == policy_id, Outcome.FIRST.value), else_=Outcome.SECOND.value)
+    clear = Preference.outcome.in_([Outcome.FIRST, Outcome.SECOND])
 
     def how_many(condition: Any) -> Any:
         return func.count().filter(condition)
@@ -96,16 +99,19 @@ def evaluation_votes(session: Session, run_id: int, policy_id: int) -> list[Any]
         session.execute(
             select(
                 func.count().label("labels"),
-                Pair.overlap_target.label("wanted"),
-                how_many(Label.choice == favoured).label("wins"),
-                how_many(Label.choice.in_([Choice.A, Choice.B]) & (Label.choice != favoured)).label("losses"),
-                how_many(Label.choice == Choice.TIE).label("ties"),
-                how_many(Label.choice == Choice.BOTH_BAD).label("both_bad"),
+                Item.overlap_target.label("wanted"),
+                how_many(Preference.outcome == favoured).label("wins"),
+                how_many(clear & (Preference.outcome != favoured)).label("losses"),
+                how_many(Preference.outcome == Outcome.TIE).label("ties"),
+                how_many(Preference.outcome == Outcome.BOTH_BAD).label("both_bad"),
             )
-            .join(Pair, Pair.id == Label.pair_id)
-            .join(a, a.id == Pair.response_a_id)
-            .where(Pair.run_id == run_id, Label.superseded_at.is_(None))
-            .group_by(Pair.id)
+            .select_from(Label)
+            .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
+            .join(Item, Item.id == Label.item_id)
+            .join(a, (a.item_id == Item.id) & (a.position == Preference.first))
+            .join(Response, Response.id == a.response_id)
+            .where(Item.run_id == run_id, Label.superseded_at.is_(None))
+            .group_by(Item.id)
             .order_by(func.max(Label.id))
         )
     )
@@ -125,7 +131,7 @@ def comparisons(session: Session, project_id: int, model_id: int | None = None, 
 
 
 def comparison(session: Session, project_id: int, model_id: int, baseline_id: int) -> Run | None:
-    """The newest evaluation of a policy against another one that has made its pairs."""
+    """The newest evaluation of a policy against another one that has made its items."""
     return session.scalar(
         select(Run)
         .where(
@@ -174,17 +180,17 @@ def put_in_use(session: Session, project_id: int, expected: int | None, policy_i
     return changed is not None
 
 
-def withdraw_untouched_pairs(session: Session, project_id: int, now: datetime) -> int:
-    """Withdraw training pairs that nobody has labelled or holds, so that new ones from the new policy take their
-    place; how many. A pair that is leased meanwhile stays."""
+def withdraw_untouched_items(session: Session, project_id: int, now: datetime) -> int:
+    """Withdraw training items that nobody has labelled or holds, so that new ones from the new policy take their
+    place; how many. An item that is leased meanwhile stays."""
     done = session.execute(
-        update(Pair)
+        update(Item)
         .where(
-            Pair.project_id == project_id,
-            Pair.purpose == Purpose.TRAIN,
-            Pair.withdrawn_at.is_(None),
-            Pair.slots_left > 0,
-            Pair.slots_left == Pair.overlap_target,
+            Item.project_id == project_id,
+            Item.purpose == Purpose.TRAIN,
+            Item.withdrawn_at.is_(None),
+            Item.slots_left > 0,
+            Item.slots_left == Item.overlap_target,
         )
         .values(withdrawn_at=now)
     )
@@ -204,24 +210,25 @@ def uses_of(session: Session, model_id: int) -> int:
     )
 
 
-def evaluation_pairs(session: Session, run_id: int, before: int | None, limit: int) -> Page[Pair]:
-    """The pairs of an evaluation with their prompt and answers, the newest first."""
+def evaluation_items(session: Session, run_id: int, before: int | None, limit: int) -> Page[Item]:
+    """The items of an evaluation with their prompt and answers, the newest first."""
     statement = (
-        select(Pair)
-        .where(Pair.run_id == run_id)
-        .options(joinedload(Pair.prompt), joinedload(Pair.response_a), joinedload(Pair.response_b))
+        select(Item)
+        .where(Item.run_id == run_id)
+        .options(joinedload(Item.prompt), selectinload(Item.item_responses).joinedload(ItemResponse.response))
     )
-    return page(session, statement, Pair.id, before, limit)
+    return page(session, statement, Item.id, before, limit)
 
 
-def choices_of(session: Session, pair_ids: Sequence[int]) -> dict[int, list[Choice]]:
-    """pair -> what people chose, in the order they did."""
-    found: dict[int, list[Choice]] = {}
+def outcomes_of(session: Session, item_ids: Sequence[int]) -> dict[int, list[Outcome]]:
+    """item -> which of its responses people preferred, in the order they did."""
+    found: dict[int, list[Outcome]] = {}
     rows = session.execute(
-        select(Label.pair_id, Label.choice)
-        .where(Label.pair_id.in_(pair_ids), Label.superseded_at.is_(None))
+        select(Label.item_id, Preference.outcome)
+        .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
+        .where(Label.item_id.in_(item_ids), Label.superseded_at.is_(None))
         .order_by(Label.id)
     )
     for row in rows:
-        found.setdefault(row.pair_id, []).append(row.choice)
+        found.setdefault(row.item_id, []).append(row.outcome)
     return found

@@ -124,7 +124,7 @@ def _show(
 
 @router.post("/projects/{project_id}/policies/{model_id}/evaluations")
 def start_evaluation(request: Request, access: Manager, session: Db, form: Submitted, model_id: RowId) -> Response:
-    """Send pairs of this policy and another to the annotators."""
+    """Send items of this policy and another to the annotators."""
     model = service.get(session, access.project, model_id)
     try:
         wanted = parse(EvaluationForm, form)
@@ -154,15 +154,15 @@ def show_evaluation(
     run = runs.get(session, access.project, run_id)
     if run.config.get("task") != "compare":
         raise NotFound()
-    pairs = queries.evaluation_pairs(session, run.id, before, ANSWERS_SHOWN)
+    items = queries.evaluation_items(session, run.id, before, ANSWERS_SHOWN)
     return render(
         request,
         "policies/evaluation.html",
         run=run,
         result=evaluations.evaluation_result(session, run),
-        pairs=pairs.items,
-        before=pairs.before,
-        choices=queries.choices_of(session, [pair.id for pair in pairs.items]),
+        items=items.items,
+        before=items.before,
+        outcomes=queries.outcomes_of(session, [item.id for item in items.items]),
         views=run_views,
     )
 

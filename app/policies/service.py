@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
+from app.items import service as items
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, User
-from app.pairs import service as pairs
 from app.policies import queries
 from app.policies.evaluations import evaluation_result
 from app.policies.forms import PolicyForm
@@ -150,8 +150,8 @@ def _put_in_use(session: Session, project: Project, model: Model, actor: User, *
         session, actor, "policy.promoted", project_id=project.id, subject=model, previous=current.id, **details
     )
     if AutomationSettings.model_validate(project.automation).refresh_pairs:
-        withdrawn = queries.withdraw_untouched_pairs(session, project.id, datetime.now(UTC))
-        run = pairs.plan_sampling(session, project, count=withdrawn) if withdrawn else None
+        withdrawn = queries.withdraw_untouched_items(session, project.id, datetime.now(UTC))
+        run = items.plan_sampling(session, project, count=withdrawn) if withdrawn else None
         made = {"withdrawn": withdrawn, "run": run.id if run else None}
         audit.record(session, None, REFRESHED, project_id=project.id, subject=model, **made)
 

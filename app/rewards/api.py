@@ -51,9 +51,9 @@ def score_text(access: Manager, session: Db, model_id: RowId, text: ScoreForm) -
     return RunView.model_validate(service.score_text(session, model, text.prompt, text.response, access.user))
 
 
-@router.post("/projects/{project_id}/rewards/{model_id}/disputed/{pair_id}")
-def ask_again(access: Manager, session: Db, model_id: RowId, pair_id: RowId) -> dict[str, Any]:
+@router.post("/projects/{project_id}/rewards/{model_id}/disputed/{item_id}")
+def ask_again(access: Manager, session: Db, model_id: RowId, item_id: RowId) -> dict[str, Any]:
     """Send a disputed pair to one more person."""
     service.get(session, access.project, model_id)
-    service.ask_again(session, access.project, pair_id, access.user)
-    return {"pair_id": pair_id}
+    service.ask_again(session, access.project, item_id, access.user)
+    return {"item_id": item_id}

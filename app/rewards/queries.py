@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, exists, func, insert, literal, or_, select, true
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
+from app.annotation import COMPARISON
 from app.models import (
-    Choice,
+    Item,
+    ItemResponse,
     Label,
     Model,
     ModelKind,
-    Pair,
+    Outcome,
+    Preference,
     Prompt,
     Purpose,
     Response,
@@ -24,34 +27,33 @@ from app.models import (
 )
 
 
-def _answer(question: str) -> ColumnElement[Choice]:
-    """A label's choice on one of the further questions, or on the main one, which is named by an empty text; null where
-    the question was not asked."""
-    if not question:
-        return Label.choice.expression
-    return func.jsonb_extract_path_text(Label.questions, question, type_=Label.choice.type)
+def _usable(project_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Current labels that a reward model may learn from or be measured on; attention checks and evaluations are not
+    among them."""
+    return (Label.project_id == project_id, Label.superseded_at.is_(None), Item.purpose == Purpose.TRAIN)
 
 
-def usable_labels(session: Session, project_id: int, question: str = "") -> list[Row[Any]]:
-    """Current labels that a reward model may learn from or be measured on: (id, pair_id, annotator_id, choice,
-    questions, strength, split, answer), in order of id; `answer` is the choice on `question`. Attention checks and
-    evaluation pairs are not among them."""
+def usable_preferences(session: Session, project_id: int) -> list[Row[Any]]:
+    """(label_id, item_id, annotator_id, question, first, second, outcome, strength, split) of what usable labels say,
+    in order of all that names a preference."""
     return list(
         session.execute(
             select(
-                Label.id,
-                Label.pair_id,
+                Preference.label_id,
+                Label.item_id,
                 Label.annotator_id,
-                Label.choice,
-                Label.questions,
-                Label.strength,
+                Preference.question,
+                Preference.first,
+                Preference.second,
+                Preference.outcome,
+                Preference.strength,
                 Prompt.split,
-                _answer(question).label("answer"),
             )
-            .join(Pair, Pair.id == Label.pair_id)
-            .join(Prompt, Prompt.id == Pair.prompt_id)
-            .where(Label.project_id == project_id, Label.superseded_at.is_(None), Pair.purpose == Purpose.TRAIN)
-            .order_by(Label.id)
+            .join(Label, Label.id == Preference.label_id)
+            .join(Item, Item.id == Label.item_id)
+            .join(Prompt, Prompt.id == Item.prompt_id)
+            .where(*_usable(project_id))
+            .order_by(Preference.label_id, Preference.question, Preference.first, Preference.second)
         )
     )
 
@@ -74,42 +76,46 @@ def add_snapshot(session: Session, snapshot: dict[str, Any], label_ids: Sequence
     return added
 
 
-def snapshot_votes(session: Session, snapshot_id: int, question: str = "") -> list[Row[Any]]:
-    """(pair_id, annotator_id, choice) of the snapshot's labels that answer the question, in order of pair and
-    annotator."""
-    choice = _answer(question)
+def snapshot_preferences(session: Session, snapshot_id: int, question: str = "") -> list[Row[Any]]:
+    """(item_id, first, second, annotator_id, outcome) by the snapshot's labels that answer the question, in order of
+    pair of responses and annotator."""
     return list(
         session.execute(
-            select(Label.pair_id, Label.annotator_id, choice.label("choice"))
+            select(Label.item_id, Preference.first, Preference.second, Label.annotator_id, Preference.outcome)
             .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
-            .where(SnapshotLabel.snapshot_id == snapshot_id, choice.is_not(None))
-            .order_by(Label.pair_id, Label.annotator_id, Label.id)
+            .join(Preference, Preference.label_id == Label.id)
+            .where(SnapshotLabel.snapshot_id == snapshot_id, Preference.question == question)
+            .order_by(Label.item_id, Preference.first, Preference.second, Label.annotator_id, Label.id)
         )
     )
 
 
-def snapshot_pairs(session: Session, snapshot_id: int) -> Iterator[Row[Any]]:
-    """(pair_id, split, chooses, messages, text_a, text_b) of the snapshot's pairs, in order of id."""
-    a, b = aliased(Response), aliased(Response)
+def snapshot_responses(session: Session, snapshot_id: int) -> Iterator[Row[Any]]:
+    """(item_id, split, chooses, messages, texts) of the snapshot's items, in order of id; the texts in order of position."""
     inside = (
-        select(Label.pair_id)
+        select(Label.item_id)
         .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
         .where(SnapshotLabel.snapshot_id == snapshot_id)
     )
+    texts = func.array(
+        select(Response.text)
+        .join(ItemResponse, ItemResponse.response_id == Response.id)
+        .where(ItemResponse.item_id == Item.id)
+        .order_by(ItemResponse.position)
+        .scalar_subquery(),
+        type_=postgresql.ARRAY(Text),
+    )
     statement: Select[Any] = (
         select(
-            Pair.id,
+            Item.id.label("item_id"),
             Prompt.split,
             Prompt.chooses.label("chooses"),
             Prompt.messages,
-            a.text.label("text_a"),
-            b.text.label("text_b"),
+            texts.label("texts"),
         )
-        .join(Prompt, Prompt.id == Pair.prompt_id)
-        .join(a, a.id == Pair.response_a_id)
-        .join(b, b.id == Pair.response_b_id)
-        .where(Pair.id.in_(inside))
-        .order_by(Pair.id)
+        .join(Prompt, Prompt.id == Item.prompt_id)
+        .where(Item.id.in_(inside))
+        .order_by(Item.id)
     )
     yield from session.execute(statement.execution_options(yield_per=1000))
 
@@ -122,7 +128,7 @@ def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:
 def labels_since(session: Session, project_id: int, snapshot_id: int | None) -> int:
     """Current labels newer than the newest one of a snapshot; all of them where there is none."""
     # Pairs of another purpose are few: leaving those out costs a fifth of looking every pair up.
-    other = exists().where(Pair.id == Label.pair_id, Pair.purpose != Purpose.TRAIN)
+    other = exists().where(Item.id == Label.item_id, Item.purpose != Purpose.TRAIN)
     statement = select(func.count()).where(Label.project_id == project_id, Label.superseded_at.is_(None), ~other)
     if snapshot_id is not None:
         newest = select(func.max(SnapshotLabel.label_id)).where(SnapshotLabel.snapshot_id == snapshot_id)
@@ -149,21 +155,20 @@ def count_models(session: Session, project_id: int) -> int:
 
 
 def responses_to_score(session: Session, project_id: int, model_id: int, open_limit: int) -> list[Row[Any]]:
-    """(response_id, messages, text) that the model has not scored: of every pair with a current label, and of up to
-    `open_limit` pairs that wait for one."""
-    labelled = select(Label.pair_id).where(Label.project_id == project_id, Label.superseded_at.is_(None))
+    """(response_id, messages, text) that the model has not scored: of every item with a current label, and of up to
+    `open_limit` items that wait for one."""
+    labelled = select(Label.item_id).where(Label.project_id == project_id, Label.superseded_at.is_(None))
     waiting = (
-        select(Pair.id)
-        .where(Pair.project_id == project_id, Pair.slots_left > 0, Pair.withdrawn_at.is_(None))
-        .order_by(Pair.priority.desc(), Pair.id)
+        select(Item.id)
+        .where(Item.project_id == project_id, Item.slots_left > 0, Item.withdrawn_at.is_(None))
+        .order_by(Item.level, Item.rank, Item.id)
         .limit(open_limit)
     )
-    pairs = (
-        select(Pair.response_a_id, Pair.response_b_id)
-        .where(Pair.purpose == Purpose.TRAIN, or_(Pair.id.in_(labelled), Pair.id.in_(waiting)))
-        .cte("pairs")
+    wanted = (
+        select(ItemResponse.response_id)
+        .join(Item, Item.id == ItemResponse.item_id)
+        .where(Item.purpose == Purpose.TRAIN, or_(Item.id.in_(labelled), Item.id.in_(waiting)))
     )
-    wanted = select(pairs.c.response_a_id.label("id")).union(select(pairs.c.response_b_id))
     scored = select(ResponseScore.response_id).where(ResponseScore.model_id == model_id)
     return list(
         session.execute(
@@ -189,39 +194,45 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
         )
 
 
-def judged_labels(session: Session, model_id: int, project_id: int, question: str = "") -> Iterator[Any]:
-    """(label_id, pair_id, annotator_id, choice, split, chooses, score_a, score_b, tokens_a, tokens_b) of every current
-    label on answers that the model has scored, where it answers the question."""
-    choice = _answer(question)
-    a, b = aliased(Response), aliased(Response)
-    score_a, score_b = aliased(ResponseScore), aliased(ResponseScore)
+def judged_preferences(session: Session, model_id: int, project_id: int, question: str = "") -> Iterator[Any]:
+    """(label_id, item_id, first, second, annotator_id, outcome, split, chooses, score_first, score_second,
+    tokens_first, tokens_second) of what every current label says of responses that the model has scored, on the question."""
+    one, two = (_scored(model_id, position) for position in (Preference.first, Preference.second))
     yield from session.execute(
         select(
-            Label.id.label("label_id"),
-            Label.pair_id,
+            Preference.label_id,
+            Label.item_id,
+            Preference.first,
+            Preference.second,
             Label.annotator_id,
-            choice.label("choice"),
+            Preference.outcome,
             Prompt.split,
             Prompt.chooses.label("chooses"),
-            score_a.score.label("score_a"),
-            score_b.score.label("score_b"),
-            a.token_count.label("tokens_a"),
-            b.token_count.label("tokens_b"),
+            one.c.score.label("score_first"),
+            two.c.score.label("score_second"),
+            one.c.tokens.label("tokens_first"),
+            two.c.tokens.label("tokens_second"),
         )
-        .join(Pair, Pair.id == Label.pair_id)
-        .join(Prompt, Prompt.id == Pair.prompt_id)
-        .join(a, a.id == Pair.response_a_id)
-        .join(b, b.id == Pair.response_b_id)
-        .join(score_a, (score_a.response_id == a.id) & (score_a.model_id == model_id))
-        .join(score_b, (score_b.response_id == b.id) & (score_b.model_id == model_id))
-        .where(
-            Label.project_id == project_id,
-            Label.superseded_at.is_(None),
-            Pair.purpose == Purpose.TRAIN,
-            choice.is_not(None),
-        )
-        .order_by(Label.id),
+        .select_from(Preference)
+        .join(Label, Label.id == Preference.label_id)
+        .join(Item, Item.id == Label.item_id)
+        .join(Prompt, Prompt.id == Item.prompt_id)
+        .join(one, true())
+        .join(two, true())
+        .where(*_usable(project_id), Preference.question == question)
+        .order_by(Preference.label_id, Preference.first, Preference.second),
         execution_options={"yield_per": 5000},
+    )
+
+
+def _scored(model_id: int, position: Any) -> FromClause:
+    """(score, spread, tokens) of the item's response at a position, where the model has scored it."""
+    return (
+        select(ResponseScore.score, ResponseScore.spread, Response.token_count.label("tokens"))
+        .join(ItemResponse, ItemResponse.response_id == ResponseScore.response_id)
+        .join(Response, Response.id == ItemResponse.response_id)
+        .where(ItemResponse.item_id == Item.id, ItemResponse.position == position, ResponseScore.model_id == model_id)
+        .lateral()
     )
 
 
@@ -233,8 +244,9 @@ def labels_by_id(session: Session, ids: Sequence[int]) -> list[Label]:
             .where(Label.id.in_(ids), Label.superseded_at.is_(None))
             .options(
                 joinedload(Label.annotator),
-                joinedload(Label.pair).options(
-                    joinedload(Pair.prompt), joinedload(Pair.response_a), joinedload(Pair.response_b)
+                selectinload(Label.preferences),
+                joinedload(Label.item).options(
+                    joinedload(Item.prompt), selectinload(Item.item_responses).joinedload(ItemResponse.response)
                 ),
             )
         )
@@ -246,48 +258,50 @@ def names_of(session: Session, user_ids: Sequence[int]) -> dict[int, str]:
     return {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(user_ids)))}
 
 
-def unsure_pairs(session: Session, model_id: int, project_id: int) -> list[Row[Any]]:
-    """(pair_id, score_a, score_b, spread_a, spread_b) of the waiting pairs that the model has scored."""
-    score_a, score_b = aliased(ResponseScore), aliased(ResponseScore)
+def unsure_items(session: Session, model_id: int, project_id: int) -> list[Row[Any]]:
+    """(id, score_first, score_second, spread_first, spread_second) of the waiting comparisons that the model has
+    scored."""
+    one, two = (_scored(model_id, position) for position in (0, 1))
     return list(
         session.execute(
             select(
-                Pair.id,
-                score_a.score.label("score_a"),
-                score_b.score.label("score_b"),
-                score_a.spread.label("spread_a"),
-                score_b.spread.label("spread_b"),
+                Item.id,
+                one.c.score.label("score_first"),
+                two.c.score.label("score_second"),
+                one.c.spread.label("spread_first"),
+                two.c.spread.label("spread_second"),
             )
-            .join(score_a, (score_a.response_id == Pair.response_a_id) & (score_a.model_id == model_id))
-            .join(score_b, (score_b.response_id == Pair.response_b_id) & (score_b.model_id == model_id))
+            .select_from(Item)
+            .join(one, true())
+            .join(two, true())
             .where(
-                Pair.project_id == project_id,
-                Pair.purpose == Purpose.TRAIN,
-                Pair.slots_left > 0,
-                Pair.withdrawn_at.is_(None),
+                Item.project_id == project_id,
+                Item.kind == COMPARISON.name,
+                Item.purpose == Purpose.TRAIN,
+                Item.slots_left > 0,
+                Item.withdrawn_at.is_(None),
             )
-            .order_by(Pair.id)
+            .order_by(Item.id)
         )
     )
 
 
 def usable_counts(session: Session, project_id: int) -> Any:
-    """(train, holdout, both_bad): pairs with a usable label on either side, and labels that call both bad."""
-    current = (Label.project_id == project_id, Label.superseded_at.is_(None))
-    usable = select(Label.id).where(*current, Label.pair_id == Pair.id, Label.choice != Choice.BOTH_BAD).exists()
-    both_bad = (
-        select(func.count())
-        .select_from(Label)
-        .join(Pair, Pair.id == Label.pair_id)
-        .where(*current, Label.choice == Choice.BOTH_BAD, Pair.purpose == Purpose.TRAIN)
+    """(train, holdout, both_bad): items with a usable answer on either side, and labels that call both bad."""
+    said = (
+        select(Label.item_id, Preference.outcome, Prompt.split)
+        .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
+        .join(Item, Item.id == Label.item_id)
+        .join(Prompt, Prompt.id == Item.prompt_id)
+        .where(*_usable(project_id))
+        .subquery()
     )
+    usable = said.c.outcome != Outcome.BOTH_BAD
+    items = func.count(said.c.item_id.distinct())
     return session.execute(
         select(
-            func.count().filter(Prompt.split == Split.TRAIN).label("train"),
-            func.count().filter(Prompt.split == Split.HOLDOUT).label("holdout"),
-            both_bad.scalar_subquery().label("both_bad"),
+            items.filter(usable, said.c.split == Split.TRAIN).label("train"),
+            items.filter(usable, said.c.split == Split.HOLDOUT).label("holdout"),
+            func.count().filter(~usable).label("both_bad"),
         )
-        .select_from(Pair)
-        .join(Prompt, Prompt.id == Pair.prompt_id)
-        .where(Pair.project_id == project_id, Pair.purpose == Purpose.TRAIN, usable)
     ).one()

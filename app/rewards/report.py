@@ -11,7 +11,7 @@ from math import exp
 from typing import Any
 
 from app.labels.quality import wilson
-from app.models import Choice
+from app.models import Outcome
 
 BINS = 10
 LENGTHS = (-50, -10, 10, 50)  # tokens that the preferred answer is longer; the edges of five groups
@@ -23,17 +23,18 @@ class Judged:
     """A label beside the model's scores."""
 
     label_id: int
-    pair_id: int
+    item_id: int
     annotator_id: int
-    choice: Choice
+    places: tuple[int, int]  # which two of the item's responses
+    outcome: Outcome
     holdout: bool
-    difference: float  # score of answer a minus that of b
-    tokens: int  # tokens of answer a minus those of b
+    difference: float  # score of the first minus that of the second
+    tokens: int  # tokens of the first minus those of the second
 
 
 def build(rows: Sequence[Judged]) -> dict[str, Any]:
     """The report as plain values for the model's record."""
-    clear = [row for row in rows if row.choice in (Choice.A, Choice.B)]
+    clear = [row for row in rows if row.outcome in (Outcome.FIRST, Outcome.SECOND)]
     holdout = [row for row in clear if row.holdout]
     disputed = sorted((row for row in clear if not _right(row)), key=lambda row: -abs(row.difference))[:DISPUTED]
     return {
@@ -48,7 +49,7 @@ def build(rows: Sequence[Judged]) -> dict[str, Any]:
 
 
 def _right(row: Judged) -> bool:
-    return row.difference > 0 if row.choice is Choice.A else row.difference < 0
+    return row.difference > 0 if row.outcome is Outcome.FIRST else row.difference < 0
 
 
 def _share(rows: Iterable[Judged]) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _by_length(rows: Iterable[Judged]) -> list[dict[str, Any]]:
     """Accuracy where the preferred answer is much shorter, shorter, alike, longer, much longer."""
     groups: dict[int, list[Judged]] = defaultdict(list)
     for row in rows:
-        longer = row.tokens if row.choice is Choice.A else -row.tokens
+        longer = row.tokens if row.outcome is Outcome.FIRST else -row.tokens
         groups[sum(longer > edge for edge in LENGTHS)].append(row)
     edges = [None, *LENGTHS, None]
     return [
@@ -97,10 +98,10 @@ def _by_annotator(rows: Iterable[Judged]) -> list[dict[str, Any]]:
 
 def _agreement(rows: Iterable[Judged]) -> dict[str, Any]:
     """How often two people agree on a pair that both found clear: what a model of their taste can reach at best."""
-    pairs: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    pairs: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
-        if row.choice in (Choice.A, Choice.B):
-            pairs[row.pair_id][row.choice is Choice.B] += 1
+        if row.outcome in (Outcome.FIRST, Outcome.SECOND):
+            pairs[row.item_id, *row.places][row.outcome is Outcome.SECOND] += 1
     both = agree = 0
     for a, b in pairs.values():
         both += (a + b) * (a + b - 1) // 2

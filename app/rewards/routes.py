@@ -90,7 +90,13 @@ def show_reward(request: Request, access: Manager, session: Db, model_id: RowId,
         names=queries.names_of(session, [row["annotator_id"] for row in report["by_annotator"]]) if report else {},
         question=question,
         disputed=sorted(
-            ((disputed[label.id], label, label.answer_to(question)) for label in labels), key=lambda each: -each[0]
+            (
+                (disputed[label.id], label, stated)
+                for label in labels
+                for stated in label.preferences
+                if stated.question == question
+            ),
+            key=lambda each: -each[0],
         ),
         scoring=service.scoring_run(session, model),
         scored=runs.get(session, access.project, scored) if scored else None,
@@ -115,10 +121,10 @@ def score_text(access: Manager, session: Db, form: Submitted, model_id: RowId) -
     return redirect(f"/projects/{access.project.id}/rewards/{model.id}?scored={run.id}#by-hand")
 
 
-@router.post("/projects/{project_id}/rewards/{model_id}/disputed/{pair_id}")
-def ask_again(access: Manager, session: Db, model_id: RowId, pair_id: RowId) -> Response:
+@router.post("/projects/{project_id}/rewards/{model_id}/disputed/{item_id}")
+def ask_again(access: Manager, session: Db, model_id: RowId, item_id: RowId) -> Response:
     """Send a disputed pair to one more person."""
     model = service.get(session, access.project, model_id)
-    service.ask_again(session, access.project, pair_id, access.user)
+    service.ask_again(session, access.project, item_id, access.user)
     place = f"/projects/{access.project.id}/rewards/{model.id}#disputed"
     return redirect(place, "The pair goes to one more person.")

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.models import Model, ModelKind, ModelState, Pair, Project, Run, RunKind, Split, User
-from app.pairs import service as pairs
+from app.items import service as items
+from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, Split, User
 from app.projects.forms import AnswerSettings
 from app.registry import service as registry
 from app.rewards import queries, report, snapshots
@@ -17,8 +17,7 @@ from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.web.errors import Conflict, Invalid, NotFound
 
-OPEN_PAIRS_SCORED = 2000
-ASKED_AGAIN = 5.0  # priority: before all ranked pairs (0 to 1), after those of an evaluation
+OPEN_ITEMS_SCORED = 2000
 
 
 def start(
@@ -95,7 +94,7 @@ def rows_to_score(session: Session, run: Run) -> list[dict[str, Any]]:
     if "rows" in run.config:
         rows: list[dict[str, Any]] = run.config["rows"]
         return rows
-    found = queries.responses_to_score(session, run.project_id, run.model_id, OPEN_PAIRS_SCORED)
+    found = queries.responses_to_score(session, run.project_id, run.model_id, OPEN_ITEMS_SCORED)
     return [{"response_id": row.id, "prompt": row.messages, "response": row.text} for row in found]
 
 
@@ -118,7 +117,7 @@ def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> dict[s
         queries.add_scores(session, run.model_id, values)
         model = session.get_one(Model, run.model_id)
         model.metrics = model.metrics | {"report": build_report(session, model)}
-        summary["ranked"] = rank_waiting_pairs(session, session.get_one(Project, run.project_id), model)
+        summary["ranked"] = rank_waiting_items(session, session.get_one(Project, run.project_id), model)
     run.summary = summary
     session.flush()
     return summary
@@ -131,19 +130,20 @@ def build_report(session: Session, model: Model) -> dict[str, Any]:
     """
     if model.project_id is None:
         raise ValueError("a reward model belongs to a project")
-    rows = list(queries.judged_labels(session, model.id, model.project_id, question_of(model)))
+    rows = list(queries.judged_preferences(session, model.id, model.project_id, question_of(model)))
     held_out = [row for row in rows if row.split is Split.HOLDOUT]
     chosen = bool(model.metrics.get("choosing_pairs")) and not all(row.chooses for row in held_out)
     return report.build(
         [
             report.Judged(
                 label_id=row.label_id,
-                pair_id=row.pair_id,
+                item_id=row.item_id,
                 annotator_id=row.annotator_id,
-                choice=row.choice,
+                places=(row.first, row.second),
+                outcome=row.outcome,
                 holdout=row.split is Split.HOLDOUT and not (chosen and row.chooses),
-                difference=row.score_a - row.score_b,
-                tokens=row.tokens_a - row.tokens_b,
+                difference=row.score_first - row.score_second,
+                tokens=row.tokens_first - row.tokens_second,
             )
             for row in rows
         ]
@@ -155,31 +155,24 @@ def question_of(model: Model) -> str:
     return str(model.metrics.get("question", ""))
 
 
-def rank_waiting_pairs(session: Session, project: Project, model: Model) -> int:
+def rank_waiting_items(session: Session, project: Project, model: Model) -> int:
     """Put the waiting pairs first that the model is most unsure about; how many were ranked.
 
     Unsure is what the ensemble's heads disagree on, or without an ensemble a probability near one half.
     """
-    rows = queries.unsure_pairs(session, model.id, project.id)
-    return pairs.rank(session, project, {row.id: _unsureness(row) for row in rows})
+    rows = queries.unsure_items(session, model.id, project.id)
+    return items.rank(session, project, {row.id: _unsureness(row) for row in rows})
 
 
 def _unsureness(row: Any) -> float:
-    if row.spread_a is not None and row.spread_b is not None:
-        return hypot(float(row.spread_a), float(row.spread_b))
-    return -abs(float(row.score_a) - float(row.score_b))
+    if row.spread_first is not None and row.spread_second is not None:
+        return hypot(float(row.spread_first), float(row.spread_second))
+    return -abs(float(row.score_first) - float(row.score_second))
 
 
-def ask_again(session: Session, project: Project, pair_id: int, actor: User) -> None:
+def ask_again(session: Session, project: Project, item_id: int, actor: User) -> None:
     """Send a pair to one more person, soon."""
-    pair = session.get(Pair, pair_id)
-    if pair is None or pair.project_id != project.id:
-        raise NotFound()
-    if pair.slots_left > 0:
-        raise Conflict("This pair waits for another label already.")
-    pairs.ask_again(session, project, [pair.id], actor)
-    pair.priority = max(pair.priority, ASKED_AGAIN)
-    session.flush()
+    items.ask_soon(session, project, items.get(session, project, item_id), actor)
 
 
 def get(session: Session, project: Project, model_id: int) -> Model:

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.models import Choice, Project, Snapshot, Split
+from app.models import Outcome, Project, Snapshot, Split
 from app.rewards import queries
 from app.rewards.forms import Aggregation
-from app.rewards.targets import VALUE, Vote, mean_targets, reliability_targets
+from app.rewards.targets import VALUE, Pair, Vote, mean_targets, reliability_targets
 from app.web.errors import Conflict
 
 # Below this a training or its measurement would mean nothing at all; the page advises far more.
@@ -25,32 +25,35 @@ def take(session: Session, project: Project, question: str = "") -> Snapshot:
     Labels of attention checks and of evaluation pairs are not in it. Refuses where too few answer `question`, the main
     one where it is empty.
     """
-    labels = queries.usable_labels(session, project.id, question)
+    stated = queries.usable_preferences(session, project.id)
     digest = sha256()
-    for label in labels:
-        further = json.dumps(label.questions, sort_keys=True) if label.questions else ""
-        digest.update(
-            f"{label.id} {label.pair_id} {label.annotator_id} {label.choice} {label.strength}{further}\n".encode()
-        )
-    _require_enough(*_usable_pairs(labels, "answer"))
-    train, holdout = _usable_pairs(labels, "choice")
+    for row in stated:
+        said: list[Any] = list(row[:-1])
+        digest.update(f"{json.dumps(said)}\n".encode())
+    _require_enough(*_usable_pairs(stated, question))
+    train, holdout = _usable_pairs(stated, "")
+    label_ids = sorted({row.label_id for row in stated})
     return queries.add_snapshot(
         session,
         {
             "project_id": project.id,
             "content_hash": digest.hexdigest(),
-            "label_count": len(labels),
+            "label_count": len(label_ids),
             "train_pair_count": train,
             "holdout_pair_count": holdout,
         },
-        [label.id for label in labels],
+        label_ids,
     )
 
 
-def _usable_pairs(labels: Sequence[Any], answer: str) -> tuple[int, int]:
-    """Pairs to learn from and pairs to measure on, by the choices in the column `answer`."""
-    pairs = {(label.split, label.pair_id) for label in labels if getattr(label, answer) in VALUE}
-    train = sum(split is Split.TRAIN for split, _ in pairs)
+def _usable_pairs(stated: Sequence[Any], question: str) -> tuple[int, int]:
+    """Pairs of responses to learn from and to measure on, by the answers to a question."""
+    pairs = {
+        (row.split, row.item_id, row.first, row.second)
+        for row in stated
+        if row.question == question and row.outcome in VALUE
+    }
+    train = sum(split is Split.TRAIN for split, *_ in pairs)
     return train, len(pairs) - train
 
 
@@ -77,28 +80,30 @@ def training_rows(
     are in the first list, only holdout prompts in the second; "chooses" says of those whether they are to choose the
     checkpoint, or to report on it.
     """
-    given = queries.snapshot_votes(session, snapshot.id, question)
-    votes = [Vote(row.pair_id, row.annotator_id, row.choice) for row in given]
+    given = queries.snapshot_preferences(session, snapshot.id, question)
+    votes = [Vote((row.item_id, row.first, row.second), row.annotator_id, row.outcome) for row in given]
     targets = mean_targets(votes) if aggregation == "mean" else reliability_targets(votes)[0]
-    raters: dict[int, int] = defaultdict(int)
+    raters: dict[Pair, int] = defaultdict(int)
     for vote in votes:
-        raters[vote.pair_id] += vote.choice is not Choice.BOTH_BAD
+        raters[vote.pair] += vote.outcome is not Outcome.BOTH_BAD
+    pairs_of: dict[int, list[Pair]] = defaultdict(list)
+    for pair in sorted(targets):  # those of which nothing but "both bad" was said are not among them
+        pairs_of[pair[0]].append(pair)
     rows: dict[Split, list[dict[str, Any]]] = {Split.TRAIN: [], Split.HOLDOUT: []}
-    for pair in queries.snapshot_pairs(session, snapshot.id):
-        p = targets.get(pair.id)
-        if p is None:  # nothing but "both bad": left out
-            continue
-        chosen, rejected = (pair.text_a, pair.text_b) if p >= 0.5 else (pair.text_b, pair.text_a)
-        rows[pair.split].append(
-            {
-                "prompt": pair.messages,
-                "chosen": chosen,
-                "rejected": rejected,
-                "preference": max(p, 1.0 - p),
-                "weight": 1.0,
-                "pair_id": pair.id,
-                "raters": raters[pair.id],
-                **({"chooses": pair.chooses} if pair.split is Split.HOLDOUT else {}),
-            }
-        )
+    for item in queries.snapshot_responses(session, snapshot.id):
+        for pair in pairs_of[item.item_id]:
+            p = targets[pair]
+            first, second = item.texts[pair[1]], item.texts[pair[2]]
+            rows[item.split].append(
+                {
+                    "prompt": item.messages,
+                    "chosen": first if p >= 0.5 else second,
+                    "rejected": second if p >= 0.5 else first,
+                    "preference": max(p, 1.0 - p),
+                    "weight": 1.0,
+                    "pair_id": item.item_id,
+                    "raters": raters[pair],
+                    **({"chooses": item.chooses} if item.split is Split.HOLDOUT else {}),
+                }
+            )
     return rows[Split.TRAIN], rows[Split.HOLDOUT]

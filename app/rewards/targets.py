@@ -1,7 +1,7 @@
-"""From several people's choices on a pair to one soft target: the probability that answer a is the better one.
+"""From what several people say of two responses to one soft target: the probability that the first is the better one.
 
 Pure arithmetic on numbers; knows no database. A tie speaks for neither side. "Both bad" says nothing about which of
-the two is better, so such a choice gives no target: a pair with nothing else is left out of training, and counted.
+the two is better, so such an answer gives no target: a pair with nothing else is left out of training, and counted.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.models import Choice
+from app.models import Outcome
 
-VALUE = {Choice.A: 1.0, Choice.TIE: 0.5, Choice.B: 0.0}
+VALUE = {Outcome.FIRST: 1.0, Outcome.TIE: 0.5, Outcome.SECOND: 0.0}
+Pair = tuple[int, int, int]
+"""An item and two of its positions."""
 
 # Before anything is known of a rater, 9 of 10 of their clear choices are taken to be right: the mean of Beta(9, 1).
 PRIOR_RIGHT, PRIOR_WRONG = 9.0, 1.0
@@ -19,39 +21,39 @@ PRIOR_RIGHT, PRIOR_WRONG = 9.0, 1.0
 
 @dataclass(frozen=True)
 class Vote:
-    """One person's current choice on one pair."""
+    """What one person says now of two responses."""
 
-    pair_id: int
+    pair: Pair
     annotator_id: int
-    choice: Choice
+    outcome: Outcome
 
 
-def mean_targets(votes: Sequence[Vote]) -> dict[int, float]:
-    """pair -> the mean of its raters' choices (a = 1, tie = 1/2, b = 0); pairs without such a choice are absent."""
-    values: dict[int, list[float]] = {}
+def mean_targets(votes: Sequence[Vote]) -> dict[Pair, float]:
+    """pair -> the mean of what its raters say (first 1, tie 1/2, second 0); pairs without such a vote are absent."""
+    values: dict[Pair, list[float]] = {}
     for vote in votes:
-        if vote.choice in VALUE:
-            values.setdefault(vote.pair_id, []).append(VALUE[vote.choice])
+        if vote.outcome in VALUE:
+            values.setdefault(vote.pair, []).append(VALUE[vote.outcome])
     return {pair: sum(given) / len(given) for pair, given in values.items()}
 
 
 def reliability_targets(
     votes: Sequence[Vote], *, rounds: int = 200, tolerance: float = 1e-9
-) -> tuple[dict[int, float], dict[int, float]]:
+) -> tuple[dict[Pair, float], dict[int, float]]:
     """Targets weighted by how reliable each rater is, and each rater's reliability.
 
     Dawid and Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM algorithm", with two
-    classes, one reliability r per rater (the same for both classes: which answer is stored as a means nothing), and
+    classes, one reliability r per rater (the same for both classes: which response is stored first means nothing), and
     a Beta prior on it (Raykar et al. 2010, "Learning from crowds"). E: the log odds of a pair are the sum over its
     raters of +-log(r / (1 - r)), ties adding 0. M: r = (prior + expected right choices) / (prior + clear choices).
     Returns ({pair: target}, {annotator: reliability}); annotators without a clear choice have the prior's mean.
     """
-    given = [vote for vote in votes if vote.choice in VALUE]
+    given = [vote for vote in votes if vote.outcome in VALUE]
     if not given:
         return {}, {}
-    pairs, pair_of = np.unique([vote.pair_id for vote in given], return_inverse=True)
+    pairs, pair_of = np.unique(np.array([vote.pair for vote in given]), axis=0, return_inverse=True)
     raters, rater_of = np.unique([vote.annotator_id for vote in given], return_inverse=True)
-    side = np.array([2.0 * VALUE[vote.choice] - 1.0 for vote in given])  # +1 for a, -1 for b, 0 for a tie
+    side = np.array([2.0 * VALUE[vote.outcome] - 1.0 for vote in given])  # +1 first, -1 second, 0 tie
     clear = np.abs(side)
     clear_of_rater = np.bincount(rater_of, clear, len(raters))
     counts = np.bincount(pair_of, minlength=len(pairs))
@@ -68,6 +70,6 @@ def reliability_targets(
         if moved < tolerance:
             break
     return (
-        dict(zip(pairs.tolist(), target.tolist(), strict=True)),
+        dict(zip(map(tuple, pairs.tolist()), target.tolist(), strict=True)),
         dict(zip(raters.tolist(), reliability.tolist(), strict=True)),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from app.models import Model, Pair, Response, Run, RunKind, RunMetric, RunSample, RunState
+from app.models import Item, Model, Response, Run, RunKind, RunMetric, RunSample, RunState
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 SAMPLING_QUEUE = (RunKind.SAMPLING, RunKind.EVALUATION)
@@ -328,7 +328,7 @@ def dependents(session: Session, run_id: int) -> tuple[int, int, int]:
     """(answers, pairs, models) that a run made and that would lose their origin with it."""
     return (
         session.scalar(select(func.count()).where(Response.run_id == run_id)) or 0,
-        session.scalar(select(func.count()).where(Pair.run_id == run_id)) or 0,
+        session.scalar(select(func.count()).where(Item.run_id == run_id)) or 0,
         session.scalar(select(func.count()).where(Model.run_id == run_id)) or 0,
     )
 

@@ -317,8 +317,8 @@ def delete(session: Session, run: Run, actor: User | None) -> None:
     """Delete an ended run with its folder. Refused where answers or models would lose their origin."""
     if run.state not in ENDED:
         raise Conflict(f"Run {run.id} is {run.state.value}. Cancel it first.")
-    answers, pairs, models = queries.dependents(session, run.id)
-    if answers or pairs:
+    answers, items, models = queries.dependents(session, run.id)
+    if answers or items:
         raise Conflict(f"Run {run.id} cannot be deleted: {answers} answers come from it, and their labels name them.")
     if models:
         raise Conflict(f"Run {run.id} cannot be deleted: it made a model. Archive the model to free its space.")

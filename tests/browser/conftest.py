@@ -195,20 +195,18 @@ def work(server: Server, page: Page, sign_in: Callable[[Page, User], None]) -> M
     """`work(pairs=3, texts=[...], **answer settings)` signs the annotator in; the page is not opened yet."""
     from app.db import task_session
 
-    def make(pairs: int = 3, texts: list[tuple[str, str, str]] | None = None, **answer: Any) -> Work:
+    def make(items: int = 3, texts: list[tuple[str, str, str]] | None = None, **answer: Any) -> Work:
         with task_session() as session:
             project = factories.project(
                 session, answer=AnswerSettings(**answer).model_dump(), guidelines="Prefer the **kinder** answer."
             )
             user = factories.user(session, name="Ada")
             factories.member(session, project, user)
-            rows = texts or [(f"Question {n}?", f"First answer {n}.", f"Second answer {n}.") for n in range(pairs)]
+            rows = texts or [(f"Question {n}?", f"First answer {n}.", f"Second answer {n}.") for n in range(items)]
             for place, (prompt, one, two) in enumerate(rows):
                 row = factories.prompt(session, project, prompt)
                 a, b = (factories.response(session, row, project.base_model, text=text) for text in (one, two))
-                factories.pair(
-                    session, row, project.base_model, response_a_id=a.id, response_b_id=b.id, priority=-float(place)
-                )
+                factories.item(session, row, project.base_model, responses=[a, b], rank=float(place))
         sign_in(page, user)
         return Work(project.id, user, f"{server.url}/projects/{project.id}/label")
 

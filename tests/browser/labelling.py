@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from app import models as m
+from app.annotation.comparison import ComparisonValue
 from app.db import task_session
 
 
@@ -25,6 +26,12 @@ MakeWork = Callable[..., Work]
 def labels(work: Work) -> list[m.Label]:
     with task_session() as session:
         return list(session.scalars(select(m.Label).where(m.Label.project_id == work.project_id).order_by(m.Label.id)))
+
+
+def said(label: m.Label) -> ComparisonValue:
+    """What the label says, as it was shown."""
+    assert isinstance(label.value, ComparisonValue)
+    return label.value
 
 
 def assignment(page: Page) -> str:

@@ -6,11 +6,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import models as m
 from tests.browser.conftest import Server
-from tests.browser.labelling import MakeWork, assignment, labels, press, settled
+from tests.browser.labelling import MakeWork, assignment, labels, press, said, settled
 
 
 def test_fifty_labels_by_keyboard(page: Page, work: MakeWork) -> None:
-    here = work(pairs=51)
+    here = work(items=51)
     page.goto(here.address)
     for number in range(50):
         if number == 10:
@@ -22,8 +22,7 @@ def test_fifty_labels_by_keyboard(page: Page, work: MakeWork) -> None:
             press(page, "u")
             assert assignment(page) == str(answered.assignment_id)
             chosen = page.locator(".choice[aria-pressed=true]")
-            side = "left" if answered.choice.value == answered.left.value else "right"
-            assert chosen.get_attribute("value") == side
+            assert chosen.get_attribute("value") == said(answered).answer
             press(page, "0")  # changed my mind: equal
         press(page, ["1", "2", "ArrowLeft", "ArrowRight", "0", "b"][number % 6])
     found = labels(here)
@@ -31,15 +30,14 @@ def test_fifty_labels_by_keyboard(page: Page, work: MakeWork) -> None:
     assert len(standing) == 50
     assert len(found) == 51
     assert [label.comment for label in standing if label.comment] == ["The second one is kinder, 2 times so."]
-    assert {label.choice for label in standing} == set(m.Choice)
+    assert {said(label).choice for label in standing} == set(m.Outcome)
     assert all(label.seconds and 0.2 < label.seconds < 60 for label in standing)
-    for label in (label for label in found if label.choice in (m.Choice.A, m.Choice.B)):
-        assert label.left in (m.Side.A, m.Side.B)
+    assert {tuple(label.order) for label in found} == {(0, 1), (1, 0)}
     expect(page.locator("#today")).to_have_text("50")
 
 
 def test_a_strength_is_chosen_with_arrows_and_sent_with_enter(page: Page, work: MakeWork) -> None:
-    here = work(pairs=3, levels=3, submit_on_choice=False, comment="required", reasons=["Kinder", "Truer"])
+    here = work(items=3, levels=3, submit_on_choice=False, comment="required", reasons=["Kinder", "Truer"])
     page.goto(here.address)
     before = assignment(page)
     settled(page)
@@ -52,7 +50,7 @@ def test_a_strength_is_chosen_with_arrows_and_sent_with_enter(page: Page, work: 
     expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
     (label,) = labels(here)
     assert (label.strength, label.reasons, label.comment) == (2, ["Truer"], "because 1 and 2 are so")
-    assert label.choice.value != label.left.value
+    assert said(label).choice is m.Outcome.SECOND
     settled(page)
     page.keyboard.press("1")  # the far left; the comment is asked for before it is sent
     expect(page.locator("[name=comment]")).to_be_focused()
@@ -67,7 +65,7 @@ def test_further_questions_are_answered_by_keyboard(
     page: Page, work: MakeWork, serious_faults: Callable[[Page], list[str]]
 ) -> None:
     questions = ["Which is more helpful?", "Which is more harmless?"]
-    here = work(pairs=4, questions=questions)
+    here = work(items=4, questions=questions)
     page.goto(here.address)
     helpful, harmless = (page.get_by_role("radiogroup", name=question) for question in questions)
     settled(page)
@@ -84,8 +82,7 @@ def test_further_questions_are_answered_by_keyboard(
     expect(harmless.get_by_label("Equal")).to_be_checked()
     press(page, "Enter")
     (label,) = labels(here)
-    other = "b" if label.left.value == "a" else "a"
-    assert (label.choice.value, label.questions) == (other, {questions[0]: label.left.value, questions[1]: "tie"})
+    assert (said(label).answer, said(label).answers) == ("right", {questions[0]: "left", questions[1]: "tie"})
 
     settled(page)
     page.keyboard.press("p")
@@ -100,8 +97,7 @@ def test_further_questions_are_answered_by_keyboard(
     expect(page.locator("#today")).to_have_text("2")
     first, old, new = labels(here)
     assert (first.superseded_at, old.superseded_at is None, new.superseded_at) == (None, False, None)
-    assert (new.choice, new.questions[questions[0]]) == (old.choice, old.questions[questions[0]])
-    assert new.questions[questions[1]] == "tie"
+    assert (said(new).answer, said(new).answers) == (said(old).answer, said(old).answers | {questions[1]: "tie"})
 
     page.keyboard.press("?")
     expect(page.locator("#shortcuts")).to_contain_text("Which is more harmless?")
@@ -112,7 +108,7 @@ def test_further_questions_are_answered_by_keyboard(
 
 def test_enter_on_a_button_means_that_button(page: Page, work: MakeWork) -> None:
     """By Tab and Enter alone, as some people work: the button in focus counts, not the one chosen before."""
-    here = work(pairs=2, submit_on_choice=False)
+    here = work(items=2, submit_on_choice=False)
     page.goto(here.address)
     settled(page)
     page.keyboard.press("1")
@@ -123,7 +119,7 @@ def test_enter_on_a_button_means_that_button(page: Page, work: MakeWork) -> None
     page.keyboard.press("0")  # the focus follows what is chosen
     expect(page.locator(".choice[value=tie]")).to_be_focused()
     press(page, "Enter")
-    assert [label.choice for label in labels(here)] == [m.Choice.TIE]
+    assert [said(label).answer for label in labels(here)] == ["tie"]
 
 
 def test_guidelines_keys_and_raw_text_are_one_key_away(page: Page, work: MakeWork) -> None:
@@ -148,7 +144,7 @@ def test_guidelines_keys_and_raw_text_are_one_key_away(page: Page, work: MakeWor
 
 
 def test_it_works_without_javascript(browser: Browser, server: Server, work: MakeWork, page: Page) -> None:
-    here = work(pairs=2, questions=["Which is kinder?"])
+    here = work(items=2, questions=["Which is kinder?"])
     context = browser.new_context(java_script_enabled=False)
     context.add_cookies([{**cookie, "url": None} for cookie in page.context.cookies()])  # type: ignore[list-item]
     plain = context.new_page()

@@ -6,11 +6,11 @@ from playwright.sync_api import Page, expect
 
 from app import models as m
 from tests.browser.conftest import Server
-from tests.browser.labelling import MakeWork, assignment, labels, press, settled
+from tests.browser.labelling import MakeWork, assignment, labels, press, said, settled
 
 
 def test_a_double_press_answers_once(page: Page, work: MakeWork) -> None:
-    here = work(pairs=4)
+    here = work(items=4)
     page.goto(here.address)
     before = assignment(page)
     settled(page)
@@ -23,8 +23,8 @@ def test_a_double_press_answers_once(page: Page, work: MakeWork) -> None:
     assert len({label.assignment_id for label in labels(here)}) == len(labels(here))
 
 
-def test_two_tabs_show_one_pair(page: Page, work: MakeWork) -> None:
-    here = work(pairs=3)
+def test_two_tabs_show_one_item(page: Page, work: MakeWork) -> None:
+    here = work(items=3)
     page.goto(here.address)
     other = page.context.new_page()
     other.goto(here.address)
@@ -38,7 +38,7 @@ def test_two_tabs_show_one_pair(page: Page, work: MakeWork) -> None:
 def test_the_line_is_cut_and_the_answer_is_sent_once_when_it_is_back(
     page: Page, work: MakeWork, faults: list[str]
 ) -> None:
-    here = work(pairs=3)
+    here = work(items=3)
     page.goto(here.address)
     press(page, "1")
     before = assignment(page)
@@ -58,7 +58,7 @@ def test_the_line_is_cut_and_the_answer_is_sent_once_when_it_is_back(
 def test_the_server_is_away_and_the_answer_survives_a_reload(
     page: Page, work: MakeWork, server: Server, faults: list[str]
 ) -> None:
-    here = work(pairs=3)
+    here = work(items=3)
     page.goto(here.address)
     server.stop()
     settled(page)
@@ -68,14 +68,14 @@ def test_the_server_is_away_and_the_answer_survives_a_reload(
     page.goto(here.address)
     expect(page.locator("#today")).to_have_text("1")
     (label,) = labels(here)
-    assert label.choice.value != label.left.value  # the right answer was chosen
+    assert said(label).answer == "right"  # the right answer was chosen
     faults.clear()
 
 
 def test_a_session_that_ended_loses_no_answer(
     page: Page, work: MakeWork, sign_in: Callable[[Page, m.User], None], faults: list[str]
 ) -> None:
-    here = work(pairs=3)
+    here = work(items=3)
     page.goto(here.address)
     page.context.clear_cookies()
     settled(page)
@@ -92,7 +92,7 @@ def test_a_session_that_ended_loses_no_answer(
 def test_unsent_answers_to_questions_survive_a_reload(
     page: Page, work: MakeWork, server: Server, faults: list[str]
 ) -> None:
-    here = work(pairs=2, questions=["Which is kinder?"])
+    here = work(items=2, questions=["Which is kinder?"])
     page.goto(here.address)
     server.stop()
     settled(page)
@@ -103,6 +103,6 @@ def test_unsent_answers_to_questions_survive_a_reload(
     page.goto(here.address)
     expect(page.locator("#today")).to_have_text("1")
     (label,) = labels(here)
-    assert label.choice.value != label.left.value
+    assert said(label).answer == "right"
     assert label.questions == {"Which is kinder?": "tie"}
     faults.clear()

@@ -186,8 +186,8 @@ def test_the_overview_follows_the_loop(page: Page, server: Server, world: dict[s
     expect(labels).to_have_text("0")
     with task_session() as session:
         project = session.get_one(Project, world["project"])
-        pair = factories.pair(session, factories.prompt(session, project), project.base_model, slots_left=0)
-        factories.label(session, pair, factories.user(session))
+        item = factories.item(session, factories.prompt(session, project), project.base_model, slots_left=0)
+        factories.label(session, item, factories.user(session))
     expect(labels).to_have_text("1", timeout=6000)
 
 

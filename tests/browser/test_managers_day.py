@@ -16,7 +16,7 @@ from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.models import Label, Model, ModelKind, Project, Run, RunKind, RunMetric, RunState, Turn, TurnRole, User
 from app.policies import evaluations
-from app.policies.queries import count_pairs
+from app.policies.queries import count_items
 from app.web.csrf import SESSION_COOKIE
 from app.web.filters import decimal, percent
 from app.web.signing import digest
@@ -26,14 +26,14 @@ from tests.faults import loop
 from tests.faults.annotators import Annotator
 from tests.faults.platform import Platform
 
-LABELS, PAIRS = 60, 40
+LABELS, ITEMS = 60, 40
 
 
 @pytest.fixture(scope="module")
 def project_id(platform: Platform) -> int:
     """Forty pairs for two people each."""
-    made = loop.make_project(platform, "A day", PAIRS, overlap=2)
-    loop.wait_for_pairs(platform, made, PAIRS - 4)
+    made = loop.make_project(platform, "A day", ITEMS, overlap=2)
+    loop.wait_for_items(platform, made, ITEMS - 4)
     return made
 
 
@@ -220,13 +220,13 @@ def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: i
     evaluation, run_id = page.url, int(page.url.rsplit("/", 1)[1])
     assert loop.wait_for_end(platform, run_id).state is RunState.SUCCEEDED
     with platform.session() as session:
-        waiting = count_pairs(session, run_id)
+        waiting = count_items(session, run_id)
     annotate(platform, project_id, browsers[2:], waiting)
     with platform.session() as session:
         result = evaluations.evaluation_result(session, session.get_one(Run, run_id))
-    assert result.judged == result.pairs > 0
+    assert result.judged == result.items > 0
     page.goto(evaluation)
-    expect(page.get_by_text(f"{result.judged} of {result.pairs} pairs judged")).to_be_visible()
+    expect(page.get_by_text(f"{result.judged} of {result.items} pairs judged")).to_be_visible()
     assert result.rate is not None
     shown = page.get_by_role("region", name="Result").locator(".stat").first
     expect(shown).to_contain_text(percent(result.rate, 1))

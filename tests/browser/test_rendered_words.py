@@ -51,7 +51,7 @@ def screen_with(
         factories.member(session, project, user)
         prompt = factories.prompt(session, project, messages=messages)
         a, b = (factories.response(session, prompt, project.base_model, text=text) for text in (one, two))
-        factories.pair(session, prompt, project.base_model, response_a_id=a.id, response_b_id=b.id)
+        factories.item(session, prompt, project.base_model, responses=[a, b])
         address = f"{server.url}/projects/{project.id}/label"
     sign_in(page, user)
     page.goto(address)

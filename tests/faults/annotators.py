@@ -89,7 +89,7 @@ class Patient:
             self.fault = str(error)
 
     def answer(self, lease: int) -> dict[str, Any]:
-        """What this person says of a pair: always the same, so that sending it again is no change of mind."""
+        """What this person says of an item: always the same, so that sending it again is no change of mind."""
         sides = ("left", "right", "tie")
         return {
             "assignment_id": lease,

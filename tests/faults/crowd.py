@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.accounts.scopes import Scope
-from app.models import Pair, Project
+from app.models import Item, ItemResponse, Project
 from app.projects.forms import AnswerSettings, AutomationSettings
 from tests import factories
 
@@ -14,7 +14,7 @@ QUESTION = "Which is kinder?"
 def crowd(
     session: Session, people: int, overlap: int = 2, questions: tuple[str, ...] = (QUESTION,)
 ) -> tuple[Project, list[str]]:
-    """The project, with 3,540 pairs, and the people's tokens."""
+    """The project, with 3,540 items, and the people's tokens."""
     project = factories.project(
         session,
         overlap=overlap,
@@ -24,11 +24,11 @@ def crowd(
     prompt = factories.prompt(session, project)
     answers = [factories.response(session, prompt, project.base_model) for _ in range(60)]
     session.add_all(
-        Pair(
+        Item(
             project_id=project.id,
             prompt_id=prompt.id,
-            response_a_id=a.id,
-            response_b_id=b.id,
+            kind="comparison",
+            item_responses=[ItemResponse(position=0, response=a), ItemResponse(position=1, response=b)],
             purpose="train",
             overlap_target=overlap,
             slots_left=overlap,

@@ -1,13 +1,13 @@
-"""Makes a small project on a running platform and walks it: pairs, labels, runs. Real services, a tiny model."""
+"""Makes a small project on a running platform and walks it: items, labels, runs. Real services, a tiny model."""
 
 from sqlalchemy import func, select
 
+from app.items import leases
 from app.labels import service as labels
-from app.labels.answers import Answer
-from app.models import Label, Model, ModelState, Pair, Project, PromptSource, Run, RunMetric, RunState, User
-from app.pairs import leases
+from app.labels.answers import read_answer
+from app.models import Item, Label, Model, ModelState, Project, PromptSource, Run, RunMetric, RunState, User
 from app.projects import service as projects
-from app.projects.forms import QueueSettings, SamplingSettings
+from app.projects.forms import AnswerSettings, QueueSettings, SamplingSettings
 from app.prompts import service as prompts
 from app.registry import service as registry
 from tests import factories
@@ -34,26 +34,27 @@ def make_project(platform: Platform, name: str = "Faults", prompt_count: int = P
         return project.id
 
 
-def wait_for_pairs(platform: Platform, project_id: int, count: int = PROMPTS - 4) -> None:
-    """Until so many pairs were sampled."""
+def wait_for_items(platform: Platform, project_id: int, count: int = PROMPTS - 4) -> None:
+    """Until so many items were sampled."""
 
     def there() -> bool:
         with platform.session() as session:
-            return (session.scalar(select(func.count()).where(Pair.project_id == project_id)) or 0) >= count
+            return (session.scalar(select(func.count()).where(Item.project_id == project_id)) or 0) >= count
 
     platform.wait_for(there, 90)
 
 
 def label_everything(platform: Platform, project_id: int) -> int:
-    """One person answers every open pair: the longer answer is better. How many."""
+    """One person answers every open item: the longer answer is better. How many."""
     count = 0
     with platform.session() as session:
         project = session.get_one(Project, project_id)
         person = factories.user(session)
         member = factories.member(session, project, person)
-        while task := leases.claim_pair(session, person, project):
-            longer = "left" if len(task.texts[task.left]) >= len(task.texts[task.right]) else "right"
-            count += labels.submit(session, person, project, member, task.id, Answer(longer)).status == 200
+        while task := leases.claim_item(session, person, project):
+            left, right = (len(shown.text) for shown in task.responses)
+            answer = read_answer(AnswerSettings(), "left" if left >= right else "right", [], None, None)
+            count += labels.submit(session, person, project, member, task.id, answer).status == 200
     return count
 
 

@@ -34,7 +34,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def project_id(platform: Platform) -> int:
     project_id = loop.make_project(platform)
-    loop.wait_for_pairs(platform, project_id)
+    loop.wait_for_items(platform, project_id)
     return project_id
 
 

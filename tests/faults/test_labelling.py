@@ -10,7 +10,7 @@ import psutil
 import pytest
 from sqlalchemy import func, select
 
-from app.models import Assignment, AssignmentState, Label, Pair
+from app.models import Assignment, AssignmentState, Item, Label
 from tests.faults.annotators import Patient
 from tests.faults.crowd import QUESTION, crowd
 from tests.faults.platform import Platform
@@ -30,7 +30,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture
 def people(platform: Platform) -> Iterator[list[Patient]]:
-    """Annotators of a project of their own, with 3,540 pairs: more than they get through."""
+    """Annotators of a project of their own, with 3,540 items: more than they get through."""
     with platform.session() as session:
         project, tokens = crowd(session, PEOPLE, OVERLAP)
     api = f"{platform.url}/api/v1/projects/{project.id}/label"
@@ -88,20 +88,22 @@ def test_no_answer_is_lost_doubled_or_asked_for_again(
         by_lease = {each: person.answer(each) for person in people for each in person.labels}
         for label in stored:
             said = by_lease[label.assignment_id]
-            assert label.choice.value == _meant(said["answer"], label.left.value)
-            assert label.questions == {QUESTION: _meant(said["questions"][QUESTION], label.left.value)}
+            stated = {each.question: each.outcome for each in label.preferences}
+            meant = {"": said["answer"], QUESTION: said["questions"][QUESTION]}
+            assert stated == {question: _meant(word, label.order) for question, word in meant.items()}
         open_leases = select(func.count()).where(
-            Assignment.pair_id == Pair.id, Assignment.state == AssignmentState.OPEN
+            Assignment.item_id == Item.id, Assignment.state == AssignmentState.OPEN
         )
-        held = Counter(label.pair_id for label in stored)
-        slots = select(Pair.id, Pair.slots_left, open_leases.scalar_subquery().label("open"))
-        for pair in session.execute(slots.where(Pair.project_id == project)):
-            assert pair.slots_left == OVERLAP - pair.open - held[pair.id] >= 0
+        held = Counter(label.item_id for label in stored)
+        slots = select(Item.id, Item.slots_left, open_leases.scalar_subquery().label("open"))
+        for item in session.execute(slots.where(Item.project_id == project)):
+            assert item.slots_left == OVERLAP - item.open - held[item.id] >= 0
     for each in people:
         with httpx.Client(headers={"Authorization": f"Bearer {each.token}"}, timeout=20) as client:
             for lease, label in list(each.labels.items())[-5:]:
                 assert client.post(each.api, json=each.answer(lease)).json()["label"] == label
 
 
-def _meant(shown: str, left: str) -> str:
-    return {"left": left, "right": {"a": "b", "b": "a"}[left]}.get(shown, shown)
+def _meant(shown: str, order: list[int]) -> str:
+    stored = ("first", "second")
+    return {"left": stored[order[0]], "right": stored[order[1]]}.get(shown, shown)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.orm import aliased
 
 from app.db import task_session
-from app.models import Pair, Project, Response, Run, RunKind, RunMetric, RunState, Split
+from app.models import Item, Project, Run, RunKind, RunMetric, RunState, Split
 from app.projects.forms import AutomationSettings
 from app.rewards import snapshots
 from app.runs import service as runs
@@ -58,8 +57,8 @@ def make_world() -> World:
         person = factories.user(session)
         for number in range(LABELS):
             asked = factories.prompt(session, project, split=Split.TRAIN if number % 6 else Split.HOLDOUT)
-            pair = factories.pair(session, asked, project.base_model)
-            factories.label(session, pair, person)
+            item = factories.item(session, asked, project.base_model)
+            factories.label(session, item, person)
         prompts = [factories.prompt(session, project).id for _ in range(10 * PROMPTS)]
         return World(project.id, snapshots.take(session, project, "").id, prompts)
 
@@ -95,15 +94,9 @@ def curves(run_id: int) -> list[tuple[str, int, float]]:
 
 def answers(run_id: int) -> list[tuple[int, str, str]]:
     """The pairs of a run: prompt, and what was answered to it."""
-    first, second = aliased(Response), aliased(Response)
     with task_session() as session:
-        rows = session.execute(
-            select(Pair.prompt_id, first.text, second.text)
-            .join(first, Pair.response_a_id == first.id)
-            .join(second, Pair.response_b_id == second.id)
-            .where(Pair.run_id == run_id)
-        )
-        return sorted((prompt, a, b) for prompt, a, b in rows)
+        items = session.scalars(select(Item).where(Item.run_id == run_id))
+        return sorted((item.prompt_id, *(response.text for response in item.responses)) for item in items)
 
 
 def under_way(run_id: int) -> bool:

@@ -116,7 +116,7 @@ def test_export_writes_whole_files(project: int, tmp_path: Path) -> None:
         row = session.get_one(factories.m.Project, project)
         person = factories.user(session)
         factories.member(session, row, person)
-        factories.label(session, factories.pair(session, factories.prompt(session, row), row.base_model), person)
+        factories.label(session, factories.item(session, factories.prompt(session, row), row.base_model), person)
     out = tmp_path / "labels.jsonl"
     assert hone("export-labels", "-p", str(project), "-o", out).returncode == 0
     assert [json.loads(line)["choice"] for line in out.read_text().splitlines()] == ["a"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.db import task_session
-from app.models import Pair, Run, RunKind, RunState
+from app.models import Item, Run, RunKind, RunState
 from app.runs import service as runs
 from app.runs import views
 from app.settings import get_settings
@@ -81,5 +81,5 @@ def test_a_gpu_run_waits_says_so_and_runs_once_its_queue_is_served(start: Start,
     run = until(run_id, lambda run, _: run.state not in (RunState.QUEUED, RunState.RUNNING))
     assert (run.state, run.error, run.attempt) == (RunState.SUCCEEDED, None, 1)
     with task_session() as session:
-        assert session.query(Pair).filter(Pair.run_id == run_id).count() == 1
+        assert session.query(Item).filter(Item.run_id == run_id).count() == 1
     until(run_id, lambda _, says: says is None, 1)

@@ -48,7 +48,7 @@ class Demo:
             self._make_project()
             self._invite()
         with self._stage("sampling"):
-            self._wait_for_pairs()
+            self._wait_for_items()
         with self._stage("chat before"):
             self.report["before"] = self._once("before", self._talk)
         with self._stage("labels"):
@@ -146,12 +146,12 @@ class Demo:
             rng = random.Random(f"{self.sizes.seed}/{number}")  # noqa: S311  noise of taste, no secret
             self.annotators.append(Annotator(who["name"], browser, self.project, rng))
 
-    def _wait_for_pairs(self) -> None:
+    def _wait_for_items(self) -> None:
         """The platform samples by itself once the base model is prepared, a pair to each prompt in a run."""
         if "sampled" in self.memory.values:
             return
         run = None
-        while run is None or self._open_pairs() < self.sizes.labels:
+        while run is None or self._open_items() < self.sizes.labels:
             with self.board.task("Preparing the base model" if run is None else "Waiting for more pairs") as task:
                 run = self._next_sampling(after=run)
                 task.done()
@@ -168,9 +168,9 @@ class Demo:
             time.sleep(1)
         return str(run)
 
-    def _open_pairs(self) -> int:
+    def _open_items(self) -> int:
         """How many pairs wait for an answer, as the page says."""
-        return int(re.sub(r"\D", "", self.manager.get(f"{self.project}/pairs").one(".stat b").text()))
+        return int(re.sub(r"\D", "", self.manager.get(f"{self.project}/items").one(".stat b").text()))
 
     def _newest_run(self, kind: str) -> str | None:
         page = self.manager.get(f"{self.project}/runs?kind={kind}")

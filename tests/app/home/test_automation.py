@@ -66,7 +66,7 @@ def test_a_refresh_names_its_run(session: Session, project: Project, stored: Cal
     policy = factories.model(session, project, name="Policy 1")
     stored(policy)
     for _ in range(2):
-        factories.pair(session, factories.prompt(session, project), project.base_model)
+        factories.item(session, factories.prompt(session, project), project.base_model)
     policies.promote(session, project, policy, factories.user(session), True)
     keep, _, refresh = of(session, project)
     assert refresh.last is not None

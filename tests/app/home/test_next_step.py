@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.home import service
 from app.models import (
-    Choice,
     Model,
     ModelKind,
     ModelState,
+    Outcome,
     Project,
     PromptStatus,
     Purpose,
@@ -47,12 +47,12 @@ def step(session: Session, project: Project) -> service.Step:
 def labels(session: Session, project: Project, person: User, count: int) -> None:
     prompt = factories.prompt(session, project)
     for _ in range(count):
-        pair = factories.pair(session, prompt, project.base_model, slots_left=0)
-        factories.label(session, pair, person)
+        item = factories.item(session, prompt, project.base_model, slots_left=0)
+        factories.label(session, item, person)
 
 
-def open_pair(session: Session, project: Project, **over: Any) -> None:
-    factories.pair(session, factories.prompt(session, project), project.base_model, **over)
+def open_item(session: Session, project: Project, **over: Any) -> None:
+    factories.item(session, factories.prompt(session, project), project.base_model, **over)
 
 
 def reward_model(session: Session, project: Project, name: str = "Reward model 1") -> Model:
@@ -81,19 +81,19 @@ def evaluation(
         baseline_id=old.id,
         config={"task": "compare"},
     )
-    for choice in [Choice.A] * wins + [Choice.B] * losses + [None] * waiting:
+    for choice in [Outcome.FIRST] * wins + [Outcome.SECOND] * losses + [None] * waiting:
         prompt = factories.prompt(session, project)
-        pair = factories.pair(
+        item = factories.item(
             session,
             prompt,
             new,
-            response_b_id=factories.response(session, prompt, old).id,
+            responses=[factories.response(session, prompt, model) for model in (new, old)],
             run_id=run.id,
             purpose=Purpose.EVALUATION,
             slots_left=int(choice is None),
         )
         if choice is not None:
-            factories.label(session, pair, person, choice)
+            factories.label(session, item, person, choice)
     return run
 
 
@@ -112,13 +112,13 @@ def test_then_prompts(session: Session, project: Project) -> None:
     assert step(session, project).title == "Import prompts"
 
 
-def test_then_pairs_and_labels(session: Session, project: Project, person: User) -> None:
+def test_then_items_and_labels(session: Session, project: Project, person: User) -> None:
     factories.prompt(session, project)
     assert step(session, project).title == "Wait for pairs"
     sampling = factories.run(session, project, RunKind.SAMPLING, state=RunState.RUNNING)
     assert f"Run {sampling.id} is sampling" in step(session, project).reason
     sampling.state = RunState.SUCCEEDED
-    open_pair(session, project)
+    open_item(session, project)
     labels(session, project, person, 10)
     found = step(session, project)
     assert (found.title, found.reason) == ("Compare answers", "50 more labels until the next reward model pays.")
@@ -143,7 +143,7 @@ def test_a_failed_run_is_looked_at_first(session: Session, project: Project, per
 
 
 def test_the_first_reward_model(session: Session, project: Project, person: User) -> None:
-    open_pair(session, project)
+    open_item(session, project)
     labels(session, project, person, service.FIRST_TRAINING)
     found = step(session, project)
     assert (found.title, found.reason) == ("Train a reward model", "60 labels wait for the first one: train.")
@@ -155,7 +155,7 @@ def test_a_new_reward_model_after_so_many_labels(session: Session, project: Proj
     reward = reward_model(session, project)
     policy(session, project, reward)
     project.policy_id = None
-    open_pair(session, project)
+    open_item(session, project)
     project.automation = project.automation | {"labels_between_rewards": 12}
     labels(session, project, person, 12)
     assert service.situation(session, project).new_labels == 12
@@ -208,7 +208,7 @@ def test_the_page_and_the_api_show_the_numbers_of_the_database(
     as_: As, cast: Cast, session: Session, client: Browser
 ) -> None:
     labels(session, cast.project, cast.annotator, 7)
-    open_pair(session, cast.project)
+    open_item(session, cast.project)
     browser = as_("manager")
     page = browser.get(f"/projects/{cast.project.id}").text
     assert "<b>7</b><span>in all</span>" in page
@@ -216,7 +216,7 @@ def test_the_page_and_the_api_show_the_numbers_of_the_database(
     assert "7 in the last hour" in page
     assert " style=" not in page
     loop = client.get(f"/api/v1/projects/{cast.project.id}/loop", headers=client.bearer(cast.manager)).json()
-    assert (loop["labels"], loop["new_labels"], loop["open_pairs"], loop["prompts"]) == (7, 7, 1, 2)
+    assert (loop["labels"], loop["new_labels"], loop["open_items"], loop["prompts"]) == (7, 7, 1, 2)
     assert loop["next_step"]["title"] == "Compare answers"
 
 

@@ -1,7 +1,7 @@
-"""People and pairs to answer, over the rolled-back session."""
+"""People and items to answer, over the rolled-back session."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.accounts.queries import Credential
+from app.annotation.comparison import ComparisonValue
+from app.annotation.comparison.value import SHOWN
+from app.items import leases
 from app.labels import cycle, progress
 from app.labels.answers import Answer
 from app.labels.screen import Screen
-from app.pairs import leases
 from app.projects.dependencies import Access
 from app.projects.queries import USER_WITH_PROJECT
 from tests import factories
@@ -45,21 +47,42 @@ def at_once(session: Session, user: m.User, project: m.Project, assignment_id: i
     return asyncio.run(cycle.answer(fetch_one, standing, assignment_id, answer))
 
 
-AddPairs = Callable[..., list[m.Pair]]
+def said(
+    choice: str = "left", strength: int | None = None, questions: Mapping[str, str] | None = None, **over: Any
+) -> Answer:
+    """An answer to a comparison, in the form's words."""
+    further = {question: SHOWN[word] for question, word in (questions or {}).items()}
+    return Answer(ComparisonValue(choice=SHOWN[choice], strength=strength, questions=further), **over)
+
+
+def outcomes(label: m.Label) -> dict[str, m.Outcome]:
+    """question -> which of the item's responses is better, as it is stored."""
+    return {stated.question: stated.outcome for stated in label.preferences}
+
+
+def outcome_of(word: str, order: Sequence[int]) -> m.Outcome:
+    """The stored outcome that a word of the form means, with the responses displayed in this order."""
+    if word in ("left", "right"):
+        position = order[0] if word == "left" else order[1]
+        return (m.Outcome.FIRST, m.Outcome.SECOND)[position]
+    return m.Outcome(word)
+
+
+AddItems = Callable[..., list[m.Item]]
 
 
 @pytest.fixture
-def add_pairs(session: Session) -> AddPairs:
-    """`add_pairs(project, 3, overlap=2)`: pairs in the order in which they are asked."""
+def add_items(session: Session) -> AddItems:
+    """`add_items(project, 3, overlap=2)`: items in the order in which they are asked."""
 
-    def add(project: m.Project, count: int = 1, overlap: int = 1, **over: Any) -> list[m.Pair]:
+    def add(project: m.Project, count: int = 1, overlap: int = 1, **over: Any) -> list[m.Item]:
         values = {"overlap_target": overlap, "slots_left": overlap} | over
         return [
-            factories.pair(
+            factories.item(
                 session,
                 factories.prompt(session, project),
                 project.base_model,
-                **{"priority": -float(place), **values},
+                **{"rank": float(place), **values},
             )
             for place in range(count)
         ]

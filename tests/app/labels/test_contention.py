@@ -8,13 +8,12 @@ from sqlalchemy import select, text
 
 from app import models as m
 from app.db import new_session, task_session
+from app.items import leases, queue
 from app.labels import service as labels
-from app.labels.answers import Answer
-from app.pairs import leases, queue
 from tests import factories
-from tests.app.labels.conftest import at_once
+from tests.app.labels.conftest import at_once, said
 
-PEOPLE, PAIRS, OVERLAP = 6, 30, 2
+PEOPLE, ITEMS, OVERLAP = 6, 30, 2
 
 
 @pytest.mark.parametrize("in_one", [False, True], ids=["answer, then claim", "in one statement"])
@@ -24,9 +23,9 @@ def test_many_at_once(database: str, in_one: bool) -> None:
         people = [factories.user(session) for _ in range(PEOPLE)]
         for person in people:
             factories.member(session, project, person)
-        for _ in range(PAIRS):
+        for _ in range(ITEMS):
             prompt = factories.prompt(session, project)
-            factories.pair(session, prompt, project.base_model, overlap_target=OVERLAP, slots_left=OVERLAP)
+            factories.item(session, prompt, project.base_model, overlap_target=OVERLAP, slots_left=OVERLAP)
     faults: list[BaseException] = []
     start = threading.Barrier(2 * PEOPLE)
 
@@ -38,13 +37,13 @@ def test_many_at_once(database: str, in_one: bool) -> None:
             while True:
                 with new_session() as session, session.begin():
                     if answered is not None:
-                        shown = at_once(session, person, project, answered, Answer("left")) if in_one else None
+                        shown = at_once(session, person, project, answered, said("left")) if in_one else None
                         first, again = (
-                            labels.submit(session, person, project, None, answered, Answer("left")) for _ in range(2)
+                            labels.submit(session, person, project, None, answered, said("left")) for _ in range(2)
                         )
                         assert first.label_id == again.label_id
                         task = shown.task if shown else None
-                    task = task or leases.claim_pair(session, person, project)
+                    task = task or leases.claim_item(session, person, project)
                     done = task is None and not queue.anything_left(session, project.id, person.id)
                 if done:
                     return
@@ -60,8 +59,8 @@ def test_many_at_once(database: str, in_one: bool) -> None:
     assert faults == []
     with task_session() as session:
         found = session.scalars(select(m.Label)).all()
-        assert len(found) == PAIRS * OVERLAP
-        assert set(Counter(label.pair_id for label in found).values()) == {OVERLAP}
-        assert len({(label.pair_id, label.annotator_id) for label in found}) == len(found)
-        assert session.scalar(text("select count(*) from pair where slots_left <> 0")) == 0
+        assert len(found) == ITEMS * OVERLAP
+        assert set(Counter(label.item_id for label in found).values()) == {OVERLAP}
+        assert len({(label.item_id, label.annotator_id) for label in found}) == len(found)
+        assert session.scalar(text("select count(*) from item where slots_left <> 0")) == 0
         assert session.scalar(text("select count(*) from assignment where state <> 'labelled'")) == 0

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.pairs import service as pairs
+from app.items import service as items
 from app.projects.forms import AnswerSettings
 from app.web.markdown import rendering
 from tests import factories
 from tests.app.conftest import Browser, Cast
-from tests.app.labels.conftest import AddPairs
+from tests.app.labels.conftest import AddItems, said
 
 As = Callable[[str], Browser]
 
@@ -39,10 +39,10 @@ def labels_of(session: Session, project: m.Project) -> list[m.Label]:
 
 
 def test_the_screen_shows_both_answers_and_where_one_was_cut(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs
+    session: Session, cast: Cast, as_: As, add_items: AddItems
 ) -> None:
-    (pair,) = add_pairs(cast.project)
-    pair.response_a.text, pair.response_a.finish_reason = "Once <b>upon</b> a *time", "length"
+    (item,) = add_items(cast.project)
+    item.responses[0].text, item.responses[0].finish_reason = "Once <b>upon</b> a *time", "length"
     session.flush()
     page = as_("annotator").get(f"/projects/{cast.project.id}/label").text
     assert page.count("Cut off at the length limit") == 1
@@ -54,10 +54,10 @@ def test_the_screen_shows_both_answers_and_where_one_was_cut(
 
 
 def test_kept_html_is_shown_unless_another_version_made_it(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs
+    session: Session, cast: Cast, as_: As, add_items: AddItems
 ) -> None:
-    (pair,) = add_pairs(cast.project)
-    for response, made_by in ((pair.response_a, rendering()), (pair.response_b, "an older one")):
+    (item,) = add_items(cast.project)
+    for response, made_by in ((item.responses[0], rendering()), (item.responses[1], "an older one")):
         response.text, response.html, response.html_by = "*anew*", f"<p>kept by {made_by}</p>", made_by
     session.flush()
     page = as_("annotator").get(f"/projects/{cast.project.id}/label").text
@@ -68,11 +68,11 @@ def test_kept_html_is_shown_unless_another_version_made_it(
 
 @pytest.mark.parametrize("made_by", [rendering(), "an older one"])
 def test_a_prompts_kept_html_is_shown_unless_another_version_made_it(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, made_by: str
+    session: Session, cast: Cast, as_: As, add_items: AddItems, made_by: str
 ) -> None:
-    (pair,) = add_pairs(cast.project)
-    pair.prompt.messages = [{"role": "user", "content": "*first*"}, {"role": "assistant", "content": "*second*"}]
-    pair.prompt.html, pair.prompt.html_by = ["<p>kept 1</p>", "<p>kept 2</p>"], made_by
+    (item,) = add_items(cast.project)
+    item.prompt.messages = [{"role": "user", "content": "*first*"}, {"role": "assistant", "content": "*second*"}]
+    item.prompt.html, item.prompt.html_by = ["<p>kept 1</p>", "<p>kept 2</p>"], made_by
     session.flush()
     page = as_("annotator").get(f"/projects/{cast.project.id}/label").text
     is_kept = made_by == rendering()
@@ -80,10 +80,10 @@ def test_a_prompts_kept_html_is_shown_unless_another_version_made_it(
     assert ("<em>first</em>" in page, "<em>second</em>" in page) == (not is_kept, not is_kept)
 
 
-def test_without_javascript_an_answer_leads_to_the_next_pair(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs
+def test_without_javascript_an_answer_leads_to_the_next_item(
+    session: Session, cast: Cast, as_: As, add_items: AddItems
 ) -> None:
-    add_pairs(cast.project, 2)
+    add_items(cast.project, 2)
     browser = as_("annotator")
     first = opened(browser, cast)
     sent = browser.submit(f"/projects/{cast.project.id}/label", assignment_id=first, answer="left")
@@ -92,10 +92,10 @@ def test_without_javascript_an_answer_leads_to_the_next_pair(
     assert len(labels_of(session, cast.project)) == 1
 
 
-def test_with_htmx_one_request_saves_and_brings_the_next_pair(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs
+def test_with_htmx_one_request_saves_and_brings_the_next_item(
+    session: Session, cast: Cast, as_: As, add_items: AddItems
 ) -> None:
-    add_pairs(cast.project, 2)
+    add_items(cast.project, 2)
     browser = as_("annotator")
     first = opened(browser, cast)
     sent = browser.submit(
@@ -110,7 +110,7 @@ def test_with_htmx_one_request_saves_and_brings_the_next_pair(
     assert sent.text.lstrip().startswith("<section")
     assert assignment_in(sent.text) != first
     (label,) = labels_of(session, cast.project)
-    assert (label.choice, label.comment, label.seconds) == (m.Choice.BOTH_BAD, "neither", 1.25)
+    assert (label.value, label.comment, label.seconds) == (said("both_bad").value, "neither", 1.25)
     again = browser.submit(
         f"/projects/{cast.project.id}/label", htmx=True, assignment_id=first, answer="both_bad", comment="neither"
     )
@@ -118,11 +118,11 @@ def test_with_htmx_one_request_saves_and_brings_the_next_pair(
     assert len(labels_of(session, cast.project)) == 1
 
 
-def test_undo_brings_the_last_pair_with_its_answer_and_keeps_the_lease_of_the_next(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs
+def test_undo_brings_the_last_item_with_its_answer_and_keeps_the_lease_of_the_next(
+    session: Session, cast: Cast, as_: As, add_items: AddItems
 ) -> None:
     cast.project.answer = AnswerSettings(levels=2, reasons=["Kinder"]).model_dump()
-    add_pairs(cast.project, 2)
+    add_items(cast.project, 2)
     browser = as_("annotator")
     address = f"/projects/{cast.project.id}/label"
     first = opened(browser, cast)
@@ -136,13 +136,13 @@ def test_undo_brings_the_last_pair_with_its_answer_and_keeps_the_lease_of_the_ne
     browser.submit(address, assignment_id=first, answer="left-1")
     assert opened(browser, cast) == second
     old, new = labels_of(session, cast.project)
-    assert (old.superseded_at is not None, new.superseded_at, new.strength) == (True, None, 1)
+    assert (old.superseded_at is not None, new.superseded_at, new.value) == (True, None, said("left", 1).value)
     assert browser.get(f"{address}/undo?before={first}").status_code == 404
 
 
-def test_a_refused_answer_keeps_what_was_typed(session: Session, cast: Cast, as_: As, add_pairs: AddPairs) -> None:
+def test_a_refused_answer_keeps_what_was_typed(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
     cast.project.answer = AnswerSettings(comment="required").model_dump()
-    add_pairs(cast.project)
+    add_items(cast.project)
     browser = as_("annotator")
     first = opened(browser, cast)
     page = browser.submit(f"/projects/{cast.project.id}/label", assignment_id=first, answer="left", comment=" ")
@@ -173,9 +173,9 @@ def test_a_refused_answer_keeps_what_was_typed(session: Session, cast: Cast, as_
 )
 @pytest.mark.parametrize("htmx", [True, False])
 def test_bad_input_is_refused_with_a_sentence_and_changes_nothing(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fields: dict[str, str], status: int, htmx: bool
+    session: Session, cast: Cast, as_: As, add_items: AddItems, fields: dict[str, str], status: int, htmx: bool
 ) -> None:
-    add_pairs(cast.project)
+    add_items(cast.project)
     browser = as_("annotator")
     first = opened(browser, cast)
     sent = browser.submit(f"/projects/{cast.project.id}/label", htmx=htmx, **({"assignment_id": first} | fields))
@@ -185,8 +185,8 @@ def test_bad_input_is_refused_with_a_sentence_and_changes_nothing(
     assert session.get_one(m.Assignment, int(first)).state is m.AssignmentState.OPEN
 
 
-def test_bytes_that_are_no_utf8_are_refused(session: Session, cast: Cast, as_: As, add_pairs: AddPairs) -> None:
-    add_pairs(cast.project)
+def test_bytes_that_are_no_utf8_are_refused(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
+    add_items(cast.project)
     browser = as_("annotator")
     first = opened(browser, cast)
     body = f"csrf_token={browser.csrf()}&assignment_id={first}&answer=left&comment=".encode() + b"%ff%fe%ed%a0%80"
@@ -201,26 +201,26 @@ def test_bytes_that_are_no_utf8_are_refused(session: Session, cast: Cast, as_: A
         label.comment.encode()
 
 
-def test_the_answer_to_a_withdrawn_pair_says_so_and_brings_the_next(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs
+def test_the_answer_to_a_withdrawn_item_says_so_and_brings_the_next(
+    session: Session, cast: Cast, as_: As, add_items: AddItems
 ) -> None:
-    first, _ = add_pairs(cast.project, 2)
+    first, _ = add_items(cast.project, 2)
     browser = as_("annotator")
     number = opened(browser, cast)
-    pairs.withdraw_prompts(session, cast.project, [first.prompt_id], cast.manager)
+    items.withdraw_prompts(session, cast.project, [first.prompt_id], cast.manager)
     sent = browser.submit(f"/projects/{cast.project.id}/label", htmx=True, assignment_id=number, answer="left")
     assert sent.status_code == 409
     assert "withdrawn meanwhile" in sent.text
     assert assignment_in(sent.text) != number
 
 
-def test_the_screen_says_why_there_is_nothing(session: Session, cast: Cast, as_: As, add_pairs: AddPairs) -> None:
+def test_the_screen_says_why_there_is_nothing(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
     address = f"/projects/{cast.project.id}/label"
     browser = as_("annotator")
     assert "All done for now" in browser.get(address).text
     factories.run(session, cast.project, total_steps=8, step=3, state=m.RunState.RUNNING)
     assert "New pairs are on their way" in browser.get(address).text
-    add_pairs(cast.project)
+    add_items(cast.project)
     number = opened(browser, cast)
     browser.submit(f"{address}/skip", assignment_id=number)
     assert "Look again at what I skipped (1)" in browser.get(address).text
@@ -237,8 +237,8 @@ def test_the_screen_says_why_there_is_nothing(session: Session, cast: Cast, as_:
     assert len(labels_of(session, cast.project)) == 1  # what was begun is kept
 
 
-def test_a_lease_is_renewed_by_the_page(session: Session, cast: Cast, as_: As, add_pairs: AddPairs) -> None:
-    add_pairs(cast.project)
+def test_a_lease_is_renewed_by_the_page(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
+    add_items(cast.project)
     browser = as_("annotator")
     number = opened(browser, cast)
     address = f"/projects/{cast.project.id}/label"
@@ -253,8 +253,8 @@ MANAGERS = [
     "prompts/import",
     "prompts/review",
     "prompts/1",
-    "pairs",
-    "pairs/1",
+    "items",
+    "items/1",
     "labels/quality",
     "labels/export",
 ]
@@ -271,15 +271,15 @@ def test_outsiders_cannot_tell_that_a_project_exists(cast: Cast, as_: As, page: 
 
 @pytest.mark.parametrize(
     "action", ["prompts/import", "prompts/starter", "prompts/review", "prompts/withdraw", "prompts/1/restore",
-               "pairs/sample", "pairs/checks", "pairs/withdraw", "pairs/again"],
+               "items/sample", "items/checks", "items/withdraw", "items/again"],
 )  # fmt: skip
 def test_only_managers_act_on_data(cast: Cast, as_: As, action: str) -> None:
     assert as_("annotator").submit(f"/projects/{cast.project.id}/{action}").status_code == 403
     assert as_("outsider").submit(f"/projects/{cast.project.id}/{action}").status_code == 404
 
 
-def test_my_labels_are_mine_alone(session: Session, cast: Cast, as_: As, add_pairs: AddPairs) -> None:
-    one, two = add_pairs(cast.project, 2)
+def test_my_labels_are_mine_alone(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
+    one, two = add_items(cast.project, 2)
     factories.label(session, one, cast.annotator, comment="my own words")
     factories.label(session, two, cast.manager, comment="the manager's words")
     page = as_("annotator").get(f"/projects/{cast.project.id}/labels").text
@@ -290,14 +290,14 @@ def test_my_labels_are_mine_alone(session: Session, cast: Cast, as_: As, add_pai
 
 
 @pytest.fixture
-def labelled(session: Session, cast: Cast, add_pairs: AddPairs) -> list[m.Pair]:
-    """Four pairs: A, B and a tie on the first three, an attention check answered A on the fourth."""
-    found = add_pairs(cast.project, 3)
-    for pair, choice in zip(found, (m.Choice.A, m.Choice.B, m.Choice.TIE), strict=True):
-        factories.label(session, pair, cast.annotator, choice, comment="=1+1")
-    (check,) = add_pairs(cast.project, purpose=m.Purpose.CHECK, expected=m.Side.A)
-    factories.label(session, check, cast.annotator, m.Choice.A)
-    old = factories.label(session, found[0], cast.manager, m.Choice.B, superseded_at=cast.project.created_at)
+def labelled(session: Session, cast: Cast, add_items: AddItems) -> list[m.Item]:
+    """Four items: A, B and a tie on the first three, an attention check answered A on the fourth."""
+    found = add_items(cast.project, 3)
+    for item, choice in zip(found, (m.Outcome.FIRST, m.Outcome.SECOND, m.Outcome.TIE), strict=True):
+        factories.label(session, item, cast.annotator, choice, comment="=1+1")
+    (check,) = add_items(cast.project, purpose=m.Purpose.CHECK, expected={"best": 0})
+    factories.label(session, check, cast.annotator, m.Outcome.FIRST)
+    old = factories.label(session, found[0], cast.manager, m.Outcome.SECOND, superseded_at=cast.project.created_at)
     assert old.id
     return [*found, check]
 
@@ -308,11 +308,11 @@ def export(browser: Browser, cast: Cast, **wanted: str) -> Any:
     return found
 
 
-def test_export_of_everything(cast: Cast, as_: As, labelled: list[m.Pair]) -> None:
+def test_export_of_everything(cast: Cast, as_: As, labelled: list[m.Item]) -> None:
     browser = as_("manager")
     rows = [json.loads(line) for line in export(browser, cast).text.splitlines()]
     assert [row["choice"] for row in rows] == ["a", "b", "tie", "a"]
-    assert rows[0]["response_a"] == labelled[0].response_a.text
+    assert rows[0]["response_a"] == labelled[0].responses[0].text
     assert rows[0]["prompt"] == labelled[0].prompt.messages
     assert "@" not in json.dumps(rows)  # nobody's address
     table = pq.read_table(io.BytesIO(export(browser, cast, format="parquet").content)).to_pylist()
@@ -323,19 +323,19 @@ def test_export_of_everything(cast: Cast, as_: As, labelled: list[m.Pair]) -> No
     assert ",'=1+1," in lines[1]  # no formula for a spreadsheet
 
 
-def test_export_for_trl(cast: Cast, as_: As, labelled: list[m.Pair]) -> None:
+def test_export_for_trl(cast: Cast, as_: As, labelled: list[m.Item]) -> None:
     browser = as_("manager")
     one, two = (json.loads(line) for line in export(browser, cast, layout="trl").text.splitlines())
     assert one == {
         "prompt": labelled[0].prompt.messages[0]["content"],
-        "chosen": labelled[0].response_a.text,
-        "rejected": labelled[0].response_b.text,
+        "chosen": labelled[0].responses[0].text,
+        "rejected": labelled[0].responses[1].text,
         "split": "train",
     }
-    assert two["chosen"] == labelled[1].response_b.text
+    assert two["chosen"] == labelled[1].responses[1].text
     rows = [json.loads(line) for line in export(browser, cast, layout="trl-conversational").text.splitlines()]
     assert rows[0]["prompt"] == labelled[0].prompt.messages
-    assert rows[0]["chosen"] == [{"role": "assistant", "content": labelled[0].response_a.text}]
+    assert rows[0]["chosen"] == [{"role": "assistant", "content": labelled[0].responses[0].text}]
     table = pq.read_table(io.BytesIO(export(browser, cast, layout="trl", format="parquet").content))
     assert table.to_pylist() == [one, two]
 
@@ -346,8 +346,8 @@ def test_an_empty_project_exports_a_valid_file(cast: Cast, as_: As) -> None:
     assert pq.read_table(io.BytesIO(export(browser, cast, format="parquet").content)).num_rows == 0
 
 
-def test_labelling_through_the_api(session: Session, cast: Cast, client: Browser, add_pairs: AddPairs) -> None:
-    add_pairs(cast.project, 2)
+def test_labelling_through_the_api(session: Session, cast: Cast, client: Browser, add_items: AddItems) -> None:
+    add_items(cast.project, 2)
     headers = client.bearer(cast.annotator)
     base = f"/api/v1/projects/{cast.project.id}"
     task = client.post(f"{base}/label/next", headers=headers).json()["task"]
@@ -366,9 +366,9 @@ def test_labelling_through_the_api(session: Session, cast: Cast, client: Browser
 
 
 def test_two_clients_on_one_token_hold_one_lease(
-    session: Session, cast: Cast, client: Browser, add_pairs: AddPairs
+    session: Session, cast: Cast, client: Browser, add_items: AddItems
 ) -> None:
-    add_pairs(cast.project, 2)
+    add_items(cast.project, 2)
     headers = client.bearer(cast.annotator)
     tasks = [
         client.post(f"/api/v1/projects/{cast.project.id}/label/next", headers=headers).json()["task"] for _ in range(2)

@@ -17,9 +17,9 @@ from app.labels.quality import agreement_of, wilson
 from app.web import kept
 from tests import factories
 from tests.app.conftest import Cast
-from tests.app.labels.conftest import AddPairs
+from tests.app.labels.conftest import AddItems
 
-A, B, TIE, BAD = m.Choice.A, m.Choice.B, m.Choice.TIE, m.Choice.BOTH_BAD
+A, B, TIE, BAD = m.Outcome.FIRST, m.Outcome.SECOND, m.Outcome.TIE, m.Outcome.BOTH_BAD
 AA, BB, AB = (2, 0, 0), (0, 0, 2), (1, 0, 1)  # tallies of a, neither, b
 
 
@@ -34,11 +34,11 @@ def test_wilson_as_in_the_book() -> None:
 
 def test_perfect_agreement_is_one() -> None:
     found = agreement_of({AA: 1, BB: 1})
-    assert (found.pairs, found.comparisons, found.percent, found.alpha) == (2, 2, 1.0, pytest.approx(1.0))
+    assert (found.items, found.comparisons, found.percent, found.alpha) == (2, 2, 1.0, pytest.approx(1.0))
 
 
 def test_alpha_by_hand() -> None:
-    # Two raters, four pairs: aa, bb, ab, aa. With a and b only, the ordinal distance is the nominal one up to a factor.
+    # Two raters, four items: aa, bb, ab, aa. With a and b only, the ordinal distance is the nominal one up to a factor.
     # Coincidences: aa 4, bb 2, ab 1, ba 1; n = 8, n_a = 5, n_b = 3. Do = 2/8; De = 2 * 5 * 3 / (8 * 7) = 30/56.
     found = agreement_of({AA: 2, BB: 1, AB: 1})
     assert found.alpha == pytest.approx(1 - (2 / 8) / (30 / 56))
@@ -68,34 +68,34 @@ def test_alpha_is_that_of_the_package(tallies: list[tuple[int, int, int]]) -> No
         assert found == pytest.approx(wanted)
 
 
-def test_without_shared_pairs_or_without_variation_there_is_no_alpha() -> None:
+def test_without_shared_items_or_without_variation_there_is_no_alpha() -> None:
     assert agreement_of({(1, 0, 0): 3, (0, 0, 1): 2}).alpha is None
     found = agreement_of({AA: 1})
     assert (found.percent, found.alpha, found.low) == (1.0, None, None)
 
 
-def test_how_each_person_works(session: Session, cast: Cast, add_pairs: AddPairs) -> None:
+def test_how_each_person_works(session: Session, cast: Cast, add_items: AddItems) -> None:
     ann, boss, third = cast.annotator, cast.manager, factories.user(session)
-    one, two, three = add_pairs(cast.project, 3, overlap=3)
-    for pair, choices in ((one, (A, A, B)), (two, (A, B, B)), (three, (TIE, BAD, A))):
+    one, two, three = add_items(cast.project, 3, overlap=3)
+    for item, choices in ((one, (A, A, B)), (two, (A, B, B)), (three, (TIE, BAD, A))):
         for person, choice in zip((ann, boss, third), choices, strict=True):
-            factories.label(session, pair, person, choice, seconds=4.0)
-    (check,) = add_pairs(cast.project, purpose=m.Purpose.CHECK, expected=m.Side.A)
+            factories.label(session, item, person, choice, seconds=4.0)
+    (check,) = add_items(cast.project, purpose=m.Purpose.CHECK, expected={"best": 0})
     factories.label(session, check, ann, B, seconds=10.0)
-    factories.assignment(session, add_pairs(cast.project)[0], ann, state=m.AssignmentState.SKIPPED)
+    factories.assignment(session, add_items(cast.project)[0], ann, state=m.AssignmentState.SKIPPED)
     report, _ = quality.quality(session, cast.project)
     people = {person.id: person for person in report.annotators}
     found = people[ann.id]
     assert (found.labels, found.pace, found.ties, found.both_bad) == (4, 4.0, 1, 0)
     assert (found.checks, found.passed, found.skipped) == (1, 0, 1)
-    # With the two others: pair one 1 of 2, two 0 of 2, three 1 of 2 (tie and both bad are one).
+    # With the two others: item one 1 of 2, two 0 of 2, three 1 of 2 (tie and both bad are one).
     assert (found.with_others, found.shared) == (pytest.approx(2 / 6), 6)
-    # The others agree with each other on pair two only, and there on B.
+    # The others agree with each other on item two only, and there on B.
     assert found.with_consensus == 0.0
     assert people[third.id].with_consensus == pytest.approx(0 / 2)
     # Shown left is answer a in these rows: two of three clear choices, one of them on the check.
     assert found.left_share == pytest.approx(2 / 3)
-    assert (report.agreement.pairs, report.agreement.comparisons) == (3, 9)
+    assert (report.agreement.items, report.agreement.comparisons) == (3, 9)
     assert report.agreement.percent == pytest.approx(3 / 9)
 
 

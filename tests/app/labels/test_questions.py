@@ -1,4 +1,4 @@
-"""Further questions beside the main one: asked, answered, stored as the pair's answers, told wherever labels are."""
+"""Further questions beside the main one: asked, answered, stored as the item's answers, told wherever labels are."""
 
 import io
 import json
@@ -13,19 +13,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
+from app.annotation.comparison import ComparisonValue
+from app.items import leases
 from app.labels import service
-from app.labels.answers import Answer, displayed, read_answer
+from app.labels.answers import read_answer
 from app.labels.screen import QUESTION_KEYS
-from app.pairs import leases
 from app.projects.forms import AnswerSettings
 from app.web.errors import Invalid
 from tests import factories
 from tests.app.conftest import Browser, Cast
-from tests.app.labels.conftest import AddPairs
+from tests.app.labels.conftest import AddItems, outcome_of, outcomes, said
 
 As = Callable[[str], Browser]
 
 KINDER, TRUER = "Which is kinder, to “everybody”?", "Which is more [often] true?"
+A, B, TIE = m.Outcome.FIRST, m.Outcome.SECOND, m.Outcome.TIE
 BOTH = {KINDER: "left", TRUER: "right"}
 
 
@@ -74,47 +76,47 @@ def test_an_answer_with_a_wrong_or_missing_question_is_refused(
     assert "questions" in refused.value.errors
 
 
-def test_a_good_answer_is_resolved_by_the_display_order() -> None:
+def test_a_good_answer_is_read_whole() -> None:
     given = {TRUER: "tie", KINDER: "right"}
     answer = read_answer(AnswerSettings(questions=[KINDER, TRUER]), "tie", [], None, None, given)
-    assert answer.questions == {KINDER: "right", TRUER: "tie"}
-    assert answer.resolved_questions(m.Side.A) == {KINDER: "b", TRUER: "tie"}
-    assert answer.resolved_questions(m.Side.B) == {KINDER: "a", TRUER: "tie"}
-    for left in m.Side:
-        assert displayed(m.Choice(answer.resolved_questions(left)[KINDER]), left) == "right"
+    assert answer == said("tie", questions={KINDER: "right", TRUER: "tie"})
+    assert isinstance(answer.value, ComparisonValue)
+    assert (answer.value.answer, answer.value.answers) == ("tie", {KINDER: "right", TRUER: "tie"})
 
 
-@pytest.mark.parametrize("left", list(m.Side))
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
 def test_the_one_statement_resolves_each_question_by_the_display_order(
-    session: Session, cast: Cast, asked: m.Project, add_pairs: AddPairs, left: m.Side
+    session: Session, cast: Cast, asked: m.Project, add_items: AddItems, order: list[int]
 ) -> None:
-    (pair,) = add_pairs(asked)
-    lease = factories.assignment(session, pair, cast.annotator, left=left)
-    answer = Answer("right", questions={KINDER: "left", TRUER: "right", "An equal one?": "tie"})
+    (item,) = add_items(asked)
+    lease = factories.assignment(session, item, cast.annotator, order=order)
+    answer = said("right", questions={KINDER: "left", TRUER: "right", "An equal one?": "tie"})
     done = service.submit(session, cast.annotator, asked, None, lease.id, answer)
     label = session.get_one(m.Label, done.label_id)
-    assert (label.choice, label.late) == (m.Choice(left.other.value), False)
-    assert label.questions == {KINDER: left.value, TRUER: left.other.value, "An equal one?": "tie"}
+    left, right = outcome_of("left", order), outcome_of("right", order)
+    assert label.late is False
+    assert outcomes(label) == {"": right, KINDER: left, TRUER: right, "An equal one?": m.Outcome.TIE}
+    assert [stated.probability for stated in label.preferences if not stated.question] == [1.0 - order[1]]
     assert answer.says_the_same(label)
 
 
-def test_without_questions_nothing_is_stored_for_them(session: Session, cast: Cast, add_pairs: AddPairs) -> None:
-    add_pairs(cast.project)
-    task = leases.claim_pair(session, cast.annotator, cast.project)
+def test_without_questions_nothing_is_stored_for_them(session: Session, cast: Cast, add_items: AddItems) -> None:
+    add_items(cast.project)
+    task = leases.claim_item(session, cast.annotator, cast.project)
     assert task
-    done = service.submit(session, cast.annotator, cast.project, None, task.id, Answer("left"))
-    assert session.get_one(m.Label, done.label_id).questions == {}
+    done = service.submit(session, cast.annotator, cast.project, None, task.id, said("left"))
+    assert session.get_one(m.Label, done.label_id).value == said("left").value
 
 
 def test_another_answer_to_a_question_alone_is_a_revision(
-    session: Session, cast: Cast, asked: m.Project, add_pairs: AddPairs
+    session: Session, cast: Cast, asked: m.Project, add_items: AddItems
 ) -> None:
-    add_pairs(asked)
-    task = leases.claim_pair(session, cast.annotator, asked)
+    add_items(asked)
+    task = leases.claim_item(session, cast.annotator, asked)
     assert task
 
     def send(**over: str) -> int | None:
-        answer = Answer("left", questions=BOTH | over)
+        answer = said("left", questions=BOTH | over)
         return service.submit(session, cast.annotator, asked, None, task.id, answer).label_id
 
     first = send()
@@ -125,15 +127,14 @@ def test_another_answer_to_a_question_alone_is_a_revision(
     old, new = labels_of(session, asked)
     session.refresh(old)
     assert (old.superseded_at is None, new.superseded_at) == (False, None)
-    assert old.choice is new.choice
-    assert {old.questions[TRUER], task.right.value} == {task.right.value}
-    assert new.questions[TRUER] == "tie"
+    assert outcomes(old)[""] is outcomes(new)[""]
+    assert (outcomes(old)[TRUER], outcomes(new)[TRUER]) == (outcome_of("right", task.order), m.Outcome.TIE)
 
 
 def test_the_screen_asks_keeps_and_fills_in(
-    session: Session, cast: Cast, asked: m.Project, as_: As, add_pairs: AddPairs
+    session: Session, cast: Cast, asked: m.Project, as_: As, add_items: AddItems
 ) -> None:
-    add_pairs(asked, 2)
+    add_items(asked, 2)
     browser = as_("annotator")
     address = f"/projects/{asked.id}/label"
     page = browser.get(address).text
@@ -155,7 +156,11 @@ def test_the_screen_asks_keeps_and_fills_in(
     again = browser.get(f"{address}?assignment={number[1]}").text
     assert dict(checked(again)) == given
     (label,) = labels_of(session, asked)
-    assert label.questions == {KINDER: label.left.other.value, TRUER: "tie"}
+    assert outcomes(label) == {
+        "": outcome_of("left", label.order),
+        KINDER: outcome_of("right", label.order),
+        TRUER: m.Outcome.TIE,
+    }
 
 
 def checked(page: str) -> list[tuple[str, str]]:
@@ -163,10 +168,10 @@ def checked(page: str) -> list[tuple[str, str]]:
 
 
 def test_where_there_is_no_tie_a_question_offers_none(
-    cast: Cast, asked: m.Project, as_: As, add_pairs: AddPairs
+    cast: Cast, asked: m.Project, as_: As, add_items: AddItems
 ) -> None:
     asked.answer = asked.answer | {"tie": False}
-    add_pairs(asked)
+    add_items(asked)
     page = as_("annotator").get(f"/projects/{asked.id}/label").text
     assert re.findall(r'type="radio"[^>]* value="(\w+)" data-key="(.)"', page) == [
         ("left", "i"), ("right", "p"), ("left", "j"), ("right", "l"),
@@ -175,8 +180,8 @@ def test_where_there_is_no_tie_a_question_offers_none(
     assert "<dt><kbd>j</kbd> <kbd>l</kbd> </dt>" in page
 
 
-def test_the_api_takes_and_tells_them(cast: Cast, asked: m.Project, client: Browser, add_pairs: AddPairs) -> None:
-    add_pairs(asked)
+def test_the_api_takes_and_tells_them(cast: Cast, asked: m.Project, client: Browser, add_items: AddItems) -> None:
+    add_items(asked)
     headers = client.bearer(cast.annotator)
     base = f"/api/v1/projects/{asked.id}"
     assert client.get(base, headers=headers).json()["answer"]["questions"] == [KINDER, TRUER]
@@ -189,15 +194,17 @@ def test_the_api_takes_and_tells_them(cast: Cast, asked: m.Project, client: Brow
     assert odd.status_code == 422
     assert client.post(f"{base}/label", json=body | {"questions": BOTH}, headers=headers).status_code == 200
     (row,) = client.get(f"{base}/labels/mine", headers=headers).json()["labels"]
-    assert row["questions"] == {KINDER: row["left"], TRUER: {"a": "b", "b": "a"}[row["left"]]}
+    stated = {each["question"]: each["outcome"] for each in row["preferences"]}
+    left, right = outcome_of("left", row["order"]), outcome_of("right", row["order"])
+    assert stated == {"": right, KINDER: left, TRUER: right}
 
 
 @pytest.fixture
-def labelled(session: Session, cast: Cast, asked: m.Project, add_pairs: AddPairs) -> list[m.Pair]:
-    """Three pairs that say A; of the kinder one B, tie, and never asked."""
-    found = add_pairs(asked, 3)
-    for pair, questions in zip(found, ({KINDER: "b", TRUER: "a"}, {KINDER: "tie", TRUER: "a"}, {}), strict=True):
-        factories.label(session, pair, cast.annotator, m.Choice.A, questions=questions)
+def labelled(session: Session, cast: Cast, asked: m.Project, add_items: AddItems) -> list[m.Item]:
+    """Three items that say A; of the kinder one B, tie, and never asked."""
+    found = add_items(asked, 3)
+    for item, questions in zip(found, ({KINDER: B, TRUER: A}, {KINDER: TIE, TRUER: A}, {}), strict=True):
+        factories.label(session, item, cast.annotator, m.Outcome.FIRST, questions=questions)
     return found
 
 
@@ -207,7 +214,7 @@ def export(browser: Browser, project: m.Project, **wanted: str) -> bytes:
     return found.content
 
 
-def test_the_export_has_every_answer(asked: m.Project, as_: As, labelled: list[m.Pair]) -> None:
+def test_the_export_has_every_answer(asked: m.Project, as_: As, labelled: list[m.Item]) -> None:
     browser = as_("manager")
     rows = [json.loads(line) for line in export(browser, asked).splitlines()]
     assert [{each["question"]: each["choice"] for each in row["questions"]} for row in rows] == [
@@ -222,7 +229,7 @@ def test_the_export_has_every_answer(asked: m.Project, as_: As, labelled: list[m
 
 @pytest.mark.parametrize("layout", ["trl", "trl-conversational"])
 def test_trl_rows_follow_the_question_that_is_asked_for(
-    asked: m.Project, as_: As, labelled: list[m.Pair], layout: str
+    asked: m.Project, as_: As, labelled: list[m.Item], layout: str
 ) -> None:
     browser = as_("manager")
     main = [json.loads(line) for line in export(browser, asked, layout=layout).splitlines()]
@@ -235,12 +242,12 @@ def test_trl_rows_follow_the_question_that_is_asked_for(
     assert unknown.status_code == 422
 
 
-def test_lists_history_and_pair_pages_tell_them(cast: Cast, asked: m.Project, as_: As, labelled: list[m.Pair]) -> None:
+def test_lists_history_and_item_pages_tell_them(cast: Cast, asked: m.Project, as_: As, labelled: list[m.Item]) -> None:
     base = f"/projects/{asked.id}"
     listed = as_("manager").get(f"{base}/labels").text
-    assert f"<bdi>{KINDER}</bdi> answer 2 (B)<" in listed
+    assert f"<bdi>{KINDER}</bdi> B<" in listed
     assert f'<option value="{KINDER}">' in listed
-    assert f"<bdi>{KINDER}</bdi> B<" in as_("manager").get(f"{base}/pairs/{labelled[0].id}").text
+    assert f"<bdi>{KINDER}</bdi> B<" in as_("manager").get(f"{base}/items/{labelled[0].id}").text
     mine = as_("annotator").get(f"{base}/labels").text
     assert f"<bdi>{KINDER}</bdi> equal<" in mine
     history = as_("annotator").get(f"{base}/labels/mine/{labelled[0].id}").text
@@ -248,16 +255,16 @@ def test_lists_history_and_pair_pages_tell_them(cast: Cast, asked: m.Project, as
 
 
 def test_agreement_is_measured_on_each_question(
-    session: Session, cast: Cast, asked: m.Project, as_: As, labelled: list[m.Pair]
+    session: Session, cast: Cast, asked: m.Project, as_: As, labelled: list[m.Item]
 ) -> None:
-    other = {KINDER: "b", TRUER: "b"}
-    for pair in labelled:
-        factories.label(session, pair, cast.manager, m.Choice.A, questions=other)
+    other = {KINDER: B, TRUER: B}
+    for item in labelled:
+        factories.label(session, item, cast.manager, m.Outcome.FIRST, questions=other)
     browser = as_("manager")
     said = browser.get(f"/api/v1/projects/{asked.id}/labels/quality", headers=browser.bearer(cast.manager)).json()
-    assert (said["agreement"]["pairs"], said["agreement"]["percent"]) == (3, 1.0)
-    # The third pair has one answer to each question only, so it is no comparison. Kinder: b b, tie b. Truer: a b twice.
-    assert (said["questions"][KINDER]["pairs"], said["questions"][KINDER]["percent"]) == (2, 0.5)
-    assert (said["questions"][TRUER]["pairs"], said["questions"][TRUER]["percent"]) == (2, 0.0)
+    assert (said["agreement"]["items"], said["agreement"]["percent"]) == (3, 1.0)
+    # The third item has one answer to each question only, so it is no comparison. Kinder: b b, tie b. Truer: a b twice.
+    assert (said["questions"][KINDER]["items"], said["questions"][KINDER]["percent"]) == (2, 0.5)
+    assert (said["questions"][TRUER]["items"], said["questions"][TRUER]["percent"]) == (2, 0.0)
     page = browser.get(f"/projects/{asked.id}/labels/quality").text
     assert f'<th scope="row" dir="auto">{KINDER}</th>' in page

@@ -19,14 +19,14 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.db import get_engine
+from app.items import leases
+from app.items import service as items
+from app.items.queue import Task
 from app.labels import service as labels
-from app.labels.answers import Answer
-from app.pairs import leases
-from app.pairs import service as pairs
-from app.pairs.queue import Task
 from app.web.errors import Conflict
 from tests import factories
-from tests.app.labels.conftest import at_once
+from tests.app.labels.conftest import at_once, outcome_of
+from tests.app.labels.conftest import said as answer_of
 
 STEPS = int(os.environ.get("HONE_QUEUE_STEPS", "2000"))
 PEOPLE = 4
@@ -39,18 +39,18 @@ ending = st.sampled_from(["answered", "answered", "cut before commit", "cut afte
 _BROKEN = text(
     """
     select p.id, p.slots_left, p.overlap_target, coalesce(o.n, 0) as open, coalesce(l.n, 0) as labelled
-    from pair p
-    left join (select pair_id, count(*) n from assignment where state = 'open' group by pair_id) o on o.pair_id = p.id
-    left join (select pair_id, count(*) n from label where superseded_at is null and not surplus group by pair_id) l
-        on l.pair_id = p.id
+    from item p
+    left join (select item_id, count(*) n from assignment where state = 'open' group by item_id) o on o.item_id = p.id
+    left join (select item_id, count(*) n from label where superseded_at is null and not surplus group by item_id) l
+        on l.item_id = p.id
     where p.project_id = :project
       and p.slots_left is distinct from p.overlap_target - coalesce(o.n, 0) - coalesce(l.n, 0)
     """
 )
 _LABELS = text(
     """
-    select l.id, l.assignment_id, l.choice, l.questions, l."left", a."left" as drawn, l.superseded_at is null as stands,
-           a.state
+    select l.id, l.assignment_id, l.value, l."order", a."order" as drawn, l.superseded_at is null as stands, a.state,
+           (select json_object_agg(question, outcome) from preference where label_id = l.id) as stated
     from label l join assignment a on a.id = l.assignment_id where l.project_id = :project order by l.id
     """
 )
@@ -70,15 +70,15 @@ class Queue(RuleBasedStateMachine):
             for one in self.people:
                 factories.member(session, self.project, one)
             for _ in range(count):
-                self._pair(session)
+                self._item(session)
         self.tasks: dict[int, dict[int, Task]] = {n: {} for n in range(PEOPLE)}
-        self.given: dict[int, list[tuple[str, dict[str, str]]]] = {}
+        self.given: dict[int, list[dict[str, str]]] = {}
         self.ids: dict[int, int] = {}
         self.hanging: Session | None = None
 
-    def _pair(self, session: Session) -> None:
+    def _item(self, session: Session) -> None:
         prompt = factories.prompt(session, self.project)
-        factories.pair(
+        factories.item(
             session,
             prompt,
             self.project.base_model,
@@ -106,18 +106,18 @@ class Queue(RuleBasedStateMachine):
 
     @rule(who=person)
     def claim(self, who: int) -> None:
-        self._see(who, self._act(lambda session: leases.claim_pair(session, self.people[who], self.project)))
+        self._see(who, self._act(lambda session: leases.claim_item(session, self.people[who], self.project)))
 
     def _see(self, who: int, task: Task | None) -> None:
         if task is not None:
             known = self.tasks[who].get(task.id)
-            assert known is None or known.left == task.left, "the display order changed"
-            assert all(seen.pair_id != task.pair_id or seen.id == task.id for seen in self.tasks[who].values())
+            assert known is None or known.order == task.order, "the display order changed"
+            assert all(seen.item_id != task.item_id or seen.id == task.id for seen in self.tasks[who].values())
             self.tasks[who][task.id] = task
 
     @rule(who=person)
     def claim_and_lose_the_connection(self, who: int) -> None:
-        self._act(lambda session: leases.claim_pair(session, self.people[who], self.project), "cut before commit")
+        self._act(lambda session: leases.claim_item(session, self.people[who], self.project), "cut before commit")
 
     @rule(who=person)
     def claim_in_a_transaction_that_hangs(self, who: int) -> None:
@@ -127,7 +127,7 @@ class Queue(RuleBasedStateMachine):
             self.hanging.execute(text("set local lock_timeout = '15ms'"))
             self.holder = who
             try:
-                self.held = leases.claim_pair(self.hanging, self.people[who], self.project)
+                self.held = leases.claim_item(self.hanging, self.people[who], self.project)
             except OperationalError:
                 self.let_go(False)
 
@@ -147,11 +147,11 @@ class Queue(RuleBasedStateMachine):
     @rule(who=person, place=st.integers(0, 50), picked=choice, kinder=kinder, end=ending, goes_on=st.booleans())
     def answer(self, who: int, place: int, picked: str, kinder: str, end: str, goes_on: bool) -> None:
         """Any of one's own comparisons: open, answered before (then it is a repeat or a revision), skipped, expired.
-        Who goes on claims the next pair with it; what became of that answer is what the same answer sent again says."""
+        Who goes on claims the next item with it; what became of that answer is what the same answer sent again says."""
         if not self.tasks[who]:
             return
         task = list(self.tasks[who].values())[place % len(self.tasks[who])]
-        given = Answer(picked, questions={"Kinder?": kinder})
+        given = answer_of(picked, questions={"Kinder?": kinder})
 
         def send(session: Session) -> labels.Submitted:
             shown = at_once(session, self.people[who], self.project, task.id, given) if goes_on else None
@@ -162,7 +162,7 @@ class Queue(RuleBasedStateMachine):
         if end == "cut before commit" or done is None:
             return
         self._see(who, done.task)
-        said = given.resolved(task.left).value, given.resolved_questions(task.left)
+        said = {"": outcome_of(picked, task.order), "Kinder?": outcome_of(kinder, task.order)}
         history = self.given.setdefault(task.id, [])
         if done.label_id is None:
             assert done.status == 409
@@ -185,7 +185,7 @@ class Queue(RuleBasedStateMachine):
     @rule(who=person)
     def take_skipped_again(self, who: int) -> None:
         task = self._act(lambda session: leases.take_skipped_again(session, self.people[who], self.project))
-        assert task is None or self.tasks[who].get(task.id, task).left == task.left
+        assert task is None or self.tasks[who].get(task.id, task).order == task.order
 
     @rule(who=person, place=st.integers(0, 50))
     def renew(self, who: int, place: int) -> None:
@@ -211,28 +211,28 @@ class Queue(RuleBasedStateMachine):
     def withdraw(self, place: int, whole_prompt: bool) -> None:
         def take(session: Session) -> None:
             rows = session.execute(
-                select(m.Pair.id, m.Pair.prompt_id).where(m.Pair.project_id == self.project.id).order_by(m.Pair.id)
+                select(m.Item.id, m.Item.prompt_id).where(m.Item.project_id == self.project.id).order_by(m.Item.id)
             ).all()
-            pair_id, prompt_id = rows[place % len(rows)]
+            item_id, prompt_id = rows[place % len(rows)]
             if whole_prompt:
-                pairs.withdraw_prompts(session, self.project, [prompt_id], self.people[0])
+                items.withdraw_prompts(session, self.project, [prompt_id], self.people[0])
             else:
-                pairs.withdraw_pairs(session, self.project, [pair_id], self.people[0])
+                items.withdraw_items(session, self.project, [item_id], self.people[0])
 
         self._act(take)
 
     @rule()
-    def add_a_pair(self) -> None:
-        self._act(self._pair)
+    def add_a_item(self) -> None:
+        self._act(self._item)
 
     @rule(place=st.integers(0, 50))
     def ask_again(self, place: int) -> None:
         def ask(session: Session) -> None:
             ids = session.scalars(
-                select(m.Pair.id).where(m.Pair.project_id == self.project.id).order_by(m.Pair.id)
+                select(m.Item.id).where(m.Item.project_id == self.project.id).order_by(m.Item.id)
             ).all()
             try:
-                pairs.ask_again(session, self.project, [ids[place % len(ids)]], self.people[0])
+                items.ask_again(session, self.project, [ids[place % len(ids)]], self.people[0])
             except Conflict:
                 return
 
@@ -246,11 +246,11 @@ class Queue(RuleBasedStateMachine):
         with get_engine().connect() as connection:
             assert connection.execute(_BROKEN, {"project": self.project.id}).all() == []
             rows = connection.execute(_LABELS, {"project": self.project.id}).all()
-        found: dict[int, list[tuple[str, dict[str, str]]]] = {}
+        found: dict[int, list[dict[str, str]]] = {}
         for row in rows:
-            assert row.left == row.drawn
+            assert row.order == row.drawn
             assert row.state == "labelled"
-            found.setdefault(row.assignment_id, []).append((row.choice, row.questions))
+            found.setdefault(row.assignment_id, []).append(row.stated)
         assert found == {number: said for number, said in self.given.items() if said}
         for number in found:
             standing = [row.id for row in rows if row.assignment_id == number and row.stands]

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from app import direct
 from app import models as m
+from app.items import leases
+from app.items import service as items
 from app.labels import cycle
-from app.pairs import leases
-from app.pairs import service as pairs
 from tests.app.conftest import Browser, Cast
-from tests.app.labels.conftest import AddPairs
+from tests.app.labels.conftest import AddItems
 from tests.app.labels.test_pages import assignment_in, labels_of, opened
 
 As = Callable[[str], Browser]
@@ -41,9 +41,9 @@ def send(browser: Browser, cast: Cast, assignment: str, answer: str = "left", **
 
 
 def test_the_page_goes_by_it_from_the_first_answer_on(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
+    session: Session, cast: Cast, as_: As, add_items: AddItems, fetched: list[Any]
 ) -> None:
-    add_pairs(cast.project, 4)
+    add_items(cast.project, 4)
     browser = as_("annotator")
     shown = opened(browser, cast)
     for number in (1, 2, 3):
@@ -61,11 +61,11 @@ def test_the_page_goes_by_it_from_the_first_answer_on(
     assert len(labels_of(session, cast.project)) == 4
 
 
-def test_a_next_pair_whose_html_is_out_of_date_is_rendered(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
+def test_a_next_item_whose_html_is_out_of_date_is_rendered(
+    session: Session, cast: Cast, as_: As, add_items: AddItems, fetched: list[Any]
 ) -> None:
-    for pair in add_pairs(cast.project, 3):
-        for number in (pair.response_a_id, pair.response_b_id):
+    for item in add_items(cast.project, 3):
+        for number in (item.responses[0].id, item.responses[1].id):
             response = session.get_one(m.Response, number)
             response.text, response.html, response.html_by = "**bold**", "<p>old</p>", "an older version"
     browser = as_("annotator")
@@ -76,9 +76,9 @@ def test_a_next_pair_whose_html_is_out_of_date_is_rendered(
 
 
 def test_an_answer_sent_twice_is_one_label_and_one_lease(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
+    session: Session, cast: Cast, as_: As, add_items: AddItems, fetched: list[Any]
 ) -> None:
-    add_pairs(cast.project, 3)
+    add_items(cast.project, 3)
     browser = as_("annotator")
     shown = opened(browser, cast)
     first, again = (send(browser, cast, shown) for _ in range(2))
@@ -122,8 +122,8 @@ def _other_scale(session: Session, cast: Cast) -> None:
 
 
 def _withdraw(session: Session, cast: Cast) -> None:
-    ids = session.scalars(select(m.Pair.id).where(m.Pair.project_id == cast.project.id)).all()
-    pairs.withdraw_pairs(session, cast.project, list(ids), cast.manager)
+    ids = session.scalars(select(m.Item.id).where(m.Item.project_id == cast.project.id)).all()
+    items.withdraw_items(session, cast.project, list(ids), cast.manager)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_what_changed_since_the_last_answer_counts_for_the_next(
     session: Session,
     cast: Cast,
     as_: As,
-    add_pairs: AddPairs,
+    add_items: AddItems,
     fetched: list[Any],
     change: Callable[[Session, Cast], None],
     status: int,
     labels: int,
 ) -> None:
     """The statement gives nothing, and the route says what it would have said to anybody."""
-    add_pairs(cast.project, 3)
+    add_items(cast.project, 3)
     browser = as_("annotator")
     shown = assignment_in(send(browser, cast, opened(browser, cast)).text)
     assert fetched.pop() is not None
@@ -166,9 +166,9 @@ def test_what_changed_since_the_last_answer_counts_for_the_next(
 
 
 def test_a_changed_project_is_remembered_anew(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
+    session: Session, cast: Cast, as_: As, add_items: AddItems, fetched: list[Any]
 ) -> None:
-    add_pairs(cast.project, 4)
+    add_items(cast.project, 4)
     browser = as_("annotator")
     shown = assignment_in(send(browser, cast, opened(browser, cast)).text)
     cast.project.answer = cast.project.answer | {"levels": 3}
@@ -176,7 +176,11 @@ def test_a_changed_project_is_remembered_anew(
     shown = assignment_in(send(browser, cast, shown, "right-3").text)
     send(browser, cast, shown, "left-2")
     assert [row is None for row in fetched] == [False, False], "the second was no answer on the scale remembered"
-    assert [label.strength for label in labels_of(session, cast.project)] == [None, 3, 2]
+    assert [stated.strength for label in labels_of(session, cast.project) for stated in label.preferences] == [
+        None,
+        3,
+        2,
+    ]
 
 
 @pytest.mark.parametrize("project", ["9" * 5000, "0", "-1", "x", "٣", "1.0"])
@@ -185,11 +189,11 @@ def test_a_project_that_cannot_be_is_none(as_: As, project: str) -> None:
     assert sent.status_code == 404
 
 
-def test_somebody_elses_pair_is_not_answered(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
+def test_somebody_elses_item_is_not_answered(
+    session: Session, cast: Cast, as_: As, add_items: AddItems, fetched: list[Any]
 ) -> None:
-    add_pairs(cast.project, 3)
-    theirs = leases.claim_pair(session, cast.manager, cast.project)
+    add_items(cast.project, 3)
+    theirs = leases.claim_item(session, cast.manager, cast.project)
     assert theirs is not None
     browser = as_("annotator")
     opened(browser, cast)
@@ -199,9 +203,9 @@ def test_somebody_elses_pair_is_not_answered(
 
 
 def test_a_forged_request_is_refused(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, fetched: list[Any]
+    session: Session, cast: Cast, as_: As, add_items: AddItems, fetched: list[Any]
 ) -> None:
-    add_pairs(cast.project, 2)
+    add_items(cast.project, 2)
     browser = as_("annotator")
     form = {"assignment_id": opened(browser, cast), "answer": "left", "csrf_token": "forged"}
     url, htmx = f"/projects/{cast.project.id}/label", {"HX-Request": "true"}
@@ -213,9 +217,9 @@ def test_a_forged_request_is_refused(
 
 
 def test_an_answer_whose_connection_broke_is_saved_once(
-    session: Session, cast: Cast, as_: As, add_pairs: AddPairs, monkeypatch: pytest.MonkeyPatch
+    session: Session, cast: Cast, as_: As, add_items: AddItems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_pairs(cast.project, 3)
+    add_items(cast.project, 3)
     browser = as_("annotator")
     shown = opened(browser, cast)
     fetch_one = direct.fetch_one
@@ -232,9 +236,9 @@ def test_an_answer_whose_connection_broke_is_saved_once(
 
 
 def test_what_is_remembered_does_not_grow_without_end(
-    cast: Cast, as_: As, add_pairs: AddPairs, monkeypatch: pytest.MonkeyPatch
+    cast: Cast, as_: As, add_items: AddItems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add_pairs(cast.project, 3)
+    add_items(cast.project, 3)
     monkeypatch.setattr(cycle, "_REMEMBERED", 2)
     for who in ("annotator", "manager", "annotator"):
         opened(as_(who), cast)

@@ -1,4 +1,4 @@
-"""Blind evaluations: which pairs are made, and what their labels say."""
+"""Blind evaluations: which items are made, and what their labels say."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Choice, Label, Model, ModelKind, Pair, Project, Purpose, Response, Run, Split, User
+from app.models import Item, Label, Level, Model, ModelKind, Outcome, Project, Purpose, Run, Split, User
 from app.policies import evaluations, queries
 from app.policies.intervals import anytime_interval
 from app.web.errors import Conflict, Invalid
@@ -68,14 +68,14 @@ def made(
     n = run.config["settings"]["n"]
     equal = set(range(same))
     new, old = answers(prompts, "new", n, equal), answers(prompts, "old", n, equal)
-    evaluations.add_evaluation_pairs(session, run, new, old)
-    assert evaluations.add_evaluation_pairs(session, run, new, old) == 0  # a second time adds nothing
-    assert all(pair.prompt.html_by == rendering() for pair in pairs_of(session, run))
+    evaluations.add_evaluation_items(session, run, new, old)
+    assert evaluations.add_evaluation_items(session, run, new, old) == 0  # a second time adds nothing
+    assert all(item.prompt.html_by == rendering() for item in items_of(session, run))
     return run
 
 
-def pairs_of(session: Session, run: Run) -> list[Pair]:
-    return list(session.scalars(select(Pair).where(Pair.run_id == run.id).order_by(Pair.id)))
+def items_of(session: Session, run: Run) -> list[Item]:
+    return list(session.scalars(select(Item).where(Item.run_id == run.id).order_by(Item.id)))
 
 
 def test_holdout_prompts_only_and_several_answers_where_there_are_too_few(
@@ -83,14 +83,14 @@ def test_holdout_prompts_only_and_several_answers_where_there_are_too_few(
 ) -> None:
     run = made(session, project, policy, comparisons=15)
     assert run.config["settings"]["n"] == 3
-    pairs = pairs_of(session, run)
-    assert len(pairs) == 15
-    assert {pair.prompt.split for pair in pairs} == {Split.HOLDOUT}
-    per_prompt = session.execute(select(func.count()).where(Pair.run_id == run.id).group_by(Pair.prompt_id))
+    items = items_of(session, run)
+    assert len(items) == 15
+    assert {item.prompt.split for item in items} == {Split.HOLDOUT}
+    per_prompt = session.execute(select(func.count()).where(Item.run_id == run.id).group_by(Item.prompt_id))
     assert sorted(per_prompt.scalars()) == [2, 2, 2, 3, 3, 3]  # every prompt twice before any a third time
-    assert {(pair.purpose, pair.priority) for pair in pairs} == {(Purpose.EVALUATION, evaluations.PRIORITY)}
-    for pair in pairs:
-        models = {session.get_one(Response, id_).model_id for id_ in (pair.response_a_id, pair.response_b_id)}
+    assert {(item.purpose, item.level) for item in items} == {(Purpose.EVALUATION, Level.EVALUATION)}
+    for item in items:
+        models = {response.model_id for response in item.responses}
         assert models == {policy.id, project.base_model_id}
 
 
@@ -117,26 +117,26 @@ def test_the_win_rate_counts_ties_and_both_bad_as_half(
     session: Session, project: Project, policy: Model, people: list[User]
 ) -> None:
     run = made(session, project, policy)
-    choices = [Choice.A, Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD]
-    for pair, choice in zip(pairs_of(session, run), choices, strict=False):
-        pair.slots_left = 0
-        factories.label(session, pair, people[0], choice)
+    choices = [Outcome.FIRST, Outcome.FIRST, Outcome.SECOND, Outcome.TIE, Outcome.BOTH_BAD]
+    for item, choice in zip(items_of(session, run), choices, strict=False):
+        item.slots_left = 0
+        factories.label(session, item, people[0], choice)
     result = evaluations.evaluation_result(session, run)
-    assert (result.pairs, result.judged, result.equal) == (6, 5, 0)
+    assert (result.items, result.judged, result.equal) == (6, 5, 0)
     assert (result.wins, result.losses, result.ties, result.both_bad) == (2, 1, 1, 1)
     assert result.rate == pytest.approx((2 + 0.5 + 0.5) / 5)
     interval = anytime_interval([1, 1, 0, 0.5, 0.5])
     assert (result.low, result.high) == (interval.low, interval.high)
 
 
-def test_a_pair_counts_once_all_its_labels_are_there(
+def test_an_item_counts_once_all_its_labels_are_there(
     session: Session, project: Project, policy: Model, people: list[User]
 ) -> None:
     run = made(session, project, policy, overlap=2)
-    first, second = pairs_of(session, run)[:2]
-    for pair, given in ((first, [Choice.A, Choice.TIE]), (second, [Choice.A])):
+    first, second = items_of(session, run)[:2]
+    for item, given in ((first, [Outcome.FIRST, Outcome.TIE]), (second, [Outcome.FIRST])):
         for person, choice in zip(people, given, strict=False):
-            factories.label(session, pair, person, choice)
+            factories.label(session, item, person, choice)
     result = evaluations.evaluation_result(session, run)
     assert (result.judged, result.rate, result.wins, result.ties) == (1, 0.75, 0.5, 0.5)
 
@@ -152,8 +152,8 @@ def test_equal_answers_are_ties_that_nobody_is_asked_about(
         pytest.approx(1 / 6),
         pytest.approx(5 / 6),
     )
-    for pair in pairs_of(session, run):
-        factories.label(session, pair, people[0], Choice.A)
+    for item in items_of(session, run):
+        factories.label(session, item, people[0], Outcome.FIRST)
     result = evaluations.evaluation_result(session, run)
     assert (result.judged, result.equal) == (4, 2)
     assert result.rate == pytest.approx((4 + 2 * 0.5) / 6)
@@ -164,11 +164,11 @@ def test_a_superseded_label_does_not_count(
     session: Session, project: Project, policy: Model, people: list[User]
 ) -> None:
     run = made(session, project, policy)
-    pair = pairs_of(session, run)[0]
-    old: Label = factories.label(session, pair, people[0], Choice.A)
+    item = items_of(session, run)[0]
+    old: Label = factories.label(session, item, people[0], Outcome.FIRST)
     old.superseded_at = func.now()
     session.flush()
-    factories.label(session, pair, people[0], Choice.B, assignment_id=old.assignment_id)
+    factories.label(session, item, people[0], Outcome.SECOND, assignment_id=old.assignment_id)
     result = evaluations.evaluation_result(session, run)
     assert (result.wins, result.losses) == (0, 1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from app.models import Choice, Model, ModelKind, Pair, Run, RunKind, RunState, Split
+from app.models import Item, Model, ModelKind, Outcome, Run, RunKind, RunState, Split
 from app.policies import evaluations
 from app.runs import service as runs
 from tests import factories
@@ -44,13 +44,13 @@ def drawn(prompts: list[dict[str, Any]], word: str) -> list[dict[str, Any]]:
     return [prompt | {"responses": [answer | {"text": f"{word} {prompt['id']}"}]} for prompt in prompts]
 
 
-def sampled(session: Session, run: Run) -> list[Pair]:
+def sampled(session: Session, run: Run) -> list[Item]:
     """The worker's part of an evaluation."""
     prompts = evaluations.evaluation_prompts(session, run)
-    evaluations.add_evaluation_pairs(session, run, drawn(prompts, "new <i>"), drawn(prompts, "old"))
+    evaluations.add_evaluation_items(session, run, drawn(prompts, "new <i>"), drawn(prompts, "old"))
     run.state = RunState.SUCCEEDED
     session.flush()
-    return list(session.query(Pair).filter(Pair.run_id == run.id).order_by(Pair.id))
+    return list(session.query(Item).filter(Item.run_id == run.id).order_by(Item.id))
 
 
 def test_the_gain_is_shown_with_its_interval(as_: As, cast: Cast, policy: Model, session: Session) -> None:
@@ -119,8 +119,8 @@ def test_evaluate_and_promote_on_evidence(as_: As, cast: Cast, policy: Model, se
     run = session.get_one(Run, int(place.rsplit("/", 1)[1]))
     assert (run.model_id, run.baseline_id) == (policy.id, cast.project.base_model_id)
     run.config = run.config | {"comparisons": 8}
-    for pair in sampled(session, run):
-        factories.label(session, pair, cast.annotator, Choice.A)
+    for item in sampled(session, run):
+        factories.label(session, item, cast.annotator, Outcome.FIRST)
     page = browser.get(place).text
     assert "<b>100.0%</b>" in page
     assert "8 of 8 pairs judged" in page
@@ -204,7 +204,7 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, policy: Model, rewar
     run = client.post(f"{base}/{policy.id}/evaluations", headers=headers, json={"comparisons": 4}).json()
     sampled(session, session.get_one(Run, run["id"]))
     result = client.get(f"{base}/evaluations/{run['id']}", headers=headers).json()["result"]
-    assert (result["pairs"], result["judged"], result["rate"], result["low"]) == (4, 0, None, 0.0)
+    assert (result["items"], result["judged"], result["rate"], result["low"]) == (4, 0, None, 0.0)
     refused = client.post(f"{base}/{policy.id}/promote", headers=headers)
     assert refused.status_code == 409
     sure = {"confirm_without_evaluation": True}

@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from app.models import (
     AuditEvent,
-    Choice,
+    Item,
     Model,
     ModelKind,
     ModelState,
-    Pair,
+    Outcome,
     Project,
     Purpose,
     Run,
@@ -20,7 +20,7 @@ from app.models import (
     RunState,
     User,
 )
-from app.policies import evaluations, service
+from app.policies import service
 from app.policies.forms import PolicyForm
 from app.web.errors import Conflict, Invalid, NotFound
 from tests import factories
@@ -66,20 +66,19 @@ def judged(
         config={"task": "compare", "prompt_ids": [], "comparisons": 1, "overlap": 1, "settings": {}},
     )
     person = factories.user(session)
-    for choice in [Choice.A] * wins + [Choice.B] * losses + [Choice.TIE] * ties:
+    for choice in [Outcome.FIRST] * wins + [Outcome.SECOND] * losses + [Outcome.TIE] * ties:
         prompt = factories.prompt(session, project)
         new, old = factories.response(session, prompt, policy), factories.response(session, prompt, baseline)
-        pair = factories.pair(
+        item = factories.item(
             session,
             prompt,
             policy,
-            response_a_id=new.id,
-            response_b_id=old.id,
+            responses=[new, old],
             run_id=run.id,
             purpose=Purpose.EVALUATION,
             slots_left=0,
         )
-        factories.label(session, pair, person, choice)
+        factories.label(session, item, person, choice)
     return run
 
 
@@ -193,34 +192,34 @@ def test_of_two_promotions_at_once_the_second_is_refused(
     assert not queries.put_in_use(session, project.id, None, project.base_model_id)
 
 
-def test_promotion_refreshes_the_pairs_nobody_has_touched(
+def test_promotion_refreshes_the_items_nobody_has_touched(
     session: Session, project: Project, policy: Model, manager: User
 ) -> None:
     person = factories.user(session)
-    untouched = factories.pair(session, factories.prompt(session, project), project.base_model, overlap_target=2)
-    leased = factories.pair(
+    untouched = factories.item(session, factories.prompt(session, project), project.base_model, overlap_target=2)
+    leased = factories.item(
         session, factories.prompt(session, project), project.base_model, overlap_target=2, slots_left=1
     )
     factories.assignment(session, leased, person)
-    evaluation = factories.pair(
+    evaluation = factories.item(
         session, factories.prompt(session, project), project.base_model, purpose=Purpose.EVALUATION
     )
     service.promote(session, project, policy, manager, True)
     session.expire_all()
-    withdrawn = [pair for pair in (untouched, leased, evaluation) if session.get_one(Pair, pair.id).withdrawn_at]
+    withdrawn = [item for item in (untouched, leased, evaluation) if session.get_one(Item, item.id).withdrawn_at]
     assert withdrawn == [untouched]
     [run] = session.scalars(select(Run).where(Run.project_id == project.id, Run.kind == RunKind.SAMPLING)).all()
     assert (run.model_id, run.automatic, len(run.config["prompt_ids"])) == (policy.id, True, 1)
 
 
-def test_promotion_keeps_the_pairs_where_the_project_says_so(
+def test_promotion_keeps_the_items_where_the_project_says_so(
     session: Session, project: Project, policy: Model, manager: User
 ) -> None:
     project.automation = project.automation | {"refresh_pairs": False}
-    pair = factories.pair(session, factories.prompt(session, project), project.base_model)
+    item = factories.item(session, factories.prompt(session, project), project.base_model)
     service.promote(session, project, policy, manager, True)
-    session.refresh(pair)
-    assert pair.withdrawn_at is None
+    session.refresh(item)
+    assert item.withdrawn_at is None
 
 
 def test_archiving_deletes_the_files_after_commit_and_spares_what_is_needed(
@@ -253,4 +252,3 @@ def test_a_policy_of_another_project_does_not_exist_here(session: Session, proje
     with pytest.raises(NotFound):
         service.get(session, project, factories.model(session, project, kind=ModelKind.REWARD).id)
     assert service.get(session, project, project.base_model_id).id == project.base_model_id
-    assert evaluations.PRIORITY > 5

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Choice, Label, Model, ModelKind, Run, Split
+from app.models import Label, Model, ModelKind, Outcome, Preference, Run, Split
 from app.rewards import service
 from app.runs import service as runs
 from tests import factories
@@ -23,8 +23,8 @@ def labelled(session: Session, cast: Cast, stored: Any) -> None:
     for n in range(12):
         split = Split.HOLDOUT if n % 3 == 0 else Split.TRAIN
         prompt = factories.prompt(session, cast.project, f"Question {n}?", split=split)
-        pair = factories.pair(session, prompt, cast.project.base_model, slots_left=0)
-        factories.label(session, pair, cast.annotator, Choice.A if n % 2 else Choice.B)
+        item = factories.item(session, prompt, cast.project.base_model, slots_left=0)
+        factories.label(session, item, cast.annotator, Outcome.FIRST if n % 2 else Outcome.SECOND)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def model(session: Session, cast: Cast, stored: Any) -> Model:
     run.state = "succeeded"
     scoring = service.scoring_run(session, made)
     assert scoring is not None
-    first = {label.pair.response_a_id for label in session.scalars(select(Label))}
+    first = {label.item.responses[0].id for label in session.scalars(select(Label))}
     rows = service.rows_to_score(session, scoring)
     service.add_scores(session, scoring, [row | {"score": float(row["response_id"] in first)} for row in rows])
     scoring.state = "succeeded"
@@ -96,8 +96,8 @@ def test_an_unknown_setting_is_refused(as_: As, cast: Cast) -> None:
 
 
 def test_no_labels_no_training(as_: As, cast: Cast, session: Session) -> None:
-    for label in session.scalars(select(Label)):
-        label.choice = Choice.BOTH_BAD
+    for stated in session.scalars(select(Preference)):
+        stated.outcome, stated.probability = Outcome.BOTH_BAD, None
     session.flush()
     answer = as_("manager").submit(f"/projects/{cast.project.id}/rewards")
     assert answer.status_code == 409
@@ -110,7 +110,8 @@ def test_a_question_is_chosen_where_the_project_asks_any(as_: As, cast: Cast, se
     assert 'name="question"' not in browser.get(place).text
     cast.project.answer = cast.project.answer | {"questions": ["Which is kinder?"]}
     for label in session.scalars(select(Label)):
-        label.questions = {"Which is kinder?": "a"}
+        stated = Preference(question="Which is kinder?", first=0, second=1, outcome=Outcome.FIRST, probability=1.0)
+        label.preferences = [*label.preferences, stated]
     session.flush()
     assert '<option value="Which is kinder?">' in browser.get(place).text
     assert browser.submit(place, question="Which is longer?").status_code == 422
@@ -139,12 +140,12 @@ def test_a_model_shows_what_it_learned_and_what_it_disputes(as_: As, cast: Cast,
 def test_a_disputed_label_is_sent_for_another(as_: As, cast: Cast, model: Model, session: Session) -> None:
     disputed = session.get_one(Label, model.metrics["report"]["disputed"][0]["label_id"])
     base = f"/projects/{cast.project.id}/rewards/{model.id}"
-    answer = as_("manager").submit(f"{base}/disputed/{disputed.pair_id}")
+    answer = as_("manager").submit(f"{base}/disputed/{disputed.item_id}")
     assert answer.headers["location"] == f"{base}#disputed"
     session.expire_all()
-    assert disputed.pair.slots_left == 1
+    assert disputed.item.slots_left == 1
     assert "waits for another label" in as_("manager").get(base).text
-    assert as_("manager").submit(f"{base}/disputed/{disputed.pair_id}").status_code == 409
+    assert as_("manager").submit(f"{base}/disputed/{disputed.item_id}").status_code == 409
 
 
 def test_any_text_is_scored(as_: As, cast: Cast, model: Model, session: Session) -> None:
@@ -193,8 +194,8 @@ def test_a_run_is_copied_through_the_form_with_its_labels_or_with_todays(
     browser, base = as_("manager"), f"/projects/{cast.project.id}"
     first = session.get_one(Run, model.run_id)
     first.config = first.config | {"settings": first.config["settings"] | {"learning_rate": 0.00033, "heads": 7}}
-    pair = factories.pair(session, factories.prompt(session, cast.project), cast.project.base_model, slots_left=0)
-    factories.label(session, pair, cast.annotator)  # since then
+    item = factories.item(session, factories.prompt(session, cast.project), cast.project.base_model, slots_left=0)
+    factories.label(session, item, cast.annotator)  # since then
     session.flush()
     assert f'href="{base}/rewards?copy={first.id}#train"' in browser.get(f"{base}/runs/{first.id}").text
     page = browser.get(f"{base}/rewards?copy={first.id}").text

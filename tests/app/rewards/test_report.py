@@ -4,16 +4,23 @@ from math import log
 
 import pytest
 
-from app.models import Choice
+from app.models import Outcome
 from app.rewards.report import Judged, build, wilson
 
-A, B, TIE, BAD = Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD
+A, B, TIE, BAD = Outcome.FIRST, Outcome.SECOND, Outcome.TIE, Outcome.BOTH_BAD
 
 
 def judged(
-    label: int, choice: Choice, difference: float, *, who: int = 1, holdout: bool = True, tokens: int = 0, pair: int = 0
+    label: int,
+    choice: Outcome,
+    difference: float,
+    *,
+    who: int = 1,
+    holdout: bool = True,
+    tokens: int = 0,
+    item: int = 0,
 ) -> Judged:
-    return Judged(label, pair or label, who, choice, holdout, difference, tokens)
+    return Judged(label, item or label, who, (0, 1), choice, holdout, difference, tokens)
 
 
 def test_wilson_against_the_published_example() -> None:
@@ -71,10 +78,10 @@ def test_length_is_read_from_the_preferred_answer() -> None:
     }
 
 
-def test_agreement_counts_pairs_of_people() -> None:
+def test_agreement_counts_items_of_people() -> None:
     # Three people on one pair: a a b. Of three comparisons one agrees. Two on another: b b. A tie compares with nobody.
-    rows = [judged(n, choice, 0.1, who=n, pair=1) for n, choice in ((1, A), (2, A), (3, B), (4, TIE))]
-    rows += [judged(n, B, 0.1, who=n, pair=2) for n in (5, 6)]
+    rows = [judged(n, choice, 0.1, who=n, item=1) for n, choice in ((1, A), (2, A), (3, B), (4, TIE))]
+    rows += [judged(n, B, 0.1, who=n, item=2) for n in (5, 6)]
     agreement = build(rows)["agreement"]
     assert (agreement["comparisons"], agreement["share"]) == (4, 0.5)
 

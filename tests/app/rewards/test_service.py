@@ -8,12 +8,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import (
-    Choice,
+    Item,
     Label,
+    Level,
     Model,
     ModelKind,
     ModelState,
-    Pair,
+    Outcome,
+    Preference,
     Project,
     Purpose,
     Run,
@@ -27,12 +29,13 @@ from app.projects.forms import AnswerSettings
 from app.registry import service as registry
 from app.rewards import retraining, service, snapshots
 from app.rewards.forms import RewardForm
+from app.rewards.targets import VALUE
 from app.runs import service as runs
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid, NotFound
 from tests import factories
 
-A, B, TIE, BAD = Choice.A, Choice.B, Choice.TIE, Choice.BOTH_BAD
+A, B, TIE, BAD = Outcome.FIRST, Outcome.SECOND, Outcome.TIE, Outcome.BOTH_BAD
 
 
 @pytest.fixture
@@ -48,29 +51,29 @@ def people(session: Session) -> list[User]:
 
 
 def labelled(
-    session: Session, project: Project, people: list[User], *choices: Choice, split: Split = Split.TRAIN, **over: Any
-) -> Pair:
+    session: Session, project: Project, people: list[User], *choices: Outcome, split: Split = Split.TRAIN, **over: Any
+) -> Item:
     """A pair with one label by each person in turn."""
     prompt = factories.prompt(session, project, split=split)
-    pair: Pair = factories.pair(session, prompt, project.base_model, slots_left=0, **over)
+    item: Item = factories.item(session, prompt, project.base_model, slots_left=0, **over)
     for person, choice in zip(people, choices, strict=False):
-        factories.label(session, pair, person, choice)
-    return pair
+        factories.label(session, item, person, choice)
+    return item
 
 
-def enough(session: Session, project: Project, people: list[User]) -> list[Pair]:
+def enough(session: Session, project: Project, people: list[User]) -> list[Item]:
     return [labelled(session, project, people, A) for _ in range(4)] + [
         labelled(session, project, people, B, split=Split.HOLDOUT)
     ]
 
 
-def test_a_snapshot_holds_current_labels_of_training_pairs_only(
+def test_a_snapshot_holds_current_labels_of_training_items_only(
     session: Session, project: Project, people: list[User]
 ) -> None:
-    pairs = enough(session, project, people)
+    items = enough(session, project, people)
     labelled(session, project, people, A, purpose=Purpose.CHECK)
     labelled(session, project, people, A, purpose=Purpose.EVALUATION)
-    old = factories.label(session, pairs[0], people[1], A)
+    old = factories.label(session, items[0], people[1], A)
     old.superseded_at = func.now()
     session.flush()
     other = factories.project(session)
@@ -78,21 +81,21 @@ def test_a_snapshot_holds_current_labels_of_training_pairs_only(
     snapshot = snapshots.take(session, project)
     assert (snapshot.label_count, snapshot.train_pair_count, snapshot.holdout_pair_count) == (5, 4, 1)
     inside = select(SnapshotLabel.label_id).where(SnapshotLabel.snapshot_id == snapshot.id)
-    pairs_inside = set(session.scalars(select(Label.pair_id).where(Label.id.in_(inside))))
-    assert pairs_inside == {pair.id for pair in pairs}
+    pairs_inside = set(session.scalars(select(Label.item_id).where(Label.id.in_(inside))))
+    assert pairs_inside == {item.id for item in items}
 
 
 def test_the_same_labels_give_the_same_snapshot_and_a_revision_another(
     session: Session, project: Project, people: list[User]
 ) -> None:
-    pairs = enough(session, project, people)
+    items = enough(session, project, people)
     first = snapshots.take(session, project)
     assert snapshots.take(session, project).id == first.id
     rows = snapshots.training_rows(session, first)
-    old = session.scalars(select(Label).where(Label.pair_id == pairs[0].id)).one()
+    old = session.scalars(select(Label).where(Label.item_id == items[0].id)).one()
     old.superseded_at = func.now()
     session.flush()
-    factories.label(session, pairs[0], people[0], B, assignment_id=old.assignment_id)
+    factories.label(session, items[0], people[0], B, assignment_id=old.assignment_id)
     second = snapshots.take(session, project)
     assert second.content_hash != first.content_hash
     assert snapshots.training_rows(session, first) == rows  # frozen: what was learned from stays what it was
@@ -113,8 +116,8 @@ def test_rows_have_the_better_answer_first_and_no_prompt_on_both_sides(
     assert snapshot.train_pair_count == 7
     assert rows[mixed.id] == {
         "prompt": mixed.prompt.messages,
-        "chosen": mixed.response_b.text,
-        "rejected": mixed.response_a.text,
+        "chosen": mixed.responses[1].text,
+        "rejected": mixed.responses[0].text,
         "preference": pytest.approx(2 / 3),
         "weight": 1.0,
         "pair_id": mixed.id,
@@ -132,22 +135,27 @@ def test_rows_have_the_better_answer_first_and_no_prompt_on_both_sides(
 KINDER = "Which is kinder?"
 
 
-def answered(session: Session, project: Project, people: list[User], kinder: str, split: Split = Split.TRAIN) -> Pair:
+def answered(
+    session: Session, project: Project, people: list[User], kinder: Outcome, split: Split = Split.TRAIN
+) -> Item:
     """A pair that its annotator finds better on the side a, and kinder as given."""
-    pair = labelled(session, project, people, A, split=split)
-    session.scalars(select(Label).where(Label.pair_id == pair.id)).one().questions = {KINDER: kinder}
+    item = labelled(session, project, people, A, split=split)
+    label = session.scalars(select(Label).where(Label.item_id == item.id)).one()
+    session.add(
+        Preference(label_id=label.id, question=KINDER, first=0, second=1, outcome=kinder, probability=VALUE[kinder])
+    )
     session.flush()
-    return pair
+    return item
 
 
 def test_rows_by_a_question_follow_its_answers(session: Session, project: Project, people: list[User]) -> None:
     project.answer = AnswerSettings(questions=[KINDER]).model_dump()
-    agree, differ, tie = (answered(session, project, people, kinder) for kinder in ("a", "b", "tie"))
+    agree, differ, tie = (answered(session, project, people, kinder) for kinder in (A, B, TIE))
     not_asked = labelled(session, project, people, A)
-    held_out = answered(session, project, people, "b", Split.HOLDOUT)
+    held_out = answered(session, project, people, B, Split.HOLDOUT)
     with pytest.raises(Conflict, match="3 usable pairs to learn from and 1 to measure on"):
         snapshots.take(session, project, KINDER)
-    answered(session, project, people, "b")
+    answered(session, project, people, B)
     snapshot = snapshots.take(session, project, KINDER)
     assert (snapshot.label_count, snapshot.train_pair_count, snapshot.holdout_pair_count) == (6, 5, 1)
     assert snapshots.take(session, project).id == snapshot.id  # frozen with every answer, whoever learns from which
@@ -155,23 +163,25 @@ def test_rows_by_a_question_follow_its_answers(session: Session, project: Projec
     rows = {row["pair_id"]: row for row in train}
     assert not_asked.id not in rows
     assert len(rows) == 4
-    assert (rows[agree.id]["chosen"], rows[agree.id]["preference"]) == (agree.response_a.text, 1.0)
-    assert (rows[differ.id]["chosen"], rows[differ.id]["preference"]) == (differ.response_b.text, 1.0)
+    assert (rows[agree.id]["chosen"], rows[agree.id]["preference"]) == (agree.responses[0].text, 1.0)
+    assert (rows[differ.id]["chosen"], rows[differ.id]["preference"]) == (differ.responses[1].text, 1.0)
     assert rows[tie.id]["preference"] == 0.5
-    assert [row["chosen"] for row in holdout] == [held_out.response_b.text]
+    assert [row["chosen"] for row in holdout] == [held_out.responses[1].text]
     main, _ = snapshots.training_rows(session, snapshot)
     assert len(main) == 5
-    assert {row["pair_id"]: row["chosen"] for row in main}[differ.id] == differ.response_a.text
+    assert {row["pair_id"]: row["chosen"] for row in main}[differ.id] == differ.responses[0].text
 
 
 def test_another_answer_to_a_question_is_another_snapshot(
     session: Session, project: Project, people: list[User]
 ) -> None:
-    pairs = enough(session, project, people)
-    label = session.scalars(select(Label).where(Label.pair_id == pairs[0].id)).one()
+    items = enough(session, project, people)
+    label = session.scalars(select(Label).where(Label.item_id == items[0].id)).one()
     hashes = set()
-    for questions in ({}, {KINDER: "a"}, {KINDER: "b"}):
-        label.questions = questions
+    for kinder in (None, A, B):
+        if kinder is not None:
+            stated = Preference(question=KINDER, first=0, second=1, outcome=kinder, probability=VALUE[kinder])
+            label.preferences = [label.preferences[0], stated]
         session.flush()
         hashes.add(snapshots.take(session, project).content_hash)
     assert len(hashes) == 3
@@ -182,8 +192,8 @@ def test_a_model_of_a_question_is_named_and_measured_by_it(
 ) -> None:
     project.answer = AnswerSettings(questions=[KINDER]).model_dump()
     for _ in range(4):
-        answered(session, project, people, "b")
-    answered(session, project, people, "b", Split.HOLDOUT)
+        answered(session, project, people, B)
+    answered(session, project, people, B, Split.HOLDOUT)
     with pytest.raises(Invalid, match="does not ask that question"):
         service.start(session, project, people[0], RewardForm(question="Which is longer?"))
     model = _trained(session, project, stored, RewardForm(question=KINDER))
@@ -193,7 +203,7 @@ def test_a_model_of_a_question_is_named_and_measured_by_it(
     assert (model.name, service.question_of(model)) == (f"Reward model 1: {KINDER}", KINDER)
     run = service.scoring_run(session, model)
     assert run is not None
-    first = {label.pair.response_a_id for label in session.scalars(select(Label))}
+    first = {label.item.responses[0].id for label in session.scalars(select(Label))}
     rows = service.rows_to_score(session, run)
     service.add_scores(session, run, [row | {"score": float(row["response_id"] in first)} for row in rows])
     assert model.metrics["report"]["holdout"]["accuracy"] == 0.0  # it favours a; kinder is b, though a is better
@@ -284,7 +294,7 @@ def test_trainings_by_itself_keep_to_the_budget_of_24_hours(
     assert retraining.retrain_if_due(session, project) is not None
 
 
-def test_a_side_without_usable_pairs_is_named(session: Session, project: Project, people: list[User]) -> None:
+def test_a_side_without_usable_items_is_named(session: Session, project: Project, people: list[User]) -> None:
     project.automation = project.automation | {"retrain_reward": True, "labels_between_rewards": 10}
     for _ in range(10):
         labelled(session, project, people, A)
@@ -322,16 +332,16 @@ def test_scores_become_a_report_and_the_order_of_the_queue(
     session: Session, project: Project, people: list[User], stored: Any
 ) -> None:
     project.control_share = 0.0
-    pairs = enough(session, project, people)
+    items = enough(session, project, people)
     waiting = [
-        factories.pair(session, factories.prompt(session, project), project.base_model, priority=0.9) for _ in range(3)
+        factories.item(session, factories.prompt(session, project), project.base_model, rank=0.1) for _ in range(3)
     ]
     model = _trained(session, project, stored)
     run = service.scoring_run(session, model)
     assert run is not None
     unsure = {waiting[0].id: 0.1, waiting[1].id: 0.9, waiting[2].id: 0.5}
-    score = {pair.response_a_id: 1.0 for pair in pairs} | {pair.response_b_id: 0.0 for pair in pairs}
-    spread = {answer: unsure[pair.id] for pair in waiting for answer in (pair.response_a_id, pair.response_b_id)}
+    score = {item.responses[0].id: 1.0 for item in items} | {item.responses[1].id: 0.0 for item in items}
+    spread = {answer: unsure[item.id] for item in waiting for answer in (item.responses[0].id, item.responses[1].id)}
     rows = [
         row | {"score": score.get(row["response_id"], 0.0), "score_std": spread.get(row["response_id"], 0.0)}
         for row in service.rows_to_score(session, run)
@@ -347,45 +357,45 @@ def test_scores_become_a_report_and_the_order_of_the_queue(
     assert report["holdout"]["accuracy"] == 0.0  # people chose b there, the model favours a
     assert [row["label_id"] for row in report["disputed"]]
     session.expire_all()
-    order = sorted(waiting, key=lambda pair: -session.get_one(Pair, pair.id).priority)
-    assert [pair.id for pair in order] == [waiting[1].id, waiting[2].id, waiting[0].id]
+    order = sorted(waiting, key=lambda item: session.get_one(Item, item.id).rank)
+    assert [item.id for item in order] == [waiting[1].id, waiting[2].id, waiting[0].id]
     assert [row["response_id"] for row in service.rows_to_score(session, run)] == [rows[0]["response_id"]]
 
 
 def test_the_report_leaves_out_what_chose_the_checkpoint(
     session: Session, project: Project, people: list[User], stored: Any
 ) -> None:
-    pairs = enough(session, project, people)
-    pairs += [labelled(session, project, people, A, split=Split.HOLDOUT) for _ in range(3)]
-    for pair, digit in zip(pairs[4:], "04f9", strict=True):  # the first two choose
-        pair.prompt.content_hash = pair.prompt.content_hash[:-1] + digit
+    items = enough(session, project, people)
+    items += [labelled(session, project, people, A, split=Split.HOLDOUT) for _ in range(3)]
+    for item, digit in zip(items[4:], "04f9", strict=True):  # the first two choose
+        item.prompt.content_hash = item.prompt.content_hash[:-1] + digit
     session.flush()
     _, holdout = snapshots.training_rows(session, snapshots.take(session, project))
     assert [row["chooses"] for row in holdout] == [True, True, False, False]
     model = _trained(session, project, stored)
     run = service.scoring_run(session, model)
     assert run is not None
-    score = {pair.response_a_id: 1.0 for pair in pairs}
+    score = {item.responses[0].id: 1.0 for item in items}
     rows = [row | {"score": score.get(row["response_id"], 0.0)} for row in service.rows_to_score(session, run)]
     service.add_scores(session, run, rows)
     assert model.metrics["report"]["holdout"]["labels"] == 4  # too few pairs: nothing was chosen by them
     model.metrics = model.metrics | {"choosing_pairs": 2}
     assert service.build_report(session, model)["holdout"]["labels"] == 2
-    for pair in pairs[4:]:
-        pair.prompt.content_hash = pair.prompt.content_hash[:-1] + "0"
+    for item in items[4:]:
+        item.prompt.content_hash = item.prompt.content_hash[:-1] + "0"
     session.flush()
     assert service.build_report(session, model)["holdout"]["labels"] == 4  # all on one side: better than none
 
 
-def test_a_disputed_pair_is_asked_for_once_more(session: Session, project: Project, people: list[User]) -> None:
-    pair = labelled(session, project, people, A)
-    service.ask_again(session, project, pair.id, people[0])
-    session.refresh(pair)
-    assert (pair.overlap_target, pair.slots_left, pair.priority) == (2, 1, service.ASKED_AGAIN)
+def test_a_disputed_item_is_asked_for_once_more(session: Session, project: Project, people: list[User]) -> None:
+    item = labelled(session, project, people, A)
+    service.ask_again(session, project, item.id, people[0])
+    session.refresh(item)
+    assert (item.overlap_target, item.slots_left, item.level) == (2, 1, Level.AGAIN)
     with pytest.raises(Conflict, match="waits for another label already"):
-        service.ask_again(session, project, pair.id, people[0])
+        service.ask_again(session, project, item.id, people[0])
     with pytest.raises(NotFound):
-        service.ask_again(session, factories.project(session), pair.id, people[0])
+        service.ask_again(session, factories.project(session), item.id, people[0])
 
 
 def test_a_text_by_hand_is_scored_by_a_run_of_its_own(

@@ -113,7 +113,7 @@ def test_cancel_resume_clone_delete(as_: As, cast: Cast, session: Session, run: 
 def test_a_run_that_others_come_from_stays(as_: As, cast: Cast, session: Session) -> None:
     sampling = factories.run(session, cast.project, state=RunState.SUCCEEDED)
     prompt = factories.prompt(session, cast.project)
-    factories.pair(session, prompt, cast.project.base_model, run_id=sampling.id)
+    factories.item(session, prompt, cast.project.base_model, run_id=sampling.id)
     trained = factories.run(session, cast.project, RunKind.REWARD, state=RunState.SUCCEEDED)
     factories.model(session, cast.project, kind=ModelKind.REWARD, run_id=trained.id)
     for made in (sampling, trained):

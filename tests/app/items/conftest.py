@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.pairs import leases
+from app.items import leases
 from tests import factories
 
 
@@ -18,26 +18,26 @@ def _no_hints() -> Iterator[None]:
     leases._hints.clear()
 
 
-MakeQueue = Callable[..., tuple[m.Project, list[m.Pair]]]
+MakeQueue = Callable[..., tuple[m.Project, list[m.Item]]]
 
 
 @pytest.fixture
 def queue(session: Session) -> MakeQueue:
-    """`queue(3, overlap=2)` -> a project and its pairs in the order in which they are asked."""
+    """`queue(3, overlap=2)` -> a project and its items in the order in which they are asked."""
 
-    def make(count: int, overlap: int = 1, **project: Any) -> tuple[m.Project, list[m.Pair]]:
+    def make(count: int, overlap: int = 1, **project: Any) -> tuple[m.Project, list[m.Item]]:
         row = factories.project(session, overlap=overlap, **project)
-        pairs = [
-            factories.pair(
+        items = [
+            factories.item(
                 session,
                 factories.prompt(session, row),
                 row.base_model,
                 overlap_target=overlap,
                 slots_left=overlap,
-                priority=-float(place),
+                rank=float(place),
             )
             for place in range(count)
         ]
-        return row, pairs
+        return row, items
 
     return make

@@ -1,11 +1,11 @@
-"""Whether the platform samples pairs by itself, and how many: what the queue lacks, within the day's budget."""
+"""Whether the platform samples items by itself, and how many: what the queue lacks, within the day's budget."""
 
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from app.items import queries
 from app.models import Model, ModelState, Project, RunState
-from app.pairs import queries
 from app.projects.automation import BUDGET_PERIOD, OFF, Decision
 from app.projects.forms import AutomationSettings
 from app.web.filters import plural
@@ -32,7 +32,7 @@ def decide(session: Session, project: Project, wanted: int | None = None) -> Dec
         return Decision(0, f"Waits for {model.name}, which is {model.state.value}.")
     if wanted is None:
         newest_only = model.id if automation.refresh_pairs else None
-        wanted = project.queue_depth - queries.open_pairs(session, project.id, project.queue_depth, newest_only)
+        wanted = project.queue_depth - queries.open_items(session, project.id, project.queue_depth, newest_only)
         if wanted <= 0:
             return Decision(0, f"{plural(project.queue_depth, 'pair')} are ready.")
     left_of_budget = automation.pairs_per_day - spent(session, project)

@@ -1,4 +1,4 @@
-"""What a client may send about pairs."""
+"""What a client may send about items."""
 
 from typing import Literal
 
@@ -9,8 +9,8 @@ from app.prompts.forms import Chosen
 from app.web.input import Id, Input
 
 
-class PairFilter(Input):
-    """Which pairs to list."""
+class ItemFilter(Input):
+    """Which items to list."""
 
     purpose: Chosen[Purpose] = None
     state: Chosen[Literal["open", "done", "withdrawn"]] = None
@@ -31,12 +31,12 @@ class SampleForm(Input):
     count: int | None = Field(None, ge=1, le=10_000)
 
 
-class PairsBody(Input):
-    """Which pairs an API request is about."""
+class ItemsBody(Input):
+    """Which items an API request is about."""
 
     model_config = ConfigDict(extra="forbid")
 
-    pairs: list[Id] = Field(min_length=1, max_length=10_000)
+    items: list[Id] = Field(min_length=1, max_length=10_000)
 
 
 class PromptsBody(Input):

@@ -1,12 +1,12 @@
-"""Pages of pairs: browse, sample more, make attention checks, withdraw, ask again."""
+"""Pages of items: browse, sample more, make attention checks, withdraw, ask again."""
 
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 from starlette.datastructures import FormData
 
-from app.pairs import queries, service
-from app.pairs.forms import ChecksForm, PairFilter, SampleForm
+from app.items import queries, service
+from app.items.forms import ChecksForm, ItemFilter, SampleForm
 from app.projects.dependencies import Manager
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
@@ -18,74 +18,74 @@ from app.web.routing import Router
 router = Router()
 
 
-@router.get("/projects/{project_id}/pairs")
-def show_pairs(request: Request, session: Db, access: Manager, chosen: Annotated[PairFilter, Query()]) -> Response:
-    """All pairs, newest first."""
+@router.get("/projects/{project_id}/items")
+def show_items(request: Request, session: Db, access: Manager, chosen: Annotated[ItemFilter, Query()]) -> Response:
+    """All items, newest first."""
     found = queries.listing(session, access.project.id, **chosen.model_dump())
     return render(
         request,
-        "pairs/list.html",
-        section="pairs",
-        pairs=found,
+        "items/list.html",
+        section="items",
+        items=found,
         chosen=chosen,
         counts=queries.counts(session, access.project.id),
-        labels=queries.standing_labels(session, [pair.id for pair in found.items]),
+        labels=queries.standing_labels(session, [item.id for item in found.items]),
         sampling=queries.sampling_is_active(session, access.project.id),
         project=access.project,
     )
 
 
-@router.post("/projects/{project_id}/pairs/sample")
+@router.post("/projects/{project_id}/items/sample")
 def sample(session: Db, access: Manager, form: Submitted) -> Response:
-    """Have more pairs sampled."""
+    """Have more items sampled."""
     count = parse(SampleForm, form).count
     run = service.plan_sampling(session, access.project, access.user, automatic=False, count=count)
     if run is None:
         return redirect(
-            f"/projects/{access.project.id}/pairs", "Nothing to sample: the queue is full, or a run is under way."
+            f"/projects/{access.project.id}/items", "Nothing to sample: the queue is full, or a run is under way."
         )
     return redirect(f"/projects/{access.project.id}/runs/{run.id}", "The sampling run is queued.")
 
 
-@router.post("/projects/{project_id}/pairs/checks")
+@router.post("/projects/{project_id}/items/checks")
 def add_checks(session: Db, access: Manager, form: Submitted) -> Response:
     """Make attention checks."""
     made = service.add_checks(session, access.project, access.user, parse(ChecksForm, form).count)
-    return redirect(f"/projects/{access.project.id}/pairs?purpose=check", f"{made} attention checks made.")
+    return redirect(f"/projects/{access.project.id}/items?purpose=check", f"{made} attention checks made.")
 
 
-@router.post("/projects/{project_id}/pairs/withdraw")
+@router.post("/projects/{project_id}/items/withdraw")
 def withdraw(session: Db, access: Manager, form: Submitted) -> Response:
-    """Take the marked pairs out of the queue."""
-    count = service.withdraw_pairs(session, access.project, marked(form, "pair"), access.user)
-    return redirect(f"/projects/{access.project.id}/pairs", f"{count} {'pair' if count == 1 else 'pairs'} withdrawn.")
+    """Take the marked items out of the queue."""
+    count = service.withdraw_items(session, access.project, marked(form, "item"), access.user)
+    return redirect(f"/projects/{access.project.id}/items", f"{count} {'pair' if count == 1 else 'pairs'} withdrawn.")
 
 
-@router.post("/projects/{project_id}/pairs/again")
+@router.post("/projects/{project_id}/items/again")
 def ask_again(session: Db, access: Manager, form: Submitted) -> Response:
-    """Ask for one more answer on the marked pairs."""
-    count = service.ask_again(session, access.project, marked(form, "pair"), access.user)
+    """Ask for one more answer on the marked items."""
+    count = service.ask_again(session, access.project, marked(form, "item"), access.user)
     text = f"One more answer is asked for on {count} {'pair' if count == 1 else 'pairs'}."
-    return redirect(f"/projects/{access.project.id}/pairs", text)
+    return redirect(f"/projects/{access.project.id}/items", text)
 
 
-@router.get("/projects/{project_id}/pairs/{pair_id}")
-def show_pair(request: Request, session: Db, access: Manager, pair_id: RowId) -> Response:
-    """One pair with both answers, how they were drawn, and what people said."""
-    pair = service.get(session, access.project, pair_id)
+@router.get("/projects/{project_id}/items/{item_id}")
+def show_item(request: Request, session: Db, access: Manager, item_id: RowId) -> Response:
+    """One item with both answers, how they were drawn, and what people said."""
+    item = service.get(session, access.project, item_id)
     return render(
         request,
-        "pairs/show.html",
-        section="pairs",
-        pair=pair,
-        labels=queries.standing_labels(session, [pair.id]).get(pair.id, []),
+        "items/show.html",
+        section="items",
+        item=item,
+        labels=queries.standing_labels(session, [item.id]).get(item.id, []),
         to_html=to_html,
     )
 
 
 @router.post("/projects/{project_id}/prompts/withdraw")
 def withdraw_prompts(session: Db, access: Manager, form: Submitted) -> Response:
-    """Take the marked prompts and their pairs out of the loop. It is here because pairs know prompts."""
+    """Take the marked prompts and their items out of the loop. It is here because items know prompts."""
     count = service.withdraw_prompts(session, access.project, marked(form, "prompt"), access.user)
     return redirect(
         f"/projects/{access.project.id}/prompts", f"{count} {'prompt' if count == 1 else 'prompts'} withdrawn."

@@ -4,22 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, func, select, text
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
-from app.models import Label, Pair, Prompt, PromptStatus, Purpose, Response, Run, RunKind, RunState, Split
+from app.models import Item, ItemResponse, Label, Prompt, PromptStatus, Purpose, Response, Run, RunKind, RunState, Split
 from app.web.pages import Page, page
 
 
-def open_pairs(session: Session, project_id: int, limit: int, model_id: int | None = None) -> int:
-    """How many pairs wait for an answer (training pairs of one model's answers only, if given), counted to `limit`."""
-    waiting = select(Pair.id).where(
-        Pair.project_id == project_id,
-        Pair.slots_left > 0,
-        Pair.withdrawn_at.is_(None),
-        Pair.purpose != Purpose.CHECK,
+def open_items(session: Session, project_id: int, limit: int, model_id: int | None = None) -> int:
+    """How many items wait for an answer (training items of one model's answers only, if given), counted to `limit`."""
+    waiting = select(Item.id).where(
+        Item.project_id == project_id,
+        Item.slots_left > 0,
+        Item.withdrawn_at.is_(None),
+        Item.purpose != Purpose.CHECK,
     )
     if model_id is not None:
-        waiting = waiting.join(Pair.response_a).where(Pair.purpose == Purpose.TRAIN, Response.model_id == model_id)
+        theirs = exists().where(
+            ItemResponse.item_id == Item.id, Response.id == ItemResponse.response_id, Response.model_id == model_id
+        )
+        waiting = waiting.where(Item.purpose == Purpose.TRAIN, theirs)
     return session.scalar(select(func.count()).select_from(waiting.limit(limit).subquery())) or 0
 
 
@@ -84,10 +87,10 @@ def prompts_in_order(session: Session, project_id: int, ids: Sequence[int]) -> l
     return [found[id_] for id_ in ids if id_ in found]
 
 
-def sampled_pair(session: Session, run_id: int, prompt_id: int) -> Pair | None:
-    """The training pair that this run made for this prompt."""
+def sampled_item(session: Session, run_id: int, prompt_id: int) -> Item | None:
+    """The training item that this run made for this prompt."""
     return session.scalar(
-        select(Pair).where(Pair.run_id == run_id, Pair.prompt_id == prompt_id, Pair.purpose == Purpose.TRAIN)
+        select(Item).where(Item.run_id == run_id, Item.prompt_id == prompt_id, Item.purpose == Purpose.TRAIN)
     )
 
 
@@ -106,47 +109,48 @@ def listing(
     prompt: int | None = None,
     before: int | None = None,
     limit: int = 50,
-) -> Page[Pair]:
-    """Pairs, newest first. `state` is open (an answer is asked for), done, or withdrawn."""
-    conditions: list[ColumnElement[bool]] = [Pair.project_id == project_id]
+) -> Page[Item]:
+    """Items, newest first. `state` is open (an answer is asked for), done, or withdrawn."""
+    conditions: list[ColumnElement[bool]] = [Item.project_id == project_id]
     if purpose:
-        conditions.append(Pair.purpose == purpose)
+        conditions.append(Item.purpose == purpose)
     if prompt:
-        conditions.append(Pair.prompt_id == prompt)
+        conditions.append(Item.prompt_id == prompt)
     if split:
-        conditions.append(exists().where(Prompt.id == Pair.prompt_id, Prompt.split == split))
+        conditions.append(exists().where(Prompt.id == Item.prompt_id, Prompt.split == split))
     if state == "withdrawn":
-        conditions.append(Pair.withdrawn_at.is_not(None))
+        conditions.append(Item.withdrawn_at.is_not(None))
     elif state:
-        conditions += [Pair.withdrawn_at.is_(None), Pair.slots_left > 0 if state == "open" else Pair.slots_left == 0]
+        conditions += [Item.withdrawn_at.is_(None), Item.slots_left > 0 if state == "open" else Item.slots_left == 0]
     statement = (
-        select(Pair)
+        select(Item)
         .where(*conditions)
         .options(
-            joinedload(Pair.prompt),
-            joinedload(Pair.response_a).joinedload(Response.model),
-            joinedload(Pair.response_b).joinedload(Response.model),
+            joinedload(Item.prompt),
+            selectinload(Item.item_responses).joinedload(ItemResponse.response).joinedload(Response.model),
         )
     )
-    return page(session, statement, Pair.id, before, limit)
+    return page(session, statement, Item.id, before, limit)
 
 
-def get(session: Session, project_id: int, pair_id: int) -> Pair | None:
-    """A pair of this project."""
-    return session.scalar(select(Pair).where(Pair.project_id == project_id, Pair.id == pair_id))
+def get(session: Session, project_id: int, item_id: int) -> Item | None:
+    """An item of this project."""
+    return session.scalar(select(Item).where(Item.project_id == project_id, Item.id == item_id))
 
 
-def standing_labels(session: Session, pair_ids: Sequence[int]) -> dict[int, list[Label]]:
-    """Pair id -> its standing labels, oldest first."""
+def standing_labels(session: Session, item_ids: Sequence[int]) -> dict[int, list[Label]]:
+    """Item id -> its standing labels, oldest first."""
     found: dict[int, list[Label]] = {}
-    statement = select(Label).where(Label.pair_id.in_(pair_ids), Label.superseded_at.is_(None))
-    for label in session.scalars(statement.options(joinedload(Label.annotator)).order_by(Label.id)):
-        found.setdefault(label.pair_id, []).append(label)
+    statement = select(Label).where(Label.item_id.in_(item_ids), Label.superseded_at.is_(None))
+    for label in session.scalars(
+        statement.options(joinedload(Label.annotator), selectinload(Label.preferences)).order_by(Label.id)
+    ):
+        found.setdefault(label.item_id, []).append(label)
     return found
 
 
 def counts(session: Session, project_id: int) -> dict[str, int]:
-    """How many pairs there are by state: open, done, withdrawn; and attention checks."""
+    """How many items there are by state: open, done, withdrawn; and attention checks."""
     row = session.execute(
         text(
             """
@@ -154,7 +158,7 @@ def counts(session: Session, project_id: int) -> dict[str, int]:
                    count(*) filter (where withdrawn_at is null and slots_left = 0) as done,
                    count(*) filter (where withdrawn_at is not null) as withdrawn,
                    count(*) filter (where purpose = 'check' and withdrawn_at is null) as checks
-            from pair where project_id = :project
+            from item where project_id = :project
             """
         ),
         {"project": project_id},
@@ -178,7 +182,7 @@ def material_for_checks(session: Session, project_id: int, count: int) -> list[t
             )
             select one.prompt_id, one.id as own, other.id as foreign_id
             from drawn one join drawn other on other.place = one.place % one.total + 1 and other.id <> one.id
-            where not exists (select from pair c where c.prompt_id = one.prompt_id and c.purpose = 'check')
+            where not exists (select from item c where c.prompt_id = one.prompt_id and c.purpose = 'check')
             limit :count
             """
         ),

@@ -1,5 +1,5 @@
-"""The rules of the pairs in the queue: how it is filled and ordered, and what takes them out. Who gets which is in
-`app.pairs.leases`."""
+"""The rules of the items in the queue: how it is filled and ordered, and what takes them out. Who gets which is in
+`app.items.leases`."""
 
 import random
 from collections.abc import Sequence
@@ -9,10 +9,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
+from app.annotation import COMPARISON
+from app.items import filling, queries, upkeep
 from app.models import (
+    Item,
+    ItemResponse,
+    Level,
     Model,
     ModelState,
-    Pair,
     Project,
     Prompt,
     PromptStatus,
@@ -20,11 +24,9 @@ from app.models import (
     Response,
     Run,
     RunKind,
-    Side,
     Strategy,
     User,
 )
-from app.pairs import filling, queries, upkeep
 from app.projects.forms import AutomationSettings, SamplingSettings
 from app.prompts import queries as prompt_queries
 from app.runs import service as runs
@@ -35,40 +37,40 @@ _draw = random.SystemRandom()
 
 
 def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[int], actor: User) -> int:
-    """Take prompts and their pairs out of the loop. Labels stay; open leases on the pairs end."""
+    """Take prompts and their items out of the loop. Labels stay; open leases on the items end."""
     old = [PromptStatus.ACTIVE, PromptStatus.REVIEW, PromptStatus.REFUSED]
     moved = prompt_queries.set_status(session, project.id, prompt_ids, old, PromptStatus.WITHDRAWN)
     if moved:
-        pairs = upkeep.withdraw(session, project.id, prompt_ids=moved)
-        audit.record(session, actor, "prompts.withdrawn", project_id=project.id, prompts=moved[:1000], pairs=len(pairs))
+        items = upkeep.withdraw(session, project.id, prompt_ids=moved)
+        audit.record(session, actor, "prompts.withdrawn", project_id=project.id, prompts=moved[:1000], items=len(items))
     return len(moved)
 
 
-def withdraw_pairs(session: Session, project: Project, pair_ids: Sequence[int], actor: User) -> int:
-    """Take pairs out of the queue; their labels stay."""
-    ids = upkeep.withdraw(session, project.id, pair_ids=pair_ids)
+def withdraw_items(session: Session, project: Project, item_ids: Sequence[int], actor: User) -> int:
+    """Take items out of the queue; their labels stay."""
+    ids = upkeep.withdraw(session, project.id, item_ids=item_ids)
     if ids:
-        audit.record(session, actor, "pairs.withdrawn", project_id=project.id, pairs=ids[:1000])
+        audit.record(session, actor, "items.withdrawn", project_id=project.id, items=ids[:1000])
     return len(ids)
 
 
-def ask_again(session: Session, project: Project, pair_ids: Sequence[int], actor: User, extra: int = 1) -> int:
-    """Ask for `extra` more answers on these pairs, by people who have not seen them; how many pairs."""
-    count = upkeep.raise_overlap(session, project.id, pair_ids, extra)
+def ask_again(session: Session, project: Project, item_ids: Sequence[int], actor: User, extra: int = 1) -> int:
+    """Ask for `extra` more answers on these items, by people who have not seen them; how many items."""
+    count = upkeep.raise_overlap(session, project.id, item_ids, extra)
     if not count:
         raise Conflict("None of these pairs can be asked for again.")
-    audit.record(session, actor, "pairs.asked_again", project_id=project.id, pairs=list(pair_ids)[:1000])
+    audit.record(session, actor, "items.asked_again", project_id=project.id, items=list(item_ids)[:1000])
     return count
 
 
 def rank(session: Session, project: Project, uncertainty: dict[int, float]) -> int:
-    """Order the open training pairs by how unsure the reward model is: pair id -> any number, higher is asked first.
+    """Order the open training items by how unsure the reward model is: item id -> any number, higher is asked first.
 
-    Priorities become ranks between 0 and 1, among which the control arm's random ones lie evenly; how many changed.
+    Their ranks lie evenly between 0 and 1, among the random ones of the random share; how many changed.
     """
-    order = sorted(uncertainty, key=lambda pair_id: (uncertainty[pair_id], pair_id))
-    return upkeep.set_priorities(
-        session, project.id, {pair_id: (place + 0.5) / len(order) for place, pair_id in enumerate(order)}
+    order = sorted(uncertainty, key=lambda item_id: (-uncertainty[item_id], -item_id))
+    return upkeep.set_ranks(
+        session, project.id, {item_id: (place + 0.5) / len(order) for place, item_id in enumerate(order)}
     )
 
 
@@ -79,7 +81,7 @@ def plan_sampling(
     automatic: bool = True,
     count: int | None = None,
 ) -> Run | None:
-    """Queue a sampling run where fewer pairs wait than the project keeps; None where there is nothing to do.
+    """Queue a sampling run where fewer items wait than the project keeps; None where there is nothing to do.
 
     It draws from the promoted policy, else from the base model, on the prompts sampled least often. `count` asks for
     so many prompts whatever the queue holds. Asked for by a person (not `automatic`), refusals say why.
@@ -109,7 +111,7 @@ def _asked_for(session: Session, project: Project, count: int | None) -> int:
     if count is not None:
         return count
     newest_only = model.id if AutomationSettings.model_validate(project.automation).refresh_pairs else None
-    return project.queue_depth - queries.open_pairs(session, project.id, project.queue_depth, newest_only)
+    return project.queue_depth - queries.open_items(session, project.id, project.queue_depth, newest_only)
 
 
 def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:
@@ -118,8 +120,8 @@ def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:
     return [{"id": prompt.id, "prompt": prompt.messages} for prompt in prompts]
 
 
-def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Pair | None:
-    """Put one output row of the sampler into the queue; the pair that is there already where the row comes again.
+def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Item | None:
+    """Put one output row of the sampler into the queue; the item that is there already where the row comes again.
 
     None where the two answers are the same, or the prompt was withdrawn meanwhile: there is nothing to compare.
     """
@@ -127,7 +129,7 @@ def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Pair | None:
     prompt = prompt_queries.get(session, run.project_id, row["id"])
     if prompt is None or prompt.status is not PromptStatus.ACTIVE:
         return None
-    known = queries.sampled_pair(session, run.id, prompt.id)
+    known = queries.sampled_item(session, run.id, prompt.id)
     if known is not None:
         return known
     answers = [sampled_response(run, run.model_id, prompt.id, drawn) for drawn in row["responses"][:2]]
@@ -137,24 +139,35 @@ def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Pair | None:
     render_prompt(prompt)
     try:
         with session.begin_nested():
-            session.add_all(answers)
-            session.flush()
-            pair = Pair(
-                project_id=project.id,
-                prompt_id=prompt.id,
-                response_a_id=answers[0].id,
-                response_b_id=answers[1].id,
+            item = add(
+                session,
+                COMPARISON.name,
+                prompt,
+                answers,
                 run_id=run.id,
                 purpose=Purpose.TRAIN,
-                priority=_draw.random(),
+                rank=_draw.random(),
                 control=_draw.random() < project.control_share,
-                overlap_target=project.overlap,
-                slots_left=project.overlap,
+                overlap=project.overlap,
             )
-            session.add(pair)
     except IntegrityError:  # another worker was first
-        return queries.sampled_pair(session, run.id, prompt.id)
-    return pair
+        return queries.sampled_item(session, run.id, prompt.id)
+    return item
+
+
+def add(
+    session: Session, kind: str, prompt: Prompt, responses: Sequence[Response], *, overlap: int, **more: Any
+) -> Item:
+    """Put a prompt with these responses into the queue: the one place where items are made."""
+    item = Item(
+        project_id=prompt.project_id, prompt_id=prompt.id, kind=kind, overlap_target=overlap, slots_left=overlap, **more
+    )
+    item.item_responses = [
+        ItemResponse(position=position, response=response) for position, response in enumerate(responses)
+    ]
+    session.add(item)
+    session.flush()
+    return item
 
 
 def render_prompt(prompt: Prompt) -> None:
@@ -183,7 +196,6 @@ def sampled_response(run: Run, model_id: int, prompt_id: int, drawn: dict[str, A
     )
 
 
-CHECK_PRIORITY = 1e9
 CHECK_SLOTS = 1_000_000  # everybody may meet a check once
 
 
@@ -192,31 +204,36 @@ def add_checks(session: Session, project: Project, actor: User, count: int) -> i
     prompt, which nobody who reads both prefers. How many were made; Conflict where there is no material."""
     made = 0
     for prompt_id, own, foreign in queries.material_for_checks(session, project.id, count):
-        first = _draw.choice(list(Side))
-        answers = (own, foreign) if first is Side.A else (foreign, own)
-        pair = Pair(
-            project_id=project.id,
-            prompt_id=prompt_id,
-            response_a_id=answers[0],
-            response_b_id=answers[1],
+        best = _draw.randrange(2)
+        ids = (own, foreign) if best == 0 else (foreign, own)
+        add(
+            session,
+            COMPARISON.name,
+            session.get_one(Prompt, prompt_id),
+            [session.get_one(Response, id_) for id_ in ids],
             purpose=Purpose.CHECK,
-            expected=first,
-            priority=CHECK_PRIORITY,
-            overlap_target=CHECK_SLOTS,
-            slots_left=CHECK_SLOTS,
+            expected={"best": best},
+            overlap=CHECK_SLOTS,
         )
-        session.add(pair)
         made += 1
-    session.flush()
     if not made:
         raise Conflict("There are not enough finished answers to make attention checks of. Sample some pairs first.")
     audit.record(session, actor, "checks.added", project_id=project.id, count=made)
     return made
 
 
-def get(session: Session, project: Project, pair_id: int) -> Pair:
-    """The pair, or NotFound."""
-    pair = queries.get(session, project.id, pair_id)
-    if pair is None:
+def ask_soon(session: Session, project: Project, item: Item, actor: User) -> None:
+    """Send an item to one more person, before those that only train."""
+    if item.slots_left > 0:
+        raise Conflict("This pair waits for another label already.")
+    ask_again(session, project, [item.id], actor)
+    item.level = min(item.level, Level.AGAIN)
+    session.flush()
+
+
+def get(session: Session, project: Project, item_id: int) -> Item:
+    """The item, or NotFound."""
+    item = queries.get(session, project.id, item_id)
+    if item is None:
         raise NotFound("This pair does not exist.")
-    return pair
+    return item

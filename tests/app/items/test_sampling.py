@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.pairs import filling, service
+from app.items import filling, service
 from app.web.errors import Conflict
 from app.web.markdown import rendering, to_html
 from tests import factories
@@ -61,14 +61,14 @@ def test_rows_carry_the_prompts_in_the_planned_order(session: Session, project: 
     assert len(service.sampling_rows(session, run)) == 4
 
 
-def test_the_same_row_again_is_the_same_pair(session: Session, project: m.Project) -> None:
+def test_the_same_row_again_is_the_same_item(session: Session, project: m.Project) -> None:
     run = plan(session, project)
     first = service.add_sampled(session, run, row(run, "one", "two"))
     again = service.add_sampled(session, run, row(run, "one", "two"))
     assert first is not None
     assert again is first
     assert (first.overlap_target, first.slots_left) == (2, 2)
-    assert first.response_a.seed == 7
+    assert first.responses[0].seed == 7
     assert len(session.scalars(select(m.Response).where(m.Response.run_id == run.id)).all()) == 2
 
 
@@ -76,30 +76,30 @@ def test_prompts_and_answers_are_rendered_when_they_are_sampled(session: Session
     run = plan(session, project)
     prompt = session.get_one(m.Prompt, run.config["prompt_ids"][0])
     prompt.messages = [{"role": "user", "content": "**what**"}]
-    pair = service.add_sampled(session, run, row(run, "**one**", "<b>\x00"))
+    item = service.add_sampled(session, run, row(run, "**one**", "<b>\x00"))
     session.expire_all()
-    assert pair is not None
-    assert (pair.response_a.html, pair.response_a.html_by) == (to_html("**one**"), rendering())
-    assert (pair.prompt.html, pair.prompt.html_by) == ([to_html("**what**")], rendering())
-    assert pair.response_b.html == '<p dir="auto">&lt;b&gt;\ufffd</p>\n'
+    assert item is not None
+    assert (item.responses[0].html, item.responses[0].html_by) == (to_html("**one**"), rendering())
+    assert (item.prompt.html, item.prompt.html_by) == ([to_html("**what**")], rendering())
+    assert item.responses[1].html == '<p dir="auto">&lt;b&gt;\ufffd</p>\n'
 
 
 @pytest.mark.parametrize(
     "texts", [("same", " same\n"), ("one",), ("", "  ")], ids=["equal", "one answer only", "both empty"]
 )
-def test_answers_that_leave_nothing_to_compare_make_no_pair(
+def test_answers_that_leave_nothing_to_compare_make_no_item(
     session: Session, project: m.Project, texts: tuple[str, ...]
 ) -> None:
     run = plan(session, project)
     assert service.add_sampled(session, run, row(run, *texts)) is None
 
 
-def test_a_row_marked_duplicate_makes_no_pair(session: Session, project: m.Project) -> None:
+def test_a_row_marked_duplicate_makes_no_item(session: Session, project: m.Project) -> None:
     run = plan(session, project)
     assert service.add_sampled(session, run, row(run, "one", "one!", duplicate=True)) is None
 
 
-def test_a_prompt_withdrawn_meanwhile_makes_no_pair(session: Session, project: m.Project) -> None:
+def test_a_prompt_withdrawn_meanwhile_makes_no_item(session: Session, project: m.Project) -> None:
     run = plan(session, project)
     service.withdraw_prompts(session, project, [run.config["prompt_ids"][0]], factories.user(session))
     assert service.add_sampled(session, run, row(run, "one", "two")) is None

@@ -1,76 +1,108 @@
 """The SQL of one person's leases. Each statement changes a lease together with the slot it takes or gives back;
 `upkeep` has those that end or order everybody's.
 
-Lock order, everywhere: the pair before the assignment. A claim never waits for a pair (SKIP LOCKED): it may come in the
-same transaction as an answer, and two that waited for each other's pairs would be a deadlock. What two tabs
-of one person race for is settled by two unique indexes: one open lease a person, one assignment a person and pair.
+Lock order, everywhere: the item before the assignment. A claim never waits for an item (SKIP LOCKED): it may come in
+the same transaction as an answer, and two that waited for each other's items would be a deadlock. What two tabs of one
+person race for is settled by two unique indexes: one open lease a person, one assignment a person and item.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from app.models import Side
 from app.web.markdown import rendering
 
-START = (float("-inf"), 0)
-"""The place before the whole queue; a place is (-priority, pair id)."""
+Place = tuple[int, float, int]
+START: Place = (-1, 0.0, 0)
+"""The place before the whole queue; a place is (level, rank, item id)."""
+
+
+@dataclass(frozen=True)
+class Displayed:
+    """One response as it is displayed; `html` where it was kept and is not out of date."""
+
+    text: str
+    html: str | None
+    finish_reason: str
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one person compares: their lease and what it shows. `left` is the side displayed on the left."""
+    """What one person has before them: their lease and what it shows. `order` has the positions of the item's responses
+    as they are displayed, `responses` the responses in that order."""
 
     id: int  # of the assignment
-    pair_id: int
-    left: Side
+    item_id: int
+    kind: str
+    order: tuple[int, ...]
     state: str
-    priority: float
+    place: Place
     messages: list[dict[str, Any]]
-    texts: dict[Side, str]
-    html: dict[Side, str | None]  # of the texts, where it was kept and is not out of date
-    prompt_html: list[str] | None  # of the messages, likewise
-    finish_reasons: dict[Side, str]
+    responses: tuple[Displayed, ...]
+    prompt_html: list[str] | None  # of the messages, where it was kept and is not out of date
 
     @property
     def rendered(self) -> bool:
         """Whether all of its HTML was kept."""
-        return self.prompt_html is not None and None not in self.html.values()
-
-    @property
-    def right(self) -> Side:
-        """The side displayed on the right."""
-        return self.left.other
+        return self.prompt_html is not None and all(response.html is not None for response in self.responses)
 
 
 SHOWN = f"""
-select l.id, l.pair_id, l."left", l.state, p.priority, q.messages, a.text as text_a, b.text as text_b,
-       case q.html_by when '{rendering()}' then q.html end as html_q,
-       case a.html_by when '{rendering()}' then a.html end as html_a,
-       case b.html_by when '{rendering()}' then b.html end as html_b,
-       a.finish_reason as finish_a, b.finish_reason as finish_b
-from {{leases}} l join pair p on p.id = l.pair_id join prompt q on q.id = p.prompt_id
-join response a on a.id = p.response_a_id join response b on b.id = p.response_b_id
+select l.id, l.item_id, p.kind, l."order", l.state, p.level, p.rank, q.messages,
+       case q.html_by when '{rendering()}' then q.html end as html_q, shown.responses
+from {{leases}} l join item p on p.id = l.item_id join prompt q on q.id = p.prompt_id
+cross join lateral (
+    select json_agg(json_build_array(r.text, case r.html_by when '{rendering()}' then r.html end, r.finish_reason)
+                    order by x.position) as responses
+    from item_response x join response r on r.id = x.response_id where x.item_id = p.id
+) shown
 """  # noqa: S608  fixed text
 
 # What may be claimed, in the queue's order from a place on; and attention checks, in any order.
 _OPEN = """
-select p.id from pair p
+select p.id from item p
 where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose <> 'check'
-  and ((-p.priority), p.id) > (cast(:rank as double precision), cast(:after as bigint))
-  and not exists (select from assignment s where s.pair_id = p.id and s.annotator_id = :user)
+  and (p.level, p.rank, p.id) > (cast(:level as smallint), cast(:rank as float8), cast(:after as bigint))
+  and not exists (select from assignment s where s.item_id = p.id and s.annotator_id = :user)
   and {condition}
-order by (-p.priority), p.id limit 1 for no key update of p
+order by p.level, p.rank, p.id limit 1 for no key update of p
 """
 _CHECK = """
-select p.id from pair p
+select p.id from item p
 where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose = 'check'
-  and not exists (select from assignment s where s.pair_id = p.id and s.annotator_id = :user)
+  and not exists (select from assignment s where s.item_id = p.id and s.annotator_id = :user)
   and {condition}
 order by random() limit 1 for no key update of p
 """
+
+
+@dataclass(frozen=True)
+class Claim:
+    """How somebody's next item is looked for: for how long they get it, from which place of the queue on, and an order
+    of as many positions as an item can have, of which the item takes its own."""
+
+    project_id: int
+    user_id: int
+    minutes: int
+    drawn: Sequence[int]
+    place: Place = START
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """As the statements of this module bind them."""
+        level, rank, after = self.place
+        return {
+            "project": self.project_id,
+            "user": self.user_id,
+            "minutes": self.minutes,
+            "drawn": list(self.drawn),
+            "level": level,
+            "rank": rank,
+            "after": after,
+        }
 
 
 def _leasing(pick: str, condition: str) -> str:
@@ -79,18 +111,21 @@ def _leasing(pick: str, condition: str) -> str:
         picked as (
             {pick.format(condition=condition)} skip locked
         ), leased as (
-            insert into assignment (project_id, pair_id, annotator_id, "left", state, expires_at)
-            select :project, id, :user, :left, 'open', now() + make_interval(mins => :minutes) from picked
+            insert into assignment (project_id, item_id, annotator_id, "order", state, expires_at)
+            select :project, id, :user,
+                   array(select x.position from item_response x where x.item_id = picked.id
+                         order by array_position(cast(:drawn as smallint[]), x.position)),
+                   'open', now() + make_interval(mins => :minutes) from picked
             on conflict do nothing
-            returning id, pair_id, "left", state
+            returning id, item_id, "order", state
         ), taken as (
-            update pair set slots_left = slots_left - 1 where id in (select pair_id from leased)
+            update item set slots_left = slots_left - 1 where id in (select item_id from leased)
         )
         """  # noqa: S608  fixed fragments of this module
 
 
 def leasing_next(condition: str) -> str:
-    """The same for the next pair in order, to be part of another statement; the lease is in `leased`, see `SHOWN`."""
+    """The same for the next item in order, to be part of another statement; the lease is in `leased`, see `SHOWN`."""
     return _leasing(_OPEN, condition)
 
 
@@ -106,7 +141,7 @@ def _claim(pick: str) -> TextClause:
         with held as (
             update assignment set expires_at = now() + make_interval(mins => :minutes)
             where annotator_id = :user and project_id = :project and state = 'open'
-            returning id, pair_id, "left", state
+            returning id, item_id, "order", state
         ), {_leasing(pick, "not exists (select from held)")}, mine as (
             select * from held union all select * from leased
         )
@@ -123,58 +158,49 @@ def task_in(row: Any) -> Task | None:
     """What a row of `SHOWN` says; None without a row, or where nothing was joined to it."""
     if row is None or row.id is None:
         return None
+    stored = row.responses or []
     return Task(
         id=row.id,
-        pair_id=row.pair_id,
-        left=Side(row.left),
+        item_id=row.item_id,
+        kind=row.kind,
+        order=tuple(row.order),
         state=row.state,
-        priority=row.priority,
+        place=(row.level, row.rank, row.item_id),
         messages=row.messages,
-        texts={Side.A: row.text_a, Side.B: row.text_b},
-        html={Side.A: row.html_a, Side.B: row.html_b},
+        responses=tuple(Displayed(*stored[position]) for position in row.order),
         prompt_html=row.html_q,
-        finish_reasons={Side.A: row.finish_a, Side.B: row.finish_b},
     )
 
 
-def claim(
-    session: Session,
-    project_id: int,
-    user_id: int,
-    minutes: int,
-    left: Side,
-    place: tuple[float, int] = START,
-) -> Task | None:
-    """The person's open lease, renewed, or a lease on the first pair behind `place` that they have not seen."""
-    values = {"project": project_id, "user": user_id, "minutes": minutes, "left": left.value}
-    return task_in(session.execute(CLAIM_NEXT, values | {"rank": place[0], "after": place[1]}).one_or_none())
+def claim(session: Session, wanted: Claim) -> Task | None:
+    """The person's open lease, renewed, or a lease on the first item behind a place that they have not seen."""
+    return task_in(session.execute(CLAIM_NEXT, wanted.values).one_or_none())
 
 
 _ANYTHING_LEFT = text(
     """
     select exists (
-        select from pair p
+        select from item p
         where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose <> 'check'
-          and not exists (select from assignment s where s.pair_id = p.id and s.annotator_id = :user))
+          and not exists (select from assignment s where s.item_id = p.id and s.annotator_id = :user))
     """
 )
 
 
 def anything_left(session: Session, project_id: int, user_id: int) -> bool:
-    """Whether a pair waits that this person has not seen, be it locked by somebody's claim just now."""
+    """Whether an item waits that this person has not seen, be it locked by somebody's claim just now."""
     return bool(session.execute(_ANYTHING_LEFT, {"project": project_id, "user": user_id}).scalar_one())
 
 
-def claim_check(session: Session, project_id: int, user_id: int, minutes: int, left: Side) -> Task | None:
+def claim_check(session: Session, wanted: Claim) -> Task | None:
     """The person's open lease, renewed, or a lease on an attention check that they have not seen."""
-    values = {"project": project_id, "user": user_id, "minutes": minutes, "left": left.value}
-    return task_in(session.execute(_CLAIM_CHECK, values).one_or_none())
+    return task_in(session.execute(_CLAIM_CHECK, wanted.values).one_or_none())
 
 
 _REOPEN = text(
     """
     with back as (
-        select s.id, s.pair_id from assignment s join pair p on p.id = s.pair_id
+        select s.id, s.item_id from assignment s join item p on p.id = s.item_id
         where s.annotator_id = :user and s.project_id = :project and s.state = :state
           and p.slots_left > 0 and p.withdrawn_at is null
           and not exists (
@@ -183,9 +209,9 @@ _REOPEN = text(
     ), leased as (
         update assignment set state = 'open', leased_at = now(), expires_at = now() + make_interval(mins => :minutes)
         where id in (select id from back) and state = :state
-        returning id, pair_id, "left", state
+        returning id, item_id, "order", state
     ), taken as (
-        update pair set slots_left = slots_left - 1 where id in (select pair_id from leased)
+        update item set slots_left = slots_left - 1 where id in (select item_id from leased)
     )
     """  # noqa: S608  fixed fragments of this module
     + SHOWN.format(leases="leased")
@@ -193,7 +219,7 @@ _REOPEN = text(
 
 
 def reopen(session: Session, project_id: int, user_id: int, minutes: int, state: str) -> Task | None:
-    """Lease again the newest pair whose lease this person let expire, or skipped, where a slot is still free."""
+    """Lease again the newest item whose lease this person let expire, or skipped, where a slot is still free."""
     values = {"project": project_id, "user": user_id, "minutes": minutes, "state": state}
     return task_in(session.execute(_REOPEN, values).one_or_none())
 
@@ -212,14 +238,14 @@ def task(session: Session, project_id: int, user_id: int, assignment_id: int) ->
 _SKIP = text(
     """
     with held as (
-        select p.id from pair p join assignment s on s.pair_id = p.id
+        select p.id from item p join assignment s on s.item_id = p.id
         where s.id = :id and s.annotator_id = :user and s.project_id = :project and s.state = 'open'
         for no key update of p
     ), gone as (
-        update assignment set state = 'skipped' where id = :id and state = 'open' and pair_id in (select id from held)
-        returning pair_id
+        update assignment set state = 'skipped' where id = :id and state = 'open' and item_id in (select id from held)
+        returning item_id
     )
-    update pair set slots_left = slots_left + 1 where id in (select pair_id from gone) returning id
+    update item set slots_left = slots_left + 1 where id in (select item_id from gone) returning id
     """
 )
 
@@ -245,12 +271,12 @@ def renew(session: Session, project_id: int, user_id: int, assignment_id: int, m
 
 
 def skipped_count(session: Session, project_id: int, user_id: int) -> int:
-    """How many pairs this person skipped that still have a slot for them."""
+    """How many items this person skipped that still have a slot for them."""
     return int(
         session.execute(
             text(
                 """
-                select count(*) from assignment s join pair p on p.id = s.pair_id
+                select count(*) from assignment s join item p on p.id = s.item_id
                 where s.annotator_id = :user and s.project_id = :project and s.state = 'skipped'
                   and p.slots_left > 0 and p.withdrawn_at is null
                 """

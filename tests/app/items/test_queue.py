@@ -7,10 +7,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.pairs import leases, service
+from app.items import leases, service
 from app.web.errors import Conflict, NotFound
 from tests import factories
-from tests.app.pairs.conftest import MakeQueue
+from tests.app.items.conftest import MakeQueue
 
 
 def expire_all(session: Session) -> None:
@@ -20,75 +20,75 @@ def expire_all(session: Session) -> None:
     session.flush()
 
 
-def slots(session: Session, pair: m.Pair) -> int:
-    session.refresh(pair)
-    return pair.slots_left
+def slots(session: Session, item: m.Item) -> int:
+    session.refresh(item)
+    return item.slots_left
 
 
-def test_pairs_come_by_priority_and_a_lease_is_kept_until_it_is_used(session: Session, queue: MakeQueue) -> None:
-    project, pairs = queue(3)
+def test_items_come_by_priority_and_a_lease_is_kept_until_it_is_used(session: Session, queue: MakeQueue) -> None:
+    project, items = queue(3)
     ann, bob = factories.user(session), factories.user(session)
-    first = leases.claim_pair(session, ann, project)
+    first = leases.claim_item(session, ann, project)
     assert first is not None
-    assert first.pair_id == pairs[0].id
-    again = leases.claim_pair(session, ann, project)
+    assert first.item_id == items[0].id
+    again = leases.claim_item(session, ann, project)
     assert again is not None
-    assert (again.id, again.left) == (first.id, first.left)
-    other = leases.claim_pair(session, bob, project)
+    assert (again.id, again.order) == (first.id, first.order)
+    other = leases.claim_item(session, bob, project)
     assert other is not None
-    assert other.pair_id == pairs[1].id
-    assert slots(session, pairs[0]) == slots(session, pairs[1]) == 0
+    assert other.item_id == items[1].id
+    assert slots(session, items[0]) == slots(session, items[1]) == 0
 
 
-def test_no_pair_goes_to_more_people_than_its_overlap(session: Session, queue: MakeQueue) -> None:
-    project, pairs = queue(1, overlap=2)
+def test_no_item_goes_to_more_people_than_its_overlap(session: Session, queue: MakeQueue) -> None:
+    project, items = queue(1, overlap=2)
     people = [factories.user(session) for _ in range(3)]
-    tasks = [leases.claim_pair(session, person, project) for person in people]
+    tasks = [leases.claim_item(session, person, project) for person in people]
     assert [task is not None for task in tasks] == [True, True, False]
-    assert slots(session, pairs[0]) == 0
+    assert slots(session, items[0]) == 0
 
 
-def test_a_skipped_pair_goes_to_somebody_else_and_back_only_when_asked_for(session: Session, queue: MakeQueue) -> None:
-    project, (pair,) = queue(1)
+def test_a_skipped_item_goes_to_somebody_else_and_back_only_when_asked_for(session: Session, queue: MakeQueue) -> None:
+    project, (item,) = queue(1)
     ann, bob = factories.user(session), factories.user(session)
-    task = leases.claim_pair(session, ann, project)
+    task = leases.claim_item(session, ann, project)
     assert task is not None
     assert leases.skip(session, ann, project, task.id)
     assert not leases.skip(session, ann, project, task.id)
-    assert slots(session, pair) == 1
-    assert leases.claim_pair(session, ann, project) is None
+    assert slots(session, item) == 1
+    assert leases.claim_item(session, ann, project) is None
     again = leases.take_skipped_again(session, ann, project)
     assert again is not None
-    assert (again.id, again.left) == (task.id, task.left)
+    assert (again.id, again.order) == (task.id, task.order)
     leases.skip(session, ann, project, task.id)
-    other = leases.claim_pair(session, bob, project)
+    other = leases.claim_item(session, bob, project)
     assert other is not None
     assert leases.take_skipped_again(session, ann, project) is None
 
 
 def test_an_expired_lease_gives_its_slot_back_and_comes_back_last(session: Session, queue: MakeQueue) -> None:
-    project, pairs = queue(2)
+    project, items = queue(2)
     ann = factories.user(session)
-    task = leases.claim_pair(session, ann, project)
+    task = leases.claim_item(session, ann, project)
     assert task is not None
     expire_all(session)
     assert leases.expire_leases(session) == 1
     assert leases.expire_leases(session) == 0
-    assert slots(session, pairs[0]) == 1
-    following = leases.claim_pair(session, ann, project)
+    assert slots(session, items[0]) == 1
+    following = leases.claim_item(session, ann, project)
     assert following is not None
-    assert following.pair_id == pairs[1].id
+    assert following.item_id == items[1].id
     expire_all(session)
     leases.expire_leases(session)
-    back = leases.claim_pair(session, ann, project)
+    back = leases.claim_item(session, ann, project)
     assert back is not None
-    assert back.pair_id in {pair.id for pair in pairs}
+    assert back.item_id in {item.id for item in items}
 
 
 def test_a_lease_is_renewed_while_it_is_open_and_only_for_its_holder(session: Session, queue: MakeQueue) -> None:
     project, _ = queue(1, lease_minutes=30)
     ann, bob = factories.user(session), factories.user(session)
-    task = leases.claim_pair(session, ann, project)
+    task = leases.claim_item(session, ann, project)
     assert task is not None
     expire_all(session)
     assert not leases.renew(session, bob, project, task.id)
@@ -101,7 +101,7 @@ def test_a_lease_is_renewed_while_it_is_open_and_only_for_its_holder(session: Se
 def test_somebody_elses_assignment_is_not_found(session: Session, queue: MakeQueue) -> None:
     project, _ = queue(1)
     ann, bob = factories.user(session), factories.user(session)
-    task = leases.claim_pair(session, ann, project)
+    task = leases.claim_item(session, ann, project)
     assert task is not None
     for act in (leases.task_of, leases.skip):
         with pytest.raises(NotFound):
@@ -111,32 +111,32 @@ def test_somebody_elses_assignment_is_not_found(session: Session, queue: MakeQue
         leases.task_of(session, ann, other, task.id)
 
 
-def test_a_withdrawn_prompt_takes_its_pairs_and_leases_along(session: Session, queue: MakeQueue) -> None:
-    project, pairs = queue(2)
+def test_a_withdrawn_prompt_takes_its_items_and_leases_along(session: Session, queue: MakeQueue) -> None:
+    project, items = queue(2)
     ann, boss = factories.user(session), factories.user(session)
-    task = leases.claim_pair(session, ann, project)
+    task = leases.claim_item(session, ann, project)
     assert task is not None
-    assert service.withdraw_prompts(session, project, [pairs[0].prompt_id], boss) == 1
-    assert service.withdraw_prompts(session, project, [pairs[0].prompt_id], boss) == 0
-    assert slots(session, pairs[0]) == 1
-    following = leases.claim_pair(session, ann, project)
+    assert service.withdraw_prompts(session, project, [items[0].prompt_id], boss) == 1
+    assert service.withdraw_prompts(session, project, [items[0].prompt_id], boss) == 0
+    assert slots(session, items[0]) == 1
+    following = leases.claim_item(session, ann, project)
     assert following is not None
-    assert following.pair_id == pairs[1].id
+    assert following.item_id == items[1].id
 
 
-def test_a_pair_before_the_remembered_place_is_not_lost(session: Session, queue: MakeQueue) -> None:
-    project, pairs = queue(3)
+def test_an_item_before_the_remembered_place_is_not_lost(session: Session, queue: MakeQueue) -> None:
+    project, items = queue(3)
     ann = factories.user(session)
     for _ in range(3):
-        task = leases.claim_pair(session, ann, project)
+        task = leases.claim_item(session, ann, project)
         assert task is not None
         session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
         session.flush()
-    new = factories.pair(session, factories.prompt(session, project), project.base_model, priority=5.0)
-    found = leases.claim_pair(session, ann, project)
+    new = factories.item(session, factories.prompt(session, project), project.base_model, level=m.Level.AGAIN)
+    found = leases.claim_item(session, ann, project)
     assert found is not None
-    assert found.pair_id == new.id
-    assert [slots(session, pair) for pair in pairs] == [0, 0, 0]
+    assert found.item_id == new.id
+    assert [slots(session, item) for item in items] == [0, 0, 0]
 
 
 def test_attention_checks_come_at_the_projects_rate_and_fill_no_slot_of_others(
@@ -145,29 +145,29 @@ def test_attention_checks_come_at_the_projects_rate_and_fill_no_slot_of_others(
     project, _ = queue(60, check_share=0.5)
     for _ in range(60):
         prompt = factories.prompt(session, project)
-        factories.pair(
+        factories.item(
             session,
             prompt,
             project.base_model,
             purpose=m.Purpose.CHECK,
-            expected=m.Side.A,
+            expected={"best": 0},
             overlap_target=1000,
             slots_left=1000,
         )
     ann = factories.user(session)
     purposes = []
     for _ in range(60):
-        task = leases.claim_pair(session, ann, project)
+        task = leases.claim_item(session, ann, project)
         assert task is not None
-        purposes.append(session.get_one(m.Pair, task.pair_id).purpose)
+        purposes.append(session.get_one(m.Item, task.item_id).purpose)
         session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
         session.flush()
     assert 15 <= purposes.count(m.Purpose.CHECK) <= 45  # 60 draws of one half: outside this one time in 10^4
     project.check_share = 0.0
     bob = factories.user(session)
-    task = leases.claim_pair(session, bob, project)
+    task = leases.claim_item(session, bob, project)
     assert task is not None
-    assert session.get_one(m.Pair, task.pair_id).purpose is m.Purpose.TRAIN
+    assert session.get_one(m.Item, task.item_id).purpose is m.Purpose.TRAIN
 
 
 def test_checks_are_made_of_an_own_answer_and_a_foreign_one(session: Session, queue: MakeQueue) -> None:
@@ -180,30 +180,31 @@ def test_checks_are_made_of_an_own_answer_and_a_foreign_one(session: Session, qu
         text = f"A whole answer of some length, number {number}. " * 3
         factories.response(session, prompt, project.base_model, text=text)
     assert service.add_checks(session, project, boss, 3) == 3
-    for check in session.scalars(select(m.Pair).where(m.Pair.project_id == project.id)):
-        right = check.response_a if check.expected is m.Side.A else check.response_b
-        wrong = check.response_b if check.expected is m.Side.A else check.response_a
+    for check in session.scalars(select(m.Item).where(m.Item.project_id == project.id)):
+        assert check.expected is not None
+        right = check.responses[check.expected["best"]]
+        wrong = check.responses[1 - check.expected["best"]]
         assert right.prompt_id == check.prompt_id != wrong.prompt_id
 
 
-def test_ranking_moves_open_training_pairs_outside_the_control_arm(session: Session, queue: MakeQueue) -> None:
-    project, pairs = queue(4)
-    pairs[1].control = True
+def test_ranking_moves_open_training_items_outside_the_control_arm(session: Session, queue: MakeQueue) -> None:
+    project, items = queue(4)
+    items[1].control = True
     session.flush()
-    before = pairs[1].priority
-    assert service.rank(session, project, {pair.id: float(n) for n, pair in enumerate(pairs)}) == 3
+    before = items[1].rank
+    assert service.rank(session, project, {item.id: float(n) for n, item in enumerate(items)}) == 3
     session.expire_all()
-    assert [pairs[n].priority for n in (0, 2, 3)] == [0.125, 0.625, 0.875]
-    assert pairs[1].priority == before
+    assert [items[n].rank for n in (0, 2, 3)] == [0.875, 0.375, 0.125]
+    assert items[1].rank == before
 
 
-def test_asking_again_opens_a_slot_for_somebody_who_has_not_seen_the_pair(session: Session, queue: MakeQueue) -> None:
-    project, (pair,) = queue(1)
+def test_asking_again_opens_a_slot_for_somebody_who_has_not_seen_the_item(session: Session, queue: MakeQueue) -> None:
+    project, (item,) = queue(1)
     ann, bob, boss = (factories.user(session) for _ in range(3))
-    assert leases.claim_pair(session, ann, project) is not None
-    assert leases.claim_pair(session, bob, project) is None
-    assert service.ask_again(session, project, [pair.id], boss) == 1
-    assert leases.claim_pair(session, bob, project) is not None
+    assert leases.claim_item(session, ann, project) is not None
+    assert leases.claim_item(session, bob, project) is None
+    assert service.ask_again(session, project, [item.id], boss) == 1
+    assert leases.claim_item(session, bob, project) is not None
     with pytest.raises(Conflict):
         service.ask_again(session, project, [10**9], boss)
 
@@ -213,13 +214,13 @@ def test_display_order_is_a_fair_coin_that_is_tossed_once(session: Session, queu
     for _ in range(40):
         person = factories.user(session)
         for _ in range(50):
-            task = leases.claim_pair(session, person, project)
+            task = leases.claim_item(session, person, project)
             assert task is not None
-            assert leases.claim_pair(session, person, project) == task  # a reload
+            assert leases.claim_item(session, person, project) == task  # a reload
             session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
             session.flush()
     total, left = session.execute(
-        select(func.count(), func.count().filter(m.Assignment.left == m.Side.A)).where(
+        select(func.count(), func.count().filter(m.Assignment.order == [0, 1])).where(
             m.Assignment.project_id == project.id
         )
     ).one()
