@@ -84,7 +84,8 @@ def for_export(session: Session, project_id: int) -> Iterator[Sequence[Any]]:
     them: objects of a million rows would be held until the end, and cost five times as much."""
     responses = (
         select(_rows(func.json_build_object("text", Response.text, "model", Response.model_id), ItemResponse.position))
-        .join(ItemResponse, ItemResponse.response_id == Response.id)
+        .select_from(ItemResponse)
+        .join(Response, Response.id == ItemResponse.response_id)
         .where(ItemResponse.item_id == Item.id)
         .scalar_subquery()
     )
