@@ -91,7 +91,7 @@ def snapshot_preferences(session: Session, snapshot_id: int, question: str = "")
 
 
 def snapshot_responses(session: Session, snapshot_id: int) -> Iterator[Row[Any]]:
-    """(item_id, split, chooses, messages, texts) of the snapshot's items, in order of id; the texts in order of position."""
+    """(item_id, split, chooses, messages, texts) of the snapshot's items, in order of id, the texts by position."""
     inside = (
         select(Label.item_id)
         .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
@@ -196,7 +196,8 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
 
 def judged_preferences(session: Session, model_id: int, project_id: int, question: str = "") -> Iterator[Any]:
     """(label_id, item_id, first, second, annotator_id, outcome, split, chooses, score_first, score_second,
-    tokens_first, tokens_second) of what every current label says of responses that the model has scored, on the question."""
+    tokens_first, tokens_second) of what every current label says, on the question, of responses that the model has
+    scored."""
     one, two = (_scored(model_id, position) for position in (Preference.first, Preference.second))
     yield from session.execute(
         select(
