@@ -49,7 +49,7 @@ def test_a_strength_is_chosen_with_arrows_and_sent_with_enter(page: Page, work: 
     page.keyboard.press("Enter")
     expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
     (label,) = labels(here)
-    assert (label.strength, label.reasons, label.comment) == (2, ["Truer"], "because 1 and 2 are so")
+    assert (said(label).strength, label.reasons, label.comment) == (2, ["Truer"], "because 1 and 2 are so")
     assert said(label).choice is m.Outcome.SECOND
     settled(page)
     page.keyboard.press("1")  # the far left; the comment is asked for before it is sent
@@ -58,7 +58,7 @@ def test_a_strength_is_chosen_with_arrows_and_sent_with_enter(page: Page, work: 
     page.keyboard.type("again")
     page.keyboard.press("Enter")
     expect(page.locator("#today")).to_have_text("2")
-    assert labels(here)[1].strength == 3
+    assert said(labels(here)[1]).strength == 3
 
 
 def test_further_questions_are_answered_by_keyboard(
