@@ -60,7 +60,7 @@ insert into item (id, project_id, prompt_id, kind, purpose, overlap_target, slot
   select n, {project}, n, 'comparison', 'train', 2, case when n <= {labels} then 1 else 2 end
   from generate_series(1, {items}) n;
 insert into item_response (item_id, position, response_id)
-  select (n + 1) / 2, 1 - n % 2, n from generate_series(1, 2 * {items}) n;
+  select (n + 1) / 2, 1 - mod(n, 2), n from generate_series(1, 2 * {items}) n;
 insert into assignment (id, project_id, item_id, annotator_id, "order", state, leased_at, expires_at)
     overriding system value
   select n, {project}, n, {project}, '{{0,1}}', 'labelled', at, at

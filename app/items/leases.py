@@ -17,7 +17,7 @@ from app.items.queue import START, Claim, Place, Task
 from app.models import Project, User
 from app.web.errors import NotFound
 
-_draw = random.SystemRandom()
+_draw = random.Random()  # seeded by the system; asking it for each number costs more than the rest of a claim
 
 # Where in the queue a person found their last item, for a while: items before it are mostly done, by them or by all,
 # and need not be looked through again at every claim. A hint and no more: when nothing is found behind it the queue is

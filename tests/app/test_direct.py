@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app import direct, settings
 from app.db import DatabaseNotConfigured
+from app.labels import turn
 
 PID = text("select pg_backend_pid() as pid, cast(:word as text) as word")
 
@@ -123,3 +124,10 @@ def test_without_a_database_there_is_a_word_for_it(database: str, monkeypatch: p
         with pytest.raises(DatabaseNotConfigured):
             run(scene)
     settings.get_settings.cache_clear()
+
+
+def test_the_labelling_turn_is_short_enough_for_psycopg_to_remember() -> None:
+    from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
+
+    for statement in (turn.ANSWER_AND_CLAIM, turn.ANSWER_AND_CLAIM_CHECK):
+        assert len(direct._as_psycopg(statement)) <= MAX_CACHED_STATEMENT_LENGTH
