@@ -83,7 +83,7 @@ async def close() -> None:
 
 @lru_cache
 def _as_psycopg(statement: TextClause) -> bytes:
-    """SQLAlchemy's `:name` as psycopg's `%(name)s`, without the space between words: psycopg takes a statement of more than
-    4,096 bytes apart anew each time, which takes it longer than to send it."""
+    """SQLAlchemy's `:name` as psycopg's `%(name)s`, and no indentation: what is longer than 4,096 bytes psycopg takes
+    apart each time anew, which takes longer than to send it."""
     written = str(statement.compile(dialect=make_url("postgresql+psycopg://").get_dialect()()))
     return " ".join(written.split()).encode()
