@@ -104,5 +104,5 @@ def test_unsent_answers_to_questions_survive_a_reload(
     expect(page.locator("#today")).to_have_text("1")
     (label,) = labels(here)
     assert said(label).answer == "right"
-    assert label.questions == {"Which is kinder?": "tie"}
+    assert said(label).answers == {"Which is kinder?": "tie"}
     faults.clear()

@@ -48,7 +48,9 @@ def test_tokens_from_before_scopes_keep_what_they_could_do_for_ninety_days(datab
     alembic = config()
     with get_engine().connect() as connection:
         alembic.attributes["connection"] = connection
-        command.downgrade(alembic, "0009")
+        connection.execute(text("drop schema public cascade"))
+        connection.execute(text("create schema public"))
+        command.upgrade(alembic, "0009")
         connection.execute(
             text(
                 """with people as (insert into "user" (email, name, is_admin)
