@@ -92,7 +92,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     app.add_middleware(Frame)
     # Nobody's word on where a request comes from counts but that of a named proxy; the server's own trust in the
-    # loopback interface is off (`workers.children`).
+    # loopback interface is off (`workers.platform.children`).
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=get_settings().proxies)
     guard.refuse_open_routes(app)
     return app

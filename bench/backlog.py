@@ -32,9 +32,9 @@ from app.projects.queries import USER_WITH_PROJECT
 from app.settings import Settings
 from bench.pairs import report, say
 from rlhf.config import RunFailed
-from workers.folder import prepare_folder
-from workers.migrate import config
-from workers.postgres import EmbeddedPostgres
+from workers.platform.folder import prepare_folder
+from workers.platform.migrate import config
+from workers.platform.postgres import EmbeddedPostgres
 
 SHORT, LONG, ANSWERED = 10_000, 1_000_000, 20_000
 CYCLES = 2_000

@@ -81,7 +81,7 @@ def main(argv: list[str]) -> None:
 
 def servers(store: Path, model: Path) -> Iterator[tuple[str, list[str], str]]:
     """(name, command, the model's name there) of each."""
-    yield "hone", [sys.executable, "-m", "workers.serving", "--store", str(store), "--port"], "models/1"
+    yield "hone", [sys.executable, "-m", "workers.inference.server", "--store", str(store), "--port"], "models/1"
     serve = str(Path(sys.executable).with_name("transformers"))
     yield "transformers serve", [serve, "serve", str(model), "--dtype", "bfloat16", "--port"], str(model)
 

@@ -28,11 +28,11 @@ from app.settings import Settings
 from app.web.signing import digest
 from bench.pages import MANAGER, build
 from bench.pairs import report, say
-from workers.children import commands
-from workers.folder import prepare_folder
-from workers.migrate import migrate
-from workers.postgres import EmbeddedPostgres
-from workers.valkey import EmbeddedValkey
+from workers.platform.children import commands
+from workers.platform.folder import prepare_folder
+from workers.platform.migrate import migrate
+from workers.platform.postgres import EmbeddedPostgres
+from workers.platform.valkey import EmbeddedValkey
 
 PEOPLE, THOUGHT, ALONE_SECONDS, EXPORTS, LIMIT = 4, 0.25, 15.0, 8, 1.0
 FORMATS = ("jsonl", "csv", "parquet")

@@ -19,7 +19,7 @@ import psycopg
 import yaml
 
 from bench.peers import free_port, peer_python
-from workers.postgres import EmbeddedPostgres
+from workers.platform.postgres import EmbeddedPostgres
 
 Headers = dict[str, str]
 WORDS = tuple("a model learns what people choose from pairs of short answers that it wrote before".split())  # noqa: SIM905
@@ -115,7 +115,7 @@ class Ours(Contender):
         self.data = self.folder / "data"
         self.database = EmbeddedPostgres(self.data).url
         self.start(
-            [sys.executable, "-c", "from workers.cli import main; main()", "up"],
+            [sys.executable, "-c", "from workers.cli.main import main; main()", "up"],
             "/healthz",
             HONE_DATA_DIR=str(self.data),
             HONE_PORT=str(self.port),

@@ -14,7 +14,7 @@ import psycopg
 from app.direct import PLANNING
 from app.items.queue import CLAIM_NEXT
 from app.labels.turn import answer_and_claim
-from workers.postgres import EmbeddedPostgres, programs
+from workers.platform.postgres import EmbeddedPostgres, programs
 
 # What a cycle binds that is the same for every annotator.
 _CONSTANT = {

@@ -63,11 +63,11 @@ def free_port() -> int:
 
 @contextmanager
 def serving(store: Path, *flags: str) -> Iterator[InferenceServer]:
-    """Start `python -m workers.serving`, wait until it answers, and end it."""
+    """Start `python -m workers.inference.server`, wait until it answers, and end it."""
     port = free_port()
     log = (store.parent / f"serving-{port}.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "workers.serving", "--store", str(store), "--port", str(port), *flags],
+        [sys.executable, "-m", "workers.inference.server", "--store", str(store), "--port", str(port), *flags],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
         stdout=log,

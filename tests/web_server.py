@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from workers.web_protocol import Patient
+from workers.platform.web_protocol import Patient
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The client of an OpenAI-compatible server: Hone's own (`python -m workers.serving`), or another that took its place.
+"""The client of an OpenAI-compatible server: Hone's own (`workers.inference`), or another that took its place.
 
 Knows the wire format and turns what can go wrong into sentences for the reader. Knows no conversation and no database.
 """

@@ -6,7 +6,7 @@ from threading import Event, Thread
 import pytest
 
 from tests.faults.work import World, make_world
-from workers import scheduling
+from workers.runs import scheduling
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from sqlalchemy.engine import make_url
 
 from app.settings import get_settings
 from tests.faults.proxy import Proxy
-from workers import children
-from workers.processes import spawn, stop
+from workers.platform import children
+from workers.platform.processes import spawn, stop
 
 ISOLATED = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 _numbers = itertools.count(1)

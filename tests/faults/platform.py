@@ -18,8 +18,8 @@ import redis
 from sqlalchemy.orm import Session
 
 from app import db, jobs, settings
-from workers.postgres import EmbeddedPostgres
-from workers.valkey import EmbeddedValkey
+from workers.platform.postgres import EmbeddedPostgres
+from workers.platform.valkey import EmbeddedValkey
 
 T = TypeVar("T")
 SERVICE_VARIABLES = ("DATABASE_URL", "REDIS_URL", "HONE_DATA_DIR")
@@ -54,7 +54,7 @@ class Platform:
         assert self.process is None, "it runs already"
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from workers.cli import main; main()", "up"],
+            [sys.executable, "-c", "from workers.cli.main import main; main()", "up"],
             env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         Thread(target=self._read, args=(self.process,), daemon=True).start()

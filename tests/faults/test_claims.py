@@ -14,7 +14,7 @@ from app.settings import get_settings
 from app.web import presence
 from tests.faults.hosts import Host, trainers
 from tests.faults.work import PROMPTS, STEPS, World, answers, curves, ended, files, now, tidied, under_way, until
-from workers.deadlines import LEASE_SECONDS, STALE
+from workers.runs.deadlines import LEASE_SECONDS, STALE
 
 CUT_SECONDS, STOPPED_SECONDS = 40.0, 60.0
 

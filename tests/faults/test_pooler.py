@@ -85,7 +85,7 @@ def test_migrations_and_sweeps_work_behind_a_pooler(database: str, tmp_path: Pat
     with pooler(database, tmp_path / "pgbouncer", "transaction") as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
         patch.setenv("HONE_DATABASE_POOLER", "transaction")
-        code = "from workers.migrate import migrate; print(migrate())"
+        code = "from workers.platform.migrate import migrate; print(migrate())"
         starts = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
         assert sorted(start.communicate(timeout=120)[0].strip() for start in starts) == ["False", "False", "True"]
 

@@ -23,10 +23,10 @@ from app.models import Run, RunState, Scheduler
 from app.web import health, presence
 from tests import factories
 from tests.faults.proxy import Proxy
-from workers.doctor import examine
-from workers.leading import LEASE
+from workers.platform.doctor import examine
+from workers.runs.leading import LEASE
 
-HONE = [sys.executable, "-c", "from workers.cli import main; main()"]
+HONE = [sys.executable, "-c", "from workers.cli.main import main; main()"]
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def test_it_says_in_a_word_that_it_is_well_and_the_doctor_says_it_of_every_part(
     for path, word in (("/livez", "alive"), ("/readyz", "ready"), ("/healthz", "ok")):
         answer = httpx.get(f"{platform.url}{path}")
         assert (answer.status_code, answer.json()) == (200, {"status": word})
-    command = [sys.executable, "-c", "from workers.cli import main; main()", "doctor"]
+    command = [sys.executable, "-c", "from workers.cli.main import main; main()", "doctor"]
     said = subprocess.run(command, env=platform.env, capture_output=True, text=True, timeout=60)
     assert said.returncode == 0, said.stdout
     subjects = {line.split()[1] for line in said.stdout.splitlines()}

@@ -12,7 +12,7 @@ import httpx
 
 from app.settings import get_settings
 from tests.faults.platform import free_ports
-from workers.children import commands
+from workers.platform.children import commands
 
 
 class Web:

@@ -75,7 +75,7 @@ def _wait(process: "subprocess.Popen[bytes]", settings: Settings, log: Path) -> 
 
 
 def _hone() -> list[str]:
-    return [sys.executable, "-c", "from workers.cli import main; main()"]
+    return [sys.executable, "-c", "from workers.cli.main import main; main()"]
 
 
 def sign_in(settings: Settings) -> Browser:

@@ -15,7 +15,7 @@ from app.settings import get_settings
 from app.web.errors import Invalid
 from rlhf.tiny_model import tiny_model
 from tests import factories
-from workers import base_models
+from workers.runs import base_models
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from app.main import create_app
 from app.settings import Settings, get_settings
 from app.web.guard import public
 from app.web.rate_limits import address
-from workers.children import commands
+from workers.platform.children import commands
 
 
 @contextmanager

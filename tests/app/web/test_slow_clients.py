@@ -14,7 +14,7 @@ from app.web import events, patience
 from app.web.csrf import SESSION_COOKIE
 from tests import factories
 from tests.web_server import WebServer, read_answer, web_server
-from workers import web_protocol
+from workers.platform import web_protocol
 
 
 @pytest.fixture

@@ -1,0 +1,193 @@
+"""`hone` from a shell: it does what the pages do, says what is wrong in a sentence, ends with the right status."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.db import task_session
+from app.models import Prompt, Run, RunState, SignInLink, User, WebSession
+from tests import factories
+from workers.cli.main import main
+
+HONE = [sys.executable, "-c", "from workers.cli.main import main; main()"]
+
+
+@dataclass
+class Done:
+    """What became of a command."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def hone(*arguments: str | Path) -> Done:
+    """Run a command beside this test's own database, in this process: starting one takes a second each."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    before, sys.argv = sys.argv, ["hone", *map(str, arguments)]
+    try:
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
+            main()
+    finally:
+        sys.argv = before
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    return Done(int(left.value.code or 0), *said)
+
+
+def from_a_shell(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    return subprocess.run([*HONE, *arguments], capture_output=True, text=True, timeout=120)
+
+
+def refused(*arguments: str | Path, run: Callable[..., Any] = hone) -> str:
+    """The sentence with which a command refuses."""
+    done = run(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert "Traceback" not in done.stderr
+    assert lines[-1].startswith("error: ")
+    return lines[-1]
+
+
+@pytest.fixture
+def project(database: str) -> int:
+    """A project with its administrator, in a database that other processes see."""
+    with task_session() as session:
+        project = factories.project(session)
+        factories.user(session, email="boss@example.org", is_admin=True)
+        return int(project.id)
+
+
+def test_people_projects_and_links(project: int) -> None:
+    assert "boss@example.org" in hone("users").stdout
+    assert f"{project}" in hone("projects").stdout
+    told = hone("status", "-p", str(project)).stdout
+    assert "prompts 0, open pairs 0, labels 0" in told
+    assert "next: " in told
+    link = hone("sign-in-link").stdout.strip()
+    assert "/sign-in/" in link
+    with task_session() as session:
+        assert session.scalar(select(func.count()).select_from(SignInLink)) == 1
+        kept = session.scalar(select(SignInLink.token_hash))
+    assert link.rsplit("/", 1)[1] != kept  # a digest
+    assert "nobody" in refused("sign-in-link", "who@example.org")
+
+
+def test_a_link_for_somebody_who_forgot_ends_the_password_and_the_sessions(project: int) -> None:
+    with task_session() as session:
+        boss = session.scalars(select(User)).one()
+        boss.password_hash = "known to somebody"
+        factories.web_session(session, boss)
+    hone("sign-in-link", "boss@example.org")
+    with task_session() as session:
+        assert session.scalars(select(User)).one().password_hash
+    assert "/sign-in/" in hone("sign-in-link", "boss@example.org", "--forgotten").stdout
+    with task_session() as session:
+        assert session.scalars(select(User)).one().password_hash is None
+        assert session.scalar(select(func.count()).select_from(WebSession)) == 0
+
+
+def test_import_names_bad_lines_and_imports_all_or_what_it_may(project: int, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text('{"prompt": "What is a hone?"}\n{"prompt": \n{"prompt": "Why?"}\n')
+    done = hone("import-prompts", file, "-p", str(project))
+    assert done.returncode == 2
+    assert "line 2" in done.stderr
+    assert "--accept-bad" in done.stderr
+    with task_session() as session:
+        assert session.scalar(select(func.count()).select_from(Prompt)) == 0
+    assert hone("import-prompts", file, "-p", str(project), "--accept-bad").stdout.startswith("2 prompts imported")
+    assert "0 prompts imported" in hone("import-prompts", file, "-p", str(project), "--accept-bad").stdout
+    assert "cannot be read" in refused("import-prompts", tmp_path / "none", "-p", str(project))
+    assert "no project 999" in refused("import-prompts", file, "-p", "999")
+
+
+def test_export_writes_whole_files(project: int, tmp_path: Path) -> None:
+    with task_session() as session:
+        row = session.get_one(factories.m.Project, project)
+        person = factories.user(session)
+        factories.member(session, row, person)
+        factories.label(session, factories.item(session, factories.prompt(session, row), row.base_model), person)
+    out = tmp_path / "labels.jsonl"
+    assert hone("export-labels", "-p", str(project), "-o", out).returncode == 0
+    assert [json.loads(line)["choice"] for line in out.read_text().splitlines()] == ["a"]
+    shown = hone("export-labels", "-p", str(project), "--layout", "trl").stdout
+    assert set(json.loads(shown)) == {"prompt", "chosen", "rejected", "split"}
+    unknown = ("--layout", "trl", "--question", "Which is kinder?")
+    assert "asks no such question" in refused("export-labels", "-p", str(project), *unknown)
+    assert "cannot be written" in refused("export-labels", "-p", str(project), "-o", tmp_path / "no" / "such")
+    assert list(tmp_path.iterdir()) == [out] or {path.name for path in tmp_path.iterdir()} == {"labels.jsonl", "hone"}
+
+
+def test_runs_are_listed_cancelled_resumed_and_refused(project: int) -> None:
+    with task_session() as session:
+        run_id = factories.run(session, session.get_one(factories.m.Project, project)).id
+    assert json.loads(hone("runs", "list", "--json").stdout)["id"] == run_id
+    assert json.loads(hone("runs", "show", str(run_id)).stdout)["state"] == "queued"
+    assert "is cancelled" in hone("runs", "cancel", str(run_id)).stdout
+    with task_session() as session:
+        assert session.get_one(Run, run_id).state is RunState.CANCELLED
+    assert "cannot be cancelled" in refused("runs", "cancel", str(run_id))
+    assert "queued again" in hone("runs", "resume", str(run_id)).stdout
+    assert "no run 999" in refused("runs", "show", "999")
+    assert "are gone from the store" in refused("runs", "start", "reward", "-p", str(project))
+    assert "name=value" in refused("runs", "start", "reward", "-p", str(project), "--set", "epochs")
+    assert "num_train_epochs" in refused(
+        "runs", "start", "reward", "-p", str(project), "--set", "num_train_epochs=many"
+    )
+    assert "unknown_setting" in refused("runs", "start", "reward", "-p", str(project), "--set", "unknown_setting=1")
+
+
+def test_doctor_settings_and_help(project: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = hone("doctor")
+    assert "PostgreSQL" in done.stdout
+    assert "WRONG" not in done.stdout, done.stdout
+    assert done.returncode == 0
+    told = {row["variable"]: row["value"] for row in json.loads(hone("settings", "--json").stdout)}
+    assert told["DATABASE_URL"] == "(set)"
+    assert "HONE_PORT" in told
+    assert "sign-in-link" in hone("--help").stdout
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/x")
+    wrong = from_a_shell("doctor")
+    assert wrong.returncode == 1
+    assert "WRONG database" in wrong.stdout
+    assert "secret" not in wrong.stdout + wrong.stderr
+    assert "no PostgreSQL server answers" in refused("users", run=from_a_shell)
+    monkeypatch.setenv("HONE_PORT", "70000")
+    assert "HONE_PORT" in refused("users", run=from_a_shell)
+
+
+def test_a_new_database_is_made_ready_by_init(database: str) -> None:
+    first = hone("init")
+    assert "/sign-in/" in first.stdout, first.stderr
+    assert "There is no process nonsense" in refused("process", "nonsense")
+
+
+@pytest.mark.parametrize("redis", ["redis://127.0.0.1:1/0", "redis://nowhere.invalid:6379/0"])
+def test_commands_work_while_the_queue_is_away_and_say_so_in_a_line(
+    project: int, monkeypatch: pytest.MonkeyPatch, redis: str
+) -> None:
+    with task_session() as session:
+        run_id = factories.run(session, session.get_one(factories.m.Project, project)).id
+    monkeypatch.setenv("REDIS_URL", redis)
+    for command in (("runs", "list"), ("users",), ("runs", "cancel", str(run_id)), ("runs", "resume", str(run_id))):
+        done = from_a_shell(*command)
+        assert done.returncode == 0, done.stderr
+        [line] = [line for line in done.stderr.splitlines() if "queue" in line or "REDIS" in line]
+        assert "Traceback" not in done.stderr
+        assert line.startswith("note: REDIS_URL (")
+        assert line.endswith("What is queued now is sent once it answers.")
+    with task_session() as session:
+        assert session.get_one(Run, run_id).state is RunState.QUEUED
+    wrong = from_a_shell("doctor")
+    assert wrong.returncode == 1
+    assert "WRONG queue" in wrong.stdout

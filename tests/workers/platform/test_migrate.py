@@ -1,0 +1,86 @@
+"""Migrations at start: once, by one process at a time, never backwards."""
+
+import subprocess
+import sys
+
+import pytest
+from alembic import command
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from app.db import get_engine
+from app.models import RunKind, RunState
+from tests import factories
+from workers.platform.folder import Unusable
+from workers.platform.migrate import config, drift, migrate
+
+
+def test_the_migrated_schema_is_the_models(database: str) -> None:
+    assert migrate() is False
+    assert drift() == []
+
+
+def test_a_schema_from_the_future_is_refused_and_left_alone(database: str) -> None:
+    with get_engine().begin() as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(Unusable, match=r"too new.*9999.*Update this copy"):
+        migrate()
+    with get_engine().begin() as connection:
+        assert connection.execute(text("select version_num from alembic_version")).scalar() == "9999"
+
+
+def test_processes_that_start_together_migrate_once(database: str) -> None:
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        connection.execute(text("drop schema public cascade"))
+        connection.execute(text("create schema public"))
+    engine.dispose()
+    code = "from workers.platform.migrate import migrate; print(migrate())"
+    starts = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert sorted(start.communicate(timeout=120)[0].strip() for start in starts) == ["False", "False", "True"]
+    assert drift() == []
+
+
+def test_tokens_from_before_scopes_keep_what_they_could_do_for_ninety_days(database: str) -> None:
+    alembic = config()
+    with get_engine().connect() as connection:
+        alembic.attributes["connection"] = connection
+        connection.execute(text("drop schema public cascade"))
+        connection.execute(text("create schema public"))
+        command.upgrade(alembic, "0009")
+        connection.execute(
+            text(
+                """with people as (insert into "user" (email, name, is_admin)
+                       values ('admin@example.org', 'Admin', true), ('ada@example.org', 'Ada', false)
+                       returning id, name)
+                   insert into api_token (token_hash, user_id, name) select name, id, name from people"""
+            )
+        )
+        connection.commit()
+    assert migrate() is True
+    kept = "select name, scopes, expires_at - now() between interval '89 days' and interval '90 days' from api_token"
+    with get_engine().connect() as connection:
+        assert sorted(tuple(row) for row in connection.execute(text(kept))) == [
+            ("Ada", ["read", "label", "manage"], True),
+            ("Admin", ["read", "label", "manage", "admin"], True),
+        ]
+    assert drift() == []
+
+
+def test_a_run_that_waits_leaves_out_what_its_trainer_no_longer_knows(database: str, session: Session) -> None:
+    settings = {"settings": {"beta": 0.1, "missing_end_score": -1.0}}
+    project = factories.project(session)
+    waiting, over = (
+        factories.run(session, project, kind=RunKind.POLICY, state=state, config=settings)
+        for state in (RunState.QUEUED, RunState.SUCCEEDED)
+    )
+    step = ScriptDirectory.from_config(config()).get_revision("0015")
+    assert step is not None
+    with Operations.context(MigrationContext.configure(session.connection())):
+        step.module.upgrade()
+    session.expire_all()
+    assert waiting.config == {"settings": {"beta": 0.1}}
+    assert over.config == settings

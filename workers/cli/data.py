@@ -1,0 +1,184 @@
+"""`hone users | projects | import-prompts | export-labels | sign-in-link`: people and data from a shell."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.accounts import queries as account_queries
+from app.accounts import service as accounts
+from app.db import patient_session, task_session
+from app.home import service as home
+from app.labels.export import Export, Format, Layout
+from app.models import Project, PromptSource, User
+from app.settings import get_settings
+from app.web.errors import NotFound
+from workers.platform.first_start import sign_in_url
+from workers.platform.folder import Unusable
+from workers.platform.services import connected
+
+As = Annotated[str | None, typer.Option("--as", help="E-mail of who does it; default: the first administrator.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount these commands."""
+    app.command("sign-in-link")(sign_in_link)
+    app.command("users")(users)
+    app.command("projects")(projects)
+    app.command("status")(status)
+    app.command("import-prompts")(import_prompts)
+    app.command("export-labels")(export_labels)
+
+
+def acting(session: Session, email: str | None) -> User:
+    """Who acts: the person with this e-mail, else the first administrator."""
+    if email is not None:
+        user = account_queries.user_by_email(session, email)
+        if user is None:
+            raise NotFound(f"There is nobody with the e-mail {email}; `hone users` lists everybody.")
+        return user
+    admin = session.scalar(select(User).where(User.is_admin, User.disabled_at.is_(None)).order_by(User.id).limit(1))
+    if admin is None:
+        raise NotFound("There is no administrator yet; start the platform once with `hone up`.")
+    return admin
+
+
+def project_of(session: Session, number: int) -> Project:
+    """The project with this number."""
+    project = session.get(Project, number)
+    if project is None:
+        raise NotFound(f"There is no project {number}; `hone projects` lists them.")
+    return project
+
+
+def sign_in_link(
+    email: Annotated[str | None, typer.Argument(help="Whose; default: the first administrator's.")] = None,
+    forgotten: Annotated[
+        bool, typer.Option("--forgotten", help="They forgot their password: it ends, with every open session.")
+    ] = False,
+) -> None:
+    """Print a link that signs one person in, once, within a day."""
+    with connected(), task_session() as session:
+        user = acting(session, email)
+        if user.disabled_at:
+            raise NotFound(f"The account of {user.email} is disabled; enable it first.")
+        token = accounts.reset_sign_in(session, None, user) if forgotten else accounts.issue_link(session, user)
+        typer.echo(sign_in_url(get_settings(), token))
+
+
+def users() -> None:
+    """List everybody who has an account."""
+    with connected(), task_session() as session:
+        table = Table("e-mail", "name", "role", "account", box=None, header_style="bold")
+        for user in session.scalars(select(User).order_by(User.id)):
+            role = "administrator" if user.is_admin else "member"
+            table.add_row(user.email, user.name, role, "disabled" if user.disabled_at else "open")
+    Console().print(table)
+
+
+def projects() -> None:
+    """List the projects with their numbers and base models."""
+    with connected(), task_session() as session:
+        table = Table("project", "name", "base model", "state", box=None, header_style="bold")
+        for project in session.scalars(select(Project).order_by(Project.id)):
+            state = "archived" if project.archived_at else "open"
+            table.add_row(str(project.id), project.name, project.base_model.name, state)
+    Console().print(table)
+
+
+def status(
+    project: Annotated[int | None, typer.Option("--project", "-p", help="Only this project's.")] = None,
+) -> None:
+    """Say where each project's loop stands, what is at work, and what to do next, as its home page does."""
+    with connected(), task_session() as session:
+        query = select(Project).where(Project.archived_at.is_(None)).order_by(Project.id)
+        found = [project_of(session, project)] if project is not None else session.scalars(query).all()
+        for each in found:
+            now = home.situation(session, each)
+            step = home.next_step(now)
+            typer.echo(
+                f"{each.id} {each.name}\n"
+                f"  prompts {now.prompts}, open pairs {now.open_items}, labels {now.labels} ({now.new_labels} new), "
+                f"reward models {now.reward_models}, policies {now.policies}, in use: {now.in_use.name}"
+            )
+            for run in now.active.values():
+                pace = f", {run.step} of {run.total_steps} {run.unit or 'steps'}" if run.total_steps else ""
+                typer.echo(f"  run {run.id} ({run.kind.value}) is {run.state.value}{pace}")
+            typer.echo(f"  next: {step.title}. {step.reason}")
+    if not found:
+        typer.echo("There are no projects yet; make one on the page.")
+
+
+def import_prompts(
+    file: Annotated[Path, typer.Argument(help="JSONL (a `prompt` text or message list a line) or one prompt a line.")],
+    project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
+    accept_bad: Annotated[bool, typer.Option("--accept-bad", help="Import the rest when some lines are bad.")] = False,
+    as_: As = None,
+) -> None:
+    """Import prompts. Bad lines are named and nothing is imported, unless --accept-bad says otherwise."""
+    from app.prompts import service
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise Unusable(f"{file} cannot be read: {error.strerror}.") from None
+    with connected(), task_session() as session:
+        actor, target = acting(session, as_), project_of(session, project)
+        report = service.import_prompts(session, target, content, actor, PromptSource.IMPORT, accept_bad=accept_bad)
+    for refusal in report.refused[:10]:
+        typer.echo(f"line {refusal.line}: {refusal.reason}", err=True)
+    if report.refused and not report.imported and not accept_bad:
+        raise Unusable(
+            f"{len(report.refused)} of {report.entries} entries are bad, so nothing was imported. "
+            "Correct them, or import the rest with --accept-bad."
+        )
+    typer.echo(
+        f"{report.imported} prompts imported, {report.holdout} held out; {report.duplicates} were there already."
+    )
+
+
+def export_labels(
+    project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.JSONL,
+    layout: Annotated[
+        Layout, typer.Option(help="labels: every column; trl: prompt, chosen, rejected.")
+    ] = Layout.LABELS,
+    question: Annotated[
+        str, typer.Option(help="Of TRL's layouts: the further question whose answers are taken; default: the main one.")
+    ] = "",
+    as_: As = None,
+) -> None:
+    """Export the standing labels of a project, as the page does."""
+    with connected(), patient_session() as session, session.begin(), _written(output) as file:
+        target = project_of(session, project)
+        export = Export(target, format_, layout, question)
+        export.write(session, file)
+        audit.record(session, acting(session, as_), "labels.exported", project_id=target.id, **export.about)
+    typer.echo(f"{export.rows} labels exported.", err=True)
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[IO[bytes]]:
+    """The file at `path`, there only when it is whole; stdout without one."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+        beside.replace(path)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
+        beside.unlink(missing_ok=True)

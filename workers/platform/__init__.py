@@ -1,0 +1,1 @@
+"""The platform as processes: `hone up`, embedded PostgreSQL and Valkey, the doctor, migrations."""

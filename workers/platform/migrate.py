@@ -1,0 +1,64 @@
+"""Bring the database to this code's schema, one process at a time."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+
+from app.db import get_engine, get_patient_engine
+from app.models import Base
+from workers.platform.folder import Unusable
+
+_LOCK = 0x686F6E65  # any number that nobody else locks: "hone"
+
+
+def config() -> Config:
+    """Alembic's configuration, from pyproject.toml beside the packages."""
+    return Config(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
+
+
+def migrate() -> bool:
+    """Upgrade the database of DATABASE_URL; whether there was anything to do. Unusable where it is too new.
+
+    All in one transaction: its lock lets several starting processes take turns, and goes with the connection of one
+    that is killed.
+    """
+    with get_patient_engine().begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        return _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> bool:
+    alembic = config()
+    scripts = ScriptDirectory.from_config(alembic)
+    current = MigrationContext.configure(connection).get_current_revision()
+    check_known(scripts, current)
+    if current == scripts.get_current_head():
+        return False
+    alembic.attributes["connection"] = connection
+    command.upgrade(alembic, "head")
+    return True
+
+
+def check_known(scripts: ScriptDirectory, revision: str | None) -> None:
+    """Refuse a revision that this code has never heard of."""
+    try:
+        if revision is not None:
+            scripts.get_revision(revision)
+    except CommandError:
+        raise Unusable(
+            f"The database is too new: its schema is at revision {revision}, which this copy of Hone does not know. "
+            "Update this copy (git pull, then make run), or point DATABASE_URL or HONE_DATA_DIR at another database."
+        ) from None
+
+
+def drift() -> list[str]:
+    """What app.models says and the migrated database does not have, or the other way round."""
+    with get_engine().connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return [str(difference) for difference in compare_metadata(context, Base.metadata)]

@@ -1,0 +1,104 @@
+"""What happens by itself: silent workers lose their runs, lost messages are sent again, queues are kept filled."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.db import task_session
+from app.items import leases
+from app.items import service as items
+from app.models import Project
+from app.registry import service as registry
+from app.rewards import retraining
+from app.runs import service as runs
+from app.web.errors import Refused
+from workers.runs.deadlines import STALE
+from workers.runs.leading import Lease
+from workers.runs.patience import Patience
+
+log = logging.getLogger(__name__)
+
+# A leader that is cut off in the middle of a step would keep rows locked from the one that takes over.
+_LET_GO = text("set local idle_in_transaction_session_timeout = '10s'")
+
+_lease = Lease()
+_patience = Patience()
+_leads: bool | None = None
+_away = False
+
+
+def sweep() -> None:
+    """Do everything once, if this process leads. While the database is away, a line says so once."""
+    global _leads, _away
+    try:
+        led, _leads = _leads, _lease.take()
+        if _leads is not led:
+            log.info("this process leads" if _leads else "another process leads")
+        if _away:
+            _patience.begin()
+        if _leads:
+            _do_everything()
+        if _away:
+            log.warning("the database is back, and so is what happens by itself")
+        _away = False
+    except OperationalError as error:
+        if not _away:
+            log.warning("the database is away, nothing happens by itself until it is back: %s", _line(error))
+        _away = True
+
+
+def give_back() -> None:
+    """Leave the lead to another process, because this one ends."""
+    with suppress(OperationalError):  # then it lapses
+        _lease.give_back()
+
+
+def _do_everything() -> None:
+    """Each step in a transaction of its own, so that one that fails holds up none of the others."""
+    _step("requeue silent runs", lambda session: _patience.over(session) and runs.requeue_stale(session, STALE))
+    _step("send queued runs again", runs.resend_queued)
+    _step("send models to prepare again", _resend_models)
+    _step("take back expired leases", leases.expire_leases)
+    with task_session() as session:
+        projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()
+    for project_id in projects:
+        _step(f"fill the queue of project {project_id}", _for(project_id, items.plan_sampling))
+        _step(f"train the reward model of project {project_id}", _for(project_id, retraining.retrain_if_due))
+    if _lease.holds():
+        _lease.note_sweep()
+
+
+def _step(name: str, act: Callable[[Session], object]) -> None:
+    if not _lease.holds():
+        return
+    try:
+        with task_session() as session:
+            session.execute(_LET_GO)
+            act(session)
+    except Refused as refusal:
+        log.info("%s: %s", name, refusal)
+    except OperationalError as error:
+        if error.connection_invalidated:  # the database is away
+            raise
+        log.warning("could not %s: %s", name, _line(error))
+    except Exception:
+        log.exception("could not %s", name)
+
+
+def _line(error: OperationalError) -> str:
+    return " ".join(str(error.orig).split())
+
+
+def _for(project_id: int, act: Callable[[Session, Project], object]) -> Callable[[Session], object]:
+    return lambda session: act(session, session.get_one(Project, project_id))
+
+
+def _resend_models(session: Session) -> None:
+    """A doubled message does no harm: one process at a time prepares a model."""
+    for model in registry.unprepared(session):
+        jobs.enqueue(session, registry.TASK, model.id, queue="sampling")

@@ -1,0 +1,30 @@
+"""The Celery tasks: each takes ids, calls one function, and holds no rules."""
+
+from celery import shared_task
+
+from workers.runs.celery_app import stopping, worker_name
+from workers.runs.presence import device
+
+
+@shared_task(name="hone.execute_run")
+def execute_run(run_id: int) -> None:
+    """Execute a run unless another worker holds it."""
+    from workers.runs.execution import execute
+
+    execute(run_id, worker_name(), device(), stopping)
+
+
+@shared_task(name="hone.prepare_model")
+def prepare_model(model_id: int) -> None:
+    """Put a base model's files into the store."""
+    from workers.runs.base_models import prepare
+
+    prepare(model_id, stopping)
+
+
+@shared_task(name="hone.sweep")
+def sweep() -> None:
+    """Everything that must happen by itself, every few seconds."""
+    from workers.runs.scheduling import sweep
+
+    sweep()
