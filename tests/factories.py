@@ -117,7 +117,10 @@ def prompt(session: Session, project: m.Project, text: str | None = None, **over
     return _add(session, m.Prompt(**values | over))
 
 
-def response(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) -> m.Response:
+def response(session: Session, prompt: m.Prompt, model: m.Model | None = None, **over: Any) -> m.Response:
+    """A model's; without one it is by `author_id` or `imported_from`, and nothing is known of how it came about."""
+    if model is None:
+        return _add(session, m.Response(**{"prompt_id": prompt.id, "text": f"Answer {next(_numbers)}."} | over))
     values = {
         "prompt_id": prompt.id,
         "model_id": model.id,

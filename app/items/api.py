@@ -82,7 +82,10 @@ def _answer(response: Response) -> dict[str, Any]:
     return {
         "id": response.id,
         "text": response.text,
+        "origin": response.origin,
         "model_id": response.model_id,
+        "author_id": response.author_id,
+        "imported_from": response.imported_from,
         "finish_reason": response.finish_reason,
         "tokens": response.token_count,
         "strategy": response.strategy,

@@ -127,7 +127,9 @@ def listing(
         .where(*conditions)
         .options(
             joinedload(Item.prompt),
-            selectinload(Item.item_responses).joinedload(ItemResponse.response).joinedload(Response.model),
+            selectinload(Item.item_responses)
+            .joinedload(ItemResponse.response)
+            .options(joinedload(Response.model), joinedload(Response.author)),
         )
     )
     return page(session, statement, Item.id, before, limit)

@@ -26,7 +26,7 @@ class Displayed:
 
     text: str
     html: str | None
-    finish_reason: str
+    finish_reason: str | None
 
 
 @dataclass(frozen=True)

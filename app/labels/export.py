@@ -44,7 +44,9 @@ _SCHEMAS = {
         [
             ("label", pa.int64()), ("item", pa.int64()), ("prompt_id", pa.int64()), ("split", pa.string()),
             ("purpose", pa.string()), ("annotator", pa.int64()), ("prompt", _MESSAGES), ("response_a", pa.string()),
-            ("response_b", pa.string()), ("model_a", pa.int64()), ("model_b", pa.int64()), ("choice", pa.string()),
+            ("response_b", pa.string()), ("model_a", pa.int64()), ("model_b", pa.int64()), ("author_a", pa.int64()),
+            ("author_b", pa.int64()), ("imported_from_a", pa.string()), ("imported_from_b", pa.string()),
+            ("choice", pa.string()),
             ("strength", pa.int64()), ("questions", _ANSWERS), ("reasons", pa.list_(pa.string())),
             ("comment", pa.string()), ("seconds", pa.float64()), ("left", pa.string()), ("late", pa.bool_()),
             ("created_at", pa.string()),
@@ -110,6 +112,10 @@ def _label_row(label: Row[Any]) -> dict[str, Any]:
         "response_b": b["text"],
         "model_a": a["model"],
         "model_b": b["model"],
+        "author_a": a["author"],
+        "author_b": b["author"],
+        "imported_from_a": a["imported_from"],
+        "imported_from_b": b["imported_from"],
         "choice": _choice(main) if main else None,
         "strength": main["strength"] if main else None,
         "questions": [

@@ -11,6 +11,16 @@ from app.models import Item, ItemResponse, Label, Outcome, Preference, Prompt, P
 from app.web.pages import Page, page
 
 _BATCH = 500  # rows of an export
+_WRITTEN = (
+    "text",
+    Response.text,
+    "model",
+    Response.model_id,
+    "author",
+    Response.author_id,
+    "imported_from",
+    Response.imported_from,
+)  # fmt: skip  of each response of an item
 
 
 def own_labels(session: Session, project_id: int, user_id: int, before: int | None, limit: int = 30) -> Page[Label]:
@@ -83,7 +93,7 @@ def for_export(session: Session, project_id: int) -> Iterator[Sequence[Any]]:
     """Standing labels in the order they were given, with all that they are about, batch by batch as the server has
     them: objects of a million rows would be held until the end, and cost five times as much."""
     responses = (
-        select(_rows(func.json_build_object("text", Response.text, "model", Response.model_id), ItemResponse.position))
+        select(_rows(func.json_build_object(*_WRITTEN), ItemResponse.position))
         .select_from(ItemResponse)
         .join(Response, Response.id == ItemResponse.response_id)
         .where(ItemResponse.item_id == Item.id)

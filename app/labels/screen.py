@@ -43,7 +43,7 @@ class Shown:
     number: int
     text: str
     html: Markup
-    finish: str
+    finish: str | None
 
 
 @dataclass(frozen=True)

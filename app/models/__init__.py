@@ -9,7 +9,7 @@ from app.models.label import Label, Outcome, Preference
 from app.models.model import Model, ModelKind, ModelState
 from app.models.project import Member, Project
 from app.models.prompt import Prompt, PromptSource, PromptStatus, Split
-from app.models.response import Response, Strategy
+from app.models.response import Origin, Response, Strategy
 from app.models.run import (
     ResponseScore,
     Run,
@@ -38,6 +38,7 @@ __all__ = [
     "Model",
     "ModelKind",
     "ModelState",
+    "Origin",
     "Outcome",
     "Preference",
     "Project",

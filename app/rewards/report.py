@@ -29,7 +29,7 @@ class Judged:
     outcome: Outcome
     holdout: bool
     difference: float  # score of the first minus that of the second
-    tokens: int  # tokens of the first minus those of the second
+    tokens: int | None  # tokens of the first minus those of the second, where both are known
 
 
 def build(rows: Sequence[Judged]) -> dict[str, Any]:
@@ -77,9 +77,11 @@ def _calibration(rows: Iterable[Judged]) -> list[dict[str, Any]]:
 
 
 def _by_length(rows: Iterable[Judged]) -> list[dict[str, Any]]:
-    """Accuracy where the preferred answer is much shorter, shorter, alike, longer, much longer."""
+    """Accuracy where the preferred answer is much shorter, shorter, alike, longer, much longer; where it is known."""
     groups: dict[int, list[Judged]] = defaultdict(list)
     for row in rows:
+        if row.tokens is None:
+            continue
         longer = row.tokens if row.outcome is Outcome.FIRST else -row.tokens
         groups[sum(longer > edge for edge in LENGTHS)].append(row)
     edges = [None, *LENGTHS, None]

@@ -143,11 +143,18 @@ def build_report(session: Session, model: Model) -> dict[str, Any]:
                 outcome=row.outcome,
                 holdout=row.split is Split.HOLDOUT and not (chosen and row.chooses),
                 difference=row.score_first - row.score_second,
-                tokens=row.tokens_first - row.tokens_second,
+                tokens=_longer(row),
             )
             for row in rows
         ]
     )
+
+
+def _longer(row: Any) -> int | None:
+    """How many tokens the first response has more than the second; None where one has no count."""
+    if row.tokens_first is None or row.tokens_second is None:
+        return None
+    return int(row.tokens_first - row.tokens_second)
 
 
 def question_of(model: Model) -> str:

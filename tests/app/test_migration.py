@@ -111,6 +111,13 @@ def _upgrade(engine: Engine, revision: str) -> None:
         command.upgrade(config, revision)
 
 
+def _downgrade(engine: Engine, revision: str) -> None:
+    config = Config(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
 def _old_rows(connection: Connection, question: str) -> list[dict[str, Any]]:
     """The training rows as the code before read them: the mean of the raters, by pair."""
     said = "l.choice" if not question else "l.questions ->> :question"
@@ -173,6 +180,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         assert [tuple(json.loads(line)[name] for name in ("chosen", "rejected")) for line in lines] == trl
         _labels_are_the_same(session, labels)
         _queue_is_the_same(session)
+        assert {response.origin for response in session.query(m.Response)} == {m.Origin.MODEL}
         result = evaluations.evaluation_result(session, session.get_one(m.Run, 2))
         assert (result.items, result.judged, result.equal) == (2, 0, 1)  # each waits for two more labels
         assert session.scalar(text("select action from audit_event")) == "items.withdrawn"
@@ -222,10 +230,20 @@ def _queue_is_the_same(session: Session) -> None:
     assert came == [10, 12, 6, 5, 4, 3, 2]  # the one asked for again, then as they were ranked
 
 
+def test_responses_of_people_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0018")
+    with old.begin() as connection:
+        connection.exec_driver_sql("insert into response (prompt_id, author_id, text) values (1, 1, 'By hand.')")
+    with pytest.raises(RuntimeError, match="1 of the responses are by people or imported"):
+        _downgrade(old, "0017")
+    with old.begin() as connection:
+        connection.exec_driver_sql("delete from response where author_id is not null")
+    _downgrade(old, "0017")
+    with old.connect() as connection:
+        assert connection.exec_driver_sql("select count(*) from response").scalar() == 24
+
+
 def test_there_is_no_way_back(old: Engine) -> None:
     _upgrade(old, "head")
-    config = Config(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
-    with old.connect() as connection:
-        config.attributes["connection"] = connection
-        with pytest.raises(RuntimeError, match="restore the dump"):
-            command.downgrade(config, BEFORE)
+    with pytest.raises(RuntimeError, match="restore the dump"):
+        _downgrade(old, BEFORE)
