@@ -15,7 +15,7 @@ from app.web.errors import Refused
 from workers.cli import data as cli_data
 from workers.cli import runs as cli_runs
 from workers.platform.folder import Unusable
-from workers.platform.services import connected
+from workers.platform.services import connected, upgrade
 
 app = typer.Typer(
     name="hone",
@@ -110,10 +110,10 @@ def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only compare the models with the migrated schema.")] = False,
 ) -> None:
     """Bring the database to this version's schema. `hone up` does it by itself."""
-    from workers.platform.migrate import drift, migrate
+    from workers.platform.migrate import drift
 
     with connected():
-        changed = migrate()
+        changed = upgrade()
         if check and (differences := drift()):
             raise Unusable("The schema and app.models differ; write a migration: " + "; ".join(differences))
         typer.echo("The schema is up to date." if check or not changed else "Migrated.")

@@ -1,6 +1,8 @@
 """Bring the database to this code's schema, one process at a time."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -22,18 +24,21 @@ def config() -> Config:
     return Config(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
 
 
-def migrate() -> bool:
+def migrate(
+    before: Callable[[str], object] = lambda revision: None, tell: Callable[[str], None] = lambda line: None
+) -> bool:
     """Upgrade the database of DATABASE_URL; whether there was anything to do. Unusable where it is too new.
 
-    All in one transaction: its lock lets several starting processes take turns, and goes with the connection of one
-    that is killed.
+    `before` is called with the old revision where a database that was used is about to change; `tell` with a line for
+    each step. All in one transaction: its lock lets several starting processes take turns, and goes with the connection
+    of one that is killed.
     """
     with get_patient_engine().begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        return _upgrade(connection)
+        return _upgrade(connection, before, tell)
 
 
-def _upgrade(connection: Connection) -> bool:
+def _upgrade(connection: Connection, before: Callable[[str], object], tell: Callable[[str], None]) -> bool:
     alembic = config()
     scripts = ScriptDirectory.from_config(alembic)
     current = MigrationContext.configure(connection).get_current_revision()
@@ -41,8 +46,24 @@ def _upgrade(connection: Connection) -> bool:
     if current == scripts.get_current_head():
         return False
     alembic.attributes["connection"] = connection
+    if current is not None:
+        before(current)
+        alembic.attributes["on_version_apply"] = _steps(scripts, current, tell)
     command.upgrade(alembic, "head")
     return True
+
+
+def _steps(scripts: ScriptDirectory, current: str, tell: Callable[[str], None]) -> Callable[..., None]:
+    """Tells the first step at once, and each further one when Alembic reports that the one before it is done."""
+    steps = list(scripts.iterate_revisions("head", current))[::-1]
+    lines = [f"Upgrading the database, {n} of {len(steps)}: {step.doc}" for n, step in enumerate(steps, 1)]
+    tell(lines.pop(0))
+
+    def applied(**about: Any) -> None:
+        if lines:
+            tell(lines.pop(0))
+
+    return applied
 
 
 def check_known(scripts: ScriptDirectory, revision: str | None) -> None:

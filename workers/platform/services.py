@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app import db, jobs
 from app.settings import Settings, get_settings
+from workers.platform.dump import dump
 from workers.platform.folder import FolderInUse, Unusable, lock, prepare_folder
 from workers.platform.migrate import migrate
 from workers.platform.postgres import EmbeddedPostgres
@@ -88,6 +89,21 @@ def use(services: Services, folder: Path) -> None:
         cache.cache_clear()
 
 
+def upgrade() -> bool:
+    """Bring the database in use to this code's schema, after a copy of an embedded one; whether there was anything to
+    do. What happens is told on stderr."""
+    folder, url = get_settings().data_dir, str(get_settings().database_url)
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def before(revision: str) -> None:
+        if url == EmbeddedPostgres(folder).url:
+            dump(url, folder, revision, tell)
+
+    return migrate(before, tell)
+
+
 @contextmanager
 def connected() -> Iterator[None]:
     """Services for one command: those of a running `hone up`, or started for the time of the command."""
@@ -102,7 +118,7 @@ def connected() -> Iterator[None]:
             services = start(settings, folder, note_queue_away)
             stack.callback(services.stop)
             use(services, folder)
-            migrate()
+            upgrade()
         try:
             yield
         finally:

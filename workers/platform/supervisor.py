@@ -16,7 +16,6 @@ from workers.platform import services
 from workers.platform.children import Children, wanted
 from workers.platform.first_start import ensure_first_records
 from workers.platform.folder import Unusable, lock, prepare_folder
-from workers.platform.migrate import migrate
 from workers.platform.output import Console
 from workers.platform.processes import Ledger
 
@@ -59,7 +58,7 @@ def up() -> None:
         stack.callback(running.stop)
         services.use(running, folder)
         settings = get_settings()
-        migrate()
+        services.upgrade()
         link = ensure_first_records(settings)
         get_engine().dispose()
         children = wanted(settings)
