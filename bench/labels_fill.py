@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.db import get_engine, task_session
-from app.projects.forms import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 from app.web.markdown import rendering, to_html
 from app.web.signing import digest
 
@@ -29,9 +29,9 @@ def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
         project = m.Project(
             name="bench",
             base_model_id=base.id,
-            answer=AnswerSettings().model_dump(),
-            sampling=SamplingSettings().model_dump(),
-            automation=AutomationSettings(keep_queue_filled=False).model_dump(),
+            answer=AnswerSettings(),
+            sampling=SamplingSettings(),
+            automation=AutomationSettings(keep_queue_filled=False),
         )
         session.add(project)
         session.flush()

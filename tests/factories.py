@@ -53,13 +53,13 @@ def model(session: Session, project: m.Project, **over: Any) -> m.Model:
 
 
 def project(session: Session, **over: Any) -> m.Project:
-    from app.projects.forms import AnswerSettings, AutomationSettings, SamplingSettings
+    from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 
     values = {
         "name": f"Project {next(_numbers)}",
-        "answer": AnswerSettings().model_dump(),
-        "sampling": SamplingSettings().model_dump(),
-        "automation": AutomationSettings().model_dump(),
+        "answer": AnswerSettings(),
+        "sampling": SamplingSettings(),
+        "automation": AutomationSettings(),
     }
     if "base_model" not in over and "base_model_id" not in over:
         values["base_model_id"] = base_model(session).id

@@ -10,8 +10,8 @@ from app.accounts import queries, service
 from app.accounts.dependencies import Admin
 from app.models import User
 from app.web import health
+from app.web.addresses import Before
 from app.web.dependencies import Db, RowId
-from app.web.input import Before
 from app.web.render import absolute, redirect, render
 from app.web.routing import Router
 

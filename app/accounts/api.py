@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from app.accounts import queries
 from app.accounts.dependencies import Admin, SignedIn
 from app.models import User
+from app.web.addresses import Before
 from app.web.dependencies import Db
-from app.web.input import Before
 from app.web.routing import Router
 
 router = Router(tags=["accounts"])

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from app.accounts import emails
 from app.accounts.scopes import Scope
-from app.web.input import Input
+from app.input import Input
 from app.web.names import Name
 
 Email = Annotated[str, AfterValidator(emails.clean)]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.models import Outcome
+from app.models.project_settings import AnswerSettings
 from app.models.values import LabelValue
-from app.projects.forms import AnswerSettings
 
 PROBABILITY = {Outcome.FIRST: 1.0, Outcome.TIE: 0.5, Outcome.SECOND: 0.0, Outcome.BOTH_BAD: None}
 """That the first of two is the better one, as one answer alone says it."""

@@ -13,8 +13,8 @@ from app.db import task_session
 from app.models import Conversation, Thumb, Turn, TurnChoice, TurnComparison
 from app.projects.dependencies import Annotator, Manager
 from app.web import rate_limits
+from app.web.addresses import Before
 from app.web.dependencies import Db, RowId
-from app.web.input import Before
 from app.web.pages import page
 from app.web.routing import Router
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from app.web.input import Input
+from app.input import Input
 
 MAX_CHARACTERS = 16_000
 

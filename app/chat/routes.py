@@ -14,10 +14,10 @@ from app.models import Conversation, Thumb, TurnChoice
 from app.policies.service import in_use
 from app.projects.dependencies import Access, Annotator
 from app.web import csrf, rate_limits
+from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Refused
 from app.web.forms import parse
-from app.web.input import Before
 from app.web.pages import page
 from app.web.problems import wants_json
 from app.web.render import is_htmx, redirect, render

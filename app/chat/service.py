@@ -24,7 +24,6 @@ from app.models import (
     User,
 )
 from app.policies import service as policies
-from app.projects.forms import SamplingSettings
 from app.prompts import service as prompts
 from app.registry import service as registry
 from app.web.errors import Conflict, Invalid, NotFound, TooLarge
@@ -126,7 +125,7 @@ def _answer(session: Session, project: Project, conversation: Conversation, posi
     )
     session.add(turn)
     session.flush()
-    sampling = SamplingSettings.model_validate(project.sampling)
+    sampling = project.sampling
     settings: dict[str, Any] = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

@@ -11,7 +11,6 @@ from app.models import AuditEvent, Project, Run, RunKind, RunState
 from app.policies import queries as policies_queries
 from app.policies.service import REFRESHED, in_use
 from app.projects.automation import OFF
-from app.projects.forms import AutomationSettings
 from app.rewards import retraining
 from app.runs import queries as runs_queries
 from app.web.filters import count, percent, plural
@@ -40,7 +39,7 @@ class Automation:
 
 def automations(session: Session, project: Project, new_labels: int) -> list[Automation]:
     """All of a project's automations."""
-    settings = AutomationSettings.model_validate(project.automation)
+    settings = project.automation
     sampled = runs_queries.last_automatic(session, project.id, RunKind.SAMPLING)
     trained = runs_queries.last_automatic(session, project.id, RunKind.REWARD)
     refreshed = policies_queries.last_event(session, project.id, REFRESHED)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.dependencies import SignedIn
 from app.models import Project, User
+from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 from app.projects import forms, service
 from app.prompts import service as prompts
 from app.registry import service as registry
@@ -26,9 +27,9 @@ class NewProject(forms.NewProjectForm):
     """A new project; every setting has a sane default."""
 
     model_config = ConfigDict(extra="forbid")
-    answer: forms.AnswerSettings = forms.AnswerSettings()
-    sampling: forms.SamplingSettings = forms.SamplingSettings()
-    automation: forms.AutomationSettings = forms.AutomationSettings()
+    answer: AnswerSettings = AnswerSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    automation: AutomationSettings = AutomationSettings()
     queue: forms.QueueSettings = forms.QueueSettings()
 
 

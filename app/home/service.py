@@ -9,7 +9,6 @@ from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, RunS
 from app.policies import queries as policies_queries
 from app.policies.evaluations import Result, evaluation_result
 from app.policies.service import in_use
-from app.projects.forms import AutomationSettings
 from app.rewards import service as rewards
 from app.web.filters import percent, plural
 
@@ -63,7 +62,7 @@ class Step:
 def situation(session: Session, project: Project) -> Situation:
     """Read where the loop stands."""
     counts = queries.counts(session, project.id)
-    automation = AutomationSettings.model_validate(project.automation)
+    automation = project.automation
     policy = queries.newest(session, project.id, ModelKind.POLICY)
     current = in_use(project)
     evaluation = None

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from app.items import queries
 from app.models import Model, ModelState, Project, RunState
 from app.projects.automation import BUDGET_PERIOD, OFF, Decision
-from app.projects.forms import AutomationSettings
 from app.web.filters import plural
 
 # After a sampling run failed, this long passes before the platform starts the next one by itself.
@@ -17,7 +16,7 @@ RETRY_AFTER = timedelta(minutes=5)
 def decide(session: Session, project: Project, wanted: int | None = None) -> Decision:
     """How many prompts to sample now. `wanted` asks for so many, whatever the queue holds and whether or not it is
     kept filled; the budget and what is under way are minded all the same."""
-    automation = AutomationSettings.model_validate(project.automation)
+    automation = project.automation
     if wanted is None and not automation.keep_queue_filled:
         return Decision(0, OFF)
     now = datetime.now(UTC)

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from app.input import Id, Input
 from app.models import Purpose, Split
 from app.prompts.forms import Chosen
-from app.web.input import Id, Input
 
 
 class ItemFilter(Input):

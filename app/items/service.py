@@ -27,7 +27,6 @@ from app.models import (
     Strategy,
     User,
 )
-from app.projects.forms import AutomationSettings, SamplingSettings
 from app.prompts import queries as prompt_queries
 from app.runs import service as runs
 from app.web.errors import Conflict, NotFound
@@ -96,7 +95,7 @@ def plan_sampling(
         if automatic or amount <= 0:
             return None
         raise Conflict("There are no prompts to sample answers for. Import prompts first.")
-    settings = SamplingSettings.model_validate(project.sampling).model_dump()
+    settings = project.sampling.model_dump()
     config = {"settings": settings | {"n": 2, "seed": _draw.randrange(2**31)}, "prompt_ids": prompt_ids}
     return runs.create(session, project, RunKind.SAMPLING, config, model=model, created_by=actor, automatic=automatic)
 
@@ -110,7 +109,7 @@ def _asked_for(session: Session, project: Project, count: int | None) -> int:
         raise Conflict(f"The model {model.name} is not ready yet, so nothing can be sampled from it.")
     if count is not None:
         return count
-    newest_only = model.id if AutomationSettings.model_validate(project.automation).refresh_pairs else None
+    newest_only = model.id if project.automation.refresh_pairs else None
     return project.queue_depth - queries.open_items(session, project.id, project.queue_depth, newest_only)
 
 

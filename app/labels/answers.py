@@ -7,8 +7,8 @@ from typing import Any
 
 from app.annotation import COMPARISON, KINDS
 from app.models import Label
+from app.models.project_settings import AnswerSettings
 from app.models.values import LabelValue
-from app.projects.forms import AnswerSettings
 from app.web.errors import Invalid, TooLarge
 
 LONGEST_COMMENT = 5_000

@@ -15,10 +15,9 @@ from app.labels.export import Export, Format, Layout
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
 from app.models import Label
 from app.projects.dependencies import Annotator, Manager
-from app.projects.forms import AnswerSettings
+from app.web.addresses import Before
 from app.web.dependencies import Db
 from app.web.errors import NotAllowed
-from app.web.input import Before
 from app.web.routing import Router
 from app.web.slots import SlottedDownload
 
@@ -38,7 +37,7 @@ def claim(session: Db, access: Annotator) -> dict[str, Any]:
 @router.post("/projects/{project_id}/label")
 def answer(session: Db, access: Annotator, body: AnswerForm) -> Response:
     """Save an answer; sent again, it is the same label. `next` is the following item."""
-    settings = AnswerSettings.model_validate(access.project.answer)
+    settings = access.project.answer
     given = read_answer(settings, body.answer, body.reasons, body.comment, body.seconds, body.questions, body.kind)
     done = service.submit_and_claim(session, access.user, access.project, access.member, body.assignment_id, given)
     paused = access.member is not None and access.member.paused_at is not None

@@ -21,8 +21,8 @@ from app.labels import progress, turn
 from app.labels.answers import Answer
 from app.labels.saving import Own
 from app.labels.screen import Screen, with_item
+from app.models.project_settings import AnswerSettings
 from app.projects.dependencies import Access
-from app.projects.forms import AnswerSettings
 from app.web.csrf import SESSION_COOKIE, has_bearer
 from app.web.signing import digest
 
@@ -48,7 +48,7 @@ class Standing:
         project, member = access.project, access.member
         if member is None or member.paused_at is not None or project.archived_at is not None:
             return None
-        settings = AnswerSettings.model_validate(project.answer)
+        settings = project.answer
         seen = (project.lease_minutes, project.check_share, settings, access.version)
         return cls(token_hash, access.user.id, project.id, *seen)
 

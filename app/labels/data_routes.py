@@ -11,10 +11,9 @@ from app.labels import quality, queries
 from app.labels.export import MEDIA_TYPES, Export, Format, Layout
 from app.labels.forms import LabelFilter
 from app.projects.dependencies import Access, Annotator, Manager
-from app.projects.forms import AnswerSettings
+from app.web.addresses import Before
 from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
-from app.web.input import Before
 from app.web.render import render
 from app.web.routing import Router
 from app.web.slots import SlottedDownload
@@ -34,7 +33,7 @@ def show_labels(request: Request, session: Db, access: Annotator, chosen: Annota
         labels=queries.listing(session, access.project.id, **chosen.model_dump()),
         chosen=chosen,
         annotators=queries.annotators(session, access.project.id),
-        questions=AnswerSettings.model_validate(access.project.answer).question_options(),
+        questions=access.project.answer.question_options(),
     )
 
 

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from app.labels import files, queries
 from app.models import Outcome, Project, Purpose
-from app.projects.forms import AnswerSettings
 from app.web.errors import Invalid
 
 _ANSWERS = pa.list_(pa.struct([("question", pa.string()), ("choice", pa.string())]))
@@ -67,7 +66,7 @@ class Export:
     def __init__(
         self, project: Project, format_: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
     ) -> None:
-        if question and question not in AnswerSettings.model_validate(project.answer).questions:
+        if question and question not in project.answer.questions:
             raise Invalid("This project asks no such question.", "question")
         self.project_id, self.format, self.layout, self.question = project.id, format_, layout, question
         self.rows = 0  # so far

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
+from app.input import CUT_LATER, Id, Input
 from app.models import Outcome, Purpose
 from app.prompts.forms import Chosen
-from app.web.input import CUT_LATER, Id, Input
 
 
 class AnswerForm(Input):

@@ -10,13 +10,13 @@ from app.labels import cycle, data_routes, screen, service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
 from app.labels.forms import AnswerForm, AssignmentForm
 from app.labels.screen import Filled, Screen
+from app.models.project_settings import AnswerSettings
 from app.projects.dependencies import Access, Annotator
-from app.projects.forms import AnswerSettings
 from app.web import csrf
+from app.web.addresses import Before, Named
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Conflict, Invalid, Refused, TooLarge
 from app.web.forms import parse
-from app.web.input import Before, Named
 from app.web.markdown import to_html
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router, first
@@ -72,7 +72,7 @@ def answer(request: Request, session: Db, access: Annotator, form: Submitted) ->
     """Save an answer and bring the next item. A refused answer brings it too, and says why."""
     given = parse(AnswerForm, form)
     try:
-        read = _read(AnswerSettings.model_validate(access.project.answer), given)
+        read = _read(access.project.answer, given)
     except (Invalid, TooLarge) as refusal:
         if is_htmx(request):  # the page keeps what was typed, and shows the sentence beside it
             raise

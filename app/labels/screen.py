@@ -16,7 +16,7 @@ from app.labels.answers import Answer
 from app.labels.progress import Progress
 from app.labels.service import Submitted
 from app.models import Label, Member, Project, Run, RunState, User
-from app.projects.forms import AnswerSettings
+from app.models.project_settings import AnswerSettings
 from app.web.errors import NotFound
 from app.web.markdown import to_html
 
@@ -160,7 +160,7 @@ def _of(session: Session, user: User, project: Project, task: Task, **more: Any)
 
 
 def _project(project: Project) -> tuple[int, int, AnswerSettings]:
-    return project.id, project.lease_minutes, AnswerSettings.model_validate(project.answer)
+    return project.id, project.lease_minutes, project.answer
 
 
 def _html(text: str, kept: str | None, what: str = "answer") -> Markup:

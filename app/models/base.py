@@ -4,9 +4,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Identity, MetaData, Text, TypeDecorator, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.sql.operators import OperatorType
+from sqlalchemy.types import TypeEngine
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
@@ -32,6 +35,30 @@ class Base(DeclarativeBase):
         list[str]: JSONB,
         list[dict[str, Any]]: JSONB,
     }
+
+
+class Typed(TypeDecorator[Any]):
+    """A value of a pydantic type (a model, or what a TypeAdapter takes) as JSONB, validated whenever it is written or
+    read. The value is never changed in place: another one is set."""
+
+    impl = JSONB(none_as_null=True)
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.kind = kind
+        self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        return self._adapter.dump_python(self._adapter.validate_python(value), mode="json")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else self._adapter.validate_python(value)
+
+    def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
+        return self.impl_instance.coerce_compared_value(op, value)
 
 
 class WrittenText(TypeDecorator[str]):

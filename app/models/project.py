@@ -1,20 +1,21 @@
 """A project: what is being taught, by whom, and how its loop is set up."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.account import Role, User
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, Typed, enum_column
+from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 
 if TYPE_CHECKING:
     from app.models.model import Model
 
 
 class Project(Base):
-    """Settings of one loop. The JSONB columns hold the validated forms of `app.projects.forms`."""
+    """Settings of one loop."""
 
     __tablename__ = "project"
     __table_args__ = (
@@ -31,13 +32,9 @@ class Project(Base):
     base_model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     # The promoted policy that chat and sampling use; the base model where none is promoted.
     policy_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
-    # The answer: scale levels a side (0: plain choice), tie, both bad, further questions, reasons, comment, submit at
-    # once
-    answer: Mapped[dict[str, Any]]
-    # temperature, top_p, top_k, max_new_tokens, strategies, system prompt
-    sampling: Mapped[dict[str, Any]]
-    # retrain every M labels, refresh items, budgets; each with an on/off switch
-    automation: Mapped[dict[str, Any]]
+    answer: Mapped[AnswerSettings] = mapped_column(Typed(AnswerSettings))
+    sampling: Mapped[SamplingSettings] = mapped_column(Typed(SamplingSettings))
+    automation: Mapped[AutomationSettings] = mapped_column(Typed(AutomationSettings))
     overlap: Mapped[int] = mapped_column(default=1, server_default="1")
     check_share: Mapped[float] = mapped_column(default=0.0, server_default="0")
     # A person who misses so many of their last so many attention checks is paused.

@@ -11,7 +11,6 @@ from app.items import service as items
 from app.models import Level, Model, ModelKind, Project, Purpose, Run, RunKind, User
 from app.policies import queries
 from app.policies.intervals import anytime_interval
-from app.projects.forms import SamplingSettings
 from app.registry import service as registry
 from app.runs import service as runs
 from app.web.errors import Conflict, Invalid
@@ -56,7 +55,7 @@ def start_evaluation(
     prompt_ids = queries.holdout_prompt_ids(session, project.id, comparisons)
     if not prompt_ids:
         raise Conflict("There are no holdout prompts to compare on. Import prompts; every fifth or so is held out.")
-    sampling = SamplingSettings.model_validate(project.sampling)
+    sampling = project.sampling
     settings = sampling.model_dump() | {
         "strategy": "stochastic",
         "n": -(-comparisons // len(prompt_ids)),

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from app.input import Id, Input, LearningRate, Seed, Temperature
 from app.runs import copies
-from app.web.input import Id, Input, LearningRate, Seed, Temperature
 
 
 class PolicyForm(copies.CopyForm):

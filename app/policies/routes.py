@@ -16,10 +16,10 @@ from app.runs import copies, settings_form
 from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.runs import views as run_views
+from app.web.addresses import Before, Named
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, NotAllowed, NotFound
 from app.web.forms import parse
-from app.web.input import Before, Named
 from app.web.render import redirect, render
 from app.web.routing import Router
 

@@ -11,7 +11,6 @@ from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, User
 from app.policies import queries
 from app.policies.evaluations import evaluation_result
 from app.policies.forms import PolicyForm
-from app.projects.forms import AutomationSettings
 from app.registry import service as registry
 from app.runs import copies
 from app.runs import service as runs
@@ -149,7 +148,7 @@ def _put_in_use(session: Session, project: Project, model: Model, actor: User, *
     audit.record(
         session, actor, "policy.promoted", project_id=project.id, subject=model, previous=current.id, **details
     )
-    if AutomationSettings.model_validate(project.automation).refresh_pairs:
+    if project.automation.refresh_pairs:
         withdrawn = queries.withdraw_untouched_items(session, project.id, datetime.now(UTC))
         run = items.plan_sampling(session, project, count=withdrawn) if withdrawn else None
         made = {"withdrawn": withdrawn, "run": run.id if run else None}

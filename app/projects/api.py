@@ -6,11 +6,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.dependencies import SignedIn
+from app.input import Input
 from app.models import Member, Project, Role
+from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 from app.projects import forms, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.dependencies import Db, RowId
-from app.web.input import Input
 from app.web.names import Name
 from app.web.routing import Router
 
@@ -36,9 +37,9 @@ class ProjectDetail(BaseModel):
     guidelines: str
     base_model_id: int
     policy_id: int | None
-    answer: forms.AnswerSettings
-    sampling: forms.SamplingSettings
-    automation: forms.AutomationSettings
+    answer: AnswerSettings
+    sampling: SamplingSettings
+    automation: AutomationSettings
     queue: forms.QueueSettings
     archived_at: datetime | None
     created_at: datetime
@@ -50,9 +51,9 @@ class ProjectChange(Input):
     model_config = ConfigDict(extra="forbid")
     name: Name | None = None
     guidelines: Annotated[str, Field(max_length=forms.LONGEST_GUIDELINES)] | None = None
-    answer: forms.AnswerSettings | None = None
-    sampling: forms.SamplingSettings | None = None
-    automation: forms.AutomationSettings | None = None
+    answer: AnswerSettings | None = None
+    sampling: SamplingSettings | None = None
+    automation: AutomationSettings | None = None
     queue: forms.QueueSettings | None = None
 
 

@@ -8,10 +8,10 @@ from app.accounts import queries as account_queries
 from app.accounts.dependencies import SignedIn
 from app.projects import forms, invitation_routes, people_routes, queries, service
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
+from app.web.addresses import Before
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
 from app.web.forms import parse, typed
-from app.web.input import Before
 from app.web.render import redirect, render
 from app.web.routing import Router
 

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.accounts.audit import record
 from app.models import Member, Model, Project, Role, User
+from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 from app.projects import queries
-from app.projects.forms import AnswerSettings, AutomationSettings, QueueSettings, SamplingSettings
+from app.projects.forms import QueueSettings
 from app.settings import get_settings
 from app.web import rate_limits
 from app.web.errors import Conflict, NotAllowed
@@ -62,9 +63,9 @@ def create_project(
         name=name,
         guidelines=guidelines,
         base_model_id=base_model.id,
-        answer=(answer or AnswerSettings()).model_dump(),
-        sampling=(sampling or SamplingSettings()).model_dump(),
-        automation=(automation or AutomationSettings()).model_dump(),
+        answer=answer or AnswerSettings(),
+        sampling=sampling or SamplingSettings(),
+        automation=automation or AutomationSettings(),
         **(queue or QueueSettings()).model_dump(),
     )
     session.add(project)
@@ -95,9 +96,10 @@ def change_guidelines(session: Session, project: Project, actor: User, guideline
 
 def settings_of(project: Project, section: str) -> BaseModel:
     """One section of a project's settings, e.g. `answer`."""
-    model = SECTIONS[section]
-    values = {name: getattr(project, name) for name in model.model_fields} if section == "queue" else None
-    return model.model_validate(values if values is not None else getattr(project, section))
+    if section == "queue":
+        return QueueSettings(**{name: getattr(project, name) for name in QueueSettings.model_fields})
+    settings: BaseModel = getattr(project, section)
+    return settings
 
 
 def change_settings(session: Session, project: Project, actor: User, section: str, settings: BaseModel) -> list[str]:
@@ -110,7 +112,7 @@ def change_settings(session: Session, project: Project, actor: User, section: st
         for name, value in now.items():
             setattr(project, name, value)
     else:
-        setattr(project, section, now)
+        setattr(project, section, settings)
     record(
         session, actor, "project.settings_changed", project_id=project.id, subject=project, section=section, **changed
     )

@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from app.input import Id, Input
 from app.models import PromptSource, PromptStatus, Split
 from app.prompts.reading import Layout
-from app.web.input import Id, Input
 
 T = TypeVar("T")
 Chosen = Annotated[T | None, BeforeValidator(lambda value: value or None)]

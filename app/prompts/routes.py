@@ -10,10 +10,10 @@ from app.projects.dependencies import Access, Manager
 from app.prompts import queries, service
 from app.prompts.forms import ImportForm, PromptFilter
 from app.prompts.service import MAX_FILE, ImportReport
+from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, Refused
 from app.web.forms import parse
-from app.web.input import Before
 from app.web.markdown import to_html
 from app.web.render import redirect, render
 from app.web.routing import Router

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from app.input import Input, LearningRate, Seed
 from app.runs import copies
-from app.web.input import Input, LearningRate, Seed
 
 Aggregation = Literal["mean", "reliability"]
 

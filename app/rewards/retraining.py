@@ -6,7 +6,6 @@ from sqlalchemy.orm import Session
 
 from app.models import ModelState, Project, Run, RunKind
 from app.projects.automation import BUDGET_PERIOD, OFF, Decision
-from app.projects.forms import AutomationSettings
 from app.rewards import queries, service, snapshots
 from app.runs import queries as runs_queries
 from app.web.errors import Conflict
@@ -15,7 +14,7 @@ from app.web.filters import plural
 
 def decide(session: Session, project: Project, new_labels: int) -> Decision:
     """Whether to train now, with so many labels since the last snapshot; the amount is their number."""
-    automation = AutomationSettings.model_validate(project.automation)
+    automation = project.automation
     if not automation.retrain_reward:
         return Decision(0, OFF)
     if project.base_model.state is not ModelState.READY:
@@ -35,7 +34,7 @@ def decide(session: Session, project: Project, new_labels: int) -> Decision:
 
 def retrain_if_due(session: Session, project: Project) -> Run | None:
     """Start a training by itself where the project asks for it and enough labels have come since the last snapshot."""
-    if project.archived_at is not None or not AutomationSettings.model_validate(project.automation).retrain_reward:
+    if project.archived_at is not None or not project.automation.retrain_reward:
         return None
     if not decide(session, project, service.new_labels(session, project)).amount:
         return None

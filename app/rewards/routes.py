@@ -7,17 +7,16 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.models import RunKind
 from app.projects.dependencies import Access, Manager
-from app.projects.forms import AnswerSettings
 from app.rewards import queries, service
 from app.rewards.forms import RewardForm, ScoreForm
 from app.runs import copies, settings_form
 from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.runs import views as run_views
+from app.web.addresses import Named
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse
-from app.web.input import Named
 from app.web.render import redirect, render
 from app.web.routing import Router
 
@@ -49,7 +48,7 @@ def _list(
         models=models,
         learned=learned,
         ceiling=service.ceiling(learned),
-        questions=AnswerSettings.model_validate(access.project.answer).question_options(),
+        questions=access.project.answer.question_options(),
         values=values,
         counts=service.label_counts(session, access.project),
         active=runs_queries.active(session, access.project.id, RunKind.REWARD),

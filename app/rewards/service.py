@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.items import service as items
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, Split, User
-from app.projects.forms import AnswerSettings
 from app.registry import service as registry
 from app.rewards import queries, report, snapshots
 from app.rewards.forms import RewardForm
@@ -26,7 +25,7 @@ def start(
     """Take a snapshot and queue the training of a reward model on it, from the project's base model. A copy of a run
     may take that run's snapshot and model instead."""
     config = config or RewardForm()
-    if config.question and config.question not in AnswerSettings.model_validate(project.answer).questions:
+    if config.question and config.question not in project.answer.questions:
         raise Invalid("This project does not ask that question. Load the page again and choose one.", "question")
     parent = copies.parent(session, project, RunKind.REWARD, config.parent_id)
     model, snapshot = project.base_model, None

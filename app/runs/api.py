@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from app.models import Run, RunKind, RunState
 from app.projects.dependencies import Manager
 from app.runs import events, queries, service
+from app.web.addresses import Before, LastStep, Step
 from app.web.dependencies import Db, RowId
-from app.web.input import Before, LastStep, Step
 from app.web.pages import page
 from app.web.routing import Router
 

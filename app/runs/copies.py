@@ -5,10 +5,10 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from app.input import Id, Input
 from app.models import Project, Run, RunKind
 from app.runs import queries
 from app.web.errors import Invalid
-from app.web.input import Id, Input
 
 FIELDS = ("parent_id", "same_inputs")
 

@@ -5,14 +5,15 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from app.input import Id
 from app.models import Run, RunKind, RunState
 from app.projects.dependencies import Manager
 from app.runs import events, queries, service, views
 from app.runs.live import live
+from app.web.addresses import Before, LastStep, Step
 from app.web.dependencies import Db, RowId
 from app.web.errors import Invalid
 from app.web.events import LiveStream
-from app.web.input import Before, Id, LastStep, Step
 from app.web.pages import page
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router

@@ -9,8 +9,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute, APIRouter
 from sqlalchemy.orm import Session
 
+from app.input import may_be_unwritable, unwritable
 from app.web.errors import Invalid
-from app.web.input import may_be_unwritable, unwritable
 
 F = TypeVar("F", bound=Callable[..., Any])
 Shortcut = Callable[[Request], Awaitable[Response | None]]

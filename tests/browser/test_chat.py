@@ -59,7 +59,7 @@ def test_stop_keeps_what_there_is_and_frees_the_server(
     with task_session() as session:
         session.get_one(Model, chat.base_id).artifact = ENDLESS
         project = session.get_one(Project, chat.project_id)
-        project.sampling = project.sampling | {"max_new_tokens": 8000}
+        project.sampling = project.sampling.model_copy(update={"max_new_tokens": 8000})
     sign_in(page, chat.annotator)
     page.goto(f"{server.url}{chat.url}")
     page.get_by_label("Your message").fill("Go on and on")

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from app import models as m
 from app.db import task_session
-from app.projects.forms import AnswerSettings
+from app.models.project_settings import AnswerSettings
 from tests import factories
 from tests.app.web.hard_texts import EMPTY, HARD, mixed, words
 from tests.browser.conftest import Server
@@ -46,7 +46,7 @@ def screen_with(
     *turns, one, two = texts
     messages = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(turns)]
     with task_session() as session:
-        project = factories.project(session, answer=AnswerSettings().model_dump())
+        project = factories.project(session, answer=AnswerSettings())
         user = factories.user(session, name="Ada")
         factories.member(session, project, user)
         prompt = factories.prompt(session, project, messages=messages)

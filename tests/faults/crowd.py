@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.models import Item, ItemResponse, Project
-from app.projects.forms import AnswerSettings, AutomationSettings
+from app.models.project_settings import AnswerSettings, AutomationSettings
 from tests import factories
 
 QUESTION = "Which is kinder?"
@@ -18,8 +18,8 @@ def crowd(
     project = factories.project(
         session,
         overlap=overlap,
-        answer=AnswerSettings(questions=list(questions)).model_dump(),
-        automation=AutomationSettings(keep_queue_filled=False).model_dump(),
+        answer=AnswerSettings(questions=list(questions)),
+        automation=AutomationSettings(keep_queue_filled=False),
     )
     prompt = factories.prompt(session, project)
     answers = [factories.response(session, prompt, project.base_model) for _ in range(60)]

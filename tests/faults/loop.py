@@ -6,8 +6,9 @@ from app.items import leases
 from app.labels import service as labels
 from app.labels.answers import read_answer
 from app.models import Item, Label, Model, ModelState, Project, PromptSource, Run, RunMetric, RunState, User
+from app.models.project_settings import AnswerSettings, SamplingSettings
 from app.projects import service as projects
-from app.projects.forms import AnswerSettings, QueueSettings, SamplingSettings
+from app.projects.forms import QueueSettings
 from app.prompts import service as prompts
 from app.registry import service as registry
 from tests import factories

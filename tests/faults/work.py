@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.db import task_session
 from app.models import Item, Project, Run, RunKind, RunMetric, RunState, Split
-from app.projects.forms import AutomationSettings
+from app.models.project_settings import AutomationSettings
 from app.rewards import snapshots
 from app.runs import service as runs
 from app.settings import get_settings
@@ -48,7 +48,7 @@ class World:
 def make_world() -> World:
     """A project with a tiny model, labels and prompts, for which nothing is done by itself."""
     with task_session() as session:
-        automation = AutomationSettings(keep_queue_filled=False).model_dump()
+        automation = AutomationSettings(keep_queue_filled=False)
         project = factories.project(session, automation=automation)
         folder = get_settings().store / str(project.base_model.artifact)
         model, tokenizer = tiny_model(1)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from app.web.input import LEAST_TEMPERATURE, MOST, Input, TopP, unwritable
+from app.input import LEAST_TEMPERATURE, MOST, Input, TopP, unwritable
 from rlhf.types import Message, Messages, SamplingSettings
 
 MAX_CHOICES = 8

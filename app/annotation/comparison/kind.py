@@ -7,8 +7,8 @@ from app.annotation.comparison import value as values
 from app.annotation.comparison.value import ComparisonValue
 from app.annotation.kind import Stated
 from app.models import Outcome
+from app.models.project_settings import AnswerSettings
 from app.models.values import LabelValue
-from app.projects.forms import AnswerSettings
 
 _BETTER = {Outcome.FIRST: 0, Outcome.SECOND: 1}
 

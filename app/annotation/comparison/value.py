@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from app.models import Outcome
+from app.models.project_settings import AnswerSettings
 from app.models.values import LabelValue, register
-from app.projects.forms import AnswerSettings
 from app.web.errors import Invalid
 
 # What the form calls an outcome, by where the response was shown.

@@ -127,7 +127,7 @@ def test_then_items_and_labels(session: Session, project: Project, person: User)
 
 def test_sampling_switched_off_is_said(session: Session, project: Project) -> None:
     factories.prompt(session, project)
-    project.automation = project.automation | {"keep_queue_filled": False}
+    project.automation = project.automation.model_copy(update={"keep_queue_filled": False})
     assert step(session, project).title == "Sample pairs"
     factories.prompt(session, project, status=PromptStatus.REVIEW)
     assert step(session, project).title == "Review prompts"
@@ -156,14 +156,14 @@ def test_a_new_reward_model_after_so_many_labels(session: Session, project: Proj
     policy(session, project, reward)
     project.policy_id = None
     open_item(session, project)
-    project.automation = project.automation | {"labels_between_rewards": 12}
+    project.automation = project.automation.model_copy(update={"labels_between_rewards": 12})
     labels(session, project, person, 12)
     assert service.situation(session, project).new_labels == 12
     newest = service.queries.newest(session, project.id, ModelKind.POLICY)
     project.policy_id = newest.id if newest else None  # in use: nothing to decide on
     found = step(session, project)
     assert found.reason == "12 new labels since the last reward model: train."
-    project.automation = project.automation | {"retrain_reward": True}
+    project.automation = project.automation.model_copy(update={"retrain_reward": True})
     assert step(session, project).title == "Compare answers"  # it trains by itself
 
 

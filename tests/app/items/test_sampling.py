@@ -142,7 +142,7 @@ def test_a_project_without_prompts_says_so(session: Session) -> None:
 
 
 def test_what_is_sampled_by_itself_keeps_to_the_budget_of_24_hours(session: Session, project: m.Project) -> None:
-    project.automation = project.automation | {"pairs_per_day": 7}
+    project.automation = project.automation.model_copy(update={"pairs_per_day": 7})
     first = plan(session, project)
     first.state = m.RunState.SUCCEEDED
     session.flush()
@@ -176,5 +176,5 @@ def test_why_nothing_is_sampled(session: Session, project: m.Project) -> None:
     assert reason() == "5 pairs are ready."
     project.base_model.state = m.ModelState.PREPARING
     assert reason() == f"Waits for {project.base_model.name}, which is preparing."
-    project.automation = project.automation | {"keep_queue_filled": False}
+    project.automation = project.automation.model_copy(update={"keep_queue_filled": False})
     assert reason() == "Switched off."

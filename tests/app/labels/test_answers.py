@@ -14,7 +14,7 @@ from app.items import service as items
 from app.items.queue import Task
 from app.labels import progress, service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
-from app.projects.forms import AnswerSettings
+from app.models.project_settings import AnswerSettings
 from app.web.errors import Invalid, Refused, TooLarge
 from tests import factories
 from tests.app.conftest import Cast

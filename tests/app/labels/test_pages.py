@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.items import service as items
-from app.projects.forms import AnswerSettings
+from app.models.project_settings import AnswerSettings
 from app.web.markdown import rendering
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -121,7 +121,7 @@ def test_with_htmx_one_request_saves_and_brings_the_next_item(
 def test_undo_brings_the_last_item_with_its_answer_and_keeps_the_lease_of_the_next(
     session: Session, cast: Cast, as_: As, add_items: AddItems
 ) -> None:
-    cast.project.answer = AnswerSettings(levels=2, reasons=["Kinder"]).model_dump()
+    cast.project.answer = AnswerSettings(levels=2, reasons=["Kinder"])
     add_items(cast.project, 2)
     browser = as_("annotator")
     address = f"/projects/{cast.project.id}/label"
@@ -141,7 +141,7 @@ def test_undo_brings_the_last_item_with_its_answer_and_keeps_the_lease_of_the_ne
 
 
 def test_a_refused_answer_keeps_what_was_typed(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
-    cast.project.answer = AnswerSettings(comment="required").model_dump()
+    cast.project.answer = AnswerSettings(comment="required")
     add_items(cast.project)
     browser = as_("annotator")
     first = opened(browser, cast)

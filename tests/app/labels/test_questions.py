@@ -18,7 +18,7 @@ from app.items import leases
 from app.labels import service
 from app.labels.answers import read_answer
 from app.labels.screen import QUESTION_KEYS
-from app.projects.forms import AnswerSettings
+from app.models.project_settings import AnswerSettings
 from app.web.errors import Invalid
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -34,7 +34,7 @@ BOTH = {KINDER: "left", TRUER: "right"}
 @pytest.fixture
 def asked(session: Session, cast: Cast) -> m.Project:
     """The project asks two further questions."""
-    cast.project.answer = AnswerSettings(questions=[KINDER, TRUER]).model_dump()
+    cast.project.answer = AnswerSettings(questions=[KINDER, TRUER])
     session.flush()
     return cast.project
 
@@ -170,7 +170,7 @@ def checked(page: str) -> list[tuple[str, str]]:
 def test_where_there_is_no_tie_a_question_offers_none(
     cast: Cast, asked: m.Project, as_: As, add_items: AddItems
 ) -> None:
-    asked.answer = asked.answer | {"tie": False}
+    asked.answer = asked.answer.model_copy(update={"tie": False})
     add_items(asked)
     page = as_("annotator").get(f"/projects/{asked.id}/label").text
     assert re.findall(r'type="radio"[^>]* value="(\w+)" data-key="(.)"', page) == [

@@ -215,7 +215,7 @@ def test_promotion_refreshes_the_items_nobody_has_touched(
 def test_promotion_keeps_the_items_where_the_project_says_so(
     session: Session, project: Project, policy: Model, manager: User
 ) -> None:
-    project.automation = project.automation | {"refresh_pairs": False}
+    project.automation = project.automation.model_copy(update={"refresh_pairs": False})
     item = factories.item(session, factories.prompt(session, project), project.base_model)
     service.promote(session, project, policy, manager, True)
     session.refresh(item)

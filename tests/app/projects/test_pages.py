@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from app.models import AuditEvent, ModelState, Project, Prompt, Role
+from app.models.project_settings import AnswerSettings
 from app.projects import service
-from app.projects.forms import AnswerSettings
 from tests import factories
 
 
@@ -98,7 +98,7 @@ def test_answer_settings_are_stored_as_their_form(as_, cast, session):
     answer = as_("manager").submit(f"/projects/{cast.project.id}/settings/answer", **given)
     assert answer.status_code == 303
     session.refresh(cast.project)
-    assert AnswerSettings.model_validate(cast.project.answer) == AnswerSettings(
+    assert cast.project.answer == AnswerSettings(
         levels=3,
         tie=True,
         both_bad=False,

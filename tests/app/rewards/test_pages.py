@@ -108,7 +108,7 @@ def test_a_question_is_chosen_where_the_project_asks_any(as_: As, cast: Cast, se
     browser = as_("manager")
     place = f"/projects/{cast.project.id}/rewards"
     assert 'name="question"' not in browser.get(place).text
-    cast.project.answer = cast.project.answer | {"questions": ["Which is kinder?"]}
+    cast.project.answer = cast.project.answer.model_copy(update={"questions": ["Which is kinder?"]})
     for label in session.scalars(select(Label)):
         stated = Preference(question="Which is kinder?", first=0, second=1, outcome=Outcome.FIRST, probability=1.0)
         label.preferences = [*label.preferences, stated]

@@ -25,7 +25,7 @@ from app.models import (
     Split,
     User,
 )
-from app.projects.forms import AnswerSettings
+from app.models.project_settings import AnswerSettings
 from app.registry import service as registry
 from app.rewards import retraining, service, snapshots
 from app.rewards.forms import RewardForm
@@ -149,7 +149,7 @@ def answered(
 
 
 def test_rows_by_a_question_follow_its_answers(session: Session, project: Project, people: list[User]) -> None:
-    project.answer = AnswerSettings(questions=[KINDER]).model_dump()
+    project.answer = AnswerSettings(questions=[KINDER])
     agree, differ, tie = (answered(session, project, people, kinder) for kinder in (A, B, TIE))
     not_asked = labelled(session, project, people, A)
     held_out = answered(session, project, people, B, Split.HOLDOUT)
@@ -190,7 +190,7 @@ def test_another_answer_to_a_question_is_another_snapshot(
 def test_a_model_of_a_question_is_named_and_measured_by_it(
     session: Session, project: Project, people: list[User], stored: Any
 ) -> None:
-    project.answer = AnswerSettings(questions=[KINDER]).model_dump()
+    project.answer = AnswerSettings(questions=[KINDER])
     for _ in range(4):
         answered(session, project, people, B)
     answered(session, project, people, B, Split.HOLDOUT)
@@ -255,7 +255,7 @@ def test_retraining_by_itself_waits_for_enough_new_labels(
 ) -> None:
     enough(session, project, people)
     assert retraining.retrain_if_due(session, project) is None  # off
-    project.automation = project.automation | {"retrain_reward": True, "labels_between_rewards": 10}
+    project.automation = project.automation.model_copy(update={"retrain_reward": True, "labels_between_rewards": 10})
     assert retraining.retrain_if_due(session, project) is None  # 5 of 10
     for _ in range(5):
         labelled(session, project, people, A)
@@ -271,7 +271,7 @@ def test_trainings_by_itself_keep_to_the_budget_of_24_hours(
     session: Session, project: Project, people: list[User]
 ) -> None:
     automation = {"retrain_reward": True, "labels_between_rewards": 10, "reward_trainings_per_day": 1}
-    project.automation = project.automation | automation
+    project.automation = project.automation.model_copy(update=automation)
 
     def decide() -> retraining.Decision:
         session.flush()
@@ -295,7 +295,7 @@ def test_trainings_by_itself_keep_to_the_budget_of_24_hours(
 
 
 def test_a_side_without_usable_items_is_named(session: Session, project: Project, people: list[User]) -> None:
-    project.automation = project.automation | {"retrain_reward": True, "labels_between_rewards": 10}
+    project.automation = project.automation.model_copy(update={"retrain_reward": True, "labels_between_rewards": 10})
     for _ in range(10):
         labelled(session, project, people, A)
     assert retraining.retrain_if_due(session, project) is None

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+from app.input import Id, Input, unwritable
 from app.main import app
-from app.projects.forms import SamplingSettings
-from app.web.input import Id, Input, unwritable
+from app.models.project_settings import SamplingSettings
 
 ROUTES = [route for route in iter_route_contexts(app.routes) if getattr(route, "dependant", None) is not None]
 DIGITS = "9" * 5_000

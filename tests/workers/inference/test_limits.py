@@ -178,10 +178,10 @@ def test_an_answer_that_is_not_finite_ends_alone(server):
 
 
 def test_the_bounds_are_those_of_the_learning_library():
-    from app.web import input as web_input
+    from app import input as app_input
     from rlhf import types
 
-    assert web_input.LEAST_TEMPERATURE == types.LEAST_TEMPERATURE
+    assert app_input.LEAST_TEMPERATURE == types.LEAST_TEMPERATURE
 
 
 def test_the_processes_that_compute_do_not_know_the_secret(monkeypatch):

@@ -345,11 +345,12 @@ def test_a_base_model_is_prepared_by_one_process_at_a_time(database: str) -> Non
 
 def test_one_broken_project_does_not_hold_up_the_sweep(database: str) -> None:
     with task_session() as session:
-        broken = factories.project(session, automation={"keep_queue_filled": "perhaps"})
-        whole = factories.project(session)
+        broken, whole = factories.project(session), factories.project(session)
         for project in (broken, whole):
             factories.prompt(session, project)
         waits = factories.run(session, whole, kind=RunKind.REWARD).id
+        told = """update project set automation = '{"keep_queue_filled": "perhaps"}' where id = :id"""
+        session.execute(text(told), {"id": broken.id})
     scheduling.sweep()
     with task_session() as session:
         [sampling] = session.scalars(select(Run).where(Run.kind == RunKind.SAMPLING)).all()

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, get_args
 
 from annotated_types import Ge, Le
-from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
@@ -26,11 +25,14 @@ TopP = Annotated[float, Field(ge=0.01, le=1)]
 TopK = Annotated[int, Field(ge=0, le=100_000)]
 LearningRate = Annotated[float, Field(ge=1e-9, le=0.1)]
 
-# The same in addresses: a page of a list, a step of a run.
-Before = Annotated[int | None, Query(ge=1, le=MOST, description="The key that the last page ended with")]
-Named = Annotated[int | None, Query(ge=1, le=MOST)]
-Step = Annotated[int, Query(ge=0, le=MOST)]
-LastStep = Annotated[int | None, Query(ge=0, le=MOST, description="The last one where none is given")]
+
+def _line(value: str) -> str:
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError("This may not contain line breaks or control characters.")
+    return value
+
+
+ONE_LINE = AfterValidator(_line)
 
 CUT_LATER = "cut later"
 """Annotates a number that is brought within its bounds where it is used, since it is not worth a refusal."""
