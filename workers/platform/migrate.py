@@ -1,5 +1,6 @@
 """Bring the database to this code's schema, one process at a time."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def _upgrade(connection: Connection, before: Callable[[str], object], tell: Call
 def _steps(scripts: ScriptDirectory, current: str, tell: Callable[[str], None]) -> Callable[..., None]:
     """Tells the first step at once, and each further one when Alembic reports that the one before it is done."""
     steps = list(scripts.iterate_revisions("head", current))[::-1]
-    lines = [f"Upgrading the database, {n} of {len(steps)}: {step.doc}" for n, step in enumerate(steps, 1)]
+    lines = [f"Upgrading the database, {n} of {len(steps)}: {_title(step.doc)}" for n, step in enumerate(steps, 1)]
     tell(lines.pop(0))
 
     def applied(**about: Any) -> None:
@@ -64,6 +65,11 @@ def _steps(scripts: ScriptDirectory, current: str, tell: Callable[[str], None]) 
             tell(lines.pop(0))
 
     return applied
+
+
+def _title(doc: str) -> str:
+    """What a step is about: the first clause of its docstring."""
+    return re.split(r"[.;\n]", doc)[0]
 
 
 def check_known(scripts: ScriptDirectory, revision: str | None) -> None:
