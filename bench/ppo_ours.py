@@ -46,6 +46,8 @@ def main() -> None:
         max_new_tokens=spec["max_new_tokens"],
         temperature=spec["temperature"],
         learning_rate=spec["learning_rate"],
+        use_peft=False,
+        value_model="separate",
         token_budget=spec["token_budget"],
         max_approx_kl=None,
         seed=spec["seed"],

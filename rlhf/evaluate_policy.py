@@ -15,35 +15,58 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from rlhf.config import Doc, Ge, Gt, Le, parse_config
+from rlhf.config import Doc, Ge, Le, Settings, parse_config
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
 from rlhf.types import LEAST_TEMPERATURE
 
 
-@dataclass(frozen=True)
-class EvaluatePolicyConfig:
-    """Compares a policy with a baseline on the same prompts, by a reward model."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluatePolicyConfig(Settings):
+    """Compare a policy with a baseline on the same prompts, by a reward model."""
 
-    model: Annotated[str, Doc("The policy: a folder or hub id.")]
-    baseline: Annotated[str, Doc("The policy to compare it with, mostly the one it was trained from.")]
-    reward: Annotated[str, Doc("Reward model that scores the answers of both: a folder.")]
-    prompts: Annotated[str, Doc("Prompts that neither was trained on: JSONL (also .gz) or Parquet.")]
-    json: Annotated[bool, Doc("Print one line of JSON.")] = False
-    output: Annotated[str | None, Doc("JSONL file for prompts, answers and scores; none: not written.")] = None
-    max_prompts: Annotated[int | None, Gt(0), Doc("Use only so many of the prompts, the first; none: all.")] = None
+    model: Annotated[str, Doc("The policy: a folder or hub id.", "Policy", group="local")]
+    baseline: Annotated[
+        str, Doc("The policy to compare with, mostly the one that the policy was trained from.", group="local")
+    ]
+    reward: Annotated[str, Doc("Reward model that scores both: a folder.", "Reward model", group="local")]
+    prompts: Annotated[str, Doc("Prompts that neither was trained on: .jsonl, .jsonl.gz or .parquet.", group="local")]
+    json: Annotated[bool, Doc("Print one line of JSON.", "JSON", group="local")] = False
+    output: Annotated[
+        str | None, Doc("JSONL file for prompts, responses and scores. Empty: not written.", group="local")
+    ] = None
+    max_prompts: Annotated[
+        int | None, Ge(1), Le(10_000_000), Doc("Use only the first prompts. Empty: all.", "Prompts", "prompts", "main")
+    ] = None
     temperature: Annotated[
-        float, Ge(LEAST_TEMPERATURE), Doc("Of both models' sampling; best the one trained with.")
+        float,
+        Ge(LEAST_TEMPERATURE),
+        Le(5),
+        Doc("Of both policies' sampling, best the one of the training.", group="main"),
     ] = 1.0
-    max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer in tokens, its end token included.")] = 64
+    max_new_tokens: Annotated[
+        int, Ge(1), Le(8192), Doc("Longest response, its end token included.", "Longest response", "tokens", "main")
+    ] = 64
     missing_end_penalty: Annotated[
-        float, Gt(0), Doc("An answer that never ended gets the lowest score of those that did, or its own, less this.")
+        float,
+        Ge(0.001),
+        Le(1000),
+        Doc(
+            "An unfinished response scores this much less than the worst finished one.",
+            "Penalty for unfinished responses",
+        ),
     ] = 1.0
-    max_prompt_tokens: Annotated[int, Ge(1), Doc("Longest prompt; longer ones are cut on the left.")] = 512
-    max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse prompts with more unusable rows than this share.")] = 0.05
-    token_budget: Annotated[int, Gt(0), Doc("Tokens computed at once.")] = 4096
-    seed: Annotated[int, Ge(0), Doc("Of the sampling.")] = 0
-    dtype: Annotated[DtypeName, Doc("Number format of the computation.")] = "auto"
-    device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
+    max_prompt_tokens: Annotated[
+        int, Ge(1), Le(131_072), Doc("Longest prompt; longer ones are cut on the left.", "Longest prompt", "tokens")
+    ] = 512
+    max_bad_share: Annotated[
+        float, Ge(0), Le(1), Doc("Refuse prompts of which a larger share of the rows is unusable.", unit="share")
+    ] = 0.05
+    token_budget: Annotated[int, Ge(1), Le(1_000_000), Doc("Tokens computed at once.", "Tokens at once", "tokens")] = (
+        4096
+    )
+    seed: Annotated[int, Ge(0), Le(2**31 - 1), Doc("Seed of the sampling.", group="main")] = 0
+    dtype: Annotated[DtypeName, Doc("Number format of the computation.", "Number format")] = "auto"
+    device: Annotated[str, Doc("auto, cpu or cuda.", group="local")] = "auto"
 
 
 def main(argv: list[str]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rlhf import lease
-from rlhf.config import Doc, Ge, Gt, InputError, Le, parse_config
+from rlhf.config import Doc, Ge, InputError, Le, Settings, parse_config
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
 
 if TYPE_CHECKING:
@@ -24,32 +24,47 @@ ANSWERS_IN_A_ROW = 8  # of one prompt; longer rows spend on attention what they 
 CHUNK = 512  # answers scored between two steps of the progress bar
 
 
-@dataclass(frozen=True)
-class EvaluateRewardConfig:
-    """Measures a reward model on labelled pairs."""
+@dataclass(frozen=True, kw_only=True)
+class _ScoringSettings(Settings):
+    """What measuring and scoring have in common."""
 
-    model: Annotated[str, Doc("Reward model: a folder.")]
-    data: Annotated[str, Doc("Preference pairs that it was not trained on: .jsonl, .jsonl.gz or .parquet.")]
-    json: Annotated[bool, Doc("Print one line of JSON.")] = False
-    max_length: Annotated[int, Gt(1), Doc("Tokens of prompt and answer; longer prompts are cut on the left.")] = 1024
-    max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse data with more unusable rows than this share.")] = 0.05
-    token_budget: Annotated[int, Gt(0), Doc("Tokens computed at once.")] = 4096
-    dtype: Annotated[DtypeName, Doc("Number format of the computation.")] = "auto"
-    device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
+    model: Annotated[str, Doc("Reward model: a folder.", "Reward model", group="local")]
+    max_length: Annotated[
+        int,
+        Ge(16),
+        Le(131_072),
+        Doc("Longest prompt with response; longer prompts are cut on the left.", "Longest sequence", "tokens", "main"),
+    ] = 1024
+    max_bad_share: Annotated[
+        float, Ge(0), Le(1), Doc("Refuse data of which a larger share of the rows is unusable.", unit="share")
+    ] = 0.05
+    token_budget: Annotated[int, Ge(1), Le(1_000_000), Doc("Tokens computed at once.", "Tokens at once", "tokens")] = (
+        4096
+    )
+    dtype: Annotated[DtypeName, Doc("Number format of the computation.", "Number format")] = "auto"
+    device: Annotated[str, Doc("auto, cpu or cuda.", group="local")] = "auto"
 
 
-@dataclass(frozen=True)
-class ScoreConfig:
-    """Adds the reward model's score to rows of prompt and response."""
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRewardConfig(_ScoringSettings):
+    """Measure a reward model on labelled pairs."""
 
-    model: Annotated[str, Doc("Reward model: a folder.")]
-    data: Annotated[str, Doc('Rows {"prompt": text or messages, "response": text}: .jsonl or .jsonl.gz.')]
-    output: Annotated[str, Doc('Where the rows go, each with "score", and "score_std" of an ensemble.')]
-    max_length: Annotated[int, Gt(1), Doc("Tokens of prompt and answer; longer prompts are cut on the left.")] = 1024
-    max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse data with more unusable rows than this share.")] = 0.05
-    token_budget: Annotated[int, Gt(0), Doc("Tokens computed at once.")] = 4096
-    dtype: Annotated[DtypeName, Doc("Number format of the computation.")] = "auto"
-    device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
+    data: Annotated[
+        str, Doc("Preference pairs that it was not trained on: .jsonl, .jsonl.gz or .parquet.", "Pairs", group="local")
+    ]
+    json: Annotated[bool, Doc("Print one line of JSON.", "JSON", group="local")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreConfig(_ScoringSettings):
+    """Add the reward model's score to rows of prompt and response."""
+
+    data: Annotated[
+        str, Doc('Rows {"prompt": text or messages, "response": text}: .jsonl or .jsonl.gz.', "Rows", group="local")
+    ]
+    output: Annotated[
+        str, Doc('File for the rows, each with "score", and "score_std" of several heads.', group="local")
+    ]
 
 
 def reward_main(argv: list[str]) -> None:

@@ -27,7 +27,7 @@ from rlhf.experience import Experience, make_experience, rollout_metrics, sample
 from rlhf.picking import answer_seed
 from rlhf.policy_holdout import Holdout
 from rlhf.policy_model import PolicyModel, Role
-from rlhf.policy_settings import PolicyConfig, fixed_settings
+from rlhf.policy_settings import PolicyConfig
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
 from rlhf.rollouts import RolloutMaker, Task
@@ -80,7 +80,7 @@ class PPOTrainer(Trainer):
         in_turn = self.wrapped is model and model.value_trunk is not None
         self.passes: tuple[Role, ...] = ("policy", "value") if in_turn else ("both",)
         self.state: dict[str, Any] = {
-            "settings": fixed_settings(config),
+            "settings": config.fixed(),
             "data": digest([prompts, holdout.choosing, holdout.reporting]),
             "update": 0,
             "beta": config.beta,

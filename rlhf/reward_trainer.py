@@ -22,7 +22,7 @@ from rlhf.config import Interrupted, RunFailed
 from rlhf.losses import centring_loss, preference_loss
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
-from rlhf.reward_config import RewardConfig, fixed_settings
+from rlhf.reward_config import RewardConfig
 from rlhf.reward_data import EncodedPairs, HoldoutPairs
 from rlhf.reward_metrics import pair_metrics
 from rlhf.reward_model import RewardModel
@@ -85,7 +85,7 @@ class RewardTrainer(Trainer):
         )
         self.wrapped, self.step_optimizer = processes.wrap(model, self.optimizer)
         self.state: dict[str, Any] = {
-            "settings": fixed_settings(config),
+            "settings": config.fixed(),
             "data": [part.digest() if part else None for part in (train, choosing, reporting)],
             "step": 0,
             "skipped": 0,

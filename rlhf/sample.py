@@ -17,12 +17,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, TextIO, cast
+from typing import Annotated, Any, ClassVar, TextIO, cast
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from rlhf import lease
-from rlhf.config import Doc, Ge, InputError, Le, parse_config, run_cli, to_dict
+from rlhf.config import Doc, Ge, InputError, Le, Rule, Settings, parse_config, run_cli, to_dict
 from rlhf.data import load_prompts
 from rlhf.runtime import DtypeName, StopSignal, pick_device, pick_dtype, set_threads
 from rlhf.similarity import repeats
@@ -31,41 +31,83 @@ from rlhf.types import LEAST_TEMPERATURE, Prompt, Sample, SamplingSettings, Stra
 _KEY = "_key"  # in lines of F.part only: what the answers were drawn from, so that a later run knows its own
 
 
-@dataclass(frozen=True)
-class SampleConfig:
-    """Draw answers of a language model to a file of prompts."""
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(Settings):
+    """Sample responses of a language model to a file of prompts."""
 
-    model: Annotated[Path, Doc("Folder of the model.")]
-    prompts: Annotated[Path, Doc("JSONL (.gz) or Parquet; `prompt` is text or a list of messages.")]
-    output: Annotated[Path, Doc("JSONL file to write; finished lines are in OUTPUT.part until all are there.")]
-    n: Annotated[int, Ge(1), Doc("Answers to each prompt.")] = 2
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("n", at_most="max_rows", message="All responses to a prompt are decoded at once: raise max_rows."),
+    )
+
+    model: Annotated[Path, Doc("Folder of the model.", group="local")]
+    prompts: Annotated[Path, Doc("Prompts: .jsonl, .jsonl.gz or .parquet, text or messages.", group="local")]
+    output: Annotated[Path, Doc("File to write; finished lines are in OUTPUT.part until all are there.", group="local")]
+    n: Annotated[
+        int, Ge(1), Le(1024), Doc("Responses to each prompt.", "Responses per prompt", "responses", "main")
+    ] = 2
     strategy: Annotated[
         Strategy,
-        Doc("stochastic: all drawn; greedy: the most probable tokens (all n alike); mixed: the first one greedy."),
-    ] = "stochastic"
-    temperature: Annotated[float, Ge(LEAST_TEMPERATURE), Doc("Divides the logits; higher is more varied.")] = 0.8
-    top_p: Annotated[float, Ge(0.01), Le(1), Doc("Draw from the smallest set of tokens with this probability.")] = 0.95
-    top_k: Annotated[int, Ge(0), Doc("Draw from the k most probable tokens; 0: all.")] = 0
-    min_p: Annotated[float, Ge(0), Le(1), Doc("Drop tokens below this share of the most probable one's.")] = 0.0
-    repetition_penalty: Annotated[float, Ge(0.1), Le(10), Doc("Above 1: tokens that occurred are less likely.")] = 1.0
-    max_new_tokens: Annotated[int, Ge(1), Doc("Longest answer, in tokens.")] = 256
-    stop: Annotated[list[str], Doc("Texts that end an answer; it is cut before them.")] = field(default_factory=list)
+        Doc("stochastic: all sampled; greedy: all the most probable; mixed: the first greedy.", group="main"),
+    ] = "mixed"
+    temperature: Annotated[
+        float, Ge(LEAST_TEMPERATURE), Le(5), Doc("Divides the logits; higher is more varied.", group="main")
+    ] = 1.0
+    top_p: Annotated[
+        float,
+        Ge(0.01),
+        Le(1),
+        Doc("Sample from the smallest set of tokens with this probability.", "Top-p", "probability", "main"),
+    ] = 1.0
+    top_k: Annotated[
+        int, Ge(0), Le(100_000), Doc("Sample from this many of the most probable tokens; 0: all.", "Top-k", "tokens")
+    ] = 0
+    min_p: Annotated[
+        float, Ge(0), Le(1), Doc("Drop tokens below this share of the most probable one's.", "Min-p", "share")
+    ] = 0.0
+    repetition_penalty: Annotated[
+        float, Ge(0.1), Le(10), Doc("Above 1, tokens that occurred before are less likely.")
+    ] = 1.0
+    max_new_tokens: Annotated[int, Ge(1), Le(8192), Doc("Longest response.", "Longest response", "tokens", "main")] = (
+        256
+    )
+    stop: Annotated[list[str], Doc("Texts that end a response; it is cut before them.", "Stop texts")] = field(
+        default_factory=list
+    )
     max_prompt_tokens: Annotated[
-        int | None, Ge(1), Doc("Longer prompts are cut from the left and counted; none: as the context has room.")
+        int | None,
+        Ge(1),
+        Le(131_072),
+        Doc(
+            "Longer prompts are cut on the left and counted. Empty: as the context has room.",
+            "Longest prompt",
+            "tokens",
+        ),
     ] = None
-    max_redraws: Annotated[int, Ge(0), Doc("How often answers that are alike are drawn again.")] = 3
-    max_bad_share: Annotated[float, Ge(0), Le(1), Doc("Refuse the file above this share of unusable rows.")] = 0.05
-    seed: Annotated[int, Ge(0), Doc("Same seed, same answers (exactly so in float32).")] = 0
-    dtype: Annotated[DtypeName, Doc("Number format; auto: bfloat16 where the hardware has it.")] = "auto"
-    device: Annotated[str, Doc("auto, cpu or cuda.")] = "auto"
-    max_rows: Annotated[int | None, Ge(1), Doc("Answers drawn at the same time; none: 64, on a GPU 256.")] = None
+    max_redraws: Annotated[
+        int, Ge(0), Le(100), Doc("How often responses that are too alike are sampled again.", "Resampling", "times")
+    ] = 3
+    max_bad_share: Annotated[
+        float, Ge(0), Le(1), Doc("Refuse a file of which a larger share of the rows is unusable.", unit="share")
+    ] = 0.05
+    seed: Annotated[
+        int, Ge(0), Le(2**31 - 1), Doc("The same seed gives the same responses (exactly so in float32).", group="main")
+    ] = 0
+    dtype: Annotated[DtypeName, Doc("Number format; auto: bfloat16 where the hardware has it.", "Number format")] = (
+        "auto"
+    )
+    device: Annotated[str, Doc("auto, cpu or cuda.", group="local")] = "auto"
+    max_rows: Annotated[
+        int | None,
+        Ge(1),
+        Le(65_536),
+        Doc("Responses decoded at once. Empty: 64, on a GPU 256.", "Responses at once", "responses"),
+    ] = None
     max_tokens: Annotated[
-        int | None, Ge(1), Doc("Tokens held in the cache at the same time; none: 65536, on a GPU 262144.")
+        int | None,
+        Ge(1),
+        Le(1_000_000_000),
+        Doc("Tokens in the cache at once. Empty: 65,536, on a GPU 262,144.", "Tokens at once", "tokens"),
     ] = None
-
-    def __post_init__(self) -> None:
-        if self.max_rows is not None and self.n > self.max_rows:
-            raise ValueError("--n must not exceed --max_rows")
 
     @property
     def settings(self) -> SamplingSettings:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 
@@ -22,35 +22,39 @@ from rlhf.config import (
     run_cli,
     to_dict,
 )
+from rlhf.settings import Rule
+from rlhf.settings import Settings as Base
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Base):
     """Train something."""
 
-    model: Annotated[str, Doc("Base model.")]
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("warmup", at_most="steps", message="The warm-up cannot be longer than the training."),
+        Rule("stop", needs="resume", message="Only a resumed run can stop."),
+    )
+
+    model: Annotated[str, Doc("Base model.", group="local")]
     learning_rate: Annotated[float, Gt(0), Doc("Peak learning rate, 100%.")] = 2e-5
-    steps: Annotated[int | None, Ge(1), Doc("Steps.")] = None
+    steps: Annotated[int | None, Ge(1), Doc("How long.", unit="steps", group="main")] = None
+    warmup: Annotated[int, Ge(0), Doc("How long the rate rises.", unit="steps")] = 0
     stop: Annotated[list[str], Doc("Texts.")] = field(default_factory=list)
     kind: Annotated[Literal["a", "b"], Doc("Kind.")] = "a"
     resume: Annotated[bool, Doc("Go on.")] = False
 
-    def __post_init__(self) -> None:
-        if self.steps == 7 and self.kind == "b":
-            raise ValueError("--steps 7 does not go with --kind b")
-
 
 def test_flags_become_typed_values() -> None:
     argv = ["--model", "m", "--learning-rate=3e-4", "--steps", "none", "--stop", "x", "y z", "--resume", "--kind", "b"]
-    assert parse_config(Settings, argv) == Settings("m", 3e-4, None, ["x", "y z"], "b", True)
+    assert parse_config(Settings, argv) == Settings("m", 3e-4, None, 0, ["x", "y z"], "b", True)
     assert parse_config(Settings, ["--model", "m", "--resume", "false"]).resume is False
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text("model: from-file\nlearning_rate: 1e-3\nstop: [x]\nsteps: 5\n")
+    path.write_text("model: from-file\nlearning_rate: 1e-3\nstop: [x]\nsteps: 5\nresume: true\n")
     config = parse_config(Settings, ["--config", str(path), "--steps", "9"])
-    assert config == Settings("from-file", 1e-3, 9, ["x"])
+    assert config == Settings("from-file", 1e-3, 9, 0, ["x"], resume=True)
     assert from_mapping(Settings, to_dict(config)) == config
 
 
@@ -62,8 +66,13 @@ def test_flags_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) 
         (["--model", "m", "--learning_rate", "nan"], "--learning_rate: input should be greater than 0 (given: 'nan')"),
         (["--model", "m", "--steps", "1.5"], "--steps: input should be a valid integer"),
         (["--model", "m", "--kind", "c"], "--kind: input should be 'a' or 'b'"),
-        (["--model", "m", "--stesp", "3"], "unrecognized arguments: --stesp 3"),
-        (["--model", "m", "--steps", "7", "--kind", "b"], "--steps 7 does not go with --kind b"),
+        (["--model", "m", "--stesp", "3"], "unknown setting '--stesp'; did you mean --steps or --stop?"),
+        (["--model", "m", "3"], "'3' belongs to no setting"),
+        (
+            ["--model", "m", "--steps", "7", "--warmup", "8"],
+            "--warmup: The warm-up cannot be longer than the training.",
+        ),
+        (["--model", "m", "--stop", "x"], "--stop: Only a resumed run can stop."),
         (["--config", "/nowhere.yaml"], "cannot read the config file /nowhere.yaml"),
     ],
 )
@@ -75,7 +84,12 @@ def test_bad_settings_are_named(argv: list[str], sentence: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("modell: x", "unknown setting 'modell'"), ("a: [", "not valid YAML"), ("- a", "must hold 'name: value' lines")],
+    [
+        ("modell: x", "unknown setting 'modell'; did you mean model\\?"),
+        ("xyz: 1", "'xyz'; the known ones are kind, "),
+        ("a: [", "not valid YAML"),
+        ("- a", "must hold 'name: value' lines"),
+    ],
 )
 def test_bad_files_are_named(tmp_path: Path, text: str, sentence: str) -> None:
     path = tmp_path / "c.yaml"
@@ -89,7 +103,15 @@ def test_help_documents_every_field(capsys: pytest.CaptureFixture[str]) -> None:
         parse_config(Settings, ["--help"])
     assert leave.value.code == 0
     text = capsys.readouterr().out
-    for part in ("Train something.", "--learning_rate FLOAT", "100%. (default: 2e-05)", "a|b", "(required)"):
+    for part in (
+        "Train something.",
+        "--learning_rate FLOAT",
+        "100%. (default: 2e-05)",
+        "a|b",
+        "(required)",
+        "(steps; default: none)",
+        "main settings",
+    ):
         assert part in text
 
 

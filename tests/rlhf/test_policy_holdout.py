@@ -41,7 +41,14 @@ def write(path: Path, numbers: Any) -> str:
 def config(folders: dict[str, str], output: Path, **changes: Any) -> PolicyConfig:
     settings: dict[str, Any] = {
         **{"total_episodes": 32, "batch_size": 8, "num_mini_batches": 1, "num_ppo_epochs": 1, "max_new_tokens": 12},
-        **{"value_model": "shared", "dtype": "float32", "eval_steps": 1, "eval_size": 8, "holdout": 0.5},
+        **{
+            "value_model": "shared",
+            "dtype": "float32",
+            "eval_steps": 1,
+            "eval_size": 8,
+            "holdout": 0.5,
+            "use_peft": False,
+        },
     }
     return PolicyConfig(**{**folders, "output": str(output), **settings, **changes})
 

@@ -199,9 +199,15 @@ def reward(llama_folder: Path, tmp_path: Path) -> RewardModel:
     return load_reward_model(tmp_path / "reward")
 
 
+def config_of(model: Path, **changes: Any) -> PolicyConfig:
+    """All weights trained, with a value model of its own."""
+    settings: dict[str, Any] = {"use_peft": False, "value_model": "separate", **changes}
+    return PolicyConfig(model=str(model), reward="-", prompts="-", output="-", **settings)
+
+
 @pytest.mark.parametrize("use_peft", [True, False])
 def test_the_value_model_begins_as_the_reward_model(llama_folder: Path, reward: RewardModel, use_peft: bool) -> None:
-    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", use_peft=use_peft)
+    config = config_of(llama_folder, use_peft=use_peft)
     model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
     values = model(answer_batch([[5, 6, 7]], [[20, 21]], CPU))[2]
     assert values is not None
@@ -216,7 +222,7 @@ def test_the_value_model_begins_as_the_reward_model(llama_folder: Path, reward: 
 
 
 def test_policy_and_value_model_in_turn_are_both_at_once(llama_folder: Path, reward: RewardModel) -> None:
-    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-")
+    config = config_of(llama_folder)
     model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
     batch = model.batch(PROMPTS, ANSWERS)
     log_probs, entropy, values = model(batch)
@@ -229,7 +235,7 @@ def test_policy_and_value_model_in_turn_are_both_at_once(llama_folder: Path, rew
 def test_gradient_checkpointing_changes_no_gradient(llama_folder: Path, reward: RewardModel) -> None:
     gradients = []
     for on in (False, True):
-        config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", gradient_checkpointing=on)
+        config = config_of(llama_folder, gradient_checkpointing=on)
         model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
         assert model.packs
         log_probs, _, values = model(model.batch(PROMPTS, ANSWERS))

@@ -39,7 +39,8 @@ def trainer_of(folders: dict[str, str], output: Path, rate: float, **changes: An
     """A trainer that has taken eight optimiser steps in bfloat16."""
     config = PolicyConfig(
         **folders, output=str(output), total_episodes=1 << 20, batch_size=16, num_mini_batches=1, num_ppo_epochs=1,
-        max_new_tokens=12, value_model="shared", dtype="bfloat16", learning_rate=rate, **changes,
+        max_new_tokens=12, value_model="shared", dtype="bfloat16", learning_rate=rate,
+        **({"use_peft": False} | changes),
     )  # fmt: skip
     trainer: PPOTrainer = prepare(config, Processes("cpu"))[0]
     for update in range(1, 9):

@@ -38,7 +38,7 @@ def tasks(tokenizer: PreTrainedTokenizerBase) -> list[Task]:
 
 
 def maker(llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, budget: int) -> RolloutMaker:
-    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", temperature=0.9)
+    config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", temperature=0.9, use_peft=False)
     model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
     settings = SamplingSettings(temperature=0.9, max_new_tokens=12)
     return RolloutMaker(

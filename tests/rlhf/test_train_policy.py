@@ -27,6 +27,7 @@ PRESETS = sorted(Path(rlhf.__file__).with_name("presets").glob("*.yaml"))
 SMALL = {
     "total_episodes": 64, "batch_size": 16, "num_mini_batches": 2, "num_ppo_epochs": 2, "max_new_tokens": 12,
     "learning_rate": 3e-3, "eval_steps": 2, "eval_size": 8, "dtype": "float32", "adaptive_kl": True,
+    "use_peft": False, "value_model": "separate",
 }  # fmt: skip
 
 

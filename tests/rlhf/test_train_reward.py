@@ -46,6 +46,7 @@ def config(llama_folder: Path, pairs: Path, tmp_path: Path) -> dict[str, Any]:
         "learning_rate": 3e-3,
         "train_batch_size": 8,
         "num_train_epochs": 2,
+        "heads": 1,
         "dtype": "float32",
         "device": "cpu",
     }

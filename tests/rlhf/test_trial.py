@@ -213,7 +213,12 @@ def test_ppo_refuses_at_once_what_could_not_answer_later(
     base = architectures.save("gpt_neo", tmp_path / "base", tokenizer)
     new_reward_model(base, tokenizer).save(tmp_path / "reward", tokenizer, 0.0, 1.0)
     config = PolicyConfig(
-        model=str(base), reward=str(tmp_path / "reward"), prompts="-", output="-", value_model=value_model
+        model=str(base),
+        reward=str(tmp_path / "reward"),
+        prompts="-",
+        output="-",
+        value_model=value_model,
+        use_peft=False,
     )
     with pytest.raises(InputError, match="GPTNeoForCausalLM cannot be used for answers"):
         load_policy_model(config, load_reward_model(config.reward), same_tokens=True, compute_dtype=torch.float32)
@@ -222,7 +227,14 @@ def test_ppo_refuses_at_once_what_could_not_answer_later(
 def test_a_policy_whose_states_are_narrower_than_its_layers(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     base = architectures.save("opt-projected", tmp_path / "base", tokenizer)
     new_reward_model(base, tokenizer).save(tmp_path / "reward", tokenizer, 0.0, 1.0)
-    config = PolicyConfig(model=str(base), reward=str(tmp_path / "reward"), prompts="-", output="-")
+    config = PolicyConfig(
+        model=str(base),
+        reward=str(tmp_path / "reward"),
+        prompts="-",
+        output="-",
+        use_peft=False,
+        value_model="separate",
+    )
     reward = load_reward_model(config.reward)
     model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
     values = model(model.batch([[5, 6, 7]], [[8]]))[2]
