@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from app.models import Messages
 from app.settings import get_settings
 from app.web.errors import Unavailable
 
@@ -43,7 +44,7 @@ def _tls() -> SSLContext:
     return httpx.create_ssl_context()  # 20 ms of reading certificates, once
 
 
-async def answer(model: str, messages: list[dict[str, str]], settings: dict[str, Any]) -> AsyncGenerator[str | End]:
+async def answer(model: str, messages: Messages, settings: dict[str, Any]) -> AsyncGenerator[str | End]:
     """Pieces of the answer as they come, then its End. Raises Unavailable with a sentence, or TooLong.
 
     Leaving the iteration closes the connection, which frees the server's place at once.

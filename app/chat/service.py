@@ -14,6 +14,7 @@ from app.chat.forms import MAX_CHARACTERS
 from app.items import service as items
 from app.models import (
     Conversation,
+    Messages,
     Project,
     Thumb,
     Turn,
@@ -42,7 +43,7 @@ class Job:
     conversation_id: int
     turn_id: int
     model: str  # the policy's address in the store
-    messages: list[dict[str, str]]  # oldest first, the reader's message last
+    messages: Messages  # oldest first, the reader's message last
     settings: dict[str, Any]
 
 
@@ -137,10 +138,10 @@ def _answer(session: Session, project: Project, conversation: Conversation, posi
     return Job(project.id, conversation.id, turn.id, policy.artifact or "", messages, settings)
 
 
-def line_before(session: Session, conversation_id: int, position: int) -> list[dict[str, str]]:
+def line_before(session: Session, conversation_id: int, position: int) -> Messages:
     """The turns before a position as a model reads them: a message whose answer failed goes with it, so that roles
     alternate."""
-    messages: list[dict[str, str]] = []
+    messages: Messages = []
     for turn in queries.kept_turns(session, conversation_id, position):
         if turn.role is TurnRole.ASSISTANT and not turn.content.strip():
             messages.pop()
@@ -167,7 +168,7 @@ def _check_free(session: Session, conversation: Conversation) -> None:
         raise Conflict("An answer is still being written. Wait for its end, or stop it.")
 
 
-def _collect(session: Session, project: Project, person: User, asked: Turn, messages: list[dict[str, str]]) -> None:
+def _collect(session: Session, project: Project, person: User, asked: Turn, messages: Messages) -> None:
     """Hand the prompt to stage 1, where it waits for a manager."""
     try:
         asked.prompt_id = prompts.add_from_chat(session, project, messages, person).id

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+from app.models import Messages
 from app.web.markdown import rendering
 
 Place = tuple[int, float, int]
@@ -40,7 +41,7 @@ class Task:
     order: tuple[int, ...]
     state: str
     place: Place
-    messages: list[dict[str, Any]]
+    messages: Messages
     responses: tuple[Displayed, ...]
     prompt_html: list[str] | None  # of the messages, where it was kept and is not out of date
 

@@ -4,6 +4,7 @@ from app.models.account import ApiToken, Invitation, Role, SignInLink, User, Web
 from app.models.audit import AuditEvent
 from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
+from app.models.documents import Message, Messages
 from app.models.item import Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
 from app.models.label import Label, Outcome, Preference
 from app.models.model import Model, ModelKind, ModelState
@@ -35,6 +36,8 @@ __all__ = [
     "Label",
     "Level",
     "Member",
+    "Message",
+    "Messages",
     "Model",
     "ModelKind",
     "ModelState",

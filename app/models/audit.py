@@ -1,12 +1,11 @@
 """Who did what, when."""
 
-from typing import Any
-
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.account import User
-from app.models.base import Base, CreatedAt, Id
+from app.models.base import Base, CreatedAt, Id, Typed
+from app.models.documents import EventDetails
 
 
 class AuditEvent(Base):
@@ -25,6 +24,6 @@ class AuditEvent(Base):
     action: Mapped[str] = mapped_column(String(64))
     subject_type: Mapped[str | None] = mapped_column(String(32))
     subject_id: Mapped[int | None]
-    details: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    details: Mapped[EventDetails] = mapped_column(Typed(EventDetails), default=dict, server_default="{}")
 
     actor: Mapped[User | None] = relationship()

@@ -15,28 +15,6 @@ Id = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 
 
-class Base(DeclarativeBase):
-    """Names every constraint, so that a migration can address it."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_N_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own declaration
-        datetime: DateTime(timezone=True),
-        int: BigInteger,
-        dict[str, Any]: JSONB,
-        dict[str, str]: JSONB,
-        list[str]: JSONB,
-        list[dict[str, Any]]: JSONB,
-    }
-
-
 class Typed(TypeDecorator[Any]):
     """A value of a pydantic type (a model, or what a TypeAdapter takes) as JSONB, validated whenever it is written or
     read. The value is never changed in place: another one is set."""
@@ -59,6 +37,25 @@ class Typed(TypeDecorator[Any]):
 
     def coerce_compared_value(self, op: OperatorType | None, value: Any) -> TypeEngine[Any]:
         return self.impl_instance.coerce_compared_value(op, value)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can address it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own declaration
+        datetime: DateTime(timezone=True),
+        int: BigInteger,
+        list[str]: Typed(list[str]),
+    }
 
 
 class WrittenText(TypeDecorator[str]):

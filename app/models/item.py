@@ -6,14 +6,13 @@ after a few thousand changes, not after a share of a table that may hold a milli
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, desc, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, Typed, enum_column
+from app.models.documents import Expected
 from app.models.prompt import Prompt
 from app.models.response import Response
 
@@ -88,7 +87,7 @@ class Item(Base):
     ordinal: Mapped[int] = mapped_column(default=0, server_default="0")  # among those of its run and prompt
     purpose: Mapped[Purpose] = mapped_column(enum_column(Purpose))
     # What a right answer to an attention check says of the items' responses, as its kind reads it: {"best": position}.
-    expected: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    expected: Mapped[Expected | None] = mapped_column(Typed(Expected))
     level: Mapped[int] = mapped_column(SmallInteger, default=Level.TRAIN, server_default=str(int(Level.TRAIN)))
     rank: Mapped[float] = mapped_column(default=0.0, server_default="0")  # from 0, which is asked first, to 1
     # Drawn at random when the item is made: its rank stays random, whatever the reward model is unsure about.

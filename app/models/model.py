@@ -1,12 +1,12 @@
 """One registry for base models, policies and reward models, and where their artifacts lie."""
 
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, Typed, enum_column
+from app.models.documents import ModelMetrics
 
 
 class ModelKind(StrEnum):
@@ -45,7 +45,7 @@ class Model(Base):
     artifact: Mapped[str | None] = mapped_column(String(500))  # address relative to the store
     state: Mapped[ModelState] = mapped_column(enum_column(ModelState))
     error: Mapped[str | None] = mapped_column(Text)
-    metrics: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    metrics: Mapped[ModelMetrics] = mapped_column(Typed(ModelMetrics), default=dict, server_default="{}")
     created_at: Mapped[CreatedAt]
 
     parent: Mapped["Model | None"] = relationship(remote_side="Model.id")

@@ -1,13 +1,13 @@
 """What we ask the model."""
 
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, func
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, Typed, enum_column
+from app.models.documents import Messages
 
 
 class PromptSource(StrEnum):
@@ -49,7 +49,7 @@ class Prompt(Base):
 
     id: Mapped[Id]
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
-    messages: Mapped[list[dict[str, Any]]]
+    messages: Mapped[Messages] = mapped_column(Typed(Messages))
     # The messages as the labelling screen shows them, and what made them so: see `app.web.markdown.rendering`.
     html: Mapped[list[str] | None] = mapped_column(deferred=True)
     html_by: Mapped[str | None] = mapped_column(String(16))

@@ -5,9 +5,11 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, CreatedAt, Id, WrittenText, enum_column
+from app.models.base import Base, CreatedAt, Id, Typed, WrittenText, enum_column
+from app.models.documents import Messages, RunSummary, SampleDetails
 from app.models.model import Model
 
 
@@ -69,7 +71,7 @@ class Run(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     kind: Mapped[RunKind] = mapped_column(enum_column(RunKind))
     state: Mapped[RunState] = mapped_column(enum_column(RunState))
-    config: Mapped[dict[str, Any]]  # the rlhf command's settings, as given to it
+    config: Mapped[dict[str, Any]] = mapped_column(JSONB)  # the rlhf command's settings, as given to it
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))  # what is sampled from or trained
     reward_model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))  # PPO's reward
     baseline_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))  # an evaluation's other side
@@ -91,7 +93,7 @@ class Run(Base):
     total_steps: Mapped[int | None]
     unit: Mapped[str | None] = mapped_column(String(20))  # what a step is: prompts, steps, updates
     steps_per_second: Mapped[float | None]
-    summary: Mapped[dict[str, Any] | None]
+    summary: Mapped[RunSummary | None] = mapped_column(Typed(RunSummary))
     error: Mapped[str | None] = mapped_column(WrittenText)
     automatic: Mapped[bool] = mapped_column(default=False, server_default="false")
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
@@ -125,10 +127,10 @@ class RunSample(Base):
     id: Mapped[Id]
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
     step: Mapped[int]
-    prompt: Mapped[list[dict[str, Any]]]
+    prompt: Mapped[Messages] = mapped_column(Typed(Messages))
     response: Mapped[str] = mapped_column(WrittenText)
     score: Mapped[float | None]
-    details: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    details: Mapped[SampleDetails] = mapped_column(Typed(SampleDetails), default=dict, server_default="{}")
 
 
 class ResponseScore(Base):

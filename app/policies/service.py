@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.items import service as items
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, User
+from app.models.documents import RunSummary
 from app.policies import queries
 from app.policies.evaluations import evaluation_result
 from app.policies.forms import PolicyForm
@@ -66,7 +67,7 @@ def _reward_model(session: Session, project: Project, model_id: int | None) -> M
     return model
 
 
-def finished(session: Session, run: Run, summary: dict[str, Any], artifact: str) -> Model:
+def finished(session: Session, run: Run, summary: RunSummary, artifact: str) -> Model:
     """Register the policy that a PPO run made."""
     model = registry.register(
         session,

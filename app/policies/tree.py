@@ -35,9 +35,10 @@ def reward_against_kl(policies: Sequence[Model]) -> dict[str, Any] | None:
     """Points (model, kl, reward before, reward after) with the bounds of their plot; None without any."""
     points: list[tuple[Model, float, float, float]] = []
     for policy in policies:
-        kl, before, after = (policy.metrics.get(name) for name in ("kl", "reward_before", "reward_after"))
+        said = policy.metrics
+        kl, before, after = said.get("kl"), said.get("reward_before"), said.get("reward_after")
         if kl is not None and before is not None and after is not None:
-            points.append((policy, float(kl), float(before), float(after)))
+            points.append((policy, kl, before, after))
     if not points:
         return None
     rewards = [value for _, _, before, after in points for value in (before, after)]

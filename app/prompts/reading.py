@@ -12,11 +12,10 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any, Literal
 
-from app.models import Split
+from app.models import Message, Messages, Split
 from app.web.errors import Invalid
 
 Layout = Literal["auto", "jsonl", "lines", "blocks"]
-Messages = list[dict[str, Any]]
 
 MAX_CHARACTERS = 32_000  # of all turns of one prompt together; small models read far less
 MAX_TURNS = 50
@@ -164,10 +163,10 @@ def _content(entry: Mapping[str, Any]) -> Any:
     raise Unusable('It has none of the fields "prompt", "messages" or "text".')
 
 
-def _turn(turn: Any) -> dict[str, Any]:
+def _turn(turn: Any) -> Message:
     if not isinstance(turn, Mapping):
         raise Unusable("Each message must be an object with a role and a content.")
-    role = turn.get("role", turn.get("from"))
+    role: Any = turn.get("role", turn.get("from"))
     role = _ALIASES.get(role, role) if isinstance(role, str) else role
     content = turn.get("content", turn.get("value"))
     if role not in _ROLES:

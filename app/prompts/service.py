@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.models import Project, Prompt, PromptSource, PromptStatus, Split, User
+from app.models import Messages, Project, Prompt, PromptSource, PromptStatus, Split, User
 from app.prompts import queries
-from app.prompts.reading import Layout, Messages, Refusal, Unusable, content_hash, parse, read, split_of
+from app.prompts.reading import Layout, Refusal, Unusable, content_hash, parse, read, split_of
 from app.web.errors import Conflict, Invalid, NotFound, TooLarge
 
 STARTER = Path(__file__).with_name("starter.jsonl")

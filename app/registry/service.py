@@ -6,7 +6,6 @@ whose run made it.
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.accounts import audit
 from app.models import Model, ModelKind, ModelState, Run, User
+from app.models.documents import RunSummary
 from app.registry import queries, sources
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid
@@ -97,7 +97,7 @@ def register(
     parent: Model,
     artifact: str,
     name: str,
-    metrics: dict[str, Any],
+    metrics: RunSummary,
 ) -> Model:
     """Record what a run made. Idempotent: the same run registers one model of a kind, whoever asks again."""
     known = queries.model_of_run(session, run.id, kind)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, exists, func, insert, literal, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, Row, Text, exists, func, insert, literal, or_, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, joinedload, selectinload
 
@@ -12,6 +12,7 @@ from app.models import (
     Item,
     ItemResponse,
     Label,
+    Messages,
     Model,
     ModelKind,
     Outcome,
@@ -90,7 +91,7 @@ def snapshot_preferences(session: Session, snapshot_id: int, question: str = "")
     )
 
 
-def snapshot_responses(session: Session, snapshot_id: int) -> Iterator[Row[Any]]:
+def snapshot_responses(session: Session, snapshot_id: int) -> Iterator[Row[int, Split, bool, Messages, Sequence[str]]]:
     """(item_id, split, chooses, messages, texts) of the snapshot's items, in order of id, the texts by position."""
     inside = (
         select(Label.item_id)
@@ -105,7 +106,7 @@ def snapshot_responses(session: Session, snapshot_id: int) -> Iterator[Row[Any]]
         .scalar_subquery(),
         type_=postgresql.ARRAY(Text),
     )
-    statement: Select[Any] = (
+    statement = (
         select(
             Item.id.label("item_id"),
             Prompt.split,

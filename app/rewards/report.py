@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import Any
 
 from app.labels.quality import wilson
 from app.models import Outcome
+from app.models.documents import Agreement, AnnotatorShare, ConfidenceBin, LengthGroup, Report, Share
 
 BINS = 10
 LENGTHS = (-50, -10, 10, 50)  # tokens that the preferred answer is longer; the edges of five groups
@@ -32,7 +32,7 @@ class Judged:
     tokens: int | None  # tokens of the first minus those of the second, where both are known
 
 
-def build(rows: Sequence[Judged]) -> dict[str, Any]:
+def build(rows: Sequence[Judged]) -> Report:
     """The report as plain values for the model's record."""
     clear = [row for row in rows if row.outcome in (Outcome.FIRST, Outcome.SECOND)]
     holdout = [row for row in clear if row.holdout]
@@ -52,19 +52,19 @@ def _right(row: Judged) -> bool:
     return row.difference > 0 if row.outcome is Outcome.FIRST else row.difference < 0
 
 
-def _share(rows: Iterable[Judged]) -> dict[str, Any]:
+def _share(rows: Iterable[Judged]) -> Share:
     given = [_right(row) for row in rows]
     low, high = wilson(sum(given), len(given))
     return {"labels": len(given), "accuracy": sum(given) / len(given) if given else None, "low": low, "high": high}
 
 
-def _calibration(rows: Iterable[Judged]) -> list[dict[str, Any]]:
+def _calibration(rows: Iterable[Judged]) -> list[ConfidenceBin]:
     """Confidence from 0.5 to 1 in equal bins: how many labels, the mean confidence, the share that agrees."""
     bins: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for row in rows:
         confidence = 1 / (1 + exp(-min(abs(row.difference), 700.0)))
         bins[min(BINS - 1, int((confidence - 0.5) * 2 * BINS))].append((confidence, _right(row)))
-    found = []
+    found: list[ConfidenceBin] = []
     for index in sorted(bins):
         given = bins[index]
         right = sum(agrees for _, agrees in given)
@@ -76,7 +76,7 @@ def _calibration(rows: Iterable[Judged]) -> list[dict[str, Any]]:
     return found
 
 
-def _by_length(rows: Iterable[Judged]) -> list[dict[str, Any]]:
+def _by_length(rows: Iterable[Judged]) -> list[LengthGroup]:
     """Accuracy where the preferred answer is much shorter, shorter, alike, longer, much longer; where it is known."""
     groups: dict[int, list[Judged]] = defaultdict(list)
     for row in rows:
@@ -91,14 +91,14 @@ def _by_length(rows: Iterable[Judged]) -> list[dict[str, Any]]:
     ]
 
 
-def _by_annotator(rows: Iterable[Judged]) -> list[dict[str, Any]]:
+def _by_annotator(rows: Iterable[Judged]) -> list[AnnotatorShare]:
     people: dict[int, list[Judged]] = defaultdict(list)
     for row in rows:
         people[row.annotator_id].append(row)
     return [{"annotator_id": person, **_share(given)} for person, given in sorted(people.items())]
 
 
-def _agreement(rows: Iterable[Judged]) -> dict[str, Any]:
+def _agreement(rows: Iterable[Judged]) -> Agreement:
     """How often two people agree on a pair that both found clear: what a model of their taste can reach at best."""
     pairs: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.items import service as items
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, Split, User
+from app.models.documents import Agreement, Report, RunSummary
 from app.registry import service as registry
 from app.rewards import queries, report, snapshots
 from app.rewards.forms import RewardForm
@@ -52,7 +53,7 @@ def new_labels(session: Session, project: Project) -> int:
     return queries.labels_since(session, project.id, latest.id if latest else None)
 
 
-def finished(session: Session, run: Run, summary: dict[str, Any], artifact: str) -> Model:
+def finished(session: Session, run: Run, summary: RunSummary, artifact: str) -> Model:
     """Register what a reward training made, and queue the scoring of the project's answers with it."""
     number = queries.count_models(session, run.project_id) + 1
     question = run.config.get("question")
@@ -63,8 +64,10 @@ def finished(session: Session, run: Run, summary: dict[str, Any], artifact: str)
         parent=run.model,
         artifact=artifact,
         name=f"Reward model {number}" + (f": {question}" if question else ""),
-        metrics=summary | ({"question": question} if question else {}),
+        metrics=summary,
     )
+    if question:
+        model.metrics = {**model.metrics, "question": question}
     score_answers(session, model)
     audit.record(session, None, "reward_model.registered", project_id=run.project_id, subject=model, run=run.id)
     return model
@@ -97,13 +100,13 @@ def rows_to_score(session: Session, run: Run) -> list[dict[str, Any]]:
     return [{"response_id": row.id, "prompt": row.messages, "response": row.text} for row in found]
 
 
-def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> RunSummary:
     """Keep the scores of a scoring run, and what follows from them: the model's report and the order of the queue.
 
     Returns the run's summary, which is also set on the run. Rows without a score are counted, never guessed.
     """
     scored = [row for row in rows if row.get("score") is not None]
-    summary: dict[str, Any] = {"rows": len(rows), "scored": len(scored)}
+    summary: RunSummary = {"rows": len(rows), "scored": len(scored)}
     if "rows" in run.config:
         summary["scores"] = [
             {"score": row.get("score"), "score_std": row.get("score_std"), "error": row.get("score_error")}
@@ -115,14 +118,14 @@ def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> dict[s
         ]
         queries.add_scores(session, run.model_id, values)
         model = session.get_one(Model, run.model_id)
-        model.metrics = model.metrics | {"report": build_report(session, model)}
+        model.metrics = {**model.metrics, "report": build_report(session, model)}
         summary["ranked"] = rank_waiting_items(session, session.get_one(Project, run.project_id), model)
     run.summary = summary
     session.flush()
     return summary
 
 
-def build_report(session: Session, model: Model) -> dict[str, Any]:
+def build_report(session: Session, model: Model) -> Report:
     """How the model does against all current labels whose answers it has scored.
 
     Labels of prompts that chose its checkpoint count as little as those it learned from.
@@ -158,7 +161,7 @@ def _longer(row: Any) -> int | None:
 
 def question_of(model: Model) -> str:
     """The question whose answers the model has learned from; empty: the main one."""
-    return str(model.metrics.get("question", ""))
+    return model.metrics.get("question", "")
 
 
 def rank_waiting_items(session: Session, project: Project, model: Model) -> int:
@@ -195,12 +198,12 @@ def _require_ready(model: Model) -> None:
     registry.artifact_path(model)
 
 
-def ceiling(models: list[Model]) -> dict[str, Any] | None:
+def ceiling(models: list[Model]) -> Agreement | None:
     """How often two people agree, as the newest report that could tell has it: no model can be held to more."""
     for model in models:
-        agreement = model.metrics.get("report", {}).get("agreement")
-        if agreement and agreement["comparisons"]:
-            return dict(agreement)
+        report = model.metrics.get("report")
+        if report and report["agreement"]["comparisons"]:
+            return report["agreement"]
     return None
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app import jobs
 from app.accounts import audit
 from app.models import Model, Project, Run, RunKind, RunState, Snapshot, User
+from app.models.documents import RunSummary
 from app.registry import service as registry
 from app.runs import queries
 from app.settings import get_settings
@@ -204,7 +205,7 @@ def finish(
     claim: str,
     state: RunState,
     *,
-    summary: dict[str, Any] | None = None,
+    summary: RunSummary | None = None,
     error: str | None = None,
 ) -> Run | None:
     """End a run as succeeded, failed (with a sentence) or cancelled; None when the claim is lost."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.models import Messages
 from app.prompts.reading import parse
 from app.prompts.service import STARTER
 from workers.demo.annotators import Annotator, label
@@ -111,7 +112,7 @@ class Demo:
         """The starter prompts, through the import page."""
         messages = [parse(json.loads(line)) for line in STARTER.read_text(encoding="utf-8").splitlines()]
         if self.sizes.instruction:
-            first = [{"role": "system", "content": self.sizes.instruction}]
+            first: Messages = [{"role": "system", "content": self.sizes.instruction}]
             messages = [turns if turns[0]["role"] == "system" else first + turns for turns in messages]
         text = "\n".join(json.dumps({"messages": turns}, ensure_ascii=False) for turns in messages)
         form = self.manager.get(f"{self.project}/prompts/import").form("/prompts/import")

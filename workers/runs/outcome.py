@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.models import Run
+from app.models.documents import RunSummary
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,6 @@ class Outcome:
     """`record` writes what the run made (a model, say) in the same transaction that ends the run; `tidy` deletes what
     nobody needs after that."""
 
-    summary: dict[str, Any]
+    summary: RunSummary
     record: Callable[[Session, Run], object] = lambda session, run: None
     tidy: Callable[[], object] = lambda: None

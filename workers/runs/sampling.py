@@ -7,6 +7,7 @@ from typing import Any
 from app.db import task_session
 from app.items import service as items
 from app.models import Model, Run
+from app.models.documents import RunSummary
 from app.policies import evaluations
 from app.registry import service as registry
 from app.rewards import service as rewards
@@ -34,7 +35,7 @@ def sample_items(attempt: Attempt) -> Outcome:
         made += added
 
     answered = _answer(attempt, "answers", rows, {"n": 2} | settings | {"model": model}, keep)
-    summary = {"prompts": len(answered), "pairs": made, "refused": len(answered) - made}
+    summary: RunSummary = {"prompts": len(answered), "pairs": made, "refused": len(answered) - made}
     return Outcome(summary)
 
 
@@ -73,7 +74,7 @@ def _score(attempt: Attempt) -> Outcome:
         attempt.call(["evaluate", "score"], settings | files, Progress, threads_for("sampling"))
     found = scored.new()
 
-    def keep() -> dict[str, Any]:
+    def keep() -> RunSummary:
         with attempt.writing() as (session, run):
             return rewards.add_scores(session, run, found)
 

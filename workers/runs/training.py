@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db import task_session
 from app.models import Model, Project, Run, Split
+from app.models.documents import RunSummary
 from app.policies import service as policies
 from app.prompts import service as prompts
 from app.registry import service as registry
@@ -85,7 +86,7 @@ def _train(
     settings: dict[str, Any],
     files: dict[str, str],
     unit: str,
-    finished: Callable[[Session, Run, dict[str, Any], str], Model],
+    finished: Callable[[Session, Run, RunSummary, str], Model],
 ) -> Outcome:
     folder, models = attempt.folder, get_settings().store / "models"
     artifact = f"models/run-{attempt.run_id}-{attempt.claim[:8]}"  # none but this attempt may have put it there
@@ -98,7 +99,7 @@ def _train(
     if not (folder / "model" / "config.json").is_file():
         raise Failed("The trainer ended well but left no model; its log may say why.")
     attempt.publish(folder / "model", get_settings().store / artifact)
-    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    summary: RunSummary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     summary["model"] = artifact  # its place in the store, not on this machine
 
     def tidy() -> None:

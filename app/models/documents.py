@@ -1,0 +1,135 @@
+"""What JSONB columns hold beside settings and label values: conversations, and what runs and people left behind.
+
+They are dictionaries, checked when written and when read. Those that a trainer or an action fills name what the
+platform reads, and keep whatever else there is.
+"""
+
+from typing import Literal
+
+from pydantic import ConfigDict, JsonValue, with_config
+from typing_extensions import TypedDict
+
+_OPEN = ConfigDict(extra="allow")
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Messages = list[Message]
+
+SampleDetails = dict[str, JsonValue]
+"""What a trainer tells of one of its samples, beside the score."""
+
+
+class Expected(TypedDict):
+    """The right answer to an attention check: the stored position of its best response."""
+
+    best: int
+
+
+class Share(TypedDict):
+    """How many labels a model agrees with, as a share with its 95% interval."""
+
+    labels: int
+    accuracy: float | None
+    low: float
+    high: float
+
+
+class ConfidenceBin(Share):
+    """The same for labels on which the model is about as sure as `confidence`."""
+
+    confidence: float
+
+
+# The same for labels whose preferred response is so many tokens longer; null has no bound.
+LengthGroup = TypedDict(
+    "LengthGroup",
+    {"from": int | None, "to": int | None, "labels": int, "accuracy": float | None, "low": float, "high": float},
+)
+
+
+class AnnotatorShare(Share):
+    """The same for one person's labels."""
+
+    annotator_id: int
+
+
+class Agreement(TypedDict):
+    """How often two people agree, with its 95% interval."""
+
+    comparisons: int
+    share: float | None
+    low: float
+    high: float
+
+
+class Disputed(TypedDict):
+    """A label that the model would have decided the other way, by so many points."""
+
+    label_id: int
+    gap: float
+
+
+class Report(TypedDict):
+    """How a reward model does against the labels there are: see `app.rewards.report`."""
+
+    labels: int
+    holdout: Share
+    calibration: list[ConfidenceBin]
+    by_length: list[LengthGroup]
+    by_annotator: list[AnnotatorShare]
+    agreement: Agreement
+    disputed: list[Disputed]
+
+
+class Score(TypedDict):
+    """A reward model's score of a text, or why there is none."""
+
+    score: float | None
+    score_std: float | None
+    error: str | None
+
+
+@with_config(_OPEN)
+class RunSummary(TypedDict, total=False):
+    """What a run says at its end: a training its figures, the others what they made."""
+
+    model: str  # its address in the store
+    pairs: int
+    prompts: int
+    refused: int
+    equal_answers: int
+    rows: int
+    scored: int
+    ranked: int
+    scores: list[Score]
+    choosing_pairs: int
+    eval_accuracy: float | None
+    eval_accuracy_low: float | None
+    eval_accuracy_high: float | None
+    kl: float | None
+    kl_budget: float | None
+    reward_before: float | None
+    reward_after: float | None
+
+
+@with_config(_OPEN)
+class ModelMetrics(RunSummary, total=False):
+    """What the training said that made a model, the question that it learned from, and a reward model's report."""
+
+    question: str
+    report: Report
+
+
+@with_config(_OPEN)
+class EventDetails(TypedDict, total=False):
+    """What an audit event tells, beside who did what."""
+
+    previous: int | None
+    withdrawn: int
+    run: int | None
