@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse, Response
 
-from app.chat import queries, service
+from app.chat import choices, queries, service
 from app.chat.forms import ChoiceForm, ConsentForm, MessageForm, ThumbForm
 from app.chat.routes import MESSAGES
 from app.chat.service import Job
@@ -84,13 +84,13 @@ def rate(session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId,
 def choose(session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId, body: ChoiceForm) -> dict[str, Any]:
     """Which of two answers is better; `turn_id` is the newer one."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
-    service.choose(session, conversation, turn_id, TurnChoice(body.choice))
+    service.choose(session, access.project, access.user, conversation, turn_id, TurnChoice(body.choice))
     return _whole(session, conversation)
 
 
 @router.post("/chat/{conversation_id}/consent")
 def consent(session: Db, access: Annotator, conversation_id: RowId, body: ConsentForm) -> dict[str, Any]:
-    """May this conversation's prompts come back as training prompts?"""
+    """May this conversation's prompts and choices be used for training?"""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
     service.set_consent(session, access.project, access.user, conversation, body.consent)
     return _head(conversation)
@@ -148,7 +148,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
 def _choice(session: Db, row: TurnComparison) -> dict[str, Any]:
     better, worse = (row.second, row.first) if row.choice is TurnChoice.SECOND else (row.first, row.second)
     return {
-        "prompt": service.line_before(session, row.conversation_id, row.first.position),
+        "prompt": choices.line_before(session, row.conversation_id, row.first.position),
         "chosen": better.content,
         "rejected": worse.content,
         "preference": 0.5 if row.choice is TurnChoice.TIE else 1.0,

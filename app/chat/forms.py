@@ -15,11 +15,11 @@ class MessageForm(Input):
     model_config = ConfigDict(extra="forbid")
 
     content: str = ""
-    consent: bool = Field(False, description="Of a new conversation: may its prompts come back as training prompts")
+    consent: bool = Field(False, description="Of a new conversation: may its prompts and choices be used for training")
 
 
 class ConsentForm(Input):
-    """May this conversation's prompts come back as training prompts?"""
+    """May this conversation's prompts and choices be used for training?"""
 
     model_config = ConfigDict(extra="forbid")
 

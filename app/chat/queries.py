@@ -3,10 +3,20 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from app.models import Conversation, Prompt, PromptSource, PromptStatus, Turn, TurnComparison, TurnState
+from app.models import (
+    Conversation,
+    Item,
+    Label,
+    Prompt,
+    PromptSource,
+    PromptStatus,
+    Turn,
+    TurnComparison,
+    TurnState,
+)
 
 
 def conversations(project_id: int, user_id: int) -> Select[Conversation]:
@@ -78,6 +88,20 @@ def comparison(session: Session, conversation_id: int, second_id: int) -> TurnCo
     ).one_or_none()
 
 
+def release_items(session: Session, conversation_id: int) -> list[int]:
+    """Have the choices of this conversation be labels no more; the items that they were labels on."""
+    found = session.scalars(
+        select(TurnComparison).where(
+            TurnComparison.conversation_id == conversation_id, TurnComparison.item_id.is_not(None)
+        )
+    ).all()
+    items = [comparison.item_id for comparison in found if comparison.item_id is not None]
+    for comparison in found:
+        comparison.item_id = None
+    session.flush()
+    return items
+
+
 def shared_choices(project_id: int) -> Select[TurnComparison]:
     """Comparisons that their person decided and shares."""
     return (
@@ -119,12 +143,25 @@ def write_on(session: Session, turn_id: int, text: str) -> bool:
     )
 
 
-def forget_unreviewed(session: Session, project_id: int, user_id: int, prompt_ids: Sequence[int]) -> list[int]:
-    """Delete prompts that this person's chat brought into the review inbox; the ids of the others."""
-    own = (Prompt.project_id == project_id, Prompt.created_by_id == user_id, Prompt.source == PromptSource.CHAT)
-    gone = session.scalars(
-        delete(Prompt)
-        .where(Prompt.id.in_(prompt_ids), *own, Prompt.status.in_([PromptStatus.REVIEW, PromptStatus.REFUSED]))
-        .returning(Prompt.id)
+def forget_unreviewed(session: Session, conversation: Conversation) -> list[int]:
+    """Delete the prompts in the review inbox that only this conversation brought there; the ids of those that have to
+    be withdrawn instead, since they are admitted or a snapshot holds a label on them."""
+    collected = select(Turn.prompt_id).where(Turn.conversation_id == conversation.id, Turn.prompt_id.is_not(None))
+    brought = (Prompt.id.in_(collected), Prompt.source == PromptSource.CHAT)
+    # Of two conversations that forget one prompt, the second one waits here and then sees what became of the first.
+    session.scalars(select(Prompt.id).where(*brought).order_by(Prompt.id).with_for_update()).all()
+    shared_elsewhere = exists().where(
+        Turn.prompt_id == Prompt.id,
+        Turn.conversation_id != conversation.id,
+        Conversation.id == Turn.conversation_id,
+        Conversation.consent,
+    )
+    own = session.execute(
+        select(
+            Prompt.id,
+            Prompt.status.in_([PromptStatus.REVIEW, PromptStatus.REFUSED])
+            & ~exists().where(Item.prompt_id == Prompt.id, Label.item_id == Item.id),
+        ).where(*brought, ~shared_elsewhere)
     ).all()
-    return list(session.scalars(select(Prompt.id).where(Prompt.id.in_(set(prompt_ids) - set(gone)), *own)).all())
+    session.execute(delete(Prompt).where(Prompt.id.in_([id_ for id_, forgettable in own if forgettable])))
+    return [id_ for id_, forgettable in own if not forgettable]

@@ -103,20 +103,23 @@ def choose(
 ) -> Response:
     """Which of two answers is better; the conversation goes on from it."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
-    service.choose(session, conversation, turn_id, TurnChoice(parse(ChoiceForm, submitted).choice))
+    choice = TurnChoice(parse(ChoiceForm, submitted).choice)
+    service.choose(session, access.project, access.user, conversation, turn_id, choice)
     return _changed(request, session, conversation)
 
 
 @router.post("/{conversation_id}/consent")
 def consent(access: Annotator, session: Db, conversation_id: RowId, submitted: Submitted) -> Response:
-    """Allow or forbid that this conversation's prompts come back as training prompts."""
+    """Allow or forbid that this conversation's prompts and choices are used for training."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
     allowed = parse(ConsentForm, submitted).consent
     service.set_consent(session, access.project, access.user, conversation, allowed)
     says = (
-        "From now on, your prompts here wait for a manager, who may admit them as training prompts."
+        "From now on, your prompts here wait for a manager, who may admit them as training prompts, and your choices "
+        "between two answers count as labels."
         if allowed
-        else "Your prompts here stay here. Those that no manager had admitted yet were deleted from the inbox."
+        else "Private from now on. What you had shared was taken back: no new training uses it, and nobody is asked "
+        "about it."
     )
     return redirect(_url(access, conversation), says)
 

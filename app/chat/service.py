@@ -9,9 +9,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.chat import queries
+from app.chat import choices, queries
 from app.chat.forms import MAX_CHARACTERS
-from app.items import service as items
 from app.models import (
     Conversation,
     Messages,
@@ -25,7 +24,6 @@ from app.models import (
     User,
 )
 from app.policies import service as policies
-from app.prompts import service as prompts
 from app.registry import service as registry
 from app.web.errors import Conflict, Invalid, NotFound, TooLarge
 
@@ -85,7 +83,7 @@ def send(session: Session, project: Project, person: User, conversation: Convers
     session.add(asked)
     job = _answer(session, project, conversation, position + 1)
     if conversation.consent:
-        _collect(session, project, person, asked, job.messages)
+        choices.collect(session, project, person, asked, job.messages)
     return job
 
 
@@ -134,20 +132,8 @@ def _answer(session: Session, project: Project, conversation: Conversation, posi
     }
     if sampling.top_k:  # an extension that not every server knows
         settings["top_k"] = sampling.top_k
-    messages = line_before(session, conversation.id, position)
+    messages = choices.line_before(session, conversation.id, position)
     return Job(project.id, conversation.id, turn.id, policy.artifact or "", messages, settings)
-
-
-def line_before(session: Session, conversation_id: int, position: int) -> Messages:
-    """The turns before a position as a model reads them: a message whose answer failed goes with it, so that roles
-    alternate."""
-    messages: Messages = []
-    for turn in queries.kept_turns(session, conversation_id, position):
-        if turn.role is TurnRole.ASSISTANT and not turn.content.strip():
-            messages.pop()
-        else:
-            messages.append({"role": turn.role.value, "content": turn.content})
-    return messages
 
 
 def _message(text: str) -> str:
@@ -166,14 +152,6 @@ def _message(text: str) -> str:
 def _check_free(session: Session, conversation: Conversation) -> None:
     if queries.is_streaming(session, conversation.id):
         raise Conflict("An answer is still being written. Wait for its end, or stop it.")
-
-
-def _collect(session: Session, project: Project, person: User, asked: Turn, messages: Messages) -> None:
-    """Hand the prompt to stage 1, where it waits for a manager."""
-    try:
-        asked.prompt_id = prompts.add_from_chat(session, project, messages, person).id
-    except Invalid:
-        return  # too long to train on: the chat goes on, the prompt stays here
 
 
 def write_on(session: Session, turn_id: int, text: str) -> bool:
@@ -224,13 +202,18 @@ def rate(session: Session, conversation: Conversation, turn_id: int, thumb: Thum
     turn.thumb = thumb
 
 
-def choose(session: Session, conversation: Conversation, second_id: int, choice: TurnChoice) -> None:
-    """Which of two answers is better. While they are the last turn, the conversation goes on from the better one."""
+def choose(
+    session: Session, project: Project, person: User, conversation: Conversation, second_id: int, choice: TurnChoice
+) -> None:
+    """Which of two answers is better; with consent it is a label, too. While they are the last turn, the conversation
+    goes on from the better one."""
     _check_free(session, conversation)
     comparison = queries.comparison(session, conversation.id, second_id)
     if comparison is None:
         raise NotFound("There is no such comparison.")
     comparison.choice, comparison.chosen_at = choice, datetime.now(UTC)
+    if conversation.consent:
+        choices.share(session, project, person, comparison)
     last = queries.last_turn(session, conversation.id)
     if last is not None and last.id in (comparison.first_id, comparison.second_id):
         better, other = comparison.second, comparison.first
@@ -243,26 +226,19 @@ def choose(session: Session, conversation: Conversation, second_id: int, choice:
 
 
 def set_consent(session: Session, project: Project, person: User, conversation: Conversation, consent: bool) -> None:
-    """From now on, prompts of this conversation may come back, or may not; without consent those still waiting for
-    review are deleted."""
+    """From now on, prompts and choices of this conversation may be learned from, or may not; what was shared before is
+    taken back with the consent."""
     conversation.consent = consent
+    session.flush()
     if not consent:
-        _forget(session, project, person, conversation, withdraw=False)
+        choices.take_back(session, project, person, conversation)
 
 
 def delete(session: Session, project: Project, person: User, conversation: Conversation) -> None:
-    """Delete every turn for good, and prompts of it that nobody has admitted; admitted ones are asked no more."""
-    _forget(session, project, person, conversation, withdraw=True)
+    """Delete every turn for good, and take back what was shared."""
+    choices.take_back(session, project, person, conversation)
     session.delete(conversation)
     session.flush()
-
-
-def _forget(session: Session, project: Project, person: User, conversation: Conversation, *, withdraw: bool) -> None:
-    collected = [turn.prompt_id for turn in queries.turns(session, conversation.id) if turn.prompt_id is not None]
-    if collected:
-        admitted = queries.forget_unreviewed(session, project.id, person.id, collected)
-        if withdraw and admitted:
-            items.withdraw_prompts(session, project, admitted, person)
 
 
 def answer(session: Session, conversation: Conversation, turn_id: int) -> Turn:

@@ -18,11 +18,11 @@ _COUNTS = text(
          and purpose = 'evaluation') as open_evaluation_items,
       (select count(*) from label where project_id = :project and superseded_at is null) as labels,
       (select count(*) from label where project_id = :project
-         and created_at > now() - interval '1 hour') as labels_last_hour,
+         and assignment_id is not null and created_at > now() - interval '1 hour') as labels_last_hour,
       (select count(*) from label where project_id = :project
-         and created_at > now() - interval '1 day') as labels_last_day,
+         and assignment_id is not null and created_at > now() - interval '1 day') as labels_last_day,
       (select count(distinct annotator_id) from label where project_id = :project
-         and created_at > now() - interval '15 minutes') as active_annotators,
+         and assignment_id is not null and created_at > now() - interval '15 minutes') as active_annotators,
       (select count(*) from conversation where project_id = :project) as conversations,
       (select count(*) from model where project_id = :project and kind = 'reward') as reward_models,
       (select count(*) from model where project_id = :project and kind = 'policy') as policies

@@ -170,7 +170,7 @@ def counts(session: Session, project_id: int) -> dict[str, int]:
 
 def material_for_checks(session: Session, project_id: int, count: int) -> list[tuple[int, int, int]]:
     """(prompt, its own answer, another prompt's answer) for new attention checks: whole answers of some length, to
-    prompts that have no check yet."""
+    prompts that have no check yet. None is from a chat: who withdraws theirs must not meet it again."""
     rows = session.execute(
         text(
             """
@@ -178,6 +178,8 @@ def material_for_checks(session: Session, project_id: int, count: int) -> list[t
                 select distinct on (r.prompt_id) r.prompt_id, r.id from response r
                 join prompt q on q.id = r.prompt_id and q.project_id = :project and q.status = 'active'
                 where r.finish_reason = 'stop' and length(r.text) between 60 and 2000
+                  and not exists (select from item_response x join item i on i.id = x.item_id
+                                  where x.response_id = r.id and i.purpose = 'chat')
                 order by r.prompt_id, (r.strategy = 'greedy') desc, r.id desc
             ), drawn as (
                 select *, row_number() over (order by random()) as place, count(*) over () as total from material

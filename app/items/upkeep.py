@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
-from app.models import Item, Level
+from app.models import Item, Level, Purpose
 
 _EXPIRE = text(
     """
@@ -79,7 +79,12 @@ def raise_overlap(session: Session, project_id: int, item_ids: Sequence[int], ex
     """Ask for more answers on these items; how many items changed."""
     statement = (
         update(Item)
-        .where(Item.project_id == project_id, Item.id.in_(item_ids), Item.withdrawn_at.is_(None))
+        .where(
+            Item.project_id == project_id,
+            Item.id.in_(item_ids),
+            Item.withdrawn_at.is_(None),
+            Item.purpose != Purpose.CHAT,  # of those only their own person is asked
+        )
         .values(overlap_target=Item.overlap_target + extra, slots_left=Item.slots_left + extra)
         .returning(Item.id)
     )

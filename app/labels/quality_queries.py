@@ -13,7 +13,7 @@ _VOTES = text(
                count(*) filter (where f.outcome in ('tie', 'both_bad')) over same as neither,
                count(*) filter (where f.outcome = 'second') over same as b
         from label l join preference f on f.label_id = l.id and f.question = '' join item p on p.id = l.item_id
-        where l.project_id = :project and l.superseded_at is null and p.purpose <> 'check'
+        where l.project_id = :project and l.superseded_at is null and p.purpose not in ('check', 'chat')
         window same as (partition by l.item_id, f.first, f.second)
     ) votes where a + neither + b > 1 group by annotator_id, place, a, neither, b
     """
@@ -23,7 +23,7 @@ _VOTES = text(
 def vote_tallies(session: Session, project_id: int) -> list[Any]:
     """(annotator_id, place, a, neither, b, answers): how often each person chose a place (0: a, 1: neither, 2: b) on
     items that so many people, they among them, chose a, neither and b on. Standing labels of items that several people
-    answered; attention checks are not among them, since their answer is known."""
+    answered; attention checks are not among them, since their answer is known, nor choices made in chat."""
     return list(session.execute(_VOTES, {"project": project_id}))
 
 
@@ -33,7 +33,7 @@ _FURTHER = text(
         select f.question, count(*) filter (where f.outcome = 'first') as a,
                count(*) filter (where f.outcome = 'tie') as neither, count(*) filter (where f.outcome = 'second') as b
         from label l join preference f on f.label_id = l.id and f.question <> '' join item p on p.id = l.item_id
-        where l.project_id = :project and l.superseded_at is null and p.purpose <> 'check'
+        where l.project_id = :project and l.superseded_at is null and p.purpose not in ('check', 'chat')
         group by f.question, l.item_id, f.first, f.second
     ) answers group by question, a, neither, b order by question
     """
@@ -42,7 +42,7 @@ _FURTHER = text(
 
 def question_tallies(session: Session, project_id: int) -> list[Any]:
     """(question, a, neither, b, items): on how many items so many people answered a further question with a, neither
-    and b. Standing labels; attention checks are not among them."""
+    and b. Standing labels; neither attention checks nor choices made in chat are among them."""
     return list(session.execute(_FURTHER, {"project": project_id}))
 
 
@@ -58,12 +58,14 @@ _WORK = text(
             lateral (select f.outcome in ('first', 'second') as clear,
                             (f.outcome = 'first') = (array_position(l."order", f.first)
                                                      < array_position(l."order", f.second)) as chose_earlier) shown
-        where l.project_id = :project and l.superseded_at is null group by l.annotator_id
+        where l.project_id = :project and l.superseded_at is null and l.assignment_id is not null
+        group by l.annotator_id
     ), done as (
         select annotator_id, count(*) as labels, percentile_cont(0.5) within group (order by seconds) as pace,
                count(*) filter (where late) as late, count(passed) as checks, count(*) filter (where passed) as passed,
                max(created_at) as last_at
-        from label where project_id = :project and superseded_at is null group by annotator_id
+        from label where project_id = :project and superseded_at is null and assignment_id is not null
+        group by annotator_id
     )
     select u.id, u.name, m.paused_at, m.pause_reason, done.*, coalesce(said.chose_left, 0) as chose_left,
            coalesce(said.chose_right, 0) as chose_right, coalesce(said.ties, 0) as ties,
@@ -77,6 +79,7 @@ _WORK = text(
 
 
 def work_done(session: Session, project_id: int) -> list[Any]:
-    """For each annotator: count, median seconds, how often the response shown earlier (on the left) and later was the
-    better one, ties, both bad, late ones, attention checks answered and passed, skips, and when they last answered."""
+    """For each annotator, of what the queue asked them: count, median seconds, how often the response shown earlier (on
+    the left) and later was the better one, ties, both bad, late ones, attention checks answered and passed, skips, and
+    when they last answered."""
     return list(session.execute(_WORK, {"project": project_id}))

@@ -24,20 +24,23 @@ _WRITTEN = (
 
 
 def own_labels(session: Session, project_id: int, user_id: int, before: int | None, limit: int = 30) -> Page[Label]:
-    """A person's standing labels, newest first, with what they were about."""
+    """A person's standing labels of what the queue asked them, newest first, with what they were about."""
     statement = (
         select(Label)
         .where(Label.annotator_id == user_id, Label.project_id == project_id, Label.superseded_at.is_(None))
+        .where(Label.assignment_id.is_not(None))
         .options(joinedload(Label.item).joinedload(Item.prompt), selectinload(Label.preferences))
     )
     return page(session, statement, Label.id, before, limit)
 
 
 def revisions(session: Session, item_id: int, user_id: int) -> list[Label]:
-    """All revisions of one person's answer to an item, the standing one first."""
+    """All revisions of one person's answer to an item of the queue, the standing one first."""
     return list(
         session.scalars(
-            select(Label).where(Label.item_id == item_id, Label.annotator_id == user_id).order_by(Label.id.desc())
+            select(Label)
+            .where(Label.item_id == item_id, Label.annotator_id == user_id, Label.assignment_id.is_not(None))
+            .order_by(Label.id.desc())
         )
     )
 

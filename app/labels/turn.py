@@ -14,11 +14,11 @@ from app.labels.answers import Answer
 from app.models import Purpose
 from app.projects.queries import STANDING
 
-# How many comparisons a person first answered since a moment, by labels newer than `:counted`; their last label; the
-# median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
+# How many items of the queue a person first answered since a moment, by labels newer than `:counted`; their last label;
+# the median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
 OWN = """
-    select count(*) filter (where created_at >= :since and not exists (
-               select from label first where first.assignment_id = fresh.assignment_id and first.id < fresh.id)) as new,
+    select count(*) filter (where created_at >= :since and id = (
+               select min(id) from label first where first.assignment_id = fresh.assignment_id)) as new,
            coalesce(max(id), :counted) as last,
            (select percentile_cont(0.5) within group (order by seconds) from (
                 select seconds from label where annotator_id = :user and project_id = :project and seconds is not null

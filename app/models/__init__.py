@@ -5,7 +5,7 @@ from app.models.audit import AuditEvent
 from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
 from app.models.documents import Message, Messages
-from app.models.item import Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
+from app.models.item import LEARNT_FROM, Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
 from app.models.label import Label, Outcome, Preference
 from app.models.model import Model, ModelKind, ModelState
 from app.models.project import Member, Project
@@ -24,6 +24,7 @@ from app.models.run import (
 from app.models.scheduler import Scheduler
 
 __all__ = [
+    "LEARNT_FROM",
     "ApiToken",
     "Assignment",
     "AssignmentState",

@@ -107,6 +107,8 @@ class TurnComparison(Base):
     second_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), unique=True)
     choice: Mapped[TurnChoice | None] = mapped_column(enum_column(TurnChoice))
     chosen_at: Mapped[datetime | None]
+    # Where the choice counts as a label, with its person's consent.
+    item_id: Mapped[int | None] = mapped_column(ForeignKey("item.id", ondelete="SET NULL"), index=True)
     created_at: Mapped[CreatedAt]
 
     first: Mapped[Turn] = relationship(foreign_keys=[first_id])

@@ -23,6 +23,11 @@ class Purpose(StrEnum):
     TRAIN = "train"
     CHECK = "check"
     EVALUATION = "evaluation"
+    CHAT = "chat"  # chosen between in a chat: a label was all it was made for, and nobody is asked
+
+
+LEARNT_FROM = (Purpose.TRAIN, Purpose.CHAT)
+"""Purposes whose labels reward models learn from, and are measured on where the prompt is held out."""
 
 
 class Level(IntEnum):
@@ -59,6 +64,7 @@ class Item(Base):
     __table_args__ = (
         CheckConstraint("slots_left >= 0 and slots_left <= overlap_target", name="slots"),
         CheckConstraint(f"level between 0 and {max(Level)}", name="level"),
+        CheckConstraint("purpose <> 'chat' or overlap_target = 0", name="chat"),
         Index(
             "ix_item_queue",
             "project_id",

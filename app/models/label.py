@@ -1,4 +1,6 @@
-"""What one person decided on an item, and who prefers what by it. A revision supersedes and keeps the old row."""
+"""What one person decided on an item, and who prefers what by it. A revision supersedes and keeps the old row.
+
+A label that its person withdrew is superseded by none: it counts in the snapshots that hold it, and nowhere else."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -42,7 +44,8 @@ class Label(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     item_id: Mapped[int] = mapped_column(ForeignKey("item.id", ondelete="CASCADE"))
     annotator_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
-    assignment_id: Mapped[int] = mapped_column(ForeignKey("assignment.id", ondelete="CASCADE"), index=True)
+    # Null where it was given outside the queue, as in a chat.
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignment.id", ondelete="CASCADE"), index=True)
     # What was decided, as it was shown: the value of the item's kind, see `app.annotation`.
     value: Mapped[LabelValue] = mapped_column(LabelValueColumn)
     order: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))  # the display order it was given under
@@ -51,14 +54,15 @@ class Label(Base):
     comment: Mapped[str | None] = mapped_column(Text)
     seconds: Mapped[float | None]  # from display to answer, as the page measured it
     late: Mapped[bool] = mapped_column(default=False, server_default="false")  # answered after the lease had ended
-    # Late, and the slot had gone to somebody else: kept, but it fills no slot of the item's overlap.
+    # It fills no slot of the item's overlap: it came late and the slot had gone to somebody else, or from outside the
+    # queue.
     surplus: Mapped[bool] = mapped_column(default=False, server_default="false")
     superseded_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
     item: Mapped[Item] = relationship()
     annotator: Mapped[User] = relationship()
-    assignment: Mapped[Assignment] = relationship()
+    assignment: Mapped[Assignment | None] = relationship()
     preferences: Mapped[list["Preference"]] = relationship(
         order_by="Preference.question, Preference.first, Preference.second",
         passive_deletes=True,

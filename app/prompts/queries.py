@@ -46,9 +46,10 @@ def get(session: Session, project_id: int, prompt_id: int) -> Prompt | None:
     return session.scalar(select(Prompt).where(Prompt.project_id == project_id, Prompt.id == prompt_id))
 
 
-def by_hash(session: Session, project_id: int, digest: str) -> Prompt | None:
-    """The prompt with this content."""
-    return session.scalar(select(Prompt).where(Prompt.project_id == project_id, Prompt.content_hash == digest))
+def by_hash(session: Session, project_id: int, digest: str, *, hold: bool = False) -> Prompt | None:
+    """The prompt with this content. With `hold`, it is there until this transaction ends."""
+    found = select(Prompt).where(Prompt.project_id == project_id, Prompt.content_hash == digest)
+    return session.scalar(found.with_for_update(read=True, key_share=True) if hold else found)
 
 
 def listing(

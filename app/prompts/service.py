@@ -123,9 +123,8 @@ def add_from_chat(session: Session, project: Project, messages: Messages, person
     digest = content_hash(messages)
     row = _row(project, messages, digest, PromptSource.CHAT, person)
     row |= {"status": PromptStatus.REVIEW, "flags": personal_data(messages)}
-    queries.insert_new(session, [row])
-    prompt = queries.by_hash(session, project.id, digest)
-    assert prompt is not None  # noqa: S101  inserted above, or there before
+    while (prompt := queries.by_hash(session, project.id, digest, hold=True)) is None:  # or deleted in between
+        queries.insert_new(session, [row])
     return prompt
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.annotation import COMPARISON
 from app.models import (
+    LEARNT_FROM,
     Item,
     ItemResponse,
     Label,
@@ -18,6 +19,7 @@ from app.models import (
     Outcome,
     Preference,
     Prompt,
+    PromptStatus,
     Purpose,
     Response,
     ResponseScore,
@@ -30,8 +32,13 @@ from app.models import (
 
 def _usable(project_id: int) -> tuple[ColumnElement[bool], ...]:
     """Current labels that a reward model may learn from or be measured on; attention checks and evaluations are not
-    among them."""
-    return (Label.project_id == project_id, Label.superseded_at.is_(None), Item.purpose == Purpose.TRAIN)
+    among them, nor choices made in chats whose prompt a manager refused."""
+    return (
+        Label.project_id == project_id,
+        Label.superseded_at.is_(None),
+        Item.purpose.in_(LEARNT_FROM),
+        or_(Item.purpose != Purpose.CHAT, Prompt.status != PromptStatus.REFUSED),
+    )
 
 
 def usable_preferences(session: Session, project_id: int) -> list[Row[Any]]:
@@ -129,8 +136,15 @@ def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:
 def labels_since(session: Session, project_id: int, snapshot_id: int | None) -> int:
     """Current labels newer than the newest one of a snapshot; all of them where there is none."""
     # Pairs of another purpose are few: leaving those out costs a fifth of looking every pair up.
-    other = exists().where(Item.id == Label.item_id, Item.purpose != Purpose.TRAIN)
-    statement = select(func.count()).where(Label.project_id == project_id, Label.superseded_at.is_(None), ~other)
+    other = exists().where(Item.id == Label.item_id, Item.purpose.not_in(LEARNT_FROM))
+    refused = exists().where(
+        Label.assignment_id.is_(None),
+        Item.id == Label.item_id,
+        Prompt.id == Item.prompt_id,
+        Prompt.status == PromptStatus.REFUSED,
+    )
+    current = (Label.project_id == project_id, Label.superseded_at.is_(None))
+    statement = select(func.count()).where(*current, ~other, ~refused)
     if snapshot_id is not None:
         newest = select(func.max(SnapshotLabel.label_id)).where(SnapshotLabel.snapshot_id == snapshot_id)
         statement = statement.where(Label.id > func.coalesce(newest.scalar_subquery(), 0))
@@ -168,7 +182,7 @@ def responses_to_score(session: Session, project_id: int, model_id: int, open_li
     wanted = (
         select(ItemResponse.response_id)
         .join(Item, Item.id == ItemResponse.item_id)
-        .where(Item.purpose == Purpose.TRAIN, or_(Item.id.in_(labelled), Item.id.in_(waiting)))
+        .where(Item.purpose.in_(LEARNT_FROM), or_(Item.id.in_(labelled), Item.id.in_(waiting)))
     )
     scored = select(ResponseScore.response_id).where(ResponseScore.model_id == model_id)
     return list(
@@ -182,11 +196,15 @@ def responses_to_score(session: Session, project_id: int, model_id: int, open_li
 
 
 def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) -> None:
-    """Upsert scores: {"response_id", "score", "spread"}."""
+    """Upsert scores: {"response_id", "score", "spread"}; those of responses that were deleted meanwhile are dropped."""
     for start in range(0, len(rows), 5000):
-        statement = postgresql.insert(ResponseScore).values(
-            [{"model_id": model_id, **row} for row in rows[start : start + 5000]]
-        )
+        ids = [row["response_id"] for row in rows[start : start + 5000]]
+        there = select(Response.id).where(Response.id.in_(ids)).order_by(Response.id)
+        kept = set(session.scalars(there.with_for_update(read=True, key_share=True)))
+        scores = [{"model_id": model_id, **row} for row in rows[start : start + 5000] if row["response_id"] in kept]
+        if not scores:
+            continue
+        statement = postgresql.insert(ResponseScore).values(scores)
         session.execute(
             statement.on_conflict_do_update(
                 index_elements=["model_id", "response_id"],

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.labels import outside
 from app.models import Outcome, Project, Snapshot, Split
 from app.rewards import queries
 from app.rewards.forms import Aggregation
@@ -25,6 +26,7 @@ def take(session: Session, project: Project, question: str = "") -> Snapshot:
     Labels of attention checks and of evaluation pairs are not in it. Refuses where too few answer `question`, the main
     one where it is empty.
     """
+    outside.hold_snapshots(session, project.id)
     stated = queries.usable_preferences(session, project.id)
     digest = sha256()
     for row in stated:

@@ -243,6 +243,19 @@ def test_responses_of_people_have_no_way_back(old: Engine) -> None:
         assert connection.exec_driver_sql("select count(*) from response").scalar() == 24
 
 
+def test_labels_from_chats_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0019")
+    with old.begin() as connection:
+        connection.exec_driver_sql(
+            "insert into label (project_id, item_id, annotator_id, value, \"order\") values (1, 11, 4, '{}', '{0,1}')"
+        )
+    with pytest.raises(RuntimeError, match="1 of the labels were given outside the queue"):
+        _downgrade(old, "0018")
+    with old.begin() as connection:
+        connection.exec_driver_sql("delete from label where assignment_id is null")
+    _downgrade(old, "0018")
+
+
 def test_there_is_no_way_back(old: Engine) -> None:
     _upgrade(old, "head")
     with pytest.raises(RuntimeError, match="restore the dump"):
