@@ -24,7 +24,7 @@ from rlhf.reward_trainer import RewardTrainer  # noqa: E402
 class InOrder(RewardTrainer):
     """Takes the pairs as they are given: the same order on both sides."""
 
-    def pairs_of_step(self, step: int) -> list[int]:
+    def work(self, step: int) -> list[int]:
         size = self.config.train_batch_size
         return [index % len(self.train) for index in range((step - 1) * size, step * size)]
 
@@ -55,7 +55,7 @@ def main() -> None:
     model.train()
     began, ended, losses = time.perf_counter(), [], []
     for step in range(1, spec["steps"] + 1):
-        losses.append(trainer.run_step(step)["loss"])
+        losses.append(trainer.step(step)["loss"])
         ended.append(time.perf_counter())
     differences: list[float] = []
     if "eval_chosen_ids" in spec:

@@ -1,4 +1,4 @@
-"""LoRA's adapters outside of training: beside their frozen weights for sampling, merged where a model is saved.
+"""LoRA's adapters: put into a model, beside their frozen weights for sampling, merged where a model is saved.
 
 Merged into bfloat16, a small update is mostly rounded away; beside the weights it is computed as in training.
 """
@@ -10,6 +10,41 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
+
+
+def add_lora(model: Any, rank: int, alpha: int, *, last_layers: int | None = None, head: str | None = None) -> Any:
+    """The model with LoRA adapters (Hu et al. 2021), in float32, in its linear layers but the head; base frozen.
+
+    ``last_layers``: adapt only so many layers at the end, so that no gradient flows below them. ``head``: the name of a
+    classifier's head, which is then trained in full.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    targets: Any = "all-linear"
+    if last_layers is not None:
+        count = model.config.get_text_config().num_hidden_layers
+        first = max(count - last_layers, 0)
+        linear_layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+        targets = [name for name in linear_layers if _in_layers(name, first)]
+    settings = LoraConfig(
+        task_type="SEQ_CLS" if head else None,
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=0.0,
+        target_modules=targets,
+        modules_to_save=[head] if head else None,
+    )
+    wrapped = get_peft_model(model, settings)
+    for parameter in wrapped.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return wrapped
+
+
+def _in_layers(name: str, first: int) -> bool:
+    """Is this module (`model.layers.17.mlp.up_proj`) in layer number ``first`` or a later one?"""
+    numbers = [int(part) for part in name.split(".") if part.isdigit()]
+    return bool(numbers) and numbers[0] >= first
 
 
 def _adapted_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -17,10 +17,10 @@ import json
 import math
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rlhf.config import InputError
 from rlhf.transcripts import (
@@ -94,21 +94,28 @@ def load_prompts(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list
     return prompts, _judged(report, len(prompts), max_bad_share)
 
 
-def split_by_prompt(
-    pairs: list[PreferencePair], share: float, seed: int = 0
-) -> tuple[list[PreferencePair], list[PreferencePair]]:
-    """Training and holdout pairs, no prompt in both; about `share` of the prompts (at least one) are held out.
+Row = TypeVar("Row", PreferencePair, Prompt)
 
-    Which prompts are held out depends on their text and the seed alone, not on order or on the other pairs' answers.
+
+def split_by_prompt(rows: Sequence[Row], share: float, seed: int = 0, *, least: int = 1) -> tuple[list[Row], list[Row]]:
+    """Rows to train on and holdout rows, no prompt in both; about `share` of the prompts are held out, `least` or more.
+
+    Which prompts are held out depends on their text and the seed alone, not on order or on anything else in the rows.
+    One prompt at least stays to train on; with a share of 0 all do.
     """
-    keys = [prompt_key(pair.prompt, seed) for pair in pairs]
+    keys = [prompt_key(row.prompt, seed) for row in rows]
     prompts = sorted(set(keys))
     if share <= 0 or len(prompts) < 2:
-        return list(pairs), []
-    count = min(max(1, round(share * len(prompts))), len(prompts) - 1)
-    held_out = set(prompts[:count])
-    train = [pair for pair, key in zip(pairs, keys, strict=True) if key not in held_out]
-    return train, [pair for pair, key in zip(pairs, keys, strict=True) if key in held_out]
+        return list(rows), []
+    held_out = set(prompts[: min(max(least, round(share * len(prompts))), len(prompts) - 1)])
+    train = [row for row, key in zip(rows, keys, strict=True) if key not in held_out]
+    return train, [row for row, key in zip(rows, keys, strict=True) if key in held_out]
+
+
+def choosing_half(keys: Iterable[str]) -> set[str]:
+    """The half of the holdout prompts, by their keys, that chooses; the other half reports on what was chosen."""
+    distinct = sorted(set(keys))
+    return set(distinct[: len(distinct) // 2])
 
 
 def prompt_key(messages: Messages, seed: int) -> str:

@@ -8,18 +8,19 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf.adapters import add_adapters
+from rlhf.adapters import add_adapters, add_lora
 from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
 from rlhf.decode_step import mask_kind
 from rlhf.model_card import card, table
-from rlhf.policy_model import PolicyModel, add_lora, copy_weights, frozen_copy
+from rlhf.policy_model import PolicyModel, copy_weights, frozen_copy
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel
 
@@ -58,9 +59,9 @@ def load_policy_model(
     reference = None
     if config.use_peft:
         torch.manual_seed(config.seed)  # the adapters' start is drawn
-        lora = (config.lora_r, config.lora_alpha, config.lora_last_layers)
-        policy = add_lora(causal, *lora)
-        value_trunk = None if value_trunk is None else add_lora(value_trunk, *lora)
+        lora = partial(add_lora, rank=config.lora_r, alpha=config.lora_alpha, last_layers=config.lora_last_layers)
+        policy = lora(causal)
+        value_trunk = None if value_trunk is None else lora(value_trunk)
     else:
         reference = frozen_copy(causal, torch.float32 if sharded else compute_dtype)
     model = PolicyModel(

@@ -199,33 +199,6 @@ def check_head(model: Any) -> None:
         raise InputError(f"PPO does not support this kind of model yet: {config.model_type} has {what}")
 
 
-def add_lora(model: Any, rank: int, alpha: int, last_layers: int | None = None) -> Any:
-    """The model with LoRA adapters (Hu et al. 2021), in float32, in its linear layers but the head; base frozen.
-
-    ``last_layers``: adapt only so many layers at the end, so that no gradient flows below them.
-    """
-    from peft import LoraConfig, get_peft_model
-
-    targets: Any = "all-linear"
-    if last_layers is not None:
-        count = model.config.get_text_config().num_hidden_layers
-        first = max(count - last_layers, 0)
-        linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-        targets = [name for name in linear if _in_layers(name, first)]
-    settings = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets)
-    wrapped = get_peft_model(model, settings)
-    for parameter in wrapped.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
-    return wrapped
-
-
-def _in_layers(name: str, first: int) -> bool:
-    """Is this module (`model.layers.17.mlp.up_proj`) in layer number ``first`` or a later one?"""
-    numbers = [int(part) for part in name.split(".") if part.isdigit()]
-    return bool(numbers) and numbers[0] >= first
-
-
 def frozen_copy(model: Any, dtype: torch.dtype) -> Any:
     """A copy that is never trained, in ``dtype``."""
     return copy.deepcopy(model).to(dtype).requires_grad_(False).eval()

@@ -119,11 +119,6 @@ def adapt_beta(beta: float, kl: float, *, target: float, episodes: int, horizon:
     return beta * max(1 + error * episodes / horizon, 0.0)
 
 
-def linear_decay(update: int, total: int) -> float:
-    """Share of the learning rate in update ``update`` (0-based) of ``total``: 1 at first, then to 0."""
-    return max(1 - update / total, 0.0)
-
-
 def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     """1 - Var(returns - values) / Var(returns) over real tokens; 1 is a perfect value model, a scalar."""
     mean = masked_mean(returns, mask)

@@ -1,28 +1,22 @@
 """The training of a policy by PPO, update by update; what an update does depends on settings, seed and its number only.
 
 An update draws answers, pays them, and takes `num_ppo_epochs` times `num_mini_batches` optimiser steps. This module
-knows models and prompts as objects, and no files but its checkpoints.
+knows models and prompts as objects, and no files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import sys
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
 
 from rlhf import ppo
 from rlhf.batches import deal
-from rlhf.checkpoints import latest_checkpoint, load_checkpoint
-from rlhf.config import Interrupted, RunFailed
 from rlhf.experience import Experience, make_experience, rollout_metrics, sample_rows
 from rlhf.picking import answer_seed
 from rlhf.policy_holdout import Holdout
@@ -31,14 +25,15 @@ from rlhf.policy_settings import PolicyConfig
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
 from rlhf.rollouts import RolloutMaker, Task
-from rlhf.runtime import StopSignal, give_back_memory
-from rlhf.training import BEST, Trainer
+from rlhf.runtime import give_back_memory
+from rlhf.schedules import linear_decay
+from rlhf.training import Evaluation, Trainer
 
 LARGE_GAP = 0.01  # nats a token between sampler and trainer; in bfloat16 rounding alone makes less than a tenth of it
 
 
-class PPOTrainer(Trainer):
-    """Trains ``model`` in place.
+class PPOTrainer(Trainer[Experience]):
+    """Trains ``model`` in place; its unit of work is a batch of answers, gone through several times.
 
     ``refresh()`` brings the sampler to the model's present weights; ``make(tasks)`` makes rollouts with it. The seeds
     of ``prompts`` are still to be chosen.
@@ -46,6 +41,7 @@ class PPOTrainer(Trainer):
 
     counter = "update"
     data_name = "prompts"
+    suspect = "the reward model"
     model: PolicyModel
 
     def __init__(
@@ -58,56 +54,41 @@ class PPOTrainer(Trainer):
         holdout: Holdout,
         processes: Processes,
     ) -> None:
-        self.config, self.model, self.make, self.refresh = config, model, make, refresh
-        self.prompts, self.holdout, self.processes = prompts, holdout, processes
-        self.output, self.total_steps = Path(config.output), config.updates
+        self.config, self.make, self.refresh = config, make, refresh
+        self.prompts, self.holdout = prompts, holdout
         self.warned = False
         policy = [p for p in model.policy.parameters() if p.requires_grad]
         own = {id(p) for p in policy}
         value = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
         rate = config.peak_learning_rate
         value_rate = rate if config.value_learning_rate is None else config.value_learning_rate
-        self.optimizer = AdamW(
-            [{"params": policy, "peak": rate}, {"params": value, "peak": value_rate}],
-            lr=rate,
-            betas=(config.adam_beta1, config.adam_beta2),
-            eps=config.adam_epsilon,
-            weight_decay=config.weight_decay,
-            fused=True,
+        super().__init__(
+            config,
+            model,
+            processes,
+            total_steps=config.updates,
+            eval_every=config.eval_steps,
+            data=digest([prompts, holdout.choosing, holdout.reporting]),
+            groups=[(policy, rate), (value, value_rate)],
+            # start_scores: of the policy that the run began with, on the prompts that report
+            state={"beta": config.beta, "kl": 0.0, "start_scores": None},
         )
-        self.wrapped, self.step_optimizer = processes.wrap(model, self.optimizer)
         # In turn, the activations of one model are kept at a time; a model that is wrapped must go whole.
         in_turn = self.wrapped is model and model.value_trunk is not None
         self.passes: tuple[Role, ...] = ("policy", "value") if in_turn else ("both",)
-        self.state: dict[str, Any] = {
-            "settings": config.fixed(),
-            "data": digest([prompts, holdout.choosing, holdout.reporting]),
-            "update": 0,
-            "beta": config.beta,
-            "skipped": 0,
-            "kl": 0.0,
-            "start_scores": None,  # of the policy that the run began with, on the prompts that report
-            "best_step": None,
-            "best_reward": None,
-            "stop_reason": None,
-        }
 
     # ---- one update ----------------------------------------------------------------------------------------------
 
-    def step(self, update: int) -> dict[str, float]:
-        """Update number ``update``, from 1: rollouts, rewards, advantages, optimiser steps. Returns its metrics."""
-        return self.learn(update, self.collect(update))
-
-    def collect(self, update: int) -> Experience:
+    def work(self, step: int) -> Experience:
         """Answers to the update's prompts, paid, with their advantages. Changes nothing."""
-        return make_experience(self.make(self.tasks(update)), self.config, self.state["beta"])
+        return make_experience(self.make(self.tasks(step)), self.config, self.state["beta"])
 
-    def learn(self, update: int, experience: Experience) -> dict[str, float]:
+    def rate_share(self, step: int) -> float:
+        return linear_decay(step - 1, self.total_steps)
+
+    def learn(self, step: int, unit: Experience) -> dict[str, float]:
         """The update's optimiser steps; returns its metrics."""
-        beta = self.state["beta"]
-        rate = ppo.linear_decay(update - 1, self.config.updates)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * rate
+        update, experience, beta, rate = step, unit, self.state["beta"], self.set_rate(step)
         losses = self.optimise(update, experience)
         give_back_memory()  # the passes leave it in pieces, beside which rollouts would take theirs
         self.refresh()
@@ -115,7 +96,7 @@ class PPOTrainer(Trainer):
         self.warn_of_gap(update, metrics)
         metrics |= {
             "beta": beta,
-            "lr": self.config.peak_learning_rate * rate,
+            "lr": rate,
             "episode": float(update * self.config.batch_size),
             "val/skipped_steps": float(self.state["skipped"]),
         }
@@ -183,9 +164,9 @@ class PPOTrainer(Trainer):
                     found = self.accumulate(experience, [rows[place] for place in places], role, scale / tokens)
                 for name, value in found.items():
                     sums[name] = sums.get(name, 0) + scale * value
-        norm = self.processes.clip(self.wrapped, self.config.max_grad_norm)
+        norm = self.processes.clip(self.wrapped, self.max_grad_norm)
         means = (self.processes.sum(torch.stack(list(sums.values()))) / tokens).tolist()
-        self.update_unless_bad([*means, float(norm)])
+        self.update([*means, float(norm)])
         self.step_optimizer.zero_grad()  # now, not before the next step: rollouts and evaluations need the memory
         return dict(zip(sums, means, strict=True)) | {"grad_norm": float(norm)}
 
@@ -224,80 +205,39 @@ class PPOTrainer(Trainer):
         torch.autograd.backward(loss * (scale * self.processes.count))  # wrapped models average over processes: undo it
         return {name: value.detach() for name, value in sums.items()}
 
-    def update_unless_bad(self, numbers: list[float]) -> None:
-        """An optimiser step, or none where a loss or the gradient is not finite; too many of those end the run."""
-        if all(map(math.isfinite, numbers)):
-            self.step_optimizer.step()
-            return
-        self.state["skipped"] += 1
-        if self.state["skipped"] > self.config.max_skipped_steps:
-            kept = latest_checkpoint(self.output)
-            raise RunFailed(
-                f"loss or gradient was not finite in {self.state['skipped']} steps; the last good checkpoint is "
-                f"{kept or 'none, for the run had just begun'}; lower --learning_rate or look at the reward model"
-            )
-
     # ---- holdout -------------------------------------------------------------------------------------------------
 
-    def evaluate_and_compare(self, update: int) -> dict[str, float]:
-        """Holdout metrics; keeps the policy where it is the best so far inside the KL budget."""
-        found = self.holdout.look(self.state["beta"])
-        reward, kl = found["eval/reward"], found["eval/kl"]
-        inside = update == 0 or kl <= self.config.kl_budget
-        if inside and (self.state["best_reward"] is None or reward > self.state["best_reward"]):
-            self.state |= {"best_step": update, "best_reward": reward}
-            self.save_best(update, keep=2)
-        if not inside:
-            self.state["stop_reason"] = "kl_budget"
-        return found
+    def evaluates(self, step: int, metrics: Mapping[str, float]) -> bool:
+        """At once, too, where the rollouts say that the KL budget is spent."""
+        return super().evaluates(step, metrics) or metrics["objective/kl"] > self.config.kl_budget
 
-    def take_best(self) -> None:
-        """Brings the policy back to the best evaluation inside the KL budget."""
-        best = self.output / BEST / f"checkpoint-{self.state['best_step']}"
-        load_checkpoint(best, modules={"model": self.model}, optimizers={}, generators={})
-        self.refresh()
+    def evaluate(self, step: int) -> Evaluation:
+        """Holdout metrics; the reward chooses the best policy inside the KL budget, and one outside ends the run."""
+        found = self.holdout.look(self.state["beta"])
+        if step == 0 or found["eval/kl"] <= self.config.kl_budget:
+            return Evaluation(found, value=found["eval/reward"])
+        return Evaluation(found, stop="kl_budget")
 
     def report(self) -> dict[str, Any]:
         """What the policy is worth beside the start, and its KL: on answers that had no part in choosing it."""
         scores, kl = self.holdout.report()
         return {"kl": kl, **self.holdout.compare(self.state["start_scores"], scores)}
 
-    # ---- the run -------------------------------------------------------------------------------------------------
+    # ---- around the run ------------------------------------------------------------------------------------------
 
-    def run(self, log: RunLog, start: int, stop: StopSignal) -> None:
-        """All updates after ``start``. Raises Interrupted after a signal, with a checkpoint written."""
-        config = self.config
-        self.refresh()
-        if start == 0 and self.state["start_scores"] is None:
+    def begin(self, log: RunLog) -> None:
+        """Measures the start, which is the best policy until one is better."""
+        if self.state["start_scores"] is None:
             self.state["start_scores"], _ = self.holdout.report()
             log.log(0, self.evaluate_and_compare(0))
             self.save(0)
-        saved_at = time.monotonic()
-        for update in range(start + 1, config.updates + 1):
-            if self.state["stop_reason"]:
-                break
-            experience = self.collect(update)
-            if self.processes.any(stop.requested)[0]:  # before anything has changed: no need to finish the update
-                self.save(update - 1)
-                raise Interrupted(f"stopped after update {update - 1} of {config.updates}; start again with --resume")
-            metrics = self.learn(update, experience)
-            over = metrics["objective/kl"] > config.kl_budget
-            evaluated = update % config.eval_steps == 0 or update == config.updates or over
-            if evaluated:
-                metrics |= self.evaluate_and_compare(update)
-            log.log(update, metrics)
-            if update % config.sample_steps == 0 or update == 1:
-                log.samples(update, sample_rows(experience, config.samples_shown))
-            self.state["update"] = update
-            stopping, due = self.processes.any(stop.requested, time.monotonic() - saved_at >= config.save_seconds)
-            if stopping or due or evaluated:
-                self.save(update)
-                saved_at = time.monotonic()
-            if stopping and update < config.updates:
-                raise Interrupted(f"stopped after update {update} of {config.updates}; start again with --resume")
-        self.optimizer.state.clear()  # nothing more is learned, and the best policy comes from disk
-        give_back_memory()
-        self.take_best()
+
+    def samples(self, step: int, unit: Experience) -> list[dict[str, Any]]:
+        shown = step % self.config.sample_steps == 0 or step == 1
+        return sample_rows(unit, self.config.samples_shown) if shown else []
+
+    def weights_changed(self) -> None:
+        self.refresh()
 
 
 # ---- small things ------------------------------------------------------------------------------------------------

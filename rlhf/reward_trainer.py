@@ -1,24 +1,18 @@
 """The training of a reward model, step by step; what a step is depends on the settings, the seed and its number only.
 
 A step takes the next `train_batch_size` pairs of a shuffled epoch, cuts them into batches of like length under a
-token budget, and makes one update of the mean loss. It knows pairs as token groups, and no files but its checkpoints.
+token budget, and makes one update of the mean loss. It knows pairs as token groups, and no files.
 """
 
 from __future__ import annotations
 
 import math
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
 
 from rlhf.batches import Group, deal
-from rlhf.checkpoints import latest_checkpoint, load_checkpoint
-from rlhf.config import Interrupted, RunFailed
 from rlhf.losses import centring_loss, preference_loss
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
@@ -26,8 +20,8 @@ from rlhf.reward_config import RewardConfig
 from rlhf.reward_data import EncodedPairs, HoldoutPairs
 from rlhf.reward_metrics import pair_metrics
 from rlhf.reward_model import RewardModel
-from rlhf.runtime import StopSignal
-from rlhf.training import BEST, Trainer
+from rlhf.schedules import cosine_decay
+from rlhf.training import Evaluation, Trainer
 
 REFERENCE_PAIRS = 16  # at least so many measure the scores' mean and spread
 
@@ -43,14 +37,12 @@ def bootstrap_weights(pairs: int, heads: int, seed: int) -> Tensor:
     return torch.poisson(torch.ones(pairs, heads), generator=torch.Generator().manual_seed(seed))
 
 
-class RewardTrainer(Trainer):
-    """Trains `model` in place.
+class RewardTrainer(Trainer[list[int]]):
+    """Trains `model` in place; its unit of work is a list of pairs.
 
     Where pairs of the holdout choose, the checkpoint with their lowest loss is taken; otherwise the last.
     """
 
-    counter = "step"
-    data_name = "data"
     model: RewardModel
 
     def __init__(
@@ -61,45 +53,31 @@ class RewardTrainer(Trainer):
         holdout: HoldoutPairs | None,
         processes: Processes,
     ) -> None:
-        self.config, self.model, self.train, self.holdout, self.processes = config, model, train, holdout, processes
+        self.config, self.train, self.holdout = config, train, holdout
         choosing, reporting = (holdout.choosing, holdout.reporting) if holdout else (None, None)
         self.chooses = choosing is not None
         watched = choosing or reporting
         self.watched = watched.first(config.eval_pairs) if watched else None  # while training
-        self.output = Path(config.output)
-        steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
-        self.steps_per_epoch = steps_per_epoch
+        self.steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
         self.token_budget = config.tokens_at_once(model.device)
         self._order: tuple[int, list[int]] = (-1, [])  # an epoch and its permutation
-        self.total_steps = config.max_steps or math.ceil(steps_per_epoch * config.num_train_epochs)
-        self.eval_every = config.eval_steps or max(1, math.ceil(self.total_steps / 4))
         self.weights = train.weight[:, None] * bootstrap_weights(len(train), model.heads, config.seed)
-        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = AdamW(
-            trainable,
-            lr=config.peak_learning_rate,
-            betas=(config.adam_beta1, config.adam_beta2),
-            eps=config.adam_epsilon,
-            weight_decay=config.weight_decay,
-            fused=True,
+        total_steps = config.max_steps or math.ceil(self.steps_per_epoch * config.num_train_epochs)
+        super().__init__(
+            config,
+            model,
+            processes,
+            total_steps=total_steps,
+            eval_every=config.eval_steps or max(1, math.ceil(total_steps / 4)),
+            data=[part.digest() if part else None for part in (train, choosing, reporting)],
+            patience=config.early_stopping_patience,
+            state={"last_loss": None},
         )
-        self.wrapped, self.step_optimizer = processes.wrap(model, self.optimizer)
-        self.state: dict[str, Any] = {
-            "settings": config.fixed(),
-            "data": [part.digest() if part else None for part in (train, choosing, reporting)],
-            "step": 0,
-            "skipped": 0,
-            "skipped_in_a_row": 0,
-            "best_loss": None,
-            "best_step": None,
-            "evals_without_gain": 0,
-            "last_loss": None,
-        }
 
     # ---- one step ------------------------------------------------------------------------------------------------
 
-    def pairs_of_step(self, step: int) -> list[int]:
-        """Which pairs step `step` (from 1) takes: a slice of its epoch's own permutation."""
+    def work(self, step: int) -> list[int]:
+        """Which pairs the step takes: a slice of its epoch's own permutation."""
         epoch, place = divmod(step - 1, self.steps_per_epoch)
         if epoch != self._order[0]:
             generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
@@ -112,22 +90,18 @@ class RewardTrainer(Trainer):
         epochs, steps = divmod(step, self.steps_per_epoch)
         return epochs * len(self.train) + min(steps * self.config.train_batch_size, len(self.train))
 
-    def learning_rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to 0 (Loshchilov and Hutter 2017); `step` counts from 1."""
-        done, total = step - 1, self.total_steps
-        warmup = math.ceil(self.config.warmup_ratio * total)
-        if done < warmup:
-            return self.config.peak_learning_rate * (done + 1) / (warmup + 1)
-        share = (done - warmup) / max(1, total - warmup)
-        return self.config.peak_learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+    def rate_share(self, step: int) -> float:
+        """Linear warm-up, then half a cosine down to 0."""
+        warmup = math.ceil(self.config.warmup_ratio * self.total_steps)
+        return cosine_decay(step - 1, self.total_steps, warmup)
 
-    def run_step(self, step: int) -> dict[str, float]:
+    def begin(self, log: RunLog) -> None:
+        self.model.train()
+
+    def learn(self, step: int, unit: list[int]) -> dict[str, float]:
         """One update (or none, where the loss or its gradient is not finite); returns the step's metrics."""
-        pairs = self.pairs_of_step(step)
+        pairs, rate = unit, self.set_rate(step)
         total_weight = max(float(self.weights[pairs].sum()), 1e-8)
-        rate = self.learning_rate(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         self.step_optimizer.zero_grad()
         buckets = self._deal([self.train.groups[index] for index in pairs], self.token_budget)
         sums = torch.zeros(4, device=self.model.device)
@@ -137,9 +111,10 @@ class RewardTrainer(Trainer):
                 loss, counts = self._loss([pairs[i] for i in bucket], scale / total_weight)
                 torch.autograd.backward(loss * self.processes.count)  # wrapped models average over processes: undo it
             sums += torch.cat([loss.detach()[None], counts * scale])
-        norm = self.processes.clip(self.wrapped, self.config.max_grad_norm)
+        norm = self.processes.clip(self.wrapped, self.max_grad_norm)
         loss_value, right, margin, decided, norm_value = torch.cat([self.processes.sum(sums), norm[None]]).tolist()
-        self._update_unless_bad(step, loss_value, norm_value)
+        if self.update([loss_value, norm_value]):
+            self.state["last_loss"] = loss_value
         return {
             "loss": loss_value,
             "accuracy": right / decided if decided else math.nan,
@@ -167,21 +142,6 @@ class RewardTrainer(Trainer):
             ahead = torch.sign(preference - 0.5) * (chosen - rejected).mean(dim=1)
             counts = torch.stack([(ahead > 0).sum(), ahead.sum(), (preference != 0.5).sum()])
         return loss, counts
-
-    def _update_unless_bad(self, step: int, loss: float, norm: float) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
-            self.step_optimizer.step()
-            self.state |= {"skipped_in_a_row": 0, "last_loss": loss}
-            return
-        self.state["skipped"] += 1
-        self.state["skipped_in_a_row"] += 1
-        if self.state["skipped_in_a_row"] >= self.config.max_skipped_steps:
-            kept = latest_checkpoint(self.output)
-            raise RunFailed(
-                f"loss or gradient was not finite in {self.state['skipped_in_a_row']} steps in a row, up to step "
-                f"{step}; the last good checkpoint is {kept or 'none, for the run had just begun'}; "
-                "lower --learning_rate or look at the data"
-            )
 
     # ---- holdout ---------------------------------------------------------------------------------------------------
 
@@ -217,47 +177,10 @@ class RewardTrainer(Trainer):
         """Pairs that choose the checkpoint."""
         return len(self.watched) if self.watched is not None and self.chooses else 0
 
-    def _evaluate_and_compare(self, step: int, data: EncodedPairs) -> dict[str, float]:
-        """Holdout metrics as `eval_…`; keeps the weights if they are the best so far, and the pairs are to choose."""
-        found = self._metrics(self.scores(data), data)
-        if self.chooses:
-            self._compare(step, found["loss"])
-        return {f"eval_{name}": value for name, value in found.items() if isinstance(value, int | float)}
-
-    def _compare(self, step: int, loss: float) -> None:
-        if self.state["best_loss"] is None or loss < self.state["best_loss"]:
-            self.state |= {"best_loss": loss, "best_step": step, "evals_without_gain": 0}
-            if step < self.total_steps:  # the last step's weights are in memory when they are wanted
-                self.save_best(step)
-        else:
-            self.state["evals_without_gain"] += 1
-
-    # ---- the run -----------------------------------------------------------------------------------------------------
-
-    def run(self, log: RunLog, start: int, stop: StopSignal) -> None:
-        """All steps after `start`. Raises Interrupted after a signal, with a checkpoint written."""
-        self.model.train()
-        saved_at = time.monotonic()
-        for step in range(start + 1, self.total_steps + 1):
-            metrics = self.run_step(step)
-            evaluated = step % self.eval_every == 0 or step == self.total_steps
-            if evaluated and self.watched is not None:
-                metrics |= self._evaluate_and_compare(step, self.watched)
-            log.log(step, metrics)
-            self.state["step"] = step
-            stopping, due = self.processes.any(stop.requested, time.monotonic() - saved_at >= self.config.save_seconds)
-            if self.state["evals_without_gain"] >= self.config.early_stopping_patience > 0:
-                print(f"no gain on the holdout in {self.state['evals_without_gain']} evaluations", file=sys.stderr)
-                break
-            if (stopping or due or (evaluated and step < self.total_steps)) and not self.state["skipped_in_a_row"]:
-                self.save(step)
-                saved_at = time.monotonic()
-            if stopping and step < self.total_steps:
-                raise Interrupted(f"stopped after step {step} of {self.total_steps}; start again with --resume")
-        self._take_best()
-
-    def _take_best(self) -> None:
-        """The weights of the best evaluation, where they are not those in memory."""
-        best = latest_checkpoint(self.output / BEST)
-        if best is not None and self.state["best_step"] not in (None, self.state["step"]):
-            load_checkpoint(best, modules={"model": self.model}, optimizers={}, generators={})
+    def evaluate(self, step: int) -> Evaluation | None:
+        """Holdout metrics as `eval_…`; the loss chooses, where the pairs are to choose."""
+        if self.watched is None:
+            return None
+        found = self._metrics(self.scores(self.watched), self.watched)
+        metrics = {f"eval_{name}": value for name, value in found.items() if isinstance(value, int | float)}
+        return Evaluation(metrics, value=-found["loss"] if self.chooses else None)

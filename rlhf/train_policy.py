@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import Any
 
 from rlhf.config import InputError, parse_config, run_cli, to_dict
 from rlhf.policy_settings import PolicyConfig
-from rlhf.runtime import keep_few_kernels, keep_memory, set_threads
+from rlhf.runtime import keep_few_kernels, keep_memory
+from rlhf.training_run import Prepared, train
 from rlhf.types import Prompt
 
 
@@ -26,16 +25,13 @@ def train_policy(config: PolicyConfig) -> dict[str, Any]:
     Raises InputError for settings or data that cannot be used, RunFailed where training goes wrong, Interrupted
     after a signal (with a checkpoint).
     """
-    set_threads()
+    return train(config, prepare)
+
+
+def prepare(config: PolicyConfig, processes: Any) -> Prepared:
+    """Trainer, and what finishes its work."""
     keep_few_kernels()
     keep_memory()
-    from rlhf.training import train
-
-    return train(config, lambda processes: prepare(config, processes))
-
-
-def prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
-    """Trainer, and what finishes its work; everything that can be wrong with what was given is found here."""
     from rlhf.chat_format import load_tokenizer
     from rlhf.policy_files import load_policy_model
     from rlhf.policy_holdout import Holdout
@@ -45,8 +41,6 @@ def prepare(config: PolicyConfig, processes: Any) -> tuple[Any, Any]:
     from rlhf.runtime import pick_dtype, seed_everything
     from rlhf.types import SamplingSettings
 
-    if config.use_peft and processes.sharded:
-        raise InputError("LoRA needs no sharding: launch it with plain processes, or full weights with FSDP")
     seed_everything(config.seed)
     tokenizer = load_tokenizer(config.model)
     prompts, choosing, reporting = _load_tasks(config, tokenizer, say=processes.main)
@@ -108,7 +102,7 @@ def _load_tasks(config: PolicyConfig, tokenizer: Any, say: bool) -> list[list[An
 
 def _load_prompts(config: PolicyConfig) -> tuple[list[list[Prompt]], list[str]]:
     """The same as prompts, and what there is to say about them."""
-    from rlhf.data import load_prompts
+    from rlhf.data import choosing_half, load_prompts, prompt_key, split_by_prompt
     from rlhf.policy_holdout import LEAST_PROMPTS
 
     def load(path: str) -> list[Prompt]:
@@ -116,45 +110,30 @@ def _load_prompts(config: PolicyConfig) -> tuple[list[list[Prompt]], list[str]]:
         lines.append(str(report))
         return found
 
+    def by_key(found: list[Prompt]) -> dict[str, Prompt]:
+        """Each prompt once, in an order that depends on their text and the seed alone."""
+        return dict(sorted({prompt_key(prompt.messages, config.seed): prompt for prompt in found}.items()))
+
     lines: list[str] = []
     prompts = load(config.prompts)
     if config.eval_prompts:
-        held_out = load(config.eval_prompts)
+        found = load(config.eval_prompts)
     else:
-        prompts, held_out = split_prompts(prompts, config.holdout, config.seed)
+        prompts, found = split_by_prompt(prompts, config.holdout, config.seed, least=2)
+    held_out = by_key(found)
     if config.choose_prompts:
-        reporting, choosing = held_out, load(config.choose_prompts)
+        choosing = by_key(load(config.choose_prompts))
     else:
-        reporting, choosing = split_prompts(held_out, 0.5, config.seed)
-    reporting, choosing = (in_order(part, config.seed) for part in (reporting, choosing))
-    chose = {_key(prompt, config.seed) for prompt in choosing}
-    reporting = [prompt for prompt in reporting if _key(prompt, config.seed) not in chose]
+        choosing = {key: held_out[key] for key in sorted(choosing_half(held_out))}
+    reporting = {key: prompt for key, prompt in held_out.items() if key not in choosing}
     how = f"{len(choosing)} choose the policy, {len(reporting)} report on it"
     if min(len(reporting), len(choosing)) < LEAST_PROMPTS:
-        reporting = choosing = in_order([*reporting, *choosing], config.seed)
+        reporting = choosing = dict(sorted((reporting | choosing).items()))
         how = f"too few for two parts, so that all {len(choosing)} choose the policy and report on it, with other seeds"
     if not prompts or len(choosing) < 2:
         raise InputError("PPO needs at least one prompt to train on and two to hold out: give more prompts")
     lines.append(f"{len(prompts)} prompts to train on; held out: {how}")
-    return [prompts, choosing, reporting], lines
-
-
-def split_prompts(prompts: list[Prompt], share: float, seed: int) -> tuple[list[Prompt], list[Prompt]]:
-    """Training and holdout prompts; which are held out depends on their text and the seed alone."""
-    keys = sorted({_key(prompt, seed) for prompt in prompts})
-    held_out = set(keys[: max(2, round(share * len(keys)))])
-    return [p for p in prompts if _key(p, seed) not in held_out], [p for p in prompts if _key(p, seed) in held_out]
-
-
-def in_order(prompts: list[Prompt], seed: int) -> list[Prompt]:
-    """Each prompt once, in an order that depends on their text and the seed alone."""
-    found = {_key(prompt, seed): prompt for prompt in prompts}
-    return [found[key] for key in sorted(found)]
-
-
-def _key(prompt: Prompt, seed: int) -> str:
-    text = json.dumps([seed, prompt.messages], ensure_ascii=False, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return [prompts, list(choosing.values()), list(reporting.values())], lines
 
 
 def _finish(config: PolicyConfig, trainer: Any, tokenizer: Any, seconds: float) -> dict[str, Any]:

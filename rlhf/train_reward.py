@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rlhf.config import InputError, parse_config, run_cli, to_dict
+from rlhf.config import parse_config, run_cli, to_dict
 from rlhf.reward_config import RewardConfig
-from rlhf.runtime import set_threads
+from rlhf.training_run import Prepared, train
 
 
 def main(argv: list[str]) -> None:
@@ -26,16 +26,14 @@ def train_reward(config: RewardConfig) -> dict[str, Any]:
     Raises InputError for settings or data that cannot be used, RunFailed where training goes wrong, Interrupted
     after a signal (with a checkpoint).
     """
-    set_threads()
-    from rlhf.training import train
-
-    return train(config, lambda processes: prepare(config, processes))
+    return train(config, prepare)
 
 
-def prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
-    """Trainer, and what finishes its work; everything that can be wrong with what was given is found here."""
+def prepare(config: RewardConfig, processes: Any) -> Prepared:
+    """Trainer, and what finishes its work."""
     import torch
 
+    from rlhf.adapters import add_lora
     from rlhf.chat_format import load_tokenizer
     from rlhf.data import load_pairs, split_by_prompt
     from rlhf.reward_data import encode_pairs
@@ -71,8 +69,6 @@ def prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
         if holdout is not None:
             print(_describe(holdout), file=sys.stderr)
 
-    if config.use_peft and processes.sharded:
-        raise InputError("LoRA needs no sharding: launch it with plain processes, or full weights with FSDP")
     seed_everything(config.seed)
     dtype = pick_dtype(config.dtype, processes.device)
     model = new_reward_model(
@@ -84,7 +80,7 @@ def prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
         attention=config.attn_implementation,
     )
     model.find_layout(max_length, share=config.share_prompts)
-    peft_model = _add_lora(model.hf, config) if config.use_peft else None
+    peft_model = add_lora(model.hf, config.lora_r, config.lora_alpha, head="score") if config.use_peft else None
     if config.gradient_checkpointing:
         model.hf.activation_checkpointing_enable({"use_reentrant": False})
     trainer = RewardTrainer(config, model.to(processes.device), train, holdout, processes)
@@ -93,14 +89,11 @@ def prepare(config: RewardConfig, processes: Any) -> tuple[Any, Any]:
 
 def _split(config: RewardConfig, encoded: Any, held_out: Sequence[Any], choosing: Sequence[Any] | None) -> Any:
     """The holdout in two parts; the prompts of `choosing`, or without it half of all, are in the one that chooses."""
-    from rlhf.data import prompt_key
+    from rlhf.data import choosing_half, prompt_key
     from rlhf.reward_data import split_holdout
 
     keys = [prompt_key(held_out[place].prompt, config.seed) for place in encoded.kept]
-    distinct = sorted(set(keys))
-    chosen = set(distinct[: len(distinct) // 2])
-    if choosing is not None:
-        chosen = {prompt_key(pair.prompt, config.seed) for pair in choosing}
+    chosen = choosing_half(keys) if choosing is None else {prompt_key(pair.prompt, config.seed) for pair in choosing}
     return split_holdout(encoded, keys, chosen.__contains__)
 
 
@@ -108,21 +101,6 @@ def _describe(holdout: Any) -> str:
     if holdout.choosing is None:
         return f"holdout: too few pairs for two parts; the last step is kept, and {len(holdout.reporting)} report on it"
     return f"holdout: {len(holdout.choosing)} pairs choose the checkpoint, {len(holdout.reporting)} others report on it"
-
-
-def _add_lora(hf: Any, config: RewardConfig) -> Any:
-    """Adapters on all linear layers of the trunk, put into `hf` itself; its head is trained in full."""
-    from peft import LoraConfig, get_peft_model
-
-    settings = LoraConfig(
-        task_type="SEQ_CLS",
-        r=config.lora_r,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        modules_to_save=["score"],
-    )
-    return get_peft_model(hf, settings)
 
 
 def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any, seconds: float) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class Prompt:
     line: int = 0
     row: Mapping[str, Any] = field(default_factory=dict)  # the whole row as read, `prompt` included
 
+    @property
+    def prompt(self) -> Messages:
+        """The messages, by the name they have in a pair."""
+        return self.messages
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlhf.config import InputError
-from rlhf.data import load_pairs, load_prompts, split_by_prompt
-from rlhf.types import PreferencePair, user_message
+from rlhf.data import choosing_half, load_pairs, load_prompts, split_by_prompt
+from rlhf.types import PreferencePair, Prompt, user_message
 
 GOOD = {"prompt": "q", "chosen": "a", "rejected": "b"}
 USER = {"role": "user", "content": "q"}
@@ -173,3 +173,12 @@ def test_a_split_never_shares_a_prompt(prompts: list[str], share: float, seed: i
     assert bool(held_out) == (len(set(prompts)) > 1)
     again = split_by_prompt(pairs[::-1], share, seed)[1]
     assert {p.chosen for p in again} == {p.chosen for p in held_out}  # whatever the order of the rows
+    alone = split_by_prompt([Prompt(user_message(text)) for text in prompts], share, seed)  # or what else is in them
+    assert [[p.prompt for p in part] for part in alone] == [[p.prompt for p in part] for part in (train, held_out)]
+
+
+def test_as_many_prompts_are_held_out_as_are_needed_at_least() -> None:
+    prompts = [Prompt(user_message(f"question {i}")) for i in range(50)]
+    sizes = {share: len(split_by_prompt(prompts, share, least=2)[1]) for share in (0.001, 0.2, 1.0)}
+    assert sizes == {0.001: 2, 0.2: 10, 1.0: 49}
+    assert choosing_half("dacbe") == {"a", "b"}

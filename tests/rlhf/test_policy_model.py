@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, MistralConfig, PreTrainedModel
 
-from rlhf.adapters import add_adapters
+from rlhf.adapters import add_adapters, add_lora
 from rlhf.answer_head import answer_log_probs
 from rlhf.batches import Group, Spans
 from rlhf.config import InputError
 from rlhf.policy_files import load_causal, load_policy_model
 from rlhf.policy_model import (
     PolicyModel,
-    add_lora,
     answer_batch,
     check_head,
     frozen_copy,

@@ -151,10 +151,6 @@ def test_adaptive_beta_by_hand() -> None:
     assert ppo.adapt_beta(0.1, -50.0, target=6.0, episodes=60_000) == 0.0
 
 
-def test_linear_decay_by_hand() -> None:
-    assert [ppo.linear_decay(u, 4) for u in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
-
-
 def test_explained_variance_by_hand() -> None:
     returns = torch.tensor([[1.0, 2.0, 3.0], [2.0, 2.0, 50.0]])
     # returns vary by (1 + 0 + 1 + 0 + 0) / 5 = 0.4; values all 2 explain nothing, values = returns + 1 everything

@@ -101,7 +101,7 @@ def test_a_sampler_that_is_another_policy_is_measured_told_and_corrected(
         for name, parameter in trainer.model.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(0, 0.05)  # and no refresh: the sampler stays where it was
-    experience = trainer.collect(9)
+    experience = trainer.work(9)
     loss = trainer.accumulate(experience, list(range(16)), "both", 0.0)["loss/policy_avg"]  # every ratio is 1 here
     assert float(loss) == pytest.approx(-float((experience.importance * experience.advantages).sum()), rel=0.05)
     assert abs(float(loss)) > 1  # without the weights it would be 0: advantages are whitened

@@ -19,8 +19,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 import rlhf
 from rlhf.config import InputError, RunFailed, parse_config, run_cli
 from rlhf.policy_settings import PolicyConfig
-from rlhf.train_policy import main, split_prompts, train_policy
-from rlhf.types import Prompt, user_message
+from rlhf.train_policy import main, train_policy
 from tests.rlhf import sharded_policy_run
 
 PRESETS = sorted(Path(rlhf.__file__).with_name("presets").glob("*.yaml"))
@@ -252,7 +251,9 @@ def test_infinite_scores_are_skipped_counted_and_end_the_run(
     reward.config.std = 1e-42  # every score becomes infinite
     reward.save_pretrained(tmp_path / "reward")
     tokenizer.save_pretrained(tmp_path / "reward")
-    with pytest.raises(RunFailed, match=r"not finite in 3 steps; the last good checkpoint is .*checkpoint-0"):
+    with pytest.raises(
+        RunFailed, match=r"not finite in 2 optimiser steps in a row; the last good checkpoint is .*checkpoint-0"
+    ):
         train_policy(config({**folders, "reward": str(tmp_path / "reward")}, tmp_path / "run", max_skipped_steps=2))
 
 
@@ -286,15 +287,6 @@ def test_settings_out_of_bounds_are_refused() -> None:
     for wrong in ("--lam=1.5", "--batch_size=1", "--unknown=3", "--lora_last_layers=2"):
         with pytest.raises(InputError):
             main(["--model=m", "--reward=r", "--prompts=p", "--output=o", wrong])
-
-
-def test_holdout_depends_on_the_text_alone() -> None:
-    prompts = [Prompt(user_message(f"question {i}")) for i in range(50)]
-    train, held_out = split_prompts(prompts, 0.2, seed=1)
-    assert len(held_out) == 10
-    again = split_prompts(prompts[::-1], 0.2, seed=1)[1]
-    assert {p.messages[0]["content"] for p in again} == {p.messages[0]["content"] for p in held_out}
-    assert not {p.messages[0]["content"] for p in train} & {p.messages[0]["content"] for p in held_out}
 
 
 # ---- several processes ---------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_how_a_step_is_cut_up_changes_nothing(config: dict[str, Any], changes: d
         parts.model.hf.activation_checkpointing_enable({"use_reentrant": False})
         parts.model.train()
     for step in (1, 2, 3):
-        one, other = whole.run_step(step), parts.run_step(step)
+        one, other = whole.step(step), parts.step(step)
         assert other == pytest.approx(one, rel=1e-4)
 
 
@@ -210,23 +210,23 @@ def test_weights_count_as_repeated_pairs(config: dict[str, Any], tmp_path: Path)
     rows = pair_rows(6)
     weighted = write_rows(tmp_path / "w.jsonl", [{**row, "weight": 1 + index % 3} for index, row in enumerate(rows)])
     repeated = write_rows(tmp_path / "r.jsonl", [row for index, row in enumerate(rows) for _ in range(1 + index % 3)])
-    losses = [make_trainer(config, data=str(path), train_batch_size=12).run_step(1) for path in (weighted, repeated)]
+    losses = [make_trainer(config, data=str(path), train_batch_size=12).step(1) for path in (weighted, repeated)]
     assert losses[0]["loss"] == pytest.approx(losses[1]["loss"], rel=1e-5)
     assert losses[0]["grad_norm"] == pytest.approx(losses[1]["grad_norm"], rel=1e-4)
 
 
 def test_the_first_loss_is_the_mean_over_the_pairs(config: dict[str, Any]) -> None:
     trainer = make_trainer(config, center_rewards_coefficient=0.0)
-    picked = trainer.pairs_of_step(1)
+    picked = trainer.work(1)
     scores = torch.stack([part[:, 0] for part in trainer.model.score([trainer.train.groups[i] for i in picked])])
     p, d = trainer.train.preference[picked], scores[:, 0] - scores[:, 1]
     by_hand = -(p * torch.sigmoid(d).log() + (1 - p) * torch.sigmoid(-d).log()).mean()
-    assert trainer.run_step(1)["loss"] == pytest.approx(float(by_hand), rel=1e-5)
+    assert trainer.step(1)["loss"] == pytest.approx(float(by_hand), rel=1e-5)
 
 
 def test_an_epoch_takes_every_pair_once_in_an_order_of_its_own(config: dict[str, Any]) -> None:
     trainer = make_trainer(config, num_train_epochs=2)
-    epochs = [[i for step in steps for i in trainer.pairs_of_step(step)] for steps in (range(1, 9), range(9, 17))]
+    epochs = [[i for step in steps for i in trainer.work(step)] for steps in (range(1, 9), range(9, 17))]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(60))
     assert epochs[0] != epochs[1]
     assert trainer.total_steps == 16
@@ -255,18 +255,18 @@ def test_each_head_resamples_the_data(config: dict[str, Any]) -> None:
 
 def test_a_loss_that_is_not_finite_is_skipped_and_then_fails(config: dict[str, Any]) -> None:
     trainer = make_trainer(config, max_skipped_steps=3)
-    trainer.run_step(1)
+    trainer.step(1)
     before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
     trainer.train.margin.fill_(math.nan)
     for step in (2, 3):
-        metrics = trainer.run_step(step)
+        metrics = trainer.step(step)
         assert math.isnan(metrics["loss"])
         assert metrics["skipped_steps"] == step - 1
     assert all(torch.equal(p, before[name]) for name, p in trainer.model.named_parameters())
-    with pytest.raises(RunFailed, match="3 steps in a row, up to step 4"):
-        trainer.run_step(4)
+    with pytest.raises(RunFailed, match="3 optimiser steps in a row"):
+        trainer.step(4)
     trainer.train.margin.fill_(0.0)
-    assert math.isfinite(trainer.run_step(5)["loss"])
+    assert math.isfinite(trainer.step(5)["loss"])
     assert trainer.state["skipped_in_a_row"] == 0
 
 

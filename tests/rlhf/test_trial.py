@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
+from rlhf.adapters import add_lora
 from rlhf.batches import Group
 from rlhf.causal_model import context_of, load_causal_lm
 from rlhf.config import InputError
 from rlhf.decode_step import mask_kind
 from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_policy_model
-from rlhf.policy_model import PolicyModel, add_lora
+from rlhf.policy_model import PolicyModel
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import load_reward_model, new_reward_model
 from rlhf.sampling import generate
