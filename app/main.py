@@ -29,6 +29,8 @@ from app.projects.api import router as projects_api
 from app.projects.routes import router as projects
 from app.prompts.api import router as prompts_api
 from app.prompts.routes import router as prompts
+from app.registry.endpoint_api import router as endpoints_api
+from app.registry.endpoint_routes import router as endpoints
 from app.rewards.api import router as rewards_api
 from app.rewards.routes import router as rewards
 from app.runs.api import router as runs_api
@@ -42,10 +44,10 @@ from app.web.render import ROOT
 
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
 # no project's id.
-PAGES = (labels, accounts, new_project, projects, prompts, items, rewards, policies, runs, chat, home)
+PAGES = (labels, accounts, new_project, projects, prompts, items, rewards, policies, runs, chat, endpoints, home)
 CALLS = (
     accounts_api, new_project_api, projects_api, prompts_api, items_api, labels_api, rewards_api, policies_api,
-    runs_api, chat_api, home_api,
+    runs_api, chat_api, endpoints_api, home_api,
 )  # fmt: skip
 MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body_size`
 

@@ -1,15 +1,18 @@
 """Every environment variable Hone reads, typed and explained. Knows nothing of what the values are used for."""
 
 import os
+import re
 import secrets
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_HOST = re.compile(r"(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)  # a name, no address
 
 
 class Settings(BaseSettings):
@@ -58,6 +61,15 @@ class Settings(BaseSettings):
         "", description="Names, with commas, by which other machines reach Hone's own inference server"
     )
     inference_port: int | None = Field(None, description="Port of Hone's own inference server; unset: web port + 1")
+    endpoint_keys: Path | None = Field(
+        None,
+        description="JSON file of {name: key} for endpoints that ask for one; only workers and the inference server "
+        "read it",
+    )
+    endpoint_allow: str = Field(
+        "",
+        description="Hosts and networks (10.0.0.0/8), with commas, that endpoints may have beside public addresses",
+    )
     trainings_per_project: int = Field(
         1, ge=1, description="Reward trainings of a project that may be queued or running, and as many PPO runs"
     )
@@ -81,6 +93,21 @@ class Settings(BaseSettings):
         for one in filter(None, (part.strip() for part in value.split(","))):
             ip_network(one)  # says what is wrong with it
         return value
+
+    @field_validator("endpoint_allow")
+    @classmethod
+    def _hosts_and_networks(cls, value: str) -> str:
+        for one in filter(None, (part.strip() for part in value.split(","))):
+            if not _HOST.fullmatch(one):
+                ip_network(one)
+        return value
+
+    @property
+    def allowed_endpoints(self) -> tuple[set[str], list[IPv4Network | IPv6Network]]:
+        """The hosts and the networks of `endpoint_allow`."""
+        given = [one for part in self.endpoint_allow.split(",") if (one := part.strip())]
+        hosts = {one.lower() for one in given if _HOST.fullmatch(one)}
+        return hosts, [ip_network(one) for one in given if not _HOST.fullmatch(one)]
 
     @property
     def proxies(self) -> list[str]:

@@ -52,6 +52,22 @@ def model(session: Session, project: m.Project, **over: Any) -> m.Model:
     return _add(session, m.Model(**values | over))
 
 
+def endpoint(session: Session, **over: Any) -> m.Model:
+    """The model of an endpoint; what is its own, such as `base_url`, goes to the endpoint."""
+    n = next(_numbers)
+    own = {"base_url": "https://api.example.com/v1", "served_name": f"model-{n}"}
+    own |= {name: over.pop(name) for name in list(over) if name in m.Endpoint.__table__.columns}
+    values = {
+        "kind": m.ModelKind.BASE,
+        "name": f"endpoint {n}",
+        "answers_from": m.ENDPOINT,
+        "offered": True,
+        "state": m.ModelState.READY,
+        "endpoint": m.Endpoint(**own),
+    }
+    return _add(session, m.Model(**values | over))
+
+
 def project(session: Session, **over: Any) -> m.Project:
     from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 

@@ -22,7 +22,7 @@ MEANS = {
     Scope.READ: "See and export what you can see in your projects.",
     Scope.LABEL: "Compare answers and chat in your name.",
     Scope.MANAGE: "Change projects that you manage: settings, prompts, people, training. Create projects.",
-    Scope.ADMIN: "Act as an administrator: see all users, and every project as its manager.",
+    Scope.ADMIN: "Act as an administrator: see all users, register endpoints, and every project as its manager.",
 }
 
 _ANY = frozenset(Scope)
@@ -38,6 +38,7 @@ _CALLS: dict[tuple[str, bool], frozenset[Scope]] = {
     ("manager", False): frozenset({Scope.READ}),
     ("manager", True): frozenset({Scope.MANAGE}),
     ("admin", False): frozenset({Scope.ADMIN}),
+    ("admin", True): frozenset({Scope.ADMIN}),
 }
 # Pages are for browsers; what managers download or follow live has no other address.
 _PAGES: dict[tuple[str, bool], frozenset[Scope]] = {

@@ -15,10 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from app.chat import inference, service
+from app.chat import service
 from app.chat.service import Job
 from app.db import task_session
 from app.models import TurnState
+from app.registry import inference
 from app.web.errors import Unavailable
 from app.web.events import event, stream
 

@@ -5,9 +5,10 @@ from app.models.audit import AuditEvent
 from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
 from app.models.documents import Message, Messages
+from app.models.endpoint import Endpoint
 from app.models.item import LEARNT_FROM, Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
 from app.models.label import Label, Outcome, Preference
-from app.models.model import Model, ModelKind, ModelState
+from app.models.model import ENDPOINT, FOLDER, NOWHERE, Model, ModelKind, ModelState
 from app.models.project import Member, Project
 from app.models.prompt import Prompt, PromptSource, PromptStatus, Split
 from app.models.response import Origin, Response, Strategy
@@ -24,13 +25,17 @@ from app.models.run import (
 from app.models.scheduler import Scheduler
 
 __all__ = [
+    "ENDPOINT",
+    "FOLDER",
     "LEARNT_FROM",
+    "NOWHERE",
     "ApiToken",
     "Assignment",
     "AssignmentState",
     "AuditEvent",
     "Base",
     "Conversation",
+    "Endpoint",
     "Invitation",
     "Item",
     "ItemResponse",

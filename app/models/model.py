@@ -1,12 +1,20 @@
 """One registry for base models, policies and reward models, and where their artifacts lie."""
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, CreatedAt, Id, Typed, enum_column
 from app.models.documents import ModelMetrics
+
+if TYPE_CHECKING:
+    from app.models.endpoint import Endpoint
+
+FOLDER, ENDPOINT, NOWHERE = "folder", "endpoint", "nowhere"
+"""Where a model answers from: its files in the store, an API, or nowhere, where it is only a name. Extensions may
+register more (`workers.sources`)."""
 
 
 class ModelKind(StrEnum):
@@ -27,7 +35,7 @@ class ModelState(StrEnum):
 
 
 class Model(Base):
-    """A language model or reward model whose Hugging Face folder lies in the store."""
+    """A language model or reward model: a Hugging Face folder in the store, or what answers from elsewhere."""
 
     __tablename__ = "model"
     __table_args__ = (Index("uq_model_base_source", "source", unique=True, postgresql_where=text("kind = 'base'")),)
@@ -38,8 +46,9 @@ class Model(Base):
     )  # base models belong to no project
     kind: Mapped[ModelKind] = mapped_column(enum_column(ModelKind))
     name: Mapped[str] = mapped_column(String(200))
+    answers_from: Mapped[str] = mapped_column(String(32), default=FOLDER, server_default=FOLDER)
     source: Mapped[str | None] = mapped_column(String(500))  # of a base model: folder, hub id, builtin:..., tiny:...
-    offered: Mapped[bool] = mapped_column(default=False, server_default="false")  # an administrator named the source
+    offered: Mapped[bool] = mapped_column(default=False, server_default="false")  # by an administrator
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id", use_alter=True), index=True)
     artifact: Mapped[str | None] = mapped_column(String(500))  # address relative to the store
@@ -49,3 +58,4 @@ class Model(Base):
     created_at: Mapped[CreatedAt]
 
     parent: Mapped["Model | None"] = relationship(remote_side="Model.id")
+    endpoint: Mapped["Endpoint | None"] = relationship(back_populates="model", passive_deletes=True)

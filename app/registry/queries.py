@@ -4,7 +4,7 @@ from sqlalchemy import literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.models import Model, ModelKind, ModelState
+from app.models import FOLDER, Model, ModelKind, ModelState
 
 
 def base_model(session: Session, source: str, name: str) -> tuple[Model, bool]:
@@ -32,7 +32,12 @@ def preparing(session: Session) -> list[Model]:
 
 def offered(session: Session) -> list[Model]:
     """Base models that administrators have named, but for those that could not be prepared."""
-    wanted = (Model.kind == ModelKind.BASE, Model.offered, Model.state != ModelState.FAILED)
+    wanted = (
+        Model.kind == ModelKind.BASE,
+        Model.answers_from == FOLDER,
+        Model.offered,
+        Model.state != ModelState.FAILED,
+    )
     return list(session.scalars(select(Model).where(*wanted).order_by(Model.name, Model.id)))
 
 

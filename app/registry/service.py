@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from app import jobs
 from app.accounts import audit
-from app.models import Model, ModelKind, ModelState, Run, User
+from app.models import FOLDER, NOWHERE, Model, ModelKind, ModelState, Run, User
 from app.models.documents import RunSummary
-from app.registry import queries, sources
+from app.registry import inference, queries, sources
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid
 
@@ -120,6 +120,8 @@ def register(
 
 def artifact_path(model: Model) -> Path:
     """The model's Hugging Face folder. Refuses with a sentence where there is none, or where it is gone."""
+    if model.answers_from != FOLDER:
+        raise Conflict(f"{model.name} has no files here, which this needs. Choose a model of the store.")
     if model.artifact is None:
         reason = {
             ModelState.PREPARING: "its files are still being prepared",
@@ -133,10 +135,31 @@ def artifact_path(model: Model) -> Path:
     return path
 
 
-def is_usable(model: Model) -> bool:
-    """Whether the model can be loaded now."""
-    try:
+def require_answers(model: Model) -> None:
+    """Refuse with a sentence unless the model can be asked now, wherever it answers from."""
+    if model.kind is ModelKind.REWARD:
+        raise Invalid(f"{model.name} is a reward model: it scores responses and gives none.")
+    if model.answers_from == FOLDER:
         artifact_path(model)
+    elif model.answers_from == NOWHERE:
+        raise Conflict(f"{model.name} is only a name and answers nothing. Choose another model.")
+    elif model.state is not ModelState.READY:
+        raise Conflict(f"{model.name} was retired and is asked nothing more. Choose another model.")
+
+
+def address_of(model: Model) -> str:
+    """What the inference server calls the model. Refuses as `require_answers` does."""
+    require_answers(model)
+    return model.artifact or inference.elsewhere(model.id)
+
+
+def is_usable(model: Model) -> bool:
+    """Whether the model can be asked now, or loaded."""
+    try:
+        if model.kind is ModelKind.REWARD:
+            artifact_path(model)
+        else:
+            require_answers(model)
     except Conflict:
         return False
     return model.state is ModelState.READY

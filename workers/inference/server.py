@@ -2,6 +2,7 @@
 
     GET  /v1/models                 the policies of the store; a model's name is its address there, e.g. models/7
     POST /v1/chat/completions       plain or streamed, several choices, stop texts, seeds
+    ... with a model sources/<id>   what answers from elsewhere, for the platform alone (`workers.inference.elsewhere`)
     GET  /healthz                   what is loaded, how many answers are under way
 
 A process of its own, since it holds models and computes all the time. It asks nobody who they are but for
@@ -28,6 +29,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from app.registry import inference
 from app.settings import get_settings
 from rlhf.chat_format import encode_prompt
 from rlhf.config import Doc, Ge, InputError, Le, parse_config, run_cli
@@ -35,6 +37,7 @@ from rlhf.decoding import Finished
 from rlhf.picking import answer_seed
 from rlhf.runtime import pick_device, pick_dtype, set_threads
 from rlhf.types import Draw
+from workers.inference import elsewhere
 from workers.inference.engine import Engine, Ticket
 from workers.inference.guard import MAX_BODY, Guard
 from workers.inference.models import LoadedModel, ModelStore
@@ -102,6 +105,8 @@ def create_app(config: ServingConfig) -> Guard:
 
     @app.post("/v1/chat/completions")
     async def complete(request: Request, asked: ChatRequest) -> Response:
+        if (model_id := inference.named_elsewhere(asked.model)) is not None:
+            return await _elsewhere(request, asked, model_id)
         engine.check_room(asked.choices)  # before a model is loaded for somebody who would then be turned away
         loaded = await run_in_threadpool(store.get, asked.model)
         prompt = await run_in_threadpool(_encode, asked, loaded)
@@ -116,6 +121,15 @@ def create_app(config: ServingConfig) -> Guard:
 
     settings = get_settings()
     return Guard(app, config.host, settings.inference_names, settings.inference_secret)
+
+
+async def _elsewhere(request: Request, asked: ChatRequest, model_id: int) -> Response:
+    elsewhere.require_ours(asked.model, request.headers)
+    pieces = elsewhere.parts(model_id, asked)
+    if asked.stream:
+        return EventStream(elsewhere.chunks(pieces, asked), lambda: None)
+    body = await _unless_left(request, elsewhere.whole(pieces, asked.model))
+    return Response(status_code=499) if body is None else JSONResponse(body)
 
 
 def _encode(asked: ChatRequest, loaded: LoadedModel) -> list[int]:

@@ -233,6 +233,11 @@ class Attempt:
         if clock() >= self._until - LEASE_SECONDS + BEAT_SECONDS:
             self._beat(Progress())
 
+    @property
+    def holds(self) -> bool:
+        """Whether the claim is ours still, by the last beat that was acknowledged."""
+        return clock() < self._until
+
     def beat(self, progress: Progress | None = None) -> None:
         """Beat outside of a child's life. Raises as `call` does."""
         if self._beat(progress or Progress()) is RunState.CANCELLING:
@@ -267,6 +272,6 @@ def _killed(number: int) -> str:
 
 def child_environment(threads: int) -> dict[str, str]:
     """The environment of a learning process: no address or secret of the platform, as many threads as it may use."""
-    secret = ("DATABASE_URL", "REDIS_URL", "HONE_SECRET_KEY", "HONE_INFERENCE_SECRET")
+    secret = ("DATABASE_URL", "REDIS_URL", "HONE_SECRET_KEY", "HONE_INFERENCE_SECRET", "HONE_ENDPOINT_KEYS")
     kept = {name: value for name, value in os.environ.items() if name not in secret}
     return kept | WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}

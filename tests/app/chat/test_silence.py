@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.chat import inference as client
 from app.models import TurnState
+from app.registry import inference as client
 from app.settings import get_settings
 from app.web.errors import Unavailable
 from tests.app.chat.conftest import Chat

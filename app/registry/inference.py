@@ -17,11 +17,14 @@ import httpx
 from app.models import Messages
 from app.settings import get_settings
 from app.web.errors import Unavailable
+from app.web.signing import is_signed, sign
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _TIMEOUT = httpx.Timeout(connect=3.0, read=300.0, write=10.0, pool=5.0)  # reading includes loading the model
+_ELSEWHERE, _PURPOSE = "sources/", "sources"
+SIGNATURE = "X-Hone-Signature"
 QUIET = 10.0  # seconds without a word after which the server is asked whether it is there
 ANSWER = 5.0  # seconds in which one that is there answers
 _AWAY = "The model server is starting or not running. Try again in a moment."
@@ -44,6 +47,23 @@ def _tls() -> SSLContext:
     return httpx.create_ssl_context()  # 20 ms of reading certificates, once
 
 
+def elsewhere(model_id: int) -> str:
+    """What Hone's inference server calls a model that answers from elsewhere than a folder."""
+    return f"{_ELSEWHERE}{model_id}"
+
+
+def named_elsewhere(address: str) -> int | None:
+    """The id of the model that such a name stands for; None for a folder's."""
+    digits = address.removeprefix(_ELSEWHERE)
+    known = address.startswith(_ELSEWHERE) and digits.isascii() and digits.isdigit() and len(digits) < 19
+    return int(digits) if known else None
+
+
+def is_ours(address: str, signature: str) -> bool:
+    """Whether a request for such a model comes from the platform. It may cost money."""
+    return is_signed(_PURPOSE, address, signature)
+
+
 async def answer(model: str, messages: Messages, settings: dict[str, Any]) -> AsyncGenerator[str | End]:
     """Pieces of the answer as they come, then its End. Raises Unavailable with a sentence, or TooLong.
 
@@ -53,7 +73,10 @@ async def answer(model: str, messages: Messages, settings: dict[str, Any]) -> As
     url = f"{get_settings().inference_base_url}/chat/completions"
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT, verify=_tls()) as client:
-            request = client.build_request("POST", url, json=body, headers={"Accept": "text/event-stream"})
+            headers = {"Accept": "text/event-stream"} | get_settings().inference_headers
+            if named_elsewhere(model) is not None:
+                headers[SIGNATURE] = sign(_PURPOSE, model)
+            request = client.build_request("POST", url, json=body, headers=headers)
             response = await _unless_silent(client.send(request, stream=True))
             try:
                 if not response.is_success:

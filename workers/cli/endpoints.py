@@ -1,0 +1,136 @@
+"""`hone endpoints …`: models that answer through an OpenAI-compatible API."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.db import task_session
+from app.models import Messages
+from app.registry import endpoints
+from app.registry.endpoint_api import EndpointView
+from app.registry.endpoint_forms import EndpointChange, EndpointForm
+from app.registry.trying import MOST_TOKENS, QUESTION
+from workers.cli.data import As, acting
+from workers.platform.folder import Unusable
+from workers.platform.services import connected
+
+commands = typer.Typer(help="Models behind OpenAI-compatible APIs.", no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(help="The endpoint's number (`hone endpoints list`).")]
+Key = Annotated[str | None, typer.Option("--key", help="The key's name in HONE_ENDPOINT_KEYS.")]
+Rate = Annotated[int | None, typer.Option("--requests-per-minute", help="Over all runs; default: 60.")]
+AtOnce = Annotated[int | None, typer.Option("--at-once", help="Requests of one run at the same time; default: 4.")]
+Limit = Annotated[int | None, typer.Option("--token-limit", help="Tokens in all; 0: no limit; default: 1,000,000.")]
+PriceIn = Annotated[float | None, typer.Option("--price-in", help="Of a million prompt tokens; only shown.")]
+PriceOut = Annotated[float | None, typer.Option("--price-out", help="Of a million answer tokens; only shown.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount these commands."""
+    app.add_typer(commands, name="endpoints")
+
+
+@commands.command("list")
+def list_endpoints(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List them, those in use first."""
+    with connected(), task_session() as session:
+        views = [EndpointView.of(model) for model in endpoints.listed(session)]
+    if as_json:
+        for view in views:
+            typer.echo(view.model_dump_json())
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("endpoint", "name", "state", "model", "base URL", "tokens used", "limit"):
+        table.add_column(column)
+    for view in views:
+        state = "in use" if view.state == "ready" else "retired"
+        used = f"{view.tokens_in + view.tokens_out:,}"
+        limit = "" if view.token_limit is None else f"{view.token_limit:,}"
+        table.add_row(str(view.id), view.name, state, view.served_name, view.base_url, used, limit)
+    Console().print(table if views else "No endpoints yet.")
+
+
+@commands.command()
+def register(
+    name: Annotated[str, typer.Argument(help="What managers see.")],
+    base_url: Annotated[str, typer.Option("--base-url", help="Up to /v1, before /chat/completions.")],
+    model: Annotated[str, typer.Option("--model", help="As the API names it.")],
+    key: Key = None,
+    requests_per_minute: Rate = None,
+    at_once: AtOnce = None,
+    token_limit: Limit = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
+    as_: As = None,
+) -> None:
+    """Offer a model behind an API to all projects."""
+    given = _given(key, requests_per_minute, at_once, token_limit, price_in, price_out)
+    new = EndpointForm.model_validate({"name": name, "base_url": base_url, "served_name": model} | given)
+    with connected(), task_session() as session:
+        made = endpoints.register(session, acting(session, as_), new)
+        typer.echo(f"Endpoint {made.id} is registered. Try it: hone endpoints try {made.id}")
+
+
+@commands.command()
+def change(
+    number: Number,
+    name: Annotated[str | None, typer.Option("--name", help="What managers see.")] = None,
+    base_url: Annotated[str | None, typer.Option("--base-url", help="Up to /v1.")] = None,
+    key: Key = None,
+    requests_per_minute: Rate = None,
+    at_once: AtOnce = None,
+    token_limit: Limit = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
+    as_: As = None,
+) -> None:
+    """Change what is given; the rest stays."""
+    given = _given(key, requests_per_minute, at_once, token_limit, price_in, price_out)
+    given |= {field: value for field, value in (("name", name), ("base_url", base_url)) if value is not None}
+    with connected(), task_session() as session:
+        endpoints.change(session, acting(session, as_), endpoints.get(session, number), EndpointChange(**given))
+    typer.echo("Saved.")
+
+
+@commands.command()
+def retire(number: Number, as_: As = None) -> None:
+    """Ask it nothing more; its responses stay."""
+    with connected(), task_session() as session:
+        model = endpoints.retire(session, acting(session, as_), endpoints.get(session, number))
+        typer.echo(f"{model.name} is retired.")
+
+
+@commands.command("try")
+def try_endpoint(number: Number) -> None:
+    """Ask it one short question from this machine, and print what it answers or what went wrong."""
+    from workers.sources.endpoint import Endpoint
+    from workers.sources.errors import SourceError
+
+    async def ask() -> str:
+        messages: Messages = [{"role": "user", "content": QUESTION}]
+        pieces = Endpoint(seconds=60).stream(number, messages, {"max_tokens": MOST_TOKENS})
+        return "".join([piece async for piece in pieces if isinstance(piece, str)])
+
+    with connected():
+        try:
+            said, well = asyncio.run(ask()).strip(), True
+        except SourceError as error:
+            said, well = str(error), False
+        with task_session() as session:
+            endpoints.tried(session, number, well, said)
+    if not well:
+        raise Unusable(said)
+    typer.echo(said)
+
+
+def _given(*values: object) -> dict[str, object]:
+    names = ("key_name", "requests_per_minute", "at_once", "token_limit", "price_in", "price_out")
+    given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    if given.get("token_limit") == 0:
+        given["token_limit"] = None
+    return given
