@@ -285,8 +285,8 @@ def test_presets_are_valid(preset: Path) -> None:
 
 def test_settings_out_of_bounds_are_refused() -> None:
     for wrong in ("--lam=1.5", "--batch_size=1", "--unknown=3", "--lora_last_layers=2"):
-        with pytest.raises(InputError):
-            main(["--model=m", "--reward=r", "--prompts=p", "--output=o", wrong])
+        with pytest.raises(InputError, match=wrong[2:].partition("=")[0]):
+            main(["--model=m", "--reward=r", "--prompts=p", "--output=o", "--use_peft=false", wrong])
 
 
 # ---- several processes ---------------------------------------------------------------------------------------------
