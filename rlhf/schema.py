@@ -7,22 +7,20 @@ null, false nor empty), the other one must be set.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from rlhf import extensions, trainers
 from rlhf.base_models import PrepareConfig
 from rlhf.config import Doc, Ge, Gt, InputError, Le, Lt, Settings, parse_config, run_cli
 from rlhf.evaluate_policy import EvaluatePolicyConfig
 from rlhf.evaluate_reward import EvaluateRewardConfig, ScoreConfig
-from rlhf.policy_settings import PolicyConfig
-from rlhf.reward_config import RewardConfig
 from rlhf.sample import SampleConfig
 from rlhf.settings import MOST, Rule, Setting, settings_of
 
 COMMANDS: dict[str, type[Settings]] = {
-    "reward": RewardConfig,
-    "ppo": PolicyConfig,
+    **{training.name: training.settings for training in trainers.trainings()},
     "sample": SampleConfig,
     "score": ScoreConfig,
     "evaluate_reward": EvaluateRewardConfig,
@@ -38,6 +36,9 @@ class SchemaConfig(Settings):
     """Write the JSON schema of each command's settings to a folder, as <name>.json."""
 
     output: Annotated[Path, Doc("The folder.", group="local")]
+    names: Annotated[
+        list[str], Doc("Trainings of extensions to write. Empty: all commands of the library.", group="local")
+    ] = field(default_factory=list)
     check: Annotated[bool, Doc("Write nothing; fail where a file is not as it would be written.", group="local")] = (
         False
     )
@@ -86,13 +87,18 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 def main(argv: list[str]) -> None:
     config = parse_config(SchemaConfig, argv, prog="python -m rlhf.schema")
+    wanted = COMMANDS
+    if config.names:
+        extensions.load()
+        wanted = {name: trainers.find(name).settings for name in config.names}
     texts = {
         config.output / f"{name}.json": json.dumps(schema(cls), indent=2, ensure_ascii=False) + "\n"
-        for name, cls in COMMANDS.items()
+        for name, cls in wanted.items()
     }
     if config.check:
         there = {path: path.read_text(encoding="utf-8") for path in config.output.glob("*.json")}
-        odd = sorted(path.name for path in texts.keys() | there.keys() if texts.get(path) != there.get(path))
+        looked_at = texts.keys() if config.names else texts.keys() | there.keys()
+        odd = sorted(path.name for path in looked_at if texts.get(path) != there.get(path))
         if odd:
             raise InputError(f"not as the settings say: {', '.join(odd)}; write them anew with `make schemas`")
         return
