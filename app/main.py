@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app import direct
+from app import direct, extensions
 from app.accounts.api import router as accounts_api
 from app.accounts.dependencies import maybe_signed_in
 from app.accounts.routes import router as accounts
@@ -76,6 +76,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     """The web application. Opens nothing: the database and Redis are reached by the first request that needs them."""
+    extensions.load()
     app = FastAPI(
         title="Hone",
         docs_url=None,

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     model_folders: str = Field(
         "", description="Folders that administrators may take base models from, with colons; unset: none"
     )
+    extensions: str = Field("", description="Python modules, with commas, that add kinds of items, methods or sources")
     inference_url: str | None = Field(
         None, description="An OpenAI-compatible server (…/v1) to use in place of Hone's own inference server"
     )
@@ -133,6 +134,11 @@ class Settings(BaseSettings):
     def allowed_model_folders(self) -> list[Path]:
         """The folders of `model_folders`."""
         return [Path(each) for each in self.model_folders.split(os.pathsep) if each]
+
+    @property
+    def extension_modules(self) -> list[str]:
+        """The modules of `extensions`."""
+        return [name for part in self.extensions.split(",") if (name := part.strip())]
 
     @property
     def inference_names(self) -> set[str]:

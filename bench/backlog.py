@@ -47,7 +47,7 @@ insert into "user" (id, email, name) overriding system value values ({project}, 
 insert into model (id, kind, name, source, artifact, state) overriding system value
   values (1, 'base', 'base', 'bench', 'none', 'ready');
 insert into project (id, name, base_model_id, answer, sampling, automation, overlap) overriding system value
-  values ({project}, 'Queue', 1, '{{"levels": 0}}', '{{}}', '{{}}', 2);
+  values ({project}, 'Queue', 1, '{{}}', '{{}}', '{{}}', 2);
 insert into member (project_id, user_id, role) values ({project}, {project}, 'annotator');
 insert into web_session (token_hash, user_id, expires_at) values ('token', {project}, now() + interval '1 day');
 insert into prompt (id, project_id, messages, content_hash, source, status, split) overriding system value

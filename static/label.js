@@ -1,5 +1,11 @@
 // The labelling screen: one key for everything, one request an answer, and no answer lost to a bad line.
-// Without this script the screen is a plain form; htmx sends it and swaps in the next pair.
+// Without this script the screen is a plain form; htmx sends it and swaps in the next item.
+//
+// What a kind of items needs beside this is in its own script, loaded before: globalThis.honeKinds[kind] may have
+//   arrive(form)         an item of the kind is shown, or what was kept of its answer was put back
+//   key(event, tools)    true where it took the key; tools: chosen(), select(button), choose(button)
+//   ask(field)           the sentence for a required field that is empty
+// A button .choice is an answer of its own; a kind whose fields are the answer has one button, [data-submit].
 
 const SETTLE = 250; // ms after a new pair is shown in which a key that was pressed twice is not meant for it
 const RETRY = 3000; // ms between attempts while the line is down
@@ -18,6 +24,8 @@ const line = (text) => {
   const place = document.getElementById("line");
   if (place) [place.textContent, place.hidden] = [text, !text];
 };
+const kind = () => globalThis.honeKinds?.[screen().dataset.kind] ?? {};
+const submitter = () => form().querySelector("[data-submit]") ?? lastChoice;
 const announce = (text) => (document.getElementById("announce").textContent = text);
 
 // -- a new pair ------------------------------------------------------------------------------------------------------
@@ -32,7 +40,8 @@ function arrive() {
   if (!form()) return;
   const shown = current;
   setTimeout(() => (shown.dataset.settled = "true"), SETTLE);
-  form().querySelector("[data-send]").hidden = current.dataset.atOnce === "true";
+  form().querySelector("[data-send]").hidden = current.dataset.atOnce === "true" || Boolean(submitter());
+  kind().arrive?.(form());
   const pressed = form().querySelector('.choice[aria-pressed="true"]');
   if (pressed) select(pressed);
   if (!document.activeElement || document.activeElement === document.body)
@@ -64,17 +73,17 @@ function select(button) {
   form().querySelector("[data-send]").hidden = false;
 }
 
-// What must be filled in before the answer can go: the first question that is open, or else the comment.
+// What must be filled in before the answer can go: the first required field that is empty.
 function missing() {
-  for (const question of form().querySelectorAll(".question"))
-    if (!question.querySelector(":checked")) return question.querySelector("input");
-  const { comment } = form().elements;
-  return comment?.required && !comment.value.trim() ? comment : null;
+  const empty = (field) =>
+    field.type === "radio" ? !form().querySelector(`[name="${CSS.escape(field.name)}"]:checked`) : !field.value.trim();
+  return [...form().querySelectorAll("[required]")].find(empty) ?? null;
 }
 
 function askFor(field) {
   field.focus();
   if (field.type === "radio") line(`Answer “${asked(field)}” too, then send.`);
+  else if (field.name !== "comment") line(kind().ask?.(field) ?? "Fill this in first.");
 }
 const asked = (radio) => radio.closest(".question").querySelector(".asked").textContent;
 
@@ -87,11 +96,11 @@ function choose(button) {
 
 function send() {
   if (sending || !form()) return;
-  if (!lastChoice && !kept()) return line("Choose an answer first.");
-  const field = lastChoice && missing();
+  if (!submitter() && !kept()) return line("Choose an answer first.");
+  const field = submitter() && missing();
   if (field) return askFor(field);
   if (!form().elements.seconds.value) form().elements.seconds.value = seconds();
-  if (lastChoice) form().requestSubmit(lastChoice);
+  if (submitter()) form().requestSubmit(submitter());
 }
 
 // The answer is kept in the browser from the moment it is given until the server has said that it has it.
@@ -109,10 +118,11 @@ function sendKept() {
   if (!answer || sending) return;
   const fields = new Map(answer.fields);
   if (answer.assignment === form().elements.assignment_id.value) {
-    for (const box of form().querySelectorAll("[data-reason], .question input"))
-      box.checked = answer.fields.some(([name, value]) => name === box.name && value === box.value);
-    if (form().elements.comment) form().elements.comment.value = fields.get("comment") ?? "";
-    form().elements.seconds.value = fields.get("seconds") ?? "";
+    for (const field of form().querySelectorAll("input, select, textarea"))
+      if (field.matches("[type=radio], [type=checkbox]"))
+        field.checked = answer.fields.some(([name, value]) => name === field.name && value === field.value);
+      else if (field.name !== "csrf_token") field.value = fields.get(field.name) ?? "";
+    kind().arrive?.(form());
     const button = [...form().querySelectorAll(".choice")].find((each) => each.value === fields.get("answer"));
     if (button) select(button);
     return send();
@@ -185,23 +195,25 @@ document.addEventListener("click", (event) => {
   if (button.matches("#answer .choice")) {
     if (event.detail !== 0 || !sending) event.preventDefault(); // requestSubmit() makes no click
     if (!sending) choose(button);
-  } else if (button.matches("[data-send]")) send();
-  else if (button.matches("[data-raw]")) raw(button.getAttribute("aria-pressed") !== "true");
+  } else if (button.matches("[data-send], [data-submit]")) {
+    event.preventDefault();
+    send();
+  } else if (button.matches("[data-raw]")) raw(button.getAttribute("aria-pressed") !== "true");
 });
 
 document.addEventListener("change", ({ target }) => {
   if (!target.matches(".question input")) return;
   if (target !== document.activeElement) announce(`${asked(target)} ${target.nextElementSibling.firstChild.textContent}`);
-  if (lastChoice && !kept()) line(missing() ? "" : "Ready to send.");
+  if (submitter() && !kept()) line(missing() ? "" : "Ready to send.");
 });
 
 document.addEventListener("htmx:after:swap", () => {
-  if (!screen() || screen() === current) return; // a notice came, not a pair
+  if (!screen() || screen() === current) return; // a notice came, not an item
   sending = false; // the old form is gone, so its own last event does not come up here
   arrive();
   if (!form()) return;
   scrollTo(0, 0); // on a phone the last pair was left at its end
-  announce("Next pair");
+  announce("Next");
 });
 
 // -- keys ------------------------------------------------------------------------------------------------------------
@@ -214,25 +226,14 @@ function raw(on) {
   for (const text of document.querySelectorAll(".answer .rendered")) text.hidden = on;
 }
 
-function step(direction) {
-  const scale = [...form().querySelectorAll('.choice[value^="left"], .choice[value^="right"]')];
-  const at = scale.indexOf(lastChoice);
-  const middle = direction < 0 ? scale.length / 2 - 1 : scale.length / 2;
-  select(scale[at < 0 ? middle : Math.min(Math.max(at + direction, 0), scale.length - 1)]);
-  lastChoice.focus({ preventScroll: true });
-}
-
-function arrow(direction) {
-  if (screen().dataset.levels !== "0") step(direction);
-  else choose(form().querySelector(`.choice[value="${direction < 0 ? "left" : "right"}"]`));
-}
+const tools = { chosen: () => lastChoice, select, choose };
 
 document.addEventListener("keydown", (event) => {
   const { target, key } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (target.matches("textarea")) {
     if (key === "Escape") target.blur();
-    if (key === "Enter" && !event.shiftKey && lastChoice) {
+    if (key === "Enter" && !event.shiftKey && submitter() && target.name === "comment") {
       event.preventDefault();
       send();
     }
@@ -253,16 +254,15 @@ function act(event) {
     return box ? (box.click(), true) : false;
   }
   if (key === "c") return form().elements.comment ? (form().elements.comment.focus(), true) : false;
-  if (key === "Enter" && (lastChoice || target.matches("input"))) {
+  if (key === "Enter" && (submitter() || target.matches("input"))) {
     const button = target.closest("a, summary, button");
-    return button && button !== lastChoice ? false : (send(), true);
+    return button && button !== submitter() ? false : (send(), true);
   }
   if (key.startsWith("Arrow") && target.matches("[type=radio]")) return false; // moves within the question
-  const question = key.length === 1 && form().querySelector(`.question [data-key="${CSS.escape(key)}"]`);
-  if (!question && !/^([0-9bsu]|ArrowLeft|ArrowRight)$/.test(key)) return false;
-  if (sending || !screen().dataset.settled) return true;
-  if (key === "ArrowLeft" || key === "ArrowRight") return arrow(key === "ArrowLeft" ? -1 : 1), true;
-  return click(`[data-key="${key}"]`);
+  const busy = sending || !screen().dataset.settled;
+  if (!busy && kind().key?.(event, tools)) return true;
+  if (!screen().querySelector(`[data-key="${CSS.escape(key)}"]`)) return false;
+  return busy || click(`[data-key="${CSS.escape(key)}"]`);
 }
 
 function click(selector) {

@@ -184,8 +184,7 @@ def label(
 ) -> m.Label:
     """A comparison's label, shown in stored order: `outcome`, `strength` and `questions` are of the responses as they
     are stored and shown. Its preferences stand with it."""
-    from app.annotation import COMPARISON
-    from app.annotation.comparison import ComparisonValue
+    from app.annotation.comparison import COMPARISON, ComparisonValue
     from app.annotation.kind import PROBABILITY
 
     value = ComparisonValue(choice=outcome, strength=over.pop("strength", None), questions=over.pop("questions", {}))

@@ -1,9 +1,11 @@
 """Kinds of items: what is put before a person, how they answer, and who prefers what by it. A kind is a folder here and
-a line in `KINDS`; everything else asks the kind and knows none by name."""
+a line below; everything else asks the registry and knows none by name."""
 
 from app.annotation.comparison import COMPARISON
-from app.annotation.kind import Kind, Stated
+from app.annotation.kind import Given, Kind, Stated
+from app.annotation.registry import KINDS, first, kind_named, register
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (COMPARISON,)}
+for _kind in (COMPARISON,):
+    register(_kind)
 
-__all__ = ["COMPARISON", "KINDS", "Kind", "Stated"]
+__all__ = ["KINDS", "Given", "Kind", "Stated", "first", "kind_named", "register"]

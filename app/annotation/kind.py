@@ -1,15 +1,26 @@
 """What every kind of items can do. Knows no table but the words of `Outcome`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.models import Outcome
+from app.models.kind_settings import KindSettings
 from app.models.project_settings import AnswerSettings
 from app.models.values import LabelValue
 
 PROBABILITY = {Outcome.FIRST: 1.0, Outcome.TIE: 0.5, Outcome.SECOND: 0.0, Outcome.BOTH_BAD: None}
 """That the first of two is the better one, as one answer alone says it."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer as the form or the API has it: one word or text, and named fields where the kind has some. `questions`
+    has the answers to the project's further questions."""
+
+    answer: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    questions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,19 +47,91 @@ class Stated:
         }
 
 
-class Kind(Protocol):
-    """One kind of items."""
+@dataclass(frozen=True)
+class Figure:
+    """A figure on how well people agree, beside those that come from preferences."""
 
     name: str
+    value: float | None
+    help: str
 
-    def read(self, settings: AnswerSettings, answer: str, questions: Mapping[str, str]) -> LabelValue:
+
+Judged = Sequence[tuple[LabelValue, Sequence[int]]]
+"""What several people said of one item, each with the order in which they saw its responses."""
+
+
+class Kind(Protocol):
+    """One kind of items. A kind derives from this, and says what differs from the defaults."""
+
+    name: str
+    title: str
+    """As a heading of its settings."""
+    singular: str
+    plural: str
+    """One item, several items, as pages call them."""
+    summary: str
+    """What it asks, in a sentence."""
+    heading: str
+    """Above an item on the labelling screen."""
+    template: str
+    """Of the labelling screen below the heading; it extends `labels/_item.html`."""
+    keys: str
+    """Template of its lines in the list of keys."""
+    script: str | None = None
+    """Of the screen, under static/; without it the form is a plain one."""
+
+    value: type[LabelValue]
+    settings: type[KindSettings]
+    responses: range
+    """How many responses an item may show."""
+
+    self_contained: bool = False
+    """Whether an answer can be read without a look at the item: then the quick turn takes it, see `fits`."""
+    checks: bool = False
+    """Whether attention checks can be made of it; then it has `expects` and `passes`."""
+    evaluates: bool = False
+    """Whether two models can be compared by it."""
+    measured: bool = True
+    """Whether agreement is measured by its preferences."""
+
+    def wanted(self, settings: KindSettings) -> int:
+        """How many responses are sampled for one item; 0 where it needs none."""
+        return self.responses.start
+
+    def read(self, settings: AnswerSettings, given: Given) -> LabelValue:
         """What the form's fields say; Invalid with a sentence where the project does not take it."""
         ...
+
+    def fits(self, value: LabelValue, responses: Sequence[str]) -> None:
+        """Invalid with a sentence where this can be no answer to an item that shows these texts in this order."""
+        return None
+
+    def given(self, value: LabelValue) -> Given:
+        """The answer as the form has it, to start from."""
+        ...
+
+    def data(self, settings: AnswerSettings) -> Mapping[str, str]:
+        """What the script needs to know: data-… attributes of the screen."""
+        return {}
 
     def to_preferences(self, value: LabelValue) -> Sequence[Stated]:
         """Who prefers what by this value; a pure function of it."""
         ...
 
+    def expects(self, foreign: int) -> dict[str, Any]:
+        """What a right answer to an attention check says, in which the response at this position answers another
+        prompt: {"best": position} or {"worst": position}."""
+        raise NotImplementedError(f"no attention checks are made of a {self.name}")
+
     def passes(self, value: LabelValue, order: Sequence[int], expected: Mapping[str, Any]) -> bool:
         """Whether this is a right answer to an attention check."""
-        ...
+        raise NotImplementedError(f"no attention checks are made of a {self.name}")
+
+    def figures(self, items: Sequence[Judged]) -> Sequence[Figure]:
+        """Further figures on agreement, from the items that several people answered."""
+        return ()
+
+    @property
+    def figured(self) -> bool:
+        """Whether there are any."""
+        return type(self).figures is not Kind.figures

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.accounts.dependencies import SignedIn
@@ -27,7 +27,7 @@ class NewProject(forms.NewProjectForm):
     """A new project; every setting has a sane default."""
 
     model_config = ConfigDict(extra="forbid")
-    answer: AnswerSettings = AnswerSettings()
+    answer: AnswerSettings = Field(default_factory=AnswerSettings)
     sampling: SamplingSettings = SamplingSettings()
     automation: AutomationSettings = AutomationSettings()
     queue: forms.QueueSettings = forms.QueueSettings()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.annotation import COMPARISON
+from app.annotation.comparison import COMPARISON
 from app.items import service
 from app.models import Item, ItemResponse, Prompt, Purpose, Response
 from app.web.markdown import rendering, to_html

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.annotation import COMPARISON
+from app.annotation import KINDS, first
 from app.items import filling, queries, upkeep
 from app.models import (
     Item,
@@ -140,7 +140,7 @@ def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Item | None:
         with session.begin_nested():
             item = add(
                 session,
-                COMPARISON.name,
+                run.config.get("kind", first()),  # a run from before there were several has none
                 prompt,
                 answers,
                 run_id=run.id,
@@ -201,17 +201,18 @@ CHECK_SLOTS = 1_000_000  # everybody may meet a check once
 def add_checks(session: Session, project: Project, actor: User, count: int) -> int:
     """Make up to `count` attention checks out of answers that are there: an answer to the prompt beside one to another
     prompt, which nobody who reads both prefers. How many were made; Conflict where there is no material."""
+    kind = KINDS[first()]
     made = 0
     for prompt_id, own, foreign in queries.material_for_checks(session, project.id, count):
-        best = _draw.randrange(2)
-        ids = (own, foreign) if best == 0 else (foreign, own)
+        place = _draw.randrange(2)
+        ids = (foreign, own) if place == 0 else (own, foreign)
         add(
             session,
-            COMPARISON.name,
+            kind.name,
             session.get_one(Prompt, prompt_id),
             [session.get_one(Response, id_) for id_ in ids],
             purpose=Purpose.CHECK,
-            expected={"best": best},
+            expected=kind.expects(place),
             overlap=CHECK_SLOTS,
         )
         made += 1

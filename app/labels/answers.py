@@ -1,11 +1,10 @@
 """Reading an answer: what its kind makes of the form's fields, and what every kind takes beside it."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.annotation import COMPARISON, KINDS
+from app.annotation import KINDS, Given, Kind, kind_named
 from app.models import Label
 from app.models.project_settings import AnswerSettings
 from app.models.values import LabelValue
@@ -26,9 +25,14 @@ class Answer:
     seconds: float | None = None
 
     @property
+    def kind(self) -> Kind:
+        """Of the item that is answered."""
+        return KINDS[self.value.kind]
+
+    @property
     def preferences(self) -> list[dict[str, Any]]:
         """Who prefers what by it, by the places at which the responses were shown; as the statements take it."""
-        return [stated.row for stated in KINDS[self.value.kind].to_preferences(self.value)]
+        return [stated.row for stated in self.kind.to_preferences(self.value)]
 
     def says_the_same(self, label: Label) -> bool:
         """Whether this is the label's answer once more; the time it took does not matter."""
@@ -37,17 +41,14 @@ class Answer:
 
 def read_answer(
     settings: AnswerSettings,
-    given: str,
-    reasons: list[str],
-    comment: str | None,
-    seconds: float | None,
-    questions: Mapping[str, str] | None = None,
-    kind: str = COMPARISON.name,
+    kind: str,
+    given: Given,
+    reasons: list[str] | None = None,
+    comment: str | None = None,
+    seconds: float | None = None,
 ) -> Answer:
     """Raises Invalid or TooLarge with a sentence where the project does not take the answer."""
-    if kind not in KINDS:
-        raise Invalid(f"There is no kind of items named {kind[:40]!r}.", "kind")
-    value = KINDS[kind].read(settings, given, questions or {})
+    value, reasons = kind_named(kind).read(settings, given), reasons or []
     if unknown := [reason for reason in reasons if reason not in settings.reasons]:
         raise Invalid(f"This project has no reason named {unknown[0][:60]!r}.", "reasons")
     comment = (comment or "").strip() or None

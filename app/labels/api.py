@@ -37,8 +37,7 @@ def claim(session: Db, access: Annotator) -> dict[str, Any]:
 @router.post("/projects/{project_id}/label")
 def answer(session: Db, access: Annotator, body: AnswerForm) -> Response:
     """Save an answer; sent again, it is the same label. `next` is the following item."""
-    settings = access.project.answer
-    given = read_answer(settings, body.answer, body.reasons, body.comment, body.seconds, body.questions, body.kind)
+    given = read_answer(access.project.answer, body.kind, body.given, body.reasons, body.comment, body.seconds)
     done = service.submit_and_claim(session, access.user, access.project, access.member, body.assignment_id, given)
     paused = access.member is not None and access.member.paused_at is not None
     following = _task(done.task) if done.task else None

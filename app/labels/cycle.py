@@ -82,7 +82,7 @@ async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: An
     with it: `app.labels.service` may be given it in either case, since an answer sent again is the same label."""
     project_id, user_id = key = (standing.project_id, standing.user_id)
     day = progress.day_of(*key)
-    if day is None or not progress.totals_are_fresh(project_id):
+    if day is None or not progress.totals_are_fresh(project_id) or not given.kind.self_contained:
         return None
     search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
     asked = {"token_hash": standing.token_hash, "version": standing.version, "since": day.midnight, "counted": day.last}

@@ -4,25 +4,36 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
+from app import annotation
 from app.input import CUT_LATER, Id, Input
 from app.models import Outcome, Purpose
 from app.prompts.forms import Chosen
 
+Word = Annotated[str, StringConstraints(max_length=100)]
+
 
 class AnswerForm(Input):
-    """An answer to one comparison."""
+    """An answer to one item."""
 
     model_config = ConfigDict(extra="forbid")
 
     assignment_id: Id
-    kind: str = Field("comparison", max_length=32, description="Of the item that is answered")
-    answer: str = Field(max_length=20, description="left, right, tie, both_bad; with strength: left-1 to right-4")
-    questions: dict[str, Annotated[str, StringConstraints(max_length=20)]] = Field(
-        default_factory=dict, max_length=20, description="left, right or tie for each further question of the project"
+    kind: str = Field(default_factory=annotation.first, max_length=32, description="Of the item that is answered")
+    answer: str = Field("", description="The answer in the words of the item's kind, see docs/annotating.md")
+    fields: dict[str, Word] = Field(
+        default_factory=dict, max_length=20, description="The same as named fields, where the kind has some"
+    )
+    questions: dict[str, Word] = Field(
+        default_factory=dict, max_length=20, description="The answer to each further question of the project"
     )
     reasons: list[str] = Field(default_factory=list, max_length=50)
     comment: str | None = None
     seconds: Annotated[float | None, CUT_LATER, AllowInfNan(True)] = Field(None, description="From display to answer")
+
+    @property
+    def given(self) -> annotation.Given:
+        """What the kind reads."""
+        return annotation.Given(self.answer, self.fields, self.questions)
 
 
 class AssignmentForm(Input):

@@ -55,7 +55,7 @@ async def _usual(request: Request) -> Response | None:
 
 
 def _read(settings: AnswerSettings, given: AnswerForm) -> Answer:
-    return read_answer(settings, given.answer, given.reasons, given.comment, given.seconds, given.questions, given.kind)
+    return read_answer(settings, given.kind, given.given, given.reasons, given.comment, given.seconds)
 
 
 @router.get("/projects/{project_id}/label")
@@ -70,24 +70,22 @@ def show_next(request: Request, session: Db, access: Annotator, assignment: Name
 @first(_usual)
 def answer(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Save an answer and bring the next item. A refused answer brings it too, and says why."""
-    given = parse(AnswerForm, form)
+    given, me = parse(AnswerForm, form), (access.user, access.project, access.member)
     try:
         read = _read(access.project.answer, given)
+        if is_htmx(request):
+            done, shown = screen.answer(session, *me, given.assignment_id, read)
+            return _show(request, access, shown, status=done.status, warning=done.warning)
+        done = service.submit(session, *me, given.assignment_id, read)
     except (Invalid, TooLarge) as refusal:
         if is_htmx(request):  # the page keeps what was typed, and shows the sentence beside it
             raise
-        typed = Filled(given.answer, given.reasons, (given.comment or "")[:LONGEST_COMMENT], given.questions)
+        typed = Filled(given.given, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
         again = screen.revisit(session, access.user, access.project, given.assignment_id, typed)
         return _show(request, access, again, status=refusal.status, warning=refusal.message)
-    me = (access.user, access.project, access.member)
-    if is_htmx(request):
-        done, shown = screen.answer(session, *me, given.assignment_id, read)
-    else:
-        done = service.submit(session, *me, given.assignment_id, read)
-        if done.status == 200:
-            return redirect(f"/projects/{access.project.id}/label", done.warning, kind="warn")
-        shown = screen.next_screen(session, *me)
-    return _show(request, access, shown, status=done.status, warning=done.warning)
+    if done.status == 200:
+        return redirect(f"/projects/{access.project.id}/label", done.warning, kind="warn")
+    return _show(request, access, screen.next_screen(session, *me), status=done.status, warning=done.warning)
 
 
 @router.get("/projects/{project_id}/label/undo")

@@ -1,13 +1,13 @@
 """What the labelling screen shows: an item rendered in its display order, or why there is none."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from app.annotation.comparison import ComparisonValue
+from app.annotation import KINDS, Given, Kind
 from app.items import leases, queue
 from app.items import queries as item_queries
 from app.items.queue import Task
@@ -16,14 +16,12 @@ from app.labels.answers import Answer
 from app.labels.progress import Progress
 from app.labels.service import Submitted
 from app.models import Label, Member, Project, Run, RunState, User
+from app.models.kind_settings import KindSettings
 from app.models.project_settings import AnswerSettings
 from app.web.errors import NotFound
 from app.web.markdown import to_html
 
 _LONG_TURN = 1_500  # characters; longer turns before the last one are folded
-# The keys of each further question, in the order of its buttons: answer 1, equal, answer 2. One row of the keyboard a
-# question, under the right hand, while the left one is on the digits; none is used for anything else on the screen.
-QUESTION_KEYS = ("iop", "jkl", "nm,", "qwe")
 
 
 @dataclass(frozen=True)
@@ -37,9 +35,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class Shown:
-    """One of the two answers as displayed."""
+    """One of the answers as displayed; the first has the number 1."""
 
-    side: str  # left | right
     number: int
     text: str
     html: Markup
@@ -50,10 +47,9 @@ class Shown:
 class Filled:
     """An answer given before, to start from: as the form's fields name it."""
 
-    answer: str
+    given: Given
     reasons: list[str]
     comment: str
-    questions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,9 +71,20 @@ class Screen:
     sampling: Run | None = None
 
     @property
-    def questions(self) -> list[tuple[str, str]]:
-        """The project's further questions, each with its three keys."""
-        return list(zip(self.settings.questions, QUESTION_KEYS, strict=False))
+    def kind(self) -> Kind | None:
+        """Of the item, where there is one."""
+        return KINDS[self.task.kind] if self.task else None
+
+    @property
+    def own(self) -> KindSettings | None:
+        """The settings of that kind."""
+        return self.settings.kinds[self.task.kind] if self.task else None
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """Those that this page may come to show: the ones that are asked, and this item's."""
+        shown = self.task.kind if self.task else None
+        return [kind for name, kind in KINDS.items() if name == shown or name in self.settings.asked]
 
     @property
     def renew_seconds(self) -> int:
@@ -129,8 +136,8 @@ def with_item(
         for place, (message, html) in enumerate(zip(task.messages, kept, strict=True))
     )
     answers = tuple(
-        Shown(side, number, shown.text, _html(shown.text, shown.html), shown.finish_reason)
-        for number, (side, shown) in enumerate(zip(("left", "right"), task.responses, strict=True), start=1)
+        Shown(number, shown.text, _html(shown.text, shown.html), shown.finish_reason)
+        for number, shown in enumerate(task.responses, start=1)
     )
     return Screen(project_id, lease_minutes, settings, told, task=task, turns=turns, answers=answers, **more)
 
@@ -168,6 +175,4 @@ def _html(text: str, kept: str | None, what: str = "answer") -> Markup:
 
 
 def _filled(label: Label) -> Filled:
-    if not isinstance(label.value, ComparisonValue):
-        raise TypeError(f"no screen shows a {label.value.kind}")
-    return Filled(label.value.answer, label.reasons, label.comment or "", label.value.answers)
+    return Filled(KINDS[label.value.kind].given(label.value), label.reasons, label.comment or "")

@@ -18,8 +18,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.annotation import KINDS
-from app.items import leases
+from app.items import leases, queue
 from app.items.queue import Task
 from app.labels import progress, saving, turn
 from app.labels.answers import Answer
@@ -58,6 +57,8 @@ def submit(
     session: Session, user: User, project: Project, member: Member | None, assignment_id: int, answer: Answer
 ) -> Submitted:
     """Save an answer. Somebody else's assignment answers 404; one whose item was withdrawn meanwhile 409."""
+    if not answer.kind.self_contained:
+        _require_fit(session, user, project, assignment_id, answer)
     given = turn.Given(project.id, user.id, assignment_id, answer)
     saved = turn.answer_open(session, given)
     if saved is None:
@@ -79,6 +80,13 @@ def submit(
             return _answer_ended(session, user, project, assignment, answer)
     progress.note_answer(project.id)
     return Submitted(saved.label_id, _judge_check(session, user, project, member, saved, answer))
+
+
+def _require_fit(session: Session, user: User, project: Project, assignment_id: int, answer: Answer) -> None:
+    """Invalid where this can be no answer to the item; what is nobody's, or of another kind, is for the caller."""
+    task = queue.task(session, project.id, user.id, assignment_id)
+    if task is not None and task.kind == answer.kind.name:
+        answer.kind.fits(answer.value, [shown.text for shown in task.responses])
 
 
 def _answer_ended(session: Session, user: User, project: Project, assignment: Assignment, answer: Answer) -> Submitted:
@@ -117,7 +125,7 @@ def _passes(answer: Answer, order: Sequence[int], purpose: Purpose, expected: Ma
     """Whether an attention check was passed; None where it was none."""
     if purpose is not Purpose.CHECK or expected is None:
         return None
-    return KINDS[answer.value.kind].passes(answer.value, order, expected)
+    return answer.kind.passes(answer.value, order, expected)
 
 
 def _judge_check(
@@ -139,4 +147,7 @@ def _judge_check(
         session.refresh(member)
         audit.record(session, None, "member.paused", project_id=project.id, user_id=user.id, reason=member.pause_reason)
         return None  # the screen says that work is paused, and why
-    return "The comparison before this one was an attention check, and the other answer was right. Please read both."
+    return (
+        f"The {answer.kind.singular} before this one was an attention check, and you missed it. "
+        "Please read every answer."
+    )

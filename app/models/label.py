@@ -2,6 +2,7 @@
 
 A label that its person withdrew is superseded by none: it counts in the snapshots that hold it, and nowhere else."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,7 +12,10 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.models.account import User
 from app.models.base import Base, CreatedAt, Id, enum_column
 from app.models.item import Assignment, Item
-from app.models.values import LabelValue, LabelValueColumn
+from app.models.values import LabelValue, LabelValueColumn, Said
+
+LETTERS = "ABCDEFGH"
+"""How an item's responses are named to managers, in stored order."""
 
 
 class Outcome(StrEnum):
@@ -68,6 +72,11 @@ class Label(Base):
         passive_deletes=True,
         cascade="all, delete-orphan",
     )
+
+    @property
+    def told(self) -> Sequence[Said]:
+        """What it says, by the letters of the item's responses."""
+        return self.value.said(lambda place: LETTERS[self.order[place]])
 
 
 class Preference(Base):

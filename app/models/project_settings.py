@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.input import ONE_LINE, Input, Temperature, TopK, TopP
+from app.models.kind_settings import Kinds
 
 MAIN_QUESTION = "Which answer is better?"
 
@@ -17,20 +18,28 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), ONE_LINE]
 
 
-class AnswerSettings(Input):
-    """How an annotator answers."""
+class CommonSettings(Input):
+    """What goes with an answer to an item of whatever kind."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    levels: Literal[0, 2, 3, 4] = Field(0, description="Strength levels a side; 0 asks only which answer is better")
-    tie: bool = True
-    both_bad: bool = True
-    submit_on_choice: bool = Field(True, description="A choice is sent at once; otherwise it is confirmed with Enter")
     questions: Annotated[list[Question], Field(max_length=4), AfterValidator(_distinct)] = Field(
         default_factory=list, description="Asked beside the main question, each with an answer of its own"
     )
     reasons: Annotated[list[Reason], Field(max_length=12), AfterValidator(_distinct)] = Field(default_factory=list)
     comment: Literal["off", "optional", "required"] = "optional"
+
+
+class AnswerSettings(CommonSettings):
+    """What people are asked, and how they answer."""
+
+    kinds: Kinds = Field(default_factory=dict, description="The settings of each kind of items, by its name")
+
+    @property
+    def asked(self) -> dict[str, float]:
+        """The kinds that are asked, each with its share of the queue; the shares add up to 1."""
+        total = sum(settings.share for settings in self.kinds.values())
+        return {name: settings.share / total for name, settings in self.kinds.items() if settings.share}
 
     def question_options(self) -> list[tuple[str, str]]:
         """(value, text) of the questions whose answers can be read; the main one's value is empty. None where there is

@@ -1,10 +1,20 @@
-"""What a label says, typed by the kind of its item. Knows no kind: each registers its own."""
+"""What a label says, typed by the kind of its item. Knows no kind: `app.annotation` registers theirs."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Dialect, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a label says on one question, in words. `question` is empty for the main one."""
+
+    question: str
+    words: str
 
 
 class LabelValue(BaseModel):
@@ -14,14 +24,23 @@ class LabelValue(BaseModel):
 
     kind: str
 
+    def said(self, name: Callable[[int], str]) -> Sequence[Said]:
+        """The decision in words, the main question's first; `name` says what the response shown at a place, from 0 on,
+        is called."""
+        raise NotImplementedError
+
+    @property
+    def seen(self) -> Sequence[Said]:
+        """The same as its annotator saw it."""
+        return self.said(lambda place: f"answer {place + 1}")
+
 
 _VALUES: dict[str, type[LabelValue]] = {}
 
 
-def register(value: type[LabelValue]) -> type[LabelValue]:
+def register(value: type[LabelValue]) -> None:
     """Have labels whose `kind` is the default of this class's read as it."""
     _VALUES[value.model_fields["kind"].default] = value
-    return value
 
 
 class LabelValueColumn(TypeDecorator[LabelValue]):

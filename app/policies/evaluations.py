@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.annotation import COMPARISON
+from app.annotation import first
 from app.items import service as items
 from app.models import Level, Model, ModelKind, Project, Purpose, Run, RunKind, User
 from app.policies import queries
@@ -108,7 +108,7 @@ def add_evaluation_items(
             ]
             items.add(
                 session,
-                COMPARISON.name,
+                first(),
                 prompts[row["id"]],
                 answers,
                 run_id=run.id,

@@ -3,9 +3,12 @@
 from typing import Any
 
 from fastapi import Request, Response
+from pydantic import BaseModel
 
 from app.accounts import queries as account_queries
 from app.accounts.dependencies import SignedIn
+from app.annotation import KINDS
+from app.models.project_settings import AnswerSettings, CommonSettings
 from app.projects import forms, invitation_routes, people_routes, queries, service
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
 from app.web.addresses import Before
@@ -32,15 +35,20 @@ def show_projects(request: Request, session: Db, user: SignedIn, archived: bool 
 
 def _settings(request: Request, access: Access, status: int = 200, **over: Any) -> Response:
     project = access.project
-    sections: dict[str, Any] = {name: service.settings_of(project, name) for name in service.SECTIONS}
+    sections: dict[str, Any] = {name: service.settings_of(project, name) for name in (*service.SECTIONS, *KINDS)}
     context: dict[str, Any] = {
         "section": "settings",
         "project": project,
         "sections": sections,
+        "kinds": KINDS,
         "typed": {},  # by section: what was sent and refused
         "wrong": {},  # by section: field -> sentence
     }
     return render(request, "projects/settings.html", status=status, **(context | over))
+
+
+# Where what a form sends is not the section itself.
+_SHAPES: dict[str, type[BaseModel]] = {"queue": forms.QueueForm, "answer": CommonSettings}
 
 
 @router.get("/projects/{project_id}/settings")
@@ -77,17 +85,19 @@ def unarchive(session: Db, access: ArchivedManager) -> Response:
 
 @router.post("/projects/{project_id}/settings/{part}")
 def change_settings(request: Request, session: Db, access: Manager, form: Submitted, part: str) -> Response:
-    """Change one section of the settings: answer, sampling, automation or queue."""
-    if part not in service.SECTIONS:
+    """Change one section of the settings: answer, sampling, automation, queue, or a kind of items."""
+    shape = _SHAPES.get(part) or service.SECTIONS.get(part) or (KINDS[part].settings if part in KINDS else None)
+    if shape is None:
         raise NotFound()
-    shape = forms.QueueForm if part == "queue" else service.SECTIONS[part]
     try:
         values = parse(shape, form)
+        if isinstance(values, forms.QueueForm):
+            values = values.settings()
+        elif isinstance(values, CommonSettings):
+            values = AnswerSettings(**values.model_dump(), kinds=access.project.answer.kinds)
+        changed = service.change_settings(session, access.project, access.user, part, values)
     except Invalid as refusal:
         return _settings(request, access, 422, typed={part: typed(shape, form)}, wrong={part: refusal.errors})
-    if isinstance(values, forms.QueueForm):
-        values = values.settings()
-    changed = service.change_settings(session, access.project, access.user, part, values)
     return redirect(f"/projects/{access.project.id}/settings#{part}", "Saved." if changed else "Nothing was changed.")
 
 

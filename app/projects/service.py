@@ -3,17 +3,19 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from app.accounts.audit import record
+from app.annotation import KINDS
 from app.models import Member, Model, Project, Role, User
 from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 from app.projects import queries
 from app.projects.forms import QueueSettings
 from app.settings import get_settings
 from app.web import rate_limits
-from app.web.errors import Conflict, NotAllowed
+from app.web.errors import Conflict, Invalid, NotAllowed
+from app.web.forms import invalid
 
 PER_HOUR = "20/hour"  # projects that one person makes
 DEFAULT_GUIDELINES = """\
@@ -95,7 +97,9 @@ def change_guidelines(session: Session, project: Project, actor: User, guideline
 
 
 def settings_of(project: Project, section: str) -> BaseModel:
-    """One section of a project's settings, e.g. `answer`."""
+    """One section of a project's settings, e.g. `answer`, or those of one kind of items by its name."""
+    if section in KINDS:
+        return project.answer.kinds[section]
     if section == "queue":
         return QueueSettings(**{name: getattr(project, name) for name in QueueSettings.model_fields})
     settings: BaseModel = getattr(project, section)
@@ -108,7 +112,9 @@ def change_settings(session: Session, project: Project, actor: User, section: st
     changed: dict[str, Any] = {name: [before[name], now[name]] for name in now if before[name] != now[name]}
     if not changed:
         return []
-    if section == "queue":
+    if section in KINDS:
+        _change_kinds(project, section, settings)
+    elif section == "queue":
         for name, value in now.items():
             setattr(project, name, value)
     else:
@@ -117,6 +123,15 @@ def change_settings(session: Session, project: Project, actor: User, section: st
         session, actor, "project.settings_changed", project_id=project.id, subject=project, section=section, **changed
     )
     return list(changed)
+
+
+def _change_kinds(project: Project, name: str, settings: BaseModel) -> None:
+    answer = project.answer.model_dump()
+    answer["kinds"] |= {name: settings.model_dump()}
+    try:
+        project.answer = AnswerSettings.model_validate(answer)
+    except ValidationError as error:
+        raise Invalid(invalid(error).errors["kinds"], "share") from None
 
 
 def set_archived(session: Session, project: Project, actor: User, archived: bool) -> None:

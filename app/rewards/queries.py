@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, Text, exists, func, inser
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from app.annotation import COMPARISON
+from app.annotation import first
 from app.models import (
     LEARNT_FROM,
     Item,
@@ -296,7 +296,7 @@ def unsure_items(session: Session, model_id: int, project_id: int) -> list[Row[A
             .join(two, true())
             .where(
                 Item.project_id == project_id,
-                Item.kind == COMPARISON.name,
+                Item.kind == first(),
                 Item.purpose == Purpose.TRAIN,
                 Item.slots_left > 0,
                 Item.withdrawn_at.is_(None),

@@ -90,4 +90,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "size": size,
     "plural": plural,
     "markdown": to_html,
+    "zip": lambda one, other: list(zip(one, other, strict=True)),
 }

@@ -28,9 +28,9 @@ def parse(model: type[M], form: FormData) -> M:
     known = {csrf.FIELD}
     for name, field in model.model_fields.items():
         if get_origin(field.annotation) is dict:
-            keyed = {key for key in form if key.startswith(f"{name}[") and key.endswith("]")}
+            keyed = dict.fromkeys(key for key in form if key.startswith(f"{name}[") and key.endswith("]"))
             values[name] = {key[len(name) + 1 : -1]: form[key] for key in keyed}
-            known |= keyed
+            known |= keyed.keys()
             continue
         known.add(name)
         given = [value for value in form.getlist(name) if isinstance(value, str)]

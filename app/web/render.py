@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from app.extensions import template_folders
 from app.settings import get_settings
 from app.web import csrf, filters
 from app.web.signing import is_signed, sign
@@ -25,7 +26,7 @@ FLASH_COOKIE = "hone_flash"
 def environment() -> Environment:
     """Jinja2 with escaping on, undefined names an error, and the filters of `app.web.filters`."""
     env = Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
+        loader=FileSystemLoader([ROOT / "templates", *template_folders()]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

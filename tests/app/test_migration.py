@@ -18,6 +18,7 @@ from app.items import queue
 from app.labels.export import Export, Format, Layout
 from app.policies import evaluations
 from app.rewards import snapshots
+from tests.asking import asking
 from tests.conftest import _execute
 
 BEFORE = "0009"
@@ -175,6 +176,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
             assert found == expected
             assert {row["pair_id"] for row in holdout} <= {5, 6}
         project = session.get_one(m.Project, 1)
+        assert project.answer == asking(levels=2, questions=["Kinder?"], reasons=["Short"])
         export = Export(project, Format.JSONL, Layout.TRL)
         lines = b"".join(export.pieces(session)).splitlines()
         assert [tuple(json.loads(line)[name] for name in ("chosen", "rejected")) for line in lines] == trl

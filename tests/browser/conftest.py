@@ -27,8 +27,8 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from app.models import User
-from app.models.project_settings import AnswerSettings
 from tests import factories
+from tests.asking import asking
 from tests.browser.labelling import MakeWork, Work
 from tests.faults.platform import Platform
 
@@ -197,9 +197,7 @@ def work(server: Server, page: Page, sign_in: Callable[[Page, User], None]) -> M
 
     def make(items: int = 3, texts: list[tuple[str, str, str]] | None = None, **answer: Any) -> Work:
         with task_session() as session:
-            project = factories.project(
-                session, answer=AnswerSettings(**answer), guidelines="Prefer the **kinder** answer."
-            )
+            project = factories.project(session, answer=asking(**answer), guidelines="Prefer the **kinder** answer.")
             user = factories.user(session, name="Ada")
             factories.member(session, project, user)
             rows = texts or [(f"Question {n}?", f"First answer {n}.", f"Second answer {n}.") for n in range(items)]

@@ -7,9 +7,9 @@ from playwright.sync_api import Page, expect
 
 from app import models as m
 from app.db import task_session
-from app.models.project_settings import AnswerSettings
 from tests import factories
 from tests.app.web.hard_texts import EMPTY, HARD, mixed, words
+from tests.asking import asking
 from tests.browser.conftest import Server
 from tests.browser.labelling import MakeWork
 
@@ -46,7 +46,7 @@ def screen_with(
     *turns, one, two = texts
     messages = [{"role": ("user", "assistant")[place % 2], "content": text} for place, text in enumerate(turns)]
     with task_session() as session:
-        project = factories.project(session, answer=AnswerSettings())
+        project = factories.project(session, answer=asking())
         user = factories.user(session, name="Ada")
         factories.member(session, project, user)
         prompt = factories.prompt(session, project, messages=messages)
@@ -57,12 +57,12 @@ def screen_with(
     page.goto(address)
     boxes = page.locator(".turn .prose").all()
     assert len(boxes) == len(turns)
-    shown = {"left": one, "right": two}
-    if page.locator(".answer.left .raw").text_content() != one:
-        shown = {"left": two, "right": one}
+    shown = {1: one, 2: two}
+    if page.locator(".answer:first-child .raw").text_content() != one:
+        shown = {1: two, 2: one}
     found = [(text, box.inner_text(), box.evaluate(_UNSEEN)) for text, box in zip(turns, boxes, strict=True)]
-    for side, text in shown.items():
-        box = page.locator(f".answer.{side} .rendered")
+    for number, text in shown.items():
+        box = page.locator(f".answer:nth-child({number}) .rendered")
         found.append((text, box.inner_text(), box.evaluate(_UNSEEN)))
     return found
 

@@ -5,8 +5,9 @@ from sqlalchemy.orm import Session
 from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.models import Item, ItemResponse, Project
-from app.models.project_settings import AnswerSettings, AutomationSettings
+from app.models.project_settings import AutomationSettings
 from tests import factories
+from tests.asking import asking
 
 QUESTION = "Which is kinder?"
 
@@ -18,7 +19,7 @@ def crowd(
     project = factories.project(
         session,
         overlap=overlap,
-        answer=AnswerSettings(questions=list(questions)),
+        answer=asking(questions=list(questions)),
         automation=AutomationSettings(keep_queue_filled=False),
     )
     prompt = factories.prompt(session, project)

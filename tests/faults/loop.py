@@ -2,16 +2,18 @@
 
 from sqlalchemy import func, select
 
+from app.annotation import Given
 from app.items import leases
 from app.labels import service as labels
 from app.labels.answers import read_answer
 from app.models import Item, Label, Model, ModelState, Project, PromptSource, Run, RunMetric, RunState, User
-from app.models.project_settings import AnswerSettings, SamplingSettings
+from app.models.project_settings import SamplingSettings
 from app.projects import service as projects
 from app.projects.forms import QueueSettings
 from app.prompts import service as prompts
 from app.registry import service as registry
 from tests import factories
+from tests.asking import asking
 from tests.faults.platform import Platform
 
 PROMPTS = 30
@@ -54,7 +56,7 @@ def label_everything(platform: Platform, project_id: int) -> int:
         member = factories.member(session, project, person)
         while task := leases.claim_item(session, person, project):
             left, right = (len(shown.text) for shown in task.responses)
-            answer = read_answer(AnswerSettings(), "left" if left >= right else "right", [], None, None)
+            answer = read_answer(asking(), "comparison", Given("left" if left >= right else "right"))
             count += labels.submit(session, person, project, member, task.id, answer).status == 200
     return count
 

@@ -24,13 +24,13 @@ class Annotator:
 
     def answer(self, page: Page) -> Page:
         """Answer the pair on the page; the page with the next one."""
-        left, right = (self._answer_on(page, side) for side in ("left", "right"))
+        left, right = (self._answer_on(page, number) for number in (1, 2))
         choice = {"a": "left", "b": "right", "tie": "tie"}[choose(left, right, self.rng)]
         return page.form("/label").send(answer=choice)
 
     @staticmethod
-    def _answer_on(page: Page, side: str) -> tuple[str, bool]:
-        node = page.one(f'[data-answer="{side}"]')
+    def _answer_on(page: Page, number: int) -> tuple[str, bool]:
+        node = page.one(f'[data-answer="{number}"]')
         return node.text(), node.attributes.get("data-finish") == "stop"
 
 

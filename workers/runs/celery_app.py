@@ -15,6 +15,7 @@ from typing import Any
 
 from celery import Celery, signals
 
+from app import extensions
 from app.settings import get_settings
 
 # Given up after 25 s without an answer; a system without one of these keeps its own figure.
@@ -24,6 +25,7 @@ _KEEPALIVE = {
     if hasattr(socket, name)
 }
 
+extensions.load()
 app = Celery("hone", broker=get_settings().redis_url, include=["workers.runs.tasks"])
 app.conf.update(
     # Rows hold the results: without this every task would leave a key in Redis that nobody reads.

@@ -4,30 +4,56 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.annotation.comparison import value as values
+from app.annotation.comparison.settings import ComparisonSettings
 from app.annotation.comparison.value import ComparisonValue
-from app.annotation.kind import Stated
+from app.annotation.kind import Given, Kind, Stated
 from app.models import Outcome
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import MAIN_QUESTION, AnswerSettings
 from app.models.values import LabelValue
 
-_BETTER = {Outcome.FIRST: 0, Outcome.SECOND: 1}
+_PLACES = {Outcome.FIRST: 0, Outcome.SECOND: 1}
 
 
-class Comparison:
+class Comparison(Kind):
     """See `app.annotation.kind.Kind`."""
 
     name = "comparison"
+    title = "Comparison"
+    singular, plural = "pair", "pairs"
+    summary = "Two answers: which is better, and by how much."
+    heading = MAIN_QUESTION
+    template = "annotation/comparison/screen.html"
+    keys = "annotation/comparison/keys.html"
+    script = "annotation/comparison.js"
+    value = ComparisonValue
+    settings = ComparisonSettings
+    responses = range(2, 3)
+    self_contained, checks, evaluates = True, True, True
+    # The keys of each further question, in the order of its buttons: answer 1, equal, answer 2. One row of the keyboard
+    # a question, under the right hand, while the left one is on the digits; none has another use on the screen.
+    question_keys = ("iop", "jkl", "nm,", "qwe")
 
-    def read(self, settings: AnswerSettings, answer: str, questions: Mapping[str, str]) -> LabelValue:
-        return values.read(settings, answer, questions)
+    def read(self, settings: AnswerSettings, given: Given) -> LabelValue:
+        return values.read(settings, given)
+
+    def given(self, value: LabelValue) -> Given:
+        comparison = _comparison(value)
+        return Given(comparison.answer, questions=comparison.answers)
+
+    def data(self, settings: AnswerSettings) -> Mapping[str, str]:
+        own = values.own(settings)
+        return {"at-once": str(own.submit_on_choice).lower(), "levels": str(own.levels)}
 
     def to_preferences(self, value: LabelValue) -> Sequence[Stated]:
         given = _comparison(value)
         further = (Stated(question, 0, 1, outcome) for question, outcome in given.questions.items())
         return [Stated("", 0, 1, given.choice, given.strength), *further]
 
+    def expects(self, foreign: int) -> dict[str, Any]:
+        return {"best": 1 - foreign}
+
     def passes(self, value: LabelValue, order: Sequence[int], expected: Mapping[str, Any]) -> bool:
-        place = _BETTER.get(_comparison(value).choice)
+        place = _PLACES.get(_comparison(value).choice)
         return place is not None and order[place] == expected["best"]
 
 

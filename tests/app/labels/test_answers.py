@@ -9,16 +9,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
+from app.annotation import Given
 from app.items import leases
 from app.items import service as items
 from app.items.queue import Task
 from app.labels import progress, service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
-from app.models.project_settings import AnswerSettings
 from app.web.errors import Invalid, Refused, TooLarge
 from tests import factories
 from tests.app.conftest import Cast
 from tests.app.labels.conftest import AddItems, outcome_of, outcomes, said
+from tests.asking import asking
 
 
 def claim(session: Session, user: m.User, project: m.Project) -> Task:
@@ -157,7 +158,7 @@ def test_a_forged_assignment_changes_nothing(session: Session, cast: Cast, add_i
 )
 def test_an_answer_outside_the_scale_is_refused(settings: dict[str, Any], given: str, refusal: str) -> None:
     with pytest.raises(Invalid, match=refusal):
-        read_answer(AnswerSettings(**settings), given, [], None, None)
+        read_answer(asking(**settings), "comparison", Given(given))
 
 
 @pytest.mark.parametrize(
@@ -175,12 +176,12 @@ def test_comments_and_reasons_are_checked(
     settings: dict[str, Any], comment: str | None, reasons: list[str], kind: type[Refused]
 ) -> None:
     with pytest.raises(kind):
-        read_answer(AnswerSettings(**settings), "left", reasons, comment, None)
+        read_answer(asking(**settings), "comparison", Given("left"), reasons, comment)
 
 
 def test_a_good_answer_is_read_whole() -> None:
-    settings = AnswerSettings(levels=4, reasons=["Kinder", "Truer"], comment="required")
-    answer = read_answer(settings, "right-4", ["Truer", "Kinder"], " because ", float("nan"))
+    settings = asking(levels=4, reasons=["Kinder", "Truer"], comment="required")
+    answer = read_answer(settings, "comparison", Given("right-4"), ["Truer", "Kinder"], " because ", float("nan"))
     assert answer == said("right", 4, reasons=("Kinder", "Truer"), comment="because")
 
 

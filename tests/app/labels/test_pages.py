@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.items import service as items
-from app.models.project_settings import AnswerSettings
 from app.web.markdown import rendering
 from tests import factories
 from tests.app.conftest import Browser, Cast
 from tests.app.labels.conftest import AddItems, said
+from tests.asking import asking
 
 As = Callable[[str], Browser]
 
@@ -47,8 +47,8 @@ def test_the_screen_shows_both_answers_and_where_one_was_cut(
     page = as_("annotator").get(f"/projects/{cast.project.id}/label").text
     assert page.count("Cut off at the length limit") == 1
     assert page.count('data-finish="length"') == page.count('data-finish="stop"') == 1
-    assert 'data-answer="left"' in page
-    assert 'data-answer="right"' in page
+    assert 'data-answer="1"' in page
+    assert 'data-answer="2"' in page
     assert "Once &lt;b&gt;upon&lt;/b&gt; a *time" in page
     assert "base" not in re.sub(r"<head>.*?</head>", "", page, flags=re.S)  # no word of which model wrote it
 
@@ -121,7 +121,7 @@ def test_with_htmx_one_request_saves_and_brings_the_next_item(
 def test_undo_brings_the_last_item_with_its_answer_and_keeps_the_lease_of_the_next(
     session: Session, cast: Cast, as_: As, add_items: AddItems
 ) -> None:
-    cast.project.answer = AnswerSettings(levels=2, reasons=["Kinder"])
+    cast.project.answer = asking(levels=2, reasons=["Kinder"])
     add_items(cast.project, 2)
     browser = as_("annotator")
     address = f"/projects/{cast.project.id}/label"
@@ -141,7 +141,7 @@ def test_undo_brings_the_last_item_with_its_answer_and_keeps_the_lease_of_the_ne
 
 
 def test_a_refused_answer_keeps_what_was_typed(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
-    cast.project.answer = AnswerSettings(comment="required")
+    cast.project.answer = asking(comment="required")
     add_items(cast.project)
     browser = as_("annotator")
     first = opened(browser, cast)

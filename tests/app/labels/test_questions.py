@@ -13,16 +13,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
+from app.annotation import Given
 from app.annotation.comparison import ComparisonValue
+from app.annotation.comparison.kind import Comparison
 from app.items import leases
 from app.labels import service
 from app.labels.answers import read_answer
-from app.labels.screen import QUESTION_KEYS
-from app.models.project_settings import AnswerSettings
 from app.web.errors import Invalid
 from tests import factories
 from tests.app.conftest import Browser, Cast
 from tests.app.labels.conftest import AddItems, outcome_of, outcomes, said
+from tests.asking import asking
 
 As = Callable[[str], Browser]
 
@@ -34,7 +35,7 @@ BOTH = {KINDER: "left", TRUER: "right"}
 @pytest.fixture
 def asked(session: Session, cast: Cast) -> m.Project:
     """The project asks two further questions."""
-    cast.project.answer = AnswerSettings(questions=[KINDER, TRUER])
+    cast.project.answer = asking(questions=[KINDER, TRUER])
     session.flush()
     return cast.project
 
@@ -44,14 +45,14 @@ def labels_of(session: Session, project: m.Project) -> list[m.Label]:
 
 
 def test_a_project_asks_at_most_four_different_questions() -> None:
-    assert AnswerSettings(questions=[" Kinder? ", "Kinder?", "Truer?"]).questions == ["Kinder?", "Truer?"]
+    assert asking(questions=[" Kinder? ", "Kinder?", "Truer?"]).questions == ["Kinder?", "Truer?"]
     for wrong in (["a", "b", "c", "d", "e"], [""], ["x" * 81], ["two\nlines"]):
         with pytest.raises(ValidationError):
-            AnswerSettings(questions=wrong)
+            asking(questions=wrong)
 
 
 def test_every_question_has_keys_of_its_own() -> None:
-    keys = [key for row in QUESTION_KEYS for key in row]
+    keys = [key for row in Comparison.question_keys for key in row]
     assert len(keys) == len(set(keys)) == 12
     assert not set(keys) & set("0123456789bsugrc?")
 
@@ -72,13 +73,13 @@ def test_an_answer_with_a_wrong_or_missing_question_is_refused(
     given: dict[str, str], settings: dict[str, Any], refusal: str
 ) -> None:
     with pytest.raises(Invalid, match=refusal) as refused:
-        read_answer(AnswerSettings(questions=[KINDER, TRUER], **settings), "left", [], None, None, given)
+        read_answer(asking(questions=[KINDER, TRUER], **settings), "comparison", Given("left", questions=given))
     assert "questions" in refused.value.errors
 
 
 def test_a_good_answer_is_read_whole() -> None:
     given = {TRUER: "tie", KINDER: "right"}
-    answer = read_answer(AnswerSettings(questions=[KINDER, TRUER]), "tie", [], None, None, given)
+    answer = read_answer(asking(questions=[KINDER, TRUER]), "comparison", Given("tie", questions=given))
     assert answer == said("tie", questions={KINDER: "right", TRUER: "tie"})
     assert isinstance(answer.value, ComparisonValue)
     assert (answer.value.answer, answer.value.answers) == ("tie", {KINDER: "right", TRUER: "tie"})
@@ -170,7 +171,7 @@ def checked(page: str) -> list[tuple[str, str]]:
 def test_where_there_is_no_tie_a_question_offers_none(
     cast: Cast, asked: m.Project, as_: As, add_items: AddItems
 ) -> None:
-    asked.answer = asked.answer.model_copy(update={"tie": False})
+    asked.answer = asking(questions=[KINDER, TRUER], tie=False)
     add_items(asked)
     page = as_("annotator").get(f"/projects/{asked.id}/label").text
     assert re.findall(r'type="radio"[^>]* value="(\w+)" data-key="(.)"', page) == [

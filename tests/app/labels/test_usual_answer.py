@@ -17,6 +17,7 @@ from app.labels import cycle
 from tests.app.conftest import Browser, Cast
 from tests.app.labels.conftest import AddItems
 from tests.app.labels.test_pages import assignment_in, labels_of, opened
+from tests.asking import asking
 
 As = Callable[[str], Browser]
 
@@ -118,7 +119,7 @@ def _archive(session: Session, cast: Cast) -> None:
 
 
 def _other_scale(session: Session, cast: Cast) -> None:
-    cast.project.answer = cast.project.answer.model_copy(update={"levels": 3})
+    cast.project.answer = asking(levels=3)
 
 
 def _withdraw(session: Session, cast: Cast) -> None:
@@ -171,7 +172,7 @@ def test_a_changed_project_is_remembered_anew(
     add_items(cast.project, 4)
     browser = as_("annotator")
     shown = assignment_in(send(browser, cast, opened(browser, cast)).text)
-    cast.project.answer = cast.project.answer.model_copy(update={"levels": 3})
+    cast.project.answer = asking(levels=3)
     session.flush()
     shown = assignment_in(send(browser, cast, shown, "right-3").text)
     send(browser, cast, shown, "left-2")

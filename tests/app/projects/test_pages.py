@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from app.models import AuditEvent, ModelState, Project, Prompt, Role
-from app.models.project_settings import AnswerSettings
 from app.projects import service
 from tests import factories
+from tests.asking import asking
 
 
 @pytest.mark.parametrize("page", ["people", "settings", "audit", "guidelines", "guidelines/edit"])
@@ -90,15 +90,19 @@ QUEUE = {"overlap": "1", "check_percent": "0", "control_percent": "0", "queue_de
 
 
 def sent_answer(**over):
-    return {"levels": "3", "tie": "true", "comment": "required", "reasons": "more correct\r\n\r\n safer \nsafer"} | over
+    return {"comment": "required", "reasons": "more correct\r\n\r\n safer \nsafer"} | over
+
+
+COMPARISON = {"share": "100", "levels": "3", "tie": "true"}
 
 
 def test_answer_settings_are_stored_as_their_form(as_, cast, session):
     given = sent_answer(questions="Which is kinder?\r\n\r\nWhich is truer? \nWhich is kinder?")
     answer = as_("manager").submit(f"/projects/{cast.project.id}/settings/answer", **given)
     assert answer.status_code == 303
+    assert as_("manager").submit(f"/projects/{cast.project.id}/settings/comparison", **COMPARISON).status_code == 303
     session.refresh(cast.project)
-    assert cast.project.answer == AnswerSettings(
+    assert cast.project.answer == asking(
         levels=3,
         tie=True,
         both_bad=False,
@@ -107,8 +111,10 @@ def test_answer_settings_are_stored_as_their_form(as_, cast, session):
         comment="required",
         questions=["Which is kinder?", "Which is truer?"],
     )
-    event = session.scalars(select(AuditEvent).where(AuditEvent.action == "project.settings_changed")).one()
-    assert event.details["levels"] == [0, 3]
+    changed = select(AuditEvent).where(AuditEvent.action == "project.settings_changed").order_by(AuditEvent.id)
+    common, comparison = session.scalars(changed)
+    assert common.details["comment"] == ["optional", "required"]
+    assert (comparison.details["section"], comparison.details["levels"]) == ("comparison", [0, 3])
     page = as_("manager").get(f"/projects/{cast.project.id}/settings").text
     assert '<option value="3" selected>' in page
     assert "more correct\nsafer</textarea>" in page
@@ -118,7 +124,9 @@ def test_answer_settings_are_stored_as_their_form(as_, cast, session):
 @pytest.mark.parametrize(
     ("part", "fields", "wrong"),
     [
-        ("answer", sent_answer(levels="5"), "levels"),
+        ("comparison", COMPARISON | {"levels": "5"}, "levels"),
+        ("comparison", COMPARISON | {"share": "101"}, "share"),
+        ("comparison", COMPARISON | {"share": "0"}, "share"),  # then nothing would be asked
         ("answer", sent_answer(reasons="\n".join(f"reason {n}" for n in range(13))), "reasons"),
         ("answer", sent_answer(questions="\n".join(f"Question {n}?" for n in range(5))), "questions"),
         ("answer", sent_answer(comment="maybe"), "comment"),

@@ -25,7 +25,6 @@ from app.models import (
     Split,
     User,
 )
-from app.models.project_settings import AnswerSettings
 from app.registry import service as registry
 from app.rewards import retraining, service, snapshots
 from app.rewards.forms import RewardForm
@@ -34,6 +33,7 @@ from app.runs import service as runs
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid, NotFound
 from tests import factories
+from tests.asking import asking
 
 A, B, TIE, BAD = Outcome.FIRST, Outcome.SECOND, Outcome.TIE, Outcome.BOTH_BAD
 
@@ -149,7 +149,7 @@ def answered(
 
 
 def test_rows_by_a_question_follow_its_answers(session: Session, project: Project, people: list[User]) -> None:
-    project.answer = AnswerSettings(questions=[KINDER])
+    project.answer = asking(questions=[KINDER])
     agree, differ, tie = (answered(session, project, people, kinder) for kinder in (A, B, TIE))
     not_asked = labelled(session, project, people, A)
     held_out = answered(session, project, people, B, Split.HOLDOUT)
@@ -190,7 +190,7 @@ def test_another_answer_to_a_question_is_another_snapshot(
 def test_a_model_of_a_question_is_named_and_measured_by_it(
     session: Session, project: Project, people: list[User], stored: Any
 ) -> None:
-    project.answer = AnswerSettings(questions=[KINDER])
+    project.answer = asking(questions=[KINDER])
     for _ in range(4):
         answered(session, project, people, B)
     answered(session, project, people, B, Split.HOLDOUT)

@@ -24,7 +24,7 @@ lines</textarea>
   <select name="pick"><option value="x">X</option><option value="y" selected>Y</option></select>
   <select name="first"><option>one</option><option>two</option></select>
   <button name="action" value="save">Save</button>
-</form><pre data-answer="left">
+</form><pre data-answer="1">
   kept  as   written</pre></main>"""
 
 
@@ -69,7 +69,7 @@ def test_a_form_is_sent_as_a_browser_sends_it(browser: Browser, recorder: Record
 
 
 def test_raw_answers_keep_their_spaces(browser: Browser) -> None:
-    assert browser.get("/").one('[data-answer="left"]').text() == "  kept  as   written"
+    assert browser.get("/").one('[data-answer="1"]').text() == "  kept  as   written"
 
 
 def test_a_page_without_the_form_is_a_sentence(browser: Browser) -> None:

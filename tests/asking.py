@@ -1,0 +1,15 @@
+"""What a project asks, as tests say it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.models.project_settings import AnswerSettings
+
+_COMMON = ("questions", "reasons", "comment")
+
+
+def asking(kinds: Mapping[str, Mapping[str, Any]] | None = None, **settings: Any) -> AnswerSettings:
+    """`asking(levels=4, reasons=["Kinder"])` asks for comparisons with this scale; `kinds` has the settings of others
+    by name."""
+    common = {name: settings.pop(name) for name in _COMMON if name in settings}
+    return AnswerSettings(**common, kinds={"comparison": settings, **(kinds or {})})
