@@ -150,8 +150,10 @@ def response(session: Session, prompt: m.Prompt, model: m.Model | None = None, *
 
 
 def item(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) -> m.Item:
-    """A comparison of two new responses, unless `responses` names others."""
-    responses = over.pop("responses", None) or [response(session, prompt, model) for _ in range(2)]
+    """A comparison of two new responses, unless `responses` names others, or none."""
+    responses = over.pop("responses", None)
+    if responses is None:
+        responses = [response(session, prompt, model) for _ in range(2)]
     overlap = over.get("overlap_target", 1)
     values: dict[str, Any] = {
         "project_id": prompt.project_id,

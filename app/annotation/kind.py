@@ -77,6 +77,8 @@ class Kind(Protocol):
     """Of the labelling screen below the heading; it extends `labels/_item.html`."""
     keys: str
     """Template of its lines in the list of keys."""
+    preview_template: str | None = None
+    """Shows an answer that is being written, where there is anything to see before it is sent."""
     script: str | None = None
     """Of the screen, under static/; without it the form is a plain one."""
 
@@ -86,7 +88,7 @@ class Kind(Protocol):
     """How many responses an item may show."""
 
     self_contained: bool = False
-    """Whether an answer can be read without a look at the item: then the quick turn takes it, see `fits`."""
+    """Whether an answer can be read without a look at the item: then the quick turn takes it, see `settle`."""
     checks: bool = False
     """Whether attention checks can be made of it; then it has `expects` and `passes`."""
     evaluates: bool = False
@@ -102,9 +104,18 @@ class Kind(Protocol):
         """What the form's fields say; Invalid with a sentence where the project does not take it."""
         ...
 
-    def fits(self, value: LabelValue, responses: Sequence[str]) -> None:
-        """Invalid with a sentence where this can be no answer to an item that shows these texts in this order."""
+    def settle(self, value: LabelValue, responses: Sequence[str]) -> LabelValue:
+        """The value as it is kept of an item that shows these texts in this order; Invalid with a sentence where it can
+        be no answer to that."""
+        return value
+
+    def writes(self, value: LabelValue) -> str | None:
+        """The response that a person wrote with this value. Preferences speak of it as the place behind those shown."""
         return None
+
+    def preview(self, given: Given, responses: Sequence[str]) -> Mapping[str, Any]:
+        """What `preview_template` shows of an answer that is being written."""
+        raise TypeError(f"there is no preview of a {self.name}")
 
     def given(self, value: LabelValue) -> Given:
         """The answer as the form has it, to start from."""
@@ -121,11 +132,11 @@ class Kind(Protocol):
     def expects(self, foreign: int) -> dict[str, Any]:
         """What a right answer to an attention check says, in which the response at this position answers another
         prompt: {"best": position} or {"worst": position}."""
-        raise NotImplementedError(f"no attention checks are made of a {self.name}")
+        raise TypeError(f"no attention checks are made of a {self.name}")
 
     def passes(self, value: LabelValue, order: Sequence[int], expected: Mapping[str, Any]) -> bool:
         """Whether this is a right answer to an attention check."""
-        raise NotImplementedError(f"no attention checks are made of a {self.name}")
+        raise TypeError(f"no attention checks are made of a {self.name}")
 
     def figures(self, items: Sequence[Judged]) -> Sequence[Figure]:
         """Further figures on agreement, from the items that several people answered."""

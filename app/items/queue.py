@@ -58,7 +58,7 @@ from {{leases}} l join item p on p.id = l.item_id join prompt q on q.id = p.prom
 cross join lateral (
     select json_agg(json_build_array(r.text, case r.html_by when '{rendering()}' then r.html end, r.finish_reason)
                     order by x.position) as responses
-    from item_response x join response r on r.id = x.response_id where x.item_id = p.id
+    from item_response x join response r on r.id = x.response_id where x.item_id = p.id and x.label_id is null
 ) shown
 """  # noqa: S608  fixed text
 
@@ -114,7 +114,7 @@ def _leasing(pick: str, condition: str) -> str:
         ), leased as (
             insert into assignment (project_id, item_id, annotator_id, "order", state, expires_at)
             select :project, id, :user,
-                   array(select x.position from item_response x where x.item_id = picked.id
+                   array(select x.position from item_response x where x.item_id = picked.id and x.label_id is null
                          order by array_position(cast(:drawn as smallint[]), x.position)),
                    'open', now() + make_interval(mins => :minutes) from picked
             on conflict do nothing

@@ -72,7 +72,8 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
 def download(
     session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
 ) -> SlottedDownload:
-    """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one."""
+    """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one; `sft` has the
+    responses that people wrote."""
     return export_file(session, access, Export(access.project, format, layout, question))
 
 

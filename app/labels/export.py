@@ -9,11 +9,19 @@ import pyarrow as pa
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from app.labels import files, queries
+from app.labels import demonstrations, files, queries
 from app.models import Outcome, Project, Purpose
 from app.web.errors import Invalid
 
 _ANSWERS = pa.list_(pa.struct([("question", pa.string()), ("choice", pa.string())]))
+_RESPONSES = pa.list_(
+    pa.struct(
+        [
+            ("position", pa.int64()), ("text", pa.string()), ("model", pa.int64()), ("author", pa.int64()),
+            ("imported_from", pa.string()),
+        ]
+    )
+)  # fmt: skip
 _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 
 
@@ -31,6 +39,7 @@ class Layout(StrEnum):
     LABELS = "labels"
     TRL = "trl"
     TRL_CONVERSATIONAL = "trl-conversational"
+    SFT = "sft"
 
 
 MEDIA_TYPES = {
@@ -41,26 +50,28 @@ MEDIA_TYPES = {
 _SCHEMAS = {
     Layout.LABELS: pa.schema(
         [
-            ("label", pa.int64()), ("item", pa.int64()), ("prompt_id", pa.int64()), ("split", pa.string()),
-            ("purpose", pa.string()), ("annotator", pa.int64()), ("prompt", _MESSAGES), ("response_a", pa.string()),
-            ("response_b", pa.string()), ("model_a", pa.int64()), ("model_b", pa.int64()), ("author_a", pa.int64()),
-            ("author_b", pa.int64()), ("imported_from_a", pa.string()), ("imported_from_b", pa.string()),
-            ("choice", pa.string()),
-            ("strength", pa.int64()), ("questions", _ANSWERS), ("reasons", pa.list_(pa.string())),
-            ("comment", pa.string()), ("seconds", pa.float64()), ("left", pa.string()), ("late", pa.bool_()),
-            ("created_at", pa.string()),
+            ("label", pa.int64()), ("kind", pa.string()), ("item", pa.int64()), ("prompt_id", pa.int64()),
+            ("split", pa.string()), ("purpose", pa.string()), ("annotator", pa.int64()), ("prompt", _MESSAGES),
+            ("response_a", pa.string()), ("response_b", pa.string()), ("model_a", pa.int64()), ("model_b", pa.int64()),
+            ("author_a", pa.int64()), ("author_b", pa.int64()), ("imported_from_a", pa.string()),
+            ("imported_from_b", pa.string()), ("responses", _RESPONSES), ("order", pa.list_(pa.int64())),
+            ("value", pa.string()), ("choice", pa.string()), ("strength", pa.int64()), ("questions", _ANSWERS),
+            ("reasons", pa.list_(pa.string())), ("comment", pa.string()), ("seconds", pa.float64()),
+            ("left", pa.string()), ("late", pa.bool_()), ("created_at", pa.string()),
         ]
     ),
     Layout.TRL: pa.schema([(n, pa.string()) for n in ("prompt", "chosen", "rejected", "split")]),
     Layout.TRL_CONVERSATIONAL: pa.schema(
         [("prompt", _MESSAGES), ("chosen", _MESSAGES), ("rejected", _MESSAGES), ("split", pa.string())]
     ),
+    Layout.SFT: pa.schema([("prompt", _MESSAGES), ("completion", _MESSAGES)]),
 }  # fmt: skip
 
 
 class Export:
     """All standing labels of a project as the bytes of a file. TRL's layouts have only clear choices, and no attention
-    checks; they take the answers to `question`, or to the main one. An empty project gives a valid file without rows.
+    checks; they take the answers to `question`, or to the main one. The one for supervised fine-tuning has the
+    responses that people wrote, see `app.labels.demonstrations`. An empty project gives a valid file without rows.
     Invalid where the project asks no such question."""
 
     def __init__(
@@ -70,16 +81,22 @@ class Export:
             raise Invalid("This project asks no such question.", "question")
         self.project_id, self.format, self.layout, self.question = project.id, format_, layout, question
         self.rows = 0  # so far
-        self._row_of = _label_row if layout is Layout.LABELS else partial(_PREFERENCES[layout], question)
 
     def pieces(self, session: Session) -> Iterator[bytes]:
         """The file, made while the labels are read; some pieces are empty."""
         encoder = _ENCODERS[self.format](_SCHEMAS[self.layout])
-        for labels in queries.for_export(session, self.project_id):
-            rows = [row for label in labels if (row := self._row_of(label)) is not None]
+        for rows in self._batches(session):
             self.rows += len(rows)
             yield encoder.encode(rows)
         yield encoder.end()
+
+    def _batches(self, session: Session) -> Iterator[list[dict[str, Any]]]:
+        if self.layout is Layout.SFT:
+            yield from demonstrations.rows(session, self.project_id)
+            return
+        row_of = _label_row if self.layout is Layout.LABELS else partial(_PREFERENCES[self.layout], self.question)
+        for labels in queries.for_export(session, self.project_id):
+            yield [row for label in labels if (row := row_of(label)) is not None]
 
     def write(self, session: Session, file: IO[bytes]) -> None:
         """Write all of it to `file`."""
@@ -93,14 +110,17 @@ class Export:
 
 
 _SIDES = ("a", "b")
+_NOTHING = ("text", "model", "author", "imported_from")
 _CHOICES = {Outcome.FIRST: "a", Outcome.SECOND: "b"}
 
 
 def _label_row(label: Row[Any]) -> dict[str, Any]:
-    a, b = label.responses
+    about = {response["position"]: response for response in label.responses or ()}
+    a, b = (about.get(position) or dict.fromkeys(_NOTHING) for position in (0, 1))
     main = _stated("", label)
     return {
         "label": label.id,
+        "kind": label.value.kind,
         "item": label.item_id,
         "prompt_id": label.prompt_id,
         "split": label.split.value,
@@ -115,6 +135,9 @@ def _label_row(label: Row[Any]) -> dict[str, Any]:
         "author_b": b["author"],
         "imported_from_a": a["imported_from"],
         "imported_from_b": b["imported_from"],
+        "responses": list(about.values()),
+        "order": label.order,
+        "value": label.value.model_dump_json(),
         "choice": _choice(main) if main else None,
         "strength": main["strength"] if main else None,
         "questions": [
@@ -125,7 +148,7 @@ def _label_row(label: Row[Any]) -> dict[str, Any]:
         "reasons": label.reasons,
         "comment": label.comment,
         "seconds": label.seconds,
-        "left": _SIDES[label.order[0]],
+        "left": _SIDES[label.order[0]] if sorted(label.order) == [0, 1] else None,
         "late": label.late,
         "created_at": label.created_at.isoformat(),
     }
@@ -145,7 +168,8 @@ def _preference(question: str, label: Row[Any]) -> tuple[str, str] | None:
     stated = _stated(question, label)
     if stated is None or stated["outcome"] not in _CHOICES or label.purpose is Purpose.CHECK:
         return None
-    first, second = (label.responses[stated[place]]["text"] for place in ("first", "second"))
+    texts = {response["position"]: response["text"] for response in label.responses}
+    first, second = texts[stated["first"]], texts[stated["second"]]
     return (first, second) if stated["outcome"] == Outcome.FIRST else (second, first)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, exists, func, select
+from sqlalchemy import JSON, ColumnElement, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, joinedload, selectinload
 
@@ -11,16 +11,14 @@ from app.models import Item, ItemResponse, Label, Outcome, Preference, Prompt, P
 from app.web.pages import Page, page
 
 _BATCH = 500  # rows of an export
-_WRITTEN = (
-    "text",
-    Response.text,
-    "model",
-    Response.model_id,
-    "author",
-    Response.author_id,
-    "imported_from",
-    Response.imported_from,
-)  # fmt: skip  of each response of an item
+_WRITTEN = {
+    "position": ItemResponse.position,
+    "text": Response.text,
+    "model": Response.model_id,
+    "author": Response.author_id,
+    "imported_from": Response.imported_from,
+}
+"""Of each response that a label is about, in an export."""
 
 
 def own_labels(session: Session, project_id: int, user_id: int, before: int | None, limit: int = 30) -> Page[Label]:
@@ -96,10 +94,12 @@ def for_export(session: Session, project_id: int) -> Iterator[Sequence[Any]]:
     """Standing labels in the order they were given, with all that they are about, batch by batch as the server has
     them: objects of a million rows would be held until the end, and cost five times as much."""
     responses = (
-        select(_rows(func.json_build_object(*_WRITTEN), ItemResponse.position))
+        select(
+            _rows(func.json_build_object(*(part for pair in _WRITTEN.items() for part in pair)), ItemResponse.position)
+        )
         .select_from(ItemResponse)
         .join(Response, Response.id == ItemResponse.response_id)
-        .where(ItemResponse.item_id == Item.id)
+        .where(ItemResponse.item_id == Item.id, or_(ItemResponse.label_id.is_(None), ItemResponse.label_id == Label.id))
         .scalar_subquery()
     )
     said = (Preference.question, Preference.first, Preference.second)
@@ -111,9 +111,9 @@ def for_export(session: Session, project_id: int) -> Iterator[Sequence[Any]]:
     )
     statement = (
         select(
-            Label.id, Label.item_id, Label.annotator_id, Label.reasons, Label.comment, Label.seconds, Label.order,
-            Label.late, Label.created_at, Item.prompt_id, Item.purpose, Prompt.split, Prompt.messages,
-            responses.label("responses"), stated.label("stated"),
+            Label.id, Label.item_id, Label.annotator_id, Label.value, Label.reasons, Label.comment,
+            Label.seconds, Label.order, Label.late, Label.created_at, Item.prompt_id, Item.purpose,
+            Prompt.split, Prompt.messages, responses.label("responses"), stated.label("stated"),
         )
         .join(Item, Item.id == Label.item_id)
         .join(Prompt, Prompt.id == Item.prompt_id)

@@ -4,6 +4,7 @@ import psycopg
 from fastapi import Request, Response
 
 from app import direct
+from app.annotation import KINDS
 from app.db import DatabaseNotConfigured
 from app.items import leases
 from app.labels import cycle, data_routes, screen, service
@@ -15,7 +16,7 @@ from app.projects.dependencies import Access, Annotator
 from app.web import csrf
 from app.web.addresses import Before, Named
 from app.web.dependencies import Db, Submitted
-from app.web.errors import Conflict, Invalid, Refused, TooLarge
+from app.web.errors import Conflict, Invalid, NotFound, Refused, TooLarge
 from app.web.forms import parse
 from app.web.markdown import to_html
 from app.web.render import is_htmx, redirect, render
@@ -86,6 +87,20 @@ def answer(request: Request, session: Db, access: Annotator, form: Submitted) ->
     if done.status == 200:
         return redirect(f"/projects/{access.project.id}/label", done.warning, kind="warn")
     return _show(request, access, screen.next_screen(session, *me), status=done.status, warning=done.warning)
+
+
+@router.post("/projects/{project_id}/label/preview")
+def preview(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
+    """What an answer that is being written will look like; nothing is kept."""
+    given = parse(AnswerForm, form)
+    task = leases.task_of(session, access.user, access.project, given.assignment_id)
+    template = KINDS[task.kind].preview_template
+    if template is None:
+        raise NotFound("There is no preview of this kind of answer.")
+    if is_htmx(request):
+        return render(request, template, preview=screen.preview(task, given.given))
+    typed = Filled(given.given, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
+    return _show(request, access, screen.revisit(session, access.user, access.project, task.id, typed))
 
 
 @router.get("/projects/{project_id}/label/undo")

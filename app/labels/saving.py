@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text, true, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.labels import turn
@@ -29,9 +29,11 @@ def own_progress(session: Session, project_id: int, user_id: int, since: datetim
     return Own(*session.execute(_OWN_PROGRESS, values).one())
 
 
-def locked_assignment(session: Session, project_id: int, user_id: int, assignment_id: int) -> Assignment | None:
+def locked_assignment(
+    session: Session, project_id: int, user_id: int, assignment_id: int, *, hold_item: bool = False
+) -> Assignment | None:
     """This person's assignment, locked. Where its lease ended without an answer the item is locked before it, since a
-    slot may be taken; a repeat or a revision takes none and holds up nobody."""
+    slot may be taken; a repeat or a revision takes none and holds up nobody, unless `hold_item` asks for the item."""
     mine = (
         Assignment.id == assignment_id,
         Assignment.annotator_id == user_id,
@@ -41,7 +43,7 @@ def locked_assignment(session: Session, project_id: int, user_id: int, assignmen
     session.execute(
         select(Item.id)
         .join(Assignment, Assignment.item_id == Item.id)
-        .where(*mine, ended)
+        .where(*mine, true() if hold_item else ended)
         .with_for_update(key_share=True, of=Item)
     )
     return session.scalar(
@@ -51,6 +53,11 @@ def locked_assignment(session: Session, project_id: int, user_id: int, assignmen
         .with_for_update(key_share=True, of=Assignment)
         .execution_options(populate_existing=True)
     )
+
+
+def has_expired(session: Session, assignment: Assignment) -> bool:
+    """Whether a lease has run out."""
+    return bool(session.scalar(select(Assignment.expires_at < func.now()).where(Assignment.id == assignment.id)))
 
 
 def take_slot(session: Session, item_id: int) -> bool:

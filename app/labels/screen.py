@@ -1,6 +1,6 @@
 """What the labelling screen shows: an item rendered in its display order, or why there is none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,7 @@ class Screen:
     task: Task | None = None
     turns: tuple[Turn, ...] = ()
     answers: tuple[Shown, ...] = ()
+    preview: Mapping[str, Any] | None = None  # of a kind that has one
     filled: Filled | None = None
     revisiting: bool = False
     paused: str | None = None
@@ -139,7 +140,17 @@ def with_item(
         Shown(number, shown.text, _html(shown.text, shown.html), shown.finish_reason)
         for number, shown in enumerate(task.responses, start=1)
     )
+    filled: Filled | None = more.get("filled")
+    more["preview"] = preview(task, filled.given if filled else None)
     return Screen(project_id, lease_minutes, settings, told, task=task, turns=turns, answers=answers, **more)
+
+
+def preview(task: Task, given: Given | None) -> Mapping[str, Any] | None:
+    """What is seen of an answer before it is sent, or of where it begins; None where its kind shows nothing."""
+    kind, texts = KINDS[task.kind], [shown.text for shown in task.responses]
+    if kind.preview_template is None:
+        return None
+    return kind.preview(given or Given("".join(texts[:1])), texts)
 
 
 def _now(session: Session, user: User, project: Project, member: Member | None, task: Task | None) -> Screen:

@@ -18,7 +18,7 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.items import leases, queue
+from app.items import leases, queue, written
 from app.items.queue import Task
 from app.labels import progress, saving, turn
 from app.labels.answers import Answer
@@ -58,11 +58,12 @@ def submit(
 ) -> Submitted:
     """Save an answer. Somebody else's assignment answers 404; one whose item was withdrawn meanwhile 409."""
     if not answer.kind.self_contained:
-        _require_fit(session, user, project, assignment_id, answer)
+        answer = _settled(session, user, project, assignment_id, answer)
     given = turn.Given(project.id, user.id, assignment_id, answer)
-    saved = turn.answer_open(session, given)
+    writes = answer.kind.writes(answer.value) is not None
+    saved = None if writes else turn.answer_open(session, given)
     if saved is None:
-        assignment = saving.locked_assignment(session, project.id, user.id, assignment_id)
+        assignment = saving.locked_assignment(session, project.id, user.id, assignment_id, hold_item=writes)
         if assignment is None:
             audit.record(
                 session, user, "answer.refused", project_id=project.id, assignment=assignment_id, reason="foreign"
@@ -74,23 +75,26 @@ def submit(
                 f"That answer is to a {answer.value.kind}, and this is a {assignment.item.kind}. Load the page again.",
                 409,
             )
-        if assignment.state is AssignmentState.OPEN and assignment.item.withdrawn_at is None:
+        if assignment.state is AssignmentState.OPEN and assignment.item.withdrawn_at is None and not writes:
             saved = turn.answer_open(session, given)  # opened again meanwhile, in another tab
         if saved is None:
-            return _answer_ended(session, user, project, assignment, answer)
+            return _answer_beside(session, user, project, assignment, answer)
     progress.note_answer(project.id)
     return Submitted(saved.label_id, _judge_check(session, user, project, member, saved, answer))
 
 
-def _require_fit(session: Session, user: User, project: Project, assignment_id: int, answer: Answer) -> None:
-    """Invalid where this can be no answer to the item; what is nobody's, or of another kind, is for the caller."""
+def _settled(session: Session, user: User, project: Project, assignment_id: int, answer: Answer) -> Answer:
+    """The answer as it is kept of its item; Invalid where it can be none to that. What is nobody's, or of another kind,
+    is for the caller."""
     task = queue.task(session, project.id, user.id, assignment_id)
-    if task is not None and task.kind == answer.kind.name:
-        answer.kind.fits(answer.value, [shown.text for shown in task.responses])
+    if task is None or task.kind != answer.kind.name:
+        return answer
+    return replace(answer, value=answer.kind.settle(answer.value, [shown.text for shown in task.responses]))
 
 
-def _answer_ended(session: Session, user: User, project: Project, assignment: Assignment, answer: Answer) -> Submitted:
-    """An answer to a lease that is not open: sent again, changed, late, or to an item that was withdrawn."""
+def _answer_beside(session: Session, user: User, project: Project, assignment: Assignment, answer: Answer) -> Submitted:
+    """An answer beside the usual turn: one that is a response itself, or one to a lease that is not open, since it is
+    sent again, changed, late, or its item was withdrawn."""
     if assignment.item.withdrawn_at is not None:
         audit.record(
             session, user, "answer.refused", project_id=project.id, subject=assignment, reason="the pair was withdrawn"
@@ -101,6 +105,9 @@ def _answer_ended(session: Session, user: User, project: Project, assignment: As
         return Submitted(standing.id)
     if standing is not None:
         late, surplus = standing.late, standing.surplus
+    elif assignment.state is AssignmentState.OPEN:
+        late, surplus = saving.has_expired(session, assignment), False
+        progress.note_answer(project.id)
     else:
         late, surplus = True, not saving.take_slot(session, assignment.item_id)
     assignment.state = AssignmentState.LABELLED
@@ -118,7 +125,14 @@ def _answer_ended(session: Session, user: User, project: Project, assignment: As
         late=late,
         surplus=surplus,
     )
-    return Submitted(saving.add(session, label, answer, supersedes=standing).id)
+    text = answer.kind.writes(answer.value)
+    if text is None:
+        return Submitted(saving.add(session, label, answer, supersedes=standing).id)
+    position = written.next_position(session, assignment.item)
+    label.order = [*assignment.order, position]
+    saving.add(session, label, answer, supersedes=standing)
+    written.add(session, assignment.item, user, text, label, position)
+    return Submitted(label.id)
 
 
 def _passes(answer: Answer, order: Sequence[int], purpose: Purpose, expected: Mapping[str, Any] | None) -> bool | None:

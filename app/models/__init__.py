@@ -6,7 +6,7 @@ from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
 from app.models.documents import Message, Messages
 from app.models.endpoint import Endpoint
-from app.models.item import LEARNT_FROM, Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
+from app.models.item import LEARNT_FROM, MOST_SHOWN, Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
 from app.models.label import Label, Outcome, Preference
 from app.models.model import ENDPOINT, FOLDER, NOWHERE, Model, ModelKind, ModelState
 from app.models.project import Member, Project
@@ -28,6 +28,7 @@ __all__ = [
     "ENDPOINT",
     "FOLDER",
     "LEARNT_FROM",
+    "MOST_SHOWN",
     "NOWHERE",
     "ApiToken",
     "Assignment",

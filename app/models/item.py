@@ -109,17 +109,29 @@ class Item(Base):
     )
     responses: AssociationProxy[list[Response]] = association_proxy("item_responses", "response")
 
+    def response_at(self, position: int) -> Response:
+        """One of its responses by position."""
+        return next(each.response for each in self.item_responses if each.position == position)
+
+
+MOST_SHOWN = 8  # responses that an item can show; positions from here on are of responses that its labels brought
+
 
 class ItemResponse(Base):
-    """One of the responses that an item shows. `position` is how everything stored names it, from 0 on; where it is
-    displayed is drawn for each person, see `Assignment.order`."""
+    """One of the responses that an item shows, or one that a person wrote as their label on it, which nobody is shown.
+    `position` is how everything stored names it, from 0 on; where it is displayed is drawn for each person, see
+    `Assignment.order`."""
 
     __tablename__ = "item_response"
-    __table_args__ = (CheckConstraint("position between 0 and 7", name="position"),)
+    __table_args__ = (
+        CheckConstraint(f"position >= 0 and (label_id is not null) = (position >= {MOST_SHOWN})", name="position"),
+    )
 
     item_id: Mapped[int] = mapped_column(ForeignKey("item.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     response_id: Mapped[int] = mapped_column(ForeignKey("response.id", ondelete="CASCADE"), index=True)
+    # The label that it was written as.
+    label_id: Mapped[int | None] = mapped_column(ForeignKey("label.id", ondelete="CASCADE"), unique=True)
 
     response: Mapped[Response] = relationship()
 

@@ -15,7 +15,7 @@ from app.models.item import Assignment, Item
 from app.models.values import LabelValue, LabelValueColumn, Said
 
 LETTERS = "ABCDEFGH"
-"""How an item's responses are named to managers, in stored order."""
+"""How the responses that an item shows are named to managers, in stored order."""
 
 
 class Outcome(StrEnum):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, Text, exists, func, insert, literal, or_, select, true
+from sqlalchemy import JSON, ColumnElement, FromClause, Row, exists, func, insert, literal, or_, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, joinedload, selectinload
 
@@ -99,19 +99,18 @@ def snapshot_preferences(session: Session, snapshot_id: int, question: str = "")
 
 
 def snapshot_responses(session: Session, snapshot_id: int) -> Iterator[Row[int, Split, bool, Messages, Sequence[str]]]:
-    """(item_id, split, chooses, messages, texts) of the snapshot's items, in order of id, the texts by position."""
+    """(item_id, split, chooses, messages, texts) of the snapshot's items, in order of id; `texts` is position (in
+    words, as JSON has it) -> text."""
     inside = (
         select(Label.item_id)
         .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
         .where(SnapshotLabel.snapshot_id == snapshot_id)
     )
-    texts = func.array(
-        select(Response.text)
-        .join(ItemResponse, ItemResponse.response_id == Response.id)
+    texts = (
+        select(func.json_object_agg(ItemResponse.position, Response.text, type_=JSON))
+        .join(Response, Response.id == ItemResponse.response_id)
         .where(ItemResponse.item_id == Item.id)
-        .order_by(ItemResponse.position)
-        .scalar_subquery(),
-        type_=postgresql.ARRAY(Text),
+        .scalar_subquery()
     )
     statement = (
         select(

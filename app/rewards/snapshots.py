@@ -95,7 +95,7 @@ def training_rows(
     for item in queries.snapshot_responses(session, snapshot.id):
         for pair in pairs_of[item.item_id]:
             p = targets[pair]
-            first, second = item.texts[pair[1]], item.texts[pair[2]]
+            first, second = item.texts[str(pair[1])], item.texts[str(pair[2])]
             rows[item.split].append(
                 {
                     "prompt": item.messages,

@@ -245,6 +245,19 @@ def test_responses_of_people_have_no_way_back(old: Engine) -> None:
         assert connection.exec_driver_sql("select count(*) from response").scalar() == 24
 
 
+def test_written_responses_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0022")
+    with old.begin() as connection:
+        connection.exec_driver_sql(
+            "insert into item_response (item_id, position, response_id, label_id) values (1, 8, 3, 3)"
+        )
+    with pytest.raises(RuntimeError, match="1 of the responses were written as labels"):
+        _downgrade(old, "0021")
+    with old.begin() as connection:
+        connection.exec_driver_sql("delete from item_response where position = 8")
+    _downgrade(old, "0021")
+
+
 def test_labels_from_chats_have_no_way_back(old: Engine) -> None:
     _upgrade(old, "0019")
     with old.begin() as connection:

@@ -150,7 +150,7 @@ def export_labels(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")] = None,
     format_: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.JSONL,
     layout: Annotated[
-        Layout, typer.Option(help="labels: every column; trl: prompt, chosen, rejected.")
+        Layout, typer.Option(help="labels: every column; trl: prompt, chosen, rejected; sft: prompt, completion.")
     ] = Layout.LABELS,
     question: Annotated[
         str, typer.Option(help="Of TRL's layouts: the further question whose answers are taken; default: the main one.")
