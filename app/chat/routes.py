@@ -11,7 +11,7 @@ from app.chat.forms import MAX_CHARACTERS, ChoiceForm, ConsentForm, MessageForm,
 from app.chat.service import Job
 from app.chat.writing import AwaitedAnswer, StreamedAnswer
 from app.models import Conversation, Thumb, TurnChoice
-from app.policies.service import in_use
+from app.policies.service import chat_model
 from app.projects.dependencies import Access, Annotator
 from app.web import csrf, rate_limits
 from app.web.addresses import Before
@@ -155,7 +155,7 @@ def _page(
         status=status,
         current=conversation,
         conversations=page(session, queries.conversations(access.project.id, access.user.id), Conversation.id, before),
-        policy=in_use(access.project),
+        policy=chat_model(session, access.project),
         most=MAX_CHARACTERS,
         typed=typed,
         wants_consent=wants_consent,

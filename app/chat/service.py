@@ -40,7 +40,7 @@ class Job:
     project_id: int
     conversation_id: int
     turn_id: int
-    model: str  # the policy's address in the store
+    model: str  # what the inference server calls it
     messages: Messages  # oldest first, the reader's message last
     settings: dict[str, Any]
 
@@ -111,8 +111,8 @@ def regenerate(session: Session, project: Project, conversation: Conversation, t
 
 
 def _answer(session: Session, project: Project, conversation: Conversation, position: int, variant: int = 0) -> Job:
-    policy = policies.in_use(project)
-    registry.artifact_path(policy)  # refuses with a sentence while it is being prepared, or where its files are gone
+    policy = policies.chat_model(session, project)
+    address = registry.address_of(policy)  # refuses with a sentence while it is prepared, or where its files are gone
     turn = Turn(
         conversation_id=conversation.id,
         position=position,
@@ -133,7 +133,7 @@ def _answer(session: Session, project: Project, conversation: Conversation, posi
     if sampling.top_k:  # an extension that not every server knows
         settings["top_k"] = sampling.top_k
     messages = choices.line_before(session, conversation.id, position)
-    return Job(project.id, conversation.id, turn.id, policy.artifact or "", messages, settings)
+    return Job(project.id, conversation.id, turn.id, address, messages, settings)
 
 
 def _message(text: str) -> str:

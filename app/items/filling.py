@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.items import queries
-from app.models import Model, ModelState, Project, RunState
+from app.items import plan, queries
+from app.models import Project, RunState
 from app.projects.automation import BUDGET_PERIOD, OFF, Decision
 from app.web.filters import plural
 
@@ -26,11 +26,10 @@ def decide(session: Session, project: Project, wanted: int | None = None) -> Dec
         if last.state is RunState.FAILED and last.ended_at and now - last.ended_at < RETRY_AFTER:
             left = RETRY_AFTER - (now - last.ended_at)
             return Decision(0, f"Run {last.id} failed; tries again within {plural(-(-left.seconds // 60), 'minute')}.")
-    model = session.get_one(Model, project.policy_id or project.base_model_id)
-    if model.state is not ModelState.READY:
+    if (model := plan.unready(session, project)) is not None:
         return Decision(0, f"Waits for {model.name}, which is {model.state.value}.")
     if wanted is None:
-        newest_only = model.id if automation.refresh_pairs else None
+        newest_only = plan.newest(session, project) if automation.refresh_pairs else None
         wanted = project.queue_depth - queries.open_items(session, project.id, project.queue_depth, newest_only)
         if wanted <= 0:
             return Decision(0, f"{plural(project.queue_depth, 'pair')} are ready.")

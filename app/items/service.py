@@ -10,13 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.annotation import KINDS, first
-from app.items import filling, queries, upkeep
+from app.items import filling, plan, queries, upkeep
 from app.models import (
     Item,
     ItemResponse,
     Level,
-    Model,
-    ModelState,
     Project,
     Prompt,
     PromptStatus,
@@ -82,34 +80,34 @@ def plan_sampling(
 ) -> Run | None:
     """Queue a sampling run where fewer items wait than the project keeps; None where there is nothing to do.
 
-    It draws from the promoted policy, else from the base model, on the prompts sampled least often. `count` asks for
+    It asks the models of the project's plan, on the prompts sampled least often. `count` asks for
     so many prompts whatever the queue holds. Asked for by a person (not `automatic`), refusals say why.
     """
     if project.archived_at:
         return None
     queries.lock_project(session, project.id)
     amount = filling.decide(session, project, count).amount if automatic else _asked_for(session, project, count)
-    model = session.get_one(Model, project.policy_id or project.base_model_id)
-    prompt_ids = queries.prompts_to_sample(session, project.id, model.id, amount) if amount > 0 else []
+    parts = plan.parts(session, project, _draw.randrange(2**31), plan.wanted(project, first()))
+    prompt_ids = queries.prompts_to_sample(session, project.id, parts[0].model.id, amount) if amount > 0 else []
     if not prompt_ids:
         if automatic or amount <= 0:
             return None
         raise Conflict("There are no prompts to sample answers for. Import prompts first.")
-    settings = project.sampling.model_dump()
-    config = {"settings": settings | {"n": 2, "seed": _draw.randrange(2**31)}, "prompt_ids": prompt_ids}
-    return runs.create(session, project, RunKind.SAMPLING, config, model=model, created_by=actor, automatic=automatic)
+    config = plan.config(parts, project.plan.compare == "across") | {"prompt_ids": prompt_ids}
+    return runs.create(
+        session, project, RunKind.SAMPLING, config, model=parts[0].model, created_by=actor, automatic=automatic
+    )
 
 
 def _asked_for(session: Session, project: Project, count: int | None) -> int:
     """How many prompts a person's request comes to; 0 while a sampling run is under way."""
     if queries.sampling_is_active(session, project.id):
         return 0
-    model = session.get_one(Model, project.policy_id or project.base_model_id)
-    if model.state is not ModelState.READY:
-        raise Conflict(f"The model {model.name} is not ready yet, so nothing can be sampled from it.")
+    if (model := plan.unready(session, project)) is not None:
+        raise Conflict(f"{model.name} is not ready ({model.state.value}), so nothing can be sampled from it.")
     if count is not None:
         return count
-    newest_only = model.id if project.automation.refresh_pairs else None
+    newest_only = plan.newest(session, project) if project.automation.refresh_pairs else None
     return project.queue_depth - queries.open_items(session, project.id, project.queue_depth, newest_only)
 
 
@@ -119,30 +117,40 @@ def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:
     return [{"id": prompt.id, "prompt": prompt.messages} for prompt in prompts]
 
 
-def add_sampled(session: Session, run: Run, row: dict[str, Any]) -> Item | None:
-    """Put one output row of the sampler into the queue; the item that is there already where the row comes again.
+def add_sampled(session: Session, run: Run, prompt_id: int, drawn: Sequence[Sequence[dict[str, Any]]]) -> Item | None:
+    """Keep what the models of a run's plan gave to a prompt, in the plan's order, and put some of it into the queue.
 
-    None where the two answers are the same, or the prompt was withdrawn meanwhile: there is nothing to compare.
+    The item that is there already where it comes again; None where there is nothing to compare, or the prompt was
+    withdrawn meanwhile.
     """
     project = session.get_one(Project, run.project_id)
-    prompt = prompt_queries.get(session, run.project_id, row["id"])
+    prompt = prompt_queries.get(session, run.project_id, prompt_id)
     if prompt is None or prompt.status is not PromptStatus.ACTIVE:
         return None
     known = queries.sampled_item(session, run.id, prompt.id)
     if known is not None:
         return known
-    answers = [sampled_response(run, run.model_id, prompt.id, drawn) for drawn in row["responses"][:2]]
-    same = row.get("duplicate") or len(answers) < 2 or answers[0].text.strip() == answers[1].text.strip()
-    if same:
+    texts = [[each["text"] for each in group] for group in drawn]
+    kind = run.config.get("kind", first())  # a run from before there were several has none
+    draw = random.Random(f"{run.id}/{prompt.id}")  # noqa: S311  the same each time
+    chosen = plan.choose(texts, plan.wanted(project, kind), run.config.get("across", True), draw)
+    if chosen is None:
         return None
+    models = [part.model.id for part in plan.parts_of(session, run)]
+    answers = {
+        (source, place): sampled_response(run, models[source], prompt.id, each)
+        for source, group in enumerate(drawn)
+        for place, each in enumerate(group)
+    }
     render_prompt(prompt)
     try:
         with session.begin_nested():
+            session.add_all(answers.values())
             item = add(
                 session,
-                run.config.get("kind", first()),  # a run from before there were several has none
+                kind,
                 prompt,
-                answers,
+                [answers[each] for each in sorted(chosen)],
                 run_id=run.id,
                 purpose=Purpose.TRAIN,
                 rank=_draw.random(),

@@ -103,6 +103,7 @@ class RunSummary(TypedDict, total=False):
     pairs: int
     prompts: int
     refused: int
+    notes: dict[str, int]  # why responses could not be used, with how many
     equal_answers: int
     rows: int
     scored: int

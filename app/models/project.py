@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.models.account import Role, User
 from app.models.base import Base, CreatedAt, Id, Typed, enum_column
 from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.sampling_plan import SamplingPlan
 
 if TYPE_CHECKING:
     from app.models.model import Model
@@ -34,6 +35,7 @@ class Project(Base):
     policy_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
     answer: Mapped[AnswerSettings] = mapped_column(Typed(AnswerSettings))
     sampling: Mapped[SamplingSettings] = mapped_column(Typed(SamplingSettings))
+    plan: Mapped[SamplingPlan] = mapped_column(Typed(SamplingPlan), default=SamplingPlan, server_default="{}")
     automation: Mapped[AutomationSettings] = mapped_column(Typed(AutomationSettings))
     overlap: Mapped[int] = mapped_column(default=1, server_default="1")
     check_share: Mapped[float] = mapped_column(default=0.0, server_default="0")

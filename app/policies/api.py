@@ -97,14 +97,14 @@ def show_policy(access: Manager, session: Db, model_id: RowId) -> LineageView:
 @router.post("/projects/{project_id}/policies/{model_id}/evaluations", status_code=201)
 def start_evaluation(access: Manager, session: Db, model_id: RowId, wanted: EvaluationForm) -> RunView:
     """Send items of this policy and another (where none is named: the one in use) to the annotators."""
-    model = service.get(session, access.project, model_id)
+    model = service.comparable(session, access.project, model_id)
     other = wanted.baseline_id or service.in_use(access.project).id
     run: Run = evaluations.start_evaluation(
         session,
         access.project,
         access.user,
         model,
-        service.get(session, access.project, other),
+        service.comparable(session, access.project, other),
         wanted.comparisons,
         wanted.overlap,
     )

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.annotation import first
 from app.items import service as items
-from app.models import Level, Model, ModelKind, Project, Purpose, Run, RunKind, User
+from app.models import Level, Model, Project, Purpose, Run, RunKind, User
 from app.policies import queries
 from app.policies.intervals import anytime_interval
 from app.registry import service as registry
@@ -49,9 +49,7 @@ def start_evaluation(
     if policy.id == baseline.id:
         raise Invalid("Choose two different policies to compare.", field="baseline_id")
     for model in (policy, baseline):
-        if model.kind is ModelKind.REWARD:
-            raise Invalid(f"{model.name} is a reward model; only policies can be compared.", field="baseline_id")
-        registry.artifact_path(model)
+        registry.require_answers(model)
     prompt_ids = queries.holdout_prompt_ids(session, project.id, comparisons)
     if not prompt_ids:
         raise Conflict("There are no holdout prompts to compare on. Import prompts; every fifth or so is held out.")

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, cast, func, select, update
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from app.models import (
@@ -203,7 +204,10 @@ def uses_of(session: Session, model_id: int) -> int:
         session.scalar(
             select(func.count()).where(
                 Run.state.in_([RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING]),
-                (Run.model_id == model_id) | (Run.reward_model_id == model_id) | (Run.baseline_id == model_id),
+                (Run.model_id == model_id)
+                | (Run.reward_model_id == model_id)
+                | (Run.baseline_id == model_id)
+                | func.jsonb_path_exists(Run.config, cast(f"$.others[*] ? (@.model_id == {model_id:d})", JSONPATH)),
             )
         )
         or 0

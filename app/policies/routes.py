@@ -9,7 +9,7 @@ from app.models import Model, RunKind
 from app.policies import evaluations, queries, service, tree
 from app.policies.forms import EvaluationForm, PolicyForm, PromotionForm
 from app.projects.dependencies import Access, Manager
-from app.registry import download
+from app.registry import answering, download
 from app.registry import service as registry
 from app.rewards import queries as rewards_queries
 from app.runs import copies, settings_form
@@ -114,7 +114,7 @@ def _show(
         lineage=registry.lineage(session, model),
         run=runs_queries.get(session, model.run_id) if model.run_id else None,
         evaluations=[(run, evaluations.evaluation_result(session, run)) for run in compared],
-        others=[each for each in [project.base_model, *queries.policies(session, project.id)] if each.id != model.id],
+        others=[each for each in answering.choices(session, project) if each.id != model.id],
         usable=registry.is_usable(model),
         errors=errors or {},
         must_confirm=must_confirm,
@@ -133,7 +133,7 @@ def start_evaluation(request: Request, access: Manager, session: Db, form: Submi
             request, access, session, model, errors=invalid.errors or {"form": invalid.message}, status=invalid.status
         )
     baseline = (
-        service.get(session, access.project, wanted.baseline_id)
+        service.comparable(session, access.project, wanted.baseline_id)
         if wanted.baseline_id
         else service.in_use(access.project)
     )

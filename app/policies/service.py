@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.items import service as items
-from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, User
+from app.models import FOLDER, Model, ModelKind, ModelState, Project, Run, RunKind, User
 from app.models.documents import RunSummary
 from app.policies import queries
 from app.policies.evaluations import evaluation_result
 from app.policies.forms import PolicyForm
+from app.registry import answering
 from app.registry import service as registry
 from app.runs import copies
 from app.runs import service as runs
@@ -90,6 +91,20 @@ def get(session: Session, project: Project, model_id: int) -> Model:
     if model.kind is ModelKind.REWARD:
         raise NotFound()
     return model
+
+
+def comparable(session: Session, project: Project, model_id: int) -> Model:
+    """A model that a policy may be compared with: one of the project's, or one behind an endpoint."""
+    model = session.get(Model, model_id)
+    if model is not None and model.answers_from != FOLDER:
+        return answering.chosen(session, project, model_id, "baseline_id")
+    return get(session, project, model_id)
+
+
+def chat_model(session: Session, project: Project) -> Model:
+    """What chat answers with: the policy in use, unless a manager chose another model."""
+    chosen = project.plan.chat_model_id
+    return in_use(project) if chosen is None else session.get_one(Model, chosen)
 
 
 def promote(

@@ -9,6 +9,7 @@ from app.accounts.dependencies import SignedIn
 from app.input import Input
 from app.models import Member, Project, Role
 from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.sampling_plan import SamplingPlan
 from app.projects import forms, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.dependencies import Db, RowId
@@ -39,6 +40,7 @@ class ProjectDetail(BaseModel):
     policy_id: int | None
     answer: AnswerSettings
     sampling: SamplingSettings
+    plan: SamplingPlan
     automation: AutomationSettings
     queue: forms.QueueSettings
     archived_at: datetime | None
@@ -53,6 +55,7 @@ class ProjectChange(Input):
     guidelines: Annotated[str, Field(max_length=forms.LONGEST_GUIDELINES)] | None = None
     answer: AnswerSettings | None = None
     sampling: SamplingSettings | None = None
+    plan: SamplingPlan | None = None
     automation: AutomationSettings | None = None
     queue: forms.QueueSettings | None = None
 

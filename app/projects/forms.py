@@ -1,11 +1,14 @@
 """What a client may send about a project."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo, field_validator
 
-from app.input import ONE_LINE, Input
+from app.input import ONE_LINE, Id, Input
 from app.models import Role
+from app.models.sampling_plan import PlannedSource, SamplingPlan
+from app.web.errors import Invalid
+from app.web.forms import invalid
 from app.web.names import Name
 
 LONGEST_GUIDELINES = 50_000
@@ -64,6 +67,41 @@ class QueueForm(CheckPause):
             check_window=self.check_window,
             check_misses=self.check_misses,
         )
+
+
+class PlanForm(Input):
+    """SamplingPlan as people write it: a row for each source, of which those without responses are left out."""
+
+    source: dict[str, str]
+    responses: dict[str, str]
+    strategy: dict[str, str]
+    temperature: dict[str, str]
+    compare: Literal["across", "any"] = "across"
+    chat_model_id: Id | None = None
+
+    def settings(self) -> SamplingPlan:
+        """The plan. Raises Invalid with a sentence beside the field of its row."""
+        sources, errors = [], {}
+        for row in sorted(self.responses):
+            if not self.responses[row].strip():
+                continue
+            given = {
+                "model_id": self.source.get(row), "responses": self.responses[row],
+                "strategy": self.strategy.get(row), "temperature": self.temperature.get(row),
+            }  # fmt: skip
+            try:
+                sources.append(PlannedSource.model_validate({name: value or None for name, value in given.items()}))
+            except ValidationError as error:
+                for field, text in invalid(error).errors.items():
+                    errors[f"{'source' if field == 'model_id' else field}[{row}]"] = text
+        if errors:
+            raise Invalid("Please check your input.", errors=errors)
+        if not sources:
+            raise Invalid("Say how many responses at least one model gives.", "responses[0]")
+        try:
+            return SamplingPlan(sources=sources, compare=self.compare, chat_model_id=self.chat_model_id)
+        except ValidationError as error:
+            raise Invalid(str(error.errors()[0]["msg"]).removeprefix("Value error, "), "responses[0]") from None
 
 
 class NameForm(Input):

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from app.accounts import queries as account_queries
 from app.accounts.dependencies import SignedIn
@@ -11,6 +12,7 @@ from app.annotation import KINDS
 from app.models.project_settings import AnswerSettings, CommonSettings
 from app.projects import forms, invitation_routes, people_routes, queries, service
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
+from app.registry import answering
 from app.web.addresses import Before
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
@@ -33,7 +35,7 @@ def show_projects(request: Request, session: Db, user: SignedIn, archived: bool 
     return render(request, "projects/list.html", projects=projects, may_create=may_create, archived=archived)
 
 
-def _settings(request: Request, access: Access, status: int = 200, **over: Any) -> Response:
+def _settings(request: Request, session: Session, access: Access, status: int = 200, **over: Any) -> Response:
     project = access.project
     sections: dict[str, Any] = {name: service.settings_of(project, name) for name in (*service.SECTIONS, *KINDS)}
     context: dict[str, Any] = {
@@ -41,6 +43,7 @@ def _settings(request: Request, access: Access, status: int = 200, **over: Any) 
         "project": project,
         "sections": sections,
         "kinds": KINDS,
+        "models": answering.choices(session, project),
         "typed": {},  # by section: what was sent and refused
         "wrong": {},  # by section: field -> sentence
     }
@@ -48,13 +51,17 @@ def _settings(request: Request, access: Access, status: int = 200, **over: Any) 
 
 
 # Where what a form sends is not the section itself.
-_SHAPES: dict[str, type[BaseModel]] = {"queue": forms.QueueForm, "answer": CommonSettings}
+_SHAPES: dict[str, type[BaseModel]] = {
+    "queue": forms.QueueForm,
+    "plan": forms.PlanForm,
+    "answer": CommonSettings,
+}
 
 
 @router.get("/projects/{project_id}/settings")
-def show_settings(request: Request, access: Manager) -> Response:
+def show_settings(request: Request, session: Db, access: Manager) -> Response:
     """Everything a manager can set."""
-    return _settings(request, access)
+    return _settings(request, session, access)
 
 
 @router.post("/projects/{project_id}/settings/name")
@@ -64,7 +71,7 @@ def rename(request: Request, session: Db, access: Manager, form: Submitted) -> R
         service.rename(session, access.project, access.user, parse(forms.NameForm, form).name)
     except Invalid as refusal:
         return _settings(
-            request, access, 422, typed={"name": typed(forms.NameForm, form)}, wrong={"name": refusal.errors}
+            request, session, access, 422, typed={"name": typed(forms.NameForm, form)}, wrong={"name": refusal.errors}
         )
     return redirect(f"/projects/{access.project.id}/settings", "The name is saved.")
 
@@ -85,19 +92,20 @@ def unarchive(session: Db, access: ArchivedManager) -> Response:
 
 @router.post("/projects/{project_id}/settings/{part}")
 def change_settings(request: Request, session: Db, access: Manager, form: Submitted, part: str) -> Response:
-    """Change one section of the settings: answer, sampling, automation, queue, or a kind of items."""
+    """Change one section of the settings: answer, sampling, plan, automation, queue, or a kind of items."""
     shape = _SHAPES.get(part) or service.SECTIONS.get(part) or (KINDS[part].settings if part in KINDS else None)
     if shape is None:
         raise NotFound()
     try:
-        values = parse(shape, form)
-        if isinstance(values, forms.QueueForm):
+        values: BaseModel = parse(shape, form)
+        if isinstance(values, forms.QueueForm | forms.PlanForm):
             values = values.settings()
         elif isinstance(values, CommonSettings):
             values = AnswerSettings(**values.model_dump(), kinds=access.project.answer.kinds)
         changed = service.change_settings(session, access.project, access.user, part, values)
     except Invalid as refusal:
-        return _settings(request, access, 422, typed={part: typed(shape, form)}, wrong={part: refusal.errors})
+        said = {name: str(form[name]) for name in form} if part == "plan" else typed(shape, form)
+        return _settings(request, session, access, 422, typed={part: said}, wrong={part: refusal.errors})
     return redirect(f"/projects/{access.project.id}/settings#{part}", "Saved." if changed else "Nothing was changed.")
 
 

@@ -10,8 +10,10 @@ from app.accounts.audit import record
 from app.annotation import KINDS
 from app.models import Member, Model, Project, Role, User
 from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.sampling_plan import SamplingPlan
 from app.projects import queries
 from app.projects.forms import QueueSettings
+from app.registry import answering
 from app.settings import get_settings
 from app.web import rate_limits
 from app.web.errors import Conflict, Invalid, NotAllowed
@@ -31,6 +33,7 @@ Take *tie* when you cannot tell them apart, and *both bad* when neither is of an
 SECTIONS: dict[str, type[BaseModel]] = {
     "answer": AnswerSettings,
     "sampling": SamplingSettings,
+    "plan": SamplingPlan,
     "automation": AutomationSettings,
     "queue": QueueSettings,
 }
@@ -67,6 +70,7 @@ def create_project(
         base_model_id=base_model.id,
         answer=answer or AnswerSettings(),
         sampling=sampling or SamplingSettings(),
+        plan=SamplingPlan(),
         automation=automation or AutomationSettings(),
         **(queue or QueueSettings()).model_dump(),
     )
@@ -108,6 +112,8 @@ def settings_of(project: Project, section: str) -> BaseModel:
 
 def change_settings(session: Session, project: Project, actor: User, section: str, settings: BaseModel) -> list[str]:
     """Set one section; the names of what changed. A higher or lower overlap holds for pairs made from now on."""
+    if isinstance(settings, SamplingPlan):
+        _require_answering(session, project, settings)
     before, now = settings_of(project, section).model_dump(), settings.model_dump()
     changed: dict[str, Any] = {name: [before[name], now[name]] for name in now if before[name] != now[name]}
     if not changed:
@@ -132,6 +138,16 @@ def _change_kinds(project: Project, name: str, settings: BaseModel) -> None:
         project.answer = AnswerSettings.model_validate(answer)
     except ValidationError as error:
         raise Invalid(invalid(error).errors["kinds"], "share") from None
+
+
+def _require_answering(session: Session, project: Project, plan: SamplingPlan) -> None:
+    """Refuse models that may not answer here, unless they were chosen before: what has gone since is told later."""
+    known = {source.model_id for source in project.plan.sources}
+    for row, source in enumerate(plan.sources):
+        if source.model_id is not None and source.model_id not in known:
+            answering.chosen(session, project, source.model_id, f"source[{row}]")
+    if plan.chat_model_id is not None and plan.chat_model_id != project.plan.chat_model_id:
+        answering.chosen(session, project, plan.chat_model_id, "chat_model_id")
 
 
 def set_archived(session: Session, project: Project, actor: User, archived: bool) -> None:

@@ -1,42 +1,74 @@
 """Answers of models: pairs for the labelling queue, both sides of an evaluation, and reward models' scores."""
 
-import time
-from collections.abc import Callable
+from collections import Counter
 from typing import Any
 
 from app.db import task_session
+from app.items import plan
 from app.items import service as items
 from app.models import Model, Run
 from app.models.documents import RunSummary
 from app.policies import evaluations
 from app.registry import service as registry
 from app.rewards import service as rewards
+from rlhf.similarity import repeats
 from workers.runs.attempt import Attempt, Failed, Progress
-from workers.runs.follow import JsonLines, Rate, write_lines
+from workers.runs.follow import JsonLines, write_lines
 from workers.runs.outcome import Outcome
 from workers.runs.threads import threads_for
-
-TOGETHER = 20  # answered prompts kept in one transaction: an attempt that goes on from another's may find thousands
+from workers.sources.registry import source_of
+from workers.sources.source import Asked
 
 
 def sample_items(attempt: Attempt) -> Outcome:
-    """Sample two answers to each prompt; each pair joins the queue as soon as it is there."""
+    """Ask the models of the run's plan one after the other; an item joins the queue as soon as the last one has
+    responded to its prompt."""
     with task_session() as session:
         run = session.get_one(Run, attempt.run_id)
         rows = items.sampling_rows(session, run)
-        settings = _settings(run)
-        model = _path(run.model)
+        parts = plan.parts_of(session, run)
+    before: dict[int, list[list[dict[str, Any]]]] = {row["id"]: [] for row in rows}
     made = 0
 
     def keep(new: list[dict[str, Any]]) -> None:
         nonlocal made
         with attempt.writing() as (session, run):
-            added = sum(items.add_sampled(session, run, row) is not None for row in new)
-        made += added
+            for row in new:
+                drawn = distinct([*before[row["id"]], row["responses"]])
+                made += items.add_sampled(session, run, row["id"], drawn) is not None
 
-    answered = _answer(attempt, "answers", rows, {"n": 2} | settings | {"model": model}, keep)
+    asked = [
+        Asked(
+            part.model.id, _file(number), rows, part.settings, before=number * len(rows), total=len(parts) * len(rows)
+        )
+        for number, part in enumerate(parts)
+    ]
+    asked[-1].keep = keep
+    notes: Counter[str] = Counter()
+    answered = []
+    for part, ask in zip(parts, asked, strict=True):
+        answered = source_of(part.model).respond(attempt, ask)
+        for row in answered:
+            before[row["id"]].append(row["responses"])
+        notes.update({f"{part.model.name}: {note}": count for note, count in ask.notes.items()})
     summary: RunSummary = {"prompts": len(answered), "pairs": made, "refused": len(answered) - made}
+    if notes:
+        summary["notes"] = dict(notes)
     return Outcome(summary)
+
+
+def _file(number: int) -> str:
+    """The name of a part's files; the first one's is that of all answers in runs from before there were several."""
+    return "answers" if number == 0 else f"answers-{number}"
+
+
+def distinct(groups: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """Without the responses that are nearly the same as an earlier one, or say nothing."""
+    places = [(source, place) for source, group in enumerate(groups) for place in range(len(group))]
+    out = {places[each] for each in repeats([groups[source][place]["text"] for source, place in places])}
+    return [
+        [each for place, each in enumerate(group) if (source, place) not in out] for source, group in enumerate(groups)
+    ]
 
 
 def evaluate(attempt: Attempt) -> Outcome:
@@ -52,11 +84,14 @@ def _compare(attempt: Attempt) -> Outcome:
         if run.baseline is None:
             raise Failed("This evaluation names no policy to compare with; start a new one.")
         rows = evaluations.evaluation_prompts(session, run)
-        settings = _settings(run)
-        new, old = _path(run.model), _path(run.baseline)
-    total = 2 * len(rows)
-    ours = _answer(attempt, "answers-new", rows, settings | {"model": new}, total=total)
-    theirs = _answer(attempt, "answers-old", rows, settings | {"model": old}, done=len(rows), total=total)
+        settings = {"n": 1} | _settings(run)
+        models = [run.model, run.baseline]
+        sources = [source_of(model) for model in models]
+    asked = [
+        Asked(model.id, name, rows, settings, before=number * len(rows), total=2 * len(rows))
+        for number, (model, name) in enumerate(zip(models, ("answers-new", "answers-old"), strict=True))
+    ]
+    ours, theirs = (source.respond(attempt, ask) for source, ask in zip(sources, asked, strict=True))
     return Outcome(
         {"prompts": len(rows)}, lambda session, run: evaluations.add_evaluation_items(session, run, ours, theirs)
     )
@@ -79,43 +114,6 @@ def _score(attempt: Attempt) -> Outcome:
             return rewards.add_scores(session, run, found)
 
     return Outcome(attempt.insist(keep))
-
-
-def _answer(
-    attempt: Attempt,
-    name: str,
-    rows: list[dict[str, Any]],
-    settings: dict[str, Any],
-    keep: Callable[[list[dict[str, Any]]], None] = lambda new: None,
-    *,
-    done: int = 0,
-    total: int | None = None,
-) -> list[dict[str, Any]]:
-    """Have the rows' prompts answered; `keep` gets each answered row once, soon after it is there. All of them."""
-    prompts, output = attempt.folder / f"{name}-prompts.jsonl", attempt.folder / f"{name}.jsonl"
-    write_lines(prompts, rows)
-    growing = JsonLines(output.with_name(output.name + ".part"))
-    rate = Rate()
-    seen: set[int] = set()
-
-    def take(found: list[dict[str, Any]]) -> None:
-        fresh = [row for row in found if row["id"] not in seen]
-        for start in range(0, len(fresh), TOGETHER):
-            keep(fresh[start : start + TOGETHER])
-            seen.update(row["id"] for row in fresh[start : start + TOGETHER])
-            attempt.keep_alive()
-
-    def news() -> Progress:
-        take(growing.new())
-        pace = rate.at(time.monotonic(), len(seen))
-        return Progress(step=done + len(seen), total_steps=total or len(rows), unit="prompts", steps_per_second=pace)
-
-    files = {"prompts": str(prompts), "output": str(output)}
-    attempt.call(["sample"], settings | files, news, threads_for("sampling"))
-    answered = JsonLines(output).new()
-    attempt.insist(lambda: take(answered))
-    attempt.insist(lambda: attempt.beat(news()))
-    return answered
 
 
 def _settings(run: Run) -> dict[str, Any]:

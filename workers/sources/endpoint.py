@@ -123,8 +123,11 @@ class _Part:
                 everything.result()
             finally:
                 everything.cancel()
-                await asyncio.gather(*working, return_exceptions=True)
-        self.asked.notes = dict(Counter(note for line in self.file.lines.values() for note in line["notes"]))
+                await asyncio.gather(everything, *working, return_exceptions=True)
+        notes = [note for line in self.file.lines.values() for note in line["notes"]]
+        if self.asked.rows and not self.file.usable:
+            raise GivenUp(f"None of its answers can be used. The last one: {notes[-1]}")
+        self.asked.notes = dict(Counter(notes))
 
     async def _tell(self) -> None:
         """Hand on what is whole, and beat. While the database is away, work goes on for as long as our claim holds."""
@@ -206,11 +209,19 @@ class _Part:
 
 class _AnswerFile:
     """Answers by prompt and place, each on the disk as soon as it is there. A line that a kill has cut off is passed
-    over: it is asked for again."""
+    over: it is asked for again. So are all, where none could be used: somebody will have changed something."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.lines: dict[tuple[int, int], Row] = {(line["id"], line["place"]): line for line in JsonLines(path).new()}
+        if self.lines and not self.usable:
+            self.lines = {}
+            path.unlink()
+
+    @property
+    def usable(self) -> bool:
+        """Whether any answer can be used."""
+        return any("response" in line for line in self.lines.values())
 
     def add(self, id_: int, place: int, values: Row) -> None:
         line = {"id": id_, "place": place, **values}

@@ -27,8 +27,9 @@ def drawn(text: str, **over: Any) -> dict[str, Any]:
     return values | {"top_p": 1.0, "top_k": 0, "seed": 7, "logprob": -1.0} | over
 
 
-def row(run: m.Run, *texts: str, place: int = 0, **over: Any) -> dict[str, Any]:
-    return {"id": run.config["prompt_ids"][place], "responses": [drawn(text) for text in texts]} | over
+def add(session: Session, run: m.Run, *texts: str, place: int = 0) -> m.Item | None:
+    """Hand over what one model gave to a prompt of the run."""
+    return service.add_sampled(session, run, run.config["prompt_ids"][place], [[drawn(text) for text in texts]])
 
 
 def plan(session: Session, project: m.Project, **over: Any) -> m.Run:
@@ -46,7 +47,7 @@ def test_a_run_is_planned_for_what_the_queue_lacks_and_only_one_at_a_time(sessio
     run.state = m.RunState.SUCCEEDED
     session.flush()
     for place in range(5):
-        assert service.add_sampled(session, run, row(run, f"one {place}", f"two {place}", place=place)) is not None
+        assert add(session, run, f"one {place}", f"two {place}", place=place) is not None
     assert service.plan_sampling(session, project) is None
     following = plan(session, project, automatic=False, count=3)
     assert set(following.config["prompt_ids"]).isdisjoint(run.config["prompt_ids"])  # the least sampled come first
@@ -63,8 +64,8 @@ def test_rows_carry_the_prompts_in_the_planned_order(session: Session, project: 
 
 def test_the_same_row_again_is_the_same_item(session: Session, project: m.Project) -> None:
     run = plan(session, project)
-    first = service.add_sampled(session, run, row(run, "one", "two"))
-    again = service.add_sampled(session, run, row(run, "one", "two"))
+    first = add(session, run, "one", "two")
+    again = add(session, run, "one", "two")
     assert first is not None
     assert again is first
     assert (first.overlap_target, first.slots_left) == (2, 2)
@@ -76,7 +77,7 @@ def test_prompts_and_answers_are_rendered_when_they_are_sampled(session: Session
     run = plan(session, project)
     prompt = session.get_one(m.Prompt, run.config["prompt_ids"][0])
     prompt.messages = [{"role": "user", "content": "**what**"}]
-    item = service.add_sampled(session, run, row(run, "**one**", "<b>\x00"))
+    item = add(session, run, "**one**", "<b>\x00")
     session.expire_all()
     assert item is not None
     assert (item.responses[0].html, item.responses[0].html_by) == (to_html("**one**"), rendering())
@@ -91,18 +92,13 @@ def test_answers_that_leave_nothing_to_compare_make_no_item(
     session: Session, project: m.Project, texts: tuple[str, ...]
 ) -> None:
     run = plan(session, project)
-    assert service.add_sampled(session, run, row(run, *texts)) is None
-
-
-def test_a_row_marked_duplicate_makes_no_item(session: Session, project: m.Project) -> None:
-    run = plan(session, project)
-    assert service.add_sampled(session, run, row(run, "one", "one!", duplicate=True)) is None
+    assert add(session, run, *texts) is None
 
 
 def test_a_prompt_withdrawn_meanwhile_makes_no_item(session: Session, project: m.Project) -> None:
     run = plan(session, project)
     service.withdraw_prompts(session, project, [run.config["prompt_ids"][0]], factories.user(session))
-    assert service.add_sampled(session, run, row(run, "one", "two")) is None
+    assert add(session, run, "one", "two") is None
 
 
 def test_nothing_is_planned_before_the_model_is_ready(session: Session, project: m.Project) -> None:
@@ -125,7 +121,7 @@ def test_the_promoted_policy_is_sampled_and_fills_the_queue_anew(session: Sessio
     run = plan(session, project)
     run.state = m.RunState.SUCCEEDED
     for place in range(5):
-        service.add_sampled(session, run, row(run, f"one {place}", f"two {place}", place=place))
+        add(session, run, f"one {place}", f"two {place}", place=place)
     policy = factories.model(session, project)
     project.policy_id = policy.id
     session.flush()
@@ -172,7 +168,7 @@ def test_why_nothing_is_sampled(session: Session, project: m.Project) -> None:
     assert reason() == f"Run {run.id} failed; tries again within 5 minutes."
     run.state = m.RunState.SUCCEEDED
     for place in range(5):
-        service.add_sampled(session, run, row(run, f"one {place}", f"two {place}", place=place))
+        add(session, run, f"one {place}", f"two {place}", place=place)
     assert reason() == "5 pairs are ready."
     project.base_model.state = m.ModelState.PREPARING
     assert reason() == f"Waits for {project.base_model.name}, which is preparing."

@@ -181,7 +181,7 @@ def test_what_cannot_be_compared_is_refused(session: Session, project: Project, 
         start(policy, policy)
     reward = factories.model(session, project, kind=ModelKind.REWARD)
     stored(reward)
-    with pytest.raises(Invalid, match="only policies can be compared"):
+    with pytest.raises(Invalid, match="is a reward model: it scores responses and gives none"):
         start(policy, reward)
     with pytest.raises(Conflict, match="gone from the store"):
         start(factories.model(session, project), project.base_model)

@@ -1,0 +1,105 @@
+"""From a project's sampling plan to what a run asks of each model, and which of their responses an item shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.annotation import KINDS
+from app.models import Model, ModelState, Project, Run
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one model is asked: `settings` are those of the sampler, `n` responses to each prompt."""
+
+    model: Model
+    settings: dict[str, Any]
+
+
+def wanted(project: Project, kind: str) -> int:
+    """How many responses an item of this kind shows in this project."""
+    return KINDS[kind].wanted(project.answer.kinds.get(kind) or KINDS[kind].settings())
+
+
+def parts(session: Session, project: Project, seed: int, least: int = 2) -> list[Part]:
+    """What a run of this project asks now: as planned, and of each source in turn one more where that makes fewer than
+    the `least` responses that an item needs."""
+    common = project.sampling.model_dump()
+    counts = [source.responses for source in project.plan.sources]
+    for number in range(least - sum(counts)):
+        counts[number % len(counts)] += 1
+    found = []
+    for number, source in enumerate(project.plan.sources):
+        model_id = source.model_id or project.policy_id or project.base_model_id
+        own = {"strategy": source.strategy, "temperature": source.temperature}
+        own = {name: value for name, value in own.items() if value is not None}
+        settings = common | own | {"n": counts[number], "seed": (seed + number) % 2**31}
+        found.append(Part(session.get_one(Model, model_id), settings))
+    return found
+
+
+def unready(session: Session, project: Project) -> Model | None:
+    """The first model of the plan that cannot be asked now."""
+    return next((part.model for part in parts(session, project, 0) if part.model.state is not ModelState.READY), None)
+
+
+def newest(session: Session, project: Project) -> int | None:
+    """The policy in use, where the plan asks it; else None, since a promotion then makes no responses old."""
+    current = project.policy_id or project.base_model_id
+    return current if any(part.model.id == current for part in parts(session, project, 0)) else None
+
+
+def config(parts: Sequence[Part], across: bool) -> dict[str, Any]:
+    """The parts as a run keeps them: the first is the run's own model and settings."""
+    others = [{"model_id": part.model.id, "settings": part.settings} for part in parts[1:]]
+    return {"settings": parts[0].settings} | ({"others": others, "across": across} if others else {})
+
+
+def parts_of(session: Session, run: Run) -> list[Part]:
+    """What a run asks, in order."""
+    others = run.config.get("others", [])
+    seed = run.config["settings"].get("seed", 0)
+    return [
+        Part(run.model, {"n": 2} | run.config["settings"]),
+        *(
+            Part(session.get_one(Model, other["model_id"]), other["settings"] | {"seed": (seed + number) % 2**31})
+            for number, other in enumerate(others, start=1)
+        ),
+    ]
+
+
+def choose(texts: Sequence[Sequence[str]], shown: int, across: bool, draw: Random) -> list[tuple[int, int]] | None:
+    """(source, place) of the `shown` responses that one item shows, no two alike, drawn at random; None where there are
+    too few. `across`: from as many sources as there are, so none where one of those has nothing of its own to show."""
+    left = [draw.sample(range(len(group)), len(group)) for group in texts]
+    order = draw.sample(range(len(texts)), len(texts))
+    picked: list[tuple[int, int]] = []
+    seen: set[str] = set()
+    wanted = min(shown, len(texts)) if across else 0
+
+    def take(source: int) -> bool:
+        while left[source]:
+            place = left[source].pop()
+            if (text := texts[source][place].strip()) and text not in seen:
+                seen.add(text)
+                picked.append((source, place))
+                return True
+        return False
+
+    if across:
+        going = True
+        while going and len(picked) < shown:
+            going = False
+            for source in order:
+                if len(picked) < shown:
+                    going |= take(source)
+    else:
+        pool = draw.sample([source for source in order for _ in texts[source]], sum(map(len, texts)))
+        for source in pool:
+            if len(picked) < shown:
+                take(source)
+    enough = len(picked) == shown and len({source for source, _ in picked}) >= wanted
+    return picked if enough else None
