@@ -16,6 +16,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY requirements requirements
 RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement requirements/web.txt
 COPY app app
+COPY formats formats
 COPY rlhf rlhf
 COPY workers workers
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .

@@ -1,0 +1,129 @@
+"""Rows of Parquet and Arrow files, batch by batch."""
+
+import base64
+import datetime
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+from formats.containers.sources import Damaged
+from formats.records import BadRow, Refusal, Row, Unreadable
+from formats.strict_json import MAX_DEPTH, storable
+
+PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+_BATCH = 256
+
+
+def parquet_rows(file: IO[bytes]) -> Iterator[Row | Refusal]:
+    """The rows of a Parquet file. Raises Unreadable, and Damaged from where it cannot be read on."""
+    pyarrow = _pyarrow("Parquet")
+    import pyarrow.parquet as parquet
+
+    try:
+        opened = parquet.ParquetFile(file, pre_buffer=False)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise Unreadable(f"This Parquet file is damaged ({_first(error)}).") from None
+    yield from _rows(opened.iter_batches(batch_size=_BATCH), 0)
+
+
+def arrow_rows(files: Sequence[Path]) -> Iterator[Row | Refusal]:
+    """The rows of Arrow files, as `save_to_disk` writes them, one after another."""
+    line = 0
+    for path in files:
+        for row in _arrow_file(path, line):
+            line = row.line
+            yield row
+
+
+def _arrow_file(path: Path, line: int) -> Iterator[Row | Refusal]:
+    pyarrow = _pyarrow("Arrow")
+    try:
+        with pyarrow.OSFile(str(path)) as file:
+            start = file.read(6)
+            file.seek(0)
+            if start == ARROW_FILE:
+                opened = pyarrow.ipc.open_file(file)
+                batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
+            else:
+                batches = iter(pyarrow.ipc.open_stream(file))
+            pieces = (batch.slice(i, _BATCH) for batch in batches for i in range(0, batch.num_rows, _BATCH))
+            yield from _rows(pieces, line)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise Damaged(f"The file {path.name} cannot be read as Arrow ({_first(error)}).") from None
+
+
+def _rows(batches: Iterator[Any], line: int) -> Iterator[Row | Refusal]:
+    import pyarrow
+
+    while True:
+        try:
+            batch = next(batches, None)
+            if batch is None:
+                return
+            rows = _values(batch)
+        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise Damaged(f"The file is damaged ({_first(error)}).") from None
+        for row in rows:
+            line += 1
+            if isinstance(row, str):
+                yield Refusal(line, row)
+                continue
+            try:
+                cleaned = _clean(row, 0)
+                storable(cleaned)
+                yield Row(line, cleaned)
+            except BadRow as error:
+                yield Refusal(line, str(error), repr(row)[:1000])
+
+
+def _values(batch: Any) -> list[dict[str, Any] | str]:
+    """The rows of a batch; a sentence stands for one whose text is not UTF-8."""
+    try:
+        return list(batch.to_pylist())
+    except (UnicodeDecodeError, ValueError, OverflowError):
+        found: list[dict[str, Any] | str] = []
+        for i in range(batch.num_rows):
+            try:
+                found.extend(batch.slice(i, 1).to_pylist())
+            except UnicodeDecodeError:
+                found.append("It has text that is not valid UTF-8.")
+            except (ValueError, OverflowError) as error:
+                found.append(f"It has a value that cannot be read ({_first(error)}).")
+        return found
+
+
+def _clean(value: Any, depth: int) -> Any:
+    """The value as JSON has it. Missing numbers (NaN) are absent. Raises BadRow."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth > MAX_DEPTH:
+        raise BadRow("It is nested too deeply.")
+    if isinstance(value, dict):
+        return {str(name): _clean(inner, depth + 1) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(inner, depth + 1) for inner in value]
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and abs(value) < 2**63 else float(value)
+    if isinstance(value, bytes):
+        if len(value) > 1 << 20:
+            raise BadRow("It has more than a megabyte of binary data in one field. Leave that column out.")
+        return base64.b64encode(value).decode()
+    return str(value)
+
+
+def _pyarrow(what: str) -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        raise Unreadable(f"{what} needs the package pyarrow: install it, or save the file as JSON Lines.") from None
+    return pyarrow
+
+
+def _first(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")[:200]

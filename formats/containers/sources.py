@@ -1,0 +1,167 @@
+"""Bytes out of a path, bytes or a stream, as often as they are asked for, with gzip and zstd taken off.
+
+A failure while reading, a truncated archive say, is `Damaged`, whatever library noticed it.
+"""
+
+import gzip
+import io
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any
+
+from formats.records import Unreadable
+
+MAX_LAYERS = 3  # of compression
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+SourceLike = str | PathLike[str] | bytes | IO[bytes]
+
+
+class Damaged(Exception):
+    """The bytes end too early or make no sense; the message is a sentence."""
+
+
+class Source:
+    """Something whose bytes can be read from the start again and again."""
+
+    def __init__(self, source: SourceLike, max_bytes: int | None = None) -> None:
+        self._max_bytes = max_bytes
+        self.path: Path | None = None
+        if isinstance(source, bytes):
+            self._open: Callable[[], IO[bytes]] = lambda: io.BytesIO(source)
+        elif isinstance(source, str | PathLike):
+            self.path = path = Path(source)
+            self._open = lambda: path.open("rb")
+        else:
+            self._open = _again(source)
+        self.compression: tuple[str, ...] = ()
+        if self.path is None or not self.path.is_dir():
+            self._find_compression()
+
+    def open(self) -> "io.BufferedReader[Any]":
+        """The bytes from the start, decompressed. Raises Unreadable where there are none to open."""
+        try:
+            file = self._open()
+        except (OSError, ValueError) as error:
+            raise Unreadable(f"{self.path} cannot be opened: {_first(error)}.") from None
+        reader: io.BufferedReader[Any] = io.BufferedReader(_Guarded(file, None), 1 << 16)
+        for name in self.compression:
+            reader = io.BufferedReader(_Guarded(_UNPACK[name](reader), self._max_bytes), 1 << 16)
+        return reader
+
+    def head(self, size: int = 1 << 18) -> bytes:
+        """The first bytes. Raises Unreadable where not even one can be read."""
+        pieces: list[bytes] = []
+        try:
+            with self.open() as file:
+                while size > 0 and (piece := file.read1(size)):
+                    pieces.append(piece)
+                    size -= len(piece)
+        except Damaged as error:
+            if not pieces:
+                raise Unreadable(str(error)) from None
+        return b"".join(pieces)
+
+    def seekable(self) -> IO[bytes]:
+        """The bytes as a file that can be read from anywhere; decompressed bytes lie in a temporary file."""
+        if not self.compression:
+            try:
+                return self._open()
+            except OSError as error:
+                raise Unreadable(f"{self.path} cannot be opened: {_first(error)}.") from None
+        copy = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            with self.open() as file:
+                shutil.copyfileobj(file, copy)
+        except Damaged as error:
+            copy.close()
+            raise Unreadable(str(error)) from None
+        copy.seek(0)
+        return copy
+
+    def _find_compression(self) -> None:
+        while True:
+            start = self.head(4)
+            name = "gzip" if start[:2] == _GZIP else "zstd" if start == _ZSTD else None
+            if name is None:
+                return
+            if len(self.compression) == MAX_LAYERS:
+                raise Unreadable(f"It is compressed more than {MAX_LAYERS} times over.")
+            self.compression = (*self.compression, name)
+
+
+class _Guarded(io.RawIOBase):
+    """Reads from a file, turns what can go wrong into Damaged, and stops at a limit."""
+
+    def __init__(self, file: Any, max_bytes: int | None) -> None:
+        self._file, self._left = file, max_bytes
+        # What comes before a truncation is read: read() of gzip would drop all of its last piece.
+        self._read = getattr(file, "read1", file.read)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._read(len(buffer))
+        except Damaged:
+            raise
+        except (OSError, EOFError, ValueError, zlib.error) as error:  # Arrow's errors are among these
+            raise Damaged(f"The file ends too early or is damaged ({_first(error)}).") from None
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                raise Damaged("It is larger than can be taken once it is decompressed.")
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._file.close()
+
+
+class _Kept:
+    """A caller's stream from where it stood; closing it is the caller's."""
+
+    def __init__(self, stream: IO[bytes], start: int) -> None:
+        self._stream = stream
+        stream.seek(start)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def close(self) -> None:
+        pass
+
+
+def _again(stream: IO[bytes]) -> Callable[[], IO[bytes]]:
+    if not stream.seekable():
+        copy = tempfile.TemporaryFile()  # noqa: SIM115
+        shutil.copyfileobj(stream, copy)
+        copy.seek(0)
+        stream = copy
+    start = stream.tell()
+    return lambda: _Kept(stream, start)  # type: ignore[return-value]
+
+
+def _zstd(file: io.BufferedReader) -> Any:
+    try:
+        import pyarrow
+    except ImportError:
+        raise Unreadable("zstd needs the package pyarrow: install it, or decompress the file first.") from None
+    return pyarrow.CompressedInputStream(pyarrow.PythonFile(file, mode="r"), "zstd")
+
+
+_UNPACK: dict[str, Callable[[io.BufferedReader], Any]] = {
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "zstd": _zstd,
+}
+
+
+def _first(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0].rstrip(".")

@@ -1,0 +1,142 @@
+"""Exports of a pairwise project of Label Studio: JSON, JSON-MIN, CSV.
+
+The two responses are the fields that the answer names (`to_name`), or else the two that are numbered. An annotation
+that was cancelled is none. What answers say beside the comparison: a choice in words is a question of its own, a text
+the rationale; anything else stays in the metadata.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from formats import messages
+from formats.fields import Fields, as_date, as_text, in_python, worded
+from formats.layouts.base import Layout, columns, comparison
+from formats.layouts.numbered import PROMPTS, numbered
+from formats.records import BadRow, ComparisonRecord, Judgement, Messages, Response, Row
+
+
+def _json(fields: Fields) -> Iterator[ComparisonRecord]:
+    data, annotations = fields.need("data"), fields.take("annotations") or []
+    if not isinstance(data, Mapping) or not isinstance(annotations, list):
+        raise BadRow('"data" must be an object, and "annotations" a list.')
+    if not all(isinstance(annotation, Mapping) for annotation in annotations):
+        raise BadRow('"annotations" has something that is no object.')
+    standing = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
+    task = Fields(Row(fields.line, data))
+    sides = _sides(task, _named(standing))
+    before, responses = _task(task, sides)
+    judged: list[Judgement] = []
+    unread: list[Any] = []
+    for annotation in standing:
+        found, rest = _answers(annotation)
+        judged += found
+        unread += rest
+    record = comparison(fields, before, responses, judged)
+    record.metadata.update({name: value for name, value in task.rest().items() if name not in record.metadata})
+    if unread:
+        record.metadata["results"] = unread
+    yield record
+
+
+def _min(fields: Fields) -> Iterator[ComparisonRecord]:
+    answer = fields.take(_comparison(fields.row.values))
+    sides = _sides(fields, [])
+    before, responses = _task(fields, sides)
+    selected = in_python(answer) if isinstance(answer, str) else answer
+    if isinstance(selected, Mapping):
+        selected = selected.get("selected")
+    common = {"annotator": _person(fields.take("annotator")), "date": as_date(fields.take("created_at"))}
+    judged = [] if selected in (None, "") else [worded(selected, **common)]
+    yield comparison(fields, before, responses, judged)
+
+
+def _task(fields: Fields, sides: list[str]) -> tuple[Messages, list[Response]]:
+    name = next((name for name in PROMPTS if name in fields), "prompt")
+    before = fields.prompt(name)
+    texts = [messages.response(fields.turns(side), side, before) for side in sides]
+    return before, [Response(text) for text in messages.without_repeated(before, texts)]
+
+
+def _sides(fields: Fields, named: list[str]) -> list[str]:
+    sides = named if len(named) == 2 and all(name in fields for name in named) else numbered(fields.names())
+    if len(sides) != 2:
+        raise BadRow("It cannot be told which two fields are the responses.")
+    return sides
+
+
+def _named(annotations: list[Mapping[str, Any]]) -> list[str]:
+    for annotation in annotations:
+        for result in _results(annotation):
+            if result.get("type") == "pairwise" and isinstance(names := result.get("to_name"), str):
+                return names.split(",")
+    return []
+
+
+def _answers(annotation: Mapping[str, Any]) -> tuple[list[Judgement], list[Any]]:
+    common: dict[str, Any] = {
+        "annotator": _person(annotation.get("completed_by")),
+        "date": as_date(annotation.get("created_at")),
+    }
+    results = _results(annotation)
+    written = [text for result in results if result.get("type") == "textarea" for text in _texts(result)]
+    rationale = "\n".join(written) or None
+    judged: list[Judgement] = []
+    unread: list[Any] = []
+    for result in results:
+        value = result.get("value")
+        value = value if isinstance(value, Mapping) else {}
+        if result.get("type") == "pairwise":
+            judged.append(worded(value.get("selected"), rationale=rationale, **common))
+        elif result.get("type") == "choices" and isinstance(said := value.get("choices"), list) and len(said) == 1:
+            question = as_text(result.get("from_name"), "from_name") or ""
+            try:
+                judged.append(worded(said[0], question=question, **common))
+            except BadRow:
+                unread.append(result)
+        elif result.get("type") != "textarea":
+            unread.append(result)
+    return judged, unread
+
+
+def _results(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = annotation.get("result")
+    if not isinstance(found, list) or not all(isinstance(result, Mapping) for result in found):
+        raise BadRow('An annotation\'s "result" is no list of objects.')
+    return found
+
+
+def _texts(result: Mapping[str, Any]) -> list[str]:
+    value = result.get("value")
+    text = value.get("text") if isinstance(value, Mapping) else None
+    return [line for line in (text if isinstance(text, list) else [text]) if isinstance(line, str)]
+
+
+def _person(value: Any) -> str | None:
+    if isinstance(value, Mapping):
+        value = value.get("email") or value.get("id")
+    return as_text(value, "annotator")
+
+
+def _comparison(values: Mapping[str, Any]) -> str:
+    names = ("comparison", "pairwise", "pw", "preference")
+    return next((name for name in names if values.get(name) is not None), names[0])
+
+
+def _is_pairwise(values: Mapping[str, Any]) -> bool:
+    data, annotations = values["data"], values["annotations"]
+    if not isinstance(data, Mapping) or not isinstance(annotations, list):
+        return False
+    whole = [a for a in annotations if isinstance(a, Mapping) and isinstance(a.get("result"), list)]
+    return len(numbered(data)) >= 2 or bool(_named(whole))
+
+
+def _is_min(values: Mapping[str, Any]) -> bool:
+    return _comparison(values) in values and len(numbered(list(values))) == 2
+
+
+LAYOUTS = (
+    Layout("labelstudio", "Label Studio (JSON)", "labels", columns("data annotations"), _json, _is_pairwise),
+    Layout(
+        "labelstudio-min", "Label Studio (JSON-MIN, CSV)", "labels", columns("annotator annotation_id"), _min, _is_min
+    ),
+)

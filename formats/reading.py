@@ -1,0 +1,205 @@
+"""Records out of a source: its container opened, its layout found, every row read or refused."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from formats.containers.opening import Container, Opened, open_rows
+from formats.containers.sources import SourceLike
+from formats.fields import Fields
+from formats.layouts import detect, named
+from formats.layouts.base import Layout
+from formats.mapping import layout_of, with_map
+from formats.records import (
+    BadRow,
+    ComparisonRecord,
+    DemonstrationRecord,
+    PromptRecord,
+    Record,
+    Refusal,
+    Row,
+    Unreadable,
+)
+from formats.strict_json import shown
+
+As = Literal["prompts", "pairs", "labels"]
+SAMPLE_ROWS, SAMPLE_CHARACTERS = 50, 5_000_000
+KEPT_REFUSALS = 20
+
+
+class UnknownLayout(Unreadable):
+    """The columns are of no known layout: a map has to say which is what (`formats.guess` proposes one)."""
+
+    def __init__(self, columns: list[str], sample: list[Row]) -> None:
+        named_columns = ", ".join(shown(name) for name in columns[:20]) or "(none)"
+        super().__init__(
+            f"The columns are of no known layout: {named_columns}. Say which column is what, or name the layout."
+        )
+        self.columns, self.sample = columns, sample
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the rows read so far."""
+
+    rows: int = 0
+    prompts: int = 0
+    demonstrations: int = 0
+    pairs: int = 0  # prompts with two or more responses
+    labels: int = 0  # judgements of those
+    refused: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)  # what was there and not asked for, by what it is
+    refusals: list[Refusal] = field(default_factory=list)  # the first few
+
+    def add(self, found: Record | Refusal) -> None:
+        """Count what a row gave."""
+        if isinstance(found, Refusal):
+            self.refused += 1
+            if len(self.refusals) < KEPT_REFUSALS:
+                self.refusals.append(found)
+        elif isinstance(found, PromptRecord):
+            self.prompts += 1
+        elif isinstance(found, DemonstrationRecord):
+            self.demonstrations += 1
+        else:
+            self.pairs += 1
+            self.labels += len(found.judgements)
+
+
+class Reading:
+    """Iterate for records and refusals in the order of the rows; every iteration reads from the start.
+
+    A row gives one refusal, or all of its records (a tree gives several).
+    """
+
+    def __init__(
+        self, opened: Opened, layout: str | None = None, mapping: Mapping[str, str] | None = None, as_: As | None = None
+    ) -> None:
+        self._opened, self._as = opened, as_
+        self._mapping = dict(mapping or {})
+        self.report = Report()
+        self.sample = self._sample()
+        self.columns = list(dict.fromkeys(name for row in self.sample for name in row.values))
+        self.layout = self._find(layout)
+
+    @property
+    def container(self) -> Container:
+        """What the rows are in."""
+        return self._opened.container
+
+    def __iter__(self) -> Iterator[Record | Refusal]:
+        self.report = Report()
+        for row in self._opened.rows():
+            self.report.rows += 1
+            for found in self._read(row):
+                self.report.add(found)
+                yield found
+
+    def _read(self, row: Row | Refusal) -> list[Record | Refusal]:
+        if isinstance(row, Refusal):
+            return [row]
+        layout = self.layout
+        if layout is None:  # no row could be read when the sample was taken
+            return [Refusal(row.line, "It cannot be read: the file changed while it was read.", row.raw or "")]
+        try:
+            fields = Fields(with_map(row, self._mapping) if self._mapping else row)
+            if missing := [name for name in sorted(layout.required) if name not in fields.row.values]:
+                raise BadRow(f'The field "{missing[0]}" is missing.')
+            found = list(layout.read(fields))
+            return [*self._asked(found)]
+        except BadRow as error:
+            return [Refusal(row.line, str(error), _raw(row))]
+
+    def _asked(self, records: list[Record]) -> Iterator[Record]:
+        """The records as what they were asked for as. Raises BadRow where the row has nothing of that."""
+        if self._as is None:
+            yield from records
+            return
+        if self._as == "prompts":
+            for record in records:
+                self._leave_out(record)
+                yield PromptRecord(line=record.line, messages=record.messages, metadata=record.metadata)
+            return
+        pairs = [record for record in records if isinstance(record, ComparisonRecord)]
+        if not pairs:
+            raise BadRow("It has no two responses to compare.")
+        labelled = [record for record in pairs if record.judgements]
+        if self._as == "labels" and not labelled:
+            raise BadRow("It does not say which response is better.")
+        kept = labelled if self._as == "labels" else pairs
+        self.report.left_out["records"] += len(records) - len(kept)
+        for record in kept:
+            if self._as == "pairs":
+                self.report.left_out["labels"] += len(record.judgements)
+                yield ComparisonRecord(
+                    line=record.line, messages=record.messages, responses=record.responses, metadata=record.metadata
+                )
+            else:
+                yield record
+
+    def _leave_out(self, record: Record) -> None:
+        if isinstance(record, ComparisonRecord):
+            self.report.left_out["responses"] += len(record.responses)
+            self.report.left_out["labels"] += len(record.judgements)
+        elif isinstance(record, DemonstrationRecord):
+            self.report.left_out["responses"] += 1
+
+    def _sample(self) -> list[Row]:
+        rows: list[Row] = []
+        size, refused = 0, False
+        for row in self._opened.rows():
+            if isinstance(row, Refusal):
+                refused = True
+                continue
+            rows.append(row)
+            size += len(row.raw or "")
+            if len(rows) == SAMPLE_ROWS or size > SAMPLE_CHARACTERS:
+                break
+        if not rows and not refused:
+            raise Unreadable("There are no rows in it.")
+        return rows
+
+    def _find(self, name: str | None) -> Layout | None:
+        if not self.sample:
+            return None  # all rows are refused
+        if self._mapping and name is None:
+            layout = layout_of(self._mapping, self.sample)
+        elif name is not None:
+            layout = named(name)
+        else:
+            match = detect(self.sample)
+            if match is None:
+                raise UnknownLayout(self.columns, self.sample)
+            layout = match.layout
+        if layout.prepare is not None:
+            rows = (row for row in self._opened.rows() if isinstance(row, Row))
+            return layout.prepare(with_map(row, self._mapping) if self._mapping else row for row in rows)
+        return layout
+
+
+def _raw(row: Row) -> str:
+    return row.raw if row.raw is not None else json.dumps(row.values, ensure_ascii=False)
+
+
+def read(
+    source: SourceLike,
+    *,
+    layout: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    as_: As | None = None,
+    kind: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    max_bytes: int | None = None,
+) -> Reading:
+    """Read a path, bytes, a stream or `hub:owner/name`, in the layout named or the one that its columns show.
+
+    `mapping` says which column is what (`{"prompt": "question"}`); `as_` asks for one kind of record: "prompts" (of
+    rows that have more, their conversations), "pairs" (to be labelled; judgements are left out), or "labels". For the
+    others see `open_rows`. Raises Unreadable where the whole cannot be read, UnknownLayout where only its
+    columns are not known.
+    """
+    opened = open_rows(source, kind=kind, encoding=encoding, delimiter=delimiter, max_bytes=max_bytes)
+    return Reading(opened, layout, mapping, as_)
