@@ -99,7 +99,10 @@ def elements(text: io.TextIOBase, limit: int = MAX_ROW) -> Iterator[Row | Refusa
 def one_after_another(text: io.TextIOBase, limit: int = MAX_ROW) -> Iterator[Row | Refusal]:
     """Values with nothing but space between them."""
     buffer = _Buffer(text, limit)
-    while buffer.next():
+    while start := buffer.next():
+        if start not in "{[":
+            yield Refusal(buffer.line, "What comes here is no row, and nothing from here on can be read.")
+            return
         yield buffer.row()
 
 

@@ -15,7 +15,7 @@ _DATA = re.compile(
     | .*"\s*:\s*["\[{\d] )""",
     re.VERBOSE,
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def is_plain(head: str) -> bool:
@@ -23,6 +23,8 @@ def is_plain(head: str) -> bool:
     filled = [line for line in head.split("\n")[:200] if line.strip()]
     if not filled or _CONTROL.search(head):
         return False
+    if sum(not ord(character) % 256 for character in head) * 2 > len(head):
+        return False  # UTF-16 from which a byte is missing
     looks = [bool(_DATA.match(line)) for line in filled]
     return not any(looks[:3]) and sum(looks) * 10 < len(looks)
 

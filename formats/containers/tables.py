@@ -17,19 +17,22 @@ DELIMITERS = ",;\t|"
 _RARE = "\x1f\x01^~¦§"
 _NAME = re.compile(r"[^\W\d][\w .:/\-\[\]()]{0,63}")
 # Names by which a header is known for one, even where its rows are ragged.
-_COMMON = {
-    "prompt", "prompts", "text", "question", "instruction", "query", "input", "messages", "chosen", "rejected",
-    "response", "output", "completion", "response_a", "response_b", "answer1", "answer2", "id",
-}  # fmt: skip
+_USUAL = (
+    "id prompt prompts text question instruction query input context history system messages conversations chosen "
+    "rejected response output completion generations response_a response_b response_0 response_1 response_2 response1 "
+    "response2 answer1 answer2 output_1 output_2 human_ref_a human_ref_b winner choice preference annotator"
+)
+_COMMON = frozenset(_USUAL.split())
 _LONE = {"prompt", "prompts", "text", "question", "questions", "instruction", "instructions", "query", "messages"}
+NOTHING = "\ufffe"  # delimits the cells of one column: no text has it
 csv.field_size_limit(MAX_ROW)
 
 
 def delimiter_of(head: str, declared: str | None = None) -> str | None:
     """The delimiter of a table whose first lines these are; None where they are no table.
 
-    A table has a line of names, and most of its rows are as long as that. One column is a table where its name is a
-    usual one: then nothing delimits, and a line is a row unless it is quoted.
+    A table has a line of names; where none of them is a usual one, most of the rows are as long as that. One column is
+    a table where its name is a usual one: then nothing delimits, and a line is a row unless it is quoted.
     """
     if declared:
         return declared if len(declared) == 1 else None
@@ -41,21 +44,19 @@ def delimiter_of(head: str, declared: str | None = None) -> str | None:
         if not rows or len(rows[0]) < 2:
             continue
         names = [name.strip() for name in rows[0]]
-        if len(rows) == 1:
-            if _COMMON.issuperset(name.lower() for name in names):
-                found.append((True, len(names), delimiter))
+        known = len(_COMMON.intersection(name.lower() for name in names))
+        named = all(_NAME.fullmatch(name) for name in rows[0])
+        if known and named:
+            found.append((True, len(names), delimiter))
             continue
         widths = Counter(map(len, rows[1:]))
-        share = widths[len(names)] / len(rows[1:])
-        known = len(_COMMON.intersection(name.lower() for name in names))
-        if delimiter in _RARE and not known:
-            continue
-        if share >= (0.5 if known else 0.8) and (known or all(_NAME.fullmatch(name) for name in names)):
+        share = widths[len(names)] / len(rows[1:]) if len(rows) > 1 else 0.0
+        if delimiter in DELIMITERS and share >= (0.5 if known else 0.8) and (known or named):
             found.append((bool(known), len(names), delimiter))
     if found:
         return max(found)[2]
     first = head.lstrip("\r\n").partition("\n")[0].strip().strip('"').lower()
-    return "\x1e" if first in _LONE else None
+    return NOTHING if first in _LONE else None
 
 
 def is_tabular(head: str) -> bool:

@@ -1,0 +1,283 @@
+"""Bad files: a refusal by row or a sentence for the file; never an exception of another kind, never a prompt."""
+
+import gzip
+import io
+import json
+import random
+import tracemalloc
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import formats
+from formats import Refusal
+from formats.containers import json_rows, tables, text
+from tests.formats.test_round_trips import CONTAINERS, TABLES
+from tests.formats.writers import LAYOUTS, Pair
+
+GOOD = '{"prompt": "How do tides work?"}'
+ROW = {"prompt": "How?", "chosen": "So.", "rejected": "No."}
+
+
+def read(content: bytes | str, **options: Any) -> list[Any]:
+    return list(formats.read(content.encode() if isinstance(content, str) else content, **options))
+
+
+def refused(content: bytes | str) -> list[tuple[int, str]]:
+    return [(found.line, found.reason) for found in read(content) if isinstance(found, Refusal)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"prompt": "How?', "not valid JSON: Unterminated string"),
+        ('{"prompt": "x", "n": ' + "9" * 5000 + "}", "too many digits"),
+        ('{"prompt": "x", "n": 1e999}', "1e999 is too large"),
+        ('{"prompt": ' + "[" * 200_000 + "]" * 200_000 + "}", "nested too deeply"),
+        ('{"prompt": "x", "deep": ' + "[" * 300 + "]" * 300 + "}", "nested too deeply"),
+        ('{"prompt": "\\ud800"}', "broken Unicode"),
+        ('{"prompt": "x", "unread": [{"a": "\\udfff"}]}', "broken Unicode"),
+        ('{"prompt": "x", "\\ud800": 1}', "broken Unicode"),
+        ('{"prompt": "x\\u0000"}', "null character"),
+        ('{"prompt": "x", "prompt": "y"}', '"prompt" twice'),
+        ('{"prompt": "x", "meta": {"a": 1, "a": 2}}', '"a" twice'),
+        ('{"prompt": "  "}', "empty"),
+        ('{"prompt": 3}', "neither text nor a list"),
+        ('{"prompt": []}', "no messages"),
+        ('{"prompt": [{"role": "user"}]}', "content must be text"),
+        ('{"prompt": [{"role": "tool", "content": "x"}]}', "role must be"),
+        ('{"prompt": [{"role": "user", "content": [{"type": "image_url"}]}]}', "no text"),
+        ('{"prompt": [{"role": "assistant", "content": "x"}]}', "user's turn"),
+        ('{"other": "x"}', "missing"),
+        ("[1, 2]", "not a JSON object"),
+        ("3", "not a JSON object"),
+    ],
+)
+def test_a_bad_row_is_refused_by_its_line_with_its_text(line: str, reason: str) -> None:
+    good, bad, after = read(f"{GOOD}\n{line}\n{GOOD}\n")
+    assert isinstance(bad, Refusal)
+    assert bad.line == 2
+    assert reason in bad.reason
+    assert bad.raw == line[: len(bad.raw)]
+    assert len(bad.raw) >= min(len(line), 100_000)
+    assert not isinstance(good, Refusal)
+    assert not isinstance(after, Refusal)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '{"prompt": "x" "y"}',
+        '{"prompt": tru}',
+        '{"a": "\\ud800"}',
+        '{"n": ' + "9" * 5000 + "}",
+        "[" * 200_000 + "]" * 200_000,
+    ],
+)
+def test_a_bad_element_of_a_list_is_refused_and_the_next_one_read(element: str) -> None:
+    content = f"[\n{GOOD},\n{element},\n{GOOD}\n]"
+    assert [line for line, _ in refused(content)] == [3]
+    assert len(read(content)) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (f"[{GOOD}, {GOOD}", "ends before its list"),
+        (f"[{GOOD}, {GOOD},", "ends before its list"),
+        (f"[{GOOD} {GOOD}]", "comma is missing"),
+        (f"[{GOOD}] and more", "after the end of the list"),
+        (f'{{"data": [{GOOD}], "x" 3}}', "field's name"),
+    ],
+)
+def test_a_list_that_is_broken_is_refused_from_there_on(content: str, reason: str) -> None:
+    *_, last = read(content)
+    assert isinstance(last, Refusal)
+    assert reason in last.reason
+
+
+def test_tables_refuse_ragged_rows_a_second_line_of_names_and_bad_bytes() -> None:
+    content = b"prompt,chosen,rejected\na,b,c\nprompt,chosen,rejected\nd,e\nf,g,h,i\n\xe9,k,l\nm,n,o\n"
+    assert refused(content) == [
+        (3, "The line of names stands here again."),
+        (4, "It has 2 cells; the line of names has 3."),
+        (5, "It has 4 cells; the line of names has 3."),
+        (
+            6,
+            "This is not valid UTF-8 (byte 1). If the file is in another encoding, say which, for example cp1252.",
+        ),
+    ]
+    assert len(read(content)) == 6
+
+
+@pytest.mark.parametrize("row", ['"d "q" x",e,f', '"d,e,f'])
+def test_quotes_that_do_not_match_end_a_table(row: str) -> None:
+    content = f"prompt,chosen,rejected\na,b,c\n{row}\ng,h,i\n"
+    [(line, reason)] = refused(content)
+    assert line == 3
+    assert "cannot be told apart" in reason
+    assert len(read(content)) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "empty"),
+        (" \n\n", "empty"),
+        ("\ufeff", "empty"),
+        ("[]", "no rows"),
+        ("prompt,chosen,rejected\n", "no rows"),
+        ("prompt,prompt\na,b\nc,d\n", "Two columns"),
+        ("a,b,c\n1,2,3\n4,5,6\n", "no known layout: a, b, c"),
+    ],
+)
+def test_a_file_without_rows_that_can_be_named_is_told_why(content: str, reason: str) -> None:
+    with pytest.raises(formats.Unreadable, match=reason):
+        read(content)
+
+
+def test_a_row_over_the_limit_is_refused_alone() -> None:
+    long = "x" * 5000
+    lines = io.BytesIO(f'{GOOD}\n{{"prompt": "{long}"}}\n{GOOD}\n'.encode())
+    found = list(json_rows.by_line(text.open_text(io.BufferedReader(lines), "utf-8", 0), limit=1000))  # type: ignore[arg-type]
+    assert [(row.line, isinstance(row, Refusal)) for row in found] == [(1, False), (2, True), (3, False)]
+    for element in (f'{{"prompt": "{long}"}}', f'{{"prompt": "{long}" "y"}}', "[" * 3000 + "]" * 3000):
+        found = list(json_rows.elements(io.StringIO(f"[{GOOD},{element},{GOOD}]"), limit=1000))
+        assert [isinstance(row, Refusal) for row in found] == [False, True, False]
+    for cell in (long, f'"{long}"', f'"{long}\n{long}"', '"' + "x\n" * 2000 + '"'):
+        table = io.TextIOWrapper(io.BytesIO(f"prompt,id\na,1\n{cell},2\nb,3\n".encode()), newline="\n")
+        found = list(tables.table_rows(table, ",", limit=1000))
+        assert [isinstance(row, Refusal) for row in found] == [False, True, False]
+
+
+@pytest.mark.parametrize("packed", ["gzip", "zstd"])
+def test_what_comes_before_a_truncation_is_read_and_the_rest_refused(packed: str) -> None:
+    plain = "".join(json.dumps({"prompt": random.Random(i).randbytes(40).hex()}) + "\n" for i in range(9000)).encode()
+    whole = gzip.compress(plain) if packed == "gzip" else pyarrow.compress(plain, "zstd", asbytes=True)
+    *good, last = read(whole[:-5000])
+    assert isinstance(last, Refusal)
+    assert "damaged" in last.reason
+    assert 0 < len(good) < 9000
+    assert last.line == len(good) + 1
+    with pytest.raises(formats.Unreadable):
+        read(whole[:12])
+
+
+def test_a_damaged_parquet_file_is_told_so() -> None:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([ROW] * 50), file)
+    for content in (file.getvalue()[:-9], b"PAR1" + b"x" * 99 + b"PAR1"):
+        with pytest.raises(formats.Unreadable, match="damaged"):
+            read(content)
+    invalid = pyarrow.array([b"fine", b"\xff\xfe"], pyarrow.binary()).view(pyarrow.utf8())
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"prompt": invalid}), file)
+    good, bad = read(file.getvalue())
+    assert not isinstance(good, Refusal)
+    assert (bad.line, bad.reason) == (2, "It has text that is not valid UTF-8.")
+
+
+@pytest.mark.parametrize("name", ["hub:nobody/nothing", "hub:../etc", "hub:"])
+def test_a_hub_that_cannot_be_reached_is_told_so(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants as constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(formats.Unreadable, match="cannot be fetched from the hub"):
+        formats.read(name)
+
+
+def survives(content: bytes) -> list[Any]:
+    """What it gives, which can be stored and is no line of a broken file; nothing where it is told why not."""
+    try:
+        found = list(formats.read(content))
+    except formats.Unreadable:
+        return []
+    for one in found:
+        if isinstance(one, Refusal):
+            assert f"{one.reason}{one.raw}".encode()
+        else:
+            json.dumps([one.messages, one.metadata], ensure_ascii=False, allow_nan=False).encode()
+            assert not any('"rejected"' in turn["content"] for turn in one.messages)
+    return [one for one in found if not isinstance(one, Refusal)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=300) | st.binary(max_size=60).map(gzip.compress))
+@example(b"\x00\x00\xfe\xff")
+@example(b"\xff\xfe\x00")
+@example(b"{" * 9000)
+@example(b"[{" * 9000)
+@example(b'{"a":[{')
+@example(b"\x1f\x8b")
+@example(b"PAR1PAR1")
+@example(b"\xff\xff\xff\xff\x00")
+def test_random_bytes_never_raise_and_only_text_gives_prompts(content: bytes) -> None:
+    for one in survives(content):
+        assert all(character.isprintable() or character.isspace() or ord(character) > 127 for character in _said(one))
+
+
+def _said(record: Any) -> str:
+    return "".join(turn["content"] for turn in record.messages)
+
+
+ROWS = [
+    [row(Pair(f"What is {i}?", f"It is {i}.", "No idea.", out[0])) for i in range(8)] for out, row in LAYOUTS.values()
+]
+NAMED = [writer(rows) for rows in ROWS for writer in TABLES.values()]
+FILES = [*NAMED, *(writer(rows) for rows in ROWS for writer in CONTAINERS.values())]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.sampled_from(FILES),
+    st.lists(st.tuples(st.floats(0, 1), st.sampled_from("dfix"), st.binary(min_size=1, max_size=4))),
+)
+def test_mutated_files_never_raise_and_are_never_taken_for_lines(
+    file: bytes, changes: list[tuple[float, str, bytes]]
+) -> None:
+    content = bytearray(file)
+    # A line of names is what a table is known by: it stays.
+    kept = content.find(b"\n") + 4 if file in NAMED else 0
+    for where, what, data in changes[:6]:
+        at = kept + int(where * (len(content) - kept))
+        if what == "d":
+            del content[at : at + len(data)]
+        elif what == "f":
+            content[at : at + 1] = data[:1]
+        elif what == "i":
+            content[at:at] = data
+        else:
+            del content[max(at, 100) :]
+    survives(bytes(content))
+    with suppress(formats.Unreadable):
+        assert formats.read(bytes(content)).container.kind not in ("lines", "blocks")
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    with path.open("w") as file:
+        for i in range(300_000):
+            row = (
+                "{broken"
+                if i == 200_000
+                else json.dumps({"prompt": f"Number {i}?", "id": i, "chosen": "a", "rejected": "b"})
+            )
+            file.write(row + "\n")
+    tracemalloc.start()
+    try:
+        reading = formats.read(path)
+        for _ in reading:
+            pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (reading.report.rows, reading.report.pairs, reading.report.refused) == (300_000, 299_999, 1)
+    assert reading.report.refusals[0].line == 200_001
+    assert peak < 5_000_000
