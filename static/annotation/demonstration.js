@@ -10,6 +10,7 @@ const form = () => document.getElementById("answer");
 const place = () => DRAFT + form().elements.assignment_id.value;
 
 let waiting = 0;
+let entering = 0;
 let asked = null; // the request for a preview that is under way
 
 function forgetOld() {
@@ -62,6 +63,7 @@ document.addEventListener("input", ({ target }) => {
 });
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") clearTimeout(entering);
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !box() || document.querySelector("dialog[open]")) return;
   event.preventDefault();
   form().querySelector("[data-submit]").click();
@@ -84,9 +86,11 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
       count();
       preview();
     }
-    const shown = box();
-    if (matchMedia("(hover: hover)").matches)
-      setTimeout(() => shown === box() && document.activeElement?.id === "answers" && shown.focus({ preventScroll: true }), START);
+    clearTimeout(entering);
+    if (matchMedia("(hover: hover)").matches) // elsewhere it would bring up a keyboard over the prompt
+      entering = setTimeout(() => {
+        if (document.activeElement?.id === "answers") box()?.focus({ preventScroll: true });
+      }, START);
   },
   key({ key }) {
     if (key !== "e") return false;

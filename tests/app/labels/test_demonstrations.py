@@ -61,7 +61,7 @@ def test_a_written_response(session: Session, cast: Cast, as_: As, add: Callable
     item = add()
     page = as_("annotator").get(f"/projects/{cast.project.id}/label").text
     assert "Write the ideal answer" in page
-    assert "What you change" not in page
+    assert "Changes and preview" not in page
     assert write(as_("annotator"), cast, IDEAL.replace("\n", "\r\n") + "  \r\n").status_code == 303
     (label,) = labels(session)
     assert label.value.model_dump() == {"kind": "demonstration", "text": IDEAL, "improves": False}
