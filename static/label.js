@@ -213,7 +213,7 @@ document.addEventListener("htmx:after:swap", () => {
   arrive();
   if (!form()) return;
   scrollTo(0, 0); // on a phone the last pair was left at its end
-  announce("Next");
+  announce(current.dataset.announce ?? "Next");
 });
 
 // -- keys ------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
-from app.items import queue, upkeep
+from app.items import blocks, queue, upkeep
 from app.items.queue import START, Claim, Place, Task
 from app.models import Project, User
 from app.web.errors import NotFound
@@ -26,7 +26,7 @@ _draw = random.Random()  # noqa: S311  orders and checks are no secrets
 HINT_SECONDS = 15.0
 _HINTS_KEPT = 10_000
 _PATIENCE = (0.0, 0.01, 0.03, 0.1)  # seconds before each look at a queue whose last items are locked by other claims
-_hints: dict[tuple[int, int], tuple[Place, float]] = {}
+_hints: dict[tuple[int, int, str | None], tuple[Place, float]] = {}  # by project, person and kind looked for
 _POSITIONS = range(8)  # as many as an item can have
 
 
@@ -43,16 +43,19 @@ class Search:
         """Keep the place for this person's next search."""
         if len(_hints) >= _HINTS_KEPT:
             _hints.clear()
-        _hints[self.claim.project_id, self.claim.user_id] = (max(self.claim.place, task.place), self.until)
+        _hints[self.claim.project_id, self.claim.user_id, self.claim.kind] = (
+            max(self.claim.place, task.place),
+            self.until,
+        )
 
 
-def search_for(project_id: int, user_id: int, minutes: int, check_share: float) -> Search:
+def search_for(project_id: int, user_id: int, minutes: int, check_share: float, kind: str | None = None) -> Search:
     """Draw how this person's next item is looked for."""
     drawn, check = _draw.sample(_POSITIONS, len(_POSITIONS)), check_share > 0 and _draw.random() < check_share
-    place, until = _hints.get((project_id, user_id), (START, 0.0))
+    place, until = _hints.get((project_id, user_id, kind), (START, 0.0))
     if time.monotonic() >= until:
         place, until = START, time.monotonic() + HINT_SECONDS
-    return Search(Claim(project_id, user_id, minutes, drawn, place), check, until)
+    return Search(Claim(project_id, user_id, minutes, drawn, place, kind), check, until)
 
 
 def claim_item(session: Session, user: User, project: Project) -> Task | None:
@@ -61,6 +64,8 @@ def claim_item(session: Session, user: User, project: Project) -> Task | None:
     None when there is nothing for them. The caller has made sure that they are a member and not paused.
     """
     key, minutes = (project.id, user.id), project.lease_minutes
+    if len(project.answer.asked) > 1 and (task := _claim_of_block(session, user, project)) is not None:
+        return task
     search = search_for(*key, minutes, project.check_share)
     if search.check:
         task = queue.claim_check(session, search.claim)
@@ -76,9 +81,25 @@ def claim_item(session: Session, user: User, project: Project) -> Task | None:
                 break
         task = task or queue.reopen(session, *key, minutes, "expired")
     if task is None:
-        _hints.pop(key, None)
+        _hints.pop((*key, None), None)
         return None
     search.found(task)
+    return task
+
+
+def _claim_of_block(session: Session, user: User, project: Project) -> Task | None:
+    """The item that this person holds, or the next one of the block that they are in; None where none is left."""
+    kind = blocks.next_kind(session, project, user.id)
+    search = search_for(project.id, user.id, project.lease_minutes, project.check_share, kind)
+    if search.check and (task := queue.claim_check(session, search.claim)) is not None:
+        return task
+    task = queue.claim(session, search.claim)
+    if task is None and search.claim.place != START:
+        task = queue.claim(session, replace(search.claim, place=START))
+    if task is None:
+        _hints.pop((project.id, user.id, kind), None)
+    elif task.kind == kind:
+        search.found(task)
     return task
 
 

@@ -71,9 +71,12 @@ def parts_of(session: Session, run: Run) -> list[Part]:
     ]
 
 
-def choose(texts: Sequence[Sequence[str]], shown: int, across: bool, draw: Random) -> list[tuple[int, int]] | None:
+def choose(
+    texts: Sequence[Sequence[str]], shown: int, across: bool, draw: Random, least: int | None = None
+) -> list[tuple[int, int]] | None:
     """(source, place) of the `shown` responses that one item shows, no two alike, drawn at random; None where there are
-    too few. `across`: from as many sources as there are, so none where one of those has nothing of its own to show."""
+    fewer, or fewer than `least` where that is given. `across`: from as many sources as there are, so none where one of
+    those has nothing of its own to show."""
     left = [draw.sample(range(len(group)), len(group)) for group in texts]
     order = draw.sample(range(len(texts)), len(texts))
     picked: list[tuple[int, int]] = []
@@ -101,5 +104,6 @@ def choose(texts: Sequence[Sequence[str]], shown: int, across: bool, draw: Rando
         for source in pool:
             if len(picked) < shown:
                 take(source)
-    enough = len(picked) == shown and len({source for source, _ in picked}) >= wanted
-    return picked if enough else None
+    enough = shown if least is None else max(least, 1)
+    whole = len(picked) >= enough and len({source for source, _ in picked}) >= wanted
+    return picked if whole else None

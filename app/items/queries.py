@@ -26,6 +26,17 @@ def open_items(session: Session, project_id: int, limit: int, model_id: int | No
     return session.scalar(select(func.count()).select_from(waiting.limit(limit).subquery())) or 0
 
 
+def open_by_kind(session: Session, project_id: int) -> dict[str, int]:
+    """How many training items of each kind wait for an answer."""
+    waiting = select(Item.kind, func.count().label("waiting")).where(
+        Item.project_id == project_id,
+        Item.slots_left > 0,
+        Item.withdrawn_at.is_(None),
+        Item.purpose == Purpose.TRAIN,
+    )
+    return {row.kind: row.waiting for row in session.execute(waiting.group_by(Item.kind))}
+
+
 def last_sampling(session: Session, project_id: int) -> Run | None:
     """The newest sampling run of this project."""
     found = select(Run).where(Run.project_id == project_id, Run.kind == RunKind.SAMPLING)
@@ -72,6 +83,13 @@ def prompts_to_sample(session: Session, project_id: int, model_id: int, count: i
         {"project": project_id, "model": model_id, "count": count},
     )
     return [row.id for row in rows]
+
+
+def prompts_without(session: Session, project_id: int, kind: str, count: int) -> Sequence[Prompt]:
+    """Active prompts of which no item of a kind was made yet, drawn at random."""
+    made = exists().where(Item.prompt_id == Prompt.id, Item.kind == kind)
+    found = select(Prompt).where(Prompt.project_id == project_id, Prompt.status == PromptStatus.ACTIVE, ~made)
+    return session.scalars(found.order_by(func.random()).limit(count)).all()
 
 
 def prompts_in_order(session: Session, project_id: int, ids: Sequence[int]) -> list[Prompt]:
@@ -168,24 +186,29 @@ def counts(session: Session, project_id: int) -> dict[str, int]:
     return dict(row._mapping)
 
 
-def material_for_checks(session: Session, project_id: int, count: int) -> list[tuple[int, int, int]]:
-    """(prompt, its own answer, another prompt's answer) for new attention checks: whole answers of some length, to
-    prompts that have no check yet. None is from a chat: who withdraws theirs must not meet it again."""
+def material_for_checks(session: Session, project_id: int, count: int) -> list[tuple[int, list[int], int]]:
+    """(prompt, its own different answers, another prompt's answer) for new attention checks: whole answers of some
+    length, to prompts that have no check yet. None is from a chat: who withdraws theirs must not meet it again."""
     rows = session.execute(
         text(
             """
             with material as (
-                select distinct on (r.prompt_id) r.prompt_id, r.id from response r
-                join prompt q on q.id = r.prompt_id and q.project_id = :project and q.status = 'active'
-                where r.finish_reason = 'stop' and length(r.text) between 60 and 2000
-                  and not exists (select from item_response x join item i on i.id = x.item_id
-                                  where x.response_id = r.id and i.purpose = 'chat')
-                order by r.prompt_id, (r.strategy = 'greedy') desc, r.id desc
+                select prompt_id, array_agg(id order by greedy desc, id desc) as ids from (
+                    select distinct on (r.prompt_id, trim(r.text)) r.prompt_id, r.id,
+                           coalesce(r.strategy = 'greedy', false) as greedy
+                    from response r
+                    join prompt q on q.id = r.prompt_id and q.project_id = :project and q.status = 'active'
+                    where r.finish_reason = 'stop' and length(r.text) between 60 and 2000
+                      and not exists (select from item_response x join item i on i.id = x.item_id
+                                      where x.response_id = r.id and i.purpose = 'chat')
+                    order by r.prompt_id, trim(r.text), greedy desc, r.id desc
+                ) different group by prompt_id
             ), drawn as (
                 select *, row_number() over (order by random()) as place, count(*) over () as total from material
             )
-            select one.prompt_id, one.id as own, other.id as foreign_id
-            from drawn one join drawn other on other.place = one.place % one.total + 1 and other.id <> one.id
+            select one.prompt_id, one.ids as own, other.ids[1] as foreign_id
+            from drawn one
+            join drawn other on other.place = one.place % one.total + 1 and other.prompt_id <> one.prompt_id
             where not exists (select from item c where c.prompt_id = one.prompt_id and c.purpose = 'check')
             limit :count
             """

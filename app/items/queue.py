@@ -90,6 +90,7 @@ class Claim:
     minutes: int
     drawn: Sequence[int]
     place: Place = START
+    kind: str | None = None  # where only items of this one are wanted
 
     @property
     def values(self) -> dict[str, Any]:
@@ -103,6 +104,7 @@ class Claim:
             "level": level,
             "rank": rank,
             "after": after,
+            "asked": self.kind,
         }
 
 
@@ -135,7 +137,7 @@ def leasing_check(condition: str) -> str:
     return _leasing(_CHECK, condition)
 
 
-def _claim(pick: str) -> TextClause:
+def _claim(pick: str, more: str = "") -> TextClause:
     """The whole claim in one statement: the lease that is held already, renewed, or a new one with its slot."""
     return text(
         f"""
@@ -143,7 +145,7 @@ def _claim(pick: str) -> TextClause:
             update assignment set expires_at = now() + make_interval(mins => :minutes)
             where annotator_id = :user and project_id = :project and state = 'open'
             returning id, item_id, "order", state
-        ), {_leasing(pick, "not exists (select from held)")}, mine as (
+        ), {_leasing(pick, f"not exists (select from held) {more}")}, mine as (
             select * from held union all select * from leased
         )
         """  # noqa: S608  fixed fragments of this module
@@ -153,6 +155,9 @@ def _claim(pick: str) -> TextClause:
 
 CLAIM_NEXT = _claim(_OPEN)
 _CLAIM_CHECK = _claim(_CHECK)
+_OF_KIND = "and p.kind = :asked"
+_CLAIM_OF_KIND = _claim(_OPEN, _OF_KIND)
+_CLAIM_CHECK_OF_KIND = _claim(_CHECK, _OF_KIND)
 
 
 def task_in(row: Any) -> Task | None:
@@ -175,7 +180,8 @@ def task_in(row: Any) -> Task | None:
 
 def claim(session: Session, wanted: Claim) -> Task | None:
     """The person's open lease, renewed, or a lease on the first item behind a place that they have not seen."""
-    return task_in(session.execute(CLAIM_NEXT, wanted.values).one_or_none())
+    statement = _CLAIM_OF_KIND if wanted.kind else CLAIM_NEXT
+    return task_in(session.execute(statement, wanted.values).one_or_none())
 
 
 _ANYTHING_LEFT = text(
@@ -195,7 +201,8 @@ def anything_left(session: Session, project_id: int, user_id: int) -> bool:
 
 def claim_check(session: Session, wanted: Claim) -> Task | None:
     """The person's open lease, renewed, or a lease on an attention check that they have not seen."""
-    return task_in(session.execute(_CLAIM_CHECK, wanted.values).one_or_none())
+    statement = _CLAIM_CHECK_OF_KIND if wanted.kind else _CLAIM_CHECK
+    return task_in(session.execute(statement, wanted.values).one_or_none())
 
 
 _REOPEN = text(

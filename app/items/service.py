@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.annotation import KINDS, first
-from app.items import filling, plan, queries, upkeep
+from app.items import blocks, filling, plan, queries, upkeep
 from app.models import (
     Item,
     ItemResponse,
@@ -87,16 +87,41 @@ def plan_sampling(
         return None
     queries.lock_project(session, project.id)
     amount = filling.decide(session, project, count).amount if automatic else _asked_for(session, project, count)
-    parts = plan.parts(session, project, _draw.randrange(2**31), plan.wanted(project, first()))
+    kind, amount = _lacking(session, project, amount)
+    if amount > 0 and not plan.wanted(project, kind):
+        _add_unsampled(session, project, kind, amount)
+        return None
+    parts = plan.parts(session, project, _draw.randrange(2**31), plan.wanted(project, kind))
     prompt_ids = queries.prompts_to_sample(session, project.id, parts[0].model.id, amount) if amount > 0 else []
     if not prompt_ids:
         if automatic or amount <= 0:
             return None
         raise Conflict("There are no prompts to sample answers for. Import prompts first.")
-    config = plan.config(parts, project.plan.compare == "across") | {"prompt_ids": prompt_ids}
+    config = plan.config(parts, project.plan.compare == "across") | {"kind": kind, "prompt_ids": prompt_ids}
     return runs.create(
         session, project, RunKind.SAMPLING, config, model=parts[0].model, created_by=actor, automatic=automatic
     )
+
+
+def _add_unsampled(session: Session, project: Project, kind: str, count: int) -> None:
+    """Put prompts into the queue as they are, for a kind of items that shows no sampled responses."""
+    for prompt in queries.prompts_without(session, project.id, kind, count):
+        render_prompt(prompt)
+        control = _draw.random() < project.control_share
+        more = {"purpose": Purpose.TRAIN, "rank": _draw.random(), "control": control}
+        add(session, kind, prompt, [], overlap=project.overlap, **more)
+
+
+def _lacking(session: Session, project: Project, amount: int) -> tuple[str, int]:
+    """The kind of items that the queue is furthest below its share of, and how many of `amount` are to be of it."""
+    asked = project.answer.asked
+    if len(asked) == 1:
+        return next(iter(asked)), amount
+    waiting = queries.open_by_kind(session, project.id)
+    total = sum(waiting.get(kind, 0) for kind in asked) + amount
+    lacks = {kind: asked[kind] * total - waiting.get(kind, 0) for kind in asked}
+    kind = max(lacks, key=lambda each: lacks[each])
+    return kind, min(amount, max(1, round(lacks[kind])))
 
 
 def _asked_for(session: Session, project: Project, count: int | None) -> int:
@@ -120,8 +145,8 @@ def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:
 def add_sampled(session: Session, run: Run, prompt_id: int, drawn: Sequence[Sequence[dict[str, Any]]]) -> Item | None:
     """Keep what the models of a run's plan gave to a prompt, in the plan's order, and put some of it into the queue.
 
-    The item that is there already where it comes again; None where there is nothing to compare, or the prompt was
-    withdrawn meanwhile.
+    The item that is there already where it comes again; None where fewer different answers are left than an item of the
+    run's kind shows, or the prompt was withdrawn meanwhile: there is nothing to judge.
     """
     project = session.get_one(Project, run.project_id)
     prompt = prompt_queries.get(session, run.project_id, prompt_id)
@@ -133,7 +158,9 @@ def add_sampled(session: Session, run: Run, prompt_id: int, drawn: Sequence[Sequ
     texts = [[each["text"] for each in group] for group in drawn]
     kind = run.config.get("kind", first())  # a run from before there were several has none
     draw = random.Random(f"{run.id}/{prompt.id}")  # noqa: S311  the same each time
-    chosen = plan.choose(texts, plan.wanted(project, kind), run.config.get("across", True), draw)
+    chosen = plan.choose(
+        texts, plan.wanted(project, kind), run.config.get("across", True), draw, KINDS[kind].responses.start
+    )
     if chosen is None:
         return None
     models = [part.model.id for part in plan.parts_of(session, run)]
@@ -207,13 +234,21 @@ CHECK_SLOTS = 1_000_000  # everybody may meet a check once
 
 
 def add_checks(session: Session, project: Project, actor: User, count: int) -> int:
-    """Make up to `count` attention checks out of answers that are there: an answer to the prompt beside one to another
-    prompt, which nobody who reads both prefers. How many were made; Conflict where there is no material."""
-    kind = KINDS[first()]
+    """Make up to `count` attention checks out of answers that are there: answers to the prompt and among them one to
+    another prompt, which nobody who reads them all prefers. Their kinds are those that the project asks, by their
+    shares. How many were made; Conflict where there is no material."""
+    asked = {name: share for name, share in project.answer.asked.items() if KINDS[name].checks}
+    if not asked:
+        raise Conflict("There are no attention checks of what this project asks.")
     made = 0
     for prompt_id, own, foreign in queries.material_for_checks(session, project.id, count):
-        place = _draw.randrange(2)
-        ids = (foreign, own) if place == 0 else (own, foreign)
+        fitting = {name: share for name, share in asked.items() if len(own) >= KINDS[name].responses.start - 1}
+        if not fitting:
+            continue
+        kind = KINDS[blocks.draw(fitting)]
+        ids = own[: kind.wanted(project.answer.kinds[kind.name]) - 1]
+        place = _draw.randint(0, len(ids))
+        ids.insert(place, foreign)
         add(
             session,
             kind.name,

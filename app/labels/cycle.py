@@ -44,9 +44,11 @@ class Standing:
 
     @classmethod
     def of(cls, token_hash: str, access: Access) -> "Standing | None":
-        """None for who may not label just now, and for administrators who are no members."""
+        """None for who may not label just now, for administrators who are no members, and where kinds are mixed."""
         project, member = access.project, access.member
         if member is None or member.paused_at is not None or project.archived_at is not None:
+            return None
+        if len(project.answer.asked) > 1:  # the next item is of a kind that has to be looked up
             return None
         settings = project.answer
         seen = (project.lease_minutes, project.check_share, settings, access.version)

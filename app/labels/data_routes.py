@@ -62,6 +62,7 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
         section="labels",
         agreement=found.agreement,
         by_question=found.questions,
+        by_kind=found.kinds,
         annotators=found.annotators,
         counted_at=counted_at,
         overlap=access.project.overlap,

@@ -94,9 +94,9 @@ class Export:
         if self.layout is Layout.SFT:
             yield from demonstrations.rows(session, self.project_id)
             return
-        row_of = _label_row if self.layout is Layout.LABELS else partial(_PREFERENCES[self.layout], self.question)
+        rows_of = _label_rows if self.layout is Layout.LABELS else partial(_trl_rows, self.layout, self.question)
         for labels in queries.for_export(session, self.project_id):
-            yield [row for label in labels if (row := row_of(label)) is not None]
+            yield [row for label in labels for row in rows_of(label)]
 
     def write(self, session: Session, file: IO[bytes]) -> None:
         """Write all of it to `file`."""
@@ -114,11 +114,13 @@ _NOTHING = ("text", "model", "author", "imported_from")
 _CHOICES = {Outcome.FIRST: "a", Outcome.SECOND: "b"}
 
 
-def _label_row(label: Row[Any]) -> dict[str, Any]:
+def _label_rows(label: Row[Any]) -> Iterator[dict[str, Any]]:
+    """One row, with all there is; the choice is of an item of two responses."""
     about = {response["position"]: response for response in label.responses or ()}
     a, b = (about.get(position) or dict.fromkeys(_NOTHING) for position in (0, 1))
-    main = _stated("", label)
-    return {
+    stated = (label.stated or ()) if len(about) == 2 else ()
+    main = next((each for each in stated if not each["question"]), None)
+    yield {
         "label": label.id,
         "kind": label.value.kind,
         "item": label.item_id,
@@ -140,11 +142,7 @@ def _label_row(label: Row[Any]) -> dict[str, Any]:
         "value": label.value.model_dump_json(),
         "choice": _choice(main) if main else None,
         "strength": main["strength"] if main else None,
-        "questions": [
-            {"question": stated["question"], "choice": _choice(stated)}
-            for stated in label.stated or ()
-            if stated["question"]
-        ],
+        "questions": [{"question": each["question"], "choice": _choice(each)} for each in stated if each["question"]],
         "reasons": label.reasons,
         "comment": label.comment,
         "seconds": label.seconds,
@@ -159,41 +157,37 @@ def _choice(stated: Mapping[str, Any]) -> str:
     return _CHOICES.get(outcome, outcome.value)
 
 
-def _stated(question: str, label: Row[Any]) -> Mapping[str, Any] | None:
-    return next((stated for stated in label.stated or () if stated["question"] == question), None)
+def _trl_rows(layout: Layout, question: str, label: Row[Any]) -> Iterator[dict[str, Any]]:
+    """A row for each clear choice between two responses that may train or measure."""
+    if label.purpose is Purpose.CHECK:
+        return
+    texts = {response["position"]: response["text"] for response in label.responses or ()}
+    for stated in label.stated or ():
+        if stated["question"] != question or stated["outcome"] not in _CHOICES:
+            continue
+        chosen, rejected = (texts[stated[place]] for place in ("first", "second"))
+        if stated["outcome"] == Outcome.SECOND:
+            chosen, rejected = rejected, chosen
+        yield _PREFERENCES[layout](label.messages, chosen, rejected) | {"split": label.split.value}
 
 
-def _preference(question: str, label: Row[Any]) -> tuple[str, str] | None:
-    """(chosen, rejected), where there is a clear choice that may train or measure."""
-    stated = _stated(question, label)
-    if stated is None or stated["outcome"] not in _CHOICES or label.purpose is Purpose.CHECK:
-        return None
-    texts = {response["position"]: response["text"] for response in label.responses}
-    first, second = texts[stated["first"]], texts[stated["second"]]
-    return (first, second) if stated["outcome"] == Outcome.FIRST else (second, first)
+def _plain(messages: list[dict[str, Any]], chosen: str, rejected: str) -> dict[str, Any]:
+    alone = len(messages) == 1
+    text = messages[0]["content"] if alone else "\n\n".join(f"{m['role'].title()}: {m['content']}" for m in messages)
+    return {"prompt": text, "chosen": chosen, "rejected": rejected}
 
 
-def _trl_row(question: str, label: Row[Any]) -> dict[str, Any] | None:
-    preference = _preference(question, label)
-    if preference is None:
-        return None
-    messages = label.messages
-    plain = len(messages) == 1
-    text = messages[0]["content"] if plain else "\n\n".join(f"{m['role'].title()}: {m['content']}" for m in messages)
-    return {"prompt": text, "chosen": preference[0], "rejected": preference[1], "split": label.split.value}
+def _conversational(messages: list[dict[str, Any]], chosen: str, rejected: str) -> dict[str, Any]:
+    return {
+        "prompt": messages,
+        "chosen": [{"role": "assistant", "content": chosen}],
+        "rejected": [{"role": "assistant", "content": rejected}],
+    }
 
 
-def _conversational_row(question: str, label: Row[Any]) -> dict[str, Any] | None:
-    preference = _preference(question, label)
-    if preference is None:
-        return None
-    chosen, rejected = ([{"role": "assistant", "content": text}] for text in preference)
-    return {"prompt": label.messages, "chosen": chosen, "rejected": rejected, "split": label.split.value}
-
-
-_PREFERENCES: dict[Layout, Callable[[str, Row[Any]], dict[str, Any] | None]] = {
-    Layout.TRL: _trl_row,
-    Layout.TRL_CONVERSATIONAL: _conversational_row,
+_PREFERENCES: dict[Layout, Callable[[list[dict[str, Any]], str, str], dict[str, Any]]] = {
+    Layout.TRL: _plain,
+    Layout.TRL_CONVERSATIONAL: _conversational,
 }
 
 

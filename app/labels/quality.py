@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
+from app.annotation import KINDS
+from app.annotation.kind import Figure
 from app.labels import quality_queries as queries
 from app.models import Project
 from app.web.kept import Kept
@@ -83,10 +85,23 @@ def wilson(successes: float, trials: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
+class OfKind:
+    """Agreement on one kind of items; `agreement` is null where it is not measured."""
+
+    kind: str
+    title: str
+    labels: int
+    agreement: Agreement | None
+    figures: list[Figure]
+
+
+@dataclass(frozen=True)
 class Quality:
-    """Both, as of one moment; `questions` has the agreement on each further question that was ever asked."""
+    """Both, as of one moment; `questions` has the agreement on each further question that was ever asked, `kinds` that
+    on each kind of items that was labelled. `agreement` is over all of them."""
 
     agreement: Agreement
+    kinds: list["OfKind"]
     questions: dict[str, Agreement]
     annotators: list[Annotator]
 
@@ -138,10 +153,17 @@ def quality(session: Session, project: Project) -> tuple[Quality, datetime]:
 
 def _count(session: Session, project_id: int) -> Quality:
     votes = queries.vote_tallies(session, project_id)
-    answers: dict[Tally, int] = defaultdict(int)
-    for vote in votes:
-        answers[vote.a, vote.neither, vote.b] += vote.answers
-    agreement = agreement_of({tally: given // sum(tally) for tally, given in answers.items()})
+    agreement = _agreement(votes)
+    kinds = [
+        OfKind(
+            name,
+            KINDS[name].title,
+            labels,
+            _agreement([vote for vote in votes if vote.kind == name]) if KINDS[name].measured else None,
+            list(KINDS[name].figures(queries.judged(session, project_id, name))) if KINDS[name].figured else [],
+        )
+        for name, labels in queries.kinds_labelled(session, project_id).items()
+    ]
     further: dict[str, dict[Tally, int]] = defaultdict(dict)
     for row in queries.question_tallies(session, project_id):
         further[row.question][row.a, row.neither, row.b] = row.items
@@ -173,7 +195,14 @@ def _count(session: Session, project_id: int) -> Quality:
                 pause_reason=row.pause_reason,
             )
         )
-    return Quality(agreement, {question: agreement_of(tallies) for question, tallies in further.items()}, found)
+    return Quality(agreement, kinds, {question: agreement_of(tallies) for question, tallies in further.items()}, found)
+
+
+def _agreement(votes: Iterable[Any]) -> Agreement:
+    answers: dict[Tally, int] = defaultdict(int)
+    for vote in votes:
+        answers[vote.a, vote.neither, vote.b] += vote.answers
+    return agreement_of({tally: given // sum(tally) for tally, given in answers.items()})
 
 
 def _share(item: list[int]) -> float | None:

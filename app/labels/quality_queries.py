@@ -2,29 +2,67 @@
 
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
+
+from app.models import Item, Label, Purpose
+from app.models.values import LabelValue
 
 _VOTES = text(
     """
-    select annotator_id, place, a, neither, b, count(*) as answers from (
-        select l.annotator_id, case f.outcome when 'first' then 0 when 'second' then 2 else 1 end as place,
+    select kind, annotator_id, place, a, neither, b, count(*) as answers from (
+        select p.kind, l.annotator_id, case f.outcome when 'first' then 0 when 'second' then 2 else 1 end as place,
                count(*) filter (where f.outcome = 'first') over same as a,
                count(*) filter (where f.outcome in ('tie', 'both_bad')) over same as neither,
                count(*) filter (where f.outcome = 'second') over same as b
         from label l join preference f on f.label_id = l.id and f.question = '' join item p on p.id = l.item_id
         where l.project_id = :project and l.superseded_at is null and p.purpose not in ('check', 'chat')
         window same as (partition by l.item_id, f.first, f.second)
-    ) votes where a + neither + b > 1 group by annotator_id, place, a, neither, b
+    ) votes where a + neither + b > 1 group by kind, annotator_id, place, a, neither, b
     """
 )
 
 
 def vote_tallies(session: Session, project_id: int) -> list[Any]:
-    """(annotator_id, place, a, neither, b, answers): how often each person chose a place (0: a, 1: neither, 2: b) on
-    items that so many people, they among them, chose a, neither and b on. Standing labels of items that several people
-    answered; attention checks are not among them, since their answer is known, nor choices made in chat."""
+    """(kind, annotator_id, place, a, neither, b, answers): how often each person chose a place (0: a, 1: neither, 2: b)
+    on items that so many people, they among them, chose a, neither and b on. Standing labels of items that several
+    people answered; attention checks are not among them, since their answer is known, nor choices made in chat."""
     return list(session.execute(_VOTES, {"project": project_id}))
+
+
+_KINDS = text(
+    """
+    select p.kind, count(*) as labels from label l join item p on p.id = l.item_id
+    where l.project_id = :project and l.superseded_at is null group by p.kind order by p.kind
+    """
+)
+
+
+def kinds_labelled(session: Session, project_id: int) -> dict[str, int]:
+    """Kind of items -> its standing labels."""
+    return {row.kind: row.labels for row in session.execute(_KINDS, {"project": project_id})}
+
+
+def judged(session: Session, project_id: int, kind: str) -> list[list[tuple[LabelValue, list[int]]]]:
+    """What several people said of each item of a kind, with the order in which each saw it; attention checks and chats
+    are not among them."""
+    several = (
+        select(Label.item_id)
+        .join(Item, Item.id == Label.item_id)
+        .where(
+            Label.project_id == project_id, Label.superseded_at.is_(None), Item.kind == kind,
+            Item.purpose.in_([Purpose.TRAIN, Purpose.EVALUATION]),
+        )
+        .group_by(Label.item_id)
+        .having(func.count() > 1)
+    )  # fmt: skip
+    found = select(Label.item_id, Label.value, Label.order).where(
+        Label.item_id.in_(several), Label.superseded_at.is_(None)
+    )
+    items: dict[int, list[tuple[LabelValue, list[int]]]] = {}
+    for row in session.execute(found.order_by(Label.item_id, Label.id)):
+        items.setdefault(row.item_id, []).append((row.value, row.order))
+    return list(items.values())
 
 
 _FURTHER = text(

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app.annotation import KINDS, Given, Kind
-from app.items import leases, queue
+from app.items import blocks, leases, queue
 from app.items import queries as item_queries
 from app.items.queue import Task
 from app.labels import progress, saving, service
@@ -70,6 +70,7 @@ class Screen:
     waiting: str | None = None
     skipped: int = 0
     sampling: Run | None = None
+    block: int | None = None  # where kinds are mixed: which item of its block this is, from 1 on
 
     @property
     def kind(self) -> Kind | None:
@@ -155,7 +156,7 @@ def preview(task: Task, given: Given | None) -> Mapping[str, Any] | None:
 
 def _now(session: Session, user: User, project: Project, member: Member | None, task: Task | None) -> Screen:
     if task is not None:
-        return _of(session, user, project, task)
+        return _of(session, user, project, task, block=blocks.place(session, project, user.id))
     if member is not None and member.paused_at is not None:
         return _base(session, user, project, paused=member.pause_reason or "A manager has paused your work here.")
     return _empty(session, user, project)

@@ -25,10 +25,11 @@ SampleDetails = dict[str, JsonValue]
 """What a trainer tells of one of its samples, beside the score."""
 
 
-class Expected(TypedDict):
-    """The right answer to an attention check: the stored position of its best response."""
+class Expected(TypedDict, total=False):
+    """The right answer to an attention check: the stored position of its best response, or of its worst."""
 
     best: int
+    worst: int
 
 
 class Share(TypedDict):

@@ -7,7 +7,6 @@ from sqlalchemy import JSON, ColumnElement, FromClause, Row, exists, func, inser
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from app.annotation import first
 from app.models import (
     LEARNT_FROM,
     Item,
@@ -278,28 +277,29 @@ def names_of(session: Session, user_ids: Sequence[int]) -> dict[int, str]:
 
 
 def unsure_items(session: Session, model_id: int, project_id: int) -> list[Row[Any]]:
-    """(id, score_first, score_second, spread_first, spread_second) of the waiting comparisons that the model has
-    scored."""
-    one, two = (_scored(model_id, position) for position in (0, 1))
+    """(id, scores, spreads) of the waiting items of several responses, all of which the model has scored; spreads are
+    null without an ensemble."""
+    shown = func.count(ItemResponse.position)
     return list(
         session.execute(
             select(
                 Item.id,
-                one.c.score.label("score_first"),
-                two.c.score.label("score_second"),
-                one.c.spread.label("spread_first"),
-                two.c.spread.label("spread_second"),
+                func.array_agg(ResponseScore.score).label("scores"),
+                func.array_agg(ResponseScore.spread).label("spreads"),
             )
-            .select_from(Item)
-            .join(one, true())
-            .join(two, true())
+            .join(ItemResponse, ItemResponse.item_id == Item.id)
+            .outerjoin(
+                ResponseScore,
+                (ResponseScore.response_id == ItemResponse.response_id) & (ResponseScore.model_id == model_id),
+            )
             .where(
                 Item.project_id == project_id,
-                Item.kind == first(),
                 Item.purpose == Purpose.TRAIN,
                 Item.slots_left > 0,
                 Item.withdrawn_at.is_(None),
             )
+            .group_by(Item.id)
+            .having(shown > 1, func.count(ResponseScore.score) == shown)
             .order_by(Item.id)
         )
     )

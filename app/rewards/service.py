@@ -1,6 +1,8 @@
 """The rules of stage 4: when a reward model is trained, and what becomes of it."""
 
+from itertools import combinations
 from math import hypot
+from statistics import fmean
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -174,9 +176,10 @@ def rank_waiting_items(session: Session, project: Project, model: Model) -> int:
 
 
 def _unsureness(row: Any) -> float:
-    if row.spread_first is not None and row.spread_second is not None:
-        return hypot(float(row.spread_first), float(row.spread_second))
-    return -abs(float(row.score_first) - float(row.score_second))
+    """Averaged over each two of the responses."""
+    if None not in row.spreads:
+        return fmean(hypot(one, other) for one, other in combinations(map(float, row.spreads), 2))
+    return -fmean(abs(one - other) for one, other in combinations(map(float, row.scores), 2))
 
 
 def ask_again(session: Session, project: Project, item_id: int, actor: User) -> None:
