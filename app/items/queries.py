@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, select, text
+from sqlalchemy import ColumnElement, exists, func, or_, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.models import Item, ItemResponse, Label, Prompt, PromptStatus, Purpose, Response, Run, RunKind, RunState, Split
@@ -11,7 +11,8 @@ from app.web.pages import Page, page
 
 
 def open_items(session: Session, project_id: int, limit: int, model_id: int | None = None) -> int:
-    """How many items wait for an answer (training items of one model's answers only, if given), counted to `limit`."""
+    """How many items wait for an answer, counted to `limit`; if a model is given, training items of its answers only,
+    and those that show no answer."""
     waiting = select(Item.id).where(
         Item.project_id == project_id,
         Item.slots_left > 0,
@@ -22,7 +23,8 @@ def open_items(session: Session, project_id: int, limit: int, model_id: int | No
         theirs = exists().where(
             ItemResponse.item_id == Item.id, Response.id == ItemResponse.response_id, Response.model_id == model_id
         )
-        waiting = waiting.where(Item.purpose == Purpose.TRAIN, theirs)
+        none = ~exists().where(ItemResponse.item_id == Item.id, ItemResponse.label_id.is_(None))
+        waiting = waiting.where(Item.purpose == Purpose.TRAIN, or_(theirs, none))
     return session.scalar(select(func.count()).select_from(waiting.limit(limit).subquery())) or 0
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, cast, func, select, update
+from sqlalchemy import case, cast, exists, func, select, update
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
@@ -192,6 +192,7 @@ def withdraw_untouched_items(session: Session, project_id: int, now: datetime) -
             Item.withdrawn_at.is_(None),
             Item.slots_left > 0,
             Item.slots_left == Item.overlap_target,
+            exists().where(ItemResponse.item_id == Item.id),  # one that shows no answer is as good as ever
         )
         .values(withdrawn_at=now)
     )

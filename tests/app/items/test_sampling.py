@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.items import filling, service
+from app.items import filling, queries, service
 from app.web.errors import Conflict
 from app.web.markdown import rendering, to_html
 from tests import factories
@@ -174,3 +174,14 @@ def test_why_nothing_is_sampled(session: Session, project: m.Project) -> None:
     assert reason() == f"Waits for {project.base_model.name}, which is preparing."
     project.automation = project.automation.model_copy(update={"keep_queue_filled": False})
     assert reason() == "Switched off."
+
+
+def test_items_that_show_no_answer_fill_the_queue_whatever_model_is_asked(session: Session) -> None:
+    project = factories.project(session)
+    old, new = project.base_model, factories.model(session, project)
+    prompt = factories.prompt(session, project)
+    factories.item(session, prompt, old)
+    factories.item(session, prompt, old, kind="demonstration", responses=[])
+    assert queries.open_items(session, project.id, 10) == 2
+    assert queries.open_items(session, project.id, 10, new.id) == 1
+    assert queries.open_items(session, project.id, 10, old.id) == 2

@@ -197,6 +197,9 @@ def test_promotion_refreshes_the_items_nobody_has_touched(
 ) -> None:
     person = factories.user(session)
     untouched = factories.item(session, factories.prompt(session, project), project.base_model, overlap_target=2)
+    to_write = factories.item(
+        session, factories.prompt(session, project), project.base_model, kind="demonstration", responses=[]
+    )
     leased = factories.item(
         session, factories.prompt(session, project), project.base_model, overlap_target=2, slots_left=1
     )
@@ -206,7 +209,9 @@ def test_promotion_refreshes_the_items_nobody_has_touched(
     )
     service.promote(session, project, policy, manager, True)
     session.expire_all()
-    withdrawn = [item for item in (untouched, leased, evaluation) if session.get_one(Item, item.id).withdrawn_at]
+    withdrawn = [
+        item for item in (untouched, leased, evaluation, to_write) if session.get_one(Item, item.id).withdrawn_at
+    ]
     assert withdrawn == [untouched]
     [run] = session.scalars(select(Run).where(Run.project_id == project.id, Run.kind == RunKind.SAMPLING)).all()
     assert (run.model_id, run.automatic, len(run.config["prompt_ids"])) == (policy.id, True, 1)
