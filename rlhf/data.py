@@ -32,7 +32,7 @@ from rlhf.transcripts import (
     read_transcript,
     split_answers,
 )
-from rlhf.types import Messages, PreferencePair, Prompt
+from rlhf.types import Demonstration, Messages, PreferencePair, Prompt
 
 PAIR_COLUMNS = frozenset({"prompt", "chosen", "rejected", "response_a", "response_b", "preference", "margin", "weight"})
 NAMED_LINES = 5  # how many bad lines a message names
@@ -71,7 +71,7 @@ def load_pairs(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[P
     Raises InputError where the file cannot be read, holds no usable pair, or more than `max_bad_share` of its rows
     cannot be used.
     """
-    rows, report = _read_rows(path)
+    rows, report = read_rows(path)
     beyond_one = any(_number_or_none(row.get("preference"), 0.0) > 1 for _, row in rows if "response_a" in row)
     pairs: list[PreferencePair] = []
     for line, row in rows:
@@ -79,22 +79,22 @@ def load_pairs(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[P
             pairs.append(_read_pair(row, line, alpaca_scale=beyond_one))
         except BadRow as error:
             report.bad.append((line, error.kind))
-    return pairs, _judged(report, len(pairs), max_bad_share)
+    return pairs, judged(report, len(pairs), max_bad_share)
 
 
 def load_prompts(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[Prompt], DataReport]:
     """The prompts of a file with the same report: ``prompt`` or ``messages``, or the first of ``turns``."""
-    rows, report = _read_rows(path)
+    rows, report = read_rows(path)
     prompts: list[Prompt] = []
     for line, row in rows:
         try:
             prompts.append(Prompt(messages=read_prompt(_prompt_value(row)), line=line, row=row))
         except BadRow as error:
             report.bad.append((line, error.kind))
-    return prompts, _judged(report, len(prompts), max_bad_share)
+    return prompts, judged(report, len(prompts), max_bad_share)
 
 
-Row = TypeVar("Row", PreferencePair, Prompt)
+Row = TypeVar("Row", PreferencePair, Prompt, Demonstration)
 
 
 def split_by_prompt(rows: Sequence[Row], share: float, seed: int = 0, *, least: int = 1) -> tuple[list[Row], list[Row]]:
@@ -218,7 +218,8 @@ def _number_or_none(value: Any, default: float) -> float:
         return math.nan
 
 
-def _judged(report: DataReport, used: int, max_bad_share: float) -> DataReport:
+def judged(report: DataReport, used: int, max_bad_share: float) -> DataReport:
+    """The report, complete. Raises InputError where too few of the rows can be used."""
     report.used = used
     report.bad.sort()
     if not report.rows:
@@ -230,7 +231,8 @@ def _judged(report: DataReport, used: int, max_bad_share: float) -> DataReport:
     return report
 
 
-def _read_rows(path: str | Path) -> tuple[list[tuple[int, dict[str, Any]]], DataReport]:
+def read_rows(path: str | Path) -> tuple[list[tuple[int, dict[str, Any]]], DataReport]:
+    """The objects of a file with their lines, and a report that names the lines that hold none."""
     path = Path(path)
     report = DataReport(path=str(path))
     rows: list[tuple[int, dict[str, Any]]] = []

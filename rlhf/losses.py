@@ -1,4 +1,4 @@
-"""Losses over preference pairs, as pure tensor functions. They know scores, not how scores come about."""
+"""Losses as pure tensor functions. They know scores and log-probabilities, not how those come about."""
 
 from __future__ import annotations
 
@@ -31,3 +31,12 @@ def centring_loss(chosen: Tensor, rejected: Tensor) -> Tensor:
     Eisenstein et al. 2023, "Helping or Herding?", eq. 2; used with a coefficient of about 0.01.
     """
     return (chosen + rejected).square()
+
+
+def likelihood_loss(log_probs: Tensor, tokens: int) -> Tensor:
+    """The tokens' share of a batch's mean negative log-likelihood: -sum(log_probs) / tokens, a scalar in nats.
+
+    log_probs: natural log-probabilities of some of the batch's tokens, any shape; tokens: how many the batch has in
+    all, so that parts of a batch add up to its mean over tokens, whatever part they came in.
+    """
+    return -log_probs.sum() / tokens

@@ -23,6 +23,7 @@ from rlhf.model_card import card, table
 from rlhf.policy_model import PolicyModel, copy_weights, frozen_copy
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel
+from rlhf.training_settings import TrainingSettings
 
 
 def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
@@ -77,6 +78,23 @@ def load_policy_model(
     return model.train(config.gradient_checkpointing)  # transformers checkpoints in training mode only
 
 
+def load_language_model(
+    config: TrainingSettings, compute_dtype: torch.dtype, *, head_chunk: int | None = None
+) -> PolicyModel:
+    """A policy to be trained by itself, without reference and values, on the CPU."""
+    causal = load_causal(config.model, compute_dtype if config.use_peft else torch.float32)
+    if config.gradient_checkpointing:
+        causal.gradient_checkpointing_enable({"use_reentrant": False})
+    policy: Any = causal
+    if config.use_peft:
+        torch.manual_seed(config.seed)  # the adapters' start is drawn
+        policy = add_lora(causal, config.lora_r, config.lora_alpha)
+    model = PolicyModel(
+        policy, reference=None, value_trunk=None, head_chunk=head_chunk, compute_dtype=compute_dtype, values=False
+    )
+    return model.train(config.gradient_checkpointing)  # transformers checkpoints in training mode only
+
+
 @torch.no_grad()
 def start_value_head(model: PolicyModel, reward: RewardModel, *, normalize: bool) -> None:
     """Lets the value head begin as the reward model's mean head, on the scale of the scores that are paid."""
@@ -90,7 +108,7 @@ def save_policy(
     output: Path,
     model: PolicyModel,
     tokenizer: PreTrainedTokenizerBase,
-    config: PolicyConfig,
+    config: TrainingSettings,
     readme: str,
     write: bool = True,
 ) -> None:
@@ -131,3 +149,16 @@ def policy_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         "Result": table({name: value for name, value in summary.items() if name != "model"}),
     }
     return card("Policy", settings["model"], ["text-generation", "ppo", "rlhf", "hone"], intro, sections)
+
+
+def sft_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """The README.md of a model that learned from demonstrations."""
+    intro = (
+        "A language model fine-tuned on demonstrations: the assistant's tokens, the end-of-turn token among them. Its "
+        "holdout figures are of demonstrations that had no part in choosing it."
+    )
+    sections = {
+        "Run": table({name: value for name, value in settings.items() if name != "resume"}),
+        "Result": table({name: value for name, value in summary.items() if name != "model"}),
+    }
+    return card("Policy", settings["model"], ["text-generation", "sft", "hone"], intro, sections)

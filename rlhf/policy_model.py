@@ -36,21 +36,33 @@ class AnswerBatch:
     targets: Tensor  # (N,) the tokens drawn
 
 
+def token_batch(
+    sequences: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
+) -> AnswerBatch:
+    """Sequences in a row each or ``packed`` into one row; of each the tokens in the ``wanted`` places, no first one."""
+    groups = [Group([], [sequence]) for sequence in sequences]
+    batch = pack(groups) if packed else collate(groups, pad_id=0)
+    rows: list[int] = []
+    positions: list[int] = []
+    targets: list[int] = []
+    ends = zip(batch.end_rows.tolist(), batch.end_columns.tolist(), strict=True)
+    for sequence, places, (row, end) in zip(sequences, wanted, ends, strict=True):
+        before = end - len(sequence)  # the column before the first token
+        rows += [row] * len(places)
+        positions += [before + place for place in places]
+        targets += [sequence[place] for place in places]
+    return AnswerBatch(
+        batch.to(device), *(torch.tensor(column, device=device) for column in (rows, positions, targets))
+    )
+
+
 def answer_batch(
     prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
 ) -> AnswerBatch:
     """Prompts and their answers, all of one token or more, in a row each or ``packed`` into one row."""
-    groups = [Group([], [[*p, *a]]) for p, a in zip(prompts, answers, strict=True)]
-    batch = pack(groups) if packed else collate(groups, pad_id=0)
-    rows: list[int] = []
-    positions: list[int] = []
-    for answer, row, end in zip(answers, batch.end_rows.tolist(), batch.end_columns.tolist(), strict=True):
-        rows += [row] * len(answer)
-        positions += range(end - len(answer), end)
-    targets = [token for answer in answers for token in answer]
-    return AnswerBatch(
-        batch.to(device), *(torch.tensor(column, device=device) for column in (rows, positions, targets))
-    )
+    sequences = [[*p, *a] for p, a in zip(prompts, answers, strict=True)]
+    wanted = [range(len(p), len(s)) for p, s in zip(prompts, sequences, strict=True)]
+    return token_batch(sequences, wanted, device, packed=packed)
 
 
 class PolicyModel(nn.Module):
@@ -58,7 +70,8 @@ class PolicyModel(nn.Module):
 
     ``policy``: a causal language model, plain or wrapped by peft. ``reference``: a frozen copy, or None with peft,
     where the policy with its adapters off is the reference. ``value_trunk``: a trunk of its own, or None for a value
-    head on the policy's trunk. ``compute_dtype``: bfloat16 runs the products of float32 weights in bfloat16.
+    head on the policy's trunk; without ``values`` there is no head, and the policy's role is the only one.
+    ``compute_dtype``: bfloat16 runs the products of float32 weights in bfloat16.
     """
 
     def __init__(
@@ -70,6 +83,7 @@ class PolicyModel(nn.Module):
         temperature: float = 1.0,
         head_chunk: int | None = None,
         compute_dtype: torch.dtype = torch.float32,
+        values: bool = True,
     ) -> None:
         super().__init__()
         self.policy, self.reference, self.value_trunk = policy, reference, value_trunk
@@ -77,6 +91,8 @@ class PolicyModel(nn.Module):
         check_head(self.causal)
         self._no_split_modules = self.causal._no_split_modules  # accelerate shards a model by these layers
         self.packs = self._find_packing()
+        if not values:
+            return
         source = self.causal.base_model if value_trunk is None else value_trunk
         self.value_head = nn.Linear(_width(source), 1)
         nn.init.zeros_(self.value_head.weight)
@@ -108,7 +124,7 @@ class PolicyModel(nn.Module):
 
         with self._precision(self.causal.device), narrow_windows(trunks):
             ways = (True, False) if self._attend_by_span(True) else (False,)
-            packs = first_right(self.causal, ways, together, alone, exact=exact, purpose="in PPO")
+            packs = first_right(self.causal, ways, together, alone, exact=exact, purpose="to be trained on responses")
             self._try_head(rows[-1], exact)
         return packs
 
@@ -119,7 +135,7 @@ class PolicyModel(nn.Module):
         expected = logits.log_softmax(dim=-1).gather(1, ids[0, 1:, None]).squeeze(1)
         if not agrees(found[None], expected[None], exact=exact):
             name = type(self.causal).__name__
-            raise InputError(f"PPO does not support {name} yet: its logits are more than its head's product")
+            raise InputError(f"{name} is not supported yet: its logits are more than its head's product")
 
     def _attend_by_span(self, yes: bool) -> bool:
         models = [model for model in (self.causal, self.reference, self.value_trunk) if model is not None]
@@ -196,7 +212,7 @@ def check_head(model: Any) -> None:
     scaled = [name for name in SCALED_LOGITS if getattr(config, name, None)]
     if head is None or getattr(head, "bias", None) is not None or scaled:
         what = scaled[0] if scaled else "a head with a bias"
-        raise InputError(f"PPO does not support this kind of model yet: {config.model_type} has {what}")
+        raise InputError(f"this kind of model is not supported yet: {config.model_type} has {what}")
 
 
 def frozen_copy(model: Any, dtype: torch.dtype) -> Any:

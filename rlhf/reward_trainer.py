@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rlhf.batches import Group, deal
+from rlhf.epochs import EpochOrder
 from rlhf.losses import centring_loss, preference_loss
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
@@ -58,11 +59,10 @@ class RewardTrainer(Trainer[list[int]]):
         self.chooses = choosing is not None
         watched = choosing or reporting
         self.watched = watched.first(config.eval_pairs) if watched else None  # while training
-        self.steps_per_epoch = math.ceil(len(train) / config.train_batch_size)
+        self.order = EpochOrder(len(train), config.train_batch_size, config.seed)
         self.token_budget = config.tokens_at_once(model.device)
-        self._order: tuple[int, list[int]] = (-1, [])  # an epoch and its permutation
         self.weights = train.weight[:, None] * bootstrap_weights(len(train), model.heads, config.seed)
-        total_steps = config.max_steps or math.ceil(self.steps_per_epoch * config.num_train_epochs)
+        total_steps = config.max_steps or math.ceil(self.order.steps_per_epoch * config.num_train_epochs)
         super().__init__(
             config,
             model,
@@ -78,17 +78,7 @@ class RewardTrainer(Trainer[list[int]]):
 
     def work(self, step: int) -> list[int]:
         """Which pairs the step takes: a slice of its epoch's own permutation."""
-        epoch, place = divmod(step - 1, self.steps_per_epoch)
-        if epoch != self._order[0]:
-            generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
-            self._order = epoch, torch.randperm(len(self.train), generator=generator).tolist()
-        size = self.config.train_batch_size
-        return self._order[1][place * size : (place + 1) * size]
-
-    def pairs_until(self, step: int) -> int:
-        """How many pairs the steps up to `step` have taken."""
-        epochs, steps = divmod(step, self.steps_per_epoch)
-        return epochs * len(self.train) + min(steps * self.config.train_batch_size, len(self.train))
+        return self.order.rows(step)
 
     def rate_share(self, step: int) -> float:
         """Linear warm-up, then half a cosine down to 0."""
@@ -121,7 +111,7 @@ class RewardTrainer(Trainer[list[int]]):
             "margin": margin / decided if decided else math.nan,
             "grad_norm": norm_value,
             "lr": rate,
-            "epoch": step / self.steps_per_epoch,
+            "epoch": step / self.order.steps_per_epoch,
             "skipped_steps": self.state["skipped"],
         }
 

@@ -111,7 +111,7 @@ def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any,
     output = Path(config.output)
     found, mean, std = trainer.final_evaluation()
     state = trainer.state
-    pairs_seen = trainer.pairs_until(state["step"])
+    pairs_seen = trainer.order.rows_until(state["step"])
     summary: dict[str, Any] = {
         "steps": state["step"],
         "pairs": len(trainer.train),

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rlhf import train_policy, train_reward
+from rlhf import train_policy, train_reward, train_sft
 from rlhf.config import InputError
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_config import RewardConfig
+from rlhf.sft_settings import SFTConfig
 from rlhf.training_run import Prepared, train
 from rlhf.training_settings import TrainingSettings
 
@@ -59,3 +60,4 @@ def find(name: str) -> Training:
 
 register("reward", RewardConfig, train_reward.prepare)
 register("ppo", PolicyConfig, train_policy.prepare)
+register("sft", SFTConfig, train_sft.prepare)

@@ -44,6 +44,20 @@ class PreferencePair:
 
 
 @dataclass(frozen=True, slots=True)
+class Demonstration:
+    """A conversation to imitate: the assistant's turns from `messages[first]` on are learned from."""
+
+    messages: Messages
+    first: int
+    line: int = 0  # where it was read, counted from 1
+
+    @property
+    def prompt(self) -> Messages:
+        """What stands before the first turn that is learned from."""
+        return self.messages[: self.first]
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A conversation that waits for an answer, with the row it came from."""
 

@@ -198,12 +198,12 @@ PACKED = {
 
 @pytest.mark.parametrize("kind", sorted(HEADS))
 def test_heads_that_ppo_cannot_compute_are_refused(kind: str, tokenizer: PreTrainedTokenizerBase) -> None:
-    with pytest.raises(InputError, match=f"PPO does not support this kind of model yet: .*{HEADS[kind]}"):
+    with pytest.raises(InputError, match=f"this kind of model is not supported yet: .*{HEADS[kind]}"):
         PolicyModel(architectures.build(kind, tokenizer), reference=None, value_trunk=None)
 
 
 def test_a_trunk_that_cannot_be_had_alone_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
-    with pytest.raises(InputError, match="Llama4ForCausalLM cannot be used in PPO"):
+    with pytest.raises(InputError, match="Llama4ForCausalLM cannot be used to be trained"):
         PolicyModel(architectures.build("llama4_text", tokenizer), reference=None, value_trunk=None)
 
 
@@ -246,7 +246,7 @@ def test_a_policy_whose_states_are_narrower_than_its_layers(tokenizer: PreTraine
 def test_a_head_that_no_setting_tells_of_is_found_out(tokenizer: PreTrainedTokenizerBase) -> None:
     model = architectures.build("llama", tokenizer)
     model.lm_head.register_forward_hook(lambda module, args, output: output.tanh())
-    with pytest.raises(InputError, match="PPO does not support LlamaForCausalLM yet"):
+    with pytest.raises(InputError, match="LlamaForCausalLM is not supported yet"):
         PolicyModel(model, reference=None, value_trunk=None)
 
 

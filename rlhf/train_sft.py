@@ -1,0 +1,88 @@
+"""Supervised fine-tuning, `python -m rlhf.train sft`: from demonstrations to a policy in a folder."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rlhf.config import to_dict
+from rlhf.sft_settings import SFTConfig
+from rlhf.training_run import Prepared, train
+
+LEAST = 8  # demonstrations in each half of a holdout; with fewer the last step is taken
+
+
+def train_sft(config: SFTConfig) -> dict[str, Any]:
+    """Trains and returns the summary; see `rlhf.training_run.train`."""
+    return train(config, prepare)
+
+
+def prepare(config: SFTConfig, processes: Any) -> Prepared:
+    """Trainer, and what finishes its work."""
+    from rlhf.chat_format import load_tokenizer
+    from rlhf.data import choosing_half, prompt_key, split_by_prompt
+    from rlhf.demonstrations import encode_demonstrations, load_demonstrations
+    from rlhf.policy_files import load_language_model
+    from rlhf.reward_model import position_limit
+    from rlhf.runtime import pick_dtype, seed_everything
+    from rlhf.sft_trainer import SFTTrainer
+
+    rows, report = load_demonstrations(config.data, max_bad_share=config.max_bad_share)
+    lines = [str(report)]
+    if config.eval_data:
+        held_out, eval_report = load_demonstrations(config.eval_data, max_bad_share=config.max_bad_share)
+        lines.append(str(eval_report))
+    else:
+        rows, held_out = split_by_prompt(rows, config.holdout, config.seed)
+    keys = [prompt_key(row.prompt, config.seed) for row in held_out]
+    chooses = choosing_half(keys)
+    choosing = [row for row, key in zip(held_out, keys, strict=True) if key in chooses]
+    reporting = [row for row, key in zip(held_out, keys, strict=True) if key not in chooses]
+    if min(len(choosing), len(reporting)) < LEAST:
+        choosing, reporting = [], held_out
+    seed_everything(config.seed)
+    tokenizer = load_tokenizer(config.model)
+    max_length = min(config.max_length, position_limit(config.model))
+    parts = [
+        encode_demonstrations(tokenizer, part, max_length, config.max_bad_share) if part else None
+        for part in (rows, choosing, reporting)
+    ]
+    if processes.main:
+        for name, part in zip(("training", "choosing the checkpoint", "reporting on it"), parts, strict=True):
+            if part is not None:
+                lines.append(
+                    f"{name}: {len(part)} sequences, {part.cut} cut to {max_length} tokens, "
+                    f"{len(part.too_long)} too long left out"
+                )
+        print("\n".join(lines), file=sys.stderr)
+    dtype = pick_dtype(config.dtype, processes.device)
+    model = load_language_model(config, dtype, head_chunk=config.head_chunk).to(processes.device)
+    learned = parts[0]
+    assert learned is not None  # noqa: S101 - a file without a usable row was refused
+    trainer = SFTTrainer(config, model, learned, parts[1], parts[2], processes)
+    return trainer, partial(_finish, config, trainer, tokenizer)
+
+
+def _finish(config: SFTConfig, trainer: Any, tokenizer: Any, seconds: float) -> dict[str, Any]:
+    """Measures the trained model, saves it and returns the summary."""
+    from rlhf.policy_files import save_policy, sft_card
+
+    output, state = Path(config.output), trainer.state
+    seen = trainer.order.rows_until(state["step"])
+    summary: dict[str, Any] = {
+        "steps": state["step"],
+        "demonstrations": len(trainer.train),
+        "train_loss": state["last_loss"],
+        **(trainer.loss_on(trainer.reporting) if trainer.reporting else {}),
+        "best_step": state["best_step"],
+        "skipped_steps": state["skipped"],
+        "seconds": round(seconds, 3),
+        "demonstrations_per_second": round(seen / max(seconds, 1e-9), 3),
+        "model": str(output / "model"),
+    }
+    settings = to_dict(config) | {"learning_rate": config.peak_learning_rate}
+    save_policy(output, trainer.model, tokenizer, config, sft_card(settings, summary), write=trainer.processes.main)
+    trainer.processes.wait()
+    return summary
