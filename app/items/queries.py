@@ -88,9 +88,11 @@ def prompts_to_sample(session: Session, project_id: int, model_id: int, count: i
 
 
 def prompts_without(session: Session, project_id: int, kind: str, count: int) -> Sequence[Prompt]:
-    """Active prompts of which no item of a kind was made yet, drawn at random."""
+    """Active prompts of which no item of a kind was made yet, drawn at random. None is held out: what people write to
+    those from nothing neither teaches nor measures anything."""
     made = exists().where(Item.prompt_id == Prompt.id, Item.kind == kind)
-    found = select(Prompt).where(Prompt.project_id == project_id, Prompt.status == PromptStatus.ACTIVE, ~made)
+    fitting = (Prompt.status == PromptStatus.ACTIVE, Prompt.split == Split.TRAIN)
+    found = select(Prompt).where(Prompt.project_id == project_id, *fitting, ~made)
     return session.scalars(found.order_by(func.random()).limit(count)).all()
 
 

@@ -33,13 +33,14 @@ def vote_tallies(session: Session, project_id: int) -> list[Any]:
 _KINDS = text(
     """
     select p.kind, count(*) as labels from label l join item p on p.id = l.item_id
-    where l.project_id = :project and l.superseded_at is null group by p.kind order by p.kind
+    where l.project_id = :project and l.superseded_at is null and l.assignment_id is not null
+    group by p.kind order by p.kind
     """
 )
 
 
 def kinds_labelled(session: Session, project_id: int) -> dict[str, int]:
-    """Kind of items -> its standing labels."""
+    """Kind of items -> its standing labels of what the queue asked."""
     return {row.kind: row.labels for row in session.execute(_KINDS, {"project": project_id})}
 
 

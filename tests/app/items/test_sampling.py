@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.items import filling, queries, service
+from app.models.project_settings import AnswerSettings
 from app.web.errors import Conflict
 from app.web.markdown import rendering, to_html
 from tests import factories
+from tests.asking import asking
 
 
 @pytest.fixture
@@ -185,3 +187,37 @@ def test_items_that_show_no_answer_fill_the_queue_whatever_model_is_asked(sessio
     assert queries.open_items(session, project.id, 10) == 2
     assert queries.open_items(session, project.id, 10, new.id) == 1
     assert queries.open_items(session, project.id, 10, old.id) == 2
+
+
+def demonstrations(start: str) -> AnswerSettings:
+    return asking(kinds={"demonstration": {"share": 100, "start": start}}, share=0)
+
+
+@pytest.mark.parametrize("refresh_pairs", [False, True])
+def test_answers_are_written_without_sampling_and_never_to_held_out_prompts(
+    session: Session, project: m.Project, refresh_pairs: bool
+) -> None:
+    project.answer = demonstrations("write")
+    project.automation = project.automation.model_copy(update={"refresh_pairs": refresh_pairs})
+    prompts = list(session.scalars(select(m.Prompt).where(m.Prompt.project_id == project.id)))
+    for prompt in prompts[:2]:
+        prompt.split = m.Split.HOLDOUT
+    session.flush()
+    for _ in range(3):  # filled once, then full
+        assert service.plan_sampling(session, project) is None
+    items = list(session.scalars(select(m.Item).where(m.Item.project_id == project.id)))
+    assert len(items) == project.queue_depth == 5
+    assert {(item.kind, len(item.item_responses), item.prompt.split) for item in items} == {
+        ("demonstration", 0, m.Split.TRAIN)
+    }
+    assert session.scalars(select(m.Run)).all() == []
+
+
+def test_an_answer_to_improve_is_one_that_was_sampled(session: Session, project: m.Project) -> None:
+    project.answer = demonstrations("improve")
+    run = plan(session, project)
+    assert run.config["kind"] == "demonstration"
+    item = add(session, run, "one")
+    assert item is not None
+    assert (item.kind, [response.text for response in item.responses]) == ("demonstration", ["one"])
+    assert item.responses[0].origin is m.Origin.MODEL

@@ -314,6 +314,7 @@ def test_improved_responses_are_measured_by_nobody(session: Session, cast: Cast,
 
 def test_pages_show_what_was_written(session: Session, cast: Cast, as_: As, many: list[str]) -> None:
     manager, base = as_("manager"), f"/projects/{cast.project.id}"
+    assert "Agreement: not measured" in manager.get(f"{base}/labels/quality").text
     label = labels(session)[0]
     page = manager.get(f"{base}/items/{label.item_id}").text
     assert many[0] in page
