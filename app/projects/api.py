@@ -40,7 +40,7 @@ class ProjectDetail(BaseModel):
     policy_id: int | None
     answer: AnswerSettings
     sampling: SamplingSettings
-    plan: SamplingPlan
+    plan: SamplingPlan | None = Field(description="Null for annotators, who are not to know what they compare")
     automation: AutomationSettings
     queue: forms.QueueSettings
     archived_at: datetime | None
@@ -158,7 +158,9 @@ def withdraw(session: Db, access: Manager, invitation_id: RowId) -> None:
 
 def _detail(access: Access) -> ProjectDetail:
     project: Project = access.project
-    sections = {name: service.settings_of(project, name) for name in service.SECTIONS}
+    sections: dict[str, BaseModel | None] = {name: service.settings_of(project, name) for name in service.SECTIONS}
+    if not access.is_manager:
+        sections["plan"] = None
     plain = ("id", "name", "guidelines", "base_model_id", "policy_id", "archived_at", "created_at")
     return ProjectDetail.model_validate(
         {name: getattr(project, name) for name in plain} | sections | {"role": access.role}

@@ -93,7 +93,8 @@ def change(
     given = _given(key, requests_per_minute, at_once, token_limit, price_in, price_out)
     given |= {field: value for field, value in (("name", name), ("base_url", base_url)) if value is not None}
     with connected(), task_session() as session:
-        endpoints.change(session, acting(session, as_), endpoints.get(session, number), EndpointChange(**given))
+        changes = EndpointChange.model_validate(given)
+        endpoints.change(session, acting(session, as_), endpoints.get(session, number), changes)
     typer.echo("Saved.")
 
 

@@ -74,6 +74,7 @@ class Client:
         self.call, self.seconds = call, seconds
         self._key = key_of(call.key_name)
         self._length = "max_tokens"  # some APIs have another word for it
+        self._counts = True  # in a stream; some APIs do not know how to ask for that
         http = httpx2.AsyncClient(
             transport=Transport(self._key), timeout=httpx2.Timeout(seconds, connect=10.0), follow_redirects=False,
             trust_env=False,
@@ -90,11 +91,11 @@ class Client:
 
     async def ask(self, messages: Messages, settings: dict[str, Any]) -> Answer:
         """The whole answer. `settings`: temperature, top_p, top_k, max_tokens. Raises SourceError."""
-        try:
-            return await self._ask(messages, settings)
-        except _OtherWord:
-            self._length = "max_completion_tokens"
-            return await self._ask(messages, settings)
+        while True:
+            try:
+                return await self._ask(messages, settings)
+            except _OtherWord:
+                continue
 
     async def _ask(self, messages: Messages, settings: dict[str, Any]) -> Answer:
         with self._told():
@@ -108,20 +109,23 @@ class Client:
 
     async def stream(self, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | Answer]:
         """Pieces of the answer as they come, then all of it. Raises SourceError; what came before it stands."""
-        try:
-            async for part in self._stream(messages, settings):
-                yield part
-        except _OtherWord:
-            self._length = "max_completion_tokens"
-            async for part in self._stream(messages, settings):
-                yield part
+        while True:
+            try:
+                async for part in self._stream(messages, settings):
+                    yield part
+                return
+            except _OtherWord:
+                continue
 
     async def _stream(self, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | Answer]:
         text: list[str] = []
         reason, counted, served = None, None, None
         with self._told():
             async with asyncio.timeout(self.seconds):
-                stream = await self._openai.chat.completions.create(**self._body(messages, settings), stream=True)
+                body = self._body(messages, settings)
+                if self._counts:
+                    body["stream_options"] = {"include_usage": True}
+                stream = await self._openai.chat.completions.create(**body, stream=True)
                 async with stream:
                     async for chunk in stream:
                         served, counted = served or chunk.model, chunk.usage or counted
@@ -192,6 +196,10 @@ class Client:
     def _refused(self, error: openai.APIStatusError) -> Exception:
         status, said = error.status_code, self._said(error)
         if status in (400, 422) and "max_completion_tokens" in said and self._length == "max_tokens":
+            self._length = "max_completion_tokens"
+            return _OtherWord(said)
+        if status in (400, 422) and "stream_options" in said and self._counts:
+            self._counts = False
             return _OtherWord(said)
         if status == 401:
             key = f"the key “{self.call.key_name}”" if self._key else "requests without a key"
@@ -252,7 +260,7 @@ def _read(body: bytes) -> _Completion:
 
 
 class _OtherWord(Exception):
-    """The API wants the length by its other name."""
+    """The API does not know one of our words: the question is put in others."""
 
 
 def _judge(text: str, reason: str | None, message: _Message | None, most: int | None) -> None:

@@ -168,6 +168,14 @@ def test_a_stream(api: EndpointServer):
     assert stream(api, "uncounted")[1].usage.estimated  # type: ignore[union-attr]
 
 
+def test_a_stream_of_an_api_that_cannot_be_asked_to_count(api: EndpointServer):
+    text, answer, error = stream(api, "other-stream")
+    assert error is None
+    assert answer is not None
+    assert text == answer.text == "Answer 2 to: Hello? "
+    assert "stream_options" not in api.asked[1][1]
+
+
 @pytest.mark.parametrize(
     ("model", "text", "says"),
     [
