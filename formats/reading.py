@@ -9,7 +9,7 @@ from typing import Literal
 from formats.containers.opening import Container, Opened, open_rows
 from formats.containers.sources import SourceLike
 from formats.fields import Fields
-from formats.layouts import detect, named
+from formats.layouts import WRITTEN, detect, named
 from formats.layouts.base import Layout
 from formats.mapping import layout_of, with_map
 from formats.records import (
@@ -105,12 +105,19 @@ class Reading:
             return [Refusal(row.line, "It cannot be read: the file changed while it was read.", row.raw or "")]
         try:
             fields = Fields(with_map(row, self._mapping) if self._mapping else row)
+            layout = self._own(layout, fields.row)
             if missing := [name for name in sorted(layout.required) if name not in fields.row.values]:
                 raise BadRow(f'The field "{missing[0]}" is missing.')
             found = list(layout.read(fields))
             return [*self._asked(found)]
         except BadRow as error:
             return [Refusal(row.line, str(error), _raw(row))]
+
+    def _own(self, layout: Layout, row: Row) -> Layout:
+        """The layout of this row: where a file holds prompts or demonstrations, each may have a shape of its own."""
+        if layout.name in WRITTEN and not layout.knows(row.values) and (match := detect([row], WRITTEN)) is not None:
+            return match.layout
+        return layout
 
     def _asked(self, records: list[Record]) -> Iterator[Record]:
         """The records as what they were asked for as. Raises BadRow where the row has nothing of that."""

@@ -8,6 +8,7 @@ from app.input import Id, Input
 from app.models import PromptSource, PromptStatus, Split
 from app.prompts.reading import Layout
 
+MAX_KEPT = 500_000  # bytes of a file that the page of its preview carries
 T = TypeVar("T")
 Chosen = Annotated[T | None, BeforeValidator(lambda value: value or None)]
 """A filter from a page's form, where an empty choice means any."""
@@ -17,6 +18,8 @@ class ImportForm(Input):
     """An import from the page; the file, where there is one, comes beside it."""
 
     text: str = ""
+    kept: str = Field("", max_length=MAX_KEPT * 4 // 3 + 4, description="A file that was previewed, in base64")
+    kept_name: str = Field("", max_length=200)
     layout: Layout = "auto"
     accept_bad: bool = False
     action: Literal["preview", "import"] = "import"

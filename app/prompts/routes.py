@@ -1,5 +1,6 @@
 """Pages of prompts: browse, import, review what came from chat."""
 
+from base64 import b64decode, b64encode
 from typing import Annotated
 
 from fastapi import Query, Request, Response
@@ -8,7 +9,7 @@ from starlette.datastructures import FormData, UploadFile
 from app.models import PromptSource, PromptStatus
 from app.projects.dependencies import Access, Manager
 from app.prompts import queries, service
-from app.prompts.forms import ImportForm, PromptFilter
+from app.prompts.forms import MAX_KEPT, ImportForm, PromptFilter
 from app.prompts.service import MAX_FILE, ImportReport
 from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
@@ -19,8 +20,6 @@ from app.web.render import redirect, render
 from app.web.routing import Router
 
 router = Router()
-
-_SHOWN_AGAIN = 200_000  # characters of a file that is put into the page, so that bad lines can be mended there
 
 
 @router.get("/projects/{project_id}/prompts")
@@ -45,7 +44,10 @@ def show_import(request: Request, access: Manager) -> Response:
 
 @router.post("/projects/{project_id}/prompts/import", max_body_size=MAX_FILE + 2**20)
 def import_prompts(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
-    """Preview or import a file or pasted text; nothing is imported while a line is bad, unless that is accepted."""
+    """Preview or import a file or pasted text; nothing is imported while a line is bad, unless that is accepted.
+
+    A previewed file comes back with the page to the byte, where it is small; a larger one has to be chosen again.
+    """
     given = parse(ImportForm, form)
     try:
         content = _content(form, given)
@@ -65,9 +67,8 @@ def import_prompts(request: Request, session: Db, access: Manager, form: Submitt
         text = f"{report.imported} prompts imported, {report.holdout} of them held out."
         text += f" {report.duplicates} were there already." if report.duplicates else ""
         text += f" {len(report.refused)} were refused." if report.refused else ""
+        text += f" Left out: {left_out(report)}." if report.left_out else ""
         return redirect(f"/projects/{access.project.id}/prompts", text)
-    if isinstance(content, bytes) and len(content) <= _SHOWN_AGAIN:
-        given.text = content.decode(errors="replace")
     return _import_page(request, given, report, status=200 if given.action == "preview" else 422)
 
 
@@ -120,11 +121,25 @@ def restore(session: Db, access: Manager, prompt_id: RowId) -> Response:
     return redirect(f"/projects/{access.project.id}/prompts/{prompt_id}", "The prompt is back in the loop.")
 
 
+def left_out(report: ImportReport) -> str:
+    """What came with the prompts and is no part of them, in words."""
+    return " and ".join(f"{count:,} {what}" for what, count in report.left_out.items())
+
+
 def _content(form: FormData, given: ImportForm) -> bytes | str:
     file = form.get("file")
     if isinstance(file, UploadFile) and file.filename:
-        return file.file.read()
-    return given.text
+        content = file.file.read()
+        given.kept_name = file.filename[-200:]
+        given.kept = b64encode(content).decode() if len(content) <= MAX_KEPT else ""
+        return content
+    if given.text.strip() or not given.kept:
+        given.kept = given.kept_name = ""
+        return given.text
+    try:
+        return b64decode(given.kept, validate=True)
+    except ValueError:
+        raise Invalid("The file did not come back whole. Choose it again.", "file") from None
 
 
 def _import_page(
@@ -135,7 +150,14 @@ def _import_page(
     error: str | None = None,
 ) -> Response:
     return render(
-        request, "prompts/import.html", status=status, section="prompts", given=given, report=report, error=error
+        request,
+        "prompts/import.html",
+        status=status,
+        section="prompts",
+        given=given,
+        report=report,
+        error=error,
+        left_out=left_out(report) if report and report.left_out else "",
     )
 
 

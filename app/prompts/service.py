@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.models import Messages, Project, Prompt, PromptSource, PromptStatus, Split, User
 from app.prompts import queries
-from app.prompts.reading import Layout, Refusal, Unusable, content_hash, parse, read, split_of
+from app.prompts.reading import Found, Layout, Unusable, check, content_hash, read, read_entries, split_of
 from app.web.errors import Conflict, Invalid, NotFound, TooLarge
+from formats import Refusal
 
 STARTER = Path(__file__).with_name("starter.jsonl")
 MAX_FILE = 32 * 2**20
@@ -41,6 +42,7 @@ class ImportReport:
     imported: int = 0
     refused: list[Refusal] = field(default_factory=list)
     preview: list[Messages] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)  # what came with the prompts, and is no part of them
 
     @property
     def clean(self) -> bool:
@@ -58,14 +60,15 @@ def import_prompts(
     layout: Layout = "auto",
     dry: bool = False,
 ) -> ImportReport:
-    """Import a file's content, or a list of entries as `reading.parse` takes them.
+    """Import a file's content, or a list of entries as `reading.read_entries` takes them.
 
     Nothing is imported unless every entry is good or `accept_bad` is set; `dry` only counts. What the project has
     already, whatever became of it, counts as a duplicate and stays as it is.
     """
     fresh: dict[str, Messages] = {}
     with _one_at_a_time:
-        good, refused = _read(rows, layout)
+        found = _read(rows, layout)
+        good, refused = found.good, found.refused
         for _, messages in good:
             fresh.setdefault(content_hash(messages), messages)
     known = queries.known_hashes(session, project.id, list(fresh))
@@ -77,6 +80,7 @@ def import_prompts(
         holdout=sum(split_of(digest) is Split.HOLDOUT for digest in fresh),
         refused=refused,
         preview=list(fresh.values())[:5],
+        left_out={what: count for what, count in found.left_out.items() if count},
     )
     if dry or not fresh or (refused and not accept_bad):
         return report
@@ -117,7 +121,7 @@ def add_from_chat(session: Session, project: Project, messages: Messages, person
     Raises Invalid where the conversation is no prompt, e.g. because it ends with an answer.
     """
     try:
-        messages = parse(messages)
+        messages = check(messages)
     except Unusable as error:
         raise Invalid(str(error)) from None
     digest = content_hash(messages)
@@ -162,21 +166,12 @@ def get(session: Session, project: Project, prompt_id: int) -> Prompt:
     return prompt
 
 
-def _read(rows: bytes | str | Sequence[Any], layout: Layout) -> tuple[list[tuple[int, Messages]], list[Refusal]]:
-    if isinstance(rows, bytes | str):
-        if len(rows) > MAX_FILE:
-            raise TooLarge(f"The file is larger than {MAX_FILE // 2**20} MB. Split it and import the parts.", "file")
-        good, refused = read(rows, layout)
-    else:
-        good, refused = [], []
-        for number, entry in enumerate(rows, start=1):
-            try:
-                good.append((number, parse(entry)))
-            except Unusable as error:
-                refused.append(Refusal(number, str(error)))
-    if len(good) > MAX_PROMPTS:
-        raise TooLarge(f"These are {len(good):,} prompts; at most {MAX_PROMPTS:,} are imported at once.", "file")
-    return good, refused
+def _read(rows: bytes | str | Sequence[Any], layout: Layout) -> Found:
+    if not isinstance(rows, bytes | str):
+        return read_entries(rows, MAX_PROMPTS)
+    if len(rows) > MAX_FILE:
+        raise TooLarge(f"The file is larger than {MAX_FILE // 2**20} MB. Split it and import the parts.", "file")
+    return read(rows, layout, MAX_PROMPTS)
 
 
 def _row(project: Project, messages: Messages, digest: str, source: PromptSource, actor: User | None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ LAYOUTS: dict[str, Layout] = {
     for module in (hone, labelstudio, argilla, oasst, openai, pairs, helpsteer, scored, judged, trl, numbered, written)
     for layout in module.LAYOUTS
 }
+WRITTEN: dict[str, Layout] = {layout.name: layout for layout in written.LAYOUTS}
 
 
 @dataclass(frozen=True, slots=True)

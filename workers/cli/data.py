@@ -118,7 +118,7 @@ def status(
 
 
 def import_prompts(
-    file: Annotated[Path, typer.Argument(help="JSONL (a `prompt` text or message list a line) or one prompt a line.")],
+    file: Annotated[Path, typer.Argument(help="JSON Lines, JSON, CSV, Parquet or plain text; also gzip, zstd.")],
     project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
     accept_bad: Annotated[bool, typer.Option("--accept-bad", help="Import the rest when some lines are bad.")] = False,
     as_: As = None,
@@ -143,6 +143,8 @@ def import_prompts(
     typer.echo(
         f"{report.imported} prompts imported, {report.holdout} held out; {report.duplicates} were there already."
     )
+    for what, count in report.left_out.items():
+        typer.echo(f"{count} {what} of the file are left out: only prompts are imported.", err=True)
 
 
 def export_labels(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.models import Messages
-from app.prompts.reading import parse
+from app.prompts.reading import read
 from app.prompts.service import STARTER
 from workers.demo.annotators import Annotator, label
 from workers.demo.browser import Browser, Page, PageProblem
@@ -110,7 +110,7 @@ class Demo:
 
     def _import_prompts(self) -> None:
         """The starter prompts, through the import page."""
-        messages = [parse(json.loads(line)) for line in STARTER.read_text(encoding="utf-8").splitlines()]
+        messages = [turns for _, turns in read(STARTER.read_bytes()).good]
         if self.sizes.instruction:
             first: Messages = [{"role": "system", "content": self.sizes.instruction}]
             messages = [turns if turns[0]["role"] == "system" else first + turns for turns in messages]

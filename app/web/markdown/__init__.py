@@ -65,10 +65,16 @@ _SHAPELESS = (
 _NAMED = re.compile(rf"[{_SHAPELESS}]|[^\S \n\t\r]")
 # Nor is anything seen of the signs of which Markdown alone makes a box with nothing in it.
 _SEEN = re.compile(rf"[^{_SHAPELESS}#*+\-_>`~\s]")
+_SHAPE = re.compile(rf"[^{_SHAPELESS}\s]")
 _LISTED = 40  # characters of a text without content that are named
 
 # Long texts are rendered one at a time: several at once would take the interpreter from everybody else's requests.
 _one_at_a_time = Lock()
+
+
+def has_shape(text: str) -> bool:
+    """Whether anything of the text would be seen as it stands."""
+    return _SHAPE.search(text) is not None
 
 
 def to_html(text: str, what: str = "answer") -> Markup:

@@ -1,5 +1,6 @@
 """`hone` from a shell: it does what the pages do, says what is wrong in a sentence, ends with the right status."""
 
+import gzip
 import io
 import json
 import subprocess
@@ -109,6 +110,18 @@ def test_import_names_bad_lines_and_imports_all_or_what_it_may(project: int, tmp
     assert "0 prompts imported" in hone("import-prompts", file, "-p", str(project), "--accept-bad").stdout
     assert "cannot be read" in refused("import-prompts", tmp_path / "none", "-p", str(project))
     assert "no project 999" in refused("import-prompts", file, "-p", "999")
+
+
+def test_import_takes_a_spreadsheet_s_table_and_tells_what_it_leaves_out(project: int, tmp_path: Path) -> None:
+    file = tmp_path / "from a spreadsheet"
+    file.write_bytes(gzip.compress("prompt;chosen;rejected\r\nWie groß?;So.;No.\r\n".encode("utf-8-sig")))
+    done = hone("import-prompts", file, "-p", str(project))
+    assert done.stdout.startswith("1 prompts imported")
+    assert "2 responses of the file are left out" in done.stderr
+    with task_session() as session:
+        assert [prompt.messages[0]["content"] for prompt in session.scalars(select(Prompt))] == ["Wie groß?"]
+    file.write_text("alpha,beta\n1,2\n3,4\n")
+    assert "no known layout: alpha, beta" in refused("import-prompts", file, "-p", str(project))
 
 
 def test_export_writes_whole_files(project: int, tmp_path: Path) -> None:
