@@ -16,8 +16,10 @@ from app.db import DatabaseNotConfigured
 from app.web import csrf, errors
 from app.web.forms import sentence
 from app.web.render import is_htmx, render
+from app.web.views import Problem
 
 log = logging.getLogger(__name__)
+PROBLEM = "application/problem+json"
 
 _HTTP: dict[int, tuple[str, str]] = {
     400: ("Not understood", "The request could not be read."),
@@ -50,10 +52,9 @@ def answer(
     request_id = getattr(request.state, "request_id", None)
     response: Response
     if wants_json(request):
-        body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        if fields:
-            body["errors"] = fields
-        response = JSONResponse(body | {"request_id": request_id}, status, media_type="application/problem+json")
+        problem = Problem(title=title, status=status, detail=detail, errors=fields or None, request_id=request_id)
+        body = problem.model_dump(exclude=None if fields else {"errors"})
+        response = JSONResponse(body, status, media_type=PROBLEM)
     else:
         template = "shared/_problem.html" if is_htmx(request) else "shared/problem.html"
         response = render(

@@ -1,0 +1,129 @@
+"""What the calls about labels answer with."""
+
+from datetime import datetime
+
+from pydantic import ConfigDict
+
+from app.items.queue import Task
+from app.labels.quality import Agreement, Annotator
+from app.models import Label, Messages, Outcome
+from app.web.views import View
+
+
+class ShownResponse(View):
+    """A response as it is displayed."""
+
+    text: str
+    finish_reason: str | None
+
+
+class TaskView(View):
+    """An item that I hold: its prompt, and its responses in the order in which they are to be displayed."""
+
+    assignment_id: int
+    kind: str
+    messages: Messages
+    responses: list[ShownResponse]
+
+
+class Claimed(View):
+    """`task` is null where there is nothing to label."""
+
+    task: TaskView | None
+
+
+class Saved(View):
+    """The label's number, and the item that follows. `label` is null where it could not be taken; `warning` says why,
+    or what else became of it."""
+
+    label: int | None
+    warning: str | None
+    paused: bool
+    next: TaskView | None
+
+
+class Skipped(View):
+    """False where the item was not open any more."""
+
+    skipped: bool
+
+
+class Renewed(View):
+    """False where the lease has ended."""
+
+    open: bool
+
+
+class LabelValueView(View):
+    """What was decided, in terms of what was shown; the item's kind says which fields there are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str
+
+
+class PreferenceView(View):
+    """Which of two responses, by their positions in the item, the label prefers, and how strongly. `question` is empty
+    for the main one."""
+
+    question: str
+    first: int
+    second: int
+    outcome: Outcome
+    strength: int | None
+
+
+class LabelView(View):
+    """A label. `order` has the positions of the item's responses as they were displayed."""
+
+    id: int
+    item_id: int
+    assignment_id: int
+    annotator_id: int
+    value: LabelValueView
+    order: list[int]
+    preferences: list[PreferenceView]
+    reasons: list[str]
+    comment: str | None
+    seconds: float | None
+    late: bool
+    surplus: bool
+    created_at: datetime
+
+
+class QualityView(View):
+    """Agreement on the main question and on each further one, and how each annotator works."""
+
+    agreement: Agreement
+    questions: dict[str, Agreement]
+    annotators: list[Annotator]
+    counted_at: datetime
+
+
+def task_view(task: Task) -> TaskView:
+    """A lease and what it shows."""
+    return TaskView(
+        assignment_id=task.id,
+        kind=task.kind,
+        messages=task.messages,
+        responses=[ShownResponse(text=shown.text, finish_reason=shown.finish_reason) for shown in task.responses],
+    )
+
+
+def label_view(label: Label) -> LabelView:
+    """A label with its preferences."""
+    return LabelView(
+        id=label.id,
+        item_id=label.item_id,
+        assignment_id=label.assignment_id,
+        annotator_id=label.annotator_id,
+        value=LabelValueView(**label.value.model_dump()),
+        order=list(label.order),
+        preferences=[PreferenceView.model_validate(stated) for stated in label.preferences],
+        reasons=label.reasons,
+        comment=label.comment,
+        seconds=label.seconds,
+        late=label.late,
+        surplus=label.surplus,
+        created_at=label.created_at,
+    )
