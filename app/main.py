@@ -36,11 +36,11 @@ from app.rewards.routes import router as rewards
 from app.runs.api import router as runs_api
 from app.runs.routes import router as runs
 from app.settings import get_settings
-from app.web import csrf, guard, problems
-from app.web.api_docs import router as api_docs
+from app.web import api_docs, csrf, guard, problems
 from app.web.assets import Assets
 from app.web.middleware import Frame
 from app.web.render import ROOT
+from app.web.routing import CALLS as API
 
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
 # no project's id.
@@ -77,20 +77,21 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     """The web application. Opens nothing: the database and Redis are reached by the first request that needs them."""
     extensions.load()
-    app = FastAPI(
+    app = api_docs.Documented(
         title="Hone",
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
         dependencies=[Depends(csrf.protect)],
         lifespan=lifespan,
     )
-    app.include_router(api_docs, include_in_schema=False, dependencies=[Depends(maybe_signed_in)])
+    app.include_router(api_docs.router, include_in_schema=False, dependencies=[Depends(maybe_signed_in)])
     for router in PAGES:
         app.include_router(router, include_in_schema=False, max_body_size=MAX_BODY)
     for router in CALLS:
-        app.include_router(router, prefix="/api/v1", max_body_size=MAX_BODY)
+        app.include_router(router, prefix=API.rstrip("/"), max_body_size=MAX_BODY, responses=api_docs.FAILURES)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     problems.install(app)
     app.add_middleware(Frame)

@@ -2,22 +2,19 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
 from app.accounts import queries
 from app.accounts.dependencies import Admin, SignedIn
-from app.models import User
 from app.web.addresses import Before
 from app.web.dependencies import Db
 from app.web.routing import Router
+from app.web.views import Listing, View
 
 router = Router(tags=["accounts"])
 
 
-class Person(BaseModel):
+class PersonView(View):
     """An account."""
 
-    model_config = ConfigDict(from_attributes=True)
     id: int
     name: str
     email: str
@@ -26,21 +23,13 @@ class Person(BaseModel):
     created_at: datetime
 
 
-class People(BaseModel):
-    """Accounts, newest first; ask again with `before` for the rest."""
-
-    items: list[Person]
-    before: int | None
-
-
-@router.get("/me", response_model=Person)
-def me(user: SignedIn) -> User:
+@router.get("/me")
+def show_me(user: SignedIn) -> PersonView:
     """Who this token stands for."""
-    return user
+    return PersonView.model_validate(user)
 
 
-@router.get("/users", response_model=People)
-def users(session: Db, user: Admin, q: str = "", before: Before = None) -> object:
-    """Everybody with an account. For administrators."""
-    found = queries.users(session, q.strip(), before)
-    return {"items": found.items, "before": found.before}
+@router.get("/users")
+def list_users(session: Db, user: Admin, q: str = "", before: Before = None) -> Listing[PersonView]:
+    """Everybody with an account, newest first. For administrators."""
+    return Listing[PersonView].of(queries.users(session, q.strip(), before))

@@ -1,33 +1,27 @@
 """Where a project's loop stands, in the JSON API."""
 
 from datetime import datetime
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict
 
 from app.home import service
 from app.home.automation import automations
 from app.projects.dependencies import Manager
 from app.web.dependencies import Db
 from app.web.routing import Router
+from app.web.views import View
 
 router = Router(tags=["overview"])
 
 
-class LastView(BaseModel):
+class LastView(View):
     """The last thing that an automation did."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     at: datetime
     what: str
     run_id: int | None
 
 
-class AutomationView(BaseModel):
+class AutomationView(View):
     """What happens by itself: the rule, its budget, what it did last, and what it waits for."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     name: str
     on: bool
@@ -37,7 +31,15 @@ class AutomationView(BaseModel):
     now: str
 
 
-class LoopView(BaseModel):
+class StepView(View):
+    """The next sensible step: what, why, and on which page; null where there is nothing to do but wait."""
+
+    title: str
+    reason: str
+    href: str | None
+
+
+class LoopView(View):
     """A number for each stage, and the next sensible step with its reason."""
 
     prompts: int
@@ -54,12 +56,12 @@ class LoopView(BaseModel):
     conversations: int
     in_use_id: int
     active_runs: dict[str, int]
-    next_step: dict[str, Any]
+    next_step: StepView
     automations: list[AutomationView]
 
 
 @router.get("/projects/{project_id}/loop")
-def loop(access: Manager, session: Db) -> LoopView:
+def show_loop(session: Db, access: Manager) -> LoopView:
     """The overview in numbers."""
     now = service.situation(session, access.project)
     step = service.next_step(now)
@@ -69,6 +71,6 @@ def loop(access: Manager, session: Db) -> LoopView:
         automations=[
             AutomationView.model_validate(each) for each in automations(session, access.project, now.new_labels)
         ],
-        next_step={"title": step.title, "reason": step.reason, "href": step.href},
+        next_step=StepView.model_validate(step),
         **{name: getattr(now, name) for name in LoopView.model_fields if hasattr(now, name)},
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.accounts.dependencies import SignedIn
@@ -18,6 +18,7 @@ from app.web.errors import Invalid, NotAllowed
 from app.web.forms import parse, typed
 from app.web.render import absolute, redirect, render
 from app.web.routing import Router
+from app.web.views import View
 
 router = Router()
 api = Router(tags=["projects"])
@@ -33,7 +34,7 @@ class NewProject(forms.NewProjectForm):
     queue: forms.QueueSettings = forms.QueueSettings()
 
 
-class CreatedProject(BaseModel):
+class CreatedProject(View):
     """Where the new project is found."""
 
     id: int
@@ -81,7 +82,7 @@ def _page(request: Request, session: Session, status: int = 200, **over: Any) ->
 
 
 @router.post("/projects/new")
-def create_project(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
+def create_from_page(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
     """Make a project and go to it."""
     _require_creator(session, user)
     try:
@@ -93,7 +94,7 @@ def create_project(request: Request, session: Db, user: SignedIn, form: Submitte
 
 
 @api.post("/projects", status_code=201)
-def create_by_api(request: Request, session: Db, user: SignedIn, body: NewProject) -> CreatedProject:
+def create_project(request: Request, session: Db, user: SignedIn, body: NewProject) -> CreatedProject:
     """Make a project. For administrators and managers."""
     project = create(session, user, body)
     return CreatedProject(id=project.id, url=absolute(request, f"/projects/{project.id}"))

@@ -74,11 +74,12 @@ class PreferenceView(View):
 
 
 class LabelView(View):
-    """A label. `order` has the positions of the item's responses as they were displayed."""
+    """A label. `order` has the positions of the item's responses as they were displayed; `assignment_id` is null where
+    the label came from a chat."""
 
     id: int
     item_id: int
-    assignment_id: int
+    assignment_id: int | None
     annotator_id: int
     value: LabelValueView
     order: list[int]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.accounts.dependencies import SignedIn
 from app.input import Input
@@ -15,11 +15,12 @@ from app.projects.dependencies import Access, Annotator, Manager
 from app.web.dependencies import Db, RowId
 from app.web.names import Name
 from app.web.routing import Router
+from app.web.views import Listing, View
 
 router = Router(tags=["projects"])
 
 
-class ListedProject(BaseModel):
+class ListedProject(View):
     """A project in a list. `role` is null where an administrator is no member."""
 
     id: int
@@ -29,7 +30,7 @@ class ListedProject(BaseModel):
     members: int
 
 
-class ProjectDetail(BaseModel):
+class ProjectView(View):
     """A project and its settings."""
 
     id: int
@@ -60,7 +61,7 @@ class ProjectChange(Input):
     queue: forms.QueueSettings | None = None
 
 
-class ProjectMember(BaseModel):
+class MemberView(View):
     """A person in a project."""
 
     user_id: int
@@ -80,10 +81,9 @@ class MemberChange(Input):
     reason: str = Field("", max_length=200)
 
 
-class OpenInvitation(BaseModel):
+class InvitationView(View):
     """An invitation that can still be used."""
 
-    model_config = ConfigDict(from_attributes=True)
     id: int
     role: Role
     note: str | None
@@ -92,22 +92,23 @@ class OpenInvitation(BaseModel):
 
 
 @router.get("/projects")
-def projects(session: Db, user: SignedIn) -> list[ListedProject]:
+def list_projects(session: Db, user: SignedIn) -> Listing[ListedProject]:
     """The projects this person may enter, newest first."""
-    return [
+    found = [
         ListedProject(id=one.project.id, name=one.project.name, role=one.role, labels=one.labels, members=one.members)
         for one in queries.listed(session, user)
     ]
+    return Listing[ListedProject](items=found)
 
 
 @router.get("/projects/{project_id}")
-def project(access: Annotator) -> ProjectDetail:
+def show_project(access: Annotator) -> ProjectView:
     """A project and its settings."""
     return _detail(access)
 
 
 @router.patch("/projects/{project_id}")
-def change_project(session: Db, access: Manager, body: ProjectChange) -> ProjectDetail:
+def change_project(session: Db, access: Manager, body: ProjectChange) -> ProjectView:
     """Change a project. For its managers."""
     if body.name is not None:
         service.rename(session, access.project, access.user, body.name)
@@ -120,13 +121,13 @@ def change_project(session: Db, access: Manager, body: ProjectChange) -> Project
 
 
 @router.get("/projects/{project_id}/members")
-def members(session: Db, access: Manager) -> list[ProjectMember]:
+def list_members(session: Db, access: Manager) -> Listing[MemberView]:
     """Everybody in the project. For its managers."""
-    return [_member(member) for member in queries.members(session, access.project.id)]
+    return Listing[MemberView](items=[_member(member) for member in queries.members(session, access.project.id)])
 
 
 @router.patch("/projects/{project_id}/members/{user_id}")
-def change_member(session: Db, access: Manager, user_id: RowId, body: MemberChange) -> ProjectMember:
+def change_member(session: Db, access: Manager, user_id: RowId, body: MemberChange) -> MemberView:
     """Change a member's role, or pause and resume them. For managers."""
     member = people.member_of(session, access.project, user_id)
     if body.role is not None:
@@ -144,31 +145,31 @@ def remove_member(session: Db, access: Manager, user_id: RowId) -> None:
     people.remove(session, access.project, access.user, user_id)
 
 
-@router.get("/projects/{project_id}/invitations", response_model=list[OpenInvitation])
-def invitations(session: Db, access: Manager) -> object:
+@router.get("/projects/{project_id}/invitations")
+def list_invitations(session: Db, access: Manager) -> Listing[InvitationView]:
     """Invitations that can still be used. For managers."""
-    return queries.open_invitations(session, access.project.id)
+    return Listing[InvitationView].of(queries.open_invitations(session, access.project.id))
 
 
 @router.delete("/projects/{project_id}/invitations/{invitation_id}", status_code=204)
-def withdraw(session: Db, access: Manager, invitation_id: RowId) -> None:
+def withdraw_invitation(session: Db, access: Manager, invitation_id: RowId) -> None:
     """Make an invitation useless. For managers."""
     people.withdraw(session, access.project, access.user, invitation_id)
 
 
-def _detail(access: Access) -> ProjectDetail:
+def _detail(access: Access) -> ProjectView:
     project: Project = access.project
     sections: dict[str, BaseModel | None] = {name: service.settings_of(project, name) for name in service.SECTIONS}
     if not access.is_manager:
         sections["plan"] = None
     plain = ("id", "name", "guidelines", "base_model_id", "policy_id", "archived_at", "created_at")
-    return ProjectDetail.model_validate(
+    return ProjectView.model_validate(
         {name: getattr(project, name) for name in plain} | sections | {"role": access.role}
     )
 
 
-def _member(member: Member) -> ProjectMember:
-    return ProjectMember(
+def _member(member: Member) -> MemberView:
+    return MemberView(
         user_id=member.user_id,
         name=member.user.name,
         email=member.user.email,

@@ -2,16 +2,35 @@
 
 from typing import Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
 from app.web.guard import public
+from app.web.problems import PROBLEM
 from app.web.render import absolute, render
 from app.web.routing import Router
+from app.web.views import Problem
 
 router = Router(dependencies=[Depends(public)])
 
+FAILURES: dict[int | str, dict[str, Any]] = {"default": {"model": Problem, "description": "It failed"}}
+"""What every call may answer with beside what it promises."""
 _ORDER = {"get": 0, "post": 1, "put": 2, "patch": 3, "delete": 4}
+
+
+class Documented(FastAPI):
+    """An application whose document gives failures the media type that they have."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        made = self.openapi_schema is not None
+        document = super().openapi()
+        if not made:
+            for methods in document["paths"].values():
+                for operation in methods.values():
+                    answers = operation["responses"]["default"]
+                    answers["content"] = {PROBLEM: answers["content"]["application/json"]}
+        return document
 
 
 @router.get("/api/openapi.json")
@@ -38,7 +57,7 @@ def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     for path, methods in document.get("paths", {}).items():
         for method, operation in sorted(methods.items(), key=lambda item: _ORDER.get(item[0], 9)):
             body = operation.get("requestBody", {}).get("content", {})
-            answers = {code: _answer(one) for code, one in operation["responses"].items() if code != "422"}
+            answers = {code: _answer(one) for code, one in operation["responses"].items() if code != "default"}
             groups.setdefault((operation.get("tags") or ["other"])[0], []).append(
                 {
                     "method": method.upper(),
@@ -67,8 +86,6 @@ def _answer(answer: dict[str, Any]) -> str:
 def _schemas(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = {}
     for name, schema in sorted(document.get("components", {}).get("schemas", {}).items()):
-        if name in ("HTTPValidationError", "ValidationError"):
-            continue
         required = schema.get("required", [])
         found[name] = {
             "says": schema.get("description", ""),

@@ -1,12 +1,14 @@
 """The routers of all pages and calls. Knows no page."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import wraps
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIRouter
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.input import may_be_unwritable, unwritable
@@ -17,6 +19,8 @@ Shortcut = Callable[[Request], Awaitable[Response | None]]
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _SHORTCUT = "__hone_shortcut__"
+CALLS = "/api/v1/"
+"""Where the addresses of the JSON API begin."""
 
 
 def first(shortcut: Shortcut) -> Callable[[F], F]:
@@ -45,7 +49,7 @@ class _Route(APIRoute):
     def get_route_handler(self) -> Handler:
         handle, shortcut = super().get_route_handler(), getattr(self.endpoint, _SHORTCUT, None)
         if shortcut is None:
-            return _reading_carefully(handle)
+            return _reading_carefully(handle, frozenset(query_names(self.dependant)))
 
         async def handle_after_shortcut(request: Request) -> Response:
             answer: Response | None = await shortcut(request)
@@ -54,10 +58,27 @@ class _Route(APIRoute):
         return handle_after_shortcut
 
 
-def _reading_carefully(handle: Handler) -> Handler:
-    """Refuse JSON with text that cannot be written down, for all routes at once."""
+def query_names(dependant: Dependant) -> Iterator[str]:
+    """The query parameters that a route takes, with all that it depends on."""
+    for parameter in dependant.query_params:
+        kind = parameter.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from kind.model_fields
+        else:
+            yield parameter.alias
+    for inner in dependant.dependencies:
+        yield from query_names(inner)
+
+
+def _reading_carefully(handle: Handler, known: frozenset[str]) -> Handler:
+    """Refuse JSON with text that cannot be written down, and of calls query parameters that they do not take, for all
+    routes at once. A filter that is misspelt would otherwise give everything."""
 
     async def handle_readable(request: Request) -> Response:
+        if request.url.path.startswith(CALLS) and (unknown := request.query_params.keys() - known):
+            takes = f"It takes: {', '.join(sorted(known))}." if known else "It takes none."
+            sentence = f"This address has no such query parameter. {takes}"
+            raise Invalid(sentence, errors=dict.fromkeys(sorted(unknown), sentence))
         if "json" in request.headers.get("content-type", "") and may_be_unwritable(await request.body()):
             try:
                 place = unwritable(await request.json())

@@ -18,8 +18,7 @@ V = TypeVar("V", bound=BaseModel)
 
 
 class Listing(View, Generic[V]):
-    """A list, newest first where it has an order in time. `before`, given as a query parameter, asks for the rest; null:
-    there is none."""
+    """A list. `before`, sent as a query parameter, asks for the rest; null: there is none."""
 
     items: list[V]
     before: int | None = None
@@ -30,7 +29,7 @@ class Listing(View, Generic[V]):
         return cls.model_validate(found if isinstance(found, Page) else Page(found, None))
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         return f"{params[0].__name__.removesuffix('View')}List"
 
 

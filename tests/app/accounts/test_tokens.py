@@ -75,7 +75,7 @@ def test_the_table_in_words():
     """What is too grave to leave to the table that the test above reads."""
     by_token = {(method, path): needed(path, access, method) for method, path, access in ROUTES}
     changes = {route for route, scopes in by_token.items() if scopes and route[0] not in ("GET", "HEAD")}
-    assert all(path.startswith("/api/v1/projects") for _, path in changes)
+    assert all(path.startswith(("/api/v1/projects", "/api/v1/endpoints")) for _, path in changes)
     shut = [route for route in by_token if route[1].startswith(("/account", "/users", "/system", "/sign-out"))]
     assert {by_token[route] for route in shut} == {frozenset()}
     assert not [path for _, path in changes if "invitations" in path and not path.endswith("{invitation_id}")]
@@ -118,7 +118,7 @@ def test_without_the_scope_an_administrators_token_is_an_ordinary_persons(client
     everything, ordinary = client.bearer(cast.admin), client.bearer(cast.admin, "read", "label", "manage")
     assert client.get(url, headers=everything).status_code == 200
     assert client.get(url, headers=ordinary).status_code == 404
-    assert client.get("/api/v1/projects", headers=ordinary).json() == []
+    assert client.get("/api/v1/projects", headers=ordinary).json()["items"] == []
     assert client.post("/api/v1/projects", json={"name": "Mine"}, headers=ordinary).status_code == 403
     assert client.get("/api/v1/me", headers=ordinary).json()["is_admin"] is False
     client.sign_in(cast.admin)
@@ -191,7 +191,7 @@ def test_a_token_elsewhere_or_spelled_otherwise_opens_nothing(client, session, c
     factories.api_token(session, cast.annotator, token_hash=digest("opensesame"))
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     for url in ("/api/v1/me?token=opensesame", "/api/v1/me?access_token=opensesame"):
-        assert client.get(url, headers=raw).status_code == 401
+        assert client.get(url, headers=raw).status_code == 422
     assert client.get("/api/v1/me", headers={"Authorization": "BEARER   opensesame "}).status_code == 200
 
 

@@ -44,14 +44,14 @@ def test_a_conversation_from_beginning_to_end(api: Browser, chat: Chat) -> None:
     assert [turn["kept"] for turn in chosen["turns"]] == [True, False, True]
     assert api.post(f"{url}/turns/{second['id']}/thumb", json={"thumb": "up"}).json()["turns"][-1]["thumb"] == "up"
     assert len(api.post(f"{url}/messages", json={"content": "More"}).json()["turns"]) == 5
-    assert [each["id"] for each in api.get(base).json()["conversations"]] == [begun.json()["id"]]
+    assert [each["id"] for each in api.get(base).json()["items"]] == [begun.json()["id"]]
     choices = f"/api/v1/projects/{chat.project_id}/chat-choices"
     assert api.get(choices).status_code == 403
-    (choice,) = api.get(choices, headers=headers(chat.manager)).json()["choices"]
+    (choice,) = api.get(choices, headers=headers(chat.manager)).json()["items"]
     assert choice["prompt"] == [{"role": "user", "content": "Hello"}]
     assert (choice["chosen"], choice["rejected"]) == (second["content"], answered["content"])
     assert api.post(f"{url}/consent", json={"consent": False}).json()["consent"] is False
-    assert api.get(choices, headers=headers(chat.manager)).json()["choices"] == []
+    assert api.get(choices, headers=headers(chat.manager)).json()["items"] == []
     assert api.delete(url).status_code == 204
     assert api.get(url).status_code == 404
 

@@ -357,7 +357,7 @@ def test_labelling_through_the_api(session: Session, cast: Cast, client: Browser
     assert first.status_code == 200
     assert client.post(f"{base}/label", json=body, headers=headers).json()["label"] == first.json()["label"]
     assert first.json()["next"]["assignment_id"] != task["assignment_id"]
-    mine = client.get(f"{base}/labels/mine", headers=headers).json()["labels"]
+    mine = client.get(f"{base}/labels/mine", headers=headers).json()["items"]
     assert [label["id"] for label in mine] == [first.json()["label"]]
     assert client.get(f"{base}/labels", headers=headers).status_code == 403
     bad = client.post(f"{base}/label", json=body | {"answer": "up"}, headers=headers)

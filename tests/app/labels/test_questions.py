@@ -194,7 +194,7 @@ def test_the_api_takes_and_tells_them(cast: Cast, asked: m.Project, client: Brow
     odd = client.post(f"{base}/label", json=body | {"questions": {KINDER: 1}}, headers=headers)
     assert odd.status_code == 422
     assert client.post(f"{base}/label", json=body | {"questions": BOTH}, headers=headers).status_code == 200
-    (row,) = client.get(f"{base}/labels/mine", headers=headers).json()["labels"]
+    (row,) = client.get(f"{base}/labels/mine", headers=headers).json()["items"]
     stated = {each["question"]: each["outcome"] for each in row["preferences"]}
     left, right = outcome_of("left", row["order"]), outcome_of("right", row["order"])
     assert stated == {"": right, KINDER: left, TRUER: right}

@@ -213,4 +213,4 @@ def test_the_api_reads_and_changes_a_project(client, cast):
     assert refused.status_code == 422
     assert set(refused.json()["errors"]) == {"sampling.temperature", "colour"}
     assert client.patch(url, json={"name": "No"}, headers=client.bearer(cast.annotator)).status_code == 403
-    assert [one["name"] for one in client.get("/api/v1/projects", headers=header).json()] == ["Ours too"]
+    assert [one["name"] for one in client.get("/api/v1/projects", headers=header).json()["items"]] == ["Ours too"]

@@ -161,11 +161,11 @@ def test_an_invitation_dies_with_its_makers_right_to_invite(as_, cast, session, 
 def test_invitations_by_the_api(client, cast, session):
     header, url = client.bearer(cast.manager), f"/api/v1/projects/{cast.project.id}/invitations"
     factories.invitation(session, cast.project, cast.manager, note="Mary")
-    listed = client.get(url, headers=header).json()
+    listed = client.get(url, headers=header).json()["items"]
     assert [(one["note"], "link" in one) for one in listed] == [("Mary", False)]
     assert client.delete(f"{url}/{listed[0]['id']}", headers=header).status_code == 204
     members = f"/api/v1/projects/{cast.project.id}/members"
-    assert [one["name"] for one in client.get(members, headers=header).json()] == ["Manager", "Annotator"]
+    assert [one["name"] for one in client.get(members, headers=header).json()["items"]] == ["Manager", "Annotator"]
     paused = client.patch(f"{members}/{cast.annotator.id}", json={"paused": True, "reason": "r"}, headers=header)
     assert paused.json()["pause_reason"] == "r"
     assert client.delete(f"{members}/{cast.annotator.id}", headers=header).status_code == 204

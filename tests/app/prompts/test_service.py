@@ -210,6 +210,6 @@ def test_the_api_imports_and_names_what_it_refuses(session: Session, cast: Cast,
     assert refused.json()["refused"] == [{"entry": 2, "reason": "It has no messages."}]
     done = client.post(address, json=body | {"accept_bad": True}, headers=headers)
     assert (done.status_code, done.json()["imported"]) == (200, 2)
-    listed = client.get(address, headers=headers).json()["prompts"]
+    listed = client.get(address, headers=headers).json()["items"]
     assert {row["messages"][0]["content"] for row in listed} == {"Why?", "How?"}
     assert client.post(address, content=json.dumps(body), headers=client.bearer(cast.annotator)).status_code == 403
