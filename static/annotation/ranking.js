@@ -4,6 +4,7 @@
 const form = () => document.getElementById("answer");
 const menus = () => [...form().querySelectorAll(".ranking select")];
 const narrow = matchMedia("(max-width: 60rem)");
+const ORDINALS = ["1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th"];
 let tie = false; // the next answer shares the last one's place
 let picked = []; // numbers in the order in which they got their places
 
@@ -31,7 +32,7 @@ function show() {
   for (const button of form().querySelectorAll("[data-pick]")) {
     const place = document.getElementById(`place-${button.dataset.pick}`).value;
     button.setAttribute("aria-pressed", String(Boolean(place)));
-    button.querySelector(".place").textContent = place ? `${place}.` : "";
+    button.querySelector(".place").textContent = place && ORDINALS[place - 1];
   }
   const equal = form().querySelector("[data-tie]");
   if (equal) [equal.disabled, tie] = [!ranked.length, tie && ranked.length > 0];
