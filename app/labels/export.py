@@ -118,7 +118,8 @@ def _label_rows(label: Row[Any]) -> Iterator[dict[str, Any]]:
     """One row, with all there is; the choice is of an item of two responses."""
     about = {response["position"]: response for response in label.responses or ()}
     a, b = (about.get(position) or dict.fromkeys(_NOTHING) for position in (0, 1))
-    stated = (label.stated or ()) if len(about) == 2 else ()
+    pair = sorted(label.order) == [0, 1]
+    stated = (label.stated or ()) if pair else ()
     main = next((each for each in stated if not each["question"]), None)
     yield {
         "label": label.id,
@@ -146,7 +147,7 @@ def _label_rows(label: Row[Any]) -> Iterator[dict[str, Any]]:
         "reasons": label.reasons,
         "comment": label.comment,
         "seconds": label.seconds,
-        "left": _SIDES[label.order[0]] if sorted(label.order) == [0, 1] else None,
+        "left": _SIDES[label.order[0]] if pair else None,
         "late": label.late,
         "created_at": label.created_at.isoformat(),
     }

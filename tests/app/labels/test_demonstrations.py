@@ -287,6 +287,7 @@ def test_other_exports_have_them_too(session: Session, cast: Cast, as_: As, many
         [cast.annotator.id],
     ]
     assert {row["kind"] for row in rows} == {"demonstration"}
+    assert {(row["choice"], row["response_b"], row["left"]) for row in rows} == {(None, None, None)}
     assert len(pq.read_table(io.BytesIO(manager.get(f"{url}?format=parquet").content)).to_pylist()) == 8
     trl = [json.loads(line) for line in manager.get(f"{url}?layout=trl").text.splitlines()]
     assert [(row["chosen"], row["rejected"]) for row in trl] == [(text, "A plant.") for text in many[::2]]

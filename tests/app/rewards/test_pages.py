@@ -7,6 +7,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.annotation.demonstration import DemonstrationValue
+from app.items import leases
+from app.labels import service as labels
+from app.labels.answers import Answer
 from app.models import Label, Model, ModelKind, Outcome, Preference, Run, Split
 from app.rewards import service
 from app.runs import service as runs
@@ -52,6 +56,29 @@ def model(session: Session, cast: Cast, stored: Any) -> Model:
     scoring.state = "succeeded"
     session.flush()
     return made
+
+
+@pytest.fixture
+def improved(session: Session, cast: Cast) -> Label:
+    """The annotator has improved a response."""
+    prompt = factories.prompt(session, cast.project, "What is a tree?")
+    shown = [factories.response(session, prompt, cast.project.base_model, text="A plant.")]
+    factories.item(session, prompt, cast.project.base_model, kind="demonstration", responses=shown)
+    task = leases.claim_item(session, cast.annotator, cast.project)
+    assert task is not None
+    answer = Answer(DemonstrationValue(text="A tall plant."))
+    done = labels.submit(session, cast.annotator, cast.project, None, task.id, answer)
+    return session.get_one(Label, done.label_id)
+
+
+def test_an_improved_answer_is_scored_and_disputed_like_any_other(
+    session: Session, cast: Cast, as_: As, improved: Label, model: Model
+) -> None:
+    report = model.metrics["report"]
+    assert improved.id in {each["label_id"] for each in report["disputed"]}  # the model likes it less
+    page = as_("manager").get(f"/projects/{cast.project.id}/rewards/{model.id}").text
+    assert "A plant." in page
+    assert "A tall plant." in page
 
 
 def test_the_form_starts_a_training_with_the_given_settings(as_: As, cast: Cast, session: Session) -> None:
