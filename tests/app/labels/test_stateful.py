@@ -7,6 +7,7 @@ HONE_QUEUE_STEPS=100000 makes it a longer run.
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import hypothesis.strategies as st
@@ -18,22 +19,28 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app import models as m
+from app.annotation.demonstration import DemonstrationValue
+from app.annotation.ranking import RankingValue
 from app.db import get_engine
 from app.items import leases
 from app.items import service as items
 from app.items.queue import Task
 from app.labels import service as labels
+from app.labels.answers import Answer
 from app.web.errors import Conflict
 from tests import factories
 from tests.app.labels.conftest import at_once, outcome_of
 from tests.app.labels.conftest import said as answer_of
+from tests.asking import asking
 
 STEPS = int(os.environ.get("HONE_QUEUE_STEPS", "2000"))
 PEOPLE = 4
 
+SHOWN = {"comparison": (2,), "ranking": (3, 4, 8), "demonstration": (0, 1)}  # how many responses an item shows
+
 person = st.integers(0, PEOPLE - 1)
-choice = st.sampled_from(["left", "right", "tie", "both_bad"])
-kinder = st.sampled_from(["left", "right", "tie"])
+kind = st.sampled_from([*SHOWN])
+picked = st.integers(0, 11)
 ending = st.sampled_from(["answered", "answered", "cut before commit", "cut after commit"])
 
 _BROKEN = text(
@@ -50,10 +57,37 @@ _BROKEN = text(
 _LABELS = text(
     """
     select l.id, l.assignment_id, l.value, l."order", a."order" as drawn, l.superseded_at is null as stands, a.state,
-           (select json_object_agg(question, outcome) from preference where label_id = l.id) as stated
+           (select coalesce(json_agg(json_build_array(question, first, second, outcome)), '[]') from preference
+            where label_id = l.id) as stated,
+           (select max(position) from item_response where label_id = l.id) as written
     from label l join assignment a on a.id = l.assignment_id where l.project_id = :project order by l.id
     """
 )
+
+
+def decide(task: Task, picked: int) -> tuple[Answer, Any]:
+    """A decision on an item, and who prefers what by it: (question, position, position) -> outcome. Worked out here by
+    the positions, not by the kind's own code; of a text that improves a response, the text stands for its position."""
+    if task.kind == "comparison":
+        choice, kinder = ("left", "right", "tie", "both_bad")[picked % 4], ("left", "right", "tie")[picked % 3]
+        said = {("", 0, 1): outcome_of(choice, task.order), ("Kinder?", 0, 1): outcome_of(kinder, task.order)}
+        return answer_of(choice, questions={"Kinder?": kinder}), said
+    if task.kind == "ranking":
+        places = [(picked * 5 + place * 3) % len(task.order) for place in range(len(task.order))]
+        if picked % 2:
+            places = [place // 2 for place in places]
+        tiers = [tuple(n for n, each in enumerate(places) if each == tier) for tier in sorted(set(places))]
+        rank = {position: places[place] for place, position in enumerate(task.order)}
+        said = {}
+        for one, other in combinations(sorted(task.order), 2):
+            better = "first" if rank[one] < rank[other] else "second" if rank[one] > rank[other] else "tie"
+            said["", one, other] = better
+        return Answer(RankingValue(tiers=tuple(tiers))), said
+    text = f"Ideal, or nearly so: {picked % 3}."
+    return (
+        Answer(DemonstrationValue(text=text, improves=bool(task.responses))),
+        {("", 0, text): "second"} if task.responses else {("", None, text): "alone"},
+    )
 
 
 class Queue(RuleBasedStateMachine):
@@ -62,26 +96,32 @@ class Queue(RuleBasedStateMachine):
     steps = 0
     changed = False
 
-    @initialize(overlap=st.integers(1, 3), count=st.integers(1, 5))
-    def open_project(self, overlap: int, count: int) -> None:
+    @initialize(overlap=st.integers(1, 3), kinds=st.lists(kind, min_size=1, max_size=5), mixed=st.booleans())
+    def open_project(self, overlap: int, kinds: list[str], mixed: bool) -> None:
+        """A project that asks comparisons alone may have other items all the same, from when it asked those too."""
+        self.mixed = mixed
         with Session(get_engine(), expire_on_commit=False) as session, session.begin():
-            self.project = factories.project(session, overlap=overlap)
+            answer = asking({"ranking": {"share": 50}, "demonstration": {"share": 50}} if mixed else {})
+            self.project = factories.project(session, overlap=overlap, answer=answer)
             self.people = [factories.user(session) for _ in range(PEOPLE)]
             for one in self.people:
                 factories.member(session, self.project, one)
-            for _ in range(count):
-                self._item(session)
+            for each in kinds:
+                self._item(session, each)
         self.tasks: dict[int, dict[int, Task]] = {n: {} for n in range(PEOPLE)}
-        self.given: dict[int, list[dict[str, str]]] = {}
+        self.given: dict[int, list[Any]] = {}
         self.ids: dict[int, int] = {}
         self.hanging: Session | None = None
 
-    def _item(self, session: Session) -> None:
+    def _item(self, session: Session, kind: str) -> None:
         prompt = factories.prompt(session, self.project)
+        shown = SHOWN[kind][prompt.id % len(SHOWN[kind])]
         factories.item(
             session,
             prompt,
             self.project.base_model,
+            kind=kind,
+            responses=[factories.response(session, prompt, self.project.base_model) for _ in range(shown)],
             overlap_target=self.project.overlap,
             slots_left=self.project.overlap,
         )
@@ -144,17 +184,19 @@ class Queue(RuleBasedStateMachine):
             self.hanging.close()
             self.hanging = None
 
-    @rule(who=person, place=st.integers(0, 50), picked=choice, kinder=kinder, end=ending, goes_on=st.booleans())
-    def answer(self, who: int, place: int, picked: str, kinder: str, end: str, goes_on: bool) -> None:
+    @rule(who=person, place=st.integers(0, 50), picked=picked, end=ending, goes_on=st.booleans())
+    def answer(self, who: int, place: int, picked: int, end: str, goes_on: bool) -> None:
         """Any of one's own comparisons: open, answered before (then it is a repeat or a revision), skipped, expired.
         Who goes on claims the next item with it; what became of that answer is what the same answer sent again says."""
         if not self.tasks[who]:
             return
         task = list(self.tasks[who].values())[place % len(self.tasks[who])]
-        given = answer_of(picked, questions={"Kinder?": kinder})
+        given, said = decide(task, picked)
 
         def send(session: Session) -> labels.Submitted:
-            shown = at_once(session, self.people[who], self.project, task.id, given) if goes_on else None
+            shown = (
+                at_once(session, self.people[who], self.project, task.id, given) if goes_on and not self.mixed else None
+            )
             done = labels.submit(session, self.people[who], self.project, None, task.id, given)
             return replace(done, task=shown.task) if shown else done
 
@@ -162,7 +204,6 @@ class Queue(RuleBasedStateMachine):
         if end == "cut before commit" or done is None:
             return
         self._see(who, done.task)
-        said = {"": outcome_of(picked, task.order), "Kinder?": outcome_of(kinder, task.order)}
         history = self.given.setdefault(task.id, [])
         if done.label_id is None:
             assert done.status == 409
@@ -221,9 +262,9 @@ class Queue(RuleBasedStateMachine):
 
         self._act(take)
 
-    @rule()
-    def add_a_item(self) -> None:
-        self._act(self._item)
+    @rule(kind=kind)
+    def add_an_item(self, kind: str) -> None:
+        self._act(lambda session: self._item(session, kind))
 
     @rule(place=st.integers(0, 50))
     def ask_again(self, place: int) -> None:
@@ -246,11 +287,17 @@ class Queue(RuleBasedStateMachine):
         with get_engine().connect() as connection:
             assert connection.execute(_BROKEN, {"project": self.project.id}).all() == []
             rows = connection.execute(_LABELS, {"project": self.project.id}).all()
-        found: dict[int, list[dict[str, str]]] = {}
+        found: dict[int, list[Any]] = {}
         for row in rows:
-            assert row.order == row.drawn
+            assert row.order == row.drawn + ([] if row.written is None else [row.written])
             assert row.state == "labelled"
-            found.setdefault(row.assignment_id, []).append(row.stated)
+            stated = {(question, one, other): outcome for question, one, other, outcome in row.stated}
+            if row.written is not None:  # by which name is no matter, if it is the one that was written for this label
+                text = row.value["text"]
+                stated = {(question, one, text): outcome for (question, one, other), outcome in stated.items()}
+                assert all(other == row.written for _, _, other, _ in row.stated)
+                stated = stated or {("", None, text): "alone"}
+            found.setdefault(row.assignment_id, []).append(stated)
         assert found == {number: said for number, said in self.given.items() if said}
         for number in found:
             standing = [row.id for row in rows if row.assignment_id == number and row.stands]
