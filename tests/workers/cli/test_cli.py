@@ -14,8 +14,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.annotation.demonstration import DemonstrationValue
 from app.db import task_session
+from app.items import leases
+from app.labels import service as labels
+from app.labels.answers import Answer
 from app.models import Prompt, Run, RunState, SignInLink, User, WebSession
+from rlhf.data import load_pairs
+from rlhf.demonstrations import load_demonstrations
 from tests import factories
 from workers.cli.main import main
 
@@ -139,6 +145,30 @@ def test_export_writes_whole_files(project: int, tmp_path: Path) -> None:
     assert "asks no such question" in refused("export-labels", "-p", str(project), *unknown)
     assert "cannot be written" in refused("export-labels", "-p", str(project), "-o", tmp_path / "no" / "such")
     assert list(tmp_path.iterdir()) == [out] or {path.name for path in tmp_path.iterdir()} == {"labels.jsonl", "hone"}
+
+
+def test_what_people_wrote_is_what_the_learning_library_reads(project: int, tmp_path: Path) -> None:
+    texts = {"train": "A **tall** plant.\n\n- Leaves", "holdout": "Measures only."}
+    with task_session() as session:
+        row = session.get_one(factories.m.Project, project)
+        person = factories.user(session)
+        factories.member(session, row, person)
+        for split, text in texts.items():
+            prompt = factories.prompt(session, row, "What is a tree?", split=split)
+            shown = [factories.response(session, prompt, row.base_model, text="A plant.")]
+            factories.item(session, prompt, row.base_model, kind="demonstration", responses=shown)
+            task = leases.claim_item(session, person, row)
+            assert task is not None
+            labels.submit(session, person, row, None, task.id, Answer(DemonstrationValue(text=text)))
+    written, preferred = tmp_path / "written.jsonl", tmp_path / "preferred.jsonl"
+    assert hone("export-labels", "-p", str(project), "--layout", "sft", "-o", written).returncode == 0
+    assert hone("export-labels", "-p", str(project), "--layout", "trl-conversational", "-o", preferred).returncode == 0
+    (demonstration,), report = load_demonstrations(written)
+    assert report.bad == []
+    assert [turn["content"] for turn in demonstration.messages] == ["What is a tree?", texts["train"]]
+    assert demonstration.first == 1  # what is asked is not learned
+    pairs, _ = load_pairs(preferred)
+    assert [(pair.chosen, pair.rejected) for pair in pairs] == [(text, "A plant.") for text in texts.values()]
 
 
 def test_runs_are_listed_cancelled_resumed_and_refused(project: int) -> None:
