@@ -162,3 +162,16 @@ def sft_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         "Result": table({name: value for name, value in summary.items() if name != "model"}),
     }
     return card("Policy", settings["model"], ["text-generation", "sft", "hone"], intro, sections)
+
+
+def dpo_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """The README.md of a model that learned from preferences directly."""
+    intro = (
+        f"A language model fine-tuned on preference pairs with DPO ({settings['loss']}, beta {settings['beta']:g}). "
+        "Its holdout figures are of pairs that had no part in choosing it."
+    )
+    sections = {
+        "Run": table({name: value for name, value in settings.items() if name != "resume"}),
+        "Result": table({name: value for name, value in summary.items() if name != "model"}),
+    }
+    return card("Policy", settings["model"], ["text-generation", "dpo", "hone"], intro, sections)

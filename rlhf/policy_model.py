@@ -65,6 +65,27 @@ def answer_batch(
     return token_batch(sequences, wanted, device, packed=packed)
 
 
+def branch_batch(groups: Sequence[Group], device: torch.device, *, packed: bool, shared: bool) -> AnswerBatch:
+    """All tokens of all branches, group after group; a prefix, never empty, is computed once where ``shared``."""
+    if not shared:
+        groups = [single for group in groups for single in group.apart()]
+    batch = pack(groups) if packed else collate(groups, pad_id=0)
+    ends = zip(batch.end_rows.tolist(), batch.end_columns.tolist(), strict=True)
+    rows: list[int] = []
+    positions: list[int] = []
+    start = 0  # of the group in its row
+    for group in groups:
+        for branch in group.branches:
+            row, end = next(ends)
+            rows += [row] * len(branch)
+            positions += [start + len(group.prefix) - 1, *range(end - len(branch) + 1, end)]
+        start += len(group) if packed else 0
+    targets = [token for group in groups for branch in group.branches for token in branch]
+    return AnswerBatch(
+        batch.to(device), *(torch.tensor(column, device=device) for column in (rows, positions, targets))
+    )
+
+
 class PolicyModel(nn.Module):
     """Policy, reference and value model.
 
@@ -91,6 +112,7 @@ class PolicyModel(nn.Module):
         check_head(self.causal)
         self._no_split_modules = self.causal._no_split_modules  # accelerate shards a model by these layers
         self.packs = self._find_packing()
+        self.shares = False
         if not values:
             return
         source = self.causal.base_model if value_trunk is None else value_trunk
@@ -101,6 +123,33 @@ class PolicyModel(nn.Module):
     def batch(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> AnswerBatch:
         """Prompts and their answers as this model reads them fastest."""
         return answer_batch(prompts, answers, self.causal.device, packed=self.packs)
+
+    def branches(self, groups: Sequence[Group]) -> AnswerBatch:
+        """Groups as this model reads them fastest, as `find_sharing` found out."""
+        return branch_batch(groups, self.causal.device, packed=self.packs, shared=self.shares)
+
+    @torch.no_grad()
+    def find_sharing(self) -> None:
+        """Sets `shares`: whether what branches have in common may be computed once, tried out (`rlhf.trial`)."""
+        trunk = self.causal.base_model
+        one, two, three, four = texts([trunk])
+        groups = [Group(two, [three, one]), Group(one, [four])]
+
+        def together(shared: bool) -> list[Tensor]:
+            return [self._hidden(trunk, branch_batch(groups, trunk.device, packed=self.packs, shared=shared))]
+
+        def alone() -> list[Tensor]:
+            self._attend_by_span(False)
+            pairs = [(group.prefix, branch) for group in groups for branch in group.branches]
+            states = [states_alone(trunk, [*prefix, *branch])[len(prefix) - 1 : -1] for prefix, branch in pairs]
+            self._attend_by_span(self.packs)
+            return [torch.cat(states)]
+
+        exact = self.compute_dtype == torch.float32
+        with self._precision(self.causal.device), narrow_windows([trunk]):
+            self.shares = first_right(
+                self.causal, (True, False), together, alone, exact=exact, purpose="to be trained on pairs"
+            )
 
     @torch.no_grad()
     def _find_packing(self) -> bool:

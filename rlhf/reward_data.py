@@ -10,7 +10,7 @@ import hashlib
 import itertools
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -52,6 +52,14 @@ class EncodedPairs:
         index = torch.tensor(places, dtype=torch.long)
         numbers = (self.preference[index], self.margin[index], self.weight[index], self.answer_tokens[index])
         return EncodedPairs([self.groups[i] for i in places], *numbers, self.prompts_cut, self.too_long)
+
+    def by_prompt(self) -> EncodedPairs:
+        """The same pairs, their prefix the prompt alone, so that a branch is a whole answer."""
+        groups = []
+        for group, (first, second) in zip(self.groups, self.answer_tokens.tolist(), strict=True):
+            one, two = ([*group.prefix, *branch] for branch in group.branches)
+            groups.append(Group(one[:-first], [one[-first:], two[-second:]]))
+        return replace(self, groups=groups)
 
     def digest(self) -> str:
         """A name for the content, so that a run goes on only with the data it began with."""

@@ -98,12 +98,12 @@ class Setting:
 
 
 def settings_of(cls: type) -> list[Setting]:
-    """The fields of a settings dataclass: its own first, then those of its bases. Raises TypeError for other types."""
+    """The fields of a settings dataclass, those of its most basic class last. Raises TypeError for other types."""
     hints = typing.get_type_hints(cls, include_extras=True)
     fields = {field.name: field for field in dataclasses.fields(cls)}
-    names: dict[str, None] = {}
-    for part in cls.__mro__:
-        names |= dict.fromkeys(name for name in inspect.get_annotations(part) if name in fields)
+    parts = [[name for name in inspect.get_annotations(part) if name in fields] for part in cls.__mro__]
+    *special, basic = [part for part in parts if part]
+    names = dict.fromkeys(name for part in [*reversed(special), basic] for name in part)
     return [_setting(fields[name], hints[name]) for name in names]
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,40 +33,14 @@ def prepare(config: RewardConfig, processes: Any) -> Prepared:
 
     from rlhf.adapters import add_lora
     from rlhf.chat_format import load_tokenizer
-    from rlhf.data import load_pairs, split_by_prompt
-    from rlhf.reward_data import encode_pairs
+    from rlhf.pair_files import load_training_pairs
     from rlhf.reward_model import new_reward_model, position_limit
     from rlhf.reward_trainer import RewardTrainer
     from rlhf.runtime import pick_dtype, seed_everything
 
-    pairs, report = load_pairs(config.data, max_bad_share=config.max_bad_share)
-    reports, choosing = [report], None
-    if config.eval_data:
-        held_out, eval_report = load_pairs(config.eval_data, max_bad_share=config.max_bad_share)
-        reports.append(eval_report)
-        if config.choose_data:
-            choosing, choose_report = load_pairs(config.choose_data, max_bad_share=config.max_bad_share)
-            reports.append(choose_report)
-            held_out = [*held_out, *choosing]
-    else:
-        pairs, held_out = split_by_prompt(pairs, config.holdout, config.seed)
     tokenizer = load_tokenizer(config.model)
     max_length = min(config.max_length, position_limit(config.model))
-    train = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share)
-    encoded, holdout = None, None
-    if held_out:
-        encoded = encode_pairs(tokenizer, held_out, max_length, config.max_bad_share)
-        holdout = _split(config, encoded, held_out, choosing)
-    if processes.main:
-        for each in reports:
-            print(each, file=sys.stderr)
-        for name, data in (("training", train), ("holdout", encoded)):
-            if data is not None:
-                cut = f"{data.prompts_cut} prompts cut to {max_length} tokens"
-                print(f"{name}: {len(data)} pairs, {cut}, {len(data.too_long)} too long left out", file=sys.stderr)
-        if holdout is not None:
-            print(_describe(holdout), file=sys.stderr)
-
+    train, holdout = load_training_pairs(config, tokenizer, max_length, say=processes.main)
     seed_everything(config.seed)
     dtype = pick_dtype(config.dtype, processes.device)
     model = new_reward_model(
@@ -85,22 +57,6 @@ def prepare(config: RewardConfig, processes: Any) -> Prepared:
         model.hf.activation_checkpointing_enable({"use_reentrant": False})
     trainer = RewardTrainer(config, model.to(processes.device), train, holdout, processes)
     return trainer, partial(_finish, config, trainer, tokenizer, peft_model)
-
-
-def _split(config: RewardConfig, encoded: Any, held_out: Sequence[Any], choosing: Sequence[Any] | None) -> Any:
-    """The holdout in two parts; the prompts of `choosing`, or without it half of all, are in the one that chooses."""
-    from rlhf.data import choosing_half, prompt_key
-    from rlhf.reward_data import split_holdout
-
-    keys = [prompt_key(held_out[place].prompt, config.seed) for place in encoded.kept]
-    chosen = choosing_half(keys) if choosing is None else {prompt_key(pair.prompt, config.seed) for pair in choosing}
-    return split_holdout(encoded, keys, chosen.__contains__)
-
-
-def _describe(holdout: Any) -> str:
-    if holdout.choosing is None:
-        return f"holdout: too few pairs for two parts; the last step is kept, and {len(holdout.reporting)} report on it"
-    return f"holdout: {len(holdout.choosing)} pairs choose the checkpoint, {len(holdout.reporting)} others report on it"
 
 
 def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any, seconds: float) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rlhf import train_policy, train_reward, train_sft
+from rlhf import train_dpo, train_policy, train_reward, train_sft
 from rlhf.config import InputError
+from rlhf.dpo_settings import DPOConfig
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_config import RewardConfig
 from rlhf.sft_settings import SFTConfig
@@ -60,4 +61,5 @@ def find(name: str) -> Training:
 
 register("reward", RewardConfig, train_reward.prepare)
 register("ppo", PolicyConfig, train_policy.prepare)
+register("dpo", DPOConfig, train_dpo.prepare)
 register("sft", SFTConfig, train_sft.prepare)
