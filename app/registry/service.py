@@ -60,6 +60,15 @@ def offered(session: Session) -> list[Model]:
     return queries.offered(session)
 
 
+def offer_elsewhere(session: Session, actor: User | None, name: str, answers_from: str) -> Model:
+    """Offer a model that answers from a source of an extension to all projects; the source knows the rest."""
+    model = Model(kind=ModelKind.BASE, name=name[:200], answers_from=answers_from, offered=True, state=ModelState.READY)
+    session.add(model)
+    audit.record(session, actor, "model.offered", subject=model, answers_from=answers_from)
+    session.flush()
+    return model
+
+
 def may_download(model: Model, user: User) -> bool:
     """Whether somebody who may see this model may have its files. A base model that nobody was asked about, from before
     administrators had to be, is theirs alone."""

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.db import normalise_url
-from app.items import queue
+from app.items import plan, queue
 from app.labels.export import Export, Format, Layout
+from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import evaluations
 from app.rewards import snapshots
 from tests.asking import asking
@@ -183,6 +184,10 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         _labels_are_the_same(session, labels)
         _queue_is_the_same(session)
         assert {response.origin for response in session.query(m.Response)} == {m.Origin.MODEL}
+        assert {model.answers_from for model in session.query(m.Model)} == {m.FOLDER}
+        run = session.get_one(m.Run, 1)  # it goes on as it began: its own model, twice
+        assert project.plan == SamplingPlan(sources=[PlannedSource(responses=2)])
+        assert [(part.model.id, part.settings["n"]) for part in plan.parts_of(session, run)] == [(1, 2)]
         result = evaluations.evaluation_result(session, session.get_one(m.Run, 2))
         assert (result.items, result.judged, result.equal) == (2, 0, 1)  # each waits for two more labels
         assert session.scalar(text("select action from audit_event")) == "items.withdrawn"

@@ -14,6 +14,7 @@ from app.settings import get_settings
 from app.web.errors import Refused
 from workers.cli import data as cli_data
 from workers.cli import endpoints as cli_endpoints
+from workers.cli import models as cli_models
 from workers.cli import runs as cli_runs
 from workers.platform.folder import Unusable
 from workers.platform.services import connected, upgrade
@@ -31,6 +32,7 @@ app = typer.Typer(
 cli_data.add_to(app)
 cli_runs.add_to(app)
 cli_endpoints.add_to(app)
+cli_models.add_to(app)
 
 
 @app.command()

@@ -29,6 +29,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from app import extensions
 from app.registry import inference
 from app.settings import get_settings
 from rlhf.chat_format import encode_prompt
@@ -69,6 +70,7 @@ class ServingConfig:
 
 def create_app(config: ServingConfig) -> Guard:
     """The guarded server over one store; its decoding thread lives as long as the application's lifespan."""
+    extensions.load()
     device = pick_device(config.device)
     store = ModelStore(config.store or get_settings().store, config.keep, device, pick_dtype("auto", device))
     engine = Engine(config.max_rows, config.max_waiting, config.max_tokens, config.seconds)

@@ -14,9 +14,16 @@ def register(name: str, source: Source) -> None:
     _SOURCES[name] = source
 
 
+def added() -> list[str]:
+    """The names of those that extensions have added."""
+    return [name for name in _SOURCES if name not in (FOLDER, ENDPOINT)]
+
+
 def source_of(model: Model) -> Source:
-    """Where this model answers from; Conflict where it answers from nowhere."""
+    """Where this model answers from; Conflict where that is not known here."""
     try:
         return _SOURCES[model.answers_from]
     except KeyError:
-        raise Conflict(f"{model.name} is only a name and answers nothing. Choose another model.") from None
+        raise Conflict(
+            f"{model.name} answers from “{model.answers_from}”, which is not installed here. Choose another model."
+        ) from None
