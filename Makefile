@@ -41,7 +41,7 @@ check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema 
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m rlhf.schema --output app/runs/schemas --check
+	@$(BIN)/python -m rlhf.schema --output app/methods/schemas --check
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; HONE_DATA_DIR=$$data/hone $(BIN)/hone migrate --check
 
 .PHONY: bench-reward bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-rendering
@@ -67,8 +67,8 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
 	@touch $@
 
 .PHONY: schemas
-schemas: $(STAMPS)/dev ## Write app/runs/schemas/ anew from the settings of the learning library
-	@$(BIN)/python -m rlhf.schema --output app/runs/schemas
+schemas: $(STAMPS)/dev ## Write app/methods/schemas/ anew from the settings of the learning library
+	@$(BIN)/python -m rlhf.schema --output app/methods/schemas
 
 .PHONY: lock
 lock: | $(STAMPS)/dev ## Write requirements/*.txt anew from pyproject.toml and constraints.txt

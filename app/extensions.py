@@ -8,11 +8,25 @@ from pathlib import Path
 
 from app.settings import get_settings
 
+BUILT_IN = ("app.rewards.method", "app.policies.method")  # methods that come with Hone, which register like the others
+
+
+class ExtensionError(RuntimeError):
+    """A module that HONE_EXTENSIONS names cannot be imported."""
+
 
 def load() -> None:
-    """Import them all; again does nothing. What a module raises goes to whoever starts the process."""
-    for name in get_settings().extension_modules:
+    """Import what comes with Hone, then them all; again does nothing. Raises ExtensionError with a sentence."""
+    for name in BUILT_IN:
         import_module(name)
+    for name in get_settings().extension_modules:
+        try:
+            import_module(name)
+        except Exception as error:
+            raise ExtensionError(
+                f"HONE_EXTENSIONS names {name}, which cannot be imported ({type(error).__name__}: {error}). "
+                "Install it beside Hone, or take it out of the setting."
+            ) from error
 
 
 def template_folders() -> list[Path]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
@@ -74,7 +74,8 @@ def _bounded(annotation: Any, metadata: Any) -> bool:
         if isinstance(item, FieldInfo):
             metadata = [*metadata, *item.metadata]
     if annotation in (int, float):
-        return any(isinstance(item, Ge) for item in metadata) and any(isinstance(item, Le) for item in metadata)
+        kinds = [type(item) for item in metadata]
+        return not {Ge, Gt}.isdisjoint(kinds) and not {Le, Lt}.isdisjoint(kinds)
     if hasattr(annotation, "__metadata__"):
         return _bounded(annotation.__origin__, [*metadata, *annotation.__metadata__])
     inner = get_args(annotation)

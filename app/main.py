@@ -35,6 +35,7 @@ from app.rewards.api import router as rewards_api
 from app.rewards.routes import router as rewards
 from app.runs.api import router as runs_api
 from app.runs.routes import router as runs
+from app.runs.training_routes import router as training
 from app.settings import get_settings
 from app.web import api_docs, csrf, guard, problems
 from app.web.assets import Assets
@@ -44,7 +45,9 @@ from app.web.routing import CALLS as API
 
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
 # no project's id.
-PAGES = (labels, accounts, new_project, projects, prompts, items, rewards, policies, runs, chat, endpoints, home)
+PAGES = (
+    labels, accounts, new_project, projects, prompts, items, rewards, policies, training, runs, chat, endpoints, home,
+)  # fmt: skip
 CALLS = (
     accounts_api, new_project_api, projects_api, prompts_api, items_api, labels_api, rewards_api, policies_api,
     runs_api, chat_api, endpoints_api, home_api,

@@ -228,15 +228,38 @@ def snapshot(session: Session, project: m.Project, labels: list[m.Label] | None 
     return row
 
 
+def sampler(**over: Any) -> m.SamplerSettings:
+    return m.SamplerSettings(**{"n": 2, "seed": 0} | over)
+
+
+def asked(kind: m.RunKind, session: Session, project: m.Project) -> m.RunConfig:
+    match kind:
+        case m.RunKind.PREPARATION:
+            return m.PreparationConfig(source=session.get_one(m.Model, project.base_model_id).source or "tiny:1")
+        case m.RunKind.SAMPLING:
+            return m.SamplingConfig(prompt_ids=[], item_kind="comparison", settings=sampler())
+        case m.RunKind.TRAINING:
+            return m.TrainingConfig()
+        case m.RunKind.SCORING:
+            return m.ScoringConfig()
+        case m.RunKind.EVALUATION:
+            return m.EvaluationConfig(prompt_ids=[], comparisons=1, overlap=1, settings=sampler())
+
+
 def run(session: Session, project: m.Project, kind: m.RunKind = m.RunKind.SAMPLING, **over: Any) -> m.Run:
     values = {
-        "project_id": project.id,
+        "project_id": None if kind is m.RunKind.PREPARATION else project.id,
         "kind": kind,
         "state": m.RunState.QUEUED,
-        "config": {},
         "model_id": project.base_model_id,
     }
+    if "config" not in over:
+        over["config"] = asked(kind, session, project)
     return _add(session, m.Run(**values | over))
+
+
+def training(session: Session, project: m.Project, method: str = "reward", **over: Any) -> m.Run:
+    return run(session, project, m.RunKind.TRAINING, method=method, **over)
 
 
 def run_metric(session: Session, run: m.Run, step: int, value: float, name: str = "loss") -> m.RunMetric:

@@ -67,7 +67,7 @@ def show_loop(session: Db, access: Manager) -> LoopView:
     step = service.next_step(now)
     return LoopView(
         in_use_id=now.in_use.id,
-        active_runs={kind.value: run.id for kind, run in now.active.items()},
+        active_runs={run.method or run.kind.value: run.id for run in now.active},
         automations=[
             AutomationView.model_validate(each) for each in automations(session, access.project, now.new_labels)
         ],

@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.items import filling
+from app.methods import METHODS
 from app.models import AuditEvent, Project, Run, RunKind, RunState
 from app.policies import queries as policies_queries
 from app.policies.service import REFRESHED, in_use
 from app.projects.automation import OFF
 from app.rewards import retraining
 from app.runs import queries as runs_queries
-from app.web.filters import count, percent, plural
+from app.web.filters import count, plural
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ def automations(session: Session, project: Project, new_labels: int) -> list[Aut
     """All of a project's automations."""
     settings = project.automation
     sampled = runs_queries.last_automatic(session, project.id, RunKind.SAMPLING)
-    trained = runs_queries.last_automatic(session, project.id, RunKind.REWARD)
     refreshed = policies_queries.last_event(session, project.id, REFRESHED)
     items = f"{count(filling.spent(session, project))} of {plural(settings.pairs_per_day, 'pair')} in 24 hours"
     trainings = plural(settings.reward_trainings_per_day, "training")
@@ -59,7 +59,7 @@ def automations(session: Session, project: Project, new_labels: int) -> list[Aut
             settings.retrain_reward,
             f"After every {plural(settings.labels_between_rewards, 'new label')}",
             f"{count(retraining.spent(session, project))} of {trainings} in 24 hours",
-            _last(trained),
+            _last(retraining.last(session, project)),
             retraining.decide(session, project, new_labels).reason,
         ),
         Automation(
@@ -86,9 +86,8 @@ def _outcome(run: Run) -> str:
         return f"is {run.state.value}"
     if run.kind is RunKind.SAMPLING and "pairs" in summary:
         return f"made {plural(summary['pairs'], 'pair')} from {plural(summary['prompts'], 'prompt')}"
-    if run.kind is RunKind.REWARD and summary.get("eval_accuracy") is not None:
-        return f"reached {percent(summary['eval_accuracy'])} on holdout"
-    return "succeeded"
+    method = METHODS.get(run.method or "")
+    return (method and method.outcome(summary)) or "succeeded"
 
 
 def _refreshed(event: AuditEvent | None) -> Last | None:

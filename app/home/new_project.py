@@ -12,6 +12,7 @@ from app.models.project_settings import AnswerSettings, AutomationSettings, Samp
 from app.projects import forms, service
 from app.prompts import service as prompts
 from app.registry import service as registry
+from app.runs import preparation
 from app.settings import get_settings
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotAllowed
@@ -44,7 +45,7 @@ class CreatedProject(View):
 def create(session: Session, user: User, new: NewProject) -> Project:
     """Make the project with its base model, and its starter prompts where they are wanted."""
     _require_creator(session, user)
-    model = registry.choose(session, new.base_model, user)
+    model = preparation.choose(session, new.base_model, user)
     project = service.create_project(
         session,
         user,

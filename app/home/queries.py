@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from app.models import Model, ModelKind, ModelState, Run, RunKind, RunState
+from app.models import Run
 
 _COUNTS = text(
     """
@@ -35,32 +35,7 @@ def counts(session: Session, project_id: int) -> Any:
     return session.execute(_COUNTS, {"project": project_id}).one()
 
 
-def newest(session: Session, project_id: int, kind: ModelKind) -> Model | None:
-    """The project's newest ready model of a kind."""
-    return session.scalar(
-        select(Model)
-        .where(Model.project_id == project_id, Model.kind == kind, Model.state == ModelState.READY)
-        .order_by(Model.id.desc())
-        .limit(1)
-    )
-
-
-def last_runs(session: Session, project_id: int) -> dict[RunKind, Run]:
-    """The newest run of each kind."""
-    newest_ids = select(func.max(Run.id)).where(Run.project_id == project_id).group_by(Run.kind)
-    return {run.kind: run for run in session.scalars(select(Run).where(Run.id.in_(newest_ids)))}
-
-
-def active_runs(session: Session, project_id: int) -> list[Run]:
-    """What is queued or running, the oldest first."""
-    return list(
-        session.scalars(
-            select(Run)
-            .where(
-                Run.project_id == project_id,
-                Run.state.in_([RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING]),
-            )
-            .order_by(Run.id)
-            .limit(50)
-        )
-    )
+def last_runs(session: Session, project_id: int) -> list[Run]:
+    """The newest run of each kind, of training of each method."""
+    newest_ids = select(func.max(Run.id)).where(Run.project_id == project_id).group_by(Run.kind, Run.method)
+    return list(session.scalars(select(Run).where(Run.id.in_(newest_ids)).order_by(Run.id)))

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.home import queries
+from app.methods import METHODS, Method
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, RunState
 from app.policies import queries as policies_queries
 from app.policies.evaluations import Result, evaluation_result
 from app.policies.service import in_use
+from app.registry import service as registry
 from app.rewards import service as rewards
+from app.runs import queries as runs_queries
 from app.web.filters import percent, plural
-
-FIRST_TRAINING = 60  # labels from which a first reward model is worth its time
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,28 @@ class Situation:
     in_use: Model
     reward_model: Model | None
     policy: Model | None
-    trained_against: int | None  # the reward model of the newest policy
     evaluation: Run | None  # of the newest policy against the one in use
     evaluation_result: Result | None
-    active: dict[RunKind, Run]
+    active: list[Run]
+    advice: list[tuple[Method, str]]  # trainings to start now, each with its reason
+    preparation: Run | None  # of the base model, where its files are not in the store
     failed: Run | None
+
+    def at_work(self, stage: int) -> list[Run]:
+        """What is queued or running at a stage of the loop."""
+        return [run for run in self.active if _stage(run) == stage]
+
+    @property
+    def training(self) -> Run | None:
+        """A training that is queued or running."""
+        return next((run for run in self.active if run.kind is RunKind.TRAINING), None)
+
+
+def _stage(run: Run) -> int:
+    if run.kind is RunKind.TRAINING:
+        method = METHODS.get(run.method or "")
+        return 4 if method is not None and method.makes is ModelKind.REWARD else 5
+    return {RunKind.SCORING: 4, RunKind.EVALUATION: 5}.get(run.kind, 2)
 
 
 @dataclass(frozen=True)
@@ -63,19 +81,19 @@ def situation(session: Session, project: Project) -> Situation:
     """Read where the loop stands."""
     counts = queries.counts(session, project.id)
     automation = project.automation
-    policy = queries.newest(session, project.id, ModelKind.POLICY)
+    policy = registry.newest(session, project.id, ModelKind.POLICY)
     current = in_use(project)
     evaluation = None
     if policy is not None and policy.id != current.id:
         compared = policies_queries.comparisons(session, project.id, policy.id, limit=5)
         evaluation = next((run for run in compared if {run.model_id, run.baseline_id} == {policy.id, current.id}), None)
-    policy_run = session.get(Run, policy.run_id) if policy is not None and policy.run_id else None
-    last = queries.last_runs(session, project.id)
+    base, active = project.base_model, runs_queries.active_runs(session, project)
+    new_labels = rewards.new_labels(session, project)
     return Situation(
         project_id=project.id,
-        base_state=project.base_model.state,
-        base_name=project.base_model.name,
-        base_error=project.base_model.error,
+        base_state=base.state,
+        base_name=base.name,
+        base_error=base.error,
         prompts=counts.prompts,
         prompts_in_review=counts.prompts_in_review,
         open_items=counts.open_items,
@@ -83,7 +101,7 @@ def situation(session: Session, project: Project) -> Situation:
         queue_depth=project.queue_depth,
         keeps_queue_filled=automation.keep_queue_filled,
         labels=counts.labels,
-        new_labels=rewards.new_labels(session, project),
+        new_labels=new_labels,
         labels_last_hour=counts.labels_last_hour,
         labels_last_day=counts.labels_last_day,
         labels_between=automation.labels_between_rewards,
@@ -93,25 +111,38 @@ def situation(session: Session, project: Project) -> Situation:
         policies=counts.policies,
         conversations=counts.conversations,
         in_use=current,
-        reward_model=queries.newest(session, project.id, ModelKind.REWARD),
+        reward_model=registry.newest(session, project.id, ModelKind.REWARD),
         policy=policy,
-        trained_against=policy_run.reward_model_id if policy_run else None,
         evaluation=evaluation,
         evaluation_result=evaluation_result(session, evaluation) if evaluation else None,
-        active={run.kind: run for run in queries.active_runs(session, project.id)},
-        failed=next((run for run in last.values() if run.state is RunState.FAILED), None),
+        active=active,
+        advice=_advice(session, project, active, new_labels),
+        preparation=None if base.state is ModelState.READY else runs_queries.preparation_of(session, base.id),
+        failed=next((run for run in queries.last_runs(session, project.id) if run.state is RunState.FAILED), None),
     )
+
+
+def _advice(session: Session, project: Project, active: list[Run], new_labels: int) -> list[tuple[Method, str]]:
+    """Trainings that are worth starting: not while the same, or one that makes what it uses, is under way."""
+    making = {METHODS[run.method].makes for run in active if run.method in METHODS}
+    found = []
+    for method in METHODS.values():
+        if making.isdisjoint((method.makes, *method.uses)):
+            reason = method.advice(session, project, new_labels)
+            if reason is not None:
+                found.append((method, reason))
+    return found
 
 
 def next_step(now: Situation) -> Step:
     """The first of these that applies. What is under way is not offered again."""
     here = f"/projects/{now.project_id}"
     if now.base_state is ModelState.PREPARING:
-        return Step("Wait for the base model", f"{now.base_name} is being prepared; that takes a minute or two.")
+        reason = f"{now.base_name} is being prepared; that takes a minute or two."
+        return Step("Wait for the base model", reason, *_preparation(now, here))
     if now.base_state is ModelState.FAILED:
-        return Step(
-            "Choose another base model", now.base_error or f"{now.base_name} failed.", f"{here}/settings", "Settings"
-        )
+        reason = now.base_error or f"{now.base_name} failed."
+        return Step("The base model cannot be used", reason, *_preparation(now, here))
     if now.prompts == 0:
         return Step("Import prompts", "There is nothing to ask the model yet.", f"{here}/prompts", "Import prompts")
     if now.failed is not None:
@@ -156,45 +187,29 @@ def _decide_on_policy(now: Situation, here: str) -> Step | None:
     return None
 
 
+def _preparation(now: Situation, here: str) -> tuple[str, str] | tuple[()]:
+    return (f"{here}/runs/{now.preparation.id}", "Show the preparation") if now.preparation is not None else ()
+
+
 def _train(now: Situation, here: str) -> Step | None:
-    if RunKind.REWARD not in now.active:
-        if now.reward_model is None and now.new_labels >= FIRST_TRAINING:
-            return Step(
-                "Train a reward model",
-                f"{plural(now.new_labels, 'label')} wait for the first one: train.",
-                f"{here}/rewards#train",
-                "Train a reward model",
-            )
-        if now.reward_model is not None and now.new_labels >= now.labels_between and not now.retrains_by_itself:
-            return Step(
-                "Train a reward model",
-                f"{plural(now.new_labels, 'new label')} since the last reward model: train.",
-                f"{here}/rewards#train",
-                "Train a reward model",
-            )
-    busy = RunKind.POLICY in now.active or RunKind.REWARD in now.active
-    if now.reward_model is not None and not busy and now.trained_against != now.reward_model.id:
-        return Step(
-            "Train a policy",
-            f"No policy has learned from {now.reward_model.name} yet.",
-            f"{here}/policies#train",
-            "Train a policy",
-        )
+    for method, reason in now.advice:
+        return Step(method.verb, reason, f"{here}/train/{method.name}", method.verb)
     return None
 
 
 def _label(now: Situation, here: str) -> Step:
-    training = now.active.get(RunKind.POLICY) or now.active.get(RunKind.REWARD)
+    training = now.training
     if now.open_items:
         if training is not None:
             reason = f"Run {training.id} is training; meanwhile {plural(now.open_items, 'pair')} wait for a label."
         else:
-            wanted = FIRST_TRAINING if now.reward_model is None else now.labels_between
+            wanted = rewards.FIRST_TRAINING if now.reward_model is None else now.labels_between
             left = max(1, wanted - now.new_labels)
             reason = f"{plural(left, 'more label')} until the next reward model pays."
         return Step("Compare answers", reason, f"{here}/label", "Compare answers")
-    if RunKind.SAMPLING in now.active:
-        return Step("Wait for pairs", f"Run {now.active[RunKind.SAMPLING].id} is sampling answers to compare.")
+    sampling = next((run for run in now.active if run.kind is RunKind.SAMPLING), None)
+    if sampling is not None:
+        return Step("Wait for pairs", f"Run {sampling.id} is sampling answers to compare.")
     if training is not None:
         return Step("Watch the training", f"Run {training.id} is under way.", f"{here}/runs/{training.id}", "Watch it")
     if now.prompts_in_review:

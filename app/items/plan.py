@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.annotation import KINDS
-from app.models import Model, ModelState, Project, Run
+from app.models import Model, ModelState, Project, Run, SampledModel, SamplerSettings, SamplingConfig
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,7 @@ class Part:
     """What one model is asked: `settings` are those of the sampler, `n` responses to each prompt."""
 
     model: Model
-    settings: dict[str, Any]
+    settings: SamplerSettings
 
 
 def wanted(project: Project, kind: str) -> int:
@@ -37,7 +36,7 @@ def parts(session: Session, project: Project, seed: int, least: int = 2) -> list
         own = {"strategy": source.strategy, "temperature": source.temperature}
         own = {name: value for name, value in own.items() if value is not None}
         settings = common | own | {"n": counts[number], "seed": (seed + number) % 2**31}
-        found.append(Part(session.get_one(Model, model_id), settings))
+        found.append(Part(session.get_one(Model, model_id), SamplerSettings(**settings)))
     return found
 
 
@@ -52,23 +51,25 @@ def newest(session: Session, project: Project) -> int | None:
     return current if any(part.model.id == current for part in parts(session, project, 0)) else None
 
 
-def config(parts: Sequence[Part], across: bool) -> dict[str, Any]:
+def config(parts: Sequence[Part], across: bool, kind: str, prompt_ids: list[int]) -> SamplingConfig:
     """The parts as a run keeps them: the first is the run's own model and settings."""
-    others = [{"model_id": part.model.id, "settings": part.settings} for part in parts[1:]]
-    return {"settings": parts[0].settings} | ({"others": others, "across": across} if others else {})
+    return SamplingConfig(
+        settings=parts[0].settings,
+        others=[SampledModel(model_id=part.model.id, settings=part.settings) for part in parts[1:]],
+        across=across,
+        item_kind=kind,
+        prompt_ids=prompt_ids,
+    )
 
 
 def parts_of(session: Session, run: Run) -> list[Part]:
     """What a run asks, in order."""
-    others = run.config.get("others", [])
-    seed = run.config["settings"].get("seed", 0)
-    return [
-        Part(run.model, {"n": 2} | run.config["settings"]),
-        *(
-            Part(session.get_one(Model, other["model_id"]), other["settings"] | {"seed": (seed + number) % 2**31})
-            for number, other in enumerate(others, start=1)
-        ),
-    ]
+    asked = run.asked(SamplingConfig)
+    found = [Part(run.model, asked.settings)]
+    for number, other in enumerate(asked.others, start=1):
+        settings = other.settings.model_copy(update={"seed": (asked.settings.seed + number) % 2**31})
+        found.append(Part(session.get_one(Model, other.model_id), settings))
+    return found
 
 
 def choose(

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.annotation import KINDS, first
+from app.annotation import KINDS
 from app.items import blocks, filling, plan, queries, upkeep
 from app.models import (
     Item,
@@ -21,7 +21,7 @@ from app.models import (
     Purpose,
     Response,
     Run,
-    RunKind,
+    SamplingConfig,
     Strategy,
     User,
 )
@@ -97,10 +97,8 @@ def plan_sampling(
         if automatic or amount <= 0:
             return None
         raise Conflict("There are no prompts to sample answers for. Import prompts first.")
-    config = plan.config(parts, project.plan.compare == "across") | {"kind": kind, "prompt_ids": prompt_ids}
-    return runs.create(
-        session, project, RunKind.SAMPLING, config, model=parts[0].model, created_by=actor, automatic=automatic
-    )
+    config = plan.config(parts, project.plan.compare == "across", kind, prompt_ids)
+    return runs.create(session, project, config, model=parts[0].model, created_by=actor, automatic=automatic)
 
 
 def _add_unsampled(session: Session, project: Project, kind: str, count: int) -> None:
@@ -138,7 +136,8 @@ def _asked_for(session: Session, project: Project, count: int | None) -> int:
 
 def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:
     """What the sampler gets: {"id", "prompt": messages} for each prompt of the run that is still active."""
-    prompts = queries.prompts_in_order(session, run.project_id, run.config["prompt_ids"])
+    prompt_ids = run.asked(SamplingConfig).prompt_ids
+    prompts = queries.prompts_in_order(session, runs.project_of(run), prompt_ids)
     return [{"id": prompt.id, "prompt": prompt.messages} for prompt in prompts]
 
 
@@ -149,17 +148,18 @@ def add_sampled(session: Session, run: Run, prompt_id: int, drawn: Sequence[Sequ
     run's kind shows, or the prompt was withdrawn meanwhile: there is nothing to judge.
     """
     project = session.get_one(Project, run.project_id)
-    prompt = prompt_queries.get(session, run.project_id, prompt_id)
+    prompt = prompt_queries.get(session, project.id, prompt_id)
     if prompt is None or prompt.status is not PromptStatus.ACTIVE:
         return None
     known = queries.sampled_item(session, run.id, prompt.id)
     if known is not None:
         return known
     texts = [[each["text"] for each in group] for group in drawn]
-    kind = run.config.get("kind", first())  # a run from before there were several has none
+    config = run.asked(SamplingConfig)
+    kind = config.item_kind
     draw = random.Random(f"{run.id}/{prompt.id}")  # noqa: S311  the same each time
     chosen = plan.choose(
-        texts, plan.wanted(project, kind), run.config.get("across", True), draw, KINDS[kind].responses.start
+        texts, plan.wanted(project, kind), config.across, draw, KINDS[kind].responses.start
     )
     if chosen is None:
         return None

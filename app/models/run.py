@@ -1,25 +1,18 @@
-"""Every long job: sampling, reward training, PPO, evaluation. Its state is the queue."""
+"""Every long job: preparing, sampling, training, scoring, evaluating. Its state is the queue."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, CreatedAt, Id, Typed, WrittenText, enum_column
 from app.models.documents import Messages, RunSummary, SampleDetails
 from app.models.model import Model
+from app.models.run_config import AnyConfig, RunConfig, RunKind
 
-
-class RunKind(StrEnum):
-    """What a run does."""
-
-    SAMPLING = "sampling"
-    REWARD = "reward"
-    POLICY = "policy"
-    EVALUATION = "evaluation"
+C = TypeVar("C", bound=RunConfig)
 
 
 class RunState(StrEnum):
@@ -62,17 +55,21 @@ class Run(Base):
 
     __tablename__ = "run"
     __table_args__ = (
+        CheckConstraint("(kind = 'training') = (method is not null)", name="method"),
+        CheckConstraint("(kind = 'preparation') = (project_id is null)", name="project"),
         Index("ix_run_project_recent", "project_id", "id"),
         Index("ix_run_project_kind", "project_id", "kind", "id"),  # the last one of a kind, however many there are
         Index("ix_run_active", "state", postgresql_where=text("state in ('queued', 'running', 'cancelling')")),
     )
 
     id: Mapped[Id]
-    project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
+    # Null: of the whole installation, as a base model that several projects may wait for.
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     kind: Mapped[RunKind] = mapped_column(enum_column(RunKind))
+    method: Mapped[str | None] = mapped_column(String(64))  # of training, by its name in app.methods
     state: Mapped[RunState] = mapped_column(enum_column(RunState))
-    config: Mapped[dict[str, Any]] = mapped_column(JSONB)  # the rlhf command's settings, as given to it
-    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))  # what is sampled from or trained
+    config: Mapped[RunConfig] = mapped_column(Typed(AnyConfig))
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))  # what is prepared, sampled from, trained or scores
     reward_model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))  # PPO's reward
     baseline_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))  # an evaluation's other side
     snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshot.id"))
@@ -105,6 +102,12 @@ class Run(Base):
     reward_model: Mapped[Model | None] = relationship(foreign_keys=[reward_model_id])
     baseline: Mapped[Model | None] = relationship(foreign_keys=[baseline_id])
     snapshot: Mapped[Snapshot | None] = relationship()
+
+    def asked(self, kind: type[C]) -> C:
+        """The config, which must be of this kind."""
+        if not isinstance(self.config, kind):
+            raise TypeError(f"run {self.id} is for {self.kind.value}")
+        return self.config
 
 
 class RunMetric(Base):

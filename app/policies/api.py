@@ -1,13 +1,12 @@
 """Policies in the JSON API."""
 
 from dataclasses import asdict
-from typing import Any
 
 from pydantic import BaseModel
 
-from app.models import Run
+from app.models import Run, RunKind
 from app.policies import evaluations, queries, service
-from app.policies.forms import EvaluationForm, PolicyForm, PromotionForm
+from app.policies.forms import EvaluationForm, PromotionForm
 from app.projects.dependencies import Manager
 from app.registry import service as registry
 from app.registry.views import ModelView
@@ -51,19 +50,20 @@ class LineageView(BaseModel):
     in_use: bool
 
 
+class PoliciesView(BaseModel):
+    """What answers now, and all that could."""
+
+    in_use: ModelView
+    policies: list[ModelView]
+
+
 @router.get("/projects/{project_id}/policies")
-def list_policies(access: Manager, session: Db) -> dict[str, Any]:
+def list_policies(access: Manager, session: Db) -> PoliciesView:
     """The policy in use, and all policies of the project, the oldest first."""
-    return {
-        "in_use": ModelView.model_validate(service.in_use(access.project)),
-        "policies": [ModelView.model_validate(model) for model in queries.policies(session, access.project.id)],
-    }
-
-
-@router.post("/projects/{project_id}/policies", status_code=201)
-def start_policy(access: Manager, session: Db, settings: PolicyForm) -> RunView:
-    """Train a policy with PPO."""
-    return RunView.model_validate(service.start(session, access.project, access.user, settings))
+    return PoliciesView(
+        in_use=ModelView.model_validate(service.in_use(access.project)),
+        policies=[ModelView.model_validate(model) for model in queries.policies(session, access.project.id)],
+    )
 
 
 @router.post("/projects/{project_id}/policies/roll-back")
@@ -76,7 +76,7 @@ def roll_back(access: Manager, session: Db) -> ModelView:
 def show_evaluation(access: Manager, session: Db, run_id: RowId) -> EvaluationView:
     """An evaluation's result so far."""
     run = runs.get(session, access.project, run_id)
-    if run.config.get("task") != "compare":
+    if run.kind is not RunKind.EVALUATION:
         raise NotFound()
     return EvaluationView(
         run=RunView.model_validate(run), result=ResultView(**asdict(evaluations.evaluation_result(session, run)))

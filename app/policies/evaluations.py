@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.annotation import first
 from app.items import service as items
-from app.models import Level, Model, Project, Purpose, Run, RunKind, User
+from app.models import EvaluationConfig, Level, Model, Project, Purpose, Run, SamplerSettings, User
 from app.policies import queries
 from app.policies.intervals import anytime_interval
 from app.registry import service as registry
@@ -54,24 +54,17 @@ def start_evaluation(
     if not prompt_ids:
         raise Conflict("There are no holdout prompts to compare on. Import prompts; every fifth or so is held out.")
     sampling = project.sampling
-    settings = sampling.model_dump() | {
-        "strategy": "stochastic",
-        "n": -(-comparisons // len(prompt_ids)),
-        "seed": 0,
-    }
-    config = {
-        "task": "compare",
-        "prompt_ids": prompt_ids,
-        "comparisons": comparisons,
-        "overlap": overlap,
-        "settings": settings,
-    }
-    return runs.create(session, project, RunKind.EVALUATION, config, model=policy, baseline=baseline, created_by=actor)
+    settings = sampling.model_dump() | {"strategy": "stochastic", "n": -(-comparisons // len(prompt_ids)), "seed": 0}
+    config = EvaluationConfig(
+        prompt_ids=prompt_ids, comparisons=comparisons, overlap=overlap, settings=SamplerSettings(**settings)
+    )
+    return runs.create(session, project, config, model=policy, baseline=baseline, created_by=actor)
 
 
 def evaluation_prompts(session: Session, run: Run) -> list[dict[str, Any]]:
     """What both samplings get: {"id", "prompt"} for each holdout prompt of the run."""
-    return [{"id": row.id, "prompt": row.messages} for row in queries.prompts(session, run.config["prompt_ids"])]
+    prompt_ids = run.asked(EvaluationConfig).prompt_ids
+    return [{"id": row.id, "prompt": row.messages} for row in queries.prompts(session, prompt_ids)]
 
 
 def add_evaluation_items(
@@ -89,7 +82,8 @@ def add_evaluation_items(
     for prompt in prompts.values():
         items.render_prompt(prompt)
     old_by_prompt = {row["id"]: row["responses"] for row in rows_old}
-    wanted = run.config["comparisons"]
+    config = run.asked(EvaluationConfig)
+    wanted = config.comparisons
     made = equal = 0
     depth = max((len(row["responses"]) for row in rows_new), default=0)
     for draw in range(depth):  # all prompts once before any prompt twice
@@ -113,7 +107,7 @@ def add_evaluation_items(
                 ordinal=draw,
                 purpose=Purpose.EVALUATION,
                 level=Level.EVALUATION,
-                overlap=run.config["overlap"],
+                overlap=config.overlap,
             )
             made += 1
     run.summary = (run.summary or {}) | {"pairs": made, "equal_answers": equal}

@@ -15,7 +15,6 @@ from app.models import (
     Label,
     Model,
     ModelKind,
-    ModelState,
     Outcome,
     Preference,
     Project,
@@ -48,16 +47,6 @@ def count_policies(session: Session, project_id: int) -> int:
     """How many policies the project has made."""
     return (
         session.scalar(select(func.count()).where(Model.project_id == project_id, Model.kind == ModelKind.POLICY)) or 0
-    )
-
-
-def newest_reward_model(session: Session, project_id: int) -> Model | None:
-    """The reward model made last that is ready."""
-    return session.scalar(
-        select(Model)
-        .where(Model.project_id == project_id, Model.kind == ModelKind.REWARD, Model.state == ModelState.READY)
-        .order_by(Model.id.desc())
-        .limit(1)
     )
 
 
@@ -123,7 +112,6 @@ def comparisons(session: Session, project_id: int, model_id: int | None = None, 
     statement = select(Run).where(
         Run.project_id == project_id,
         Run.kind == RunKind.EVALUATION,
-        Run.config["task"].astext == "compare",
         Run.state != RunState.CANCELLED,
     )
     if model_id is not None:
@@ -138,8 +126,7 @@ def comparison(session: Session, project_id: int, model_id: int, baseline_id: in
         .where(
             Run.project_id == project_id,
             Run.kind == RunKind.EVALUATION,
-            Run.config["task"].astext == "compare",
-            Run.state == RunState.SUCCEEDED,
+                Run.state == RunState.SUCCEEDED,
             Run.model_id == model_id,
             Run.baseline_id == baseline_id,
         )

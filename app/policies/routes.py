@@ -1,22 +1,19 @@
 """The pages of policies: the family tree, PPO, blind evaluation, promotion, roll-back, download."""
 
-from typing import Any
-
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
-from app.models import Model, RunKind
+from app.models import Model, ModelKind, RunKind
 from app.policies import evaluations, queries, service, tree
-from app.policies.forms import EvaluationForm, PolicyForm, PromotionForm
+from app.policies.forms import EvaluationForm, PromotionForm
 from app.projects.dependencies import Access, Manager
 from app.registry import answering, download
 from app.registry import service as registry
-from app.rewards import queries as rewards_queries
-from app.runs import copies, settings_form
 from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.runs import views as run_views
-from app.web.addresses import Before, Named
+from app.runs.training_routes import offered
+from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, NotAllowed, NotFound
 from app.web.forms import parse
@@ -24,29 +21,17 @@ from app.web.render import redirect, render
 from app.web.routing import Router
 
 router = Router()
-BASIC = ["start_from", "total_episodes", "batch_size", "max_new_tokens", "learning_rate", "beta", "kl_budget"]
 ANSWERS_SHOWN = 20
 
 
 @router.get("/projects/{project_id}/policies")
-def list_policies(request: Request, access: Manager, session: Db, copy: Named = None) -> HTMLResponse:
-    """All policies, and a form for the next PPO run, filled with the settings of the run to `copy`."""
-    run = copies.parent(session, access.project, RunKind.POLICY, copy)
-    values = copies.filled(run) | {"reward_model_id": run.reward_model_id} if run else {}
-    return _list(request, access, session, values, {})
-
-
-def _list(
-    request: Request, access: Access, session: Db, values: dict[str, Any], errors: dict[str, str], status: int = 200
-) -> HTMLResponse:
+def list_policies(request: Request, access: Manager, session: Db) -> HTMLResponse:
+    """All policies, and how the next one is trained."""
     project = access.project
-    fields = settings_form.fields(PolicyForm, values, skip=["reward_model_id", "parent_id"])
     policies = queries.policies(session, project.id)
-    reward_models = [model for model in rewards_queries.models(session, project.id) if model.state.value == "ready"]
     return render(
         request,
         "policies/list.html",
-        status=status,
         project=project,
         in_use=service.in_use(project),
         policies=policies,
@@ -56,27 +41,10 @@ def _list(
             (run, evaluations.evaluation_result(session, run))
             for run in queries.comparisons(session, project.id, limit=10)
         ],
-        reward_models=reward_models,
-        active=runs_queries.active(session, project.id, RunKind.POLICY),
-        fields=fields,
-        basic=BASIC,
-        advanced=[name for name in fields if name not in (*BASIC, *copies.FIELDS)],
-        copied=copies.parent(session, project, RunKind.POLICY, values.get("parent_id")),
-        values=values,
-        errors=errors,
+        active=run_views.making(runs_queries.active(session, project.id, RunKind.TRAINING), ModelKind.POLICY),
+        methods=offered(session, project, ModelKind.POLICY),
         views=run_views,
     )
-
-
-@router.post("/projects/{project_id}/policies")
-def start_policy(request: Request, access: Manager, session: Db, form: Submitted) -> Response:
-    """Start PPO against a reward model."""
-    try:
-        settings = parse(PolicyForm, form)
-    except Invalid as invalid:
-        return _list(request, access, session, dict(form), invalid.errors or {"form": invalid.message}, invalid.status)
-    run = service.start(session, access.project, access.user, settings)
-    return redirect(f"/projects/{access.project.id}/runs/{run.id}", "The PPO run is queued.")
 
 
 @router.post("/projects/{project_id}/policies/roll-back")
@@ -152,7 +120,7 @@ def show_evaluation(
 ) -> HTMLResponse:
     """The result so far, and the answers side by side."""
     run = runs.get(session, access.project, run_id)
-    if run.config.get("task") != "compare":
+    if run.kind is not RunKind.EVALUATION:
         raise NotFound()
     items = queries.evaluation_items(session, run.id, before, ANSWERS_SHOWN)
     return render(

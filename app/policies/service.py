@@ -1,4 +1,4 @@
-"""The rules of stage 5: PPO runs, the policies they make, and which one is in use."""
+"""The rules of stage 5: the policies that were trained, and which one is in use. How one is trained is in method.py."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,16 +7,12 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.items import service as items
-from app.models import FOLDER, Model, ModelKind, ModelState, Project, Run, RunKind, User
-from app.models.documents import RunSummary
+from app.models import FOLDER, Model, ModelKind, ModelState, Project, User
 from app.policies import queries
 from app.policies.evaluations import evaluation_result
-from app.policies.forms import PolicyForm
 from app.registry import answering
 from app.registry import service as registry
-from app.runs import copies
-from app.runs import service as runs
-from app.web.errors import Conflict, Invalid, NotFound
+from app.web.errors import Conflict, NotFound
 
 REFRESHED = "pairs.refreshed"  # in the audit trail: what the automation of that name did
 
@@ -24,63 +20,6 @@ REFRESHED = "pairs.refreshed"  # in the audit trail: what the automation of that
 def in_use(project: Project) -> Model:
     """What chat and sampling speak with: the promoted policy, else the base model."""
     return project.policy or project.base_model
-
-
-def start(session: Session, project: Project, actor: User | None, config: PolicyForm | None = None) -> Run:
-    """Queue a PPO run against a reward model of this project. A copy of a run may start from that run's model."""
-    config = config or PolicyForm()
-    parent = copies.parent(session, project, RunKind.POLICY, config.parent_id)
-    reward_model = _reward_model(session, project, config.reward_model_id)
-    model = in_use(project) if config.start_from == "promoted" else project.base_model
-    if parent is not None and config.same_inputs:
-        model = parent.model
-    if model.state is ModelState.PREPARING:
-        raise Conflict(f"The base model {model.name} is still being prepared. Try again in a minute.")
-    for needed in (model, reward_model):
-        registry.artifact_path(needed)
-    if registry.lineage(session, reward_model)[0].id != registry.lineage(session, model)[0].id:
-        raise Conflict(
-            f"{reward_model.name} was trained for another base model than {model.name}. "
-            "Train a reward model for this base model first."
-        )
-    return runs.create(
-        session,
-        project,
-        RunKind.POLICY,
-        {"settings": config.settings()},
-        model=model,
-        reward_model=reward_model,
-        created_by=actor,
-        needs_gpu=config.needs_gpu,
-        parent=parent,
-    )
-
-
-def _reward_model(session: Session, project: Project, model_id: int | None) -> Model:
-    if model_id is None:
-        newest = queries.newest_reward_model(session, project.id)
-        if newest is None:
-            raise Conflict("There is no reward model yet. Train one from the labels first.")
-        return newest
-    model = session.get(Model, model_id)
-    if model is None or model.project_id != project.id or model.kind is not ModelKind.REWARD:
-        raise Invalid("Choose a reward model of this project.", field="reward_model_id")
-    return model
-
-
-def finished(session: Session, run: Run, summary: RunSummary, artifact: str) -> Model:
-    """Register the policy that a PPO run made."""
-    model = registry.register(
-        session,
-        run=run,
-        kind=ModelKind.POLICY,
-        parent=run.model,
-        artifact=artifact,
-        name=f"Policy {queries.count_policies(session, run.project_id) + 1}",
-        metrics=summary,
-    )
-    audit.record(session, None, "policy.registered", project_id=run.project_id, subject=model, run=run.id)
-    return model
 
 
 def get(session: Session, project: Project, model_id: int) -> Model:

@@ -21,15 +21,6 @@ def base_model(session: Session, source: str, name: str) -> tuple[Model, bool]:
     return session.scalars(select(Model).where(Model.kind == ModelKind.BASE, Model.source == source)).one(), False
 
 
-def preparing(session: Session) -> list[Model]:
-    """Base models whose files are not in the store yet."""
-    return list(
-        session.scalars(
-            select(Model).where(Model.kind == ModelKind.BASE, Model.state == ModelState.PREPARING).order_by(Model.id)
-        )
-    )
-
-
 def offered(session: Session) -> list[Model]:
     """Base models that administrators have named, but for those that could not be prepared."""
     wanted = (
@@ -39,6 +30,12 @@ def offered(session: Session) -> list[Model]:
         Model.state != ModelState.FAILED,
     )
     return list(session.scalars(select(Model).where(*wanted).order_by(Model.name, Model.id)))
+
+
+def ready(session: Session, project_id: int, kind: ModelKind, limit: int = 100) -> list[Model]:
+    """The project's ready models of a kind, the newest first."""
+    found = select(Model).where(Model.project_id == project_id, Model.kind == kind, Model.state == ModelState.READY)
+    return list(session.scalars(found.order_by(Model.id.desc()).limit(limit)))
 
 
 def model_of_run(session: Session, run_id: int, kind: ModelKind) -> Model | None:

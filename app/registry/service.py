@@ -1,7 +1,6 @@
 """The registry of models: base models, policies and reward models, where each came from and where its files lie.
 
-It knows no torch: preparing a base model is a job of the workers, and a trained model is registered by the stage
-whose run made it.
+It knows no torch: a base model is prepared by a run, and a trained model is registered by the stage whose run made it.
 """
 
 import shutil
@@ -10,7 +9,6 @@ from pathlib import Path
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from app import jobs
 from app.accounts import audit
 from app.models import FOLDER, NOWHERE, Model, ModelKind, ModelState, Run, User
 from app.models.documents import RunSummary
@@ -18,41 +16,39 @@ from app.registry import inference, queries, sources
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid
 
-TASK = "hone.prepare_model"
 _DOOMED = "hone.doomed_folders"
 
 
-def base_model(session: Session, source: str) -> Model:
-    """The base model of a source, prepared once for all projects: `builtin:...`, `tiny:<seed>`, a folder or hub id.
-
-    The row is `preparing` until a worker has put the files into the store; one that failed is tried again.
-    """
+def base_model(session: Session, source: str) -> tuple[Model, bool]:
+    """The base model of a source (`builtin:...`, `tiny:<seed>`, a folder or hub id), one row for all projects, and
+    whether its files are still to be brought into the store: it is new, or could not be prepared before."""
     source = source.strip()
     if not source or len(source) > 500:
         raise Invalid("Name a base model: builtin:…, tiny:<number>, a local folder, or a hub id.", field="base_model")
     model, fresh = queries.base_model(session, source, _short_name(source))
     if model.state is ModelState.FAILED:
-        model.state, model.error, fresh = ModelState.PREPARING, None, True
-    if fresh:
-        jobs.enqueue(session, TASK, model.id, queue="sampling")
-    return model
+        session.refresh(model, with_for_update=True)  # two callers at once try it again once
+    return model, fresh or model.state is ModelState.FAILED
 
 
-def choose(session: Session, source: str, user: User) -> Model:
-    """The base model that a person chooses for a project; without a source the installation's default. Raises Invalid
-    where it is not theirs to choose. What an administrator names is offered to managers from then on."""
+def chosen(session: Session, source: str, user: User) -> str:
+    """The source of the base model that a person chooses for a project; without one the installation's default. Raises
+    Invalid where it is not theirs to choose."""
     source = source.strip() or get_settings().base_model
     if sources.is_free(source):
-        return base_model(session, source)
-    if not user.is_admin:
-        if source not in [model.source for model in queries.offered(session)]:
-            raise Invalid(sources.NOT_OFFERED, "base_model")
-        return base_model(session, source)
-    model = base_model(session, sources.named(source))
-    if not model.offered:
+        return source
+    if user.is_admin:
+        return sources.named(source)
+    if source not in [model.source for model in queries.offered(session)]:
+        raise Invalid(sources.NOT_OFFERED, "base_model")
+    return source
+
+
+def offer(session: Session, model: Model, user: User) -> None:
+    """Offer a base model that an administrator has named to managers from now on."""
+    if user.is_admin and not model.offered and not sources.is_free(model.source or ""):
         model.offered = True
         audit.record(session, user, "base_model.offered", subject=model, source=model.source)
-    return model
 
 
 def offered(session: Session) -> list[Model]:
@@ -76,26 +72,24 @@ def may_download(model: Model, user: User) -> bool:
     return known or user.is_admin
 
 
-def address(model: Model) -> str:
-    """The folder under the store in which the files of a prepared base model belong."""
-    return f"models/{model.id}"
-
-
-def prepared(session: Session, model: Model, artifact: str) -> None:
-    """A base model's files are whole in the store."""
-    model.state, model.artifact, model.error = ModelState.READY, artifact, None
+def preparing(session: Session, model: Model) -> None:
+    """A base model's files are being brought into the store."""
+    model.state, model.error = ModelState.PREPARING, None
     session.flush()
+
+
+def prepared(session: Session, run: Run, artifact: str) -> Model:
+    """A base model's files are whole in the store, by this run."""
+    model = run.model
+    model.state, model.artifact, model.error, model.run_id = ModelState.READY, artifact, None, run.id
+    session.flush()
+    return model
 
 
 def failed(session: Session, model: Model, error: str) -> None:
     """A base model could not be prepared; `error` is a sentence for people."""
     model.state, model.error = ModelState.FAILED, error
     session.flush()
-
-
-def unprepared(session: Session) -> list[Model]:
-    """Base models that wait for their files, so that a lost message can be sent again."""
-    return queries.preparing(session)
 
 
 def register(
@@ -142,6 +136,28 @@ def artifact_path(model: Model) -> Path:
     if not (path / "config.json").is_file():
         raise Conflict(f"The files of {model.name} are gone from the store ({model.artifact}); restore or archive it.")
     return path
+
+
+def address(model: Model) -> str:
+    """Where a command finds the model, as text. Refuses as `artifact_path` does."""
+    return str(artifact_path(model).resolve())
+
+
+def newest(session: Session, project_id: int, kind: ModelKind) -> Model | None:
+    """The project's newest ready model of a kind."""
+    return next(iter(queries.ready(session, project_id, kind, limit=1)), None)
+
+
+def ready(session: Session, project_id: int, kind: ModelKind) -> list[Model]:
+    """The project's ready models of a kind, the newest first."""
+    return queries.ready(session, project_id, kind)
+
+
+def require_ready(model: Model) -> None:
+    """Refuse, with a sentence, a model that no run can start from now."""
+    if model.state is ModelState.PREPARING:
+        raise Conflict(f"The base model {model.name} is still being prepared. Try again in a minute.")
+    artifact_path(model)
 
 
 def require_answers(model: Model) -> None:

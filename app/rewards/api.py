@@ -1,16 +1,34 @@
 """Reward models in the JSON API."""
 
-from typing import Any
+from pydantic import BaseModel
 
 from app.projects.dependencies import Manager
 from app.registry.views import ModelView
 from app.rewards import queries, service
-from app.rewards.forms import RewardForm, ScoreForm
+from app.rewards.forms import ScoreForm
 from app.runs.api import RunView
 from app.web.dependencies import Db, RowId
 from app.web.routing import Router
 
 router = Router(tags=["reward models"])
+
+
+class LabelCounts(BaseModel):
+    """Pairs to learn from and to measure on; `both_bad` labels are left out of both and counted before the first
+    training only; `new`: labels since the last one. At least `least_train` and `least_holdout` are needed."""
+
+    train: int
+    holdout: int
+    both_bad: int | None
+    new: int
+    least_train: int
+    least_holdout: int
+
+
+class AskedAgain(BaseModel):
+    """The item that goes to one more person."""
+
+    item_id: int
 
 
 @router.get("/projects/{project_id}/rewards")
@@ -19,16 +37,10 @@ def list_rewards(access: Manager, session: Db) -> list[ModelView]:
     return [ModelView.model_validate(model) for model in queries.models(session, access.project.id)]
 
 
-@router.post("/projects/{project_id}/rewards", status_code=201)
-def start_reward(access: Manager, session: Db, settings: RewardForm) -> RunView:
-    """Train a reward model on the labels of this moment."""
-    return RunView.model_validate(service.start(session, access.project, access.user, settings))
-
-
 @router.get("/projects/{project_id}/rewards/labels")
-def label_counts(access: Manager, session: Db) -> dict[str, int | None]:
+def label_counts(access: Manager, session: Db) -> LabelCounts:
     """Usable pairs on either side as of the last training where there was one, and the labels since."""
-    return service.label_counts(session, access.project)
+    return LabelCounts(**service.label_counts(session, access.project))
 
 
 @router.get("/projects/{project_id}/rewards/{model_id}")
@@ -52,8 +64,8 @@ def score_text(access: Manager, session: Db, model_id: RowId, text: ScoreForm) -
 
 
 @router.post("/projects/{project_id}/rewards/{model_id}/disputed/{item_id}")
-def ask_again(access: Manager, session: Db, model_id: RowId, item_id: RowId) -> dict[str, Any]:
+def ask_again(access: Manager, session: Db, model_id: RowId, item_id: RowId) -> AskedAgain:
     """Send a disputed pair to one more person."""
     service.get(session, access.project, model_id)
     service.ask_again(session, access.project, item_id, access.user)
-    return {"item_id": item_id}
+    return AskedAgain(item_id=item_id)

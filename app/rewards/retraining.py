@@ -7,7 +7,9 @@ from sqlalchemy.orm import Session
 from app.models import ModelState, Project, Run, RunKind
 from app.projects.automation import BUDGET_PERIOD, OFF, Decision
 from app.rewards import queries, service, snapshots
+from app.rewards.method import REWARD
 from app.runs import queries as runs_queries
+from app.runs import training
 from app.web.errors import Conflict
 from app.web.filters import plural
 
@@ -19,7 +21,7 @@ def decide(session: Session, project: Project, new_labels: int) -> Decision:
         return Decision(0, OFF)
     if project.base_model.state is not ModelState.READY:
         return Decision(0, f"Waits for {project.base_model.name}, which is {project.base_model.state.value}.")
-    if busy := runs_queries.active(session, project.id, RunKind.REWARD):
+    if busy := runs_queries.active(session, project.id, RunKind.TRAINING, REWARD.name):
         return Decision(0, f"Run {busy[0].id} is {busy[0].state.value}.")
     if (missing := automation.labels_between_rewards - new_labels) > 0:
         return Decision(0, f"Waits for {plural(missing, 'more label')}.")
@@ -39,7 +41,7 @@ def retrain_if_due(session: Session, project: Project) -> Run | None:
     if not decide(session, project, service.new_labels(session, project)).amount:
         return None
     try:
-        return service.start(session, project, None, automatic=True)
+        return training.start(session, project, None, REWARD, automatic=True)
     except Conflict:  # somebody else was first, or the labels have become too few
         return None
 
@@ -47,4 +49,9 @@ def retrain_if_due(session: Session, project: Project) -> Run | None:
 def spent(session: Session, project: Project) -> int:
     """Trainings that the platform started itself in the budget's period."""
     since = datetime.now(UTC) - BUDGET_PERIOD
-    return runs_queries.count_automatic(session, project.id, RunKind.REWARD, since)
+    return runs_queries.count_automatic(session, project.id, RunKind.TRAINING, since, REWARD.name)
+
+
+def last(session: Session, project: Project) -> Run | None:
+    """The last training that the platform started itself."""
+    return runs_queries.last_automatic(session, project.id, RunKind.TRAINING, REWARD.name)

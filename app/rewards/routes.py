@@ -1,75 +1,44 @@
 """The pages of reward models: the list with the form that starts a training, and what one model has learned."""
 
-from typing import Any
-
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
-from app.models import RunKind
-from app.projects.dependencies import Access, Manager
+from app.models import ModelKind, RunKind
+from app.projects.dependencies import Manager
 from app.rewards import queries, service
-from app.rewards.forms import RewardForm, ScoreForm
-from app.runs import copies, settings_form
+from app.rewards.forms import ScoreForm
 from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.runs import views as run_views
+from app.runs.training_routes import offered
 from app.web.addresses import Named
 from app.web.dependencies import Db, RowId, Submitted
-from app.web.errors import Invalid
 from app.web.forms import parse
 from app.web.render import redirect, render
 from app.web.routing import Router
 
 router = Router()
-BASIC = ["num_train_epochs", "learning_rate", "train_batch_size", "aggregation"]
 SHOWN = 20  # of the disputed labels
 
 
 @router.get("/projects/{project_id}/rewards")
-def list_rewards(request: Request, access: Manager, session: Db, copy: Named = None) -> HTMLResponse:
-    """All reward models, and a form for the next one, filled with the settings of the run to `copy`."""
-    run = copies.parent(session, access.project, RunKind.REWARD, copy)
-    own = {name: run.config[name] for name in ("aggregation", "question") if name in run.config} if run else {}
-    values = copies.filled(run) | own if run else {}
-    return _list(request, access, session, values, {})
-
-
-def _list(
-    request: Request, access: Access, session: Db, values: dict[str, Any], errors: dict[str, str], status: int = 200
-) -> HTMLResponse:
-    fields = settings_form.fields(RewardForm, values, skip=["question", "parent_id"])
-    models = queries.models(session, access.project.id)
+def list_rewards(request: Request, access: Manager, session: Db) -> HTMLResponse:
+    """All reward models, and how the next one is trained."""
+    project = access.project
+    models = queries.models(session, project.id)
     learned = [model for model in models if not service.question_of(model)]  # one curve: of the main question
     return render(
         request,
         "rewards/list.html",
-        status=status,
-        project=access.project,
+        project=project,
         models=models,
         learned=learned,
         ceiling=service.ceiling(learned),
-        questions=access.project.answer.question_options(),
-        values=values,
-        counts=service.label_counts(session, access.project),
-        active=runs_queries.active(session, access.project.id, RunKind.REWARD),
-        fields=fields,
-        basic=BASIC,
-        advanced=[name for name in fields if name not in (*BASIC, *copies.FIELDS)],
-        copied=copies.parent(session, access.project, RunKind.REWARD, values.get("parent_id")),
-        errors=errors,
+        counts=service.label_counts(session, project),
+        active=run_views.making(runs_queries.active(session, project.id, RunKind.TRAINING), ModelKind.REWARD),
+        methods=offered(session, project, ModelKind.REWARD),
         views=run_views,
     )
-
-
-@router.post("/projects/{project_id}/rewards")
-def start_reward(request: Request, access: Manager, session: Db, form: Submitted) -> Response:
-    """Start a training on the labels of this moment."""
-    try:
-        settings = parse(RewardForm, form)
-    except Invalid as invalid:
-        return _list(request, access, session, dict(form), invalid.errors or {"form": invalid.message}, invalid.status)
-    run = service.start(session, access.project, access.user, settings)
-    return redirect(f"/projects/{access.project.id}/runs/{run.id}", "The reward training is queued.")
 
 
 @router.get("/projects/{project_id}/rewards/{model_id}")

@@ -1,4 +1,4 @@
-"""The rules of stage 4: when a reward model is trained, and what becomes of it."""
+"""The rules of stage 4: what a reward model says of the project's responses. How one is trained is in method.py."""
 
 from itertools import combinations
 from math import hypot
@@ -7,46 +7,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.accounts import audit
 from app.items import service as items
-from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, Split, User
+from app.models import Model, ModelKind, Project, Run, RunKind, ScoringConfig, Split, TextToScore, User
 from app.models.documents import Agreement, Report, RunSummary
 from app.registry import service as registry
 from app.rewards import queries, report, snapshots
-from app.rewards.forms import RewardForm
-from app.runs import copies
 from app.runs import queries as runs_queries
 from app.runs import service as runs
-from app.web.errors import Conflict, Invalid, NotFound
+from app.web.errors import NotFound
 
 OPEN_ITEMS_SCORED = 2000
-
-
-def start(
-    session: Session, project: Project, actor: User | None, config: RewardForm | None = None, *, automatic: bool = False
-) -> Run:
-    """Take a snapshot and queue the training of a reward model on it, from the project's base model. A copy of a run
-    may take that run's snapshot and model instead."""
-    config = config or RewardForm()
-    if config.question and config.question not in project.answer.questions:
-        raise Invalid("This project does not ask that question. Load the page again and choose one.", "question")
-    parent = copies.parent(session, project, RunKind.REWARD, config.parent_id)
-    model, snapshot = project.base_model, None
-    if parent is not None and config.same_inputs:
-        model, snapshot = parent.model, parent.snapshot
-    _require_ready(model)
-    return runs.create(
-        session,
-        project,
-        RunKind.REWARD,
-        {"settings": config.settings(), "aggregation": config.aggregation, "question": config.question},
-        model=model,
-        snapshot=snapshot or snapshots.take(session, project, config.question),
-        created_by=actor,
-        automatic=automatic,
-        needs_gpu=config.needs_gpu,
-        parent=parent,
-    )
+FIRST_TRAINING = 60  # labels from which on a first reward model is worth its time
 
 
 def new_labels(session: Session, project: Project) -> int:
@@ -55,50 +26,25 @@ def new_labels(session: Session, project: Project) -> int:
     return queries.labels_since(session, project.id, latest.id if latest else None)
 
 
-def finished(session: Session, run: Run, summary: RunSummary, artifact: str) -> Model:
-    """Register what a reward training made, and queue the scoring of the project's answers with it."""
-    number = queries.count_models(session, run.project_id) + 1
-    question = run.config.get("question")
-    model = registry.register(
-        session,
-        run=run,
-        kind=ModelKind.REWARD,
-        parent=run.model,
-        artifact=artifact,
-        name=f"Reward model {number}" + (f": {question}" if question else ""),
-        metrics=summary,
-    )
-    if question:
-        model.metrics = {**model.metrics, "question": question}
-    score_answers(session, model)
-    audit.record(session, None, "reward_model.registered", project_id=run.project_id, subject=model, run=run.id)
-    return model
-
-
 def score_answers(session: Session, model: Model, actor: User | None = None) -> Run:
     """Queue the scoring of labelled and waiting answers; the model's page and the order of the queue need it."""
     project = session.get_one(Project, model.project_id)
-    config = {"task": "score", "settings": {}}
-    return runs.create(
-        session, project, RunKind.EVALUATION, config, model=model, created_by=actor, automatic=actor is None
-    )
+    return runs.create(session, project, ScoringConfig(), model=model, created_by=actor, automatic=actor is None)
 
 
 def score_text(session: Session, model: Model, prompt: str, response: str, actor: User) -> Run:
     """Queue the scoring of one answer written by hand; the score is in the run's summary."""
     registry.artifact_path(model)
-    rows = [{"prompt": [{"role": "user", "content": prompt}], "response": response, "response_id": None}]
+    text = TextToScore(prompt=[{"role": "user", "content": prompt}], response=response)
     project = session.get_one(Project, model.project_id)
-    config = {"task": "score", "settings": {}, "rows": rows}
-    return runs.create(session, project, RunKind.EVALUATION, config, model=model, created_by=actor)
+    return runs.create(session, project, ScoringConfig(texts=[text]), model=model, created_by=actor)
 
 
 def rows_to_score(session: Session, run: Run) -> list[dict[str, Any]]:
-    """What the scoring command gets: the rows given by hand, or every answer that the model has not scored yet."""
-    if "rows" in run.config:
-        rows: list[dict[str, Any]] = run.config["rows"]
-        return rows
-    found = queries.responses_to_score(session, run.project_id, run.model_id, OPEN_ITEMS_SCORED)
+    """What the scoring command gets: the texts given by hand, or every response that the model has not scored yet."""
+    if (texts := run.asked(ScoringConfig).texts) is not None:
+        return [text.model_dump() for text in texts]
+    found = queries.responses_to_score(session, runs.project_of(run), run.model_id, OPEN_ITEMS_SCORED)
     return [{"response_id": row.id, "prompt": row.messages, "response": row.text} for row in found]
 
 
@@ -109,7 +55,7 @@ def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> RunSum
     """
     scored = [row for row in rows if row.get("score") is not None]
     summary: RunSummary = {"rows": len(rows), "scored": len(scored)}
-    if "rows" in run.config:
+    if run.asked(ScoringConfig).texts is not None:
         summary["scores"] = [
             {"score": row.get("score"), "score_std": row.get("score_std"), "error": row.get("score_error")}
             for row in rows
@@ -195,12 +141,6 @@ def get(session: Session, project: Project, model_id: int) -> Model:
     return model
 
 
-def _require_ready(model: Model) -> None:
-    if model.state is ModelState.PREPARING:
-        raise Conflict(f"The base model {model.name} is still being prepared. Try again in a minute.")
-    registry.artifact_path(model)
-
-
 def ceiling(models: list[Model]) -> Agreement | None:
     """How often two people agree, as the newest report that could tell has it: no model can be held to more."""
     for model in models:
@@ -210,7 +150,7 @@ def ceiling(models: list[Model]) -> Agreement | None:
     return None
 
 
-def label_counts(session: Session, project: Project) -> dict[str, int | None]:
+def label_counts(session: Session, project: Project) -> dict[str, Any]:
     """Usable pairs on either side and "both bad" labels, as of the last snapshot where there is one (counting 300,000
     labels anew for a page would be slow; a training counts them itself), and the labels that have come since."""
     latest = queries.latest_snapshot(session, project.id)
@@ -233,5 +173,5 @@ def scoring_run(session: Session, model: Model) -> Run | None:
     """The scoring of a model's answers that is under way."""
     if model.project_id is None:
         return None
-    active = runs_queries.active(session, model.project_id, RunKind.EVALUATION)
-    return next((run for run in active if run.model_id == model.id and run.config.get("task") == "score"), None)
+    active = runs_queries.active(session, model.project_id, RunKind.SCORING)
+    return next((run for run in active if run.model_id == model.id), None)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from app.models import RunState
+from app.models import Project, RunState
 from app.runs import queries, views
 from app.runs.live import Look
 from app.web.events import event
@@ -71,8 +71,8 @@ def active_look(project_id: int) -> Look[str]:
     """Looks at what is under way in a project."""
 
     def look(session: Session, seen: str | None) -> tuple[str, list[str]]:
-        runs: Iterable[Any] = queries.active_runs(session, project_id)
-        html = environment().get_template("runs/_active.html").render(active=runs, views=views)
+        runs: Iterable[Any] = queries.active_runs(session, session.get_one(Project, project_id))
+        html = environment().get_template("runs/_active.html").render(active=runs, views=views, project_id=project_id)
         return html, [event(html, name="active")] if html != seen else []
 
     return look

@@ -9,11 +9,11 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from app.models import Item, Model, Response, Run, RunKind, RunMetric, RunSample, RunState
+from app.models import Item, Model, Project, Response, Run, RunKind, RunMetric, RunSample, RunState
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
-SAMPLING_QUEUE = (RunKind.SAMPLING, RunKind.EVALUATION)
-TRAINING_QUEUE = (RunKind.REWARD, RunKind.POLICY)
+TRAINING_QUEUE = (RunKind.TRAINING,)
+SAMPLING_QUEUE = tuple(kind for kind in RunKind if kind not in TRAINING_QUEUE)
 HELD = (RunState.RUNNING, RunState.CANCELLING)
 LOST = (
     "The worker fell silent on the last attempt, so it was killed or the machine stopped. "
@@ -202,48 +202,68 @@ def take_unsent(session: Session, older_than: timedelta) -> list[Run]:
     )
 
 
-def active(session: Session, project_id: int, kind: RunKind) -> list[Run]:
-    """The project's runs of one kind that are queued, running or being cancelled."""
-    return list(
-        session.scalars(
-            select(Run).where(Run.project_id == project_id, Run.kind == kind, Run.state.in_(ACTIVE)).order_by(Run.id)
-        )
-    )
+def _of(project_id: int, kind: RunKind, method: str | None) -> ColumnElement[bool]:
+    work = and_(Run.project_id == project_id, Run.kind == kind)
+    return work if method is None else and_(work, Run.method == method)
 
 
-def last_automatic(session: Session, project_id: int, kind: RunKind) -> Run | None:
-    """The newest run of a kind that the platform started itself."""
-    found = select(Run).where(Run.project_id == project_id, Run.kind == kind, Run.automatic)
+def active(session: Session, project_id: int, kind: RunKind, method: str | None = None) -> list[Run]:
+    """The project's runs of one kind, and of one method where it is given, that are queued, running or being
+    cancelled."""
+    found = select(Run).where(_of(project_id, kind, method), Run.state.in_(ACTIVE))
+    return list(session.scalars(found.order_by(Run.id)))
+
+
+def last_automatic(session: Session, project_id: int, kind: RunKind, method: str | None = None) -> Run | None:
+    """The newest such run that the platform started itself."""
+    found = select(Run).where(_of(project_id, kind, method), Run.automatic)
     return session.scalar(found.order_by(Run.id.desc()).limit(1))
 
 
-def count_automatic(session: Session, project_id: int, kind: RunKind, since: datetime) -> int:
-    """How many runs of a kind the platform has started itself since a moment."""
-    found = select(func.count()).where(
-        Run.project_id == project_id, Run.kind == kind, Run.automatic, Run.created_at > since
-    )
+def count_automatic(
+    session: Session, project_id: int, kind: RunKind, since: datetime, method: str | None = None
+) -> int:
+    """How many such runs the platform has started itself since a moment."""
+    found = select(func.count()).where(_of(project_id, kind, method), Run.automatic, Run.created_at > since)
     return session.scalar(found) or 0
+
+
+def preparation_of(session: Session, model_id: int) -> Run | None:
+    """The run that brings, or brought, a base model into the store; the last of them."""
+    found = select(Run).where(Run.kind == RunKind.PREPARATION, Run.model_id == model_id)
+    return session.scalar(found.order_by(Run.id.desc()).limit(1))
 
 
 _SHOWN = tuple(selectinload(part) for part in (Run.model, Run.baseline, Run.reward_model, Run.snapshot))
 
 
-def runs_of(project_id: int, kind: RunKind | None = None, state: RunState | None = None) -> Select[Run]:
-    """The project's runs, to be read in pages; with what a list shows of them."""
-    statement = select(Run).where(Run.project_id == project_id).options(*_SHOWN)
+def seen_by(project: Project) -> ColumnElement[bool]:
+    """The runs that a project's managers see: its own, and the preparation of its base model."""
+    return or_(
+        Run.project_id == project.id, and_(Run.project_id.is_(None), Run.model_id == project.base_model_id)
+    )
+
+
+def runs_of(
+    project: Project, kind: RunKind | None = None, state: RunState | None = None, method: str | None = None
+) -> Select[Run]:
+    """The runs that a project's managers see, to be read in pages; with what a list shows of them."""
+    statement = select(Run).where(seen_by(project)).options(*_SHOWN)
     if kind is not None:
         statement = statement.where(Run.kind == kind)
+    if method is not None:
+        statement = statement.where(Run.method == method)
     if state is not None:
         statement = statement.where(Run.state == state)
     return statement
 
 
-def active_runs(session: Session, project_id: int) -> list[Run]:
-    """Everything that is queued, running or being cancelled in a project, the oldest first."""
+def active_runs(session: Session, project: Project) -> list[Run]:
+    """Everything that a project's managers see queued, running or being cancelled, the oldest first."""
     return list(
         session.scalars(
             select(Run)
-            .where(Run.project_id == project_id, Run.state.in_(ACTIVE))
+            .where(seen_by(project), Run.state.in_(ACTIVE))
             .options(*_SHOWN)
             .order_by(Run.id)
             .limit(50)

@@ -1,13 +1,15 @@
 """The runs' pages: the list, one run live, several compared. Managers only."""
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated
 
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from app.input import Id
+from app.methods import METHODS
 from app.models import Run, RunKind, RunState
-from app.projects.dependencies import Manager
+from app.projects.dependencies import Access, Manager
 from app.runs import events, queries, service, views
 from app.runs.live import live
 from app.web.addresses import Before, LastStep, Step
@@ -22,14 +24,10 @@ router = Router()
 COMPARED = 8
 
 
-def choice(kind: type[RunKind] | type[RunState], value: str | None) -> Any:
-    """A filter from a form: blank means all; anything unknown is refused."""
-    if not value:
-        return None
-    try:
-        return kind(value)
-    except ValueError:
-        raise Invalid(f"There is no such filter: {value[:40]}.") from None
+def _refuse_unknown(value: str | None, known: Iterable[str]) -> None:
+    """A filter from a form: blank means all."""
+    if value and value not in known:
+        raise Invalid(f"There is no such filter: {value[:40]}.")
 
 
 @router.get("/projects/{project_id}/runs")
@@ -42,15 +40,19 @@ def list_runs(
     before: Before = None,
 ) -> HTMLResponse:
     """The project's runs, the newest first."""
-    wanted_kind, wanted_state = choice(RunKind, kind), choice(RunState, state)
-    runs = page(session, queries.runs_of(access.project.id, wanted_kind, wanted_state), Run.id, before)
+    _refuse_unknown(kind, views.filters())
+    _refuse_unknown(state, [each.value for each in RunState])
+    method = kind if kind in METHODS else None
+    wanted = RunKind(kind) if kind and method is None else None
+    found = queries.runs_of(access.project, wanted, RunState(state) if state else None, method)
+    runs = page(session, found, Run.id, before)
     return render(
         request,
         "runs/list.html",
         runs=runs,
-        active=queries.active_runs(session, access.project.id),
-        kind=wanted_kind,
-        state=wanted_state,
+        active=queries.active_runs(session, access.project),
+        kind=kind,
+        state=state,
         views=views,
     )
 
@@ -71,7 +73,7 @@ def compare(
     latest = {each.id: {row.name: row for row in queries.latest_metrics(session, each.id)} for each in chosen}
     names = sorted({name for rows in latest.values() for name in rows})
     charts = views.charts(chosen[0], names) if chosen else []
-    recent = page(session, queries.runs_of(access.project.id), Run.id, None, 30).items
+    recent = page(session, queries.runs_of(access.project), Run.id, None, 30).items
     return render(
         request,
         "runs/compare.html",
@@ -146,21 +148,21 @@ def cancel_run(access: Manager, session: Db, run_id: RowId) -> Response:
     """Stop at the next step, keeping the checkpoint."""
     run = service.request_cancel(session, service.get(session, access.project, run_id), access.user)
     said = "cancelled" if run.state is RunState.CANCELLED else "stopping at its next step; its checkpoint is kept"
-    return _to(run, f"Run {run.id} is {said}.")
+    return _to(access, run, f"Run {run.id} is {said}.")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/resume")
 def resume_run(access: Manager, session: Db, run_id: RowId) -> Response:
     """Go on from the last checkpoint."""
     run = service.resume(session, service.get(session, access.project, run_id), access.user)
-    return _to(run, f"Run {run.id} is queued and goes on from its last checkpoint.")
+    return _to(access, run, f"Run {run.id} is queued and goes on from its last checkpoint.")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/clone")
 def clone_run(access: Manager, session: Db, run_id: RowId) -> Response:
     """Start a new run with the same inputs and settings."""
     copy = service.clone(session, service.get(session, access.project, run_id), access.user)
-    return _to(copy, f"Run {copy.id} was started as a copy of run {run_id}.")
+    return _to(access, copy, f"Run {copy.id} was started as a copy of run {run_id}.")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/delete")
@@ -170,5 +172,5 @@ def delete_run(access: Manager, session: Db, run_id: RowId) -> Response:
     return redirect(f"/projects/{access.project.id}/runs", f"Run {run_id} and its files are deleted.")
 
 
-def _to(run: Run, said: str) -> Response:
-    return redirect(f"/projects/{run.project_id}/runs/{run.id}", said)
+def _to(access: Access, run: Run, said: str) -> Response:
+    return redirect(f"/projects/{access.project.id}/runs/{run.id}", said)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from secrets import randbelow, token_hex
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import func
@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 
 from app import jobs
 from app.accounts import audit
-from app.models import Model, Project, Run, RunKind, RunState, Snapshot, User
+from app.methods import title_of
+from app.models import Model, Project, Run, RunConfig, RunKind, RunState, Snapshot, User
 from app.models.documents import RunSummary
 from app.registry import service as registry
 from app.runs import queries
 from app.settings import get_settings
 from app.web import rate_limits
-from app.web.errors import Conflict, NotFound
+from app.web.errors import Conflict, NotAllowed, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -31,23 +32,17 @@ TASK = "hone.execute_run"
 ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
 RESUMABLE = (RunState.FAILED, RunState.CANCELLED)
 ATTEMPTS = 3
-NAMES = {
-    RunKind.SAMPLING: "sampling run",
-    RunKind.REWARD: "reward training",
-    RunKind.POLICY: "PPO run",
-    RunKind.EVALUATION: "evaluation",
-}
 # A queued run is sent again after this long, in case its message was lost with the broker's memory.
 RESEND_AFTER = timedelta(seconds=30)
 
 
 def create(
     session: Session,
-    project: Project,
-    kind: RunKind,
-    config: dict[str, Any],
+    project: Project | None,
+    config: RunConfig,
     *,
     model: Model,
+    method: str | None = None,
     reward_model: Model | None = None,
     baseline: Model | None = None,
     snapshot: Snapshot | None = None,
@@ -58,15 +53,15 @@ def create(
 ) -> Run:
     """Queue a run; it is sent to the workers once the transaction has committed.
 
-    `config["settings"]` is what the rlhf command is given; the other keys belong to the stage that made the run.
     Raises Conflict or TooMany where the project or the person has as many as may be. What follows a training by itself
     always has a place: there is one of it for each.
     """
-    if not automatic or kind in queries.TRAINING_QUEUE:
-        _require_room(session, project.id, kind, created_by)
+    if not automatic or config.kind in queries.TRAINING_QUEUE:
+        _require_room(session, project.id if project else None, config.kind, method, created_by)
     run = Run(
-        project_id=project.id,
-        kind=kind,
+        project_id=project.id if project else None,
+        kind=config.kind,
+        method=method,
         state=RunState.QUEUED,
         config=config,
         model_id=model.id,
@@ -84,27 +79,36 @@ def create(
     session.flush()
     session.refresh(run)
     _send(session, run)
-    audit.record(
-        session, created_by, f"{kind.value}_run.queued", project_id=project.id, subject=run, automatic=automatic
-    )
+    details = {"automatic": automatic} | ({"method": method} if method else {})
+    audit.record(session, created_by, f"{run.kind.value}_run.queued", project_id=run.project_id, subject=run, **details)
     return run
 
 
-def _require_room(session: Session, project_id: int, kind: RunKind, who: User | None) -> None:
+def name_of(kind: RunKind, method: str | None) -> str:
+    """What such runs are called, in the singular."""
+    return title_of(method) if method else kind.value.capitalize()
+
+
+def _require_room(
+    session: Session, project_id: int | None, kind: RunKind, method: str | None, who: User | None
+) -> None:
     """Let one transaction at a time ask for a run of this project, and refuse one too many."""
     settings = get_settings()
     if who is not None:
         rate_limits.hit(f"{settings.runs_per_hour}/hour", "runs", str(who.id))
+    if project_id is None:
+        return
     queries.lock_starts(session, project_id)
     most = settings.trainings_per_project if kind in queries.TRAINING_QUEUE else settings.runs_per_project
-    busy = queries.active(session, project_id, kind)
+    busy = queries.active(session, project_id, kind, method)
     if len(busy) < most:
         return
+    name = name_of(kind, method)
     if len(busy) == 1:
-        raise Conflict(f"A {NAMES[kind]} is under way already (run {busy[0].id}). Cancel it, or wait for its end.")
+        raise Conflict(f"{name} is running already (run {busy[0].id}). Cancel it, or wait until it ends.")
     raise Conflict(
-        f"This project has {len(busy)} {NAMES[kind]}s queued or running, as many as it may. Wait for the end of one, "
-        "or cancel one."
+        f"{name}: {len(busy)} runs of this project are queued or running, as many as it may have. "
+        "Wait until one ends, or cancel one."
     )
 
 
@@ -214,7 +218,7 @@ def finish(
     values: dict[str, Any] = {"state": state, "error": error, "ended_at": func.clock_timestamp()}
     if summary is not None:
         values["summary"] = summary
-    return queries.end(session, run_id, claim, values)
+    return _tell_model(session, queries.end(session, run_id, claim, values))
 
 
 def release(session: Session, run_id: int, claim: str, *, later: bool = False) -> Run | None:
@@ -239,6 +243,7 @@ def requeue_stale(session: Session, older_than: timedelta) -> list[int]:
     requeued = []
     for run in queries.requeue_stale(session, older_than):
         log.warning("run %d: no sign of life from %s, now %s", run.id, run.worker, run.state.value)
+        _tell_model(session, run)
         if run.state is RunState.QUEUED:
             _send(session, run)
             requeued.append(run.id)
@@ -255,11 +260,13 @@ def resend_queued(session: Session, older_than: timedelta = RESEND_AFTER) -> lis
 
 def request_cancel(session: Session, run: Run, actor: User | None) -> Run:
     """Cancel a waiting run at once; ask a running one to stop at its next step, keeping its checkpoint."""
+    _require_own(run, actor, "cancel")
     changed = queries.change(
         session, run.id, [RunState.QUEUED], {"state": RunState.CANCELLED, "ended_at": func.clock_timestamp()}
     ) or queries.change(session, run.id, [RunState.RUNNING], {"state": RunState.CANCELLING})
     if changed is None:
         raise Conflict(f"Run {run.id} cannot be cancelled: it is {current(session, run).state.value}.")
+    _tell_model(session, changed)
     audit.record(session, actor, "run.cancelled", project_id=run.project_id, subject=changed)
     return changed
 
@@ -267,7 +274,7 @@ def request_cancel(session: Session, run: Run, actor: User | None) -> Run:
 def resume(session: Session, run: Run, actor: User | None) -> Run:
     """Queue a failed or cancelled run again; it goes on from its last checkpoint, with fresh attempts."""
     if current(session, run).state in RESUMABLE:
-        _require_room(session, run.project_id, run.kind, actor)
+        _require_room(session, run.project_id, run.kind, run.method, actor)
     values = {
         "state": RunState.QUEUED,
         "error": None,
@@ -281,22 +288,22 @@ def resume(session: Session, run: Run, actor: User | None) -> Run:
             f"Run {run.id} is {current(session, run).state.value}; only a failed or cancelled run can be resumed."
         )
     _send(session, changed)
+    _tell_model(session, changed)
     audit.record(session, actor, "run.resumed", project_id=run.project_id, subject=changed)
     return changed
 
 
 def clone(session: Session, run: Run, actor: User | None) -> Run:
-    """Queue a new run with the same inputs and settings. Answers are drawn anew: those of the same seed are there."""
-    project = session.get_one(Project, run.project_id)
-    config = dict(run.config)
-    if run.kind in (RunKind.SAMPLING, RunKind.EVALUATION) and "seed" in config.get("settings", {}):
-        config["settings"] = config["settings"] | {"seed": randbelow(2**31)}
+    """Queue a new run with the same inputs and settings. Responses are sampled anew: those of the same seed are
+    there."""
+    if run.project_id is None:
+        raise Conflict(f"Run {run.id} is not copied: a base model is prepared once, for everybody. Resume it instead.")
     return create(
         session,
-        project,
-        run.kind,
-        config,
+        session.get_one(Project, run.project_id),
+        run.config.again(),
         model=run.model,
+        method=run.method,
         reward_model=run.reward_model,
         baseline=run.baseline,
         snapshot=run.snapshot,
@@ -306,16 +313,42 @@ def clone(session: Session, run: Run, actor: User | None) -> Run:
     )
 
 
+def project_of(run: Run) -> int:
+    """The project of a run that belongs to one."""
+    if run.project_id is None:
+        raise ValueError(f"run {run.id} belongs to no project")
+    return run.project_id
+
+
 def get(session: Session, project: Project, run_id: int) -> Run:
-    """A run of this project; NotFound for any other."""
+    """A run that this project's managers see; NotFound for any other."""
     run = queries.get(session, run_id)
-    if run is None or run.project_id != project.id:
+    if run is None:
         raise NotFound()
+    shared = run.project_id is None and run.model_id == project.base_model_id
+    if run.project_id != project.id and not shared:
+        raise NotFound()
+    return run
+
+
+def _require_own(run: Run, actor: User | None, what: str) -> None:
+    if run.project_id is None and actor is not None and not actor.is_admin:
+        raise NotAllowed(f"Only an administrator may {what} this run: other projects wait for the base model too.")
+
+
+def _tell_model(session: Session, run: Run | None) -> Run | None:
+    """A base model that is being prepared is as its run is; what a run that succeeded made is recorded with it."""
+    if run is not None and run.kind is RunKind.PREPARATION:
+        if run.state in RESUMABLE:
+            registry.failed(session, run.model, run.error or "Its preparation was cancelled.")
+        elif run.state is RunState.QUEUED:
+            registry.preparing(session, run.model)
     return run
 
 
 def delete(session: Session, run: Run, actor: User | None) -> None:
     """Delete an ended run with its folder. Refused where answers or models would lose their origin."""
+    _require_own(run, actor, "delete")
     if run.state not in ENDED:
         raise Conflict(f"Run {run.id} is {run.state.value}. Cancel it first.")
     answers, items, models = queries.dependents(session, run.id)

@@ -1,57 +1,89 @@
-"""A pydantic form of settings as fields that a template can draw: what each is called, what it takes, its value."""
+"""The form of a method as fields that a template can draw: what each is called, what it takes, its value."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from app.methods import MethodForm
+
+Options = Sequence[tuple[Any, str]]
 
 
 @dataclass(frozen=True)
 class SettingField:
-    """One input. `kind` is check, select or number."""
+    """One input. `kind` is check, select, number or text."""
 
     name: str
     title: str
     help: str | None
     kind: str
     value: Any
-    options: tuple[tuple[str, str], ...] = ()  # value and text
+    options: Options = ()  # value and text
     attributes: tuple[tuple[str, str], ...] = ()
     required: bool = True
 
 
-def fields(form: type[BaseModel], values: Mapping[str, Any], skip: Collection[str] = ()) -> dict[str, SettingField]:
-    """The form's fields by name, filled with `values` or the defaults."""
-    found = {}
-    for name, info in form.model_fields.items():
-        if name in skip:
-            continue
-        value = values.get(name, info.default)
-        kind, attributes = "number", []
-        options: tuple[tuple[str, str], ...] = ()
-        if info.annotation is bool:
-            kind = "check"
-            value = value is True or (isinstance(value, str) and value not in ("", "false", "off", "0"))
-        elif get_origin(info.annotation) is Literal:
-            kind, options = "select", tuple((choice, choice) for choice in get_args(info.annotation))
-        else:
-            for bound in info.metadata:
-                if isinstance(bound, (Ge, Gt)):
-                    attributes.append(("min", str(bound.ge if isinstance(bound, Ge) else bound.gt)))
-                elif isinstance(bound, (Le, Lt)):
-                    attributes.append(("max", str(bound.le if isinstance(bound, Le) else bound.lt)))
-            attributes.append(("step", "1" if int in (info.annotation, *get_args(info.annotation)) else "any"))
-        found[name] = SettingField(
-            name=name,
-            title=info.title or name,
-            help=info.description,
-            kind=kind,
-            value=value,
-            options=options,
-            attributes=tuple(attributes),
-            required=NoneType not in get_args(info.annotation),
-        )
-    return found
+@dataclass(frozen=True)
+class SettingsForm:
+    """The fields that most people set, and the others."""
+
+    main: list[SettingField]
+    advanced: list[SettingField]
+    same_inputs: SettingField
+
+
+def draw(form: type[MethodForm], values: Mapping[str, Any], choices: Mapping[str, Options]) -> SettingsForm:
+    """The form's fields, filled with `values` or the defaults. `choices`: what may be chosen for a field; where there
+    is nothing, the field is left out."""
+    found = {name: _field(name, info, values, choices.get(name)) for name, info in form.model_fields.items()}
+    shown = [name for name in found if name not in ("parent_id", "same_inputs") and choices.get(name, True)]
+    main = [*form.OPTIONS, *(name for name in form.MAIN if name not in form.OPTIONS)]
+    return SettingsForm(
+        main=[found[name] for name in main if name in shown],
+        advanced=[found[name] for name in shown if name not in main],
+        same_inputs=found["same_inputs"],
+    )
+
+
+def _title(name: str, info: FieldInfo) -> str:
+    """The title, with the unit where it does not say that already: `Batch size (pairs)`."""
+    title = info.title or name
+    extra = info.json_schema_extra
+    unit = str(extra.get("x-unit", "")) if isinstance(extra, dict) else ""
+    return title if not unit or unit.lower() in title.lower() else f"{title} ({unit})"
+
+
+def _field(name: str, info: FieldInfo, values: Mapping[str, Any], choices: Options | None) -> SettingField:
+    value = values.get(name, info.default)
+    kinds = get_args(info.annotation) if NoneType in get_args(info.annotation) else (info.annotation,)
+    kind, options, attributes = "text", choices or (), []
+    if choices is not None:
+        kind = "select"
+    elif info.annotation is bool:
+        kind = "check"
+        value = value is True or (isinstance(value, str) and value not in ("", "false", "off", "0"))
+    elif any(get_origin(each) is Literal for each in kinds):
+        kind = "select"
+        options = [(choice, choice) for each in kinds for choice in get_args(each)]
+    elif int in kinds or float in kinds:
+        kind = "number"
+        for bound in info.metadata:
+            if isinstance(bound, (Ge, Gt)):
+                attributes.append(("min", str(bound.ge if isinstance(bound, Ge) else bound.gt)))
+            elif isinstance(bound, (Le, Lt)):
+                attributes.append(("max", str(bound.le if isinstance(bound, Le) else bound.lt)))
+        attributes.append(("step", "1" if int in kinds else "any"))
+    return SettingField(
+        name=name,
+        title=_title(name, info),
+        help=info.description,
+        kind=kind,
+        value=value,
+        options=options,
+        attributes=tuple(attributes),
+        required=NoneType not in kinds and info.annotation is not str,
+    )

@@ -1,15 +1,16 @@
 """What the pages of runs say about a run: its title, its state in words, its progress, its charts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.models import Run, RunKind, RunState
+from app.methods import METHODS, Chart, title_of
+from app.models import Model, ModelKind, PreparationConfig, Run, RunKind, RunState
 from app.runs.service import queue_of
 from app.web.presence import served_queues
 
 KINDS = {
+    RunKind.PREPARATION: "Preparation",
     RunKind.SAMPLING: "Sampling",
-    RunKind.REWARD: "Reward training",
-    RunKind.POLICY: "PPO",
+    RunKind.SCORING: "Scoring",
     RunKind.EVALUATION: "Evaluation",
 }
 BADGES = {
@@ -20,24 +21,9 @@ BADGES = {
     RunState.FAILED: "bad",
     RunState.CANCELLED: "warn",
 }
-# Curves that are read together share a chart; trouble shows in the first ones. Other curves follow, one a chart.
-CHARTS: dict[RunKind, list[tuple[str, list[str]]]] = {
-    RunKind.REWARD: [
-        ("Loss", ["loss", "eval_loss"]),
-        ("Accuracy", ["accuracy", "eval_accuracy"]),
-        ("Margin", ["margin", "eval_margin"]),
-    ],
-    RunKind.POLICY: [
-        ("Reward", ["objective/scores", "eval/reward"]),
-        ("KL to the reference", ["objective/kl", "eval/kl"]),
-        ("Entropy", ["objective/entropy"]),
-        ("Answer length", ["val/answer_tokens", "eval/answer_tokens"]),
-        ("Clip fraction", ["policy/clipfrac_avg"]),
-        ("Value loss", ["loss/value_avg"]),
-    ],
-    RunKind.SAMPLING: [],
-    RunKind.EVALUATION: [],
-}
+# The pages on which models of a kind are found, and what these are called.
+SECTIONS = {ModelKind.BASE: "policies", ModelKind.POLICY: "policies", ModelKind.REWARD: "rewards"}
+SECTION_TITLES = {"policies": "Policies", "rewards": "Reward models"}
 
 
 @dataclass(frozen=True)
@@ -55,21 +41,37 @@ def title(run: Run) -> str:
 
 def kind_of(run: Run) -> str:
     """The kind of work in a word or two."""
-    if run.kind is RunKind.EVALUATION and run.config.get("task") == "score":
-        return "Scoring"
-    return KINDS[run.kind]
+    return title_of(run.method) if run.method else KINDS[run.kind]
+
+
+def filters() -> dict[str, str]:
+    """What a list of runs can be narrowed down to: (value, text) of each kind, of training each method."""
+    found = {kind.value: text for kind, text in KINDS.items()}
+    return found | {method.name: method.title for method in METHODS.values()}
 
 
 def about(run: Run) -> str:
     """What goes into the run, in a few words."""
-    if run.kind is RunKind.REWARD and run.snapshot is not None:
-        about = f"{run.snapshot.label_count} labels, from {run.model.name}"
-        return f"{about}: {run.config['question']}" if run.config.get("question") else about
-    if run.kind is RunKind.POLICY and run.reward_model is not None:
-        return f"{run.model.name} against {run.reward_model.name}"
-    if run.baseline is not None:
-        return f"{run.model.name} against {run.baseline.name}"
-    return run.model.name
+    if run.method in METHODS:
+        return METHODS[run.method].about(run)
+    if isinstance(run.config, PreparationConfig):
+        return run.config.source
+    return f"{run.model.name} against {run.baseline.name}" if run.baseline is not None else run.model.name
+
+
+def pages_of(model: Model) -> str:
+    """The pages on which the model is found."""
+    return SECTIONS[model.kind]
+
+
+def making(runs: list[Run], kind: ModelKind) -> list[Run]:
+    """Those of these trainings that make models of a kind."""
+    return [run for run in runs if run.method in METHODS and METHODS[run.method].makes is kind]
+
+
+def samples_title(run: Run) -> str | None:
+    """The heading of what the run writes down now and then; None for a run that does not."""
+    return METHODS[run.method].samples if run.method in METHODS else None
 
 
 def waits_for(run: Run) -> str | None:
@@ -94,8 +96,10 @@ def progress(run: Run) -> Progress:
     return Progress(min(1.0, run.step / run.total_steps), seconds)
 
 
-def charts(run: Run, names: list[str]) -> list[tuple[str, list[str]]]:
-    """(title, curves) of the charts of a run that has these curves."""
-    known = [(heading, [name for name in wanted if name in names]) for heading, wanted in CHARTS[run.kind]]
-    grouped = {name for _, wanted in known for name in wanted}
-    return [chart for chart in known if chart[1]] + [(name, [name]) for name in names if name not in grouped]
+def charts(run: Run, names: list[str]) -> list[Chart]:
+    """The charts of a run that has these curves: those of its method, then the others, one a chart and folded."""
+    known = METHODS[run.method].charts if run.method in METHODS else ()
+    found = [replace(chart, curves=tuple(name for name in chart.curves if name in names)) for chart in known]
+    grouped = {name for chart in known for name in chart.curves}
+    others = [Chart(name, (name,), folded=True) for name in names if name not in grouped]
+    return [chart for chart in found if chart.curves] + others

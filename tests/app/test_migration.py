@@ -19,6 +19,7 @@ from app.labels.export import Export, Format, Layout
 from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import evaluations
 from app.rewards import snapshots
+from app.runs import queries as runs_queries
 from tests.asking import asking
 from tests.conftest import _execute
 
@@ -43,7 +44,15 @@ insert into prompt (id, project_id, messages, content_hash, source, status, spli
 insert into run (id, project_id, kind, state, config, model_id, baseline_id, summary) overriding system value values
   (1, 1, 'sampling', 'running', '{"settings": {}, "prompt_ids": [1, 2]}', 1, null, null),
   (2, 1, 'evaluation', 'succeeded', '{"task": "compare", "overlap": 1, "comparisons": 2, "prompt_ids": [5]}', 2, 1,
-    '{"pairs": 2, "equal_answers": 1}');
+    '{"pairs": 2, "equal_answers": 1}'),
+  (3, 1, 'evaluation', 'running', '{"task": "score", "settings": {}}', 2, null, null),
+  (4, 1, 'evaluation', 'succeeded', '{"task": "score", "settings": {}, "rows": [{"prompt": [{"role": "user",
+    "content": "Hi"}], "response": "Ho", "response_id": null}]}', 2, null, '{"rows": 1}'),
+  (5, 1, 'reward', 'running', '{"settings": {"seed": 3, "heads": 2}, "aggregation": "reliability", "question":
+    "Kinder?"}', 1, null, null),
+  (6, 1, 'policy', 'queued', '{"settings": {"beta": 0.1}}', 1, null, null);
+insert into model (id, kind, name, source, state, error) overriding system value values
+  (3, 'base', 'on its way', 'tiny:3', 'preparing', null), (4, 'base', 'gone', '/nowhere', 'failed', 'No such folder.');
 insert into response (id, prompt_id, model_id, run_id, text, finish_reason, token_count, strategy)
   overriding system value
   select n, least(6, (n + 1) / 2), case when n in (15, 17) then 2 else 1 end, null, 'Answer ' || n, 'stop', 5, 'greedy'
@@ -97,7 +106,7 @@ def old(postgres_url: str, template_database: str) -> Iterator[Engine]:
         for statement in FILL.split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
-        for table in ("label", "assignment", "pair", "response", "prompt"):
+        for table in ("label", "assignment", "pair", "response", "prompt", "run"):
             connection.exec_driver_sql(f"select setval(pg_get_serial_sequence('{table}', 'id'), 100)")
     try:
         yield engine
@@ -191,6 +200,37 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         result = evaluations.evaluation_result(session, session.get_one(m.Run, 2))
         assert (result.items, result.judged, result.equal) == (2, 0, 1)  # each waits for two more labels
         assert session.scalar(text("select action from audit_event")) == "items.withdrawn"
+        _runs_are_the_same(session)
+
+
+def _runs_are_the_same(session: Session) -> None:
+    """Each with its config typed by its kind, so that it can be claimed and gone on with."""
+    runs = {run.id: run for run in session.query(m.Run)}
+    assert [runs[number].kind.value for number in range(1, 7)] == [
+        "sampling", "evaluation", "scoring", "scoring", "training", "training",
+    ]  # fmt: skip
+    assert runs[1].asked(m.SamplingConfig) == m.SamplingConfig(
+        prompt_ids=[1, 2], item_kind="comparison", settings=m.SamplerSettings(n=2, seed=0)
+    )
+    compared = runs[2].asked(m.EvaluationConfig)
+    assert (compared.prompt_ids, compared.comparisons, compared.overlap) == ([5], 2, 1)
+    assert runs[3].asked(m.ScoringConfig).texts is None
+    assert runs[4].asked(m.ScoringConfig).texts == [
+        m.TextToScore(prompt=[{"role": "user", "content": "Hi"}], response="Ho")
+    ]
+    reward, ppo = runs[5].asked(m.TrainingConfig), runs[6].asked(m.TrainingConfig)
+    assert (runs[5].method, runs[5].state.value, runs[6].method) == ("reward", "running", "ppo")
+    assert (reward.settings, reward.options) == (
+        {"seed": 3, "heads": 2}, {"aggregation": "reliability", "question": "Kinder?"},
+    )  # fmt: skip
+    assert (ppo.settings, ppo.options) == ({"beta": 0.1}, {})
+    waiting, failed = (runs_queries.preparation_of(session, model_id) for model_id in (3, 4))
+    assert waiting is not None
+    assert failed is not None
+    assert (waiting.state.value, waiting.project_id, waiting.asked(m.PreparationConfig).source) == (
+        "queued", None, "tiny:3",
+    )  # fmt: skip
+    assert (failed.state.value, failed.error) == ("failed", "No such folder.")
 
 
 def _labels_are_the_same(session: Session, before: Any) -> None:

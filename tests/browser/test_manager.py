@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.db import task_session
-from app.models import Model, ModelKind, Project, Role, Run, RunKind, RunState, User
+from app.models import Model, ModelKind, Project, Role, Run, RunState, User
 from app.runs import service as runs
 from app.runs.live import INTERVAL, live
 from app.settings import get_settings
@@ -38,7 +38,7 @@ def world(database: str) -> dict[str, int]:
             folder = get_settings().store / str(model.artifact)
             folder.mkdir(parents=True)
             (folder / "config.json").write_text("{}")
-        run = factories.run(session, project, RunKind.POLICY, reward_model_id=reward.id)
+        run = factories.training(session, project, "ppo", reward_model_id=reward.id)
         runs.claim(session, run.id, "worker:1", "CPU, 2 cores")
         return {"user": manager.id, "project": project.id, "run": run.id, "policy": policy.id, "reward": reward.id}
 

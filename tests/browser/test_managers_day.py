@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from app.accounts import service as accounts
 from app.accounts.scopes import Scope
-from app.models import Label, Model, ModelKind, Project, Run, RunKind, RunMetric, RunState, Turn, TurnRole, User
+from app.models import Label, Model, ModelKind, Project, Run, RunMetric, RunState, TrainingConfig, Turn, TurnRole, User
 from app.policies import evaluations
 from app.policies.queries import count_items
 from app.web.csrf import SESSION_COOKIE
@@ -135,7 +135,7 @@ def _watch_labels_and_the_training_that_follows(
             select(Model).where(Model.project_id == project_id, Model.kind == ModelKind.REWARD)
         ).one()
         run = session.get_one(Run, model.run_id)
-        assert (run.automatic, run.kind) == (True, RunKind.REWARD)
+        assert (run.automatic, run.method) == (True, "reward")
         accuracy = percent(model.metrics["eval_accuracy"])
     expect(training).to_contain_text(f"run {run.id} reached {accuracy} on holdout")
     expect(_figure(page, "Reward models")).to_have_text(accuracy)
@@ -177,7 +177,7 @@ def _copy_cancel_and_resume(platform: Platform, page: Page, base: str, first: in
     assert loop.steps(platform, run_id, "objective/kl") == list(range(1, 31))
     run = loop.run_of(platform, run_id)
     assert (run.parent_id, run.attempt) == (first, 2)
-    assert run.config["settings"]["batch_size"] == 4
+    assert run.asked(TrainingConfig).settings["batch_size"] == 4
     return run_id
 
 

@@ -11,7 +11,7 @@ from app.models.project_settings import SamplingSettings
 from app.projects import service as projects
 from app.projects.forms import QueueSettings
 from app.prompts import service as prompts
-from app.registry import service as registry
+from app.runs import preparation
 from tests import factories
 from tests.asking import asking
 from tests.faults.platform import Platform
@@ -28,7 +28,7 @@ def make_project(platform: Platform, name: str = "Faults", prompt_count: int = P
             session,
             admin,
             name,
-            registry.base_model(session, platform.env["HONE_BASE_MODEL"]),
+            preparation.base_model(session, platform.env["HONE_BASE_MODEL"]),
             sampling=SamplingSettings(strategy="stochastic", max_new_tokens=8),
             queue=QueueSettings(queue_depth=prompt_count, overlap=overlap),
         )

@@ -8,14 +8,16 @@ from typing import Any
 import psutil
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
+from app.methods import Method, MethodForm
 from app.models import Model, Project, Run, RunState, User
-from app.policies import service as policies
-from app.policies.forms import PolicyForm
+from app.policies.method import PPO
 from app.rewards import service as rewards
-from app.rewards.forms import RewardForm
+from app.rewards.method import REWARD
 from app.runs import service as runs
+from app.runs import training
 from tests import factories
 from tests.faults import loop
 from tests.faults.annotators import Annotator
@@ -106,14 +108,19 @@ def test_no_answered_label_is_lost_or_doubled_by_a_kill(platform: Platform, proj
     assert kept == sorted({*answered, *unsure})
 
 
+def _start(session: Session, project_id: int, method: Method, form: MethodForm) -> int:
+    project, person = session.get_one(Project, project_id), session.get_one(User, 1)
+    return training.start(session, project, person, method, form).id
+
+
 def test_a_killed_reward_training_goes_on(platform: Platform, project_id: int) -> None:
     """First its worker alone is killed, then everything."""
     loop.label_everything(platform, project_id)
     labels = loop.leases_of_labels(platform, project_id)
     assert len(labels) >= 20
-    form = RewardForm(num_train_epochs=50, train_batch_size=1, early_stopping_patience=0, heads=2, max_length=128)
+    form = REWARD.form(num_train_epochs=50, train_batch_size=1, early_stopping_patience=0, heads=2, max_length=128)
     with platform.session() as session:
-        run_id = rewards.start(session, session.get_one(Project, project_id), session.get_one(User, 1), form).id
+        run_id = _start(session, project_id, REWARD, form)
     loop.wait_for_step(platform, run_id, 5)
     trainer = next(each for each in platform.tree() if "rlhf.train_reward" in each.cmdline())
     worker = trainer.parent()
@@ -138,11 +145,11 @@ def test_a_killed_reward_training_goes_on(platform: Platform, project_id: int) -
 
 
 def test_a_ppo_run_that_is_cancelled_resumed_stopped_and_killed_ends(platform: Platform, project_id: int) -> None:
-    form = PolicyForm(  # long enough for a fast machine not to end it between two looks
+    form = PPO.form(  # long enough for a fast machine not to end it between two looks
         total_episodes=960, batch_size=4, max_new_tokens=8, eval_steps=40, eval_size=4, kl_budget=1000, num_ppo_epochs=1
     )
     with platform.session() as session:
-        run_id = policies.start(session, session.get_one(Project, project_id), session.get_one(User, 1), form).id
+        run_id = _start(session, project_id, PPO, form)
     loop.wait_for_step(platform, run_id, 2)
     with platform.session() as session:
         runs.request_cancel(session, session.get_one(Run, run_id), None)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from sqlalchemy import select
 
 from app.db import task_session
-from app.models import Item, Project, Run, RunKind, RunMetric, RunState, Split
+from app.models import Item, Project, Run, RunMetric, RunState, Split
 from app.models.project_settings import AutomationSettings
 from app.rewards import snapshots
 from app.runs import service as runs
@@ -42,7 +42,7 @@ class World:
         more = {"config": {"settings": TRAINING | {"max_steps": steps}}, "snapshot_id": self.snapshot_id}
         with task_session() as session:
             project = session.get_one(Project, self.project_id)  # past the quota of those that are under way at a time
-            return int(factories.run(session, project, RunKind.REWARD, **more).id)
+            return int(factories.training(session, project, "reward", **more).id)
 
 
 def make_world() -> World:

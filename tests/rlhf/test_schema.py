@@ -15,7 +15,7 @@ from rlhf.config import Doc, Ge, Gt, InputError, Le, Lt, Rule, Settings, from_ma
 from rlhf.schema import COMMANDS, main, schema
 from rlhf.settings import MOST, settings_of
 
-GENERATED = Path(__file__).parents[2] / "app" / "runs" / "schemas"
+GENERATED = Path(__file__).parents[2] / "app" / "methods" / "schemas"
 
 
 @dataclass(frozen=True, kw_only=True)

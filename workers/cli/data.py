@@ -109,9 +109,9 @@ def status(
                 f"  prompts {now.prompts}, open pairs {now.open_items}, labels {now.labels} ({now.new_labels} new), "
                 f"reward models {now.reward_models}, policies {now.policies}, in use: {now.in_use.name}"
             )
-            for run in now.active.values():
+            for run in now.active:
                 pace = f", {run.step} of {run.total_steps} {run.unit or 'steps'}" if run.total_steps else ""
-                typer.echo(f"  run {run.id} ({run.kind.value}) is {run.state.value}{pace}")
+                typer.echo(f"  run {run.id} ({run.method or run.kind.value}) is {run.state.value}{pace}")
             typer.echo(f"  next: {step.title}. {step.reason}")
     if not found:
         typer.echo("There are no projects yet; make one on the page.")

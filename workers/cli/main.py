@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import OperationalError
 
+from app import extensions
 from app.settings import get_settings
 from app.web.errors import Refused
 from workers.cli import data as cli_data
@@ -128,8 +129,9 @@ def main() -> NoReturn:
     their owner's alone: logs, models, exports."""
     os.umask(0o077)
     try:
+        extensions.load()
         app(standalone_mode=True)
-    except (Unusable, Refused) as error:
+    except (Unusable, Refused, extensions.ExtensionError) as error:
         _leave(str(error))
     except OperationalError as error:
         _leave(f"The database cannot be used: {' '.join(str(error.orig).split())}")

@@ -16,7 +16,7 @@ CURVES = {
         ("eval_loss", "Loss on holdout pairs"),
         ("eval_accuracy", "Accuracy on holdout pairs"),
     ],
-    "policy": [
+    "ppo": [
         ("objective/scores", "Score of the answers while training"),
         ("eval/reward", "Score on holdout prompts"),
         ("objective/kl", "KL to the base model, nats an answer"),

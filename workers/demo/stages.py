@@ -55,10 +55,10 @@ class Demo:
         with self._stage("labels"):
             self._label()
         with self._stage("reward model"):
-            reward = self._train("reward", "/rewards", self.sizes.reward, "Training the reward model")
+            reward = self._train("reward", self.sizes.reward, "Training the reward model")
             self._note_reward(reward)
         with self._stage("policy"):
-            policy = self._train("policy", "/policies", self.sizes.policy, "Training the policy (PPO)")
+            policy = self._train("ppo", self.sizes.policy, "Training the policy (PPO)")
             self.report |= {"kl": policy.summary["kl"], "kl_budget": policy.summary["kl_budget"]}
             self.report["policy_run"] = policy.summary
         with self._stage("evaluation"):
@@ -193,16 +193,17 @@ class Demo:
         stats = page.html.css(".stats .stat")
         return sum(int(re.sub(r"\D", "", node.css("b")[0].text())) for node in stats[1:])
 
-    def _train(self, kind: str, path: str, settings: dict[str, Any], title: str) -> Watched:
+    def _train(self, method: str, settings: dict[str, Any], title: str) -> Watched:
         """Start a training from its form, or go on with the one of the interrupted demo, and wait for its end."""
-        known = self.memory.values.get(f"{kind}_run") or self._newest_run(kind)  # nobody else trains in this project
+        known = self.memory.values.get(f"{method}_run") or self._newest_run(method)
         if known is None:
+            path = f"/train/{method}"
             page = self.manager.get(f"{self.project}{path}").form(path).set(**settings).send()
             known = self._run_of(page)
-        self.memory.keep(**{f"{kind}_run": known})
+        self.memory.keep(**{f"{method}_run": known})
         with self.board.task(title) as task:
             run = self._succeeded(watch(self.manager, str(known), task))
-        self.curves[kind] = self.manager.json(f"{known}/points")
+        self.curves[method] = self.manager.json(f"{known}/points")
         return run
 
     @staticmethod

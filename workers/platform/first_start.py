@@ -2,14 +2,14 @@
 
 from app.accounts import service as accounts
 from app.db import task_session
-from app.registry import service as registry
+from app.runs import preparation
 from app.settings import Settings
 
 
 def ensure_first_records(settings: Settings) -> str | None:
     """Make them where they are missing; the administrator's one-time sign-in link on the very first start."""
     with task_session() as session:
-        registry.base_model(session, settings.base_model)
+        preparation.base_model(session, settings.base_model)
         token = accounts.first_sign_in(session)
     return sign_in_url(settings, token) if token else None
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,15 +134,16 @@ class Attempt:
             if service.hold(session, self.run_id, self.claim) is None:
                 raise ClaimLost
 
-    def call(self, command: list[str], settings: dict[str, Any], news: Callable[[], Progress], threads: int) -> None:
-        """Run `python -m rlhf.<command>` with these settings to its end, beating every second.
+    def call(
+        self, command: Sequence[str], settings: dict[str, Any], news: Callable[[], Progress], threads: int
+    ) -> None:
+        """Run `python -m <command>` with these settings to its end, beating every second.
 
         Returns when the child succeeded; raises Cancelled, Released, ClaimLost or Failed, and then the child is gone.
         """
         config = self.folder / "config.yaml"
         config.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
-        module, *task = command
-        arguments = [sys.executable, "-m", f"rlhf.{module}", *task, "--config", str(config)]
+        arguments = [sys.executable, "-m", *command, "--config", str(config)]
         ledger = Ledger(self.folder / "child.json")
         self.beat()  # what came before may have taken its time
         with self.log.open("ab") as output:

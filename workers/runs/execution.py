@@ -8,22 +8,25 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app import extensions
 from app.models import Run, RunKind, RunState
 from app.runs import service
 from app.web.errors import Refused
 from rlhf.lease import clock
-from workers.runs import sampling, training, workspace
+from workers.runs import preparation, sampling, training, workspace
 from workers.runs.attempt import AWAY, Attempt, Cancelled, ClaimLost, Failed, Released, brief_session
 from workers.runs.outcome import Outcome
 
 log = logging.getLogger(__name__)
 
 KINDS: dict[RunKind, Callable[[Attempt], Outcome]] = {
+    RunKind.PREPARATION: preparation.prepare,
     RunKind.SAMPLING: sampling.sample_items,
+    RunKind.TRAINING: training.train,
+    RunKind.SCORING: sampling.score,
     RunKind.EVALUATION: sampling.evaluate,
-    RunKind.REWARD: training.train_reward,
-    RunKind.POLICY: training.train_policy,
 }
+extensions.load()
 
 
 def execute(run_id: int, worker: str, device: str, stopping: Event) -> RunState | None:
@@ -37,7 +40,7 @@ def execute(run_id: int, worker: str, device: str, stopping: Event) -> RunState 
         return None
     run_id = run.id
     attempt = Attempt(run, stopping, since)
-    log.info("run %d (%s): attempt %d", run_id, run.kind.value, run.attempt)
+    log.info("run %d (%s): attempt %d", run_id, run.method or run.kind.value, run.attempt)
     try:
         attempt.begin()
         outcome = KINDS[run.kind](attempt)

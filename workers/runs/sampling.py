@@ -6,7 +6,7 @@ from typing import Any
 from app.db import task_session
 from app.items import plan
 from app.items import service as items
-from app.models import Model, Run
+from app.models import EvaluationConfig, Run
 from app.models.documents import RunSummary
 from app.policies import evaluations
 from app.registry import service as registry
@@ -37,10 +37,9 @@ def sample_items(attempt: Attempt) -> Outcome:
                 drawn = distinct([*before[row["id"]], row["responses"]])
                 made += items.add_sampled(session, run, row["id"], drawn) is not None
 
+    total = len(parts) * len(rows)
     asked = [
-        Asked(
-            part.model.id, _file(number), rows, part.settings, before=number * len(rows), total=len(parts) * len(rows)
-        )
+        Asked(part.model.id, _file(number), rows, part.settings.model_dump(), before=number * len(rows), total=total)
         for number, part in enumerate(parts)
     ]
     asked[-1].keep = keep
@@ -72,19 +71,13 @@ def distinct(groups: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
 
 
 def evaluate(attempt: Attempt) -> Outcome:
-    """What an evaluation run asks for: answers of two policies to compare blindly, or scores of a reward model."""
-    with task_session() as session:
-        task = session.get_one(Run, attempt.run_id).config.get("task")
-    return _score(attempt) if task == "score" else _compare(attempt)
-
-
-def _compare(attempt: Attempt) -> Outcome:
+    """Have two policies respond to the same prompts, for people to compare blindly."""
     with task_session() as session:
         run = session.get_one(Run, attempt.run_id)
         if run.baseline is None:
             raise Failed("This evaluation names no policy to compare with; start a new one.")
         rows = evaluations.evaluation_prompts(session, run)
-        settings = {"n": 1} | _settings(run)
+        settings = run.asked(EvaluationConfig).settings.model_dump()
         models = [run.model, run.baseline]
         sources = [source_of(model) for model in models]
     asked = [
@@ -97,16 +90,17 @@ def _compare(attempt: Attempt) -> Outcome:
     )
 
 
-def _score(attempt: Attempt) -> Outcome:
+def score(attempt: Attempt) -> Outcome:
+    """Have a reward model score responses."""
     with task_session() as session:
         run = session.get_one(Run, attempt.run_id)
         rows = rewards.rows_to_score(session, run)
-        settings = _settings(run) | {"model": _path(run.model)}
+        settings = {"model": registry.address(run.model)}
     scored = JsonLines(attempt.folder / "scores.jsonl")
     if rows:
         files = {"data": str(attempt.folder / "answers.jsonl"), "output": str(scored.path)}
         write_lines(attempt.folder / "answers.jsonl", rows)
-        attempt.call(["evaluate", "score"], settings | files, Progress, threads_for("sampling"))
+        attempt.call(["rlhf.evaluate", "score"], settings | files, Progress, threads_for("sampling"))
     found = scored.new()
 
     def keep() -> RunSummary:
@@ -114,12 +108,3 @@ def _score(attempt: Attempt) -> Outcome:
             return rewards.add_scores(session, run, found)
 
     return Outcome(attempt.insist(keep))
-
-
-def _settings(run: Run) -> dict[str, Any]:
-    settings: dict[str, Any] = run.config.get("settings", {})
-    return dict(settings)
-
-
-def _path(model: Model) -> str:
-    return str(registry.artifact_path(model).resolve())

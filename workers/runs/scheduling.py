@@ -8,12 +8,10 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app import jobs
 from app.db import task_session
 from app.items import leases
 from app.items import service as items
 from app.models import Project
-from app.registry import service as registry
 from app.rewards import retraining
 from app.runs import service as runs
 from app.web.errors import Refused
@@ -62,7 +60,6 @@ def _do_everything() -> None:
     """Each step in a transaction of its own, so that one that fails holds up none of the others."""
     _step("requeue silent runs", lambda session: _patience.over(session) and runs.requeue_stale(session, STALE))
     _step("send queued runs again", runs.resend_queued)
-    _step("send models to prepare again", _resend_models)
     _step("take back expired leases", leases.expire_leases)
     with task_session() as session:
         projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()
@@ -96,9 +93,3 @@ def _line(error: OperationalError) -> str:
 
 def _for(project_id: int, act: Callable[[Session, Project], object]) -> Callable[[Session], object]:
     return lambda session: act(session, session.get_one(Project, project_id))
-
-
-def _resend_models(session: Session) -> None:
-    """A doubled message does no harm: one process at a time prepares a model."""
-    for model in registry.unprepared(session):
-        jobs.enqueue(session, registry.TASK, model.id, queue="sampling")

@@ -14,14 +14,6 @@ def execute_run(run_id: int) -> None:
     execute(run_id, worker_name(), device(), stopping)
 
 
-@shared_task(name="hone.prepare_model")
-def prepare_model(model_id: int) -> None:
-    """Put a base model's files into the store."""
-    from workers.runs.base_models import prepare
-
-    prepare(model_id, stopping)
-
-
 @shared_task(name="hone.sweep")
 def sweep() -> None:
     """Everything that must happen by itself, every few seconds."""

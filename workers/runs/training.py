@@ -1,21 +1,14 @@
-"""Reward models and policies: the inputs of a training run, its command, and where its model goes."""
+"""Trainings, by whatever method: the files of a run, its command, and where its model goes."""
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from app.db import task_session
-from app.models import Model, Project, Run, Split
+from app.methods import METHODS, Data
+from app.models import Run, TrainingConfig
 from app.models.documents import RunSummary
-from app.policies import service as policies
-from app.prompts import service as prompts
-from app.registry import service as registry
-from app.rewards import service as rewards
-from app.rewards import snapshots
 from app.settings import get_settings
 from workers.runs.attempt import Attempt, Failed, Progress
 from workers.runs.follow import JsonLines, Rate, write_lines
@@ -23,79 +16,23 @@ from workers.runs.outcome import Outcome
 from workers.runs.threads import threads_for
 
 
-def train_reward(attempt: Attempt) -> Outcome:
-    """Train a reward model on the run's snapshot."""
+def train(attempt: Attempt) -> Outcome:
+    """Train by the run's method, and put what it makes where the registry and the inference server look."""
     with task_session() as session:
         run = session.get_one(Run, attempt.run_id)
-        if run.snapshot is None:
-            raise Failed("This run has no snapshot of labels; start a new one.")
-        how = {name: run.config[name] for name in ("aggregation", "question") if name in run.config}
-        train, holdout = snapshots.training_rows(session, run.snapshot, **how)
-        settings = _settings(run) | {"model": _path(run.model)}
-    write_lines(attempt.folder / "train.jsonl", train)
-    files = {"data": "train.jsonl"} | write_holdout(attempt.folder, holdout, "eval_data", "choose_data")
-    return _train(attempt, "train_reward", settings, files, "steps", rewards.finished)
-
-
-def train_policy(attempt: Attempt) -> Outcome:
-    """Train a policy by PPO against the run's reward model, on the project's training prompts."""
-    with task_session() as session:
-        run = session.get_one(Run, attempt.run_id)
-        if run.reward_model is None:
-            raise Failed("This run has no reward model; start a new one.")
-        project = session.get_one(Project, run.project_id)
-        train = list(prompts.prompt_rows(session, project, Split.TRAIN))
-        holdout = list(prompts.prompt_rows(session, project, Split.HOLDOUT))
-        settings = _settings(run) | {"model": _path(run.model), "reward": _path(run.reward_model)}
-    if not (attempt.folder / "prompts.jsonl").exists():  # a resumed run goes on with the prompts it began with
-        write_holdout(attempt.folder, holdout, "eval_prompts", "choose_prompts")
-        write_lines(attempt.folder / "prompts.jsonl", train)
-    files = {name: f"{name}.jsonl" for name in ("prompts", "eval_prompts", "choose_prompts")}
-    files = {name: file for name, file in files.items() if (attempt.folder / file).exists()}
-    return _train(attempt, "train_policy", settings, files, "updates", policies.finished)
-
-
-def write_holdout(folder: Path, rows: list[dict[str, Any]], report: str, choose: str) -> dict[str, str]:
-    """The holdout as files for the settings that are to report on a checkpoint and to choose it; their names.
-
-    Where all rows are on one side, as may be of very few, they report, and choose what they can.
-    """
-    parts = {report: [row for row in rows if not row["chooses"]], choose: [row for row in rows if row["chooses"]]}
-    if not all(parts.values()):
-        parts = {report: rows, choose: []}
-    for name, part in parts.items():
-        if part:
-            write_lines(folder / f"{name}.jsonl", part)
-        else:
-            (folder / f"{name}.jsonl").unlink(missing_ok=True)
-    return {name: f"{name}.jsonl" for name, part in parts.items() if part}
-
-
-def _settings(run: Run) -> dict[str, Any]:
-    settings: dict[str, Any] = run.config.get("settings", {})
-    return dict(settings)
-
-
-def _path(model: Model) -> str:
-    return str(registry.artifact_path(model).resolve())
-
-
-def _train(
-    attempt: Attempt,
-    module: str,
-    settings: dict[str, Any],
-    files: dict[str, str],
-    unit: str,
-    finished: Callable[[Session, Run, RunSummary, str], Model],
-) -> Outcome:
+        method = METHODS.get(run.method or "")
+        if method is None:
+            raise Failed(f"The method {run.method} is not installed on this worker; name it in HONE_EXTENSIONS.")
+        data = method.data(session, run)
+        settings = run.asked(TrainingConfig).settings | data.settings
+    files = _write(attempt.folder, data)
     folder, models = attempt.folder, get_settings().store / "models"
     artifact = f"models/run-{attempt.run_id}-{attempt.claim[:8]}"  # none but this attempt may have put it there
     published = models / f"run-{attempt.run_id}"  # by an earlier version, which was killed before it wrote that down
     if published.exists() and not (folder / "model").exists():
         attempt.publish(published, folder / "model")
-    settings |= {name: str(folder / file) for name, file in files.items()}
-    settings |= {"output": str(folder), "resume": True}
-    attempt.call([module], settings, _TrainingNews(folder, unit), threads_for("training"))
+    given = settings | files | {"output": str(folder), "resume": True}
+    attempt.call(method.command, given, _TrainingNews(folder, method.unit), threads_for("training"))
     if not (folder / "model" / "config.json").is_file():
         raise Failed("The trainer ended well but left no model; its log may say why.")
     attempt.publish(folder / "model", get_settings().store / artifact)
@@ -108,7 +45,18 @@ def _train(
             if each != get_settings().store / artifact:
                 shutil.rmtree(each, ignore_errors=True)
 
-    return Outcome(summary, lambda session, run: finished(session, run, summary, artifact), tidy)
+    return Outcome(summary, lambda session, run: method.finished(session, run, summary, artifact), tidy)
+
+
+def _write(folder: Path, data: Data) -> dict[str, str]:
+    """Write the rows as files; setting -> path. A resumed run goes on with the files it began with: the first of them
+    is written last, so that all are there where it is."""
+    paths = {name: folder / f"{name}.jsonl" for name in data.files}
+    first, *others = paths
+    if not paths[first].exists():
+        for name in (*others, first):
+            write_lines(paths[name], data.files[name])
+    return {name: str(path) for name, path in paths.items() if path.exists()}
 
 
 class _TrainingNews:

@@ -30,7 +30,7 @@ class Folder:
             return asked.progress()
 
         files = {"model": str(path), "prompts": str(prompts), "output": str(output)}
-        attempt.call(["sample"], asked.settings | files, news, threads_for("sampling"))
+        attempt.call(["rlhf.sample"], asked.settings | files, news, threads_for("sampling"))
         answered = JsonLines(output).new()
         attempt.insist(lambda: asked.take(attempt, answered))
         attempt.insist(lambda: attempt.beat(news()))

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.home.automation import Automation, automations
-from app.models import Project, Run, RunKind, RunState
+from app.models import Project, Run, RunKind, RunState, SamplingConfig
 from app.policies import service as policies
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -29,7 +29,9 @@ def of(session: Session, project: Project) -> list[Automation]:
 
 
 def ran(session: Session, project: Project, kind: RunKind, **over: object) -> Run:
-    values = {"state": RunState.SUCCEEDED, "automatic": True, "config": {"prompt_ids": [1, 2, 3]}}
+    values: dict[str, object] = {"state": RunState.SUCCEEDED, "automatic": True}
+    if kind is RunKind.SAMPLING:
+        values["config"] = SamplingConfig(item_kind="comparison", prompt_ids=[1, 2, 3], settings=factories.sampler())
     run: Run = factories.run(session, project, kind, ended_at=datetime.now(UTC), **(values | over))
     return run
 
@@ -46,7 +48,7 @@ def test_before_anything_has_happened(session: Session, project: Project) -> Non
 def test_what_each_did_last_by_which_run_and_how_it_ended(session: Session, project: Project) -> None:
     sampled = ran(session, project, RunKind.SAMPLING, summary={"prompts": 3, "pairs": 2, "refused": 1})
     ran(session, project, RunKind.SAMPLING, automatic=False)  # a person's
-    trained = ran(session, project, RunKind.REWARD, summary={"eval_accuracy": 0.714})
+    trained = ran(session, project, RunKind.TRAINING, method="reward", summary={"eval_accuracy": 0.714})
     keep, train, _ = of(session, project)
     assert keep.last is not None
     assert (keep.last.run_id, keep.last.what, keep.last.at) == (
@@ -55,7 +57,7 @@ def test_what_each_did_last_by_which_run_and_how_it_ended(session: Session, proj
     assert keep.budget == "3 of 10 000 pairs in 24 hours"
     assert train.last is not None
     assert (train.last.run_id, train.last.what) == (trained.id, "reached 71% on holdout")
-    failed = ran(session, project, RunKind.REWARD, state=RunState.FAILED, error="The disk is full.")
+    failed = ran(session, project, RunKind.TRAINING, method="reward", state=RunState.FAILED, error="The disk is full.")
     last = of(session, project)[1].last
     assert last is not None
     assert (last.run_id, last.what) == (failed.id, "failed: The disk is full.")

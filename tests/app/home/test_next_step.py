@@ -20,6 +20,8 @@ from app.models import (
     RunState,
     User,
 )
+from app.registry import service as registry
+from app.rewards.service import FIRST_TRAINING
 from tests import factories
 from tests.app.conftest import Browser, Cast
 
@@ -57,13 +59,13 @@ def open_item(session: Session, project: Project, **over: Any) -> None:
 
 def reward_model(session: Session, project: Project, name: str = "Reward model 1") -> Model:
     snapshot = factories.snapshot(session, project)
-    run = factories.run(session, project, RunKind.REWARD, state=RunState.SUCCEEDED, snapshot_id=snapshot.id)
+    run = factories.training(session, project, "reward", state=RunState.SUCCEEDED, snapshot_id=snapshot.id)
     made: Model = factories.model(session, project, kind=ModelKind.REWARD, name=name, run_id=run.id)
     return made
 
 
 def policy(session: Session, project: Project, reward: Model, name: str = "Policy 1") -> Model:
-    run = factories.run(session, project, RunKind.POLICY, state=RunState.SUCCEEDED, reward_model_id=reward.id)
+    run = factories.training(session, project, "ppo", state=RunState.SUCCEEDED, reward_model_id=reward.id)
     made: Model = factories.model(session, project, name=name, run_id=run.id)
     return made
 
@@ -79,7 +81,6 @@ def evaluation(
         state=RunState.SUCCEEDED,
         model_id=new.id,
         baseline_id=old.id,
-        config={"task": "compare"},
     )
     for choice in [Outcome.FIRST] * wins + [Outcome.SECOND] * losses + [None] * waiting:
         prompt = factories.prompt(session, project)
@@ -101,9 +102,11 @@ def test_the_base_model_comes_first(session: Session, project: Project) -> None:
     project.base_model.state = ModelState.PREPARING
     found = step(session, project)
     assert (found.title, found.href) == ("Wait for the base model", None)
+    run = factories.run(session, project, RunKind.PREPARATION)
+    assert step(session, project).href == f"/projects/{project.id}/runs/{run.id}"
     project.base_model.state, project.base_model.error = ModelState.FAILED, "There is no folder /models/x."
     found = step(session, project)
-    assert (found.title, found.reason) == ("Choose another base model", "There is no folder /models/x.")
+    assert (found.title, found.reason) == ("The base model cannot be used", "There is no folder /models/x.")
 
 
 def test_then_prompts(session: Session, project: Project) -> None:
@@ -134,20 +137,22 @@ def test_sampling_switched_off_is_said(session: Session, project: Project) -> No
 
 
 def test_a_failed_run_is_looked_at_first(session: Session, project: Project, person: User) -> None:
-    labels(session, project, person, service.FIRST_TRAINING)
-    failed = factories.run(session, project, RunKind.REWARD, state=RunState.FAILED, error="The disk is full.")
+    labels(session, project, person, FIRST_TRAINING)
+    failed = factories.training(session, project, "reward", state=RunState.FAILED, error="The disk is full.")
     found = step(session, project)
     assert (found.title, found.reason) == (f"Look at run {failed.id}", "It failed: The disk is full.")
-    factories.run(session, project, RunKind.REWARD, state=RunState.QUEUED)  # tried again
+    factories.training(session, project, "reward", state=RunState.QUEUED)  # tried again
     assert step(session, project).title != found.title
 
 
 def test_the_first_reward_model(session: Session, project: Project, person: User) -> None:
     open_item(session, project)
-    labels(session, project, person, service.FIRST_TRAINING)
+    labels(session, project, person, FIRST_TRAINING)
     found = step(session, project)
-    assert (found.title, found.reason) == ("Train a reward model", "60 labels wait for the first one: train.")
-    factories.run(session, project, RunKind.REWARD, state=RunState.RUNNING)
+    assert found.title == "Train a reward model"
+    assert found.reason == "You have 60 labels, enough for a first reward model."
+    assert found.href == f"/projects/{project.id}/train/reward"
+    factories.training(session, project, "reward", state=RunState.RUNNING)
     assert step(session, project).title == "Compare answers"
 
 
@@ -159,10 +164,10 @@ def test_a_new_reward_model_after_so_many_labels(session: Session, project: Proj
     project.automation = project.automation.model_copy(update={"labels_between_rewards": 12})
     labels(session, project, person, 12)
     assert service.situation(session, project).new_labels == 12
-    newest = service.queries.newest(session, project.id, ModelKind.POLICY)
+    newest = registry.newest(session, project.id, ModelKind.POLICY)
     project.policy_id = newest.id if newest else None  # in use: nothing to decide on
     found = step(session, project)
-    assert found.reason == "12 new labels since the last reward model: train."
+    assert found.reason == "12 new labels since the last reward model."
     project.automation = project.automation.model_copy(update={"retrain_reward": True})
     assert step(session, project).title == "Compare answers"  # it trains by itself
 
@@ -171,8 +176,8 @@ def test_a_policy_for_a_new_reward_model(session: Session, project: Project) -> 
     factories.prompt(session, project)
     reward = reward_model(session, project)
     found = step(session, project)
-    assert (found.title, found.reason) == ("Train a policy", "No policy has learned from Reward model 1 yet.")
-    ppo = factories.run(session, project, RunKind.POLICY, state=RunState.RUNNING)
+    assert (found.title, found.reason) == ("Train a policy with PPO", "No policy has learned from Reward model 1 yet.")
+    ppo = factories.training(session, project, "ppo", state=RunState.RUNNING)
     found = step(session, project)
     assert (found.title, found.href) == ("Watch the training", f"/projects/{project.id}/runs/{ppo.id}")
     ppo.state = RunState.SUCCEEDED

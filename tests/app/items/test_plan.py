@@ -84,7 +84,7 @@ def test_a_plan_of_two_models(session: Session, project: m.Project):
     item = service.add_sampled(
         session,
         run,
-        run.config["prompt_ids"][0],
+        run.asked(m.SamplingConfig).prompt_ids[0],
         [[drawn("ours")], [drawn(f"theirs {n}", tokens=None) for n in range(3)]],
     )
     assert item is not None
@@ -111,7 +111,7 @@ def test_a_plan_without_the_policy_in_use_is_not_refilled_for_ever(session: Sess
     set_plan(project, PlannedSource(model_id=one.id, responses=1), PlannedSource(model_id=two.id, responses=1))
     run = service.plan_sampling(session, project)
     assert run is not None
-    for prompt_id in run.config["prompt_ids"]:
+    for prompt_id in run.asked(m.SamplingConfig).prompt_ids:
         assert service.add_sampled(session, run, prompt_id, [[drawn("one")], [drawn("two")]])
     run.state = m.RunState.SUCCEEDED
     session.flush()

@@ -31,7 +31,8 @@ def drawn(text: str, **over: Any) -> dict[str, Any]:
 
 def add(session: Session, run: m.Run, *texts: str, place: int = 0) -> m.Item | None:
     """Hand over what one model gave to a prompt of the run."""
-    return service.add_sampled(session, run, run.config["prompt_ids"][place], [[drawn(text) for text in texts]])
+    prompt_id = run.asked(m.SamplingConfig).prompt_ids[place]
+    return service.add_sampled(session, run, prompt_id, [[drawn(text) for text in texts]])
 
 
 def plan(session: Session, project: m.Project, **over: Any) -> m.Run:
@@ -42,8 +43,8 @@ def plan(session: Session, project: m.Project, **over: Any) -> m.Run:
 
 def test_a_run_is_planned_for_what_the_queue_lacks_and_only_one_at_a_time(session: Session, project: m.Project) -> None:
     run = plan(session, project)
-    assert len(set(run.config["prompt_ids"])) == 5
-    assert run.config["settings"]["n"] == 2
+    assert len(set(run.asked(m.SamplingConfig).prompt_ids)) == 5
+    assert run.asked(m.SamplingConfig).settings.n == 2
     assert run.model_id == project.base_model_id
     assert service.plan_sampling(session, project) is None
     run.state = m.RunState.SUCCEEDED
@@ -52,13 +53,14 @@ def test_a_run_is_planned_for_what_the_queue_lacks_and_only_one_at_a_time(sessio
         assert add(session, run, f"one {place}", f"two {place}", place=place) is not None
     assert service.plan_sampling(session, project) is None
     following = plan(session, project, automatic=False, count=3)
-    assert set(following.config["prompt_ids"]).isdisjoint(run.config["prompt_ids"])  # the least sampled come first
+    before = run.asked(m.SamplingConfig).prompt_ids
+    assert set(following.asked(m.SamplingConfig).prompt_ids).isdisjoint(before)  # the least sampled come first
 
 
 def test_rows_carry_the_prompts_in_the_planned_order(session: Session, project: m.Project) -> None:
     run = plan(session, project)
     rows = service.sampling_rows(session, run)
-    assert [each["id"] for each in rows] == run.config["prompt_ids"]
+    assert [each["id"] for each in rows] == run.asked(m.SamplingConfig).prompt_ids
     assert rows[0]["prompt"][-1]["role"] == "user"
     service.withdraw_prompts(session, project, [rows[0]["id"]], factories.user(session))
     assert len(service.sampling_rows(session, run)) == 4
@@ -77,7 +79,7 @@ def test_the_same_row_again_is_the_same_item(session: Session, project: m.Projec
 
 def test_prompts_and_answers_are_rendered_when_they_are_sampled(session: Session, project: m.Project) -> None:
     run = plan(session, project)
-    prompt = session.get_one(m.Prompt, run.config["prompt_ids"][0])
+    prompt = session.get_one(m.Prompt, run.asked(m.SamplingConfig).prompt_ids[0])
     prompt.messages = [{"role": "user", "content": "**what**"}]
     item = add(session, run, "**one**", "<b>\x00")
     session.expire_all()
@@ -99,7 +101,7 @@ def test_answers_that_leave_nothing_to_compare_make_no_item(
 
 def test_a_prompt_withdrawn_meanwhile_makes_no_item(session: Session, project: m.Project) -> None:
     run = plan(session, project)
-    service.withdraw_prompts(session, project, [run.config["prompt_ids"][0]], factories.user(session))
+    service.withdraw_prompts(session, project, [run.asked(m.SamplingConfig).prompt_ids[0]], factories.user(session))
     assert add(session, run, "one", "two") is None
 
 
@@ -129,7 +131,7 @@ def test_the_promoted_policy_is_sampled_and_fills_the_queue_anew(session: Sessio
     session.flush()
     following = plan(session, project)
     assert following.model_id == policy.id
-    assert len(following.config["prompt_ids"]) == 5
+    assert len(following.asked(m.SamplingConfig).prompt_ids) == 5
 
 
 def test_a_project_without_prompts_says_so(session: Session) -> None:
@@ -148,14 +150,14 @@ def test_what_is_sampled_by_itself_keeps_to_the_budget_of_24_hours(session: Sess
     by_hand.state = m.RunState.SUCCEEDED
     session.flush()
     second = plan(session, project)
-    assert (len(first.config["prompt_ids"]), len(second.config["prompt_ids"])) == (5, 2)
+    assert (len(first.asked(m.SamplingConfig).prompt_ids), len(second.asked(m.SamplingConfig).prompt_ids)) == (5, 2)
     second.state = m.RunState.SUCCEEDED
     session.flush()
     assert service.plan_sampling(session, project) is None
     assert filling.decide(session, project).reason == "The budget of 7 pairs in 24 hours is used up."
     first.created_at -= timedelta(hours=25)
     session.flush()
-    assert len(plan(session, project).config["prompt_ids"]) == 5
+    assert len(plan(session, project).asked(m.SamplingConfig).prompt_ids) == 5
 
 
 def test_why_nothing_is_sampled(session: Session, project: m.Project) -> None:
@@ -216,7 +218,7 @@ def test_answers_are_written_without_sampling_and_never_to_held_out_prompts(
 def test_an_answer_to_improve_is_one_that_was_sampled(session: Session, project: m.Project) -> None:
     project.answer = demonstrations("improve")
     run = plan(session, project)
-    assert run.config["kind"] == "demonstration"
+    assert run.asked(m.SamplingConfig).item_kind == "demonstration"
     item = add(session, run, "one")
     assert item is not None
     assert (item.kind, [response.text for response in item.responses]) == ("demonstration", ["one"])

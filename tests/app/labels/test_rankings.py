@@ -179,11 +179,11 @@ def test_sampling_draws_as_many_as_are_ranked_and_drops_what_is_the_same(session
     for _ in range(3):
         factories.prompt(session, cast.project)
     run = items.plan_sampling(session, cast.project, automatic=False, count=3)
-    assert (run.config["settings"]["n"], run.config["kind"]) == (5, "ranking")
+    assert (run.asked(m.SamplingConfig).settings.n, run.asked(m.SamplingConfig).item_kind) == (5, "ranking")
     texts = (["a", "b", "c", "d", "e"], ["a", "b ", " b", "c", "a"], ["a", "a", "b", "b", "a"])
     made = [
         items.add_sampled(session, run, id_, [[drawn(text) for text in said]])
-        for id_, said in zip(run.config["prompt_ids"], texts, strict=True)
+        for id_, said in zip(run.asked(m.SamplingConfig).prompt_ids, texts, strict=True)
     ]
     assert [each and sorted(response.text.strip() for response in each.responses) for each in made] == [
         ["a", "b", "c", "d", "e"], ["a", "b", "c"], None,
@@ -276,12 +276,12 @@ def test_the_shares_decide_what_is_sampled(session, cast, add):
     for _ in range(30):
         factories.prompt(session, cast.project)
     run = items.plan_sampling(session, cast.project)
-    assert (run.config["kind"], len(run.config["prompt_ids"])) == ("comparison", 5)
+    assert (run.asked(m.SamplingConfig).item_kind, len(run.asked(m.SamplingConfig).prompt_ids)) == ("comparison", 5)
     run.state = m.RunState.SUCCEEDED
     for _ in range(5):
         factories.item(session, factories.prompt(session, cast.project), cast.project.base_model)
     run = items.plan_sampling(session, cast.project)
-    assert (run.config["kind"], len(run.config["prompt_ids"])) == ("ranking", 5)
+    assert (run.asked(m.SamplingConfig).item_kind, len(run.asked(m.SamplingConfig).prompt_ids)) == ("ranking", 5)
 
 
 def test_what_shows_no_answer_is_put_into_the_queue_as_it_is(session, cast):

@@ -6,7 +6,20 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Item, Label, Level, Model, ModelKind, Outcome, Project, Purpose, Run, Split, User
+from app.models import (
+    EvaluationConfig,
+    Item,
+    Label,
+    Level,
+    Model,
+    ModelKind,
+    Outcome,
+    Project,
+    Purpose,
+    Run,
+    Split,
+    User,
+)
 from app.policies import evaluations, queries
 from app.policies.intervals import anytime_interval
 from app.web.errors import Conflict, Invalid
@@ -65,7 +78,7 @@ def made(
 ) -> Run:
     run = evaluations.start_evaluation(session, project, None, policy, project.base_model, comparisons, overlap)
     prompts = evaluations.evaluation_prompts(session, run)
-    n = run.config["settings"]["n"]
+    n = run.asked(EvaluationConfig).settings.n
     equal = set(range(same))
     new, old = answers(prompts, "new", n, equal), answers(prompts, "old", n, equal)
     evaluations.add_evaluation_items(session, run, new, old)
@@ -82,7 +95,7 @@ def test_holdout_prompts_only_and_several_answers_where_there_are_too_few(
     session: Session, project: Project, policy: Model
 ) -> None:
     run = made(session, project, policy, comparisons=15)
-    assert run.config["settings"]["n"] == 3
+    assert run.asked(EvaluationConfig).settings.n == 3
     items = items_of(session, run)
     assert len(items) == 15
     assert {item.prompt.split for item in items} == {Split.HOLDOUT}
@@ -98,7 +111,7 @@ def test_policies_are_not_compared_on_prompts_that_chose_one(session: Session, p
     for number in range(1000, 1000 + 32):  # 10 of them choose
         factories.prompt(session, project, split=Split.HOLDOUT, content_hash=f"{number:064x}")
     run = evaluations.start_evaluation(session, project, None, policy, project.base_model, 100)
-    asked = queries.prompts(session, run.config["prompt_ids"])
+    asked = queries.prompts(session, run.asked(EvaluationConfig).prompt_ids)
     assert len(asked) >= 22
     assert not any(prompt.chooses for prompt in asked)
 

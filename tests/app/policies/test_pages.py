@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from app.models import Item, Model, ModelKind, Outcome, Run, RunKind, RunState, Split
+from app.models import EvaluationConfig, Item, Model, ModelKind, Outcome, Run, RunState, Split, TrainingConfig
 from app.policies import evaluations
 from app.runs import service as runs
 from tests import factories
@@ -68,13 +68,14 @@ def test_the_gain_is_shown_with_its_interval(as_: As, cast: Cast, policy: Model,
 
 
 def test_ppo_is_started_from_the_form(as_: As, cast: Cast, policy: Model, reward: Model, session: Session) -> None:
-    base = f"/projects/{cast.project.id}/policies"
-    page = as_("manager").get(base).text
+    page = as_("manager").get(f"/projects/{cast.project.id}/policies").text
     assert "Policy 1: reward 0.40 at KL 2.50" in page
-    assert "Reward model 1" in page
+    base = f"/projects/{cast.project.id}/train/ppo"
+    assert f'href="{base}"' in page
+    assert "Reward model 1" in as_("manager").get(base).text
     answer = as_("manager").submit(base, reward_model_id=str(reward.id), total_episodes="64", beta="0.1")
     run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
-    assert (run.reward_model_id, run.config["settings"]["total_episodes"]) == (reward.id, 64)
+    assert (run.reward_model_id, run.asked(TrainingConfig).settings["total_episodes"]) == (reward.id, 64)
     wrong = as_("manager").submit(base, kl_budget="-1")
     assert wrong.status_code == 422
     assert 'id="error-kl_budget"' in wrong.text
@@ -86,28 +87,28 @@ def test_a_ppo_run_is_copied_through_the_form(
     browser, base = as_("manager"), f"/projects/{cast.project.id}"
     newer = factories.model(session, cast.project, kind=ModelKind.REWARD, name="Reward model 2")
     stored(newer)
-    config = {"settings": {"total_episodes": 48, "beta": 0.11}}
-    first = factories.run(
-        session, cast.project, RunKind.POLICY, state=RunState.FAILED, config=config, model_id=policy.id,
+    config = TrainingConfig(settings={"total_episodes": 48, "beta": 0.11})
+    first = factories.training(
+        session, cast.project, "ppo", state=RunState.FAILED, config=config, model_id=policy.id,
         reward_model_id=reward.id,
     )  # fmt: skip
-    page = browser.get(f"{base}/policies?copy={first.id}").text
+    page = browser.get(f"{base}/train/ppo?copy={first.id}").text
     assert f'<option value="{reward.id}" selected>' in page
     assert 'value="48"' in page
     fields = {"parent_id": str(first.id), "reward_model_id": str(reward.id), "total_episodes": "32"}
-    answer = browser.submit(f"{base}/policies", same_inputs="true", **fields)
+    answer = browser.submit(f"{base}/train/ppo", same_inputs="true", **fields)
     run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
     assert (run.parent_id, run.model_id, run.reward_model_id) == (first.id, policy.id, reward.id)
-    assert run.config["settings"]["total_episodes"] == 32
+    assert run.asked(TrainingConfig).settings["total_episodes"] == 32
     runs.request_cancel(session, run, cast.manager)
-    answer = browser.submit(f"{base}/policies", **fields)
+    answer = browser.submit(f"{base}/train/ppo", **fields)
     run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
     assert (run.parent_id, run.model_id) == (first.id, cast.project.base_model_id)  # what is in use now
 
 
 def test_without_a_reward_model_the_page_says_where_to_get_one(as_: As, cast: Cast, policy: Model) -> None:
     assert "PPO needs a reward model" in as_("manager").get(f"/projects/{cast.project.id}/policies").text
-    answer = as_("manager").submit(f"/projects/{cast.project.id}/policies")
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/train/ppo")
     assert (answer.status_code, "no reward model yet" in answer.text) == (409, True)
 
 
@@ -118,7 +119,7 @@ def test_evaluate_and_promote_on_evidence(as_: As, cast: Cast, policy: Model, se
     place = answer.headers["location"]
     run = session.get_one(Run, int(place.rsplit("/", 1)[1]))
     assert (run.model_id, run.baseline_id) == (policy.id, cast.project.base_model_id)
-    run.config = run.config | {"comparisons": 8}
+    run.config = run.asked(EvaluationConfig).model_copy(update={"comparisons": 8})
     for item in sampled(session, run):
         factories.label(session, item, cast.annotator, Outcome.FIRST)
     page = browser.get(place).text
@@ -199,8 +200,9 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, policy: Model, rewar
     assert [each["name"] for each in listed["policies"]] == ["Policy 1"]
     shown = client.get(f"{base}/{policy.id}", headers=headers).json()
     assert [each["id"] for each in shown["lineage"]] == [cast.project.base_model_id, policy.id]
-    started = client.post(base, headers=headers, json={"total_episodes": 64}).json()
-    assert (started["kind"], started["reward_model_id"]) == ("policy", reward.id)
+    wanted = {"method": "ppo", "settings": {"total_episodes": 64}}
+    started = client.post(f"/api/v1/projects/{cast.project.id}/runs", headers=headers, json=wanted).json()
+    assert (started["method"], started["reward_model_id"]) == ("ppo", reward.id)
     run = client.post(f"{base}/{policy.id}/evaluations", headers=headers, json={"comparisons": 4}).json()
     sampled(session, session.get_one(Run, run["id"]))
     result = client.get(f"{base}/evaluations/{run['id']}", headers=headers).json()["result"]

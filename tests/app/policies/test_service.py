@@ -18,10 +18,13 @@ from app.models import (
     Run,
     RunKind,
     RunState,
+    SamplingConfig,
+    TrainingConfig,
     User,
 )
 from app.policies import service
-from app.policies.forms import PolicyForm
+from app.policies.method import PPO
+from app.runs import training
 from app.web.errors import Conflict, Invalid, NotFound
 from tests import factories
 
@@ -63,7 +66,6 @@ def judged(
         state=RunState.SUCCEEDED,
         model_id=policy.id,
         baseline_id=baseline.id,
-        config={"task": "compare", "prompt_ids": [], "comparisons": 1, "overlap": 1, "settings": {}},
     )
     person = factories.user(session)
     for choice in [Outcome.FIRST] * wins + [Outcome.SECOND] * losses + [Outcome.TIE] * ties:
@@ -85,12 +87,12 @@ def judged(
 def test_ppo_starts_against_the_newest_reward_model(
     session: Session, project: Project, reward: Model, manager: User
 ) -> None:
-    run = service.start(session, project, manager, PolicyForm(seed=3, beta=0.1))
-    assert (run.kind, run.model_id, run.reward_model_id) == (RunKind.POLICY, project.base_model_id, reward.id)
-    assert run.config["settings"]["beta"] == 0.1
-    assert not {"reward_model_id", "start_from", "needs_gpu"} & run.config["settings"].keys()
-    with pytest.raises(Conflict, match="under way already"):
-        service.start(session, project, manager)
+    run = training.start(session, project, manager, PPO, PPO.form(seed=3, beta=0.1))
+    assert (run.method, run.model_id, run.reward_model_id) == ("ppo", project.base_model_id, reward.id)
+    assert run.asked(TrainingConfig).settings["beta"] == 0.1
+    assert not {"reward_model_id", "start_from", "needs_gpu"} & run.asked(TrainingConfig).settings.keys()
+    with pytest.raises(Conflict, match="PPO is running already"):
+        training.start(session, project, manager, PPO)
 
 
 def test_ppo_starts_from_the_promoted_policy_or_from_the_base_model(
@@ -98,38 +100,38 @@ def test_ppo_starts_from_the_promoted_policy_or_from_the_base_model(
 ) -> None:
     project.policy = policy
     session.flush()
-    run = service.start(session, project, manager)
+    run = training.start(session, project, manager, PPO)
     assert run.model_id == policy.id
     run.state = RunState.CANCELLED
     session.flush()
-    assert service.start(session, project, manager, PolicyForm(start_from="base")).model_id == project.base_model_id
+    assert training.start(session, project, manager, PPO, PPO.form(start_from="base")).model_id == project.base_model_id
 
 
 def test_ppo_without_a_fitting_reward_model_is_refused(
     session: Session, project: Project, manager: User, stored: Any
 ) -> None:
     with pytest.raises(Conflict, match="no reward model yet"):
-        service.start(session, project, manager)
+        training.start(session, project, manager, PPO)
     foreign = factories.model(
         session, project, kind=ModelKind.REWARD, parent_id=factories.base_model(session).id, name="Reward model 9"
     )
     stored(foreign)
     with pytest.raises(Conflict, match="Reward model 9 was trained for another base model"):
-        service.start(session, project, manager)
+        training.start(session, project, manager, PPO)
     other = factories.model(session, factories.project(session), kind=ModelKind.REWARD)
     with pytest.raises(Invalid, match="Choose a reward model of this project"):
-        service.start(session, project, manager, PolicyForm(reward_model_id=other.id))
+        training.start(session, project, manager, PPO, PPO.form(reward_model_id=other.id))
 
 
 def test_files_that_are_gone_are_named(session: Session, project: Project, manager: User) -> None:
     factories.model(session, project, kind=ModelKind.REWARD, name="Reward model 1")
     with pytest.raises(Conflict, match="files of Reward model 1 are gone"):
-        service.start(session, project, manager)
+        training.start(session, project, manager, PPO)
 
 
 def test_a_finished_run_registers_its_policy_once(session: Session, project: Project, reward: Model) -> None:
-    run = service.start(session, project, None)
-    made = [service.finished(session, run, {"kl": 3.0}, "models/run-1") for _ in range(2)]
+    run = training.start(session, project, None, PPO)
+    made = [PPO.finished(session, run, {"kl": 3.0}, "models/run-1") for _ in range(2)]
     assert made[0].id == made[1].id
     assert (made[0].name, made[0].parent_id, made[0].metrics) == ("Policy 1", project.base_model_id, {"kl": 3.0})
 
@@ -214,7 +216,7 @@ def test_promotion_refreshes_the_items_nobody_has_touched(
     ]
     assert withdrawn == [untouched]
     [run] = session.scalars(select(Run).where(Run.project_id == project.id, Run.kind == RunKind.SAMPLING)).all()
-    assert (run.model_id, run.automatic, len(run.config["prompt_ids"])) == (policy.id, True, 1)
+    assert (run.model_id, run.automatic, len(run.asked(SamplingConfig).prompt_ids)) == (policy.id, True, 1)
 
 
 def test_promotion_keeps_the_items_where_the_project_says_so(
@@ -233,7 +235,7 @@ def test_archiving_deletes_the_files_after_commit_and_spares_what_is_needed(
     folder = service.registry.artifact_path(policy)
     with pytest.raises(Conflict, match="base model cannot be archived"):
         service.archive(session, project, project.base_model, manager)
-    run = service.start(session, project, manager)
+    run = training.start(session, project, manager, PPO)
     run.model_id = policy.id
     session.flush()
     with pytest.raises(Conflict, match="A run needs Policy 1"):

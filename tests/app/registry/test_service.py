@@ -9,8 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import task_session
-from app.models import Model, ModelKind, ModelState, RunKind
+from app.models import Model, ModelKind, ModelState, RunState
 from app.registry import service
+from app.runs import preparation, queries
+from app.runs import service as runs
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid
 from tests import factories
@@ -21,7 +23,7 @@ def test_a_source_is_one_row_however_often_it_is_asked_for(database: str, redis_
 
     def ask() -> None:
         with task_session() as session:
-            found.append(service.base_model(session, "builtin:smollm2-135m-instruct").id)
+            found.append(preparation.base_model(session, "builtin:smollm2-135m-instruct").id)
 
     threads = [Thread(target=ask) for _ in range(6)]
     for thread in threads:
@@ -38,24 +40,30 @@ def test_a_source_is_one_row_however_often_it_is_asked_for(database: str, redis_
 
 
 def test_a_failed_source_is_tried_again(session: Session) -> None:
-    model = service.base_model(session, "/nowhere")
-    service.failed(session, model, "There is no such folder.")
-    again = service.base_model(session, "/nowhere")
+    model = preparation.base_model(session, "/nowhere")
+    run = queries.preparation_of(session, model.id)
+    assert run is not None
+    claimed = runs.claim(session, run.id, "w", "cpu")
+    assert claimed is not None
+    runs.finish(session, run.id, str(claimed.claim), RunState.FAILED, error="There is no such folder.")
+    assert (model.state, model.error) == (ModelState.FAILED, "There is no such folder.")
+    again = preparation.base_model(session, "/nowhere")
     assert again.id == model.id
     assert (again.state, again.error) == (ModelState.PREPARING, None)
-    assert model in service.unprepared(session)
+    assert queries.preparation_of(session, model.id) is run
+    assert run.state is RunState.QUEUED
 
 
 def test_many_sources_are_registered_over_one_connection(session: Session) -> None:
     # After a dozen times PostgreSQL has a plan for any parameter, which has to know the unique index as well.
     for number in range(20):
-        assert service.base_model(session, f"/models/{number}").name == f"{number}"
+        assert preparation.base_model(session, f"/models/{number}").name == f"{number}"
 
 
 @pytest.mark.parametrize("source", ["", "   ", "x" * 501])
 def test_an_empty_or_endless_source_is_refused(session: Session, source: str) -> None:
     with pytest.raises(Invalid, match="Name a base model"):
-        service.base_model(session, source)
+        preparation.base_model(session, source)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +71,12 @@ def test_an_empty_or_endless_source_is_refused(session: Session, source: str) ->
     [("tiny:7", "tiny 7"), ("/models/mine/", "mine"), ("org/name", "name"), ("builtin:x", "x")],
 )
 def test_names(session: Session, source: str, name: str) -> None:
-    assert service.base_model(session, source).name == name
+    assert preparation.base_model(session, source).name == name
 
 
 def test_register_is_idempotent_per_run(session: Session) -> None:
     project = factories.project(session)
-    run = factories.run(session, project, RunKind.REWARD)
+    run = factories.training(session, project, "reward")
     made = [
         service.register(
             session,
@@ -99,7 +107,7 @@ def test_artifact_path_says_what_is_missing(session: Session, tmp_path: Path, mo
         assert service.artifact_path(model) == tmp_path / "runs/1/model"
         assert service.is_usable(model)
         with pytest.raises(Conflict, match="still being prepared"):
-            service.artifact_path(service.base_model(session, "org/name"))
+            service.artifact_path(preparation.base_model(session, "org/name"))
     finally:
         get_settings.cache_clear()
 

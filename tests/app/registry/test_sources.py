@@ -10,12 +10,14 @@ from sqlalchemy import select
 
 from app.db import task_session
 from app.models import AuditEvent, Model, ModelState, Project, Role
-from app.registry import service, sources
+from app.registry import sources
+from app.runs import preparation, queries
 from app.settings import get_settings
 from app.web.errors import Invalid
 from rlhf.tiny_model import tiny_model
 from tests import factories
-from workers.runs import base_models
+from workers.runs import preparation as work
+from workers.runs.execution import execute
 
 
 @pytest.fixture
@@ -138,9 +140,11 @@ def test_a_token_without_the_scope_of_administrators_names_nothing(client, cast,
 
 def prepared(source: str, *, offered: bool) -> Model:
     with task_session() as session:
-        model = service.base_model(session, source)
-        model.offered, model.state = offered, ModelState.PREPARING
-    base_models.prepare(model.id, Event())
+        model = preparation.base_model(session, source)
+        model.offered = offered
+        run = queries.preparation_of(session, model.id)
+        assert run is not None
+    execute(run.id, "here:1", "CPU", Event())
     with task_session() as session:
         return session.get_one(Model, model.id)
 
@@ -151,7 +155,7 @@ def test_a_worker_reads_no_folder_that_may_not_be_read(database, places, source)
     monkey = f"{places}/allowed/{source}"
     model = prepared(monkey, offered=True)
     assert (model.state, model.error) == (ModelState.FAILED, sources.NO_PLACE)
-    assert not (get_settings().store / service.address(model)).exists()
+    assert list(get_settings().store.glob("models/base-*")) == []
 
 
 def test_a_worker_reads_nothing_that_nobody_was_asked_about(database, places):
@@ -164,19 +168,18 @@ def test_a_link_turned_while_the_model_is_read_makes_it_unusable(database, place
     model, tokenizer = tiny_model(1)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    convert = base_models._convert
+    call = work.Attempt.call
 
-    def turn(*given: Any) -> str | None:
-        error = convert(*given)
+    def turn(*given: Any) -> None:
+        call(*given)
         os.symlink("/etc/hostname", folder / "added.json")
-        return error
 
-    monkeypatch.setattr(base_models, "_convert", turn)
+    monkeypatch.setattr(work.Attempt, "call", turn)
     found = prepared(str(folder), offered=True)
     assert (found.state, found.error) == (ModelState.FAILED, sources.NO_PLACE)
-    assert not (get_settings().store / service.address(found)).exists()
+    assert list(get_settings().store.glob("models/base-*")) == []
     (folder / "added.json").unlink()
-    monkeypatch.setattr(base_models, "_convert", convert)
+    monkeypatch.setattr(work.Attempt, "call", call)
     assert prepared(str(folder), offered=True).state is ModelState.READY
 
 

@@ -11,9 +11,11 @@ from app.annotation.demonstration import DemonstrationValue
 from app.items import leases
 from app.labels import service as labels
 from app.labels.answers import Answer
-from app.models import Label, Model, ModelKind, Outcome, Preference, Run, Split
+from app.models import Label, Model, ModelKind, Outcome, Preference, Run, Split, TrainingConfig
 from app.rewards import service
+from app.rewards.method import REWARD
 from app.runs import service as runs
+from app.runs import training
 from tests import factories
 from tests.app.conftest import Browser, Cast
 
@@ -34,7 +36,7 @@ def labelled(session: Session, cast: Cast, stored: Any) -> None:
 @pytest.fixture
 def model(session: Session, cast: Cast, stored: Any) -> Model:
     """A reward model that has scored everything and favours answer a."""
-    run = service.start(session, cast.project, cast.manager)
+    run = training.start(session, cast.project, cast.manager, REWARD)
     summary = {
         "pairs": 8,
         "eval_accuracy": 0.5,
@@ -45,7 +47,7 @@ def model(session: Session, cast: Cast, stored: Any) -> Model:
         "score_mean": 0.0,
         "score_std": 1.0,
     }
-    made = service.finished(session, run, summary, f"models/run-{run.id}")
+    made = REWARD.finished(session, run, summary, f"models/run-{run.id}")
     stored(made)
     run.state = "succeeded"
     scoring = service.scoring_run(session, made)
@@ -87,13 +89,14 @@ def test_the_form_starts_a_training_with_the_given_settings(as_: As, cast: Cast,
     page = browser.get(f"{base}/rewards").text
     assert "<b>8</b><span>pairs to learn from</span>" in page
     assert "<b>4</b><span>holdout pairs to measure on</span>" in page
-    answer = browser.submit(f"{base}/rewards", num_train_epochs="1", learning_rate="3e-5", use_peft="true", seed="5")
+    given = {"num_train_epochs": "1", "learning_rate": "3e-5", "use_peft": "true", "seed": "5"}
+    answer = browser.submit(f"{base}/train/reward", **given)
     assert answer.status_code == 303
     run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
-    settings = run.config["settings"]
+    settings = run.asked(TrainingConfig).settings
     assert (settings["num_train_epochs"], settings["learning_rate"], settings["use_peft"]) == (1.0, 3e-5, True)
     assert (settings["seed"], settings["train_batch_size"], run.created_by_id) == (5, 16, cast.manager.id)
-    assert browser.submit(f"{base}/rewards").status_code == 409
+    assert browser.submit(f"{base}/train/reward").status_code == 409
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_the_form_starts_a_training_with_the_given_settings(as_: As, cast: Cast,
 def test_settings_out_of_range_are_said_beside_their_field(
     as_: As, cast: Cast, session: Session, field: str, value: str, said: str
 ) -> None:
-    answer = as_("manager").submit(f"/projects/{cast.project.id}/rewards", **{field: value})
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/train/reward", **{field: value})
     assert answer.status_code == 422
     assert f'id="error-{field}"' in answer.text
     assert said in answer.text
@@ -117,7 +120,7 @@ def test_settings_out_of_range_are_said_beside_their_field(
 
 
 def test_an_unknown_setting_is_refused(as_: As, cast: Cast) -> None:
-    answer = as_("manager").submit(f"/projects/{cast.project.id}/rewards", output="/etc")
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/train/reward", output="/etc")
     assert answer.status_code == 422
     assert "no field named output" in answer.text
 
@@ -126,14 +129,14 @@ def test_no_labels_no_training(as_: As, cast: Cast, session: Session) -> None:
     for stated in session.scalars(select(Preference)):
         stated.outcome, stated.probability = Outcome.BOTH_BAD, None
     session.flush()
-    answer = as_("manager").submit(f"/projects/{cast.project.id}/rewards")
+    answer = as_("manager").submit(f"/projects/{cast.project.id}/train/reward")
     assert answer.status_code == 409
     assert "no usable labels yet" in answer.text
 
 
 def test_a_question_is_chosen_where_the_project_asks_any(as_: As, cast: Cast, session: Session) -> None:
     browser = as_("manager")
-    place = f"/projects/{cast.project.id}/rewards"
+    place = f"/projects/{cast.project.id}/train/reward"
     assert 'name="question"' not in browser.get(place).text
     cast.project.answer = cast.project.answer.model_copy(update={"questions": ["Which is kinder?"]})
     for label in session.scalars(select(Label)):
@@ -145,10 +148,10 @@ def test_a_question_is_chosen_where_the_project_asks_any(as_: As, cast: Cast, se
     answer = browser.submit(place, question="Which is kinder?")
     assert answer.status_code == 303
     run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
-    assert run.config["question"] == "Which is kinder?"
+    assert run.asked(TrainingConfig).options["question"] == "Which is kinder?"
     assert "Which is kinder?" in browser.get(f"/projects/{cast.project.id}/runs").text
-    model = service.finished(session, run, {}, f"models/run-{run.id}")
-    page = browser.get(f"{place}/{model.id}").text
+    model = REWARD.finished(session, run, {}, f"models/run-{run.id}")
+    page = browser.get(f"/projects/{cast.project.id}/rewards/{model.id}").text
     assert "has learned from the answers to “<bdi>Which is kinder?</bdi>”" in page
 
 
@@ -206,13 +209,18 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, model: Model, sessio
     assert client.get(f"{base}/{model.id}", headers=headers).json()["metrics"]["report"]["labels"] == 12
     counts = client.get(f"{base}/labels", headers=headers).json()
     assert (counts["train"], counts["holdout"], counts["new"]) == (8, 4, 0)
-    started = client.post(base, headers=headers, json={"seed": 9, "aggregation": "reliability"})
+    place = f"/api/v1/projects/{cast.project.id}/runs"
+    settings = {"seed": 9, "aggregation": "reliability"}
+    started = client.post(place, headers=headers, json={"method": "reward", "settings": settings})
     assert started.status_code == 201
-    assert started.json()["config"]["aggregation"] == "reliability"
-    assert client.post(base, headers=headers, json={"sed": 9}).status_code == 422
+    assert started.json()["config"]["options"]["aggregation"] == "reliability"
+    wrong = client.post(place, headers=headers, json={"method": "reward", "settings": {"sed": 9}})
+    assert (wrong.status_code, wrong.json()["errors"]["sed"]) == (
+        422, "Reward training has no setting 'sed'. Did you mean seed?",
+    )  # fmt: skip
     runs.request_cancel(session, session.get_one(Run, started.json()["id"]), None)
     scored = client.post(f"{base}/{model.id}/score", headers=headers, json={"prompt": "a", "response": "b"})
-    assert scored.json()["config"]["rows"][0]["response"] == "b"
+    assert scored.json()["config"]["texts"][0]["response"] == "b"
 
 
 def test_a_run_is_copied_through_the_form_with_its_labels_or_with_todays(
@@ -220,29 +228,32 @@ def test_a_run_is_copied_through_the_form_with_its_labels_or_with_todays(
 ) -> None:
     browser, base = as_("manager"), f"/projects/{cast.project.id}"
     first = session.get_one(Run, model.run_id)
-    first.config = first.config | {"settings": first.config["settings"] | {"learning_rate": 0.00033, "heads": 7}}
+    config = first.asked(TrainingConfig)
+    given = config.settings | {"learning_rate": 0.00033, "heads": 7}
+    first.config = config.model_copy(update={"settings": given})
     item = factories.item(session, factories.prompt(session, cast.project), cast.project.base_model, slots_left=0)
     factories.label(session, item, cast.annotator)  # since then
     session.flush()
-    assert f'href="{base}/rewards?copy={first.id}#train"' in browser.get(f"{base}/runs/{first.id}").text
-    page = browser.get(f"{base}/rewards?copy={first.id}").text
+    assert f'href="{base}/train/reward?copy={first.id}"' in browser.get(f"{base}/runs/{first.id}").text
+    page = browser.get(f"{base}/train/reward?copy={first.id}").text
     assert f'name="parent_id" value="{first.id}"' in page
     assert 'value="0.00033"' in page
     assert 'value="7"' in page
-    wrong = browser.submit(f"{base}/rewards", parent_id=str(first.id), same_inputs="true", learning_rate="-1")
+    wrong = browser.submit(f"{base}/train/reward", parent_id=str(first.id), same_inputs="true", learning_rate="-1")
     assert wrong.status_code == 422
     assert f'name="parent_id" value="{first.id}"' in wrong.text
     runs_made = []
     for same in ({"same_inputs": "true"}, {}):
-        answer = browser.submit(f"{base}/rewards", parent_id=str(first.id), learning_rate="0.0007", heads="7", **same)
+        given = {"parent_id": str(first.id), "learning_rate": "0.0007", "heads": "7"}
+        answer = browser.submit(f"{base}/train/reward", **given, **same)
         run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
-        assert (run.parent_id, run.config["settings"]["learning_rate"]) == (first.id, 0.0007)
-        assert "parent_id" not in run.config["settings"]
+        assert (run.parent_id, run.asked(TrainingConfig).settings["learning_rate"]) == (first.id, 0.0007)
+        assert "parent_id" not in run.asked(TrainingConfig).settings
         runs.request_cancel(session, run, cast.manager)
         runs_made.append(run)
     assert runs_made[0].snapshot_id == first.snapshot_id
     assert runs_made[1].snapshot_id != first.snapshot_id
     assert f"run {runs_made[0].id}</a>" in browser.get(f"{base}/runs/{first.id}").text
-    assert browser.get(f"{base}/rewards?copy={first.id + 1000}").status_code == 422
-    foreign = factories.run(session, cast.other, first.kind)
-    assert browser.submit(f"{base}/rewards", parent_id=str(foreign.id)).status_code == 422
+    assert browser.get(f"{base}/train/reward?copy={first.id + 1000}").status_code == 422
+    foreign = factories.training(session, cast.other)
+    assert browser.submit(f"{base}/train/reward", parent_id=str(foreign.id)).status_code == 422

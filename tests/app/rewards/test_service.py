@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.methods import MethodForm
 from app.models import (
     Item,
     Label,
@@ -19,17 +20,18 @@ from app.models import (
     Project,
     Purpose,
     Run,
-    RunKind,
     RunState,
     SnapshotLabel,
     Split,
+    TrainingConfig,
     User,
 )
 from app.registry import service as registry
 from app.rewards import retraining, service, snapshots
-from app.rewards.forms import RewardForm
+from app.rewards.method import REWARD
 from app.rewards.targets import VALUE
 from app.runs import service as runs
+from app.runs import training
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid, NotFound
 from tests import factories
@@ -195,11 +197,11 @@ def test_a_model_of_a_question_is_named_and_measured_by_it(
         answered(session, project, people, B)
     answered(session, project, people, B, Split.HOLDOUT)
     with pytest.raises(Invalid, match="does not ask that question"):
-        service.start(session, project, people[0], RewardForm(question="Which is longer?"))
-    model = _trained(session, project, stored, RewardForm(question=KINDER))
+        training.start(session, project, people[0], REWARD, REWARD.form(question="Which is longer?"))
+    model = _trained(session, project, stored, REWARD.form(question=KINDER))
     made_by = session.get_one(Run, model.run_id)
-    assert made_by.config["question"] == KINDER
-    assert "question" not in made_by.config["settings"]
+    assert made_by.asked(TrainingConfig).options["question"] == KINDER
+    assert "question" not in made_by.asked(TrainingConfig).settings
     assert (model.name, service.question_of(model)) == (f"Reward model 1: {KINDER}", KINDER)
     run = service.scoring_run(session, model)
     assert run is not None
@@ -224,30 +226,31 @@ def test_a_snapshot_without_usable_labels_is_refused(session: Session, project: 
 
 def test_start_queues_one_training_at_a_time(session: Session, project: Project, people: list[User]) -> None:
     enough(session, project, people)
-    run = service.start(session, project, people[0], RewardForm(seed=7, aggregation="reliability", needs_gpu=True))
-    assert (run.kind, run.state, run.needs_gpu, run.created_by_id) == (
-        RunKind.REWARD,
+    form = REWARD.form(seed=7, aggregation="reliability", needs_gpu=True)
+    run = training.start(session, project, people[0], REWARD, form)
+    assert (run.method, run.state, run.needs_gpu, run.created_by_id) == (
+        "reward",
         RunState.QUEUED,
         True,
         people[0].id,
     )
-    assert run.config["settings"]["seed"] == 7
-    assert run.config["aggregation"] == "reliability"
-    assert not {"aggregation", "needs_gpu"} & run.config["settings"].keys()
+    assert run.asked(TrainingConfig).settings["seed"] == 7
+    assert run.asked(TrainingConfig).options["aggregation"] == "reliability"
+    assert not {"aggregation", "needs_gpu"} & run.asked(TrainingConfig).settings.keys()
     assert run.snapshot is not None
-    with pytest.raises(Conflict, match=f"under way already .run {run.id}."):
-        service.start(session, project, None)
+    with pytest.raises(Conflict, match=f"is running already .run {run.id}."):
+        training.start(session, project, None, REWARD)
 
 
 def test_start_says_why_the_base_model_cannot_be_used(session: Session, people: list[User]) -> None:
     project = factories.project(session, base_model_id=factories.base_model(session, state=ModelState.PREPARING).id)
     enough(session, project, people)
     with pytest.raises(Conflict, match="still being prepared"):
-        service.start(session, project, None)
+        training.start(session, project, None, REWARD)
     gone = factories.project(session)
     enough(session, gone, people)
     with pytest.raises(Conflict, match="gone from the store"):
-        service.start(session, gone, None)
+        training.start(session, gone, None, REWARD)
 
 
 def test_retraining_by_itself_waits_for_enough_new_labels(
@@ -303,13 +306,13 @@ def test_a_side_without_usable_items_is_named(session: Session, project: Project
     assert (found.amount, found.reason) == (0, "Too few pairs: 10 to learn from, 0 to measure on.")
 
 
-def _trained(session: Session, project: Project, stored: Any, form: RewardForm | None = None) -> Model:
-    run = service.start(session, project, None, form)
+def _trained(session: Session, project: Project, stored: Any, form: MethodForm | None = None) -> Model:
+    run = training.start(session, project, None, REWARD, form)
     claimed = runs.claim(session, run.id, "w", "cpu")
     assert claimed is not None
     assert claimed.claim is not None
     runs.finish(session, run.id, claimed.claim, RunState.SUCCEEDED)
-    model = service.finished(session, run, {"eval_accuracy": 0.7}, f"models/run-{run.id}")
+    model = REWARD.finished(session, run, {"eval_accuracy": 0.7}, f"models/run-{run.id}")
     stored(model)
     return model
 
@@ -324,7 +327,7 @@ def test_a_finished_training_registers_its_model_and_queues_the_scoring(
     scoring = service.scoring_run(session, model)
     assert scoring is not None
     assert len(service.rows_to_score(session, scoring)) == 10  # two answers of five pairs
-    again = service.finished(session, session.get_one(Run, model.run_id), {}, "models/elsewhere")
+    again = REWARD.finished(session, session.get_one(Run, model.run_id), {}, "models/elsewhere")
     assert again.id == model.id
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.db import task_session
-from app.models import RunKind, RunState
+from app.models import RunState
 from app.runs import events, service
 from app.runs.live import Live
 from tests import factories
@@ -20,7 +20,7 @@ from tests import factories
 @pytest.fixture
 def run_id(database: str) -> int:
     with task_session() as session:
-        run = factories.run(session, factories.project(session), RunKind.POLICY)
+        run = factories.training(session, factories.project(session), "ppo")
         service.claim(session, run.id, "w", "cpu")
         return int(run.id)
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from app.models import ModelKind, Run, RunKind, RunState
+from app.models import ModelKind, Run, RunState, TrainingConfig
 from app.runs import service
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -17,10 +17,10 @@ As = Callable[[str], Browser]
 
 @pytest.fixture
 def run(session: Session, cast: Cast) -> Run:
-    made: Run = factories.run(
+    made: Run = factories.training(
         session,
         cast.project,
-        RunKind.POLICY,
+        "ppo",
         state=RunState.RUNNING,
         claim="token",
         step=3,
@@ -28,7 +28,7 @@ def run(session: Session, cast: Cast) -> Run:
         unit="updates",
         steps_per_second=0.5,
         attempt=1,
-        config={"settings": {"beta": 0.05}},
+        config=TrainingConfig(settings={"beta": 0.05}),
     )
     for step in (1, 2, 3):
         factories.run_metric(session, made, step, step / 10, "objective/scores")
@@ -114,7 +114,7 @@ def test_a_run_that_others_come_from_stays(as_: As, cast: Cast, session: Session
     sampling = factories.run(session, cast.project, state=RunState.SUCCEEDED)
     prompt = factories.prompt(session, cast.project)
     factories.item(session, prompt, cast.project.base_model, run_id=sampling.id)
-    trained = factories.run(session, cast.project, RunKind.REWARD, state=RunState.SUCCEEDED)
+    trained = factories.training(session, cast.project, "reward", state=RunState.SUCCEEDED)
     factories.model(session, cast.project, kind=ModelKind.REWARD, run_id=trained.id)
     for made in (sampling, trained):
         answer = as_("manager").submit(f"/projects/{cast.project.id}/runs/{made.id}/delete")
@@ -135,7 +135,7 @@ def test_the_log_keeps_the_last_drawing_of_a_progress_bar(as_: As, cast: Cast, r
 
 
 def test_compare_shows_several_runs_and_no_foreign_one(as_: As, cast: Cast, session: Session, run: Run) -> None:
-    second = factories.run(session, cast.project, RunKind.POLICY, state=RunState.SUCCEEDED)
+    second = factories.training(session, cast.project, "ppo", state=RunState.SUCCEEDED)
     factories.run_metric(session, second, 1, 0.77, "objective/scores")
     base = f"/projects/{cast.project.id}/runs/compare"
     page = as_("manager").get(f"{base}?run={run.id}&run={second.id}").text
@@ -175,10 +175,10 @@ def test_points_are_thinned_and_gaps_are_null(as_: As, cast: Cast, session: Sess
 def test_the_api_says_the_same(client: Browser, cast: Cast, session: Session, run: Run) -> None:
     headers = client.bearer(cast.manager)
     base = f"/api/v1/projects/{cast.project.id}/runs"
-    listed = client.get(f"{base}?kind=policy", headers=headers).json()
+    listed = client.get(f"{base}?kind=training&method=ppo", headers=headers).json()
     assert [each["id"] for each in listed["runs"]] == [run.id]
     shown: dict[str, Any] = client.get(f"{base}/{run.id}", headers=headers).json()
-    assert (shown["state"], shown["step"], shown["config"]) == ("running", 3, {"settings": {"beta": 0.05}})
+    assert (shown["state"], shown["step"], shown["config"]["settings"]) == ("running", 3, {"beta": 0.05})
     metrics = client.get(f"{base}/{run.id}/metrics?since=2", headers=headers).json()
     assert metrics == {"objective/scores": [[2, 3], [0.2, 0.3]]}
     samples = client.get(f"{base}/{run.id}/samples", headers=headers).json()
@@ -213,7 +213,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(as_: As, cast: Cast, 
     for _ in range(30):
         model = factories.model(session, cast.project)
         snapshot = factories.snapshot(session, cast.project)
-        factories.run(session, cast.project, RunKind.REWARD, model_id=model.id, snapshot_id=snapshot.id)
+        factories.training(session, cast.project, "reward", model_id=model.id, snapshot_id=snapshot.id)
     session.expire_all()
     many = count()
     assert few > 0

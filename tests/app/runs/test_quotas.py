@@ -23,12 +23,16 @@ def own_limits(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     get_settings.cache_clear()
 
 
-def start(session: Session, project: Project, kind: RunKind, **more: Any) -> Run:
-    return service.create(session, project, kind, {"settings": {}}, model=project.base_model, **more)
+def start(session: Session, project: Project, kind: RunKind | str, **more: Any) -> Run:
+    """A run of a kind, or a training by a method."""
+    if not isinstance(kind, RunKind):
+        kind, more["method"] = RunKind.TRAINING, kind
+    config = factories.asked(kind, session, project)
+    return service.create(session, project, config, model=project.base_model, **more)
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [(RunKind.SAMPLING, 8), (RunKind.EVALUATION, 8), (RunKind.REWARD, 1), (RunKind.POLICY, 1)]
+    ("kind", "most"), [(RunKind.SAMPLING, 8), (RunKind.SCORING, 8), (RunKind.EVALUATION, 8), ("reward", 1), ("ppo", 1)]
 )
 def test_a_project_has_so_many_runs_of_a_kind_at_once(session, kind, most):
     project, neighbour = factories.project(session), factories.project(session)
@@ -40,7 +44,7 @@ def test_a_project_has_so_many_runs_of_a_kind_at_once(session, kind, most):
     start(session, neighbour, kind)
     service.request_cancel(session, runs[0], None)
     start(session, project, kind)
-    with pytest.raises(Conflict, match=r"under way|queued or running"):
+    with pytest.raises(Conflict, match=r"running already|queued or running"):
         service.resume(session, runs[0], None)
 
 
@@ -85,7 +89,7 @@ def test_starts_at_the_same_moment_keep_the_quota(database):
             project = session.get_one(Project, project_id)
             barrier.wait()
             try:
-                outcomes.append(start(session, project, RunKind.POLICY).id)
+                outcomes.append(start(session, project, "ppo").id)
             except Refused as refusal:
                 outcomes.append(refusal.message)
 
@@ -101,7 +105,7 @@ def test_projects_take_turns_whichever_message_comes(session):
     greedy, modest = factories.project(session), factories.project(session)
     crowd = [factories.run(session, greedy, RunKind.EVALUATION) for _ in range(6)]
     late = [factories.run(session, modest, RunKind.SAMPLING) for _ in range(2)]
-    other_queue = factories.run(session, modest, RunKind.POLICY)
+    other_queue = factories.training(session, modest, "ppo")
     taken = []
     for run in [*crowd, *late]:  # the messages come in the order of the runs
         claimed = service.claim_turn(session, run.id, "worker", "cpu")
@@ -115,17 +119,17 @@ def test_projects_take_turns_whichever_message_comes(session):
 
 def test_a_project_with_a_run_at_work_lets_others_go_first(session):
     first, second = factories.project(session), factories.project(session)
-    factories.run(session, second, RunKind.REWARD, state=RunState.SUCCEEDED)
-    mine = [factories.run(session, first, RunKind.REWARD) for _ in range(3)]
-    theirs = factories.run(session, second, RunKind.POLICY)
+    factories.training(session, second, "reward", state=RunState.SUCCEEDED)
+    mine = [factories.training(session, first, "reward") for _ in range(3)]
+    theirs = factories.training(session, second, "ppo")
     claimed = [service.claim_turn(session, mine[0].id, f"worker-{n}", "cpu") for n in range(2)]
     assert [run.id for run in claimed if run] == [mine[0].id, theirs.id]
 
 
 def test_the_gpu_has_a_queue_of_its_own(session):
     project, other = factories.project(session), factories.project(session)
-    on_cpu = factories.run(session, project, RunKind.POLICY)
-    on_gpu = [factories.run(session, each, RunKind.POLICY, needs_gpu=True) for each in (project, project, other)]
+    on_cpu = factories.training(session, project, "ppo")
+    on_gpu = [factories.training(session, each, "ppo", needs_gpu=True) for each in (project, project, other)]
     order = [service.claim_turn(session, on_gpu[0].id, "gpu", "GPU") for _ in range(3)]
     assert [run.id for run in order if run] == [on_gpu[0].id, on_gpu[2].id, on_gpu[1].id]
     assert service.current(session, on_cpu).state is RunState.QUEUED

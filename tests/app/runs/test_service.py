@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app.db import new_session, task_session
-from app.models import Run, RunKind, RunMetric, RunSample, RunState
+from app.models import Run, RunKind, RunMetric, RunSample, RunState, SamplingConfig, TrainingConfig
 from app.runs import service
 from app.web.errors import Conflict
 from tests import factories
@@ -22,7 +22,7 @@ STALE = timedelta(seconds=30)
 
 @pytest.fixture
 def run(session: Session) -> Run:
-    return factories.run(session, factories.project(session), RunKind.REWARD)
+    return factories.training(session, factories.project(session), "reward")
 
 
 def _claimed(session: Session, run: Run) -> str:
@@ -97,12 +97,12 @@ def test_create_sends_after_commit_only(database: str, redis_url: str) -> None:
 
     with new_session() as session:
         project = factories.project(session)
-        run = service.create(session, project, RunKind.REWARD, {"settings": {}}, model=project.base_model)
+        run = service.create(session, project, TrainingConfig(), method="reward", model=project.base_model)
         assert run.state is RunState.QUEUED
         assert waiting() == 0
         session.commit()
         assert waiting() == 1
-        service.create(session, project, RunKind.POLICY, {}, model=project.base_model)
+        service.create(session, project, TrainingConfig(), method="ppo", model=project.base_model)
         session.rollback()
     assert waiting() == 1
 
@@ -112,9 +112,10 @@ def test_create_sends_after_commit_only(database: str, redis_url: str) -> None:
     [
         (RunKind.SAMPLING, False, "sampling"),
         (RunKind.EVALUATION, False, "sampling"),
-        (RunKind.REWARD, False, "training"),
-        (RunKind.POLICY, False, "training"),
-        (RunKind.POLICY, True, "gpu"),
+        (RunKind.SCORING, False, "sampling"),
+        (RunKind.PREPARATION, False, "sampling"),
+        (RunKind.TRAINING, False, "training"),
+        (RunKind.TRAINING, True, "gpu"),
         (RunKind.SAMPLING, True, "gpu"),
     ],
 )
@@ -275,18 +276,19 @@ def test_resend_sends_what_is_queued_once_per_interval(session: Session, run: Ru
 
 
 def test_a_clone_has_the_same_inputs_and_names_its_parent(session: Session, run: Run) -> None:
-    run.config, run.state = {"settings": {"seed": 3}}, RunState.SUCCEEDED
+    run.config, run.state = TrainingConfig(settings={"seed": 3}), RunState.SUCCEEDED
     copy = service.clone(session, run, None)
     assert copy.id != run.id
     assert (copy.parent_id, copy.kind, copy.config, copy.state) == (run.id, run.kind, run.config, RunState.QUEUED)
 
 
 def test_a_copied_sampling_draws_other_answers(session: Session, run: Run) -> None:
-    run.kind, run.config = RunKind.SAMPLING, {"settings": {"seed": 3, "n": 2}, "prompt_ids": [1]}
+    run.kind, run.method = RunKind.SAMPLING, None
+    run.config = SamplingConfig(item_kind="comparison", prompt_ids=[1], settings=factories.sampler(seed=3))
     copy = service.clone(session, run, None)
-    assert copy.config["settings"]["seed"] != 3
-    assert (copy.config["settings"]["n"], copy.config["prompt_ids"]) == (2, [1])
-    assert run.config["settings"]["seed"] == 3
+    assert copy.asked(SamplingConfig).settings.seed != 3
+    assert (copy.asked(SamplingConfig).settings.n, copy.asked(SamplingConfig).prompt_ids) == (2, [1])
+    assert run.asked(SamplingConfig).settings.seed == 3
 
 
 STEPS = st.lists(
@@ -299,7 +301,7 @@ STEPS = st.lists(
 @given(steps=STEPS)
 def test_any_history_keeps_the_state_machine(session: Session, steps: list[str]) -> None:
     """A run has a claim exactly while it is held, an end exactly when it ended, and never too many attempts."""
-    run = factories.run(session, factories.project(session), RunKind.REWARD)
+    run = factories.training(session, factories.project(session), "reward")
     claim = ""
     for step in steps:
         if step == "claim":

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from app.db import get_engine
-from app.models import RunKind, RunState
+from app.models import RunState
 from tests import factories
 from workers.platform.folder import Unusable
 from workers.platform.migrate import config, drift, migrate
@@ -74,7 +74,7 @@ def test_a_run_that_waits_leaves_out_what_its_trainer_no_longer_knows(database: 
     settings = {"settings": {"beta": 0.1, "missing_end_score": -1.0}}
     project = factories.project(session)
     waiting, over = (
-        factories.run(session, project, kind=RunKind.POLICY, state=state, config=settings)
+        factories.training(session, project, "ppo", state=state, config=settings)
         for state in (RunState.QUEUED, RunState.SUCCEEDED)
     )
     step = ScriptDirectory.from_config(config()).get_revision("0015")

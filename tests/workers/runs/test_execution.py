@@ -15,15 +15,17 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError
 
 from app.db import get_engine, task_session
-from app.models import Model, ModelState, Run, RunKind, RunMetric, RunState
+from app.models import Model, ModelState, Run, RunKind, RunMetric, RunState, SamplingConfig
 from app.registry import service as registry
+from app.runs import preparation
+from app.runs import queries as run_queries
 from app.runs import service as runs
 from app.settings import get_settings
 from rlhf.lease import clock
-from rlhf.tiny_model import tiny_tokenizer
+from rlhf.tiny_model import tiny_model, tiny_tokenizer
 from tests import factories
 from tests.rlhf import architectures
-from workers.runs import base_models, scheduling
+from workers.runs import scheduling
 from workers.runs.attempt import AWAY, Attempt, ClaimLost, Progress
 from workers.runs.execution import execute
 
@@ -37,8 +39,18 @@ def make_run(**config: Any) -> int:
         folder = get_settings().store / str(base.artifact)
         folder.mkdir(parents=True)
         (folder / "config.json").write_text("{}")
-        settings = {"strategy": "stochastic", "max_new_tokens": 4} | config
-        return int(factories.run(session, project, config={"settings": settings, "prompt_ids": [prompt.id]}).id)
+        settings = factories.sampler(strategy="stochastic", max_new_tokens=4, **config)
+        asked = SamplingConfig(item_kind="comparison", prompt_ids=[prompt.id], settings=settings)
+        return int(factories.run(session, project, config=asked).id)
+
+
+def prepared(model: Model, ends: RunState) -> int:
+    """Execute the run that prepares the model; its number."""
+    with task_session() as session:
+        run = run_queries.preparation_of(session, model.id)
+        assert run is not None
+    assert execute(run.id, "here:1", "CPU", Event()) is ends
+    return run.id
 
 
 def state_of(run_id: int) -> Run:
@@ -76,11 +88,11 @@ class Working:
 
 
 def test_what_the_trainer_refuses_is_the_runs_error(database: str) -> None:
-    run_id = make_run(no_such_setting=1)
+    run_id = make_run(n=5_000)
     assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
     run = state_of(run_id)
     assert run.error is not None
-    assert "no_such_setting" in run.error
+    assert run.error.startswith("--n:")
     assert "Traceback" not in run.error
     assert (run.worker, run.device, run.attempt) == ("here:1", "CPU", 1)
 
@@ -303,13 +315,15 @@ def test_a_base_model_that_cannot_be_had_says_why_and_leaves_nothing(
     monkeypatch.setenv("HONE_BASE_MODEL", "/no/such/folder")  # the operator's choice
     get_settings.cache_clear()
     with task_session() as session:
-        model = registry.base_model(session, "/no/such/folder")
-    base_models.prepare(model.id, Event())
+        model = preparation.base_model(session, "/no/such/folder")
+    run_id = prepared(model, RunState.FAILED)
     with task_session() as session:
         model = session.get_one(Model, model.id)
         assert model.state is ModelState.FAILED
+        assert model.error == session.get_one(Run, run_id).error
         assert "no folder /no/such/folder" in str(model.error)
-    assert [path.suffix for path in (get_settings().store / "models").iterdir()] == [".log"]
+    assert not (get_settings().store / "models").exists()
+    assert "no folder" in str(runs.log_tail(state_of(run_id)))
 
 
 def test_a_base_model_of_a_kind_that_cannot_be_used_says_so(
@@ -319,28 +333,49 @@ def test_a_base_model_of_a_kind_that_cannot_be_used_says_so(
     monkeypatch.setenv("HONE_MODEL_FOLDERS", str(tmp_path))
     get_settings.cache_clear()
     with task_session() as session:
-        model = registry.base_model(session, str(tmp_path / "neo"))
+        model = preparation.base_model(session, str(tmp_path / "neo"))
         model.offered = True
-    base_models.prepare(model.id, Event())
+    prepared(model, RunState.FAILED)
     with task_session() as session:
         model = session.get_one(Model, model.id)
         assert model.state is ModelState.FAILED
         assert str(model.error).startswith("GPTNeoForCausalLM cannot be used for answers: of texts of unequal length")
 
 
-def test_a_base_model_is_prepared_by_one_process_at_a_time(database: str) -> None:
+def test_a_base_model_is_prepared_by_a_run_and_tried_again_by_it(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "later"
+    monkeypatch.setenv("HONE_BASE_MODEL", str(source))
+    get_settings.cache_clear()
     with task_session() as session:
-        model = registry.base_model(session, "tiny:7")
-    with base_models._only_one(model.id) as mine, base_models._only_one(model.id) as second:
-        assert (mine, second) == (True, False)
-        base_models.prepare(model.id, Event())
-        with task_session() as session:
-            assert session.get_one(Model, model.id).state is ModelState.PREPARING
-    base_models.prepare(model.id, Event())
+        model = preparation.base_model(session, str(source))
+    run_id = prepared(model, RunState.FAILED)
+    small, tokenizer = tiny_model(7)
+    small.save_pretrained(source)
+    tokenizer.save_pretrained(source)
+    with task_session() as session:
+        assert preparation.base_model(session, str(source)).state is ModelState.PREPARING
+        assert preparation.base_model(session, str(source)).id == model.id
+    assert prepared(model, RunState.SUCCEEDED) == run_id
     with task_session() as session:
         model = session.get_one(Model, model.id)
-        assert (model.state, model.error) == (ModelState.READY, None)
+        assert (model.state, model.error, model.run_id) == (ModelState.READY, None, run_id)
         assert registry.artifact_path(model).is_dir()
+    assert [path.name for path in (get_settings().store / "models").iterdir()] == [str(model.artifact).split("/")[1]]
+    assert not (runs.workspace(state_of(run_id)) / "model").exists()  # the space of the model is taken once
+
+
+def test_a_preparation_that_is_cancelled_says_so_and_leaves_no_child(database: str) -> None:
+    with task_session() as session:
+        model = preparation.base_model(session, "tiny:7")
+        run = run_queries.preparation_of(session, model.id)
+        assert run is not None
+        runs.request_cancel(session, run, None)
+        assert (model.state, model.error) == (ModelState.FAILED, "Its preparation was cancelled.")
+        runs.resume(session, run, None)
+        assert (model.state, model.error) == (ModelState.PREPARING, None)
+
 
 
 def test_one_broken_project_does_not_hold_up_the_sweep(database: str) -> None:
@@ -348,7 +383,7 @@ def test_one_broken_project_does_not_hold_up_the_sweep(database: str) -> None:
         broken, whole = factories.project(session), factories.project(session)
         for project in (broken, whole):
             factories.prompt(session, project)
-        waits = factories.run(session, whole, kind=RunKind.REWARD).id
+        waits = factories.training(session, whole, "reward").id
         told = """update project set automation = '{"keep_queue_filled": "perhaps"}' where id = :id"""
         session.execute(text(told), {"id": broken.id})
     scheduling.sweep()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.db import task_session
-from app.models import Item, Run, RunKind, RunState
+from app.models import Item, Run, RunState, SamplingConfig
 from app.runs import service as runs
 from app.runs import views
 from app.settings import get_settings
@@ -42,9 +42,9 @@ def run_id(database: str) -> int:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         prompt = factories.prompt(session, project)
-        config = {"settings": {"strategy": "stochastic", "n": 2, "seed": 1, "max_new_tokens": 6}}
-        config["prompt_ids"] = [prompt.id]
-        return runs.create(session, project, RunKind.SAMPLING, config, model=project.base_model, needs_gpu=True).id
+        settings = factories.sampler(strategy="stochastic", seed=1, max_new_tokens=6)
+        config = SamplingConfig(item_kind="comparison", prompt_ids=[prompt.id], settings=settings)
+        return runs.create(session, project, config, model=project.base_model, needs_gpu=True).id
 
 
 def now(run_id: int) -> tuple[Run, str | None]:
@@ -69,7 +69,8 @@ def test_a_gpu_run_waits_says_so_and_runs_once_its_queue_is_served(start: Start,
     start("sampling")  # the queue that this run would be in without its wish
     with task_session() as session:
         waiting = session.get_one(Run, run_id)
-        other = runs.create(session, factories.project(session), RunKind.SAMPLING, {}, model=waiting.model).id
+        config = SamplingConfig(item_kind="comparison", prompt_ids=[], settings=factories.sampler())
+        other = runs.create(session, factories.project(session), config, model=waiting.model).id
     until(
         other, lambda run, _: run.state is RunState.FAILED
     )  # the worker is at work: it took the run that says nothing

@@ -1,0 +1,117 @@
+"""What a run is asked to do: one model for each kind of run, kept as JSONB in the run's row. Knows no rules."""
+
+from enum import StrEnum
+from secrets import randbelow
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.input import MOST, Seed
+from app.models.documents import Messages
+from app.models.project_settings import SamplingSettings
+
+
+class RunKind(StrEnum):
+    """What a run does."""
+
+    PREPARATION = "preparation"
+    SAMPLING = "sampling"
+    TRAINING = "training"
+    SCORING = "scoring"
+    EVALUATION = "evaluation"
+
+
+_Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
+_Number = Annotated[float, Field(ge=-1e300, le=1e300)]
+Setting = bool | _Whole | _Number | str | list[str] | None
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def again(self) -> Self:
+        """What a copy of the run is asked to do: the same."""
+        return self
+
+
+class SamplerSettings(SamplingSettings):
+    """How responses are sampled; `n` of them for each prompt."""
+
+    strategy: Literal["mixed", "stochastic", "greedy"] = "mixed"  # type: ignore[assignment]  # wider than a project's
+    n: int = Field(ge=1, le=100_000)
+    seed: Seed
+
+
+class _Samples(_Config):
+    settings: SamplerSettings
+
+    def again(self) -> Self:
+        """The same with another seed: the responses of this one are there already."""
+        return self.model_copy(update={"settings": self.settings.model_copy(update={"seed": randbelow(2**31)})})
+
+
+class SampledModel(BaseModel):
+    """A further model that a run samples from, with its settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_id: int
+    settings: SamplerSettings
+
+
+class PreparationConfig(_Config):
+    """Bring a base model into the store."""
+
+    kind: Literal[RunKind.PREPARATION] = RunKind.PREPARATION
+    source: str
+
+
+class SamplingConfig(_Samples):
+    """Sample responses to these prompts and put them before people."""
+
+    kind: Literal[RunKind.SAMPLING] = RunKind.SAMPLING
+    prompt_ids: list[int]
+    item_kind: str  # of the items that are made
+    others: list[SampledModel] = Field(default_factory=list)  # beside the run's own model
+    across: bool = True  # an item shows responses of different models, where there are several
+
+
+class TrainingConfig(_Config):
+    """Train a model by a method, which is named in the run's row.
+
+    `settings` are those of its command and `options` those of the platform, by the method's own form. They stay
+    readable where the method is no longer installed.
+    """
+
+    kind: Literal[RunKind.TRAINING] = RunKind.TRAINING
+    settings: dict[str, Setting] = Field(default_factory=dict)
+    options: dict[str, Setting] = Field(default_factory=dict)
+
+
+class TextToScore(BaseModel):
+    """A response written by hand, with its prompt as messages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: Messages
+    response: str
+
+
+class ScoringConfig(_Config):
+    """Score texts written by hand; without any, the project's responses that the model has not scored yet."""
+
+    kind: Literal[RunKind.SCORING] = RunKind.SCORING
+    texts: list[TextToScore] | None = None
+
+
+class EvaluationConfig(_Samples):
+    """Have both policies respond to holdout prompts, and people compare the responses blindly."""
+
+    kind: Literal[RunKind.EVALUATION] = RunKind.EVALUATION
+    prompt_ids: list[int]
+    comparisons: int
+    overlap: int
+
+
+RunConfig = PreparationConfig | SamplingConfig | TrainingConfig | ScoringConfig | EvaluationConfig
+AnyConfig = Annotated[RunConfig, Field(discriminator="kind")]

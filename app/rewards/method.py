@@ -1,0 +1,105 @@
+"""Training a reward model, as a method."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.methods import Chart, Data, Inputs, Method, register, schema
+from app.models import Model, ModelKind, Project, Run, TrainingConfig
+from app.models.documents import RunSummary
+from app.registry import service as registry
+from app.rewards import queries, service, snapshots
+from app.rewards.forms import RewardOptions
+from app.runs import holdout
+from app.runs import service as runs
+from app.web.errors import Conflict, Invalid
+from app.web.filters import percent, plural
+
+
+class RewardTraining(Method):
+    """A reward model from a frozen set of labels, which begins as the project's base model."""
+
+    name = "reward"
+    title = "Reward training"
+    verb = "Train a reward model"
+    help = "Learns from all labels of this moment which response people prefer; holdout labels only measure it."
+    needs = (
+        f"Labels on at least {snapshots.MIN_TRAIN_PAIRS} training pairs and "
+        f"{plural(snapshots.MIN_HOLDOUT_PAIRS, 'holdout pair')}; a few hundred give a useful model."
+    )
+    command = ("rlhf.train_reward",)
+    unit = "steps"
+    charts = (
+        Chart("Loss", ("loss", "eval_loss"), "Falls while the model learns; a rising eval_loss means overfitting."),
+        Chart("Accuracy", ("accuracy", "eval_accuracy"), "How often the preferred response has the higher score."),
+        Chart("Margin", ("margin", "eval_margin"), "Score of the preferred response minus that of the other."),
+    )
+    makes = ModelKind.REWARD
+    same_inputs = "Learn from the same labels as that run, not from all of this moment"
+    # Prompt and response of a chat seldom have more tokens, and a small machine has no room for many long rows.
+    form = schema.form(RewardOptions, schema.schema("reward"), {"max_length": 512})
+
+    def inputs(self, session: Session, project: Project, wanted: RewardOptions, parent: Run | None) -> Inputs:
+        if wanted.question and wanted.question not in project.answer.questions:
+            raise Invalid("This project does not ask that question. Load the page again and choose one.", "question")
+        if parent is not None:
+            registry.require_ready(parent.model)
+            return Inputs(parent.model, snapshot=parent.snapshot)
+        registry.require_ready(project.base_model)
+        return Inputs(project.base_model, snapshot=snapshots.take(session, project, wanted.question))
+
+    def choices(self, session: Session, project: Project) -> dict[str, list[tuple[Any, str]]]:
+        return {"question": project.answer.question_options()}
+
+    def data(self, session: Session, run: Run) -> Data:
+        if run.snapshot is None:
+            raise Conflict("This run has no snapshot of labels; start a new one.")
+        train, held_out = snapshots.training_rows(session, run.snapshot, **_options(run))
+        files = holdout.parts(held_out, report="eval_data", choose="choose_data")
+        return Data({"model": registry.address(run.model)}, {"data": train} | files)
+
+    def finished(self, session: Session, run: Run, summary: RunSummary, artifact: str) -> Model:
+        """Register the model, and queue the scoring of the project's responses with it."""
+        number = queries.count_models(session, runs.project_of(run)) + 1
+        question = _options(run).get("question")
+        model = registry.register(
+            session,
+            run=run,
+            kind=ModelKind.REWARD,
+            parent=run.model,
+            artifact=artifact,
+            name=f"Reward model {number}" + (f": {question}" if question else ""),
+            metrics=summary,
+        )
+        if question:
+            model.metrics = {**model.metrics, "question": question}
+        service.score_answers(session, model)
+        audit.record(session, None, "reward_model.registered", project_id=run.project_id, subject=model, run=run.id)
+        return model
+
+    def about(self, run: Run) -> str:
+        if run.snapshot is None:
+            return run.model.name
+        about = f"{run.snapshot.label_count} labels, from {run.model.name}"
+        question = _options(run).get("question")
+        return f"{about}: {question}" if question else about
+
+    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
+        if registry.newest(session, project.id, ModelKind.REWARD) is None:
+            enough = f"You have {plural(new_labels, 'label')}, enough for a first reward model."
+            return enough if new_labels >= service.FIRST_TRAINING else None
+        if new_labels >= project.automation.labels_between_rewards and not project.automation.retrain_reward:
+            return f"{plural(new_labels, 'new label')} since the last reward model."
+        return None
+
+    def outcome(self, summary: RunSummary) -> str | None:
+        accuracy = summary.get("eval_accuracy")
+        return None if accuracy is None else f"reached {percent(accuracy)} on holdout"
+
+
+def _options(run: Run) -> dict[str, Any]:
+    return dict(run.asked(TrainingConfig).options)
+
+
+REWARD = register(RewardTraining())

@@ -1,0 +1,35 @@
+"""Base models that projects ask for: each is brought into the store by one run, which belongs to no project.
+
+Such a run is seen by the managers of the projects that have the model as their base, who may resume it; cancelling and
+deleting it is for administrators, since others wait for the same model.
+"""
+
+from sqlalchemy.orm import Session
+
+from app.models import Model, PreparationConfig, User
+from app.registry import service as registry
+from app.runs import queries, service
+
+
+def base_model(session: Session, source: str, actor: User | None = None) -> Model:
+    """The base model of a source. Where its files are not in the store, a run is queued that brings them there; one
+    that could not be prepared before is tried again."""
+    model, wanted = registry.base_model(session, source)
+    if not wanted:
+        return model
+    last = queries.preparation_of(session, model.id)
+    if last is not None and last.state in service.RESUMABLE:
+        service.resume(session, last, actor)
+    else:
+        registry.preparing(session, model)
+        config = PreparationConfig(source=source.strip())
+        service.create(session, None, config, model=model, created_by=actor, automatic=actor is None)
+    return model
+
+
+def choose(session: Session, source: str, user: User) -> Model:
+    """The base model that a person chooses for a project; without a source the installation's default. Raises Invalid
+    where it is not theirs to choose. What an administrator names is offered to managers from then on."""
+    model = base_model(session, registry.chosen(session, source, user), user)
+    registry.offer(session, model, user)
+    return model
