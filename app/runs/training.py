@@ -33,7 +33,8 @@ def checked(method: Method, given: Mapping[str, Any]) -> MethodForm:
     try:
         return method.form.model_validate(dict(given))
     except ValidationError as error:
-        raise invalid(error) from None
+        errors = invalid(error).errors
+        raise Invalid("; ".join(f"{name}: {text}" for name, text in errors.items()), errors=errors) from None
 
 
 def start(

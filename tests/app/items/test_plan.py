@@ -78,9 +78,9 @@ def test_a_plan_of_two_models(session: Session, project: m.Project):
     run = service.plan_sampling(session, project)
     assert run is not None
     ours, other = plan.parts_of(session, run)
-    assert (ours.model.id, ours.settings["n"], ours.settings["temperature"]) == (project.base_model_id, 1, 1.0)
-    assert (other.model.id, other.settings["n"], other.settings["temperature"]) == (theirs.id, 3, 0.3)
-    assert ours.settings["seed"] != other.settings["seed"]
+    assert (ours.model.id, ours.settings.n, ours.settings.temperature) == (project.base_model_id, 1, 1.0)
+    assert (other.model.id, other.settings.n, other.settings.temperature) == (theirs.id, 3, 0.3)
+    assert ours.settings.seed != other.settings.seed
     item = service.add_sampled(
         session,
         run,
@@ -96,14 +96,9 @@ def test_a_plan_of_two_models(session: Session, project: m.Project):
 def test_an_item_that_needs_more_gets_more(session: Session, project: m.Project):
     theirs = factories.endpoint(session)
     set_plan(project, PlannedSource(responses=2), PlannedSource(model_id=theirs.id, responses=1))
-    assert [part.settings["n"] for part in plan.parts(session, project, 0, least=6)] == [4, 2]
-    assert [part.settings["n"] for part in plan.parts(session, project, 0, least=2)] == [2, 1]
+    assert [part.settings.n for part in plan.parts(session, project, 0, least=6)] == [4, 2]
+    assert [part.settings.n for part in plan.parts(session, project, 0, least=2)] == [2, 1]
 
-
-def test_a_run_from_before_plans_asks_its_own_model_for_two(session: Session, project: m.Project):
-    run = factories.run(session, project, config={"settings": {"strategy": "mixed"}, "prompt_ids": []})
-    (part,) = plan.parts_of(session, run)
-    assert (part.model.id, part.settings["n"], part.settings["strategy"]) == (project.base_model_id, 2, "mixed")
 
 
 def test_a_plan_without_the_policy_in_use_is_not_refilled_for_ever(session: Session, project: m.Project):
