@@ -46,6 +46,7 @@ def _label_by_keyboard(page: Page, project: str) -> None:
 
 def _train_reward_model(page: Page, project: str) -> None:
     page.goto(f"{project}/rewards")
+    page.get_by_role("link", name="Train a reward model").click()
     page.get_by_label("Epochs", exact=True).fill("2")
     page.get_by_role("button", name="Train").click()
     _watch_it_end(page)
@@ -55,9 +56,10 @@ def _train_reward_model(page: Page, project: str) -> None:
 
 def _train_policy(page: Page, project: str) -> None:
     page.goto(f"{project}/policies")
-    page.get_by_label("Episodes", exact=True).fill("16")
+    page.get_by_role("link", name="Train a policy with PPO").click()
+    page.get_by_label("Episodes").fill("16")
     page.get_by_label("Batch size").fill("8")
-    page.get_by_label("Longest answer").fill("8")
+    page.get_by_label("Longest response").fill("8")
     page.get_by_role("button", name="Train").click()
     _watch_it_end(page)
 

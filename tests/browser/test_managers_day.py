@@ -148,9 +148,10 @@ def _figure(page: Page, stage: str) -> Locator:
 
 def _train_a_policy(page: Page, base: str) -> int:
     page.goto(f"{base}/policies")
-    page.get_by_label("Episodes", exact=True).fill("16")
+    page.get_by_role("link", name="Train a policy with PPO").click()
+    page.get_by_label("Episodes").fill("16")
     page.get_by_label("Batch size").fill("8")
-    page.get_by_label("Longest answer").fill("8")
+    page.get_by_label("Longest response").fill("8")
     page.get_by_role("button", name="Train").click()
     page.wait_for_url(re.compile(r"/runs/\d+$"))
     expect(page.locator("#panel .badge")).to_have_text("succeeded", timeout=120_000)
@@ -159,11 +160,11 @@ def _train_a_policy(page: Page, base: str) -> int:
 
 def _copy_cancel_and_resume(platform: Platform, page: Page, base: str, first: int) -> int:
     page.get_by_role("link", name="Change and run again").click()
-    expect(page.get_by_label("Longest answer")).to_have_value("8")
-    page.get_by_label("Episodes", exact=True).fill("120")
+    expect(page.get_by_label("Longest response")).to_have_value("8")
+    page.get_by_label("Episodes").fill("120")
     page.get_by_label("Batch size").fill("4")
     page.get_by_text("Advanced").click()
-    page.get_by_label("Updates between evaluations").fill("10")
+    page.get_by_label("Evaluate every").fill("10")
     page.get_by_role("button", name="Train").click()
     page.wait_for_url(re.compile(r"/runs/\d+$"))
     run_id, badge = int(page.url.rsplit("/", 1)[1]), page.locator("#panel .badge")
