@@ -115,6 +115,12 @@ class EndpointServer:
             await self._well(writer, body, text=f"Your header was {headers.get('authorization')}.")
         elif model == "other-word" and "max_tokens" in body:
             _send(writer, 400, _error("Unsupported parameter: use 'max_completion_tokens' instead of 'max_tokens'"))
+        elif model == "echo-pieces":
+            _begin_stream(writer)
+            key = headers["authorization"].removeprefix("Bearer ")
+            for letter in f"sk-sk {key} and {key} {key[:8]}":
+                _event(writer, {"content": letter}, model=model)
+            _event(writer, {}, "stop", model)
         elif model == "other-stream" and "stream_options" in body:
             _send(writer, 400, _error("Unrecognized request argument supplied: stream_options"))
         else:

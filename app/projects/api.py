@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.dependencies import SignedIn
 from app.input import Input
-from app.models import Member, Project, Role
+from app.models import Member, ModelKind, Project, Role
 from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import forms, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
+from app.registry import answering
 from app.web.dependencies import Db, RowId
 from app.web.names import Name
 from app.web.routing import Router
@@ -28,6 +29,15 @@ class ListedProject(View):
     role: Role | None
     labels: int
     members: int
+
+
+class AnsweringModelView(View):
+    """A model that may answer in a project: `answers_from` is folder, endpoint, or a source of an extension."""
+
+    id: int
+    name: str
+    kind: ModelKind
+    answers_from: str
 
 
 class ProjectView(View):
@@ -118,6 +128,12 @@ def change_project(session: Db, access: Manager, body: ProjectChange) -> Project
         if (settings := getattr(body, section)) is not None:
             service.change_settings(session, access.project, access.user, section, settings)
     return _detail(access)
+
+
+@router.get("/projects/{project_id}/models")
+def list_answering_models(session: Db, access: Manager) -> Listing[AnsweringModelView]:
+    """The models that a sampling plan, a blind evaluation or chat may name. For managers."""
+    return Listing[AnsweringModelView].of(answering.choices(session, access.project))
 
 
 @router.get("/projects/{project_id}/members")

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from app.accounts.dependencies import Admin
@@ -13,11 +12,12 @@ from app.registry.endpoint_forms import EndpointChange, EndpointForm
 from app.registry.trying import Tried
 from app.web.dependencies import Db, RowId
 from app.web.routing import Router
+from app.web.views import Listing, View
 
 router = Router(tags=["endpoints"])
 
 
-class EndpointView(BaseModel):
+class EndpointView(View):
     """A model that answers through an API. Prices are of a million tokens; `tokens_estimated` of those used are by our
     own count. `tried_said` is what a short question brought: the answer, or what went wrong."""
 
@@ -55,16 +55,10 @@ class EndpointView(BaseModel):
         )
 
 
-class Endpoints(BaseModel):
-    """All endpoints, those in use first."""
-
-    items: list[EndpointView]
-
-
 @router.get("/endpoints")
-def list_endpoints(session: Db, user: Admin) -> Endpoints:
+def list_endpoints(session: Db, user: Admin) -> Listing[EndpointView]:
     """All endpoints. For administrators."""
-    return Endpoints(items=[EndpointView.of(model) for model in endpoints.listed(session)])
+    return Listing[EndpointView](items=[EndpointView.of(model) for model in endpoints.listed(session)])
 
 
 @router.post("/endpoints", status_code=201)

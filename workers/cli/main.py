@@ -16,6 +16,7 @@ from app.web.errors import Refused
 from workers.cli import data as cli_data
 from workers.cli import endpoints as cli_endpoints
 from workers.cli import models as cli_models
+from workers.cli import plan as cli_plan
 from workers.cli import runs as cli_runs
 from workers.platform.folder import Unusable
 from workers.platform.services import connected, upgrade
@@ -34,6 +35,7 @@ cli_data.add_to(app)
 cli_runs.add_to(app)
 cli_endpoints.add_to(app)
 cli_models.add_to(app)
+cli_plan.add_to(app)
 
 
 @app.command()

@@ -119,7 +119,7 @@ class Client:
 
     async def _stream(self, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | Answer]:
         text: list[str] = []
-        reason, counted, served = None, None, None
+        reason, counted, served, held = None, None, None, ""
         with self._told():
             async with asyncio.timeout(self.seconds):
                 body = self._body(messages, settings)
@@ -131,9 +131,15 @@ class Client:
                         served, counted = served or chunk.model, chunk.usage or counted
                         for choice in (chunk.choices or [])[:1]:
                             reason = choice.finish_reason or reason
-                            if piece := _clean(choice.delta.content or "", self._key):
+                            held += choice.delta.content or ""
+                            whole_yet = len(held) - _begun(held, self._key)
+                            if piece := _clean(held[:whole_yet], self._key):
                                 text.append(piece)
                                 yield piece
+                            held = held[whole_yet:]
+                    if held:
+                        text.append(_clean(held, self._key))
+                        yield text[-1]
             if reason is None:
                 raise Again("It broke off in the middle of its answer." if text else "It sent no answer.")
             whole = "".join(text)
@@ -293,6 +299,14 @@ def _clean(text: str, key: str | None) -> str:
     if key:
         text = text.replace(key, HIDDEN)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
+
+
+def _begun(text: str, key: str | None) -> int:
+    """How many characters at the end of a text may be the beginning of the key, or half of a character."""
+    if text and "\ud800" <= text[-1] <= "\udbff":
+        return 1
+    whole = text.replace(key, "") if key else text
+    return next((n for n in range(min(len(key or "") - 1, len(whole)), 0, -1) if (key or "").startswith(whole[-n:])), 0)
 
 
 def _seconds(value: str | None) -> float | None:

@@ -127,7 +127,7 @@ def test_the_api_does_what_the_pages_do(client: Browser, cast: Cast, session: Se
     assert (view["state"], view["key_name"], view["tried_at"]) == ("ready", None, None)
     url = f"/api/v1/endpoints/{view['id']}"
     assert client.get(url, headers=headers).json() == view
-    assert client.get("/api/v1/endpoints", headers=headers).json() == {"items": [view]}
+    assert client.get("/api/v1/endpoints", headers=headers).json() == {"items": [view], "before": None}
     changed = client.patch(url, json={"token_limit": None, "at_once": 9}, headers=headers).json()
     assert changed == view | {"token_limit": None, "at_once": 9}
     for wrong in (

@@ -48,3 +48,22 @@ def test_what_is_wrong_is_a_sentence() -> None:
     with task_session() as session:
         number = factories.endpoint(session).id
     assert "say what is to change" in refused("endpoints", "change", str(number))
+
+
+def test_a_plan_is_set_and_shown() -> None:
+    with task_session() as session:
+        project = factories.project(session)
+        rival = factories.endpoint(session, name="Rival")
+    here = ("-p", str(project.id))
+    assert hone("plan", "set", *here, "--source", "in-use:1", "--source", f"{rival.id}:3:0.4").stdout == "Saved.\n"
+    shown, *models = hone("plan", "show", *here).stdout.splitlines()
+    sources = json.loads(shown)["sources"]
+    assert [(each["model_id"], each["responses"], each["temperature"]) for each in sources] == [
+        (None, 1, None),
+        (rival.id, 3, 0.4),
+    ]
+    assert f"{rival.id}\tRival\tendpoint" in models
+    assert "cannot be chosen here" in refused("plan", "set", *here, "--source", "999:2")
+    assert "MODEL:RESPONSES" in refused("plan", "set", *here, "--source", "in-use")
+    assert "between 2 and 16" in refused("plan", "set", *here, "--source", "in-use:1")
+    assert json.loads(hone("plan", "show", *here).stdout.splitlines()[0])["sources"] == sources

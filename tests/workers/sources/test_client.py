@@ -168,6 +168,14 @@ def test_a_stream(api: EndpointServer):
     assert stream(api, "uncounted")[1].usage.estimated  # type: ignore[union-attr]
 
 
+def test_a_key_that_comes_back_in_pieces_is_not_shown(api: EndpointServer):
+    text, answer, error = stream(api, "echo-pieces")
+    assert error is None
+    assert text.strip() == "sk-sk [key] and [key] sk-a-key"
+    assert answer is not None
+    assert answer.text == text
+
+
 def test_a_stream_of_an_api_that_cannot_be_asked_to_count(api: EndpointServer):
     text, answer, error = stream(api, "other-stream")
     assert error is None
