@@ -8,7 +8,7 @@
 It knows no database, no web page and no model, and holds one row at a time.
 """
 
-from formats.containers.opening import Container, Opened, open_rows
+from formats.containers.opening import HUB, Container, Opened, open_rows
 from formats.layouts import LAYOUTS, Match, detect, register
 from formats.layouts.base import Layout
 from formats.mapping import TARGETS, guess, with_map
@@ -29,7 +29,7 @@ from formats.records import (
 )
 
 __all__ = [
-    "LAYOUTS", "TARGETS", "As", "BadRow", "ComparisonRecord", "Container", "DemonstrationRecord", "Judgement", "Layout",
-    "Match", "Message", "Messages", "Opened", "PromptRecord", "Reading", "Record", "Refusal", "Report", "Response",
-    "Row", "UnknownLayout", "Unreadable", "detect", "guess", "open_rows", "read", "register", "with_map",
+    "HUB", "LAYOUTS", "TARGETS", "As", "BadRow", "ComparisonRecord", "Container", "DemonstrationRecord", "Judgement",
+    "Layout", "Match", "Message", "Messages", "Opened", "PromptRecord", "Reading", "Record", "Refusal", "Report",
+    "Response", "Row", "UnknownLayout", "Unreadable", "detect", "guess", "open_rows", "read", "register", "with_map",
 ]  # fmt: skip

@@ -45,6 +45,8 @@ class Refusal:
     reason: str
     raw: str = ""  # bytes that could not be decoded are written as \\udc80 to \\udcff; cut after MAX_RAW characters
 
+    rest: bool = False  # whether what comes after it could not be read either
+
     def __post_init__(self) -> None:
         raw = self.raw[:MAX_RAW].replace("\0", "\\0").encode(errors="backslashreplace").decode()
         object.__setattr__(self, "raw", raw)

@@ -1,6 +1,6 @@
-"""Reads preference pairs and prompts from JSONL (also .gz) and Parquet, and accounts for every row it cannot use.
+"""Reads preference pairs and prompts, and accounts for every row it cannot use. What a file is, `formats` knows.
 
-Accepted rows of pairs (other columns are kept in `PreferencePair.extra`):
+Its own rows of pairs (other columns are kept in `PreferencePair.extra`):
 
 - ``prompt``, ``chosen``, ``rejected``: each plain text or a list of messages; the answers may repeat the prompt;
 - ``chosen``, ``rejected`` as whole conversations (messages or HH transcripts) that differ in their last turn;
@@ -8,21 +8,22 @@ Accepted rows of pairs (other columns are kept in `PreferencePair.extra`):
 
 ``preference`` is the probability that the first answer is better (1 where it is absent, 0.5 a tie), except in files of
 judged pairs in which it goes beyond 1: those are on AlpacaEval's scale, 1 the first, 2 the second, 0 or 1.5 a tie.
-``margin`` and ``weight`` are optional numbers. This module knows no tokenizer.
+``margin`` and ``weight`` are optional numbers. Every other layout that `formats` knows is read through
+`rlhf.layouts`. This module knows no tokenizer.
 """
 
-import gzip
 import hashlib
 import json
 import math
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import formats
 from rlhf.config import InputError
+from rlhf.layouts import messages_of, pairs_layout, pairs_of, prompts_layout, values_of
 from rlhf.transcripts import (
     BadRow,
     is_transcript,
@@ -71,9 +72,17 @@ def load_pairs(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[P
     Raises InputError where the file cannot be read, holds no usable pair, or more than `max_bad_share` of its rows
     cannot be used.
     """
-    rows, report = read_rows(path)
-    beyond_one = any(_number_or_none(row.get("preference"), 0.0) > 1 for _, row in rows if "response_a" in row)
+    found, report = _read(path)
     pairs: list[PreferencePair] = []
+    if (layout := pairs_layout(found)) is not None:
+        for foreign in found:
+            try:
+                pairs.extend(pairs_of(layout, foreign))
+            except BadRow as error:
+                report.bad.append((foreign.line, error.kind))
+        return pairs, judged(report, len({pair.line for pair in pairs}), max_bad_share)
+    rows = [(row.line, values_of(row)) for row in found]
+    beyond_one = any(_number_or_none(row.get("preference"), 0.0) > 1 for _, row in rows if "response_a" in row)
     for line, row in rows:
         try:
             pairs.append(_read_pair(row, line, alpaca_scale=beyond_one))
@@ -83,12 +92,16 @@ def load_pairs(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[P
 
 
 def load_prompts(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[Prompt], DataReport]:
-    """The prompts of a file with the same report: ``prompt`` or ``messages``, or the first of ``turns``."""
-    rows, report = read_rows(path)
+    """The prompts of a file with the same report: ``prompt`` or ``messages``, or the first of ``turns``; or, where its
+    rows have none of these, what `formats` reads as prompts."""
+    found, report = _read(path)
+    layout = prompts_layout(found)
     prompts: list[Prompt] = []
-    for line, row in rows:
+    for line, given in ((row.line, row) for row in found):
+        row = values_of(given)
         try:
-            prompts.append(Prompt(messages=read_prompt(_prompt_value(row)), line=line, row=row))
+            messages = read_prompt(_prompt_value(row)) if layout is None else messages_of(layout, given)
+            prompts.append(Prompt(messages=messages, line=line, row=row))
         except BadRow as error:
             report.bad.append((line, error.kind))
     return prompts, judged(report, len(prompts), max_bad_share)
@@ -233,44 +246,28 @@ def judged(report: DataReport, used: int, max_bad_share: float) -> DataReport:
 
 def read_rows(path: str | Path) -> tuple[list[tuple[int, dict[str, Any]]], DataReport]:
     """The objects of a file with their lines, and a report that names the lines that hold none."""
-    path = Path(path)
+    rows, report = _read(path)
+    return [(row.line, values_of(row)) for row in rows], report
+
+
+def _read(path: str | Path) -> tuple[list[formats.Row], DataReport]:
     report = DataReport(path=str(path))
-    rows: list[tuple[int, dict[str, Any]]] = []
-    if not path.is_file():
+    rows: list[formats.Row] = []
+    if not str(path).startswith(formats.HUB) and not Path(path).exists():
         raise InputError(f"there is no file {path}")
     try:
-        for line, row in _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path):
+        opened = formats.open_rows(path)
+        if opened.container.kind in ("lines", "blocks"):
+            raise InputError(f"cannot read {path}: it is plain text, without the names of columns")
+        for row in opened.rows():
             report.rows += 1
-            if isinstance(row, dict):
-                rows.append((line, row))
+            if isinstance(row, formats.Row):
+                rows.append(row)
+            elif row.rest:  # a part of the data is no data to train on
+                raise InputError(f"cannot read {path} from line {row.line} on: {row.reason}")
             else:
-                report.bad.append((line, "broken JSON" if row is None else "not a JSON object"))
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+                broken = row.reason.startswith("This is not valid JSON")
+                report.bad.append((row.line, "broken JSON" if broken else row.reason))
+    except formats.Unreadable as error:
         raise InputError(f"cannot read {path}: {error}") from None
     return rows, report
-
-
-def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """Line numbers and parsed rows; None for broken JSON. Blank lines are no rows."""
-    open_text = gzip.open if path.suffix == ".gz" else open
-    with open_text(path, "rt", encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, start=1):
-            if text.strip():
-                try:
-                    yield line, json.loads(text)
-                except ValueError:
-                    yield line, None
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    line = 0
-    try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
-                line += 1
-                yield line, row
-    except pyarrow.ArrowException as error:
-        raise InputError(f"cannot read {path} as Parquet: {error}") from None

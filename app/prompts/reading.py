@@ -61,7 +61,7 @@ def _read(content: bytes, kind: str | None, layout: str | None, most: int | None
             if most is not None and number > most:
                 raise TooLarge(f"It has more than {most:,} rows; at most {most:,} are imported at once.", "file")
             if isinstance(record, Refusal):
-                found.refused.append(Refusal(record.line, record.reason))
+                found.refused.append(Refusal(record.line, record.reason, rest=record.rest))
                 continue
             try:
                 found.good.append((record.line, check(record.messages)))

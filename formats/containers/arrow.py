@@ -24,7 +24,7 @@ def parquet_rows(file: IO[bytes]) -> Iterator[Row | Refusal]:
     try:
         opened = parquet.ParquetFile(file, pre_buffer=False)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise Unreadable(f"This Parquet file is damaged ({_first(error)}).") from None
+        raise Unreadable(f"This cannot be read as Parquet, it is damaged ({_first(error)}).") from None
     yield from _rows(opened.iter_batches(batch_size=_BATCH), 0)
 
 

@@ -93,7 +93,7 @@ def elements(text: io.TextIOBase, limit: int = MAX_ROW) -> Iterator[Row | Refusa
     buffer.at += 1
     yield from buffer.elements()
     if buffer.next():
-        yield Refusal(buffer.line, "There is more after the end of the list, which cannot be read.")
+        yield Refusal(buffer.line, "There is more after the end of the list, which cannot be read.", rest=True)
 
 
 def one_after_another(text: io.TextIOBase, limit: int = MAX_ROW) -> Iterator[Row | Refusal]:
@@ -101,7 +101,7 @@ def one_after_another(text: io.TextIOBase, limit: int = MAX_ROW) -> Iterator[Row
     buffer = _Buffer(text, limit)
     while start := buffer.next():
         if start not in "{[":
-            yield Refusal(buffer.line, "What comes here is no row, and nothing from here on can be read.")
+            yield Refusal(buffer.line, "What comes here is no row, and nothing from here on can be read.", rest=True)
             return
         yield buffer.row()
 
@@ -116,7 +116,7 @@ def inside_object(text: io.TextIOBase, limit: int = MAX_ROW) -> Iterator[Row | R
                     row = Row(row.line, {**row.values, "split": name}, row.raw)
                 yield row
     except BadRow as error:
-        yield Refusal(buffer.line, f"{error} What comes after it cannot be read.")
+        yield Refusal(buffer.line, f"{error} What comes after it cannot be read.", rest=True)
 
 
 class _Buffer:
@@ -144,7 +144,7 @@ class _Buffer:
             return
         while True:
             if not self.next():
-                yield Refusal(self.line, "The file ends before its list does: rows are missing.")
+                yield Refusal(self.line, "The file ends before its list does: rows are missing.", rest=True)
                 return
             yield self.row()
             after = self.next()
@@ -157,6 +157,7 @@ class _Buffer:
                     "A comma is missing between two rows; what comes after it cannot be read."
                     if after
                     else "The file ends before its list does: rows are missing.",
+                    rest=True,
                 )
                 self._text, self.at, self._ended = "", 0, True
                 return

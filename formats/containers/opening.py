@@ -59,7 +59,7 @@ class Opened:
         except (Damaged, Unreadable) as error:
             if not line and isinstance(error, Unreadable):
                 raise
-            yield Refusal(line + 1, f"{error} Nothing from here on can be read.")
+            yield Refusal(line + 1, f"{error} Nothing from here on can be read.", rest=True)
 
 
 def open_rows(
@@ -184,7 +184,7 @@ def _numbered(parts: Iterator[tuple[str | None, Rows]]) -> Rows:
     labelled = chain.from_iterable(((split, row) for row in rows) for split, rows in parts)
     for number, (split, row) in enumerate(labelled, start=1):
         if isinstance(row, Refusal):
-            yield Refusal(number, row.reason, row.raw)
+            yield Refusal(number, row.reason, row.raw, row.rest)
             continue
         values: dict[str, Any] = dict(row.values)
         if split is not None:

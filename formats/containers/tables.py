@@ -84,7 +84,8 @@ def table_rows(text: io.TextIOWrapper, delimiter: str, limit: int = MAX_ROW) -> 
         except StopIteration:
             return
         except csv.Error as error:
-            yield Refusal(feed.line, f"{_reason(error, limit)} The rows after it cannot be told apart.", feed.raw())
+            reason = f"{_reason(error, limit)} The rows after it cannot be told apart."
+            yield Refusal(feed.line, reason, feed.raw(), rest=True)
             return
         if not feed.long and (not cells or (len(cells) == 1 and not cells[0].strip())):
             continue

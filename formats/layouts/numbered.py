@@ -24,7 +24,7 @@ def numbered(names: Iterable[str]) -> list[str]:
 
 
 def _columns(fields: Fields) -> Iterator[ComparisonRecord]:
-    before = fields.prompt(next(name for name in PROMPTS if name in fields))
+    before = fields.prompt(next((name for name in PROMPTS if name in fields), "prompt"))
     names = numbered(fields.names())
     if len(names) < 2:
         raise BadRow("There are no two responses to compare.")

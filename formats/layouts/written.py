@@ -18,7 +18,7 @@ PROMPTS = ("prompt", "text", "question", "instruction", "query")
 
 
 def _chat(fields: Fields) -> Iterator[Record]:
-    name = next(name for name in CONVERSATIONS if name in fields)
+    name = _first(fields, CONVERSATIONS)
     turns = messages.with_system(messages.conversation(fields.turns(name), name), fields.take("system"))
     if turns and turns[-1]["role"] == "assistant":
         before, text = messages.split_last(turns, name)

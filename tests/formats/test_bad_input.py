@@ -99,6 +99,7 @@ def test_a_bad_element_of_a_list_is_refused_and_the_next_one_read(element: str) 
 def test_a_list_that_is_broken_is_refused_from_there_on(content: str, reason: str) -> None:
     *_, last = read(content)
     assert isinstance(last, Refusal)
+    assert last.rest
     assert reason in last.reason
 
 
@@ -162,6 +163,7 @@ def test_what_comes_before_a_truncation_is_read_and_the_rest_refused(packed: str
     whole = gzip.compress(plain) if packed == "gzip" else pyarrow.compress(plain, "zstd", asbytes=True)
     *good, last = read(whole[:-5000])
     assert isinstance(last, Refusal)
+    assert last.rest
     assert "damaged" in last.reason
     assert 0 < len(good) < 9000
     assert last.line == len(good) + 1
@@ -230,6 +232,17 @@ def _said(record: Any) -> str:
 ROWS = [
     [row(Pair(f"What is {i}?", f"It is {i}.", "No idea.", out[0])) for i in range(8)] for out, row in LAYOUTS.values()
 ]
+PAIRS = [rows[0] for rows in ROWS]
+MORE = (
+    "role content from value text rank replies result type to_name completed_by score Rating status messages turns "
+    "conversations response completion output responses margin annotator rationale system selected annotations"
+)
+# Every field that a layout may look at.
+KEYS = sorted(
+    {name for row in PAIRS for part in (row, *(v for v in row.values() if isinstance(v, dict))) for name in part}
+    | {name for layout in formats.LAYOUTS.values() for name in layout.required}
+    | set(MORE.split())
+)
 NAMED = [writer(rows) for rows in ROWS for writer in TABLES.values()]
 FILES = [*NAMED, *(writer(rows) for rows in ROWS for writer in CONTAINERS.values())]
 
@@ -258,6 +271,39 @@ def test_mutated_files_never_raise_and_are_never_taken_for_lines(
     survives(bytes(content))
     with suppress(formats.Unreadable):
         assert formats.read(bytes(content)).container.kind not in ("lines", "blocks")
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["", "x", "[", "[1]"])
+)
+values = st.recursive(
+    scalars | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(formats.LAYOUTS)), st.dictionaries(st.sampled_from(KEYS), values, max_size=6), st.data())
+def test_no_layout_fails_otherwise_than_by_refusing(layout: str, row: dict[str, Any], data: st.DataObject) -> None:
+    for name in sorted(formats.LAYOUTS[layout].required):
+        row.setdefault(name, data.draw(values))
+    found = read(json.dumps(row), layout=layout, kind="jsonl")
+    assert found
+    assert all(isinstance(one, Refusal) or one.messages for one in found)
+    survives(json.dumps(row).encode())
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(PAIRS), st.sampled_from(KEYS), values, st.integers(0, 9))
+def test_a_field_of_another_type_is_a_refusal(row: dict[str, Any], name: str, value: Any, where: int) -> None:
+    changed = json.loads(json.dumps(row))
+    inside = [changed, *(v for v in changed.values() if isinstance(v, dict))]
+    inside += [v for w in changed.values() if isinstance(w, list) for v in w if isinstance(v, dict)]
+    target = inside[where % len(inside)]
+    target[name if where % 2 else sorted(target)[where % len(target)]] = value
+    content = "".join(json.dumps(one) + "\n" for one in (row, changed, row)).encode()
+    assert all(isinstance(one, Refusal) or one.messages for one in read(content))
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """Preference data in every accepted shape, and the account of the rows that cannot be used."""
 
+import csv
 import gzip
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ from hypothesis import strategies as st
 
 from rlhf.config import InputError
 from rlhf.data import choosing_half, load_pairs, load_prompts, split_by_prompt
+from rlhf.layouts import OWN
 from rlhf.types import PreferencePair, Prompt, user_message
+from tests.formats.writers import LAYOUTS, Pair
 
 GOOD = {"prompt": "q", "chosen": "a", "rejected": "b"}
 USER = {"role": "user", "content": "q"}
@@ -142,6 +147,85 @@ def test_gzip_and_parquet_read_as_jsonl_does(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "d.parquet")
     assert load_pairs(tmp_path / "d.jsonl.gz")[0] == expected
     assert load_pairs(tmp_path / "d.parquet")[0] == expected
+
+
+def test_tables_lists_zstd_and_folders_read_as_jsonl_does(tmp_path: Path) -> None:
+    rows = [GOOD | {"prompt": f"q {i}", "preference": i / 4} for i in range(5)]
+    talk = [{"prompt": [USER], "chosen": [answer("a")], "rejected": [answer("b")], "preference": 0.25}]
+    expected, _ = load_pairs(write(tmp_path / "d.jsonl", rows))
+    (tmp_path / "list").write_text(json.dumps(rows, indent=1))
+    (tmp_path / "packed").write_bytes(pyarrow.compress((tmp_path / "d.jsonl").read_bytes(), "zstd", asbytes=True))
+    (tmp_path / "folder").mkdir()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "folder" / "d.parquet")
+    for name in ("list", "packed", "folder"):
+        pairs, _ = load_pairs(tmp_path / name)
+        assert [replace(pair, line=0) for pair in pairs] == [replace(pair, line=0) for pair in expected]
+    for name, table in (("plain", rows), ("conversational", talk)):
+        with (tmp_path / name).open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.DictWriter(file, list(table[0]), delimiter=";")
+            writer.writeheader()
+            writer.writerows({k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()} for row in table)
+    assert [replace(p, line=p.line - 1) for p in load_pairs(tmp_path / "plain")[0]] == expected
+    [pair], _ = load_pairs(tmp_path / "conversational")
+    assert (pair.prompt, pair.chosen, pair.rejected, pair.preference) == (user_message("q"), "a", "b", 0.25)
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - set(OWN)))
+def test_every_other_layout_gives_its_pairs(tmp_path: Path, layout: str) -> None:
+    outcomes, row = LAYOUTS[layout]
+    said = [Pair("How do tides work?", "By the moon.", "By magic.", outcome) for outcome in outcomes]
+    pairs, report = load_pairs(write(tmp_path / "d.jsonl", [row(pair) for pair in said]))
+    assert (report.rows, report.bad) == (len(said), [])
+    assert {(pair.prompt[0]["content"], pair.chosen, pair.rejected, pair.weight) for pair in pairs} == {
+        ("How do tides work?", "By the moon.", "By magic.", 1.0)
+    }
+    worth = {"first": 1.0, "second": 0.0, "tie": 0.5}
+    assert [pair.preference for pair in pairs] == [worth[outcome] for outcome in outcomes if outcome != "both_bad"]
+
+
+def test_a_ranking_of_four_gives_six_pairs_that_weigh_as_two(tmp_path: Path) -> None:
+    answers = [{"answer": text, "rank": rank} for text, rank in (("a", 2), ("b", 3), ("c", 1), ("d", 2))]
+    pairs, report = load_pairs(write(tmp_path / "d.jsonl", [{"prompt": "q q", "answers": answers}]))
+    assert [(p.chosen + p.rejected, p.preference) for p in pairs] == [
+        ("ab", 1.0), ("ac", 0.0), ("ad", 0.5), ("bc", 0.0), ("bd", 0.0), ("cd", 1.0),
+    ]  # fmt: skip
+    assert sum(pair.weight for pair in pairs) == pytest.approx(2)
+    assert (report.rows, report.used) == (1, 1)
+
+
+def test_rows_of_other_layouts_that_say_nothing_are_counted(tmp_path: Path) -> None:
+    row = {"prompt": "q q", "response_1": "a", "response_2": "b", "preference_strength": 1}
+    rows = [row, row | {"preference_strength": None}, row | {"response_2": "a "}, row | {"response_2": ""}]
+    pairs, report = load_pairs(write(tmp_path / "d.jsonl", rows), max_bad_share=0.9)
+    assert len(pairs) == 1
+    assert report.bad == [
+        (2, "it does not say which response is better"),
+        (3, "two equal answers"),
+        (4, "A response is empty"),
+    ]
+    exported = {
+        "item": 1, "prompt": [USER], "response_a": "a", "response_b": "b", "choice": "a", "purpose": "check",
+        "questions": [], "annotator": 1,
+    }  # fmt: skip
+    pairs, report = load_pairs(write(tmp_path / "e.jsonl", [exported, exported | {"purpose": "teach"}]))
+    assert ([pair.line for pair in pairs], report.bad) == ([2], [])
+
+
+def test_prompts_are_read_out_of_other_layouts_too(tmp_path: Path) -> None:
+    rows = [{"conversations": [{"from": "human", "value": f"q {i}"}]} for i in range(3)]
+    prompts, report = load_prompts(write(tmp_path / "p.jsonl", [*rows, {"x": 1}]), max_bad_share=0.3)
+    assert [prompt.messages for prompt in prompts] == [user_message(f"q {i}") for i in range(3)]
+    assert [line for line, _ in report.bad] == [4]
+
+
+def test_a_file_that_ends_too_early_is_not_trained_on(tmp_path: Path) -> None:
+    whole = "".join(json.dumps(GOOD | {"prompt": hashlib.sha256(b"%d" % i).hexdigest()}) + "\n" for i in range(9000))
+    (tmp_path / "cut").write_bytes(gzip.compress(whole.encode())[:-9000])
+    (tmp_path / "list").write_text(f"[{json.dumps(GOOD)}, {json.dumps(GOOD)}")
+    (tmp_path / "table").write_text('prompt,chosen,rejected\na,b,c\n"a "b" c",d,e\nf,g,h\n')
+    for name in ("cut", "list", "table"):
+        with pytest.raises(InputError, match=r"cannot read .* from line \d+ on"):
+            load_pairs(tmp_path / name, max_bad_share=0.9)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
