@@ -67,8 +67,9 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
 	@touch $@
 
 .PHONY: schemas
-schemas: $(STAMPS)/dev ## Write app/methods/schemas/ anew from the settings of the learning library
+schemas: $(STAMPS)/dev ## Write app/methods/schemas/ and docs/settings.md anew from the library's settings
 	@$(BIN)/python -m rlhf.schema --output app/methods/schemas
+	@$(BIN)/python -m app.methods.reference docs/settings.md
 
 .PHONY: lock
 lock: | $(STAMPS)/dev ## Write requirements/*.txt anew from pyproject.toml and constraints.txt

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
         description="Hosts and networks (10.0.0.0/8), with commas, that endpoints may have beside public addresses",
     )
     trainings_per_project: int = Field(
-        1, ge=1, description="Reward trainings of a project that may be queued or running, and as many PPO runs"
+        1, ge=1, description="Trainings of a project by one method that may be queued or running"
     )
     runs_per_project: int = Field(
         8, ge=1, description="Sampling runs of a project that may be queued or running, and as many evaluations"

@@ -19,10 +19,12 @@ from app.db import task_session
 from app.items import leases
 from app.labels import service as labels
 from app.labels.answers import Answer
-from app.models import Prompt, Run, RunState, SignInLink, User, WebSession
+from app.methods import METHODS, register
+from app.models import Prompt, Run, RunState, SignInLink, TrainingConfig, User, WebSession
 from rlhf.data import load_pairs
 from rlhf.demonstrations import load_demonstrations
 from tests import factories
+from tests.stirring import Stirring
 from workers.cli.main import main
 
 HONE = [sys.executable, "-c", "from workers.cli.main import main; main()"]
@@ -188,6 +190,28 @@ def test_runs_are_listed_cancelled_resumed_and_refused(project: int) -> None:
         "runs", "start", "reward", "-p", str(project), "--set", "num_train_epochs=many"
     )
     assert "unknown_setting" in refused("runs", "start", "reward", "-p", str(project), "--set", "unknown_setting=1")
+
+
+def test_an_added_method_is_started_with_settings_of_a_file(project: int, tmp_path: Path) -> None:
+    register(Stirring())
+    try:
+        assert "stir: Stir a policy" in hone("runs", "methods").stdout
+        assert "rounds=2" in hone("runs", "settings", "stir").stdout
+        given = tmp_path / "settings.yaml"
+        given.write_text("rounds: 6\nrest: 4\n")
+        start = ("runs", "start", "stir", "-p", str(project), "--settings", given)
+        assert "is queued" in hone(*start, "--set", "rest=5").stdout
+        with task_session() as session:
+            run = session.scalars(select(Run)).one()
+            assert run.asked(TrainingConfig).settings == {"rounds": 6, "rest": 5}
+        given.write_text("round: 6\n")
+        assert refused(*start) == "error: Stirring has no setting 'round'. Did you mean rounds?"
+        given.write_text("rounds: 2\nrest: 5\n")
+        assert "It cannot rest longer than it stirs." in refused(*start)
+        given.write_text("- 1\n")
+        assert "must hold settings as name: value" in refused(*start)
+    finally:
+        del METHODS["stir"]
 
 
 def test_doctor_settings_and_help(project: int, monkeypatch: pytest.MonkeyPatch) -> None:
