@@ -76,6 +76,7 @@ def show_item(request: Request, session: Db, access: Manager, item_id: RowId) ->
     return render(
         request,
         "items/show.html",
+        asked=access.project.answer,
         section="items",
         item=item,
         labels=queries.standing_labels(session, [item.id]).get(item.id, []),

@@ -49,7 +49,8 @@ def read_answer(
 ) -> Answer:
     """Raises Invalid or TooLarge with a sentence where the project does not take the answer."""
     value, reasons = kind_named(kind).read(settings, given), reasons or []
-    if unknown := [reason for reason in reasons if reason not in settings.reasons]:
+    known = [reason.id for reason in settings.reasons]
+    if unknown := [reason for reason in reasons if reason not in known]:
         raise Invalid(f"This project has no reason named {unknown[0][:60]!r}.", "reasons")
     comment = (comment or "").strip() or None
     if comment and settings.comment == "off":
@@ -62,4 +63,4 @@ def read_answer(
         raise Invalid("The comment contains characters that cannot be stored. Please type it again.", "comment")
     if seconds is not None:
         seconds = min(max(seconds, 0.0), LONGEST_SECONDS) if seconds == seconds else None  # NaN is no time
-    return Answer(value, tuple(reason for reason in settings.reasons if reason in reasons), comment, seconds)
+    return Answer(value, tuple(reason for reason in known if reason in reasons), comment, seconds)

@@ -29,6 +29,7 @@ def show_labels(request: Request, session: Db, access: Annotator, chosen: Annota
     return render(
         request,
         "labels/list.html",
+        asked=access.project.answer,
         section="labels",
         labels=queries.listing(session, access.project.id, **chosen.model_dump()),
         chosen=chosen,
@@ -49,7 +50,7 @@ def show_history(request: Request, session: Db, access: Annotator, item_id: RowI
     found = queries.revisions(session, item_id, access.user.id)
     if not found or found[0].project_id != access.project.id:
         raise NotFound("You have not answered this pair.")
-    return render(request, "labels/history.html", section="labels", revisions=found)
+    return render(request, "labels/history.html", section="labels", revisions=found, asked=access.project.answer)
 
 
 @router.get("/projects/{project_id}/labels/quality")
@@ -61,7 +62,7 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
         "labels/quality.html",
         section="labels",
         agreement=found.agreement,
-        by_question=found.questions,
+        by_question={access.project.answer.text_of(id_): each for id_, each in found.questions.items()},
         by_kind=found.kinds,
         annotators=found.annotators,
         counted_at=counted_at,
@@ -94,6 +95,7 @@ def _mine(request: Request, session: Db, access: Access, before: int | None) -> 
     return render(
         request,
         "labels/mine.html",
+        asked=access.project.answer,
         section="labels",
         labels=queries.own_labels(session, access.project.id, access.user.id, before),
     )

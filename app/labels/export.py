@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.labels import demonstrations, files, queries
 from app.models import Outcome, Project, Purpose
+from app.models.project_settings import AnswerSettings
 from app.web.errors import Invalid
 
 _ANSWERS = pa.list_(pa.struct([("question", pa.string()), ("choice", pa.string())]))
@@ -77,9 +78,10 @@ class Export:
     def __init__(
         self, project: Project, format_: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
     ) -> None:
-        if question and question not in project.answer.questions:
+        if question and not project.answer.asks(question):
             raise Invalid("This project asks no such question.", "question")
         self.project_id, self.format, self.layout, self.question = project.id, format_, layout, question
+        self.asked = project.answer
         self.rows = 0  # so far
 
     def pieces(self, session: Session) -> Iterator[bytes]:
@@ -94,7 +96,8 @@ class Export:
         if self.layout is Layout.SFT:
             yield from demonstrations.rows(session, self.project_id)
             return
-        rows_of = _label_rows if self.layout is Layout.LABELS else partial(_trl_rows, self.layout, self.question)
+        whole = self.layout is Layout.LABELS
+        rows_of = partial(_label_rows, self.asked) if whole else partial(_trl_rows, self.layout, self.question)
         for labels in queries.for_export(session, self.project_id):
             yield [row for label in labels for row in rows_of(label)]
 
@@ -114,7 +117,7 @@ _NOTHING = ("text", "model", "author", "imported_from")
 _CHOICES = {Outcome.FIRST: "a", Outcome.SECOND: "b"}
 
 
-def _label_rows(label: Row[Any]) -> Iterator[dict[str, Any]]:
+def _label_rows(asked: AnswerSettings, label: Row[Any]) -> Iterator[dict[str, Any]]:
     """One row, with all there is; the choice is of an item of two responses."""
     about = {response["position"]: response for response in label.responses or ()}
     a, b = (about.get(position) or dict.fromkeys(_NOTHING) for position in (0, 1))
@@ -143,8 +146,12 @@ def _label_rows(label: Row[Any]) -> Iterator[dict[str, Any]]:
         "value": label.value.model_dump_json(),
         "choice": _choice(main) if main else None,
         "strength": main["strength"] if main else None,
-        "questions": [{"question": each["question"], "choice": _choice(each)} for each in stated if each["question"]],
-        "reasons": label.reasons,
+        "questions": [
+            {"question": asked.text_of(each["question"]), "choice": _choice(each)}
+            for each in stated
+            if each["question"]
+        ],
+        "reasons": [asked.text_of(reason) for reason in label.reasons],
         "comment": label.comment,
         "seconds": label.seconds,
         "left": _SIDES[label.order[0]] if pair else None,

@@ -1,8 +1,8 @@
 """How a project's loop is set up: what people and programs send for it, and what its columns hold."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.input import ONE_LINE, Input, Temperature, TopK, TopP
 from app.models.kind_settings import Kinds
@@ -10,12 +10,41 @@ from app.models.kind_settings import Kinds
 MAIN_QUESTION = "Which answer is better?"
 
 
-def _distinct(values: list[str]) -> list[str]:
-    return list(dict.fromkeys(values))
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), ONE_LINE]
+ReasonText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), ONE_LINE]
 
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), ONE_LINE]
-Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), ONE_LINE]
+class Question(Input):
+    """A question beside the main one. Answers are kept under its id, so that its text may change. A text alone is one
+    that has no id yet: until the project gives it one, and for those from before there were ids, the text is the id."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Text
+    text: Text
+
+
+class Reason(Question):
+    """A reason to choose from; ids as with questions."""
+
+    text: ReasonText
+
+
+def _named(given: Any) -> Any:
+    return {"id": given, "text": given} if isinstance(given, str) else given
+
+
+Asked = TypeVar("Asked", bound=Question)
+
+
+def _distinct(values: list[Asked]) -> list[Asked]:
+    first: dict[str, Asked] = {}
+    for value in values:
+        first.setdefault(value.text, value)
+    once = list(first.values())
+    if len({value.id for value in once}) < len(once):
+        raise ValueError("Two of these have the same id.")
+    return once
 
 
 class CommonSettings(Input):
@@ -23,10 +52,12 @@ class CommonSettings(Input):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
-    questions: Annotated[list[Question], Field(max_length=4), AfterValidator(_distinct)] = Field(
-        default_factory=list, description="Asked beside the main question, each with an answer of its own"
-    )
-    reasons: Annotated[list[Reason], Field(max_length=12), AfterValidator(_distinct)] = Field(default_factory=list)
+    questions: Annotated[
+        list[Annotated[Question, BeforeValidator(_named)]], Field(max_length=4), AfterValidator(_distinct)
+    ] = Field(default_factory=list, description="Asked beside the main question, each with an answer of its own")
+    reasons: Annotated[
+        list[Annotated[Reason, BeforeValidator(_named)]], Field(max_length=12), AfterValidator(_distinct)
+    ] = Field(default_factory=list)
     comment: Literal["off", "optional", "required"] = "optional"
 
 
@@ -34,6 +65,9 @@ class AnswerSettings(CommonSettings):
     """What people are asked, and how they answer."""
 
     kinds: Kinds = Field(default_factory=dict, description="The settings of each kind of items, by its name")
+    former: dict[str, str] = Field(
+        default_factory=dict, description="The last text of questions and reasons that are not asked any more, by id"
+    )
 
     @property
     def asked(self) -> dict[str, float]:
@@ -46,7 +80,16 @@ class AnswerSettings(CommonSettings):
         no other."""
         if not self.questions:
             return []
-        return [("", MAIN_QUESTION), *((question, question) for question in self.questions)]
+        return [("", MAIN_QUESTION), *((question.id, question.text) for question in self.questions)]
+
+    def text_of(self, id_: str) -> str:
+        """The present text of a question or reason, or its last one."""
+        present = next((each.text for each in (*self.questions, *self.reasons) if each.id == id_), None)
+        return present or self.former.get(id_, id_)
+
+    def asks(self, id_: str) -> bool:
+        """Whether there is a further question of this id."""
+        return any(question.id == id_ for question in self.questions)
 
 
 class SamplingSettings(Input):

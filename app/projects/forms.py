@@ -1,11 +1,12 @@
 """What a client may send about a project."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo, field_validator
 
 from app.input import ONE_LINE, Id, Input
 from app.models import Role
+from app.models.project_settings import AnswerSettings
 from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.web.errors import Invalid
 from app.web.forms import invalid
@@ -142,3 +143,35 @@ class PauseForm(Input):
     """Why a member gets no pairs for now."""
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), ONE_LINE] = ""
+
+
+class AskedForm(Input):
+    """What goes with every answer, as its page sends it: texts by the id of their question or reason; those of new ones
+    by a name that begins with `new-`. An empty text takes one away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    questions: dict[str, str] = Field(default_factory=dict, max_length=20)
+    reasons: dict[str, str] = Field(default_factory=dict, max_length=40)
+    comment: str = Field("optional", max_length=20)
+
+    @classmethod
+    def of(cls, answer: AnswerSettings) -> "AskedForm":
+        """Filled, with rows for new ones."""
+        rows = {
+            name: {each.id: each.text for each in given} | {f"new-{n}": "" for n in range(min(more, most - len(given)))}
+            for name, given, more, most in (("questions", answer.questions, 4, 4), ("reasons", answer.reasons, 4, 12))
+        }
+        return cls(**rows, comment=answer.comment)
+
+    def settings(self, before: AnswerSettings) -> AnswerSettings:
+        """The project's settings with these. Raises Invalid."""
+        given: dict[str, Any] = {"comment": self.comment}
+        for name, texts in (("questions", self.questions), ("reasons", self.reasons)):
+            kept = [(id_, text.strip()) for id_, text in texts.items() if text.strip()]
+            given[name] = [text if id_.startswith("new-") else {"id": id_, "text": text} for id_, text in kept]
+        try:
+            return AnswerSettings.model_validate(before.model_dump() | given)
+        except ValidationError as error:
+            wrong = {name.split(".")[0]: sentence for name, sentence in invalid(error).errors.items()}
+            raise Invalid("Please check the marked fields.", errors=wrong) from None

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as account_queries
 from app.accounts.dependencies import SignedIn
 from app.annotation import KINDS
-from app.models.project_settings import AnswerSettings, CommonSettings
 from app.projects import forms, invitation_routes, people_routes, queries, service
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
 from app.registry import answering
@@ -43,6 +42,7 @@ def _settings(request: Request, session: Session, access: Access, status: int = 
         "project": project,
         "sections": sections,
         "kinds": KINDS,
+        "beside": forms.AskedForm.of(project.answer),
         "models": answering.choices(session, project),
         "typed": {},  # by section: what was sent and refused
         "wrong": {},  # by section: field -> sentence
@@ -54,7 +54,7 @@ def _settings(request: Request, session: Session, access: Access, status: int = 
 _SHAPES: dict[str, type[BaseModel]] = {
     "queue": forms.QueueForm,
     "plan": forms.PlanForm,
-    "answer": CommonSettings,
+    "answer": forms.AskedForm,
 }
 
 
@@ -100,11 +100,12 @@ def change_settings(request: Request, session: Db, access: Manager, form: Submit
         values: BaseModel = parse(shape, form)
         if isinstance(values, forms.QueueForm | forms.PlanForm):
             values = values.settings()
-        elif isinstance(values, CommonSettings):
-            values = AnswerSettings(**values.model_dump(), kinds=access.project.answer.kinds)
+        elif isinstance(values, forms.AskedForm):
+            values = values.settings(access.project.answer)
         changed = service.change_settings(session, access.project, access.user, part, values)
     except Invalid as refusal:
-        said = {name: str(form[name]) for name in form} if part == "plan" else typed(shape, form)
+        said: Any = {name: str(form[name]) for name in form} if part == "plan" else typed(shape, form)
+        said = parse(forms.AskedForm, form) if part == "answer" else said
         return _settings(request, session, access, 422, typed={part: said}, wrong={part: refusal.errors})
     return redirect(f"/projects/{access.project.id}/settings#{part}", "Saved." if changed else "Nothing was changed.")
 

@@ -1,6 +1,7 @@
 """The rules of projects: making one, and changing how its loop is set up."""
 
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.accounts.audit import record
 from app.annotation import KINDS
 from app.models import Member, Model, Project, Role, User
-from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.project_settings import AnswerSettings, Asked, AutomationSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import queries
 from app.projects.forms import QueueSettings
@@ -68,7 +69,7 @@ def create_project(
         name=name,
         guidelines=guidelines,
         base_model_id=base_model.id,
-        answer=answer or AnswerSettings(),
+        answer=_with_ids(AnswerSettings(), answer or AnswerSettings()),
         sampling=sampling or SamplingSettings(),
         plan=SamplingPlan(),
         automation=automation or AutomationSettings(),
@@ -114,6 +115,8 @@ def change_settings(session: Session, project: Project, actor: User, section: st
     """Set one section; the names of what changed. A higher or lower overlap holds for pairs made from now on."""
     if isinstance(settings, SamplingPlan):
         _require_answering(session, project, settings)
+    if isinstance(settings, AnswerSettings):
+        settings = _with_ids(project.answer, settings)
     before, now = settings_of(project, section).model_dump(), settings.model_dump()
     changed: dict[str, Any] = {name: [before[name], now[name]] for name in now if before[name] != now[name]}
     if not changed:
@@ -129,6 +132,26 @@ def change_settings(session: Session, project: Project, actor: User, section: st
         session, actor, "project.settings_changed", project_id=project.id, subject=project, section=section, **changed
     )
     return list(changed)
+
+
+def _with_ids(before: AnswerSettings, now: AnswerSettings) -> AnswerSettings:
+    """New questions and reasons get ids; one whose text is there already, or was once, is that one again. The last
+    texts of those that are not asked any more are kept, for the labels that answer them."""
+    was = before.former | {each.id: each.text for each in (*before.questions, *before.reasons)}
+    by_text = {text: id_ for id_, text in was.items()}
+
+    def settled(given: list[Asked]) -> list[Asked]:
+        ids: dict[str, str] = {}  # by text; first what is named by its id, then texts that are nobody's id
+        for each in sorted(given, key=lambda one: (one.id == one.text, one.id in was)):
+            if each.id not in was and each.id != each.text:
+                raise Invalid(f"There is no question or reason with the id {each.id[:40]!r}.", "questions")
+            id_ = each.id if each.id in was else by_text.get(each.text)
+            ids[each.text] = id_ if id_ is not None and id_ not in ids.values() else token_hex(4)
+        return [each.model_copy(update={"id": ids[each.text]}) for each in given]
+
+    now = now.model_copy(update={"questions": settled(now.questions), "reasons": settled(now.reasons)})
+    asked = {each.id for each in (*now.questions, *now.reasons)}
+    return now.model_copy(update={"former": {id_: text for id_, text in was.items() if id_ not in asked}})
 
 
 def _change_kinds(project: Project, name: str, settings: BaseModel) -> None:

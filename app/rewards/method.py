@@ -41,7 +41,7 @@ class RewardTraining(Method):
     form = schema.form(RewardOptions, schema.schema("reward"), {"max_length": 512})
 
     def inputs(self, session: Session, project: Project, wanted: RewardOptions, parent: Run | None) -> Inputs:
-        if wanted.question and wanted.question not in project.answer.questions:
+        if wanted.question and not project.answer.asks(wanted.question):
             raise Invalid("This project does not ask that question. Load the page again and choose one.", "question")
         if parent is not None:
             registry.require_ready(parent.model)

@@ -7,7 +7,7 @@ from typing import Literal, cast
 from app.annotation.comparison.settings import ComparisonSettings
 from app.annotation.kind import Given
 from app.models import Outcome
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import AnswerSettings, Question
 from app.models.values import LabelValue, Said
 from app.web.errors import Invalid
 
@@ -69,17 +69,19 @@ def read(settings: AnswerSettings, given: Given) -> ComparisonValue:
     return ComparisonValue(choice=SHOWN[match["side"] or match["other"]], strength=strength, questions=further)
 
 
-def _read_questions(asked: Sequence[str], tie: bool, given: Mapping[str, str]) -> dict[str, Outcome]:
-    if unknown := [question for question in given if question not in asked]:
+def _read_questions(asked: Sequence[Question], tie: bool, given: Mapping[str, str]) -> dict[str, Outcome]:
+    ids = [question.id for question in asked]
+    if unknown := [question for question in given if question not in ids]:
         raise Invalid(
             f"This project does not ask {unknown[0][:80]!r}. Its questions may have changed: load the page again.",
             "questions",
         )
     for question in asked:
-        if question not in given:
-            raise Invalid(f"Please answer “{question}” too.", "questions")
-        if given[question] not in _FURTHER:
-            raise Invalid(f"Answer “{question}” with one of the choices on the screen.", "questions")
-        if given[question] == "tie" and not tie:
-            raise Invalid(f"This project takes no tie. Choose one of the two for “{question}”.", "questions")
-    return {question: SHOWN[given[question]] for question in asked}
+        answer = given.get(question.id)
+        if answer is None:
+            raise Invalid(f"Please answer “{question.text}” too.", "questions")
+        if answer not in _FURTHER:
+            raise Invalid(f"Answer “{question.text}” with one of the choices on the screen.", "questions")
+        if answer == "tie" and not tie:
+            raise Invalid(f"This project takes no tie. Choose one of the two for “{question.text}”.", "questions")
+    return {id_: SHOWN[given[id_]] for id_ in ids}

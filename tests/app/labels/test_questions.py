@@ -19,6 +19,7 @@ from app.annotation.comparison.kind import Comparison
 from app.items import leases
 from app.labels import service
 from app.labels.answers import read_answer
+from app.labels.export import Export, Format, Layout
 from app.web.errors import Invalid
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -45,7 +46,8 @@ def labels_of(session: Session, project: m.Project) -> list[m.Label]:
 
 
 def test_a_project_asks_at_most_four_different_questions() -> None:
-    assert asking(questions=[" Kinder? ", "Kinder?", "Truer?"]).questions == ["Kinder?", "Truer?"]
+    asked = asking(questions=[" Kinder? ", "Kinder?", "Truer?"]).questions
+    assert [(each.id, each.text) for each in asked] == [("Kinder?", "Kinder?"), ("Truer?", "Truer?")]
     for wrong in (["a", "b", "c", "d", "e"], [""], ["x" * 81], ["two\nlines"]):
         with pytest.raises(ValidationError):
             asking(questions=wrong)
@@ -185,7 +187,9 @@ def test_the_api_takes_and_tells_them(cast: Cast, asked: m.Project, client: Brow
     add_items(asked)
     headers = client.bearer(cast.annotator)
     base = f"/api/v1/projects/{asked.id}"
-    assert client.get(base, headers=headers).json()["answer"]["questions"] == [KINDER, TRUER]
+    assert client.get(base, headers=headers).json()["answer"]["questions"] == [
+        {"id": text, "text": text} for text in (KINDER, TRUER)
+    ]
     task = client.post(f"{base}/label/next", headers=headers).json()["task"]
     body = {"assignment_id": task["assignment_id"], "answer": "right"}
     missing = client.post(f"{base}/label", json=body, headers=headers)
@@ -269,3 +273,51 @@ def test_agreement_is_measured_on_each_question(
     assert (said["questions"][TRUER]["items"], said["questions"][TRUER]["percent"]) == (2, 0.0)
     page = browser.get(f"/projects/{asked.id}/labels/quality").text
     assert f'<th scope="row" dir="auto">{KINDER}</th>' in page
+
+
+def test_a_renamed_question_keeps_its_answers_and_a_retired_one_its_text(
+    session: Session, cast: Cast, as_: As, add_items: AddItems
+) -> None:
+    settings, project = f"/projects/{cast.project.id}/settings/answer", cast.project
+    rows = {"questions[new-0]": "Kinder?", "questions[new-1]": "Truer?", "reasons[new-0]": "Short", "comment": "off"}
+    as_("manager").submit(settings, **rows)
+    session.refresh(project)
+    (kinder, truer), (short,) = project.answer.questions, project.answer.reasons
+    add_items(project, 1)
+    number = re.search(
+        r'name="assignment_id" value="(\d+)"', as_("annotator").get(f"/projects/{project.id}/label").text
+    )
+    assert number is not None
+    answers = {f"questions[{kinder.id}]": "left", f"questions[{truer.id}]": "tie", "reasons": short.id}
+    as_("annotator").submit(f"/projects/{project.id}/label", assignment_id=number[1], answer="left", **answers)
+    (label,) = labels_of(session, project)
+    assert set(outcomes(label)) == {"", kinder.id, truer.id}
+
+    # One is renamed, one retired, and a new one takes the old text of the first.
+    renamed = {f"questions[{kinder.id}]": "Friendlier?", f"questions[{truer.id}]": "", "questions[new-0]": "Kinder?"}
+    as_("manager").submit(settings, **renamed, **{f"reasons[{short.id}]": "Brief"}, comment="off")
+    session.refresh(project)
+    friendlier, new = project.answer.questions
+    assert (friendlier.id, friendlier.text, new.text) == (kinder.id, "Friendlier?", "Kinder?")
+    assert new.id not in (kinder.id, truer.id)
+    assert project.answer.former == {truer.id: "Truer?"}
+    for page in ("labels", f"items/{label.item_id}", "labels/quality"):
+        text = as_("manager").get(f"/projects/{project.id}/{page}").text
+        if page != "labels/quality":
+            assert "Friendlier?" in text
+            assert "Truer?" in text
+            assert "Brief" in text
+        assert f">{kinder.id}" not in text
+    row = json.loads(b"".join(Export(project).pieces(session)))
+    assert {each["question"] for each in row["questions"]} == {"Friendlier?", "Truer?"}
+    assert row["reasons"] == ["Brief"]
+    assert b"".join(Export(project, Format.JSONL, Layout.TRL, kinder.id).pieces(session)) != b""
+    assert b"".join(Export(project, Format.JSONL, Layout.TRL, new.id).pieces(session)) == b""
+
+    # Asked again by its text, the retired one is the same question.
+    as_("manager").submit(
+        settings, **{"questions[new-0]": "Truer?", f"questions[{kinder.id}]": "Kinder?"}, comment="off"
+    )
+    session.refresh(project)
+    assert {(each.id, each.text) for each in project.answer.questions} == {(truer.id, "Truer?"), (kinder.id, "Kinder?")}
+    assert project.answer.former == {short.id: "Brief"} | {new.id: "Kinder?"}

@@ -90,35 +90,37 @@ QUEUE = {"overlap": "1", "check_percent": "0", "control_percent": "0", "queue_de
 
 
 def sent_answer(**over):
-    return {"comment": "required", "reasons": "more correct\r\n\r\n safer \nsafer"} | over
+    reasons = {"reasons[new-0]": "more correct", "reasons[new-1]": " safer ", "reasons[new-2]": "safer"}
+    return {"comment": "required"} | reasons | over
 
 
 COMPARISON = {"share": "100", "levels": "3", "tie": "true"}
 
 
 def test_answer_settings_are_stored_as_their_form(as_, cast, session):
-    given = sent_answer(questions="Which is kinder?\r\n\r\nWhich is truer? \nWhich is kinder?")
+    asked = ("Which is kinder?", "", "Which is truer? ", "Which is kinder?")
+    given = sent_answer(**{f"questions[new-{n}]": text for n, text in enumerate(asked)})
     answer = as_("manager").submit(f"/projects/{cast.project.id}/settings/answer", **given)
     assert answer.status_code == 303
     assert as_("manager").submit(f"/projects/{cast.project.id}/settings/comparison", **COMPARISON).status_code == 303
     session.refresh(cast.project)
-    assert cast.project.answer == asking(
-        levels=3,
-        tie=True,
-        both_bad=False,
-        submit_on_choice=False,
-        reasons=["more correct", "safer"],
-        comment="required",
-        questions=["Which is kinder?", "Which is truer?"],
-    )
+    now = cast.project.answer
+    assert now.kinds == asking(levels=3, tie=True, both_bad=False, submit_on_choice=False).kinds
+    assert [each.text for each in now.reasons] == ["more correct", "safer"]
+    assert [each.text for each in now.questions] == ["Which is kinder?", "Which is truer?"]
+    assert now.comment == "required"
+    ids = [each.id for each in (*now.questions, *now.reasons)]
+    assert len(set(ids)) == 4
+    assert all(re.fullmatch("[0-9a-f]{8}", id_) for id_ in ids)
     changed = select(AuditEvent).where(AuditEvent.action == "project.settings_changed").order_by(AuditEvent.id)
     common, comparison = session.scalars(changed)
     assert common.details["comment"] == ["optional", "required"]
     assert (comparison.details["section"], comparison.details["levels"]) == ("comparison", [0, 3])
     page = as_("manager").get(f"/projects/{cast.project.id}/settings").text
     assert '<option value="3" selected>' in page
-    assert "more correct\nsafer</textarea>" in page
-    assert "Which is kinder?\nWhich is truer?</textarea>" in page
+    for name, given in (("questions", now.questions), ("reasons", now.reasons)):
+        for each in given:
+            assert f'name="{name}[{each.id}]" value="{each.text}"' in page
 
 
 @pytest.mark.parametrize(
@@ -127,8 +129,9 @@ def test_answer_settings_are_stored_as_their_form(as_, cast, session):
         ("comparison", COMPARISON | {"levels": "5"}, "levels"),
         ("comparison", COMPARISON | {"share": "101"}, "share"),
         ("comparison", COMPARISON | {"share": "0"}, "share"),  # then nothing would be asked
-        ("answer", sent_answer(reasons="\n".join(f"reason {n}" for n in range(13))), "reasons"),
-        ("answer", sent_answer(questions="\n".join(f"Question {n}?" for n in range(5))), "questions"),
+        ("answer", sent_answer(**{f"reasons[new-{n}]": f"reason {n}" for n in range(13)}), "reasons"),
+        ("answer", sent_answer(**{f"questions[new-{n}]": f"Question {n}?" for n in range(5)}), "questions"),
+        ("answer", sent_answer(**{"questions[guess]": "Which?"}), "questions"),
         ("answer", sent_answer(comment="maybe"), "comment"),
         ("sampling", SAMPLING | {"temperature": "0"}, "temperature"),
         ("sampling", SAMPLING | {"temperature": "nan"}, "temperature"),
