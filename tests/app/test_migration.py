@@ -196,7 +196,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         assert {model.answers_from for model in session.query(m.Model)} == {m.FOLDER}
         run = session.get_one(m.Run, 1)  # it goes on as it began: its own model, twice
         assert project.plan == SamplingPlan(sources=[PlannedSource(responses=2)])
-        assert [(part.model.id, part.settings["n"]) for part in plan.parts_of(session, run)] == [(1, 2)]
+        assert [(part.model.id, part.settings.n) for part in plan.parts_of(session, run)] == [(1, 2)]
         result = evaluations.evaluation_result(session, session.get_one(m.Run, 2))
         assert (result.items, result.judged, result.equal) == (2, 0, 1)  # each waits for two more labels
         assert session.scalar(text("select action from audit_event")) == "items.withdrawn"
