@@ -13,7 +13,9 @@ class PolicyOptions(MethodForm):
 
     OPTIONS = ("reward_model_id", "start_from")
 
-    reward_model_id: Id | None = Field(None, title="Reward model", description="Blank: the newest")
+    reward_model_id: Id | None = Field(
+        None, title="Reward model", description="Scores the responses; the newest where none is named"
+    )
     start_from: Literal["promoted", "base"] = Field(
         "promoted", title="Start from", description="This model is also the reference for the KL penalty"
     )

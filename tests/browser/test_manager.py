@@ -207,7 +207,7 @@ def test_the_pages_are_accessible_and_do_not_scroll_sideways(
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     base = f"{server.url}/projects/{world['project']}"
     places = ["", "/runs", f"/runs/{world['run']}", f"/runs/compare?run={world['run']}", "/rewards"]
-    for place in [*places, f"/rewards/{world['reward']}", "/policies", f"/policies/{world['policy']}"]:
+    for place in [*places, f"/rewards/{world['reward']}", "/policies", f"/policies/{world['policy']}", "/train/ppo"]:
         page.set_viewport_size({"width": 390, "height": 844})
         page.goto(base + place)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
