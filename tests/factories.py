@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+import app.annotation  # noqa: F401  registers the kinds of items, which a project has settings of
 from app import models as m
 
 _numbers = count(1)
