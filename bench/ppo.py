@@ -112,7 +112,7 @@ def prepare(config: BenchConfig, folder: Path) -> list[list[int]]:
 
     The tokenizer gets a pad token apart from its end token, without which TRL takes every end for padding.
     """
-    from rlhf.chat_format import choose_pad, encode_prompt, load_tokenizer, truncate_prompt
+    from rlhf.chat_format import choose_pad, fit_prompt, load_tokenizer
     from rlhf.data import load_prompts
     from rlhf.policy_files import load_causal
     from rlhf.reward_model import new_reward_model
@@ -133,10 +133,7 @@ def prepare(config: BenchConfig, folder: Path) -> list[list[int]]:
     prompts, _ = load_prompts(config.prompts)
     if len(prompts) < needed:
         raise RunFailed(f"{config.prompts} has {len(prompts)} prompts, {needed} are needed: lower --updates or --batch")
-    return [
-        truncate_prompt(encode_prompt(tokenizer, prompt.messages), config.max_prompt_tokens)[0]
-        for prompt in prompts[:needed]
-    ]
+    return [fit_prompt(tokenizer, prompt.messages, config.max_prompt_tokens)[0] for prompt in prompts[:needed]]
 
 
 if __name__ == "__main__":

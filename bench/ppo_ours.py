@@ -56,10 +56,10 @@ def main() -> None:
     processes = Processes(spec["device"])
     tokenizer = load_tokenizer(spec["base"])
     reward = load_reward_model(spec["reward"], dtype=dtype, device=processes.device)
-    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=dtype).to(processes.device)
+    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=dtype).to(processes.device)
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
     sampler = Sampler.of(model, config.model, tokenizer, settings)
-    scorer = ScoresAsDrawn(reward, tokenizer, tokenizer)
+    scorer = ScoresAsDrawn(reward, tokenizer, tokenizer, longest=config.max_new_tokens)
     make = RolloutMaker(model, sampler, scorer, processes, token_budget=2 * config.tokens_at_once(processes.device))
     tasks = [Task([], ids, seed=0) for ids in spec["prompt_ids"]]
     trainer = PPOTrainer(config, model, make, sampler.refresh, tasks, Holdout(config, make, [], []), processes)

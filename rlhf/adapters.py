@@ -10,28 +10,46 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
+from transformers.pytorch_utils import Conv1D
+
+
+def linear_layers(model: Any, last_layers: int | None = None) -> list[str]:
+    """Names of the layers that get adapters: all linear ones but heads, GPT-2's transposed ones among them.
+
+    Experts of a mixture that lie in one tensor are not among them, nor is what chooses between them. ``last_layers``:
+    only those in so many layers at the end.
+    """
+    heads = {id(model.get_output_embeddings()), id(getattr(model, "score", None))}
+    linear = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and id(module) not in heads
+    ]
+    if last_layers is None:
+        return linear
+    first = model.config.get_text_config().num_hidden_layers - last_layers
+    return [name for name in linear if _layer(name) >= first]
+
+
+def _layer(name: str) -> int:
+    """The number of the layer that a module (`model.layers.17.mlp.up_proj`) is in; -1: in none."""
+    return next((int(part) for part in name.split(".") if part.isdigit()), -1)
 
 
 def add_lora(model: Any, rank: int, alpha: int, *, last_layers: int | None = None, head: str | None = None) -> Any:
-    """The model with LoRA adapters (Hu et al. 2021), in float32, in its linear layers but the head; base frozen.
+    """The model with LoRA adapters (Hu et al. 2021), in float32, in its `linear_layers`; base frozen.
 
     ``last_layers``: adapt only so many layers at the end, so that no gradient flows below them. ``head``: the name of a
     classifier's head, which is then trained in full.
     """
     from peft import LoraConfig, get_peft_model
 
-    targets: Any = "all-linear"
-    if last_layers is not None:
-        count = model.config.get_text_config().num_hidden_layers
-        first = max(count - last_layers, 0)
-        linear_layers = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-        targets = [name for name in linear_layers if _in_layers(name, first)]
     settings = LoraConfig(
         task_type="SEQ_CLS" if head else None,
         r=rank,
         lora_alpha=alpha,
         lora_dropout=0.0,
-        target_modules=targets,
+        target_modules=linear_layers(model, last_layers),
         modules_to_save=[head] if head else None,
     )
     wrapped = get_peft_model(model, settings)
@@ -39,12 +57,6 @@ def add_lora(model: Any, rank: int, alpha: int, *, last_layers: int | None = Non
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
     return wrapped
-
-
-def _in_layers(name: str, first: int) -> bool:
-    """Is this module (`model.layers.17.mlp.up_proj`) in layer number ``first`` or a later one?"""
-    numbers = [int(part) for part in name.split(".") if part.isdigit()]
-    return bool(numbers) and numbers[0] >= first
 
 
 def _adapted_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:

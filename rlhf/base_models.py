@@ -148,7 +148,7 @@ def _write_from_folder(folder: Path, part: Path, chat_template: str, say: Callab
     from transformers import AutoTokenizer
 
     from rlhf.causal_model import check_folder, load_causal_lm
-    from rlhf.chat_format import PLAIN_TEMPLATE, first_line
+    from rlhf.chat_format import first_line, plain_template
 
     check_folder(folder)
     try:
@@ -156,7 +156,7 @@ def _write_from_folder(folder: Path, part: Path, chat_template: str, say: Callab
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} has no tokenizer that transformers can load: {first_line(error)}") from None
     if chat_template == "plain":
-        tokenizer.chat_template = PLAIN_TEMPLATE
+        tokenizer.chat_template = plain_template(tokenizer)
     elif tokenizer.chat_template is None:
         raise InputError(
             f"the model in {folder} has no chat template; add --chat_template plain to give it a plain one"

@@ -5,7 +5,8 @@ that sampling, reward and PPO see the same ids. Nothing here ever looks for padd
 end token is common (SmolLM2, GPT-NeoX), so positions come from lengths, and the pad id is only a filler.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import jinja2
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from rlhf.config import InputError
+from rlhf.control_tokens import ControlTokens
 from rlhf.types import Messages
 
 PLAIN_TEMPLATE = (
@@ -20,6 +22,15 @@ PLAIN_TEMPLATE = (
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'Assistant:\n' }}{% endif %}"
 )  # for base models that have none; `rlhf.base_models --chat_template plain` writes it into the prepared model
+
+
+def plain_template(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The plain template, begun with what the tokenizer puts before a text (`<s>`), for models learned to expect it."""
+    bare = tokenizer.encode("a", add_special_tokens=False)
+    whole = tokenizer.encode("a")
+    places = [place for place in range(len(whole)) if whole[place : place + len(bare)] == bare]
+    before = tokenizer.decode(whole[: places[0]]) if places else ""
+    return f"{{{{ {json.dumps(before, ensure_ascii=False)} }}}}{PLAIN_TEMPLATE}" if before else PLAIN_TEMPLATE
 
 
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
@@ -43,27 +54,95 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+class NoRoom(InputError):
+    """A conversation of which nothing would be left."""
+
+
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
     """Token ids of the conversation with the opening of the assistant's turn added.
 
-    Raises InputError where the model's chat template refuses the conversation (some want strictly alternating roles).
+    Control tokens are those that the chat template writes; one spelled out in a message is only text. Raises InputError
+    where the template refuses the conversation (some want strictly alternating roles).
     """
+    control = control_tokens(tokenizer)
+    if control.spelled_out(message["content"] for message in messages):
+        return control.encode_rendered(
+            lambda quote: _render(
+                tokenizer, [{**message, "content": quote(message["content"])} for message in messages]
+            )
+        )
+    return cast(list[int], tokenizer.encode(_render(tokenizer, messages), add_special_tokens=False))
+
+
+def fit_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages, max_tokens: int) -> tuple[list[int], int]:
+    """`encode_prompt` in at most `max_tokens` ids, and how many were cut (0 mostly; to be counted and reported).
+
+    What is cut are the oldest words: those with which the first question begins, or whole exchanges from the first on,
+    and the system's turn at last. What is left is a conversation in the template's form, from its begin token on.
+    Raises NoRoom where not even one token of the last question has room.
+    """
+    whole = encode_prompt(tokenizer, messages)
+    if len(whole) <= max_tokens:
+        return whole, 0
+    for shorter in _shorter(messages):
+        if (ids := _cut_first_question(tokenizer, shorter, max_tokens)) is not None:
+            return ids, len(whole) - len(ids)
+    raise NoRoom(f"{max_tokens} tokens leave no room for a question beside what the chat template writes around it")
+
+
+def _shorter(messages: Messages) -> Iterator[Messages]:
+    """The conversation, then without its first exchange, and so on; the last one without the system's turn."""
+    system = [message for message in messages[:1] if message["role"] == "system"]
+    starts = [place for place, message in enumerate(messages) if message["role"] == "user"]
+    for start in starts:
+        yield [*system, *messages[start:]]
+    if system and starts:
+        yield messages[starts[-1] :]
+
+
+def _cut_first_question(tokenizer: PreTrainedTokenizerBase, messages: Messages, max_tokens: int) -> list[int] | None:
+    """The conversation's ids, its first question cut on the left as far as needed; None where that is not enough."""
+    place = next(place for place, message in enumerate(messages) if message["role"] == "user")
+    ids = encode_prompt(tokenizer, messages)
+    words = encode_text(tokenizer, messages[place]["content"])
+    cut = 0
+    while len(ids) > max_tokens:
+        cut += len(ids) - max_tokens  # mostly once: words cut apart may be other tokens than they were
+        rest = decode_answer(tokenizer, words[cut:]).lstrip("\ufffd") if cut < len(words) else ""
+        if not rest.strip():
+            return None
+        ids = encode_prompt(tokenizer, [*messages[:place], {"role": "user", "content": rest}, *messages[place + 1 :]])
+    return ids
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> str:
     try:
-        text = tokenizer.apply_chat_template(cast(Any, messages), add_generation_prompt=True, tokenize=False)
+        return cast(str, tokenizer.apply_chat_template(cast(Any, messages), add_generation_prompt=True, tokenize=False))
     except (jinja2.TemplateError, TypeError, ValueError, KeyError) as error:
         raise InputError(f"the model's chat template refuses this conversation: {first_line(error)}") from None
-    return cast(list[int], tokenizer.encode(cast(str, text), add_special_tokens=False))
 
 
-def truncate_prompt(ids: list[int], max_tokens: int) -> tuple[list[int], int]:
-    """The last `max_tokens` ids and how many were cut from the left (0 mostly; to be counted and reported)."""
-    cut = max(0, len(ids) - max_tokens)
-    return ids[cut:], cut
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of a text by itself; a control token that is spelled out in it is only text."""
+    control = control_tokens(tokenizer)
+    if control.spelled_out([text]):
+        return control.encode(text)
+    return cast(list[int], tokenizer.encode(text, add_special_tokens=False))
 
 
 def encode_answer(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of one answer with the end-of-turn token appended; one spelled out in the text is only text."""
-    return [*tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True), end_of_turn_id(tokenizer)]
+    """Token ids of one answer with the end-of-turn token appended."""
+    return [*encode_text(tokenizer, text), end_of_turn_id(tokenizer)]
+
+
+def control_tokens(tokenizer: PreTrainedTokenizerBase) -> ControlTokens:
+    """The tokenizer's, worked out once for what it is at present."""
+    present = (len(tokenizer), tokenizer.chat_template, tuple(tokenizer.all_special_ids))
+    known, found = tokenizer.__dict__.get("_control_tokens", (None, None))
+    if known != present:
+        found = ControlTokens(tokenizer, end_of_turn_id(tokenizer))
+        tokenizer.__dict__["_control_tokens"] = present, found
+    return cast(ControlTokens, found)
 
 
 def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:

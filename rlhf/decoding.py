@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ from rlhf.kv_cache import Slab
 from rlhf.picking import RowSettings, pick, uniforms
 from rlhf.text_stream import TextStream
 from rlhf.types import Draw, FinishReason, Sample
+from rlhf.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ class Decoder:
         self.max_rows, self.max_tokens = max_rows or self.capacity.rows, max_tokens or self.capacity.tokens
         self.context = context_of(model.config)
         self.end_ids = end_token_ids(tokenizer, getattr(model, "generation_config", None) or model.config)
+        self.vocabulary = Vocabulary.of(tokenizer)
+        self._rows_known: int = cast(Any, model).get_input_embeddings().weight.shape[0]
         self._slab = Slab(model.config, self.device)
         self._step = DecodeStep.on(model, self._slab)
         self._waiting: deque[Request] = deque()
@@ -153,6 +156,11 @@ class Decoder:
             raise InputError(
                 f"the prompt has {len(request.prompt_ids)} tokens and leaves no room for an answer in the model's "
                 f"context of {self.context}; shorten it, or have it cut from the left"
+            )
+        if max(request.prompt_ids) >= self._rows_known:
+            raise InputError(
+                f"the prompt has the token {max(request.prompt_ids)}, but the model knows only {self._rows_known}: its "
+                "tokenizer is another model's"
             )
         answers, tokens = len(request.draws), self._reach(request)
         if answers > self.max_rows or answers * tokens > self.max_tokens:
@@ -247,17 +255,17 @@ class Decoder:
         logits = self._step([row.token for row in rows], [row.position for row in rows])
         drawn = [row.uniforms[len(row.answer_ids)] if row.uniforms else 0.0 for row in rows]
         uniform = torch.tensor(drawn, dtype=torch.float64, device=self.device)
-        tokens, logprobs = pick(logits.float(), self._settings, uniform, self._seen)
+        tokens, logprobs = pick(self.vocabulary.restrict(logits).float(), self._settings, uniform, self._seen)
         if self._seen is not None:
             self._seen.scatter_(1, tokens[:, None], True)
         return tokens.tolist(), logprobs.tolist()
 
     def _seen_tokens(self) -> Tensor:
-        size: Any = self.model.get_output_embeddings().weight.shape[0]
-        seen = torch.zeros(len(self._rows), size, dtype=torch.bool)
+        rows: Any = cast(Any, self.model).get_output_embeddings().weight.shape[0]
+        seen = torch.zeros(len(self._rows), max(rows, self._rows_known), dtype=torch.bool)
         for i, row in enumerate(self._rows):
             seen[i, [*row.request.prompt_ids, *row.answer_ids]] = True
-        return seen.to(self.device)
+        return seen[:, : min(rows, self.vocabulary.size)].to(self.device)
 
     def _accept(self, row: _Row, token: int, logprob: float) -> str:
         """Append a token to its answer, note whether that ends it, and return the text that is ready to be sent."""

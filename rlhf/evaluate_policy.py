@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from rlhf.config import Doc, Ge, Le, Settings, parse_config
+from rlhf.config import Doc, Ge, InputError, Le, Settings, parse_config
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
 from rlhf.types import LEAST_TEMPERATURE
 
@@ -90,42 +90,53 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     set_threads()
     import torch
 
-    from rlhf.chat_format import encode_prompt, load_tokenizer, truncate_prompt
+    from rlhf.causal_model import context_of
+    from rlhf.chat_format import load_tokenizer
     from rlhf.data import load_prompts
     from rlhf.decoding import Decoder
     from rlhf.picking import answer_seed
     from rlhf.policy_files import load_causal
     from rlhf.ppo import final_scores
+    from rlhf.prompts import fit_prompts, prompt_room, unfinished_warning
     from rlhf.reward_model import load_reward_model
     from rlhf.rollouts import Scorer, Task, draw_answers, same_tokenizer
     from rlhf.types import SamplingSettings
 
     prompts, report = load_prompts(config.prompts, max_bad_share=config.max_bad_share)
     print(report, file=sys.stderr)
-    prompts = prompts[: config.max_prompts]
     device = pick_device(config.device)
     dtype = pick_dtype(config.dtype, device)
     reward_tokenizer = load_tokenizer(config.reward)
     reward = load_reward_model(config.reward, dtype=dtype, device=device)
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
-    models, tokenizers, answers, scores = [], [], [], []
-    for path in (config.model, config.baseline):
+    paths = (config.model, config.baseline)
+    tokenizers = [load_tokenizer(path) for path in paths]
+    models = [load_causal(path, dtype).to(device).eval() for path in paths]
+    rooms = [prompt_room(context_of(each.config), config.max_new_tokens, config.max_prompt_tokens) for each in models]
+    readers = [*zip(tokenizers, rooms, strict=True), (reward_tokenizer, None)]
+    fitted, refused = fit_prompts(prompts, readers, max_bad_share=config.max_bad_share, source=config.prompts)
+    if refused:
+        print(f"warning: {refused}", file=sys.stderr)
+    fitted = fitted[: config.max_prompts]
+    prompts = [each.prompt for each in fitted]
+    answers, scores = [], []
+    for which, (path, model, tokenizer) in enumerate(zip(paths, models, tokenizers, strict=True)):
         print(f"{path} answers {len(prompts)} prompts", file=sys.stderr)
-        tokenizer = load_tokenizer(path)
-        model = load_causal(path, dtype).to(device)
         tasks = [
-            Task(
-                prompt.messages,
-                truncate_prompt(encode_prompt(tokenizer, prompt.messages), config.max_prompt_tokens)[0],
-                answer_seed(config.seed, index, 0),
-            )
-            for index, prompt in enumerate(prompts)
+            Task(each.prompt.messages, each.ids[which], answer_seed(config.seed, index, 0))
+            for index, each in enumerate(fitted)
         ]
-        drawn = draw_answers(Decoder(model.eval(), tokenizer), tasks, settings)
-        scorer = Scorer(reward, reward_tokenizer, tokenizer, token_budget=config.token_budget)
-        scores.append(scorer([prompt.messages for prompt in prompts], drawn).tolist())
-        models.append(model)
-        tokenizers.append(tokenizer)
+        scorer = Scorer(
+            reward, reward_tokenizer, tokenizer, longest=config.max_new_tokens, token_budget=config.token_budget
+        )
+        drawn = draw_answers(Decoder(model, tokenizer), tasks, settings)
+        found = scorer([prompt.messages for prompt in prompts], drawn)
+        if not bool(found.isfinite().all()):
+            raise InputError(f"the reward model {config.reward} gives scores that are not finite: it is damaged")
+        unfinished = sum(not answer.ended for answer in drawn)
+        if warning := unfinished_warning(unfinished, len(drawn), config.max_new_tokens):
+            print(f"{path}: {warning}", file=sys.stderr)
+        scores.append(found.tolist())
         answers.append(drawn)
     paid = final_scores(
         torch.tensor(scores[0] + scores[1]),
@@ -135,7 +146,7 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     scores = [paid[: len(prompts)], paid[len(prompts) :]]
     kl = None
     if same_tokenizer(*tokenizers):
-        kl = kl_of_answers(models[0], models[1], answers[0], config.temperature, config.token_budget)
+        kl = kl_of_answers(models[0], models[1], tokenizers[0], answers[0], config.temperature, config.token_budget)
     if config.output:
         rows = [
             {
@@ -173,15 +184,23 @@ def summarize(ours: Sequence[float], theirs: Sequence[float], kl: list[float] | 
     }
 
 
-def kl_of_answers(policy: Any, baseline: Any, samples: Sequence[Any], temperature: float, budget: int) -> list[float]:
+def kl_of_answers(
+    policy: Any, baseline: Any, tokenizer: Any, samples: Sequence[Any], temperature: float, budget: int
+) -> list[float]:
     """log policy - log baseline of each answer that the policy drew: its mean estimates the KL, in nats an answer."""
     import torch
 
     from rlhf.batches import length_buckets
     from rlhf.policy_model import PolicyModel
+    from rlhf.vocabulary import Vocabulary
 
     model = PolicyModel(
-        policy, reference=baseline, value_trunk=None, temperature=temperature, compute_dtype=policy.dtype
+        policy,
+        reference=baseline,
+        value_trunk=None,
+        vocabulary=Vocabulary.of(tokenizer),
+        temperature=temperature,
+        compute_dtype=policy.dtype,
     ).to(policy.device)
     found = [0.0] * len(samples)
     with torch.no_grad():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,11 +115,18 @@ def evaluate_reward(config: EvaluateRewardConfig) -> dict[str, Any]:
     print(report, file=sys.stderr)
     model, tokenizer, max_length = _load(config)
     data = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share)
+    print(data.describe(max_length), file=sys.stderr)
     import torch
 
     scores = torch.stack([part.mean(dim=1) for part in model.score(data.groups, config.token_budget)])
+    _refuse_broken(scores.flatten().tolist(), config.model)
     found = pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens)
     return {"model": config.model, "data": config.data, **found, **_mean_and_std(scores.flatten().tolist())}
+
+
+def _refuse_broken(scores: Sequence[float], model: str) -> None:
+    if not all(map(math.isfinite, scores)):
+        raise InputError(f"the reward model {model} gives scores that are not finite: it is damaged")
 
 
 def _mean_and_std(scores: list[float]) -> dict[str, float]:
@@ -152,6 +160,7 @@ def score_file(config: ScoreConfig) -> dict[str, Any]:
                     if len(of_heads) > 1:
                         rows[member]["score_std"] = float(of_heads.std())
                 bar.update(len(members[index]))
+    _refuse_broken([row["score"] for row in rows if row["score"] is not None], config.model)
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(output.name + ".part")
@@ -183,7 +192,7 @@ def _group(
     Each prompt is cut for its own answer alone, so that a score does not depend on the other rows.
     """
     from rlhf.batches import group_sequences
-    from rlhf.chat_format import encode_answer, encode_prompt, truncate_prompt
+    from rlhf.chat_format import NoRoom, encode_answer, fit_prompt
 
     prompt_ids: dict[str, list[int]] = {}
     by_prompt: dict[str, list[tuple[int, list[int]]]] = {}
@@ -193,13 +202,21 @@ def _group(
             row["score_error"] = f"row {index + 1} has no text as its response"
             continue
         answer = encode_answer(tokenizer, row["response"])
-        if len(answer) >= max_length:
-            row["score_error"] = f"row {index + 1} has an answer of {max_length} tokens or more"
-            continue
         key = json.dumps(messages)
-        if key not in prompt_ids:
-            prompt_ids[key] = encode_prompt(tokenizer, messages)
-        prompt, _ = truncate_prompt(prompt_ids[key], max_length - len(answer))
+        room = max_length - len(answer)
+        if key not in prompt_ids or len(prompt_ids[key]) > room:
+            try:
+                prompt, cut = fit_prompt(tokenizer, messages, room)
+            except NoRoom:
+                row["score_error"] = f"row {index + 1} has an answer of {len(answer)} tokens, too many for {max_length}"
+                continue
+            except InputError as error:
+                row["score_error"] = f"row {index + 1}: {error}"
+                continue
+            if not cut:
+                prompt_ids[key] = prompt
+        else:
+            prompt = prompt_ids[key]
         by_prompt.setdefault(key, []).append((index, [*prompt, *answer]))
     groups: list[Group] = []
     members: list[list[int]] = []

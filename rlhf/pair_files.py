@@ -41,8 +41,7 @@ def load_training_pairs(
             print(each, file=sys.stderr)
         for name, data in (("training", train), ("holdout", encoded)):
             if data is not None:
-                cut = f"{data.prompts_cut} prompts cut to {max_length} tokens"
-                print(f"{name}: {len(data)} pairs, {cut}, {len(data.too_long)} too long left out", file=sys.stderr)
+                print(f"{name}: {data.describe(max_length)}", file=sys.stderr)
         if holdout is not None:
             print(_describe(holdout), file=sys.stderr)
     return train, holdout

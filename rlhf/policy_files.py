@@ -24,11 +24,14 @@ from rlhf.policy_model import PolicyModel, copy_weights, frozen_copy
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel
 from rlhf.training_settings import TrainingSettings
+from rlhf.vocabulary import Vocabulary
+from rlhf.weights import refuse_quantized
 
 
 def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
     """A causal language model for training: dropout off. Raises InputError where the folder holds none."""
     model = load_causal_lm(path, dtype)
+    refuse_quantized(model.config, path)
     for module in model.modules():
         for name, value in vars(module).items():
             if "dropout" in name and isinstance(value, float):  # attention keeps its own
@@ -39,7 +42,13 @@ def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
 
 
 def load_policy_model(
-    config: PolicyConfig, reward: RewardModel, *, same_tokens: bool, compute_dtype: torch.dtype, sharded: bool = False
+    config: PolicyConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    reward: RewardModel,
+    *,
+    same_tokens: bool,
+    compute_dtype: torch.dtype,
+    sharded: bool = False,
 ) -> PolicyModel:
     """Policy, reference and value model as the settings want them, on the CPU.
 
@@ -69,6 +78,7 @@ def load_policy_model(
         policy,
         reference=reference,
         value_trunk=value_trunk,
+        vocabulary=Vocabulary.of(tokenizer),
         temperature=config.temperature,
         head_chunk=config.head_chunk,
         compute_dtype=compute_dtype,

@@ -16,14 +16,19 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from rlhf.answer_head import answer_log_probs
+from rlhf.answer_head import Head, answer_log_probs
 from rlhf.batches import Batch, Group, collate, pack
 from rlhf.config import InputError
 from rlhf.trial import agrees, first_right, narrow_windows, texts
 from rlhf.trunk import attend_by_span, last_states, states_alone
+from rlhf.vocabulary import Vocabulary
 
 Role = Literal["both", "policy", "value", "reference"]
-SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # of Gemma, Cohere, Granite
+
+# What logits are multiplied or divided by, and what caps them, where a model's config has it: which of the two, if any,
+# is found out with the model.
+_SCALES = ("logit_scale", "logits_scaling", "lm_head_multiplier")
+_CAPS = ("final_logit_softcapping", "logits_soft_cap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class PolicyModel(nn.Module):
     ``policy``: a causal language model, plain or wrapped by peft. ``reference``: a frozen copy, or None with peft,
     where the policy with its adapters off is the reference. ``value_trunk``: a trunk of its own, or None for a value
     head on the policy's trunk; without ``values`` there is no head, and the policy's role is the only one.
+    ``vocabulary``: the tokens that can be drawn; None: all that the policy has rows for.
     ``compute_dtype``: bfloat16 runs the products of float32 weights in bfloat16.
     """
 
@@ -101,6 +107,7 @@ class PolicyModel(nn.Module):
         *,
         reference: Any | None,
         value_trunk: Any | None,
+        vocabulary: Vocabulary | None = None,
         temperature: float = 1.0,
         head_chunk: int | None = None,
         compute_dtype: torch.dtype = torch.float32,
@@ -109,7 +116,9 @@ class PolicyModel(nn.Module):
         super().__init__()
         self.policy, self.reference, self.value_trunk = policy, reference, value_trunk
         self.temperature, self.head_chunk, self.compute_dtype = temperature, head_chunk, compute_dtype
-        check_head(self.causal)
+        self.vocabulary = vocabulary
+        self.scale = 1.0  # of the logits, as `_try_head` finds it, and what caps them
+        self.cap: float | None = None
         self._no_split_modules = self.causal._no_split_modules  # accelerate shards a model by these layers
         self.packs = self._find_packing()
         self.shares = False
@@ -171,6 +180,8 @@ class PolicyModel(nn.Module):
             self._attend_by_span(False)
             return [torch.cat([states_alone(trunk, row)[-4:-1] for row in rows]) for trunk in trunks]
 
+        if self.causal.get_output_embeddings() is None:
+            raise InputError(f"{type(self.causal).__name__} cannot be trained to answer: it has no language head")
         with self._precision(self.causal.device), narrow_windows(trunks):
             ways = (True, False) if self._attend_by_span(True) else (False,)
             packs = first_right(self.causal, ways, together, alone, exact=exact, purpose="to be trained on responses")
@@ -178,10 +189,21 @@ class PolicyModel(nn.Module):
         return packs
 
     def _try_head(self, row: Sequence[int], exact: bool) -> None:
+        """Finds the scale and the cap by which the head's product becomes the model's own logits, or refuses it."""
+        row = self.vocabulary.among(row) if self.vocabulary is not None else row
         ids = torch.tensor([row], device=self.causal.device)
-        found, _ = self._head(self.causal, states_alone(self.causal.base_model, row)[:-1], ids[0, 1:])
+        states = states_alone(self.causal.base_model, row)[:-1]
         logits = self.causal(input_ids=ids, use_cache=False).logits[0, :-1].float() / self.temperature
+        if self.vocabulary is not None:
+            logits = self.vocabulary.restrict(logits)
         expected = logits.log_softmax(dim=-1).gather(1, ids[0, 1:, None]).squeeze(1)
+
+        def error(form: tuple[float, float | None]) -> float:
+            self.scale, self.cap = form
+            return float((self._head(self.causal, states, ids[0, 1:])[0] - expected).norm())
+
+        self.scale, self.cap = min(_logit_forms(self.causal.config.get_text_config()), key=error)
+        found, _ = self._head(self.causal, states, ids[0, 1:])
         if not agrees(found[None], expected[None], exact=exact):
             name = type(self.causal).__name__
             raise InputError(f"{name} is not supported yet: its logits are more than its head's product")
@@ -229,10 +251,15 @@ class PolicyModel(nn.Module):
         return last_states(trunk, batch.conversations)[batch.rows, batch.positions]
 
     def _head(self, model: Any, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        weight = model.get_output_embeddings().weight.to(self.compute_dtype)
+        layer = model.get_output_embeddings()
+        size = None if self.vocabulary is None else self.vocabulary.size
+        weight, bias = layer.weight[:size].to(self.compute_dtype), getattr(layer, "bias", None)
+        if bias is not None:
+            bias = bias[:size].to(self.compute_dtype)
+        head = Head(weight, bias, self.scale, self.cap, self.vocabulary)
         hidden = hidden.to(self.compute_dtype)
         chunk = self.head_chunk or (256 if hidden.device.type == "cpu" else 2048)
-        return answer_log_probs(hidden, weight, targets, temperature=self.temperature, chunk=chunk)
+        return answer_log_probs(hidden, head, targets, temperature=self.temperature, chunk=chunk)
 
     def _precision(self, device: torch.device) -> Any:
         if self.compute_dtype == torch.float32:
@@ -254,14 +281,14 @@ def _width(trunk: Any) -> int:
     return states_alone(trunk, [0]).shape[1]
 
 
-def check_head(model: Any) -> None:
-    """Refuses models whose logits are more than hidden @ weight.T: their log-probabilities would be wrong."""
-    head = model.get_output_embeddings()
-    config = model.config.get_text_config()
-    scaled = [name for name in SCALED_LOGITS if getattr(config, name, None)]
-    if head is None or getattr(head, "bias", None) is not None or scaled:
-        what = scaled[0] if scaled else "a head with a bias"
-        raise InputError(f"this kind of model is not supported yet: {config.model_type} has {what}")
+def _logit_forms(config: Any) -> list[tuple[float, float | None]]:
+    """Scales and caps that a model of this config may put on its logits, the plain product first."""
+    scales = [1.0]
+    for name in _SCALES:
+        if isinstance(value := getattr(config, name, None), int | float) and value:
+            scales += [float(value), 1 / value]
+    caps = [float(value) for name in _CAPS if (value := getattr(config, name, None))]
+    return [(scale, cap) for cap in (None, *caps) for scale in scales]
 
 
 def frozen_copy(model: Any, dtype: torch.dtype) -> Any:

@@ -17,8 +17,9 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from rlhf.batches import Group, group_sequences
-from rlhf.chat_format import encode_answer, encode_prompt, truncate_prompt
+from rlhf.chat_format import NoRoom, encode_answer, fit_prompt
 from rlhf.config import InputError
+from rlhf.data import NAMED_LINES
 from rlhf.types import Messages, PreferencePair
 
 
@@ -27,7 +28,8 @@ class EncodedPairs:
     """Pairs ready for training; position i of everything belongs to one pair, its first branch is `chosen`.
 
     preference, margin, weight: (pairs,) float32. answer_tokens: (pairs, 2), lengths of both answers.
-    prompts_cut: pairs whose prompt lost tokens on its left. too_long: lines whose answers alone pass the limit.
+    prompts_cut: pairs whose prompt lost its first words. too_long: lines whose answers leave no room for a prompt.
+    refused: lines whose conversation the model's chat template does not take, and what it says.
     kept: where each pair stood among those that were given to be encoded.
     """
 
@@ -39,6 +41,7 @@ class EncodedPairs:
     prompts_cut: int
     too_long: list[int]
     kept: list[int] = field(default_factory=list)
+    refused: list[tuple[int, str]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -61,6 +64,15 @@ class EncodedPairs:
             groups.append(Group(one[:-first], [one[-first:], two[-second:]]))
         return replace(self, groups=groups)
 
+    def describe(self, max_length: int) -> str:
+        """What became of the pairs that were given, in a few words."""
+        cut = f"{self.prompts_cut} prompts cut to {max_length} tokens"
+        said = f"{len(self)} pairs, {cut}, {len(self.too_long)} too long left out"
+        if not self.refused:
+            return said
+        named = "; ".join(f"line {line}: {why}" for line, why in self.refused[:NAMED_LINES])
+        return f"{said}, {len(self.refused)} that the chat template refuses left out ({named})"
+
     def digest(self) -> str:
         """A name for the content, so that a run goes on only with the data it began with."""
         found = hashlib.blake2b(digest_size=8)
@@ -76,15 +88,17 @@ def encode_conversation(
 ) -> tuple[Group | None, list[int], bool]:
     """One prompt and its answers as a group of sequences of at most `max_length` tokens.
 
-    The prompt is cut from the left where it must be. Returns the group, the answers' lengths in tokens, and
-    whether the prompt was cut; the group is None when an answer leaves no room for even one token of the prompt.
+    The prompt is cut where it must be. Returns the group, the answers' lengths in tokens, and whether the prompt was
+    cut; the group is None when an answer leaves no room for even one word of the prompt. Raises InputError where the
+    chat template refuses the conversation.
     """
     encoded = [encode_answer(tokenizer, answer) for answer in answers]
     longest = max(map(len, encoded))
     lengths = [len(answer) for answer in encoded]
-    if longest >= max_length:
+    try:
+        prompt_ids, cut = fit_prompt(tokenizer, prompt, max_length - longest)
+    except NoRoom:
         return None, lengths, False
-    prompt_ids, cut = truncate_prompt(encode_prompt(tokenizer, prompt), max_length - longest)
     return group_sequences([[*prompt_ids, *answer] for answer in encoded]), lengths, cut > 0
 
 
@@ -93,18 +107,24 @@ def encode_pairs(
 ) -> EncodedPairs:
     """Encodes `pairs`; those of weight 0 are left out.
 
-    Raises InputError when more than `max_bad_share` of them have an answer that does not fit, or none is left.
+    Raises InputError when more than `max_bad_share` of them have an answer that does not fit or a conversation that the
+    chat template refuses, or none is left.
     """
     groups: list[Group] = []
     numbers: list[tuple[float, float, float]] = []
     answer_tokens: list[list[int]] = []
     too_long: list[int] = []
+    refused: list[tuple[int, str]] = []
     prompts_cut = 0
     kept: list[int] = []
     for place, pair in enumerate(pairs):
         if pair.weight == 0:
             continue
-        group, lengths, cut = encode_conversation(tokenizer, pair.prompt, [pair.chosen, pair.rejected], max_length)
+        try:
+            group, lengths, cut = encode_conversation(tokenizer, pair.prompt, [pair.chosen, pair.rejected], max_length)
+        except InputError as error:
+            refused.append((pair.line, str(error)))
+            continue
         if group is None:
             too_long.append(pair.line)
             continue
@@ -113,14 +133,26 @@ def encode_pairs(
         groups.append(group)
         numbers.append((pair.preference, pair.margin, pair.weight))
         answer_tokens.append(lengths)
-    if not groups or len(too_long) > max_bad_share * len(pairs):
-        named = ", ".join(map(str, too_long[:5]))
-        why = f"{len(too_long)} of {len(pairs)} pairs have an answer of {max_length} tokens or more (lines {named})"
-        raise InputError(
-            f"{why}: raise --max_length or shorten the data" if too_long else "no pair of weight above 0 to train on"
-        )
+    if not groups or len(too_long) + len(refused) > max_bad_share * len(pairs):
+        raise InputError(_why_so_few(len(pairs), max_length, too_long, refused))
     preference, margin, weight = torch.tensor(numbers, dtype=torch.float32).unbind(dim=1)
-    return EncodedPairs(groups, preference, margin, weight, torch.tensor(answer_tokens), prompts_cut, too_long, kept)
+    return EncodedPairs(
+        groups, preference, margin, weight, torch.tensor(answer_tokens), prompts_cut, too_long, kept, refused
+    )
+
+
+def _why_so_few(pairs: int, max_length: int, too_long: list[int], refused: list[tuple[int, str]]) -> str:
+    reasons = []
+    if too_long:
+        named = ", ".join(map(str, too_long[:NAMED_LINES]))
+        reasons.append(
+            f"{len(too_long)} of {pairs} pairs have an answer of about {max_length} tokens or more (lines {named}): "
+            "raise --max_length or shorten the data"
+        )
+    if refused:
+        named = ", ".join(str(line) for line, _ in refused[:NAMED_LINES])
+        reasons.append(f"of {len(refused)} of {pairs} pairs {refused[0][1]} (lines {named})")
+    return "; ".join(reasons) or "no pair of weight above 0 to train on"
 
 
 LEAST_PAIRS = 32  # in each part of a holdout; with fewer the choice would be noise, or the figures would

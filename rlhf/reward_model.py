@@ -31,7 +31,7 @@ from rlhf.checkpoints import whole
 from rlhf.config import InputError
 from rlhf.trial import first_right, narrow_windows, texts
 from rlhf.trunk import attend_by_span, last_states, states_alone
-from rlhf.weights import LANGUAGE_HEADS, read_model, read_tensor
+from rlhf.weights import LANGUAGE_HEADS, LOAD_ERRORS, read_model, read_tensor, refuse_quantized
 
 HEADS_FILE = "heads.safetensors"
 Layout = Literal["packed", "shared", "apart"]
@@ -181,9 +181,11 @@ class RewardModel(nn.Module):
 
 def _load_config(path: str | Path) -> Any:
     try:
-        return AutoConfig.from_pretrained(path)
-    except (OSError, ValueError, KeyError) as error:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    except LOAD_ERRORS as error:
         raise InputError(f"{path} holds no model that transformers can load: {first_line(error)}") from None
+    refuse_quantized(config, path)
+    return config
 
 
 def position_limit(path: str | Path) -> int:
@@ -197,6 +199,8 @@ def _load_classifier(path: str | Path, dtype: torch.dtype, attention: Attention,
         raise InputError(
             f"no reward model can be made of {path}: transformers has no classifier of {config.model_type}"
         )
+    if attention == "auto" and (trained_with := getattr(config, "attention", None)) in ("sdpa", "eager"):
+        attention = trained_with  # a finished reward model says what it was trained with
     config.num_labels = 1
     switch_dropout_off(config)
     model = read_model(
@@ -208,6 +212,8 @@ def _load_classifier(path: str | Path, dtype: torch.dtype, attention: Attention,
         dtype=dtype,
         attn_implementation=None if attention == "auto" else attention,
     )
+    if attention != "auto":
+        model.config.attention = attention
     if not isinstance(getattr(model, "score", None), nn.Linear):
         raise InputError(f"{path}: its sequence classifier has no linear `score` head; use a decoder-only model")
     return model

@@ -5,6 +5,7 @@ each answers its share of the prompts, and all of them end with all rollouts, so
 same minibatches. Seeds belong to prompts: the answers do not depend on how they were spread.
 """
 
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,11 +17,14 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.adapters import SideProducts
 from rlhf.batches import Group, deal
-from rlhf.chat_format import encode_answer, encode_prompt, end_of_turn_id, truncate_prompt
+from rlhf.causal_model import context_of
+from rlhf.chat_format import NoRoom, encode_answer, encode_prompt, end_of_turn_id, fit_prompt
+from rlhf.config import InputError
 from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_causal
 from rlhf.policy_model import PolicyModel, copy_weights
 from rlhf.processes import Processes
+from rlhf.prompts import unfinished_warning
 from rlhf.reward_model import RewardModel
 from rlhf.sampling import completed
 from rlhf.types import Draw, Messages, Sample, SamplingSettings
@@ -61,7 +65,8 @@ class Scorer:
     """The reward model's scores of sampled answers, as (batch,) float32.
 
     Where policy and reward model share their tokenizer and chat template the sampled ids are scored as they are, closed
-    by the end token; otherwise conversation and text are encoded once more, by the reward model's tokenizer.
+    by the end token; otherwise conversation and text are encoded once more, by the reward model's tokenizer. What is
+    longer than the reward model reads loses the prompt's first words, and at last those of the answer.
     """
 
     def __init__(
@@ -70,12 +75,20 @@ class Scorer:
         reward_tokenizer: PreTrainedTokenizerBase,
         policy_tokenizer: PreTrainedTokenizerBase,
         *,
+        longest: int,
         normalize: bool = True,
         token_budget: int = 4096,
     ) -> None:
+        """``longest``: tokens of the longest answer to come. Raises InputError where it does not fit the model."""
         self.reward, self.tokenizer, self.token_budget = reward, reward_tokenizer, token_budget
         self.same_tokens = same_tokenizer(policy_tokenizer, reward_tokenizer)
         self.end = end_of_turn_id(reward_tokenizer)
+        self.context = context_of(reward.hf.config) or 1 << 30
+        if longest + 1 >= self.context:
+            raise InputError(
+                f"the reward model reads {self.context} tokens at most, the prompt and the end token included: answers "
+                f"of up to {longest} tokens leave no room; lower --max_new_tokens"
+            )
         config = reward.hf.config
         self.mean = float(getattr(config, "mean", None) or 0.0) if normalize else 0.0
         self.std = float(getattr(config, "std", None) or 1.0) if normalize else 1.0
@@ -88,10 +101,14 @@ class Scorer:
     def _group(self, messages: Messages, sample: Sample) -> Group:
         if self.same_tokens:
             words = sample.answer_ids[:-1] if sample.ended else sample.answer_ids
-            return Group([], [[*sample.prompt_ids, *words, self.end]])
-        answer = encode_answer(self.tokenizer, sample.text)
-        room = max(getattr(self.reward.hf.config, "max_position_embeddings", 1 << 30) - len(answer), 1)
-        prompt, _ = truncate_prompt(encode_prompt(self.tokenizer, messages), room)
+            prompt, answer = sample.prompt_ids, [*words, self.end]
+        else:
+            prompt, answer = encode_prompt(self.tokenizer, messages), encode_answer(self.tokenizer, sample.text)
+        if len(prompt) + len(answer) > self.context:
+            try:
+                prompt, _ = fit_prompt(self.tokenizer, messages, self.context - len(answer))
+            except NoRoom:
+                return Group([], [[*prompt, *answer][-self.context :]])
         return Group([], [[*prompt, *answer]])
 
 
@@ -182,6 +199,7 @@ class RolloutMaker:
     ) -> None:
         self.model, self.sampler, self.scorer, self.processes = model, sampler, scorer, processes
         self.token_budget = token_budget
+        self.warned = False
 
     @torch.no_grad()
     def __call__(self, tasks: Sequence[Task]) -> list[Rollout]:
@@ -192,6 +210,7 @@ class RolloutMaker:
         samples = self.sampler(own)
         scores = self.scorer([task.messages for task in own], samples).tolist()
         drawn = self._exchange(dict(zip(mine, zip(samples, scores, strict=True), strict=True)))
+        self._warn_of_unfinished([sample for sample, _ in drawn.values()])
         measured = self._exchange(self._measure([drawn[i][0] for i in range(len(tasks))]))
         return [
             Rollout(
@@ -206,6 +225,14 @@ class RolloutMaker:
             )
             for i, task in enumerate(tasks)
         ]
+
+    def _warn_of_unfinished(self, samples: Sequence[Sample]) -> None:
+        """Says so, once, where most answers of a batch are cut off."""
+        unfinished = sum(not sample.ended for sample in samples)
+        warning = unfinished_warning(unfinished, len(samples), self.sampler.settings.max_new_tokens)
+        if warning and not self.warned and self.processes.main:
+            self.warned = True
+            print(warning, file=sys.stderr)
 
     def _measure(self, samples: Sequence[Sample]) -> dict[int, tuple[Tensor, ...]]:
         """This process's share of log-probabilities, reference, values and entropies, by the sample's place."""

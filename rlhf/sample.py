@@ -22,7 +22,7 @@ from typing import Annotated, Any, ClassVar, TextIO, cast
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from rlhf import lease
-from rlhf.config import Doc, Ge, InputError, Le, Rule, Settings, parse_config, run_cli, to_dict
+from rlhf.config import Doc, Ge, Le, Rule, Settings, parse_config, run_cli, to_dict
 from rlhf.data import load_prompts
 from rlhf.runtime import DtypeName, StopSignal, pick_device, pick_dtype, set_threads
 from rlhf.similarity import repeats
@@ -136,6 +136,8 @@ class _Work:
 
 def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, Any]:
     """Write `config.output` and return the summary. Raises InputError, or Interrupted where `stop` was requested."""
+    from rlhf.prompts import unfinished_warning
+
     started = time.monotonic()
     prompts, report = load_prompts(config.prompts, max_bad_share=config.max_bad_share)
     if report.bad:
@@ -144,7 +146,7 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
     part = config.output.with_name(config.output.name + ".part")
     keys = [_key(config, index, prompt) for index, prompt in enumerate(prompts)]
     rows = _resume(part, keys)
-    answers = tokens = redraws = truncated = 0
+    answers = tokens = redraws = truncated = unfinished = 0
     bar = tqdm(
         total=len(prompts) * config.n,
         initial=len(rows) * config.n,
@@ -162,18 +164,21 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
             tokens += sum(len(drawn.answer_ids) for drawn in work.samples.values())
             redraws += work.attempt
             truncated += work.cut > 0
+            unfinished += sum(drawn.finish_reason == "length" for drawn in work.samples.values())
             bar.update(config.n)
-    lines = (json.dumps(rows[index], ensure_ascii=False) + "\n" for index in range(len(prompts)))
+    if warning := unfinished_warning(unfinished, answers, config.max_new_tokens):
+        print(warning, file=sys.stderr)
+    lines = (json.dumps(rows[index], ensure_ascii=False) + "\n" for index in sorted(rows))
     _write_whole(config.output, lines)
     part.unlink()
     seconds = time.monotonic() - started
     return {
-        "prompts": len(prompts),
-        "answers": len(prompts) * config.n,
+        "prompts": len(rows),
+        "answers": len(rows) * config.n,
         "duplicates": sum("duplicate" in row for row in rows.values()),
         "redraws": redraws,
         "truncated_prompts": truncated,
-        "bad_rows": len(report.bad),
+        "bad_rows": report.rows - len(rows),
         "tokens": tokens,
         "seconds": round(seconds, 3),
         "answers_per_second": round(answers / seconds, 3),
@@ -187,23 +192,26 @@ def _draw(
 ) -> Iterator[tuple[int, _Work, bool]]:
     """Each prompt's place, its answers, and whether they stayed alike, as they are finished."""
     from rlhf.causal_model import load_causal_lm
-    from rlhf.chat_format import encode_prompt, load_tokenizer, truncate_prompt
+    from rlhf.chat_format import load_tokenizer
     from rlhf.decoding import Decoder
+    from rlhf.prompts import fit_prompts, prompt_room
     from rlhf.sampling import answer_request, completed
 
     device = pick_device(config.device)
     tokenizer = load_tokenizer(config.model)
     model = load_causal_lm(config.model, pick_dtype(config.dtype, device), device)
     decoder = Decoder(model, tokenizer, max_rows=config.max_rows, max_tokens=config.max_tokens)
-    longest = _prompt_room(config, decoder.context)
-    works: dict[int, _Work] = {}
-    for index, prompt in prompts.items():
-        try:
-            ids = encode_prompt(tokenizer, prompt.messages)
-        except InputError as error:
-            raise InputError(f"{config.prompts}, line {prompt.line}: {error}") from None
-        ids, cut = truncate_prompt(ids, longest) if longest else (ids, 0)
-        works[index] = _Work(prompt, ids, cut, places=list(range(config.n)))
+    longest = prompt_room(decoder.context, config.max_new_tokens, config.max_prompt_tokens)
+    fitted, refused = fit_prompts(
+        list(prompts.values()), [(tokenizer, longest)], max_bad_share=config.max_bad_share, source=config.prompts
+    )
+    if refused:
+        print(f"warning: {refused}", file=sys.stderr)
+    index_of = {prompt.line: index for index, prompt in prompts.items()}
+    works = {
+        index_of[each.prompt.line]: _Work(each.prompt, each.ids[0], each.cut, places=list(range(config.n)))
+        for each in fitted
+    }
     request: dict[str, Any] = {
         "n": config.n, "strategy": config.strategy, "settings": config.settings, "seed": config.seed
     }  # fmt: skip
@@ -222,15 +230,6 @@ def _draw(
             decoder.add(replace(fresh, draws=tuple(fresh.draws[place] for place in work.places)))
         else:
             yield index, work, bool(alike)
-
-
-def _prompt_room(config: SampleConfig, context: int | None) -> int | None:
-    """The longest prompt that may be sampled from, in tokens; None where there is no bound."""
-    if context is None:
-        return config.max_prompt_tokens
-    if config.max_new_tokens >= context:
-        raise InputError(f"--max_new_tokens {config.max_new_tokens} leaves no room in the model's context of {context}")
-    return min(config.max_prompt_tokens or context, context - config.max_new_tokens)
 
 
 def _row(work: _Work, duplicate: bool) -> dict[str, Any]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rlhf.config import InputError, parse_config, run_cli, to_dict
 from rlhf.policy_settings import PolicyConfig
 from rlhf.runtime import keep_few_kernels, keep_memory
 from rlhf.training_run import Prepared, train
 from rlhf.types import Prompt
+
+if TYPE_CHECKING:
+    from rlhf.prompts import Reader
 
 
 def main(argv: list[str]) -> None:
@@ -43,13 +47,13 @@ def prepare(config: PolicyConfig, processes: Any) -> Prepared:
 
     seed_everything(config.seed)
     tokenizer = load_tokenizer(config.model)
-    prompts, choosing, reporting = _load_tasks(config, tokenizer, say=processes.main)
-    dtype = pick_dtype(config.dtype, processes.device)
     reward_tokenizer = load_tokenizer(config.reward)
+    prompts, choosing, reporting = _load_tasks(config, tokenizer, reward_tokenizer, say=processes.main)
+    dtype = pick_dtype(config.dtype, processes.device)
     reward = load_reward_model(config.reward, dtype=dtype)
     same_tokens = same_tokenizer(tokenizer, reward_tokenizer)
     model = load_policy_model(
-        config, reward, same_tokens=same_tokens, compute_dtype=dtype, sharded=processes.sharded
+        config, tokenizer, reward, same_tokens=same_tokens, compute_dtype=dtype, sharded=processes.sharded
     ).to(processes.device)
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
     sampler = Sampler.of(model, config.model, tokenizer, settings, sharded=processes.sharded)
@@ -58,6 +62,7 @@ def prepare(config: PolicyConfig, processes: Any) -> Prepared:
         reward.to(processes.device),
         reward_tokenizer,
         tokenizer,
+        longest=config.max_new_tokens,
         normalize=config.normalize_scores,
         token_budget=budget,
     )
@@ -75,22 +80,21 @@ def _describe(model: Any, same_tokens: bool) -> str:
     return f"training {trained:,} parameters; the reward model reads {words}"
 
 
-def _load_tasks(config: PolicyConfig, tokenizer: Any, say: bool) -> list[list[Any]]:
+def _load_tasks(config: PolicyConfig, tokenizer: Any, reward_tokenizer: Any, say: bool) -> list[list[Any]]:
     """Prompts to train on, those that choose the best policy, those that report on it; says what was cut."""
-    from rlhf.chat_format import encode_prompt, truncate_prompt
+    from rlhf.chat_format import fit_prompt
+    from rlhf.prompts import prompt_room
     from rlhf.reward_model import position_limit
     from rlhf.rollouts import Task
 
-    room = position_limit(config.model) - config.max_new_tokens
-    if room < 1:
-        raise InputError(f"--max_new_tokens {config.max_new_tokens} leaves no room for a prompt in the model's context")
-    longest = min(config.max_prompt_tokens, room)
-    parts, lines = _load_prompts(config)
+    longest = prompt_room(position_limit(config.model), config.max_new_tokens, config.max_prompt_tokens)
+    assert longest is not None  # noqa: S101
+    parts, lines = _load_prompts(config, [(tokenizer, longest), (reward_tokenizer, None)])
     groups, cut = [], 0
     for part in parts:
         tasks = []
         for prompt in part:
-            ids, lost = truncate_prompt(encode_prompt(tokenizer, prompt.messages), longest)
+            ids, lost = fit_prompt(tokenizer, prompt.messages, longest)
             cut += lost > 0
             tasks.append(Task(prompt.messages, ids, seed=0))
         groups.append(tasks)
@@ -100,15 +104,17 @@ def _load_tasks(config: PolicyConfig, tokenizer: Any, say: bool) -> list[list[An
     return groups
 
 
-def _load_prompts(config: PolicyConfig) -> tuple[list[list[Prompt]], list[str]]:
-    """The same as prompts, and what there is to say about them."""
+def _load_prompts(config: PolicyConfig, readers: Sequence[Reader]) -> tuple[list[list[Prompt]], list[str]]:
+    """The same as prompts that all readers take, and what there is to say about them."""
     from rlhf.data import choosing_half, load_prompts, prompt_key, split_by_prompt
     from rlhf.policy_holdout import LEAST_PROMPTS
+    from rlhf.prompts import fit_prompts
 
     def load(path: str) -> list[Prompt]:
         found, report = load_prompts(path, max_bad_share=config.max_bad_share)
-        lines.append(str(report))
-        return found
+        fitted, refused = fit_prompts(found, readers, max_bad_share=config.max_bad_share, source=path)
+        lines.extend(filter(None, (str(report), refused)))
+        return [each.prompt for each in fitted]
 
     def by_key(found: list[Prompt]) -> dict[str, Prompt]:
         """Each prompt once, in an order that depends on their text and the seed alone."""

@@ -27,6 +27,17 @@ LANGUAGE_HEADS = frozenset({"lm_head.weight", "lm_head.bias", "embed_out.weight"
 _CONSTANTS = re.compile(r"\.attn(\.attention)?\.(bias|masked_bias|causal_mask)$|\.rotary_emb\.inv_freq$")
 
 
+def refuse_quantized(config: Any, path: str | Path) -> None:
+    """Raise InputError where a config tells of weights in a few bits, which cannot be trained or saved as they are."""
+    settings = getattr(config, "quantization_config", None)
+    if settings is not None:
+        method = settings.get("quant_method") if isinstance(settings, dict) else getattr(settings, "quant_method", None)
+        how = f" ({getattr(method, 'value', method)})" if method else ""
+        raise InputError(
+            f"the weights in {path} are quantized{how}: give the model in 16 or 32 bits that they come from"
+        )
+
+
 def quiet() -> None:
     """Keep transformers' own bars and notices out of our output; errors still show."""
     transformers_logging.set_verbosity_error()

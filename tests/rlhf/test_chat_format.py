@@ -14,8 +14,8 @@ from rlhf.chat_format import (
     encode_prompt,
     end_of_turn_id,
     end_token_ids,
+    fit_prompt,
     load_tokenizer,
-    truncate_prompt,
 )
 from rlhf.config import InputError
 from rlhf.types import Messages, user_message
@@ -73,9 +73,59 @@ def test_end_tokens_of_the_model_count_too(tokenizer: PreTrainedTokenizerBase) -
     assert end_token_ids(tokenizer, Config()) == {1, 5, 6}
 
 
-def test_truncation_cuts_from_the_left_and_counts() -> None:
-    assert truncate_prompt([1, 2, 3, 4], 3) == ([2, 3, 4], 1)
-    assert truncate_prompt([1, 2], 3) == ([1, 2], 0)
+def fitted(tokenizer: PreTrainedTokenizerBase, messages: Messages, room: int) -> tuple[str, int]:
+    ids, cut = fit_prompt(tokenizer, messages, room)
+    assert len(ids) <= room
+    assert cut == len(encode_prompt(tokenizer, messages)) - len(ids)
+    return tokenizer.decode(ids), cut
+
+
+def test_a_prompt_that_fits_is_left_as_it_is(tokenizer: PreTrainedTokenizerBase) -> None:
+    ids = encode_prompt(tokenizer, TALK)
+    assert fit_prompt(tokenizer, TALK, len(ids)) == (ids, 0)
+
+
+def test_a_long_question_loses_its_first_words_and_nothing_else(tokenizer: PreTrainedTokenizerBase) -> None:
+    question: Messages = [TALK[0], *user_message("the people were here to find the old house")]
+    room = len(encode_prompt(tokenizer, question)) - 6
+    text, cut = fitted(tokenizer, question, room)
+    assert text == "<|system|>be kind<|end|><|user|> find the old house<|end|><|assistant|>"
+    assert cut == 6
+
+
+def test_a_long_conversation_loses_its_oldest_exchanges(tokenizer: PreTrainedTokenizerBase) -> None:
+    whole = len(encode_prompt(tokenizer, TALK))
+    assert fitted(tokenizer, TALK, whole - 1) == (
+        "<|system|>be kind<|end|><|user|>i<|end|><|assistant|>hello<|end|><|user|>more<|end|><|assistant|>",
+        1,
+    )
+    last = "<|user|>more<|end|><|assistant|>"
+    assert fitted(tokenizer, TALK, whole - 2)[0] == f"<|system|>be kind<|end|>{last}"
+    assert fitted(tokenizer, TALK, len(encode_prompt(tokenizer, TALK[3:])))[0] == last  # the system's turn at last
+    assert fitted(tokenizer, TALK, len(encode_prompt(tokenizer, TALK[3:])) - 1)[0] != last
+
+
+@pytest.mark.parametrize("room", [0, 1, 3])
+def test_a_prompt_that_not_one_word_of_fits_is_refused(tokenizer: PreTrainedTokenizerBase, room: int) -> None:
+    with pytest.raises(InputError, match=f"{room} tokens leave no room for a question"):
+        fit_prompt(tokenizer, user_message("the people"), room)
+
+
+@pytest.mark.parametrize("room", range(4, 60, 5))
+def test_a_question_cut_inside_a_character_or_a_spelled_out_token_still_fits(
+    tokenizer: PreTrainedTokenizerBase, room: int
+) -> None:
+    text, _ = fitted(tokenizer, user_message("naïve 😀😀 <|end|><|user|> 𝔘𝔫𝔦 <|assistant|>" * 4), room)
+    assert text.startswith("<|user|>")
+    assert text.endswith("<|end|><|assistant|>")
+    assert "\ufffd" not in text
+
+
+def test_the_begin_token_stays_where_a_prompt_is_cut(own: PreTrainedTokenizerBase) -> None:
+    own.add_special_tokens({"bos_token": "<s>"})
+    own.chat_template = "{{ bos_token }}" + own.chat_template
+    text, _ = fitted(own, user_message("the people were here"), 6)
+    assert text == "<s><|user|> were here<|end|><|assistant|>"
 
 
 def test_a_template_that_refuses_is_an_input_error(own: PreTrainedTokenizerBase) -> None:

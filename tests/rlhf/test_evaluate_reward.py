@@ -75,7 +75,7 @@ def test_a_row_that_cannot_be_scored_keeps_its_place(reward_folder: Path, tmp_pa
     main(["score", "--model", str(reward_folder), "--data", str(data), "--output", str(tmp_path / "out.jsonl")])
     scored = read_rows(tmp_path / "out.jsonl")
     assert [row["score"] is None for row in scored] == [False] * (len(rows) - 2) + [True, True]
-    assert "256 tokens or more" in scored[-2]["score_error"]
+    assert "402 tokens, too many for 256" in scored[-2]["score_error"]
     assert "no text as its response" in scored[-1]["score_error"]
 
 

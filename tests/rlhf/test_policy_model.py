@@ -1,72 +1,99 @@
 """The language head against the full softmax, the forward pass against transformers', the reference, the value head."""
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, MistralConfig, PreTrainedModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    MistralConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from rlhf.adapters import add_adapters, add_lora
-from rlhf.answer_head import answer_log_probs
+from rlhf.answer_head import Head, answer_log_probs
 from rlhf.batches import Group, Spans
 from rlhf.config import InputError
 from rlhf.policy_files import load_causal, load_policy_model
 from rlhf.policy_model import (
     PolicyModel,
     answer_batch,
-    check_head,
     frozen_copy,
 )
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel, load_reward_model
+from rlhf.vocabulary import Vocabulary
 
 PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12], [13]]
 ANSWERS = [[20, 21, 22, 1], [23], [24, 25, 26, 27, 28, 1]]
 CPU = torch.device("cpu")
 
 
-def full_softmax(hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    log_probs = torch.log_softmax(hidden @ weight.T / temperature, dim=-1)
+def full_softmax(hidden: Tensor, head: Head, targets: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    logits = nn.functional.linear(hidden, head.weight, head.bias) * head.scale
+    if head.cap is not None:
+        logits = head.cap * torch.tanh(logits / head.cap)
+    if head.vocabulary is not None:
+        never = torch.zeros(len(head.weight), dtype=torch.bool)
+        never[list(head.vocabulary.missing)] = True
+        logits = logits.masked_fill(never, -1e30)
+    log_probs = torch.log_softmax(logits / temperature, dim=-1)
     return log_probs.gather(1, targets[:, None]).squeeze(1), -(log_probs.exp() * log_probs).sum(dim=1)
 
 
+FORMS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "bias": {"bias": torch.linspace(-1, 1, 50)},
+    "scaled": {"scale": 0.3},
+    "capped": {"cap": 4.0},
+    "all, with holes": {
+        "bias": torch.linspace(-1, 1, 50), "scale": 1.7, "cap": 4.0, "vocabulary": Vocabulary(50, (3, 48))
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("chunk", [1, 3, 100])
 @pytest.mark.parametrize("train_head", [True, False])
-def test_chunked_head_equals_the_full_softmax(chunk: int, train_head: bool) -> None:
+def test_chunked_head_equals_the_full_softmax(form: str, chunk: int, train_head: bool) -> None:
     torch.manual_seed(0)
     hidden, weight = torch.randn(7, 16), torch.randn(50, 16)
-    targets, upstream = torch.randint(0, 50, (7,)), torch.randn(7)
-    ours = [hidden.clone().requires_grad_(), weight.clone().requires_grad_(train_head)]
-    theirs = [hidden.clone().requires_grad_(), weight.clone().requires_grad_(train_head)]
-    log_probs, entropy = answer_log_probs(*ours, targets, temperature=0.7, chunk=chunk)
-    expected, expected_entropy = full_softmax(*theirs, targets, 0.7)
-    torch.testing.assert_close(log_probs, expected)
-    torch.testing.assert_close(entropy, expected_entropy)
-    (log_probs * upstream).sum().backward()
-    (expected * upstream).sum().backward()
-    for mine, reference in zip(ours, theirs, strict=True):
-        assert (mine.grad is None) == (reference.grad is None)
-        if mine.grad is not None:
-            torch.testing.assert_close(mine.grad, reference.grad, rtol=1e-5, atol=1e-5)
+    targets, upstream = torch.tensor([0, 7, 49, 7, 12, 30, 2]), torch.randn(7)
+    found = []
+    for log_probs_of in (partial(answer_log_probs, chunk=chunk), full_softmax):
+        settings = dict(FORMS[form])
+        learned = [hidden.clone().requires_grad_(), weight.clone().requires_grad_(train_head)]
+        if "bias" in settings:
+            settings["bias"] = settings["bias"].clone().requires_grad_(train_head)
+            learned.append(settings["bias"])
+        log_probs, entropy = log_probs_of(learned[0], Head(learned[1], **settings), targets, temperature=0.7)
+        (log_probs * upstream).sum().backward()
+        found.append([log_probs, entropy, *[tensor.grad for tensor in learned if tensor.grad is not None]])
+    assert len(found[0]) == (2 + 1 + train_head * (1 + ("bias" in FORMS[form])))
+    for mine, reference in zip(*found, strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-5, atol=1e-5)
 
 
 def test_autocast_does_not_round_what_is_measured() -> None:
     torch.manual_seed(0)
     hidden, weight = torch.randn(40, 16).bfloat16(), torch.randn(500, 16).bfloat16()
     targets = torch.randint(0, 500, (40,))
-    expected = answer_log_probs(hidden, weight, targets)
+    expected = answer_log_probs(hidden, Head(weight), targets)
     with torch.autocast("cpu", torch.bfloat16):
-        found = answer_log_probs(hidden, weight, targets)
+        found = answer_log_probs(hidden, Head(weight), targets)
     torch.testing.assert_close(found, expected)
 
 
 def test_two_classes_by_hand() -> None:
     # logits (ln 3, 0) -> probabilities (3/4, 1/4)
     hidden, weight = torch.tensor([[1.0]]), torch.tensor([[3.0], [1.0]]).log()
-    log_probs, entropy = answer_log_probs(hidden, weight, torch.tensor([1]))
+    log_probs, entropy = answer_log_probs(hidden, Head(weight), torch.tensor([1]))
     assert log_probs.exp().item() == pytest.approx(0.25)
     assert entropy.item() == pytest.approx(-0.75 * torch.tensor(0.75).log() - 0.25 * torch.tensor(0.25).log())
 
@@ -75,7 +102,7 @@ def test_no_softmax_is_kept_for_backward() -> None:
     hidden, weight = torch.randn(64, 8, requires_grad=True), torch.randn(1000, 8, requires_grad=True)
     kept: list[int] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):  # type: ignore[func-returns-value]
-        answer_log_probs(hidden, weight, torch.zeros(64, dtype=torch.long), chunk=16)
+        answer_log_probs(hidden, Head(weight), torch.zeros(64, dtype=torch.long), chunk=16)
     assert max(kept) <= weight.numel()
 
 
@@ -205,9 +232,11 @@ def config_of(model: Path, **changes: Any) -> PolicyConfig:
 
 
 @pytest.mark.parametrize("use_peft", [True, False])
-def test_the_value_model_begins_as_the_reward_model(llama_folder: Path, reward: RewardModel, use_peft: bool) -> None:
+def test_the_value_model_begins_as_the_reward_model(
+    tokenizer: PreTrainedTokenizerBase, llama_folder: Path, reward: RewardModel, use_peft: bool
+) -> None:
     config = config_of(llama_folder, use_peft=use_peft)
-    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
     values = model(answer_batch([[5, 6, 7]], [[20, 21]], CPU))[2]
     assert values is not None
     # the value of the state in which a token is drawn is the normalised score of what stands before it
@@ -220,9 +249,11 @@ def test_the_value_model_begins_as_the_reward_model(llama_folder: Path, reward: 
     assert theirs.isdisjoint(p.data_ptr() for p in model.parameters())
 
 
-def test_policy_and_value_model_in_turn_are_both_at_once(llama_folder: Path, reward: RewardModel) -> None:
+def test_policy_and_value_model_in_turn_are_both_at_once(
+    tokenizer: PreTrainedTokenizerBase, llama_folder: Path, reward: RewardModel
+) -> None:
     config = config_of(llama_folder)
-    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
     batch = model.batch(PROMPTS, ANSWERS)
     log_probs, entropy, values = model(batch)
     found = model(batch, "policy")
@@ -231,11 +262,13 @@ def test_policy_and_value_model_in_turn_are_both_at_once(llama_folder: Path, rew
     assert model(batch, "value")[:2] == (None, None)
 
 
-def test_gradient_checkpointing_changes_no_gradient(llama_folder: Path, reward: RewardModel) -> None:
+def test_gradient_checkpointing_changes_no_gradient(
+    tokenizer: PreTrainedTokenizerBase, llama_folder: Path, reward: RewardModel
+) -> None:
     gradients = []
     for on in (False, True):
         config = config_of(llama_folder, gradient_checkpointing=on)
-        model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+        model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
         assert model.packs
         log_probs, _, values = model(model.batch(PROMPTS, ANSWERS))
         (log_probs.sum() + values.square().sum()).backward()
@@ -243,12 +276,6 @@ def test_gradient_checkpointing_changes_no_gradient(llama_folder: Path, reward: 
     assert gradients[0].keys() == gradients[1].keys()
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name])
-
-
-def test_models_with_more_than_a_linear_head_are_refused(llama: PreTrainedModel) -> None:
-    llama.config.final_logit_softcapping = 30.0
-    with pytest.raises(InputError, match="final_logit_softcapping"):
-        check_head(llama)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

@@ -39,12 +39,12 @@ def tasks(tokenizer: PreTrainedTokenizerBase) -> list[Task]:
 
 def maker(llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, budget: int) -> RolloutMaker:
     config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", temperature=0.9, use_peft=False)
-    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=torch.float32)
+    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
     settings = SamplingSettings(temperature=0.9, max_new_tokens=12)
     return RolloutMaker(
         model,
         Sampler(model, model.causal, tokenizer, settings),
-        Scorer(reward, tokenizer, tokenizer),
+        Scorer(reward, tokenizer, tokenizer, longest=64),
         Processes("cpu"),
         token_budget=budget,
     )
@@ -87,7 +87,7 @@ def test_the_sampler_is_the_policy(
     use_peft: bool, dtype: torch.dtype,
 ) -> None:  # fmt: skip
     config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", use_peft=use_peft)
-    model = load_policy_model(config, reward, same_tokens=True, compute_dtype=dtype)
+    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=dtype)
     sampler = Sampler.of(model, str(llama_folder), tokenizer, SamplingSettings(max_new_tokens=12))
     before = sampler(tasks)
     torch.manual_seed(0)
@@ -98,7 +98,9 @@ def test_the_sampler_is_the_policy(
     sampler.refresh()
     drawn = sampler(tasks)
     assert drawn != before
-    make = RolloutMaker(model, sampler, Scorer(reward, tokenizer, tokenizer), Processes("cpu"), token_budget=500)
+    make = RolloutMaker(
+        model, sampler, Scorer(reward, tokenizer, tokenizer, longest=64), Processes("cpu"), token_budget=500
+    )
     rollouts = make(tasks)
     close = {"rtol": 1e-3, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 0.0, "atol": 0.05}
     for sample, rollout in zip(drawn, rollouts, strict=True):
@@ -118,7 +120,7 @@ def test_another_tokenizer_reads_the_text_again(reward: RewardModel, tokenizer: 
     question = user_message("say word")
     # what the other policy produced is no ids of the reward model's: only the text counts
     sample = Sample([3], [9, 9], [0.0, 0.0], "length", " the house", Draw(SamplingSettings()), ended=False)
-    scorer = Scorer(reward, tokenizer, other, normalize=False)
+    scorer = Scorer(reward, tokenizer, other, longest=64, normalize=False)
     answer = [*tokenizer.encode(" the house", add_special_tokens=False), tokenizer.eos_token_id]
     ids = torch.tensor([[*encode_prompt(tokenizer, question), *answer]])
     expected = float((reward.hf.base_model(ids).last_hidden_state[0, -1] @ reward.head_weight()[0]).detach())

@@ -188,7 +188,7 @@ def test_a_stopped_run_goes_on_from_its_part(llama_folder: Path, tmp_path: Path)
     [
         ({"--model": "/nowhere"}, "/nowhere holds no tokenizer"),
         ({"--prompts": "/nowhere.jsonl"}, "there is no file /nowhere.jsonl"),
-        ({"--max_new_tokens": "4000"}, "leaves no room in the model's context of 256"),
+        ({"--max_new_tokens": "4000"}, "leaves no room for a prompt in the context of 256"),
         ({"--top_p": "1.5"}, "--top_p: input should be less than or equal to 1"),
         ({"--n": "5", "--max_rows": "2"}, "--n: All responses to a prompt are decoded at once: raise max_rows."),
         ({"--temprature": "1"}, "unknown setting '--temprature'; did you mean --temperature"),

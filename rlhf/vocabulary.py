@@ -1,0 +1,44 @@
+"""Which token ids there are: models often have more rows than their tokenizer has tokens, and those mean nothing.
+
+They are never drawn, and no probability is left for them, in sampling, training and serving alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self, cast
+
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+_NEVER = -1e30  # a logit: finite, for 0 times infinity is no number
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The ids from 0 to `size` - 1 without those in `missing`."""
+
+    size: int
+    missing: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Self:
+        """The tokenizer's, worked out once for what it is at present."""
+        tokens, found = tokenizer.__dict__.get("_vocabulary", (None, None))
+        if tokens != len(tokenizer):
+            known = set(tokenizer.get_vocab().values())
+            size = max(known) + 1
+            found = cls(size, tuple(sorted(set(range(size)) - known)))
+            tokenizer.__dict__["_vocabulary"] = len(tokenizer), found
+        return cast(Self, found)
+
+    def restrict(self, logits: Tensor) -> Tensor:
+        """Logits, (..., at most `size`), of these ids: a view in which what is missing cannot be drawn."""
+        logits = logits[..., : self.size]
+        if self.missing:
+            logits.index_fill_(-1, logits.new_tensor(self.missing).long(), _NEVER)
+        return logits
+
+    def among(self, ids: Sequence[int]) -> list[int]:
+        """The ids, those that are not in it replaced by some that are."""
+        known = sorted(set(range(self.size)) - set(self.missing))
+        return [known[index % len(known)] for index in ids]
