@@ -1,6 +1,7 @@
 """The whole way: our own inference server, started apart, is an endpoint whose answers are compared with those of the
 project's model; people judge through the page, the evaluation gives the win rate, and chat answers from it."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -198,3 +199,20 @@ def test_nobody_but_the_platform_may_spend(house: House):
     gone = {inference.SIGNATURE: inference.sign("sources", "sources/999")}
     answer = httpx.post(url, json=body | {"model": "sources/999"}, headers=gone)
     assert (answer.status_code, answer.json()["error"]["message"]) == (502, "There is no such model.")
+
+
+def test_chat_sends_the_secret_that_the_inference_server_asks_for(store: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HONE_INFERENCE_SECRET", "known to the platform alone")
+
+    async def ask() -> str:
+        pieces = inference.answer(FIRST, [{"role": "user", "content": "Hello"}], {"max_tokens": 8})
+        return "".join([piece async for piece in pieces if isinstance(piece, str)])
+
+    with serving(store) as server:
+        monkeypatch.setenv("HONE_INFERENCE_URL", f"{server.url}/v1")
+        get_settings.cache_clear()
+        try:
+            assert asyncio.run(ask())
+        finally:
+            monkeypatch.undo()
+            get_settings.cache_clear()
