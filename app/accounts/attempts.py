@@ -32,7 +32,7 @@ _ACCOUNTS = 8  # of one browser
 
 
 def check(request: Request, session: Session, email: str, password: str) -> User | None:
-    """The person with this e-mail and password; None where they do not go together or the account is disabled, which
+    """The person with this e-mail and password; None where they do not match or the account is disabled, which
     takes as long. Raises TooMany before anything is compared once there were too many tries."""
     user = queries.user_by_email(session, email)
     known = _known_as(request, user)

@@ -52,5 +52,5 @@ class NewTokenForm(Input):
 
     @property
     def days(self) -> int | None:
-        """How long it lasts; None without an end."""
+        """How long it lasts; None: until it is revoked."""
         return None if self.expires == "never" else int(self.expires)

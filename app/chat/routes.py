@@ -115,7 +115,7 @@ def consent(access: Annotator, session: Db, conversation_id: RowId, submitted: S
     allowed = parse(ConsentForm, submitted).consent
     service.set_consent(session, access.project, access.user, conversation, allowed)
     says = (
-        "From now on, your prompts here wait for a manager, who may admit them as training prompts, and your choices "
+        "From now on, your prompts here wait for a manager, who may add them as training prompts, and your choices "
         "between two answers count as labels."
         if allowed
         else "Private from now on. What you had shared was taken back: no new training uses it, and nobody is asked "

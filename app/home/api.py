@@ -21,7 +21,7 @@ class LastView(View):
 
 
 class AutomationView(View):
-    """What happens by itself: the rule, its budget, what it did last, and what it waits for."""
+    """An automation: the rule, its budget, what it did last, and what it waits for."""
 
     name: str
     on: bool

@@ -1,4 +1,4 @@
-"""What happens by itself in a project: each automation with its budget, what it did last and what it waits for, all
+"""A project's automations: each with its budget, what it did last and what it waits for, all
 read from the rows that it left and from the rule that decides."""
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def automations(session: Session, project: Project, new_labels: int) -> list[Aut
         Automation(
             "Keep pairs ready",
             settings.keep_queue_filled,
-            f"Whenever fewer than {plural(project.queue_depth, 'pair')} wait",
+            f"Tops up the queue when fewer than {plural(project.queue_depth, 'pair')} are left",
             items,
             _last(sampled),
             filling.decide(session, project).reason,

@@ -1,6 +1,6 @@
 """The rules of leases: who gets which item, for how long, and what becomes of it.
 
-How LOOP.md's invariants are kept: an item's `slots_left` is changed in the very statement that opens or ends a lease,
+How the invariants are kept: an item's `slots_left` is changed in the very statement that opens or ends a lease,
 so that open leases and labels never exceed the overlap (2); an ended lease gives its slot back at once, and an answer
 that comes later takes a slot if one is free and is otherwise kept as surplus, see `app.labels.service` (3); the display
 order is drawn when the lease is made and lives in its row (4).

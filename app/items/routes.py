@@ -42,7 +42,7 @@ def sample(session: Db, access: Manager, form: Submitted) -> Response:
     run = service.plan_sampling(session, access.project, access.user, automatic=False, count=count)
     if run is None:
         return redirect(
-            f"/projects/{access.project.id}/items", "Nothing to sample: the queue is full, or a run is under way."
+            f"/projects/{access.project.id}/items", "Nothing to sample: the queue is full, or a run is in progress."
         )
     return redirect(f"/projects/{access.project.id}/runs/{run.id}", "The sampling run is queued.")
 

@@ -1,6 +1,6 @@
 """The rules of answers: saved once however often they are sent, revised with history, late ones kept.
 
-How LOOP.md's invariants 1 to 3 are kept, literally:
+The invariants of labels:
 1. An answer is one row, written in the transaction that is committed before the response leaves. The same assignment
    sent again with the same answer gives the same label; with another answer it gives a revision that supersedes.
 2. A label takes over the slot of its lease. At any moment open leases and standing labels that are not `surplus` are at

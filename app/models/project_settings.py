@@ -98,7 +98,7 @@ class SamplingSettings(Input):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     strategy: Literal["mixed", "stochastic"] = Field(
-        "mixed", description="mixed: the most probable answer against a drawn one; stochastic: two drawn ones"
+        "mixed", description="mixed: a greedy response against a sampled one; stochastic: two sampled ones"
     )
     temperature: Temperature = 1.0
     top_p: TopP = 1.0
@@ -107,13 +107,13 @@ class SamplingSettings(Input):
 
 
 class AutomationSettings(Input):
-    """What the platform starts by itself."""
+    """What the platform starts automatically."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    keep_queue_filled: bool = Field(True, description="Sample new pairs whenever fewer than the queue depth are open")
-    pairs_per_day: int = Field(10_000, ge=1, le=10_000_000, description="Sampled by itself in 24 hours at most")
+    keep_queue_filled: bool = Field(True, description="Top up the queue when fewer pairs than its depth are left")
+    pairs_per_day: int = Field(10_000, ge=1, le=10_000_000, description="Sampled automatically in 24 hours at most")
     retrain_reward: bool = Field(False, description="Train a reward model after every so many new labels")
     labels_between_rewards: int = Field(200, ge=10, le=1_000_000)
-    reward_trainings_per_day: int = Field(12, ge=1, le=1000, description="Started by itself in 24 hours at most")
+    reward_trainings_per_day: int = Field(12, ge=1, le=1000, description="Started automatically in 24 hours at most")
     refresh_pairs: bool = Field(True, description="Sample new pairs from a policy as soon as it is promoted")

@@ -12,7 +12,7 @@ from app.models.prompt import Prompt
 
 
 class Strategy(StrEnum):
-    """The most probable token each time, or a draw from the distribution."""
+    """Greedy: the likeliest token each time. Stochastic: sampled from the distribution."""
 
     GREEDY = "greedy"
     STOCHASTIC = "stochastic"

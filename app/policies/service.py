@@ -98,7 +98,7 @@ def _put_in_use(session: Session, project: Project, model: Model, actor: User, *
     current = in_use(project)
     policy = None if model.id == project.base_model_id else model
     if not queries.put_in_use(session, project.id, project.policy_id, policy.id if policy else None):
-        raise Conflict("Somebody else has just changed the policy in use. Look again, then decide.")
+        raise Conflict("Somebody else has just changed the policy in use. Load the page again, then decide.")
     session.refresh(project)
     audit.record(
         session, actor, "policy.promoted", project_id=project.id, subject=model, previous=current.id, **details

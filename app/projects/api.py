@@ -157,7 +157,7 @@ def change_member(session: Db, access: Manager, user_id: RowId, body: MemberChan
 
 @router.delete("/projects/{project_id}/members/{user_id}", status_code=204)
 def remove_member(session: Db, access: Manager, user_id: RowId) -> None:
-    """Take a person out of the project; their labels stay. For managers."""
+    """Remove a person from the project; their labels stay. For managers."""
     people.remove(session, access.project, access.user, user_id)
 
 

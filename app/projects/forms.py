@@ -22,8 +22,8 @@ Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)
 class CheckPause(Input):
     """When missed attention checks pause a person's work."""
 
-    check_window: int = Field(10, ge=1, le=1000, description="The last so many attention checks of a person count")
-    check_misses: int = Field(3, ge=1, le=1000, description="With so many of them missed, the person's work pauses")
+    check_window: int = Field(10, ge=1, le=1000, description="How many of a person's latest attention checks count")
+    check_misses: int = Field(3, ge=1, le=1000, description="With this many of them missed, the person's work pauses")
 
     @field_validator("check_misses")
     @classmethod
@@ -39,10 +39,10 @@ class QueueSettings(CheckPause):
 
     model_config = ConfigDict(extra="forbid")
 
-    overlap: int = Field(1, ge=1, le=50, description="How many people answer each pair")
+    overlap: int = Field(1, ge=1, le=50, description="Labels per pair")
     check_share: float = Field(0.0, ge=0, le=0.5, description="Share of attention checks")
     control_share: float = Field(
-        0.2, ge=0, le=1, description="Share of pairs that stay in random order, for fair measures"
+        0.2, ge=0, le=1, description="Share of pairs that stay in random order, so that statistics are unbiased"
     )
     queue_depth: int = Field(50, ge=1, le=1_000_000, description="Open pairs to keep ready")
     lease_minutes: int = Field(30, ge=1, le=1440, description="How long a shown pair is held for its annotator")

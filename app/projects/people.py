@@ -105,7 +105,7 @@ def resume(session: Session, project: Project, actor: User, user_id: int) -> Mem
 
 
 def remove(session: Session, project: Project, actor: User, user_id: int) -> Member:
-    """Take a person out of the project. Their labels stay; an open pair comes free when its lease ends."""
+    """Remove a person from the project. Their labels stay; an open pair comes free when its lease ends."""
     member = member_of(session, project, user_id)
     if member.role is Role.MANAGER:
         _keep_a_manager(session, project, user_id)

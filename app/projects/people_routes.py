@@ -82,7 +82,7 @@ def resume(session: Db, access: Manager, user_id: RowId) -> Response:
 
 @router.post("/projects/{project_id}/people/{user_id}/remove")
 def remove(session: Db, access: Manager, user_id: RowId) -> Response:
-    """Take a member out of the project."""
+    """Remove a member from the project."""
     member = people.remove(session, access.project, access.user, user_id)
     if user_id == access.user.id and not access.user.is_admin:
         return redirect("/", f"You have left {access.project.name}.")

@@ -31,7 +31,7 @@ class ImportBody(Input):
     model_config = ConfigDict(extra="forbid")
 
     prompts: list[Any] = Field(min_length=1)
-    accept_bad: bool = Field(False, description="Import the good ones though some are refused")
+    accept_bad: bool = Field(False, description="Skip invalid entries and import the rest")
     dry_run: bool = Field(False, description="Only count")
 
 

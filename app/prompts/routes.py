@@ -96,13 +96,13 @@ def show_review(request: Request, session: Db, access: Manager, before: Before =
 
 @router.post("/projects/{project_id}/prompts/review")
 def review(session: Db, access: Manager, form: Submitted) -> Response:
-    """Admit or refuse the marked prompts."""
+    """Add or reject the selected prompts."""
     marked = [value for value in form.getlist("prompt") if isinstance(value, str)]
     if not marked or not all(value.isascii() and value.isdigit() and len(value) < 19 for value in marked):
-        raise Invalid("Mark the prompts that you want to admit or refuse.")
+        raise Invalid("Select the prompts that you want to add or reject.")
     admit = form.get("decision") == "admit"
     count = service.review(session, access.project, [int(value) for value in marked], admit, access.user)
-    text = f"{count} {'prompt' if count == 1 else 'prompts'} {'admitted' if admit else 'refused'}."
+    text = f"{count} {'prompt' if count == 1 else 'prompts'} {'added' if admit else 'rejected'}."
     return redirect(f"/projects/{access.project.id}/prompts/review", text)
 
 

@@ -81,7 +81,7 @@ def waits_for(run: Run) -> str | None:
     queue, who = queue_of(run), "a worker with a GPU" if run.needs_gpu else "a worker"
     served = served_queues()
     if served is not None and queue not in served:
-        return f"Waits for {who}: nobody serves the queue “{queue}” now. It starts by itself once somebody does."
+        return f"Waits for {who}: nobody serves the queue “{queue}” now. It starts as soon as a worker does."
     return f"Waits for {who} that is free."
 
 

@@ -38,7 +38,7 @@ class NotAllowed(Refused):
     """The person is known and may not do this."""
 
     status = 403
-    title = "You may not do this"
+    title = "You don't have access"
 
 
 class NotFound(Refused):

@@ -130,10 +130,10 @@ def scheduling(settings: Settings) -> Part:
         statement = "select extract(epoch from clock_timestamp() - swept_at)::float, leader from scheduler"
         seconds, leader = connection.execute(statement).fetchone() or (None, None)
     if seconds is None:
-        return Part(False, "nothing has ever happened by itself: no scheduling process runs")
+        return Part(False, "nothing automatic has ever happened: no scheduling process runs")
     if seconds > SWEPT_SECONDS:
         since = f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} minutes"
-        return Part(False, f"nothing has happened by itself for {since}: no scheduling process runs, or it hangs")
+        return Part(False, f"nothing automatic has happened for {since}: no scheduling process runs, or it hangs")
     return Part(True, "at work", {"leader": leader, "seconds_since_sweep": round(seconds, 1)})
 
 

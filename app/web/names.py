@@ -56,7 +56,7 @@ def refuse_unseen(text: str) -> str:
 
 
 def refuse_mixed_scripts(text: str) -> None:
-    """Raises ValueError where one word has letters of scripts that do not go together, such as Cyrillic in Latin."""
+    """Raises ValueError where one word has letters of scripts that are not used together, such as Cyrillic in Latin."""
     for word in [*_WORD.findall(text), *_with_twins(text)]:
         letters = _LETTER.findall(word)
         scripts = Counter(_script(letter) for letter in letters)

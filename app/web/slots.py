@@ -47,7 +47,7 @@ class SlottedDownload(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         slots = _slots.setdefault(asyncio.get_running_loop(), _Slots())
         if slots.taken >= MOST:
-            sentence = f"{MOST} exports are under way already. Try again when one of them is through."
+            sentence = f"{MOST} exports are running already. Try again when one of them is done."
             await refused(Request(scope), TooMany(sentence, retry_after=30))(scope, receive, send)
             return
         slots.taken += 1

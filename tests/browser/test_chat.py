@@ -32,7 +32,7 @@ def test_talk_compare_share_delete(
     assert re.search(r"/chat/\d+$", page.url)
     expect(page.locator(".chat-history a[aria-current]")).to_contain_text("Hello <img")
     expect(page.get_by_label("Your message")).to_be_focused()
-    page.get_by_role("button", name="Write it again").click()
+    page.get_by_role("button", name="Regenerate").click()
     expect(page.get_by_text("Which answer is better?")).to_be_visible(timeout=30_000)
     assert serious_faults(page) == []
     page.get_by_role("button", name="The first is better").click()

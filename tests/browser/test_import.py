@@ -43,7 +43,7 @@ def test_a_previewed_table_is_imported_with_one_more_click(
     shown = page.locator("ol .as-written").all_text_contents()
     assert shown == [CODE, "Wie groß ist der Mond?"]
     assert serious_faults(page) == []
-    page.get_by_label("Import the good ones").check()
+    page.get_by_label("Skip invalid lines").check()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.locator("body")).to_contain_text("2 prompts imported")
     with task_session() as session:

@@ -139,7 +139,7 @@ def test_guidelines_keys_and_raw_text_are_one_key_away(page: Page, work: MakeWor
     expect(page.locator(".rendered strong")).to_be_visible()
     settled(page)
     page.keyboard.press("s")
-    expect(page.get_by_text("Look again at what I skipped (1)")).to_be_visible()
+    expect(page.get_by_text("Review what I skipped (1)")).to_be_visible()
     assert labels(here) == []
 
 

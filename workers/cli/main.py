@@ -116,7 +116,7 @@ def settings(as_json: Annotated[bool, typer.Option("--json", help="Names and val
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only compare the models with the migrated schema.")] = False,
 ) -> None:
-    """Bring the database to this version's schema. `hone up` does it by itself."""
+    """Bring the database to this version's schema. `hone up` does it on its own."""
     from workers.platform.migrate import drift
 
     with connected():

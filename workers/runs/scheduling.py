@@ -42,11 +42,11 @@ def sweep() -> None:
         if _leads:
             _do_everything()
         if _away:
-            log.warning("the database is back, and so is what happens by itself")
+            log.warning("the database is back, and automatic work goes on")
         _away = False
     except OperationalError as error:
         if not _away:
-            log.warning("the database is away, nothing happens by itself until it is back: %s", _line(error))
+            log.warning("the database is away, nothing automatic happens until it is back: %s", _line(error))
         _away = True
 
 

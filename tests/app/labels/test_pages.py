@@ -223,7 +223,7 @@ def test_the_screen_says_why_there_is_nothing(session: Session, cast: Cast, as_:
     add_items(cast.project)
     number = opened(browser, cast)
     browser.submit(f"{address}/skip", assignment_id=number)
-    assert "Look again at what I skipped (1)" in browser.get(address).text
+    assert "Review what I skipped (1)" in browser.get(address).text
     browser.submit(f"{address}/again")
     assert opened(browser, cast) == number
     member = session.get_one(m.Member, (cast.project.id, cast.annotator.id))

@@ -1,5 +1,5 @@
-"""LOOP.md's invariants under every order of claims, answers, repeats, revisions, skips, expiries, withdrawals and cut
-connections, from several sessions against a real PostgreSQL.
+"""The invariants of labels under every order of claims, answers, repeats, revisions, skips, expiries, withdrawals and
+cut connections, from several sessions against a real PostgreSQL.
 
 HONE_QUEUE_STEPS=100000 makes it a longer run.
 """

@@ -129,7 +129,7 @@ def test_sweeps_that_end_are_named_within_half_a_minute(parts):
         found = parts()["scheduling"]
         return found.ok, found.says
 
-    assert parts()["scheduling"].says == "nothing has ever happened by itself: no scheduling process runs"
+    assert parts()["scheduling"].says == "nothing automatic has ever happened: no scheduling process runs"
     assert says("6 s") == (True, "at work")
     assert says("25 s") == (
         False,

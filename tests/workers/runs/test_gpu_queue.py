@@ -64,7 +64,7 @@ def until(run_id: int, condition: Callable[[Run, str | None], bool], seconds: fl
 def test_a_gpu_run_waits_says_so_and_runs_once_its_queue_is_served(start: Start, run_id: int) -> None:
     _, says = now(run_id)
     assert says == (
-        "Waits for a worker with a GPU: nobody serves the queue “gpu” now. It starts by itself once somebody does."
+        "Waits for a worker with a GPU: nobody serves the queue “gpu” now. It starts as soon as a worker does."
     )
     start("sampling")  # the queue that this run would be in without its wish
     with task_session() as session:

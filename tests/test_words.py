@@ -1,0 +1,83 @@
+"""One word for one thing: phrases that the pages, the documents and the sentences of the program left behind."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PHRASES = """
+>By itself<
+next reward model pays
+wait for the first one: train
+People's choices teach the model
+are kept ready
+Find out
+Mend them below
+here already, or twice
+Import the good ones
+Leave out what cannot be used
+Which side a prompt is on
+The most probable one
+most probable answer
+Control arm
+Measures stay fair
+so many missed checks
+the last so many
+plain right choice
+mixed in unseen
+People for each pair
+My answers
+You have not answered here
+Look again
+Write it again
+Undo: the last pair again
+may come back as training prompts
+Admit the marked
+Refuse the marked
+a hint, no more
+points of the other opinion
+All in all
+Everything that takes long
+out of the project?
+Go on to use it up
+do not go together
+the password forgotten
+signed in in
+without an end
+High and left is good
+You may not do this
+To the start page
+Pace and agreement
+target row
+by itself in 24 hours
+LOOP.md
+HOUSE.md
+WORDS.md
+""".strip().splitlines()
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """What people read: templates and documents whole, of programs their strings."""
+    for folder, pattern in (("templates", "**/*.html"), ("docs", "*.md"), ("app", "**/*.py"), ("workers", "**/*.py")):
+        for path in (ROOT / folder).glob(pattern):
+            text = path.read_text(encoding="utf-8")
+            if path.name == "log.md":
+                continue
+            if path.suffix != ".py":
+                yield path, text
+                continue
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield path, node.value
+
+
+def test_no_text_has_an_old_phrase() -> None:
+    read = list(texts())
+    assert len({path for path, _ in read}) > 200
+    found = {
+        f"{path.relative_to(ROOT)}: {phrase}"
+        for path, text in read
+        for phrase in PHRASES
+        if phrase.lower() in " ".join(text.split()).lower()
+    }
+    assert not found
