@@ -205,20 +205,20 @@ def _label(now: Situation, here: str) -> Step:
         else:
             wanted = rewards.FIRST_TRAINING if now.reward_model is None else now.labels_between
             left = max(1, wanted - now.new_labels)
-            reason = f"{plural(left, 'more label')} until the next reward model pays."
+            reason = f"{plural(left, 'more label')} until a new reward model is worth training."
         return Step("Compare answers", reason, f"{here}/label", "Compare answers")
     sampling = next((run for run in now.active if run.kind is RunKind.SAMPLING), None)
     if sampling is not None:
         return Step("Wait for pairs", f"Run {sampling.id} is sampling answers to compare.")
     if training is not None:
-        return Step("Watch the training", f"Run {training.id} is under way.", f"{here}/runs/{training.id}", "Watch it")
+        return Step("Watch the training", f"Run {training.id} is running.", f"{here}/runs/{training.id}", "Watch it")
     if now.prompts_in_review:
         return Step(
             "Review prompts",
-            f"{plural(now.prompts_in_review, 'prompt')} from chat wait to be admitted.",
+            f"{plural(now.prompts_in_review, 'prompt')} from chat wait for your review.",
             f"{here}/prompts?status=review",
             "Review prompts",
         )
     if now.keeps_queue_filled:
-        return Step("Wait for pairs", "No pair is open; sampling starts by itself within a few seconds.")
-    return Step("Sample pairs", "No pair is open, and sampling by itself is off.", f"{here}/items", "Sample pairs")
+        return Step("Wait for pairs", "No pair is open; sampling starts automatically within a few seconds.")
+    return Step("Sample pairs", "No pair is open, and automatic sampling is off.", f"{here}/items", "Sample pairs")

@@ -105,7 +105,7 @@ def start(
         else:
             method = _method(what)
             run = training.start(session, target, actor, method, training.checked(method, given))
-        typer.echo(f"Run {run.id} is queued." if run else "Nothing to do: the queue is full, or a run is under way.")
+        typer.echo(f"Run {run.id} is queued." if run else "Nothing to do: the queue is full, or a run is in progress.")
 
 
 @runs.command()

@@ -7,11 +7,12 @@ from app.main import app
 from tests.app.conftest import Browser, Cast
 
 DOCUMENT = app.openapi()
+LATER = ("rewards", "policies", "runs", "trainings", "methods", "/api/v1/endpoints")  # not described like this yet
 OPERATIONS = [
     (method, path, operation)
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
-    if not path.removeprefix("/api/v1/projects/{project_id}/").startswith(("rewards", "policies", "runs"))
+    if not path.removeprefix("/api/v1/projects/{project_id}/").startswith(LATER)
 ]
 NO_ANSWER = {"export_labels"}  # files
 

@@ -133,6 +133,6 @@ def test_sweeps_that_end_are_named_within_half_a_minute(parts):
     assert says("6 s") == (True, "at work")
     assert says("25 s") == (
         False,
-        "nothing has happened by itself for 25 s: no scheduling process runs, or it hangs",
+        "nothing automatic has happened for 25 s: no scheduling process runs, or it hangs",
     )
     assert "for 120 minutes" in says("2 hours")[1]
