@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PHRASES = """
->Automation<
+>By itself<
 next reward model pays
 wait for the first one: train
 People's choices teach the model
@@ -45,9 +45,9 @@ the password forgotten
 signed in in
 without an end
 High and left is good
-You don't have access
-Go to projects
-Annotator quality
+You may not do this
+To the start page
+Pace and agreement
 target row
 by itself in 24 hours
 LOOP.md
