@@ -100,7 +100,6 @@ def test_an_item_that_needs_more_gets_more(session: Session, project: m.Project)
     assert [part.settings.n for part in plan.parts(session, project, 0, least=2)] == [2, 1]
 
 
-
 def test_a_plan_without_the_policy_in_use_is_not_refilled_for_ever(session: Session, project: m.Project):
     one, two = factories.endpoint(session), factories.endpoint(session)
     set_plan(project, PlannedSource(model_id=one.id, responses=1), PlannedSource(model_id=two.id, responses=1))

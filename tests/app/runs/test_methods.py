@@ -17,6 +17,7 @@ from tests.stirring import SCHEMA, Stirring
 
 As = Callable[[str], Browser]
 
+
 @pytest.fixture
 def stir() -> Iterator[Method]:
     yield register(Stirring())

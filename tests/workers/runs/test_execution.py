@@ -377,7 +377,6 @@ def test_a_preparation_that_is_cancelled_says_so_and_leaves_no_child(database: s
         assert (model.state, model.error) == (ModelState.PREPARING, None)
 
 
-
 def test_one_broken_project_does_not_hold_up_the_sweep(database: str) -> None:
     with task_session() as session:
         broken, whole = factories.project(session), factories.project(session)
