@@ -8,8 +8,9 @@ from typing import TypeVar
 from sqlalchemy import select
 
 from app.db import task_session
-from app.models import Item, Project, Run, RunMetric, RunState, Split
+from app.models import Item, Project, Run, RunMetric, RunState, Split, TrainingConfig
 from app.models.project_settings import AutomationSettings
+from app.models.run_config import SamplerSettings, SamplingConfig
 from app.rewards import snapshots
 from app.runs import service as runs
 from app.settings import get_settings
@@ -17,7 +18,7 @@ from rlhf.tiny_model import tiny_model
 from tests import factories
 
 T = TypeVar("T")
-SAMPLING = {"strategy": "stochastic", "n": 2, "seed": 1, "max_new_tokens": 64, "max_rows": 8, "dtype": "float32"}
+SAMPLING = SamplerSettings(strategy="stochastic", n=2, seed=1, max_new_tokens=64)
 TRAINING = {"train_batch_size": 1, "save_seconds": 0.5, "eval_steps": 200, "dtype": "float32"}
 PROMPTS, STEPS = 100, 400  # a few seconds of work on an idle core
 LABELS = 24
@@ -33,16 +34,16 @@ class World:
 
     def sample(self, count: int = PROMPTS) -> int:
         """Queue a sampling run on so many prompts; the same number, the same run. The sweep sends it."""
-        config = {"settings": SAMPLING, "prompt_ids": self.prompts[:count]}
+        config = SamplingConfig(settings=SAMPLING, prompt_ids=self.prompts[:count], item_kind="comparison")
         with task_session() as session:
             return int(factories.run(session, session.get_one(Project, self.project_id), config=config).id)
 
     def train(self, steps: int = STEPS) -> int:
         """Queue a reward training of so many steps; the same number, the same run. The sweep sends it."""
-        more = {"config": {"settings": TRAINING | {"max_steps": steps}}, "snapshot_id": self.snapshot_id}
+        config = TrainingConfig(settings=TRAINING | {"max_steps": steps})
         with task_session() as session:
             project = session.get_one(Project, self.project_id)  # past the quota of those that are under way at a time
-            return int(factories.training(session, project, "reward", **more).id)
+            return int(factories.training(session, project, config=config, snapshot_id=self.snapshot_id).id)
 
 
 def make_world() -> World:
