@@ -117,7 +117,7 @@ def test_it_fits_every_screen(
     serious_faults: Callable[[Page], list[str]],
 ) -> None:
     here = rank(1, shown)
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 844 if width < 500 else 900})
     page.goto(here.address)
     settled(page)
