@@ -60,7 +60,7 @@ def test_another_host_goes_on_and_the_first_writes_nothing_more(world: World, tm
             everything.enter_context(Host(queue, tmp_path / "hosts.log")) for queue in ("training", "sampling") * 2
         ]
         # What is cut off has to last longer than its lease, or it would end by itself.
-        to_cut, to_stop = [world.train(5 * STEPS), world.sample(8 * PROMPTS)], [world.train(), world.sample()]
+        to_cut, to_stop = [world.train(5 * STEPS), world.sample(30 * PROMPTS)], [world.train(), world.sample()]
         ids = [*to_cut, *to_stop]
         watch = everything.enter_context(Watch(ids))
         cut, stopped = [], []

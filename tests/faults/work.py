@@ -60,7 +60,7 @@ def make_world() -> World:
             asked = factories.prompt(session, project, split=Split.TRAIN if number % 6 else Split.HOLDOUT)
             item = factories.item(session, asked, project.base_model)
             factories.label(session, item, person)
-        prompts = [factories.prompt(session, project).id for _ in range(10 * PROMPTS)]
+        prompts = [factories.prompt(session, project).id for _ in range(30 * PROMPTS)]
         return World(project.id, snapshots.take(session, project, "").id, prompts)
 
 
