@@ -158,9 +158,7 @@ def add_sampled(session: Session, run: Run, prompt_id: int, drawn: Sequence[Sequ
     config = run.asked(SamplingConfig)
     kind = config.item_kind
     draw = random.Random(f"{run.id}/{prompt.id}")  # noqa: S311  the same each time
-    chosen = plan.choose(
-        texts, plan.wanted(project, kind), config.across, draw, KINDS[kind].responses.start
-    )
+    chosen = plan.choose(texts, plan.wanted(project, kind), config.across, draw, KINDS[kind].responses.start)
     if chosen is None:
         return None
     models = [part.model.id for part in plan.parts_of(session, run)]

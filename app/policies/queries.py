@@ -126,7 +126,7 @@ def comparison(session: Session, project_id: int, model_id: int, baseline_id: in
         .where(
             Run.project_id == project_id,
             Run.kind == RunKind.EVALUATION,
-                Run.state == RunState.SUCCEEDED,
+            Run.state == RunState.SUCCEEDED,
             Run.model_id == model_id,
             Run.baseline_id == baseline_id,
         )

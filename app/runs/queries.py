@@ -239,9 +239,7 @@ _SHOWN = tuple(selectinload(part) for part in (Run.model, Run.baseline, Run.rewa
 
 def seen_by(project: Project) -> ColumnElement[bool]:
     """The runs that a project's managers see: its own, and the preparation of its base model."""
-    return or_(
-        Run.project_id == project.id, and_(Run.project_id.is_(None), Run.model_id == project.base_model_id)
-    )
+    return or_(Run.project_id == project.id, and_(Run.project_id.is_(None), Run.model_id == project.base_model_id))
 
 
 def runs_of(
@@ -262,11 +260,7 @@ def active_runs(session: Session, project: Project) -> list[Run]:
     """Everything that a project's managers see queued, running or being cancelled, the oldest first."""
     return list(
         session.scalars(
-            select(Run)
-            .where(seen_by(project), Run.state.in_(ACTIVE))
-            .options(*_SHOWN)
-            .order_by(Run.id)
-            .limit(50)
+            select(Run).where(seen_by(project), Run.state.in_(ACTIVE)).options(*_SHOWN).order_by(Run.id).limit(50)
         )
     )
 
