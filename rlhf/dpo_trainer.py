@@ -12,13 +12,12 @@ from torch import Tensor
 from rlhf.batches import deal
 from rlhf.dpo import log_ratios, preference_losses
 from rlhf.dpo_settings import DPOConfig
-from rlhf.epochs import EpochOrder
+from rlhf.epoch_trainer import EpochTrainer
 from rlhf.policy_model import PolicyModel
 from rlhf.processes import Processes
 from rlhf.reward_data import EncodedPairs
 from rlhf.reward_metrics import pair_metrics
-from rlhf.schedules import cosine_decay
-from rlhf.training import Evaluation, Trainer
+from rlhf.training import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def all_log_probs(
     return processes.sum(found).cpu()
 
 
-class DPOTrainer(Trainer[list[int]]):
+class DPOTrainer(EpochTrainer):
     """Trains `model`'s policy in place; its unit of work is a list of pairs.
 
     choosing: holdout pairs that choose the checkpoint, by the lowest loss; None: the last is taken, and `reporting`
@@ -72,27 +71,13 @@ class DPOTrainer(Trainer[list[int]]):
         processes: Processes,
     ) -> None:
         self.config, self.train, self.choosing, self.reporting = config, train, choosing, reporting
-        self.order = EpochOrder(len(train.pairs), config.train_batch_size, config.seed)
-        self.token_budget = config.tokens_at_once(processes.device)
-        total_steps = config.max_steps or math.ceil(self.order.steps_per_epoch * config.num_train_epochs)
         super().__init__(
             config,
             model,
             processes,
-            total_steps=total_steps,
-            eval_every=config.eval_steps or max(1, math.ceil(total_steps / 4)),
+            rows=len(train.pairs),
             data=[part.pairs.digest() if part else None for part in (train, choosing, reporting)],
-            patience=config.early_stopping_patience,
-            state={"last_loss": None},
         )
-
-    def work(self, step: int) -> list[int]:
-        """Which pairs the step takes: a slice of its epoch's own permutation."""
-        return self.order.rows(step)
-
-    def rate_share(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to 0."""
-        return cosine_decay(step - 1, self.total_steps, math.ceil(self.config.warmup_ratio * self.total_steps))
 
     def learn(self, step: int, unit: list[int]) -> dict[str, float]:
         """One update of the weighted mean over the step's pairs, however it is cut into passes."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rlhf.batches import Group, deal
-from rlhf.epochs import EpochOrder
+from rlhf.epoch_trainer import EpochTrainer
 from rlhf.losses import centring_loss, preference_loss
 from rlhf.processes import Processes
 from rlhf.progress import RunLog
@@ -21,8 +21,7 @@ from rlhf.reward_config import RewardConfig
 from rlhf.reward_data import EncodedPairs, HoldoutPairs
 from rlhf.reward_metrics import pair_metrics
 from rlhf.reward_model import RewardModel
-from rlhf.schedules import cosine_decay
-from rlhf.training import Evaluation, Trainer
+from rlhf.training import Evaluation
 
 REFERENCE_PAIRS = 16  # at least so many measure the scores' mean and spread
 
@@ -38,7 +37,7 @@ def bootstrap_weights(pairs: int, heads: int, seed: int) -> Tensor:
     return torch.poisson(torch.ones(pairs, heads), generator=torch.Generator().manual_seed(seed))
 
 
-class RewardTrainer(Trainer[list[int]]):
+class RewardTrainer(EpochTrainer):
     """Trains `model` in place; its unit of work is a list of pairs.
 
     Where pairs of the holdout choose, the checkpoint with their lowest loss is taken; otherwise the last.
@@ -59,31 +58,16 @@ class RewardTrainer(Trainer[list[int]]):
         self.chooses = choosing is not None
         watched = choosing or reporting
         self.watched = watched.first(config.eval_pairs) if watched else None  # while training
-        self.order = EpochOrder(len(train), config.train_batch_size, config.seed)
-        self.token_budget = config.tokens_at_once(model.device)
         self.weights = train.weight[:, None] * bootstrap_weights(len(train), model.heads, config.seed)
-        total_steps = config.max_steps or math.ceil(self.order.steps_per_epoch * config.num_train_epochs)
         super().__init__(
             config,
             model,
             processes,
-            total_steps=total_steps,
-            eval_every=config.eval_steps or max(1, math.ceil(total_steps / 4)),
+            rows=len(train),
             data=[part.digest() if part else None for part in (train, choosing, reporting)],
-            patience=config.early_stopping_patience,
-            state={"last_loss": None},
         )
 
     # ---- one step ------------------------------------------------------------------------------------------------
-
-    def work(self, step: int) -> list[int]:
-        """Which pairs the step takes: a slice of its epoch's own permutation."""
-        return self.order.rows(step)
-
-    def rate_share(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to 0."""
-        warmup = math.ceil(self.config.warmup_ratio * self.total_steps)
-        return cosine_decay(step - 1, self.total_steps, warmup)
 
     def begin(self, log: RunLog) -> None:
         self.model.train()

@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le
 
+from rlhf.epoch_settings import EpochSettings
 from rlhf.settings import Doc
-from rlhf.training_settings import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class SFTConfig(TrainingSettings):
+class SFTConfig(EpochSettings):
     """Fine-tune a language model on demonstrations."""
 
     usual_rates: ClassVar[tuple[float, float]] = (2e-5, 2e-4)
@@ -25,51 +25,13 @@ class SFTConfig(TrainingSettings):
         str | None,
         Doc("Holdout demonstrations. Empty: a share of them, by prompt.", group="local", may_change=True),
     ] = None
-    holdout: Annotated[
-        float,
-        Ge(0),
-        Le(0.9),
-        Doc("Share of the prompts held out where no holdout is given.", "Holdout share", "share", "local"),
-    ] = 0.1
 
-    num_train_epochs: Annotated[
-        float, Ge(0.01), Le(50), Doc("How often all demonstrations are seen.", "Epochs", "epochs", "main")
-    ] = 2.0
-    train_batch_size: Annotated[
-        int,
-        Ge(1),
-        Le(4096),
-        Doc("Demonstrations in one update, over all processes.", "Batch size", "demonstrations", "main"),
-    ] = 16
     max_length: Annotated[
         int,
         Ge(16),
         Le(131_072),
         Doc("Longest conversation; longer ones are cut on the left.", "Longest sequence", "tokens", "main"),
     ] = 1024
-    max_steps: Annotated[
-        int | None, Ge(1), Le(10_000_000), Doc("Steps to train instead of epochs.", "Steps", "steps")
-    ] = None
-    warmup_ratio: Annotated[
-        float, Ge(0), Le(0.99), Doc("Share of the steps in which the learning rate rises.", "Warm-up share", "share")
-    ] = 0.0
-    early_stopping_patience: Annotated[
-        int,
-        Ge(0),
-        Le(1000),
-        Doc(
-            "Stop after this many evaluations without a lower holdout loss; 0: never.",
-            "Patience",
-            "evaluations",
-            may_change=True,
-        ),
-    ] = 3
-    eval_steps: Annotated[
-        int | None,
-        Ge(1),
-        Le(10_000_000),
-        Doc("Steps between evaluations. Empty: four evaluations in the run.", "Evaluate every", "steps"),
-    ] = None
     head_chunk: Annotated[
         int | None,
         Ge(1),

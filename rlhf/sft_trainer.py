@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from rlhf.batches import deal
 from rlhf.demonstrations import Sequences
-from rlhf.epochs import EpochOrder
+from rlhf.epoch_trainer import EpochTrainer
 from rlhf.losses import likelihood_loss
 from rlhf.policy_model import PolicyModel, token_batch
 from rlhf.processes import Processes
-from rlhf.schedules import cosine_decay
 from rlhf.sft_settings import SFTConfig
-from rlhf.training import Evaluation, Trainer
+from rlhf.training import Evaluation
 
 
-class SFTTrainer(Trainer[list[int]]):
+class SFTTrainer(EpochTrainer):
     """Trains `model`'s policy in place; its unit of work is a list of sequences.
 
     choosing: a holdout that chooses the checkpoint, by the lowest loss; None: the last is taken, and `reporting`
@@ -36,28 +33,14 @@ class SFTTrainer(Trainer[list[int]]):
         reporting: Sequences | None,
         processes: Processes,
     ) -> None:
-        self.config, self.train, self.choosing, self.reporting = config, train, choosing, reporting
-        self.order = EpochOrder(len(train), config.train_batch_size, config.seed)
-        self.token_budget = config.tokens_at_once(processes.device)
-        total_steps = config.max_steps or math.ceil(self.order.steps_per_epoch * config.num_train_epochs)
+        self.train, self.choosing, self.reporting = train, choosing, reporting
         super().__init__(
             config,
             model,
             processes,
-            total_steps=total_steps,
-            eval_every=config.eval_steps or max(1, math.ceil(total_steps / 4)),
+            rows=len(train),
             data=[part.digest() if part else None for part in (train, choosing, reporting)],
-            patience=config.early_stopping_patience,
-            state={"last_loss": None},
         )
-
-    def work(self, step: int) -> list[int]:
-        """Which sequences the step takes: a slice of its epoch's own permutation."""
-        return self.order.rows(step)
-
-    def rate_share(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to 0."""
-        return cosine_decay(step - 1, self.total_steps, math.ceil(self.config.warmup_ratio * self.total_steps))
 
     def learn(self, step: int, unit: list[int]) -> dict[str, float]:
         """One update of the mean over the step's tokens, however it is cut into passes."""

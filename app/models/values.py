@@ -1,5 +1,6 @@
 """What a label says, typed by the kind of its item. Knows no kind: `app.annotation` registers theirs."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +18,17 @@ class Said:
     words: str
 
 
-class LabelValue(BaseModel):
+class LabelValue(BaseModel, ABC):
     """What was decided, in terms of what was shown. A kind of items adds its fields and names itself in `kind`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
 
+    @abstractmethod
     def said(self, name: Callable[[int], str]) -> Sequence[Said]:
         """The decision in words, the main question's first; `name` says what the response shown at a place, from 0 on,
         is called."""
-        raise NotImplementedError
 
     @property
     def seen(self) -> Sequence[Said]:
