@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 from contextlib import ExitStack
+from ipaddress import ip_network
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from workers.platform.processes import spawn, stop
 
 ISOLATED = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 _numbers = itertools.count(1)
+_NETWORKS = list(ip_network("198.18.0.0/15").subnets(new_prefix=30))  # RFC 2544: for tests of networks
 
 
 class Host:
@@ -88,22 +90,24 @@ class _Cable:
     """The way to PostgreSQL and Valkey, which know this host by other addresses."""
 
     def __init__(self) -> None:
-        self.name = f"hone{os.getpid() % 100_000}-{next(_numbers)}"
+        number = next(_numbers)
+        self.name = f"hone{os.getpid() % 100_000}-{number}"
+        # Of each process its own, since a killed one leaves its networks behind.
+        self.here, self.there = list(_NETWORKS[(os.getpid() * 64 + number) % len(_NETWORKS)].hosts())
         self.prefix: list[str] = []
         self._all = ExitStack()
 
     def __enter__(self) -> Self:
-        number = int(self.name.rpartition("-")[2])
         address = "127.0.0.1"
         if namespaces_granted():
             here, there = f"{self.name}a", f"{self.name}b"
-            address = f"198.18.{number}.1"
+            address = str(self.here)
             _ip("netns", "add", self.name)
             self._all.callback(_ip, "netns", "del", self.name)
             _ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", self.name)
             _ip("addr", "add", f"{address}/30", "dev", here)
             _ip("link", "set", here, "up")
-            _ip("-n", self.name, "addr", "add", f"198.18.{number}.2/30", "dev", there)
+            _ip("-n", self.name, "addr", "add", f"{self.there}/30", "dev", there)
             for device in ("lo", there):
                 _ip("-n", self.name, "link", "set", device, "up")
             self.prefix = ["ip", "netns", "exec", self.name, *ISOLATED]

@@ -88,6 +88,8 @@ class Proxy:
     async def _cut(self) -> None:
         for writer in list(self._open):
             sock: Any = writer.get_extra_info("socket")
+            if writer.transport.is_closing():  # by the other side, a moment ago
+                continue
             if sock is not None and sock.family != socket.AF_UNIX:  # closed with a reset, not in order
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
