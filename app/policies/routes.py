@@ -3,7 +3,7 @@
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
-from app.models import Model, ModelKind, RunKind
+from app.models import Model, ModelKind, ModelState, RunKind
 from app.policies import evaluations, queries, service, tree
 from app.policies.forms import EvaluationForm, PromotionForm
 from app.projects.dependencies import Access, Manager
@@ -36,7 +36,7 @@ def list_policies(request: Request, access: Manager, session: Db) -> HTMLRespons
         in_use=service.in_use(project),
         policies=policies,
         tree=tree.branches(project.base_model, policies),
-        points=tree.reward_against_kl(policies),
+        frontier=tree.reward_against_kl(policies),
         evaluations=[
             (run, evaluations.evaluation_result(session, run))
             for run in queries.comparisons(session, project.id, limit=10)
@@ -71,6 +71,7 @@ def _show(
     status: int = 200,
 ) -> HTMLResponse:
     project = access.project
+    in_use = service.in_use(project)
     compared = queries.comparisons(session, project.id, model.id, limit=10)
     return render(
         request,
@@ -78,11 +79,15 @@ def _show(
         status=status,
         project=project,
         model=model,
-        in_use=service.in_use(project),
+        in_use=in_use,
         lineage=registry.lineage(session, model),
         run=runs_queries.get(session, model.run_id) if model.run_id else None,
         evaluations=[(run, evaluations.evaluation_result(session, run)) for run in compared],
-        others=[each for each in answering.choices(session, project) if each.id != model.id],
+        opponents=[
+            (each.id, f"{each.name} (current policy)" if each.id == in_use.id else each.name)
+            for each in answering.choices(session, project)
+            if each.id != model.id and each.state is ModelState.READY
+        ],
         usable=registry.is_usable(model),
         errors=errors or {},
         must_confirm=must_confirm,

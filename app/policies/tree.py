@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.models import Model
+from app.web.filters import decimal
+from app.web.plots import Axes, Line, Plot, Point, Tick, digits, steps
 
 
 @dataclass(frozen=True)
@@ -31,22 +32,45 @@ def branches(base: Model, policies: Sequence[Model]) -> list[Branch]:
     return found
 
 
-def reward_against_kl(policies: Sequence[Model]) -> dict[str, Any] | None:
-    """Points (model, kl, reward before, reward after) with the bounds of their plot; None without any."""
-    points: list[tuple[Model, float, float, float]] = []
+def reward_against_kl(policies: Sequence[Model]) -> Plot | None:
+    """Holdout reward of each policy by its KL to the reference, a line from before the training to after; None
+    without any."""
+    points: list[tuple[str, float, float, float]] = []
     for policy in policies:
         said = policy.metrics
         kl, before, after = said.get("kl"), said.get("reward_before"), said.get("reward_after")
         if kl is not None and before is not None and after is not None:
-            points.append((policy, kl, before, after))
+            points.append((policy.name, kl, before, after))
     if not points:
         return None
     rewards = [value for _, _, before, after in points for value in (before, after)]
-    low, high = min(rewards), max(rewards)
-    room = (high - low) * 0.1 or 0.5
-    return {
-        "points": points,
-        "kl": max(point[1] for point in points) * 1.1 or 1.0,
-        "low": low - room,
-        "high": high + room,
-    }
+    room = (max(rewards) - min(rewards)) * 0.1 or 0.5
+    axes = Axes(
+        (0.0, max(kl for _, kl, _, _ in points) * 1.1 or 1.0),
+        (min(rewards) - room, max(rewards) + room),
+        left=60,
+        right=630,
+        top=20,
+        bottom=260,
+    )
+    across, up = steps(*axes.across), steps(*axes.up)
+    return Plot(
+        640,
+        300,
+        "Holdout reward of each policy against its KL to the reference; the table has the figures",
+        across=[Tick(axes.x(kl), decimal(kl, digits(across))) for kl in across],
+        up=[Tick(axes.y(reward), decimal(reward, digits(up))) for reward in up],
+        left=60,
+        right=630,
+        caption="KL to the reference, nats an answer",
+        points=[
+            Point(
+                x := axes.x(kl),
+                y := axes.y(after),
+                f"{name}: reward {decimal(after, 2)} at KL {decimal(kl, 2)}",
+                Line(axes.left, axes.y(before), x, y),
+                name,
+            )
+            for name, kl, before, after in points
+        ],
+    )

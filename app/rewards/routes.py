@@ -5,7 +5,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.models import ModelKind, RunKind
 from app.projects.dependencies import Manager
-from app.rewards import queries, service
+from app.rewards import queries, service, views
 from app.rewards.forms import ScoreForm
 from app.runs import queries as runs_queries
 from app.runs import service as runs
@@ -32,8 +32,8 @@ def list_rewards(request: Request, access: Manager, session: Db) -> HTMLResponse
         "rewards/list.html",
         project=project,
         models=models,
-        learned=learned,
-        ceiling=service.ceiling(learned),
+        ceiling=(ceiling := service.ceiling(learned)),
+        curve=views.learning_curve(learned, ceiling),
         counts=service.label_counts(session, project),
         active=run_views.making(runs_queries.active(session, project.id, RunKind.TRAINING), ModelKind.REWARD),
         methods=offered(session, project, ModelKind.REWARD),
@@ -55,6 +55,8 @@ def show_reward(request: Request, access: Manager, session: Db, model_id: RowId,
         model=model,
         run=runs_queries.get(session, model.run_id) if model.run_id else None,
         report=report,
+        calibration=views.calibration(report["calibration"]) if report else None,
+        longer_by=views.longer_by,
         names=queries.names_of(session, [row["annotator_id"] for row in report["by_annotator"]]) if report else {},
         question=question,
         disputed=sorted(

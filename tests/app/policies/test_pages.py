@@ -61,7 +61,7 @@ def test_the_gain_is_shown_with_its_interval(as_: As, cast: Cast, policy: Model,
     for chose, words in ((False, "had no part in choosing"), (True, "also chose the policy")):
         policy.metrics = policy.metrics | gain | {"reward_prompts_chose": chose}
         session.flush()
-        page = as_("manager").get(f"{base}/{policy.id}").text
+        page = " ".join(as_("manager").get(f"{base}/{policy.id}").text.split())
         assert "95% interval -0.100 to 1.124, on 20 holdout prompts" in page
         assert words in page
     assert "(-0.10 to 1.12)" in as_("manager").get(base).text
@@ -148,7 +148,7 @@ def test_promotion_without_evidence_asks_once_more(as_: As, cast: Cast, policy: 
     assert browser.submit(f"{base}/{policy.id}/promote", confirm_without_evaluation="true").status_code == 303
     session.refresh(cast.project)
     assert cast.project.policy_id == policy.id
-    assert "in use" in browser.get(f"{base}/{policy.id}").text
+    assert "current policy" in browser.get(f"{base}/{policy.id}").text
     assert browser.submit(f"{base}/roll-back").status_code == 303
     session.refresh(cast.project)
     assert cast.project.policy_id is None
