@@ -13,6 +13,7 @@ from app import direct, extensions
 from app.accounts.api import router as accounts_api
 from app.accounts.dependencies import maybe_signed_in
 from app.accounts.routes import router as accounts
+from app.accounts.scopes import needed
 from app.chat.api import router as chat_api
 from app.chat.routes import router as chat
 from app.home.api import router as home_api
@@ -82,6 +83,7 @@ def create_app() -> FastAPI:
     extensions.load()
     app = api_docs.Documented(
         title="Hone",
+        scopes=needed,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

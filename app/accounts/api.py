@@ -1,11 +1,15 @@
 """Accounts in the JSON API."""
 
 from datetime import datetime
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import Field
 
 from app.accounts import queries
 from app.accounts.dependencies import Admin, SignedIn
-from app.web.addresses import Before
 from app.web.dependencies import Db
+from app.web.pages import Paging
 from app.web.routing import Router
 from app.web.views import Listing, View
 
@@ -23,6 +27,12 @@ class PersonView(View):
     created_at: datetime
 
 
+class PeopleFilter(Paging):
+    """Which accounts to list."""
+
+    q: str = Field("", max_length=320, description="Part of a name or an e-mail address")
+
+
 @router.get("/me")
 def show_me(user: SignedIn) -> PersonView:
     """Who this token stands for."""
@@ -30,6 +40,6 @@ def show_me(user: SignedIn) -> PersonView:
 
 
 @router.get("/users")
-def list_users(session: Db, user: Admin, q: str = "", before: Before = None) -> Listing[PersonView]:
+def list_users(session: Db, user: Admin, chosen: Annotated[PeopleFilter, Query()]) -> Listing[PersonView]:
     """Everybody with an account, newest first. For administrators."""
-    return Listing[PersonView].of(queries.users(session, q.strip(), before))
+    return Listing[PersonView].of(queries.users(session, chosen.q.strip(), chosen.before, chosen.limit))

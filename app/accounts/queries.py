@@ -78,14 +78,14 @@ def admin_never_here(session: Session) -> User | None:
     )
 
 
-def users(session: Session, text: str, before: int | None) -> Page[User]:
+def users(session: Session, text: str, before: int | None, limit: int = 50) -> Page[User]:
     """Accounts whose name or e-mail contains `text`."""
     statement: Select[User] = select(User)
     if text:
         statement = statement.where(
             or_(User.name.icontains(text, autoescape=True), User.email.icontains(text, autoescape=True))
         )
-    return page(session, statement, User.id, before)
+    return page(session, statement, User.id, before, limit)
 
 
 def lock_admins(session: Session) -> list[int]:

@@ -1,7 +1,9 @@
 """Chat through the JSON API. A message is answered once its answer is whole; only one's own conversations are seen."""
 
 from datetime import datetime
+from typing import Annotated
 
+from fastapi import Query
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
@@ -23,10 +25,9 @@ from app.models import (
 )  # fmt: skip
 from app.projects.dependencies import Annotator, Manager
 from app.web import rate_limits
-from app.web.addresses import Before
 from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
-from app.web.pages import page
+from app.web.pages import Paging, page
 from app.web.problems import PROBLEM
 from app.web.routing import Router
 from app.web.views import Listing, Problem, View
@@ -81,16 +82,18 @@ class SharedChoiceView(View):
 
 
 @router.get("/chat")
-def list_conversations(session: Db, access: Annotator, before: Before = None) -> Listing[ConversationHead]:
+def list_conversations(session: Db, access: Annotator, chosen: Annotated[Paging, Query()]) -> Listing[ConversationHead]:
     """My conversations, newest first."""
-    found = page(session, queries.conversations(access.project.id, access.user.id), Conversation.id, before)
+    mine = queries.conversations(access.project.id, access.user.id)
+    found = page(session, mine, Conversation.id, chosen.before, chosen.limit)
     return Listing[ConversationHead].of(found)
 
 
 @router.get("/chat-choices")
-def list_choices(session: Db, access: Manager, before: Before = None) -> Listing[SharedChoiceView]:
+def list_choices(session: Db, access: Manager, chosen: Annotated[Paging, Query()]) -> Listing[SharedChoiceView]:
     """Choices between two answers in conversations whose person shares them, as preference pairs."""
-    found = page(session, queries.shared_choices(access.project.id), TurnComparison.id, before)
+    shared = queries.shared_choices(access.project.id)
+    found = page(session, shared, TurnComparison.id, chosen.before, chosen.limit)
     return Listing[SharedChoiceView](items=[_choice(session, each) for each in found.items], before=found.before)
 
 

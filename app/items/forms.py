@@ -7,16 +7,16 @@ from pydantic import ConfigDict, Field
 from app.input import Id, Input
 from app.models import Purpose, Split
 from app.prompts.forms import Chosen
+from app.web.pages import Paging
 
 
-class ItemFilter(Input):
+class ItemFilter(Paging):
     """Which items to list."""
 
     purpose: Chosen[Purpose] = None
     state: Chosen[Literal["open", "done", "withdrawn"]] = None
     split: Chosen[Split] = None
     prompt: Chosen[Id] = None
-    before: Id | None = None
 
 
 class ChecksForm(Input):

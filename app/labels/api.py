@@ -13,9 +13,9 @@ from app.labels.export import Export, Format, Layout
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
 from app.labels.views import Claimed, LabelView, QualityView, Renewed, Saved, Skipped, label_view, task_view
 from app.projects.dependencies import Annotator, Manager
-from app.web.addresses import Before
 from app.web.dependencies import Db
 from app.web.errors import NotAllowed
+from app.web.pages import Paging
 from app.web.routing import Router
 from app.web.slots import SlottedDownload
 from app.web.views import Listing
@@ -63,16 +63,16 @@ def renew_lease(session: Db, access: Annotator, body: AssignmentForm) -> Renewed
 
 
 @router.get("/projects/{project_id}/labels/mine")
-def list_my_labels(session: Db, access: Annotator, before: Before = None) -> Listing[LabelView]:
+def list_my_labels(session: Db, access: Annotator, chosen: Annotated[Paging, Query()]) -> Listing[LabelView]:
     """My own labels, newest first."""
-    found = queries.own_labels(session, access.project.id, access.user.id, before, limit=100)
+    found = queries.own_labels(session, access.project.id, access.user.id, chosen.before, chosen.limit)
     return Listing[LabelView](items=[label_view(label) for label in found.items], before=found.before)
 
 
 @router.get("/projects/{project_id}/labels")
 def list_labels(session: Db, access: Manager, chosen: Annotated[LabelFilter, Query()]) -> Listing[LabelView]:
     """Everybody's labels, newest first."""
-    found = queries.listing(session, access.project.id, **chosen.model_dump(), limit=100)
+    found = queries.listing(session, access.project.id, **chosen.model_dump())
     return Listing[LabelView](items=[label_view(label) for label in found.items], before=found.before)
 
 

@@ -8,6 +8,7 @@ from app import annotation
 from app.input import CUT_LATER, Id, Input
 from app.models import Outcome, Purpose
 from app.prompts.forms import Chosen
+from app.web.pages import Paging
 
 Word = Annotated[str, StringConstraints(max_length=100)]
 
@@ -42,7 +43,7 @@ class AssignmentForm(Input):
     assignment_id: Id
 
 
-class LabelFilter(Input):
+class LabelFilter(Paging):
     """Which labels to list."""
 
     outcome: Chosen[Outcome] = None
@@ -50,4 +51,3 @@ class LabelFilter(Input):
     purpose: Chosen[Purpose] = None
     late: bool = False
     commented: bool = False
-    before: Id | None = None

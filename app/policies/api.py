@@ -1,25 +1,29 @@
 """Policies in the JSON API."""
 
 from dataclasses import asdict
+from typing import Annotated
 
-from pydantic import BaseModel
+from fastapi import Query
 
-from app.models import Run, RunKind
-from app.policies import evaluations, queries, service
+from app.models import Model, ModelKind, Run, RunKind
+from app.policies import evaluations, service
 from app.policies.forms import EvaluationForm, PromotionForm
 from app.projects.dependencies import Manager
+from app.registry import queries
 from app.registry import service as registry
 from app.registry.views import ModelView
 from app.runs import service as runs
 from app.runs.api import RunView
 from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
+from app.web.pages import Paging, page
 from app.web.routing import Router
+from app.web.views import Listing, View
 
 router = Router(tags=["policies"])
 
 
-class ResultView(BaseModel):
+class ResultView(View):
     """What an evaluation says so far, from the policy's side. The 95% interval `low` to `high` of the win rate stays
     valid however often it is looked at; ties, "both bad" and equal answers count one half."""
 
@@ -35,14 +39,14 @@ class ResultView(BaseModel):
     high: float
 
 
-class EvaluationView(BaseModel):
+class EvaluationView(View):
     """An evaluation and its result so far."""
 
     run: RunView
     result: ResultView
 
 
-class LineageView(BaseModel):
+class LineageView(View):
     """A policy, its ancestors from the base model on, and whether it is in use."""
 
     model: ModelView
@@ -50,30 +54,21 @@ class LineageView(BaseModel):
     in_use: bool
 
 
-class PoliciesView(BaseModel):
-    """What answers now, and all that could."""
-
-    in_use: ModelView
-    policies: list[ModelView]
-
-
 @router.get("/projects/{project_id}/policies")
-def list_policies(access: Manager, session: Db) -> PoliciesView:
-    """The policy in use, and all policies of the project, the oldest first."""
-    return PoliciesView(
-        in_use=ModelView.model_validate(service.in_use(access.project)),
-        policies=[ModelView.model_validate(model) for model in queries.policies(session, access.project.id)],
-    )
+def list_policies(session: Db, access: Manager, chosen: Annotated[Paging, Query()]) -> Listing[ModelView]:
+    """The project's policies, newest first. The one in use is the project's `policy_id`; null: the base model."""
+    policies = queries.models_of(access.project.id, ModelKind.POLICY)
+    return Listing[ModelView].of(page(session, policies, Model.id, chosen.before, chosen.limit))
 
 
 @router.post("/projects/{project_id}/policies/roll-back")
-def roll_back(access: Manager, session: Db) -> ModelView:
+def roll_back_policy(session: Db, access: Manager) -> ModelView:
     """Put the policy in use that was in use before; answers with it."""
     return ModelView.model_validate(service.in_use(service.roll_back(session, access.project, access.user)))
 
 
 @router.get("/projects/{project_id}/policies/evaluations/{run_id}")
-def show_evaluation(access: Manager, session: Db, run_id: RowId) -> EvaluationView:
+def show_evaluation(session: Db, access: Manager, run_id: RowId) -> EvaluationView:
     """An evaluation's result so far."""
     run = runs.get(session, access.project, run_id)
     if run.kind is not RunKind.EVALUATION:
@@ -84,7 +79,7 @@ def show_evaluation(access: Manager, session: Db, run_id: RowId) -> EvaluationVi
 
 
 @router.get("/projects/{project_id}/policies/{model_id}")
-def show_policy(access: Manager, session: Db, model_id: RowId) -> LineageView:
+def show_policy(session: Db, access: Manager, model_id: RowId) -> LineageView:
     """One policy."""
     model = service.get(session, access.project, model_id)
     return LineageView(
@@ -95,7 +90,7 @@ def show_policy(access: Manager, session: Db, model_id: RowId) -> LineageView:
 
 
 @router.post("/projects/{project_id}/policies/{model_id}/evaluations", status_code=201)
-def start_evaluation(access: Manager, session: Db, model_id: RowId, wanted: EvaluationForm) -> RunView:
+def start_evaluation(session: Db, access: Manager, model_id: RowId, wanted: EvaluationForm) -> RunView:
     """Send items of this policy and another (where none is named: the one in use) to the annotators."""
     model = service.comparable(session, access.project, model_id)
     other = wanted.baseline_id or service.in_use(access.project).id
@@ -112,7 +107,7 @@ def start_evaluation(access: Manager, session: Db, model_id: RowId, wanted: Eval
 
 
 @router.post("/projects/{project_id}/policies/{model_id}/promote")
-def promote(access: Manager, session: Db, model_id: RowId, sure: PromotionForm | None = None) -> ModelView:
+def promote_policy(session: Db, access: Manager, model_id: RowId, sure: PromotionForm | None = None) -> ModelView:
     """Put the policy in use. Answers 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
     model = service.get(session, access.project, model_id)
     confirmed = sure.confirm_without_evaluation if sure else False
@@ -121,7 +116,7 @@ def promote(access: Manager, session: Db, model_id: RowId, sure: PromotionForm |
 
 
 @router.post("/projects/{project_id}/policies/{model_id}/archive")
-def archive(access: Manager, session: Db, model_id: RowId) -> ModelView:
+def archive_policy(session: Db, access: Manager, model_id: RowId) -> ModelView:
     """Keep the record, delete the files."""
     model = service.get(session, access.project, model_id)
     service.archive(session, access.project, model, access.user)

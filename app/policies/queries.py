@@ -32,17 +32,6 @@ from app.web.pages import Page, page
 LEAST_PROMPTS = 8  # to compare policies on
 
 
-def policies(session: Session, project_id: int, limit: int = 200) -> list[Model]:
-    """The project's policies, the oldest first."""
-    newest = (
-        select(Model.id)
-        .where(Model.project_id == project_id, Model.kind == ModelKind.POLICY)
-        .order_by(Model.id.desc())
-        .limit(limit)
-    )
-    return list(session.scalars(select(Model).where(Model.id.in_(newest)).order_by(Model.id)))
-
-
 def count_policies(session: Session, project_id: int) -> int:
     """How many policies the project has made."""
     return (

@@ -8,6 +8,7 @@ from app.policies import evaluations, queries, service, tree
 from app.policies.forms import EvaluationForm, PromotionForm
 from app.projects.dependencies import Access, Manager
 from app.registry import answering, download
+from app.registry import queries as registry_queries
 from app.registry import service as registry
 from app.runs import queries as runs_queries
 from app.runs import service as runs
@@ -28,7 +29,7 @@ ANSWERS_SHOWN = 20
 def list_policies(request: Request, access: Manager, session: Db) -> HTMLResponse:
     """All policies, and how the next one is trained."""
     project = access.project
-    policies = queries.policies(session, project.id)
+    policies = registry_queries.newest(session, project.id, ModelKind.POLICY)[::-1]
     return render(
         request,
         "policies/list.html",

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.dependencies import SignedIn
 from app.input import Input
-from app.models import Member, ModelKind, Project, Role
+from app.models import Invitation, Member, Model, ModelKind, Project, Role
 from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import forms, people, queries, service
@@ -15,6 +16,7 @@ from app.projects.dependencies import Access, Annotator, Manager
 from app.registry import answering
 from app.web.dependencies import Db, RowId
 from app.web.names import Name
+from app.web.pages import Paging, page
 from app.web.routing import Router
 from app.web.views import Listing, View
 
@@ -102,13 +104,18 @@ class InvitationView(View):
 
 
 @router.get("/projects")
-def list_projects(session: Db, user: SignedIn) -> Listing[ListedProject]:
+def list_projects(session: Db, user: SignedIn, chosen: Annotated[Paging, Query()]) -> Listing[ListedProject]:
     """The projects this person may enter, newest first."""
-    found = [
-        ListedProject(id=one.project.id, name=one.project.name, role=one.role, labels=one.labels, members=one.members)
-        for one in queries.listed(session, user)
-    ]
-    return Listing[ListedProject](items=found)
+    found = queries.listed(session, user, before=chosen.before, limit=chosen.limit)
+    return Listing[ListedProject](
+        items=[
+            ListedProject(
+                id=one.project.id, name=one.project.name, role=one.role, labels=one.labels, members=one.members
+            )
+            for one in found.items
+        ],
+        before=found.before,
+    )
 
 
 @router.get("/projects/{project_id}")
@@ -131,15 +138,19 @@ def change_project(session: Db, access: Manager, body: ProjectChange) -> Project
 
 
 @router.get("/projects/{project_id}/models")
-def list_answering_models(session: Db, access: Manager) -> Listing[AnsweringModelView]:
-    """The models that a sampling plan, a blind evaluation or chat may name. For managers."""
-    return Listing[AnsweringModelView].of(answering.choices(session, access.project))
+def list_answering_models(
+    session: Db, access: Manager, chosen: Annotated[Paging, Query()]
+) -> Listing[AnsweringModelView]:
+    """The models that a sampling plan, a blind evaluation or chat may name, newest first. For managers."""
+    found = page(session, answering.answering(access.project), Model.id, chosen.before, chosen.limit)
+    return Listing[AnsweringModelView].of(found)
 
 
 @router.get("/projects/{project_id}/members")
-def list_members(session: Db, access: Manager) -> Listing[MemberView]:
-    """Everybody in the project. For its managers."""
-    return Listing[MemberView](items=[_member(member) for member in queries.members(session, access.project.id)])
+def list_members(session: Db, access: Manager, chosen: Annotated[Paging, Query()]) -> Listing[MemberView]:
+    """Everybody in the project, the newest accounts first. For its managers."""
+    found = page(session, queries.standing(access.project.id), Member.user_id, chosen.before, chosen.limit)
+    return Listing[MemberView](items=[_member(member) for member in found.items], before=found.before)
 
 
 @router.patch("/projects/{project_id}/members/{user_id}")
@@ -162,9 +173,10 @@ def remove_member(session: Db, access: Manager, user_id: RowId) -> None:
 
 
 @router.get("/projects/{project_id}/invitations")
-def list_invitations(session: Db, access: Manager) -> Listing[InvitationView]:
-    """Invitations that can still be used. For managers."""
-    return Listing[InvitationView].of(queries.open_invitations(session, access.project.id))
+def list_invitations(session: Db, access: Manager, chosen: Annotated[Paging, Query()]) -> Listing[InvitationView]:
+    """Invitations that can still be used, newest first. For managers."""
+    found = page(session, queries.inviting(access.project.id), Invitation.id, chosen.before, chosen.limit)
+    return Listing[InvitationView].of(found)
 
 
 @router.delete("/projects/{project_id}/invitations/{invitation_id}", status_code=204)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Text, and_, bindparam, exists, func, literal_column, or_, select, text, update
+from sqlalchemy import Select, Text, and_, bindparam, exists, func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from app.accounts.queries import USER_BY, Credential
 from app.models import AuditEvent, Invitation, Label, Member, Project, Role, User
+from app.web.pages import Page
 
 CREATED = "project.created"  # in the audit trail
 
@@ -44,8 +45,10 @@ STANDING = str(
 """SQL with a row while what was read of a `:user` in a `:project` by a `:token_hash` still is of that `:version`."""
 
 
-def listed(session: Session, user: User, archived: bool = False) -> list[Listed]:
-    """The projects a person may enter, with a few figures, newest first."""
+def listed(
+    session: Session, user: User, archived: bool = False, before: int | None = None, limit: int | None = None
+) -> Page[Listed]:
+    """The projects a person may enter, with a few figures, newest first; all of them where there is no limit."""
     mine = and_(Member.project_id == Project.id, Member.user_id == user.id, Member.removed_at.is_(None))
     others = select(func.count()).where(Member.project_id == Project.id, Member.removed_at.is_(None))
     labels = select(func.count()).where(Label.project_id == Project.id, Label.superseded_at.is_(None))
@@ -63,7 +66,13 @@ def listed(session: Session, user: User, archived: bool = False) -> list[Listed]
     )
     if not user.is_admin:
         statement = statement.where(Member.user_id.is_not(None))
-    return [Listed(*row) for row in session.execute(statement)]
+    if before is not None:
+        statement = statement.where(Project.id < before)
+    if limit is not None:
+        statement = statement.limit(limit + 1)
+    found = [Listed(*row) for row in session.execute(statement)]
+    more = limit is not None and len(found) > limit
+    return Page(found[:limit], found[:limit][-1].project.id if more else None)
 
 
 def manages_any(session: Session, user_id: int) -> bool:
@@ -86,15 +95,20 @@ def created_by(session: Session, user_id: int) -> int:
     return session.scalar(select(func.count()).where(Project.id.in_(made), Project.archived_at.is_(None))) or 0
 
 
-def members(session: Session, project_id: int) -> Sequence[Member]:
-    """Standing members with their accounts, managers first."""
-    return session.scalars(
+def standing(project_id: int) -> Select[Member]:
+    """Standing members with their accounts."""
+    return (
         select(Member)
         .join(Member.user)
         .where(Member.project_id == project_id, Member.removed_at.is_(None))
-        .order_by(Member.role.desc(), func.lower(User.name), User.id)
         .options(contains_eager(Member.user))
-    ).all()
+    )
+
+
+def members(session: Session, project_id: int) -> Sequence[Member]:
+    """All of them, managers first."""
+    by_role = standing(project_id).order_by(Member.role.desc(), func.lower(User.name), User.id)
+    return session.scalars(by_role).all()
 
 
 def member(session: Session, project_id: int, user_id: int) -> Member | None:
@@ -147,11 +161,14 @@ _OPEN = (
 )
 
 
+def inviting(project_id: int) -> Select[Invitation]:
+    """Invitations that can still be used."""
+    return select(Invitation).where(Invitation.project_id == project_id, *_OPEN)
+
+
 def open_invitations(session: Session, project_id: int) -> Sequence[Invitation]:
-    """Invitations that can still be used, newest first."""
-    return session.scalars(
-        select(Invitation).where(Invitation.project_id == project_id, *_OPEN).order_by(Invitation.id.desc())
-    ).all()
+    """All of them, newest first."""
+    return session.scalars(inviting(project_id).order_by(Invitation.id.desc())).all()
 
 
 def open_invitation_by_id(session: Session, project_id: int, invitation_id: int) -> Invitation | None:

@@ -28,7 +28,7 @@ router.include_router(people_routes.router)
 def show_projects(request: Request, session: Db, user: SignedIn, archived: bool = False) -> Response:
     """My projects. Whoever only answers in one project goes straight there."""
     may_create = service.may_create(session, user)
-    projects = queries.listed(session, user, archived)
+    projects = queries.listed(session, user, archived).items
     if len(projects) == 1 and not may_create and not archived:
         return redirect(f"/projects/{projects[0].project.id}")
     return render(request, "projects/list.html", projects=projects, may_create=may_create, archived=archived)

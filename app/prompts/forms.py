@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from app.input import Id, Input
+from app.input import Input
 from app.models import PromptSource, PromptStatus, Split
 from app.prompts.reading import Layout
+from app.web.pages import Paging
 
 MAX_KEPT = 500_000  # bytes of a file that the page of its preview carries
 T = TypeVar("T")
@@ -35,11 +36,10 @@ class ImportBody(Input):
     dry_run: bool = Field(False, description="Only count")
 
 
-class PromptFilter(Input):
+class PromptFilter(Paging):
     """Which prompts to list."""
 
     status: Chosen[PromptStatus] = None
     split: Chosen[Split] = None
     source: Chosen[PromptSource] = None
     contains: str = Field("", max_length=200)
-    before: Id | None = None

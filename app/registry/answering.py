@@ -1,20 +1,22 @@
 """Which models may answer in a project: its own, and those behind endpoints that are offered to all."""
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from app.models import FOLDER, NOWHERE, Model, ModelKind, ModelState, Project
 from app.web.errors import Invalid
 
 
-def choices(session: Session, project: Project) -> list[Model]:
-    """All of them that are ready, the base model first, then its policies, the newest first, then endpoints by name."""
+def answering(project: Project) -> Select[Model]:
+    """All of them that are ready."""
     own = (Model.project_id == project.id) & (Model.kind == ModelKind.POLICY)
     elsewhere = Model.answers_from.not_in([FOLDER, NOWHERE]) & Model.offered
-    statement = select(Model).where(
-        Model.state == ModelState.READY, or_(Model.id == project.base_model_id, own, elsewhere)
-    )
-    found = list(session.scalars(statement))
+    return select(Model).where(Model.state == ModelState.READY, or_(Model.id == project.base_model_id, own, elsewhere))
+
+
+def choices(session: Session, project: Project) -> list[Model]:
+    """The same in the order of a form: the base model, then its policies, the newest first, then endpoints by name."""
+    found = list(session.scalars(answering(project)))
     theirs = sorted((model for model in found if model.answers_from != FOLDER), key=lambda model: model.name)
     ours = sorted((model for model in found if model.answers_from == FOLDER), key=lambda model: -model.id)
     base = [model for model in ours if model.id == project.base_model_id]

@@ -1,7 +1,9 @@
 """Endpoints in the JSON API. A key is named there and never shown."""
 
 from datetime import datetime
+from typing import Annotated
 
+from fastapi import Query
 from starlette.responses import JSONResponse
 
 from app.accounts.dependencies import Admin
@@ -11,6 +13,7 @@ from app.registry import endpoints
 from app.registry.endpoint_forms import EndpointChange, EndpointForm
 from app.registry.trying import Tried
 from app.web.dependencies import Db, RowId
+from app.web.pages import Paging, page
 from app.web.routing import Router
 from app.web.views import Listing, View
 
@@ -56,9 +59,10 @@ class EndpointView(View):
 
 
 @router.get("/endpoints")
-def list_endpoints(session: Db, user: Admin) -> Listing[EndpointView]:
-    """All endpoints. For administrators."""
-    return Listing[EndpointView](items=[EndpointView.of(model) for model in endpoints.listed(session)])
+def list_endpoints(session: Db, user: Admin, chosen: Annotated[Paging, Query()]) -> Listing[EndpointView]:
+    """All endpoints, newest first. For administrators."""
+    found = page(session, endpoints.registered(), Model.id, chosen.before, chosen.limit)
+    return Listing[EndpointView](items=[EndpointView.of(model) for model in found.items], before=found.before)
 
 
 @router.post("/endpoints", status_code=201)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import audit
@@ -81,10 +81,14 @@ def get(session: Session, model_id: int) -> Model:
     return model
 
 
+def registered() -> Select[Model]:
+    """All endpoints."""
+    return select(Model).where(Model.answers_from == ENDPOINT).options(joinedload(Model.endpoint))
+
+
 def listed(session: Session) -> list[Model]:
-    """All endpoints, those in use first."""
-    found = select(Model).where(Model.answers_from == ENDPOINT).options(joinedload(Model.endpoint))
-    return list(session.scalars(found.order_by(Model.offered.desc(), Model.name, Model.id)))
+    """All of them, those in use first."""
+    return list(session.scalars(registered().order_by(Model.offered.desc(), Model.name, Model.id)))
 
 
 def call(session: Session, model_id: int) -> Call:

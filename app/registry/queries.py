@@ -1,6 +1,6 @@
 """The SQL of the registry."""
 
-from sqlalchemy import literal, select, text
+from sqlalchemy import Select, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -32,9 +32,19 @@ def offered(session: Session) -> list[Model]:
     return list(session.scalars(select(Model).where(*wanted).order_by(Model.name, Model.id)))
 
 
+def models_of(project_id: int, kind: ModelKind) -> Select[Model]:
+    """The project's models of a kind, in any state."""
+    return select(Model).where(Model.project_id == project_id, Model.kind == kind)
+
+
+def newest(session: Session, project_id: int, kind: ModelKind, limit: int = 200) -> list[Model]:
+    """The project's newest models of a kind, in any state, the newest first."""
+    return list(session.scalars(models_of(project_id, kind).order_by(Model.id.desc()).limit(limit)))
+
+
 def ready(session: Session, project_id: int, kind: ModelKind, limit: int = 100) -> list[Model]:
     """The project's ready models of a kind, the newest first."""
-    found = select(Model).where(Model.project_id == project_id, Model.kind == kind, Model.state == ModelState.READY)
+    found = models_of(project_id, kind).where(Model.state == ModelState.READY)
     return list(session.scalars(found.order_by(Model.id.desc()).limit(limit)))
 
 

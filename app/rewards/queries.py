@@ -149,18 +149,6 @@ def labels_since(session: Session, project_id: int, snapshot_id: int | None) -> 
     return session.scalar(statement) or 0
 
 
-def models(session: Session, project_id: int, limit: int = 100) -> list[Model]:
-    """The project's reward models, the newest first."""
-    return list(
-        session.scalars(
-            select(Model)
-            .where(Model.project_id == project_id, Model.kind == ModelKind.REWARD)
-            .order_by(Model.id.desc())
-            .limit(limit)
-        )
-    )
-
-
 def count_models(session: Session, project_id: int) -> int:
     """How many reward models the project has made."""
     found = session.scalar(select(func.count()).where(Model.project_id == project_id, Model.kind == ModelKind.REWARD))

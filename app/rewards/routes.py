@@ -5,6 +5,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from app.models import ModelKind, RunKind
 from app.projects.dependencies import Manager
+from app.registry import queries as registry
 from app.rewards import queries, service, views
 from app.rewards.forms import ScoreForm
 from app.runs import queries as runs_queries
@@ -25,7 +26,7 @@ SHOWN = 20  # of the disputed labels
 def list_rewards(request: Request, access: Manager, session: Db) -> HTMLResponse:
     """All reward models, and how the next one is trained."""
     project = access.project
-    models = queries.models(session, project.id)
+    models = registry.newest(session, project.id, ModelKind.REWARD)
     learned = [model for model in models if not service.question_of(model)]  # one curve: of the main question
     return render(
         request,

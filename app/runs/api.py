@@ -4,26 +4,25 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.input import Input
 from app.methods import METHODS
 from app.models import ModelKind, Run, RunConfig, RunKind, RunState, Setting
 from app.projects.dependencies import Manager
 from app.runs import events, queries, service, training
-from app.web.addresses import Before, LastStep, Step
+from app.web.addresses import LastStep, Step
 from app.web.dependencies import Db, RowId
-from app.web.pages import page
+from app.web.pages import Paging, page
 from app.web.routing import Router
+from app.web.views import Listing, View
 
 router = Router(tags=["runs"])
 
 
-class RunView(BaseModel):
+class RunView(View):
     """A run. `config` is what it was asked to do, by its kind; `method` is that of a training. Without a project it is
     the whole installation's: the preparation of a base model."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: int
     project_id: int | None
@@ -54,17 +53,29 @@ class RunView(BaseModel):
     ended_at: datetime | None
 
 
-class RunPage(BaseModel):
-    """Some runs; `before` asks for the next ones."""
+class RunFilter(Paging):
+    """Which runs to list."""
 
-    runs: list[RunView]
-    before: int | None
+    kind: RunKind | None = None
+    state: RunState | None = None
+    method: str | None = Field(None, max_length=64)
 
 
-class SampleView(BaseModel):
+class CurveView(View):
+    """A figure over the steps of a run. A value that is not finite is null."""
+
+    steps: list[int]
+    values: list[float | None]
+
+
+class CurvesView(View):
+    """A run's figures by their names."""
+
+    curves: dict[str, CurveView]
+
+
+class SampleView(View):
     """What a policy said at a step of its training."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     step: int
     prompt: list[dict[str, Any]]
@@ -73,16 +84,14 @@ class SampleView(BaseModel):
     details: dict[str, Any]
 
 
-class LogView(BaseModel):
+class LogView(View):
     """The end of a log; null where there is none yet."""
 
     log: str | None
 
 
-class MethodView(BaseModel):
+class MethodView(View):
     """A method of training: what it is for, what must be there before, and the settings it takes, as a JSON schema."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     name: str
     title: str
@@ -104,24 +113,26 @@ class NewTraining(Input):
 
 
 @router.get("/projects/{project_id}/methods")
-def list_methods(access: Manager, session: Db) -> list[MethodView]:
-    """The methods of training; `missing` says what is in the way of starting one now."""
-    return [
-        MethodView(
-            name=method.name,
-            title=method.title,
-            help=method.help,
-            needs=method.needs,
-            makes=method.makes,
-            missing=method.missing(session, access.project),
-            settings=method.form.model_json_schema(),
-        )
-        for method in METHODS.values()
-    ]
+def list_methods(session: Db, access: Manager) -> Listing[MethodView]:
+    """The methods of training, all of them; `missing` says what is in the way of starting one now."""
+    return Listing[MethodView](
+        items=[
+            MethodView(
+                name=method.name,
+                title=method.title,
+                help=method.help,
+                needs=method.needs,
+                makes=method.makes,
+                missing=method.missing(session, access.project),
+                settings=method.form.model_json_schema(),
+            )
+            for method in METHODS.values()
+        ]
+    )
 
 
 @router.post("/projects/{project_id}/runs", status_code=201)
-def start_training(access: Manager, session: Db, wanted: NewTraining) -> RunView:
+def start_training(session: Db, access: Manager, wanted: NewTraining) -> RunView:
     """Start a training by a method."""
     method = training.method(wanted.method)
     form = training.checked(method, wanted.settings)
@@ -129,72 +140,63 @@ def start_training(access: Manager, session: Db, wanted: NewTraining) -> RunView
 
 
 @router.get("/projects/{project_id}/runs")
-def list_runs(
-    access: Manager,
-    session: Db,
-    kind: RunKind | None = None,
-    state: RunState | None = None,
-    method: Annotated[str | None, Query(max_length=64)] = None,
-    before: Before = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> RunPage:
-    """The project's runs, the newest first."""
-    found = page(session, queries.runs_of(access.project, kind, state, method), Run.id, before, limit)
-    return RunPage(runs=[RunView.model_validate(run) for run in found.items], before=found.before)
+def list_runs(session: Db, access: Manager, chosen: Annotated[RunFilter, Query()]) -> Listing[RunView]:
+    """The project's runs, newest first."""
+    wanted = queries.runs_of(access.project, chosen.kind, chosen.state, chosen.method)
+    return Listing[RunView].of(page(session, wanted, Run.id, chosen.before, chosen.limit))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}")
-def show_run(access: Manager, session: Db, run_id: RowId) -> RunView:
+def show_run(session: Db, access: Manager, run_id: RowId) -> RunView:
     """One run."""
     return RunView.model_validate(service.get(session, access.project, run_id))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/metrics")
-def run_metrics(access: Manager, session: Db, run_id: RowId, since: Step = 0) -> dict[str, list[list[Any]]]:
-    """The run's curves from a step on: {name: [[steps], [values]]}; long ones are thinned."""
+def show_run_metrics(session: Db, access: Manager, run_id: RowId, since: Step = 0) -> CurvesView:
+    """The run's curves from a step on; long ones are thinned."""
     run = service.get(session, access.project, run_id)
-    return events.curves(queries.points(session, run.id, since))
+    found = events.curves(queries.points(session, run.id, since))
+    return CurvesView(curves={name: CurveView(steps=steps, values=values) for name, (steps, values) in found.items()})
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/samples")
-def run_samples(access: Manager, session: Db, run_id: RowId, step: LastStep = None) -> list[SampleView]:
-    """What the policy said at a step; at the last one where none is given."""
+def list_run_samples(session: Db, access: Manager, run_id: RowId, step: LastStep = None) -> Listing[SampleView]:
+    """All that the policy said at a step; at the last one where none is given."""
     run = service.get(session, access.project, run_id)
     steps = queries.sample_steps(session, run.id)
-    if not steps:
-        return []
-    found = queries.samples(session, run.id, steps[-1] if step is None else step)
-    return [SampleView.model_validate(sample) for sample in found]
+    at = step if step is not None or not steps else steps[-1]
+    return Listing[SampleView].of([] if at is None else list(queries.samples(session, run.id, at)))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/log")
-def run_log(access: Manager, session: Db, run_id: RowId) -> LogView:
+def show_run_log(session: Db, access: Manager, run_id: RowId) -> LogView:
     """The end of the run's log."""
     return LogView(log=service.log_tail(service.get(session, access.project, run_id), 1_000_000))
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")
-def cancel_run(access: Manager, session: Db, run_id: RowId) -> RunView:
+def cancel_run(session: Db, access: Manager, run_id: RowId) -> RunView:
     """Stop at the next step, keeping the checkpoint."""
     run = service.get(session, access.project, run_id)
     return RunView.model_validate(service.request_cancel(session, run, access.user))
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/resume")
-def resume_run(access: Manager, session: Db, run_id: RowId) -> RunView:
+def resume_run(session: Db, access: Manager, run_id: RowId) -> RunView:
     """Go on from the last checkpoint."""
     run = service.get(session, access.project, run_id)
     return RunView.model_validate(service.resume(session, run, access.user))
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/clone", status_code=201)
-def clone_run(access: Manager, session: Db, run_id: RowId) -> RunView:
+def clone_run(session: Db, access: Manager, run_id: RowId) -> RunView:
     """Queue a new run with the same inputs and settings."""
     run = service.get(session, access.project, run_id)
     return RunView.model_validate(service.clone(session, run, access.user))
 
 
 @router.delete("/projects/{project_id}/runs/{run_id}", status_code=204)
-def delete_run(access: Manager, session: Db, run_id: RowId) -> None:
+def delete_run(session: Db, access: Manager, run_id: RowId) -> None:
     """Delete an ended run with its folder."""
     service.delete(session, service.get(session, access.project, run_id), access.user)

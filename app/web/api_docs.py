@@ -1,11 +1,13 @@
 """The JSON API described: as OpenAPI for programs, and as a page that needs no script."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
-from app.web.guard import public
+from app.web import csrf
+from app.web.guard import access_by_route, public
 from app.web.problems import PROBLEM
 from app.web.render import absolute, render
 from app.web.routing import Router
@@ -15,19 +17,39 @@ router = Router(dependencies=[Depends(public)])
 
 FAILURES: dict[int | str, dict[str, Any]] = {"default": {"model": Problem, "description": "It failed"}}
 """What every call may answer with beside what it promises."""
+Scopes = Callable[[str, set[str], str], Iterable[str]]
 _ORDER = {"get": 0, "post": 1, "put": 2, "patch": 3, "delete": 4}
 
 
+_SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of the account page, with one of the scopes"},
+    "session": {"type": "apiKey", "in": "cookie", "name": csrf.SESSION_COOKIE, "description": "A browser's session"},
+    "csrf": {"type": "apiKey", "in": "header", "name": csrf.HEADER, "description": "The token of the session's pages"},
+}
+
+
 class Documented(FastAPI):
-    """An application whose document gives failures the media type that they have."""
+    """An application whose document says what each call needs to be let in, and gives failures the media type that
+    they have."""
+
+    def __init__(self, *, scopes: Scopes, **more: Any) -> None:
+        """`scopes` says of which scopes a token needs one, for a path, who may call it and a method."""
+        super().__init__(**more)
+        self._scopes = scopes
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
         made = self.openapi_schema is not None
         document = super().openapi()
         if not made:
-            for methods in document["paths"].values():
-                for operation in methods.values():
+            document["components"]["securitySchemes"] = _SCHEMES
+            access = access_by_route(self)
+            for path, methods in document["paths"].items():
+                for method, operation in methods.items():
+                    needed = self._scopes(path, access[method.upper(), path], method.upper())
+                    session = ["session"] if method == "get" else ["session", "csrf"]
+                    by_token: list[dict[str, list[str]]] = [{"token": [scope]} for scope in sorted(needed)]
+                    operation["security"] = [*by_token, {name: [] for name in session}]
                     answers = operation["responses"]["default"]
                     answers["content"] = {PROBLEM: answers["content"]["application/json"]}
         return document
@@ -62,6 +84,7 @@ def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                 {
                     "method": method.upper(),
                     "path": path,
+                    "needs": [scope for each in operation["security"] for scope in each.get("token", ())],
                     "says": operation.get("description") or operation["summary"],
                     "parameters": [
                         {

@@ -4,10 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from pydantic import Field
 from sqlalchemy import Select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.input import Id, Input
+
 T = TypeVar("T")
+
+
+class Paging(Input):
+    """Which part of a long list is asked for. Filters of lists build on it."""
+
+    before: Id | None = Field(None, description="The key that the last page ended with")
+    limit: int = Field(50, ge=1, le=200, description="How many at most")
 
 
 @dataclass(frozen=True)

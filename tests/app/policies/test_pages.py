@@ -196,8 +196,7 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, policy: Model, rewar
     headers = client.bearer(cast.manager)
     base = f"/api/v1/projects/{cast.project.id}/policies"
     listed = client.get(base, headers=headers).json()
-    assert listed["in_use"]["id"] == cast.project.base_model_id
-    assert [each["name"] for each in listed["policies"]] == ["Policy 1"]
+    assert [each["name"] for each in listed["items"]] == ["Policy 1"]
     shown = client.get(f"{base}/{policy.id}", headers=headers).json()
     assert [each["id"] for each in shown["lineage"]] == [cast.project.base_model_id, policy.id]
     wanted = {"method": "ppo", "settings": {"total_episodes": 64}}

@@ -165,7 +165,7 @@ def test_invitations_by_the_api(client, cast, session):
     assert [(one["note"], "link" in one) for one in listed] == [("Mary", False)]
     assert client.delete(f"{url}/{listed[0]['id']}", headers=header).status_code == 204
     members = f"/api/v1/projects/{cast.project.id}/members"
-    assert [one["name"] for one in client.get(members, headers=header).json()["items"]] == ["Manager", "Annotator"]
+    assert [one["name"] for one in client.get(members, headers=header).json()["items"]] == ["Annotator", "Manager"]
     paused = client.patch(f"{members}/{cast.annotator.id}", json={"paused": True, "reason": "r"}, headers=header)
     assert paused.json()["pause_reason"] == "r"
     assert client.delete(f"{members}/{cast.annotator.id}", headers=header).status_code == 204

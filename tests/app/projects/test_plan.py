@@ -81,7 +81,8 @@ def test_models_of_others_cannot_be_chosen(client: Browser, cast: Cast, session:
     headers = client.bearer(cast.manager)
     url = f"/api/v1/projects/{cast.project.id}"
     listed = client.get(f"{url}/models", headers=headers).json()["items"]
-    assert [(each["id"], each["answers_from"]) for each in listed] == [(each.id, each.answers_from) for each in good]
+    newest = sorted(good, key=lambda model: -model.id)
+    assert [(each["id"], each["answers_from"]) for each in listed] == [(each.id, each.answers_from) for each in newest]
     for model in bad:
         for plan in ({"sources": [{"model_id": model.id}]}, {"chat_model_id": model.id}):
             refused = client.patch(url, json={"plan": plan}, headers=headers)

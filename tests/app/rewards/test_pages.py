@@ -205,7 +205,7 @@ def test_a_model_of_another_project_does_not_exist_here(as_: As, cast: Cast, ses
 def test_the_api_says_the_same(client: Browser, cast: Cast, model: Model, session: Session) -> None:
     headers = client.bearer(cast.manager)
     base = f"/api/v1/projects/{cast.project.id}/rewards"
-    assert [each["id"] for each in client.get(base, headers=headers).json()] == [model.id]
+    assert [each["id"] for each in client.get(base, headers=headers).json()["items"]] == [model.id]
     assert client.get(f"{base}/{model.id}", headers=headers).json()["metrics"]["report"]["labels"] == 12
     counts = client.get(f"{base}/labels", headers=headers).json()
     assert (counts["train"], counts["holdout"], counts["new"]) == (8, 4, 0)

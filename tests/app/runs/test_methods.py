@@ -47,7 +47,9 @@ def test_an_added_method_is_on_every_page(as_: As, cast: Cast, session: Session,
 
 def test_an_added_method_is_started_by_the_api(client: Browser, cast: Cast, stir: Method) -> None:
     headers, base = client.bearer(cast.manager), f"/api/v1/projects/{cast.project.id}"
-    [listed] = [each for each in client.get(f"{base}/methods", headers=headers).json() if each["name"] == "stir"]
+    [listed] = [
+        each for each in client.get(f"{base}/methods", headers=headers).json()["items"] if each["name"] == "stir"
+    ]
     assert listed["settings"]["properties"]["rounds"]["default"] == 2
     assert listed["settings"]["x-rules"] == SCHEMA["x-rules"]
     made = client.post(f"{base}/runs", headers=headers, json={"method": "stir", "settings": {"rounds": 5}})

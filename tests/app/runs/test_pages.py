@@ -176,13 +176,13 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, session: Session, ru
     headers = client.bearer(cast.manager)
     base = f"/api/v1/projects/{cast.project.id}/runs"
     listed = client.get(f"{base}?kind=training&method=ppo", headers=headers).json()
-    assert [each["id"] for each in listed["runs"]] == [run.id]
+    assert [each["id"] for each in listed["items"]] == [run.id]
     shown: dict[str, Any] = client.get(f"{base}/{run.id}", headers=headers).json()
     assert (shown["state"], shown["step"], shown["config"]["settings"]) == ("running", 3, {"beta": 0.05})
     metrics = client.get(f"{base}/{run.id}/metrics?since=2", headers=headers).json()
-    assert metrics == {"objective/scores": [[2, 3], [0.2, 0.3]]}
+    assert metrics == {"curves": {"objective/scores": {"steps": [2, 3], "values": [0.2, 0.3]}}}
     samples = client.get(f"{base}/{run.id}/samples", headers=headers).json()
-    assert [each["response"] for each in samples] == ["Said at 3"]
+    assert [each["response"] for each in samples["items"]] == ["Said at 3"]
     assert client.post(f"{base}/{run.id}/cancel", headers=headers).json()["state"] == "cancelling"
     assert client.post(f"{base}/{run.id}/resume", headers=headers).status_code == 409
     assert client.post(f"{base}/{run.id}/clone", headers=headers).status_code == 409  # one training at a time
