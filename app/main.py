@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app import direct, extensions
+from app import async_db, extensions
 from app.accounts.api import router as accounts_api
 from app.accounts.dependencies import maybe_signed_in
 from app.accounts.routes import router as accounts
@@ -75,7 +75,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await direct.close()
+        await async_db.close()
 
 
 def create_app() -> FastAPI:

@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 
 from app.accounts.queries import Credential
 from app.annotation.comparison import ComparisonValue
+from app.async_db import Connections
 from app.db import normalise_url
-from app.direct import Connections
-from app.labels import cycle
+from app.labels import fast_path
 from app.labels.answers import Answer
 from app.labels.screen import Screen, answer, next_screen
 from app.models import Outcome, Project, User
@@ -100,21 +100,21 @@ class Queue:
 
             asked = {"token_hash": "token", "project": project}
             user, own, member, version = session.execute(USER_WITH_PROJECT[Credential.COOKIE], asked).one()
-            self.standing = cycle.Standing.of("token", Access(user, own, member.role, member, version))
+            self.standing = fast_path.Standing.of("token", Access(user, own, member.role, member, version))
         self.direct = Connections(self.engine.url.render_as_string(hide_password=False))
 
     async def cycle(self) -> float:
         """Answer the pair held and fetch the next, as the page's route does; seconds."""
         started = time.perf_counter()
-        self.holds = _held(await self._usual() or self._unusual())
+        self.holds = _held(await self._at_once() or self._by_the_rules())
         return time.perf_counter() - started
 
-    async def _usual(self) -> Screen | None:
+    async def _at_once(self) -> Screen | None:
         if self.standing is None:
             return None
-        return await cycle.answer(self.direct.fetch_one, self.standing, self.holds, ANSWER)
+        return await fast_path.answer(self.direct.fetch_one, self.standing, self.holds, ANSWER)
 
-    def _unusual(self) -> Screen:
+    def _by_the_rules(self) -> Screen:
         with Session(self.engine, expire_on_commit=False) as session:
             done, screen = answer(session, self.user, self.project, None, self.holds, ANSWER)
             session.commit()

@@ -26,7 +26,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.direct import CONNECTIONS
+from app.async_db import CONNECTIONS
 from bench.labels_contenders import CONTENDERS, Contender, Ours
 from bench.labels_limit import alone, limit
 from bench.pairs import report, say

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import psycopg
 
-from app.direct import PLANNING
-from app.items.queue import CLAIM_NEXT
-from app.labels.turn import answer_and_claim
+from app.async_db import PLANNING
+from app.labels.turn import CLAIM, answer_and_claim
 from workers.platform.postgres import EmbeddedPostgres, programs
 
 # What a cycle binds that is the same for every annotator.
@@ -47,7 +46,7 @@ def _script(first_person: int) -> str:
         \\set user :client_id + {first_person}
         begin;
         \\if :id = 0
-        {bound(CLAIM_NEXT.text)} \\gset
+        {bound(CLAIM.text)} \\gset
         \\else
         {bound(answer_and_claim("true").text)} \\gset
         \\endif

@@ -77,8 +77,7 @@ def database(
 ) -> Iterator[str]:
     """URL of a fresh migrated database; app.settings of this process and of children point at it."""
     from app import db, jobs, settings
-    from app.items import leases
-    from app.labels import cycle, progress
+    from app.labels import fast_path, leases, progress
 
     name = f"test_{uuid4().hex[:12]}"
     _execute(postgres_url, f'create database "{name}" template "{template_database}"')
@@ -87,7 +86,7 @@ def database(
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "hone"))
     caches = (settings.get_settings, db.get_engine, db.get_patient_engine, jobs.producer)
-    remembered: tuple[dict[Any, Any], ...] = (progress._totals, progress._today, cycle._standings, leases._hints)
+    remembered: tuple[dict[Any, Any], ...] = (progress._totals, progress._today, fast_path._standings, leases._hints)
 
     def forget() -> None:
         for cache in caches:

@@ -170,7 +170,7 @@ def item(session: Session, prompt: m.Prompt, model: m.Model, **over: Any) -> m.I
 
 
 def assignment(session: Session, item: m.Item, annotator: m.User, **over: Any) -> m.Assignment:
-    """Does not take the slot: tests of the queue go through app.items.leases."""
+    """Does not take the slot: tests of the queue go through app.labels.leases."""
     values = {
         "project_id": item.project_id,
         "item_id": item.id,

@@ -1,5 +1,5 @@
 """The rules of the items in the queue: how it is filled and ordered, and what takes them out. Who gets which is in
-`app.items.leases`."""
+`app.labels.leases`."""
 
 import random
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.annotation import KINDS
-from app.items import blocks, filling, plan, queries, upkeep
+from app.items import filling, plan, queries, queue
 from app.models import (
     Item,
     ItemResponse,
@@ -38,14 +38,14 @@ def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[in
     old = [PromptStatus.ACTIVE, PromptStatus.REVIEW, PromptStatus.REFUSED]
     moved = prompt_queries.set_status(session, project.id, prompt_ids, old, PromptStatus.WITHDRAWN)
     if moved:
-        items = upkeep.withdraw(session, project.id, prompt_ids=moved)
+        items = queue.withdraw(session, project.id, prompt_ids=moved)
         audit.record(session, actor, "prompts.withdrawn", project_id=project.id, prompts=moved[:1000], items=len(items))
     return len(moved)
 
 
 def withdraw_items(session: Session, project: Project, item_ids: Sequence[int], actor: User) -> int:
     """Take items out of the queue; their labels stay."""
-    ids = upkeep.withdraw(session, project.id, item_ids=item_ids)
+    ids = queue.withdraw(session, project.id, item_ids=item_ids)
     if ids:
         audit.record(session, actor, "items.withdrawn", project_id=project.id, items=ids[:1000])
     return len(ids)
@@ -53,7 +53,7 @@ def withdraw_items(session: Session, project: Project, item_ids: Sequence[int], 
 
 def ask_again(session: Session, project: Project, item_ids: Sequence[int], actor: User, extra: int = 1) -> int:
     """Ask for `extra` more answers on these items, by people who have not seen them; how many items."""
-    count = upkeep.raise_overlap(session, project.id, item_ids, extra)
+    count = queue.raise_overlap(session, project.id, item_ids, extra)
     if not count:
         raise Conflict("None of these pairs can be asked for again.")
     audit.record(session, actor, "items.asked_again", project_id=project.id, items=list(item_ids)[:1000])
@@ -66,7 +66,7 @@ def rank(session: Session, project: Project, uncertainty: dict[int, float]) -> i
     Their ranks lie evenly between 0 and 1, among the random ones of the random share; how many changed.
     """
     order = sorted(uncertainty, key=lambda item_id: (-uncertainty[item_id], -item_id))
-    return upkeep.set_ranks(
+    return queue.set_ranks(
         session, project.id, {item_id: (place + 0.5) / len(order) for place, item_id in enumerate(order)}
     )
 
@@ -243,7 +243,7 @@ def add_checks(session: Session, project: Project, actor: User, count: int) -> i
         fitting = {name: share for name, share in asked.items() if len(own) >= KINDS[name].responses.start - 1}
         if not fitting:
             continue
-        kind = KINDS[blocks.draw(fitting)]
+        kind = KINDS[_draw.choices([*fitting], [*fitting.values()])[0]]
         ids = own[: kind.wanted(project.answer.kinds[kind.name]) - 1]
         place = _draw.randint(0, len(ids))
         ids.insert(place, foreign)

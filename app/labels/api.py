@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
-from app.items import leases
-from app.labels import quality, queries, service
+from app.labels import leases, quality, queries, service
 from app.labels.answers import read_answer
 from app.labels.data_routes import export_file
 from app.labels.export import Export, Format, Layout

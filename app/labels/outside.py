@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from app.items import outside, upkeep
+from app.items import outside, queue
 from app.labels import saving
 from app.labels.answers import Answer
 from app.models import Item, Label, SnapshotLabel, User
@@ -45,7 +45,7 @@ def withdraw(session: Session, project_id: int, item_ids: Sequence[int]) -> None
         .where(Label.item_id.in_(held), Label.superseded_at.is_(None))
         .values(superseded_at=func.clock_timestamp())
     )
-    upkeep.withdraw(session, project_id, item_ids=held)
+    queue.withdraw(session, project_id, item_ids=held)
     outside.delete_from_chat(session, [item_id for item_id in item_ids if item_id not in set(held)])
 
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from app.labels import saving
-from app.labels.saving import Own
+from app.labels import saving, turn
+from app.labels.turn import Own
 from app.models import Project, User
 
 # A project's totals are counted anew after this long, or after a hundred times what the counting took.
@@ -60,7 +60,7 @@ def count(session: Session, user: User, project: Project) -> Progress:
         midnight = _midnight()
         last = saving.last_label_before(session, project.id, user.id, midnight)
         day = Day(time.monotonic() + _TODAY_SECONDS, midnight, last, 0)
-    own = saving.own_progress(session, project.id, user.id, day.midnight, day.last)
+    own = turn.own_progress(session, project.id, user.id, day.midnight, day.last)
     if not totals_are_fresh(project.id):
         started = time.monotonic()
         totals = saving.project_totals(session, project.id)

@@ -20,7 +20,7 @@ from app.annotation import KINDS
 from app.annotation.kind import Figure
 from app.labels import quality_queries as queries
 from app.models import Project
-from app.web.kept import Kept
+from app.web.cache import Cache
 
 RESAMPLES = 300
 _Z95 = 1.959964
@@ -143,12 +143,12 @@ def alphas(counts: Floats, items: "np.ndarray[tuple[int, ...], np.dtype[np.int64
     return found
 
 
-_kept: Kept[Quality] = Kept()
+_cache: Cache[Quality] = Cache()
 
 
 def quality(session: Session, project: Project) -> tuple[Quality, datetime]:
     """How well people agree and how each works, and when it was counted: in a very large project a while ago."""
-    return _kept.get(project.id, lambda: _count(session, project.id))
+    return _cache.get(project.id, lambda: _count(session, project.id))
 
 
 def _count(session: Session, project_id: int) -> Quality:

@@ -3,11 +3,10 @@
 import psycopg
 from fastapi import Request, Response
 
-from app import direct
+from app import async_db
 from app.annotation import KINDS
 from app.db import DatabaseNotConfigured
-from app.items import leases
-from app.labels import cycle, data_routes, screen, service
+from app.labels import data_routes, fast_path, leases, screen, service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
 from app.labels.forms import AnswerForm, AssignmentForm
 from app.labels.screen import Filled, Screen
@@ -31,7 +30,7 @@ def _show(
     request: Request, access: Access, shown: Screen, *, status: int = 200, warning: str | None = None
 ) -> Response:
     if shown.task is not None:
-        cycle.remember(request, access)
+        fast_path.remember(request, access)
     if is_htmx(request):
         return render(request, _PART, status=status, screen=shown, warning=warning)
     text = access.project.guidelines
@@ -40,16 +39,16 @@ def _show(
     return render(request, "labels/label.html", status=status, **more)
 
 
-async def _usual(request: Request) -> Response | None:
-    """The usual answer, see `app.labels.cycle`; None leaves it to `answer`."""
-    standing = cycle.standing_of(request) if is_htmx(request) else None
+async def _at_once(request: Request) -> Response | None:
+    """The fast path, see `app.labels.fast_path`; None leaves it to `answer`."""
+    standing = fast_path.standing_of(request) if is_htmx(request) else None
     if standing is None:
         return None
     await csrf.protect(request)
     try:
         given = parse(AnswerForm, await request.form())
         read = _read(standing.settings, given)
-        shown = await cycle.answer(direct.fetch_one, standing, given.assignment_id, read)
+        shown = await fast_path.answer(async_db.fetch_one, standing, given.assignment_id, read)
     except (Refused, psycopg.Error, DatabaseNotConfigured):
         return None
     return None if shown is None else render(request, _PART, screen=shown, warning=None)
@@ -68,7 +67,7 @@ def show_next(request: Request, session: Db, access: Annotator, assignment: Name
 
 
 @router.post("/projects/{project_id}/label")
-@first(_usual)
+@first(_at_once)
 def answer(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Save an answer and bring the next item. A refused answer brings it too, and says why."""
     given, me = parse(AnswerForm, form), (access.user, access.project, access.member)

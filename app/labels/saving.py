@@ -1,7 +1,5 @@
-"""The SQL beside the usual turn: answers to leases that ended, revisions, and what the screen tells about progress."""
+"""The SQL beside the labelling turn: answers to leases that ended, revisions, and what the screen tells of progress."""
 
-import json
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select, text, true, update
@@ -10,23 +8,6 @@ from sqlalchemy.orm import Session, joinedload
 from app.labels import turn
 from app.labels.answers import Answer
 from app.models import Assignment, AssignmentState, Item, Label
-
-_OWN_PROGRESS = text(turn.OWN)
-
-
-@dataclass(frozen=True)
-class Own:
-    """A person's comparisons that were counted now, their last label, and their pace (median seconds)."""
-
-    new: int
-    last: int
-    pace: float | None
-
-
-def own_progress(session: Session, project_id: int, user_id: int, since: datetime, counted: int) -> Own:
-    """What this person first answered since a moment by labels newer than `counted`."""
-    values = {"user": user_id, "project": project_id, "since": since, "counted": counted}
-    return Own(*session.execute(_OWN_PROGRESS, values).one())
 
 
 def locked_assignment(
@@ -79,10 +60,6 @@ def current_label(session: Session, item_id: int, user_id: int) -> Label | None:
     )
 
 
-_SAVED = '(select id as label_id, "order" from label where id = :label) saved'
-_PREFER = text(f"with {turn.preferring(_SAVED)} select")
-
-
 def add(session: Session, label: Label, answer: Answer, supersedes: Label | None = None) -> Label:
     """Store a label and who prefers what by it; an older revision is kept, marked as superseded."""
     if supersedes is not None:
@@ -90,7 +67,7 @@ def add(session: Session, label: Label, answer: Answer, supersedes: Label | None
         session.flush()
     session.add(label)
     session.flush()
-    session.execute(_PREFER, {"label": label.id, "preferences": json.dumps(answer.preferences)})
+    turn.prefer(session, label.id, answer)
     return label
 
 

@@ -8,13 +8,12 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app.annotation import KINDS, Given, Kind
-from app.items import blocks, leases, queue
 from app.items import queries as item_queries
-from app.items.queue import Task
-from app.labels import progress, saving, service
+from app.labels import blocks, lease_queries, leases, progress, saving, service
 from app.labels.answers import Answer
 from app.labels.progress import Progress
 from app.labels.service import Submitted
+from app.labels.task import Task
 from app.models import Label, Member, Project, Run, RunState, User
 from app.models.kind_settings import KindSettings
 from app.models.project_settings import AnswerSettings
@@ -167,7 +166,7 @@ def _base(session: Session, user: User, project: Project, **more: Any) -> Screen
 
 
 def _empty(session: Session, user: User, project: Project) -> Screen:
-    skipped = queue.skipped_count(session, project.id, user.id)
+    skipped = lease_queries.skipped_count(session, project.id, user.id)
     last = item_queries.last_sampling(session, project.id)
     sampling = last if last is not None and last.state in (RunState.QUEUED, RunState.RUNNING) else None
     waiting = "archived" if project.archived_at else "sampling" if sampling else "done"

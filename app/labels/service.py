@@ -18,10 +18,10 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.items import leases, queue, written
-from app.items.queue import Task
-from app.labels import progress, saving, turn
+from app.items import written
+from app.labels import lease_queries, leases, progress, saving, turn
 from app.labels.answers import Answer
+from app.labels.task import Task
 from app.labels.turn import Saved
 from app.models import Assignment, AssignmentState, Label, Member, Project, Purpose, User
 
@@ -59,7 +59,7 @@ def submit(
     """Save an answer. Somebody else's assignment answers 404; one whose item was withdrawn meanwhile 409."""
     if not answer.kind.self_contained:
         answer = _settled(session, user, project, assignment_id, answer)
-    given = turn.Given(project.id, user.id, assignment_id, answer)
+    given = turn.answering(project.id, user.id, assignment_id, answer)
     writes = answer.kind.writes(answer.value) is not None
     saved = None if writes else turn.answer_open(session, given)
     if saved is None:
@@ -86,14 +86,14 @@ def submit(
 def _settled(session: Session, user: User, project: Project, assignment_id: int, answer: Answer) -> Answer:
     """The answer as it is kept of its item; Invalid where it can be none to that. What is nobody's, or of another kind,
     is for the caller."""
-    task = queue.task(session, project.id, user.id, assignment_id)
+    task = lease_queries.task(session, project.id, user.id, assignment_id)
     if task is None or task.kind != answer.kind.name:
         return answer
     return replace(answer, value=answer.kind.settle(answer.value, [shown.text for shown in task.responses]))
 
 
 def _answer_beside(session: Session, user: User, project: Project, assignment: Assignment, answer: Answer) -> Submitted:
-    """An answer beside the usual turn: one that is a response itself, or one to a lease that is not open, since it is
+    """An answer beside the fast path: one that is a response itself, or one to a lease that is not open, since it is
     sent again, changed, late, or its item was withdrawn."""
     if assignment.item.withdrawn_at is not None:
         audit.record(

@@ -1,34 +1,166 @@
-"""The SQL of the labelling turn: an answer saved with its preferences, the next item leased and the progress counted,
-all in one statement."""
+"""The SQL of the labelling turn: the next item leased, an answer saved with its preferences, the progress counted; each
+alone, and all of it in one statement.
+
+Lock order, everywhere: the item before the assignment. A claim never waits for an item (SKIP LOCKED): it may come in
+the same transaction as an answer, and two that waited for each other's items would be a deadlock. What two tabs of one
+person race for is settled by two unique indexes: one open lease a person, one assignment a person and item.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from app.items import queue
 from app.labels.answers import Answer
+from app.labels.task import SHOWN, START, Place, Task, task_in
 from app.models import Purpose
-from app.projects.queries import STANDING
+from app.projects.queries import STANDING, StandingParameters
 
-# How many items of the queue a person first answered since a moment, by labels newer than `:counted`; their last label;
-# the median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
-OWN = """
-    select count(*) filter (where created_at >= :since and id = (
-               select min(id) from label first where first.assignment_id = fresh.assignment_id)) as new,
-           coalesce(max(id), :counted) as last,
-           (select percentile_cont(0.5) within group (order by seconds) from (
-                select seconds from label where annotator_id = :user and project_id = :project and seconds is not null
-                order by id desc limit 20) recent) as pace
-    from (select id, assignment_id, created_at from label
-          where annotator_id = :user and project_id = :project and id > :counted order by id desc) fresh
+
+class Parameters(StandingParameters, total=False):
+    """What the statements of this module bind, by the names that they bind it; each takes some of it, beside the
+    `project` and the `user` that all of them are about."""
+
+    # The search for the next item, see `searching`.
+    minutes: int
+    drawn: str
+    level: int
+    rank: float
+    after: int
+    wanted: str | None
+    # The answer, see `answering`.
+    id: int
+    kind: str
+    value: str
+    preferences: str
+    reasons: str
+    comment: str | None
+    seconds: float | None
+    # The progress, see `Own`.
+    since: datetime
+    counted: int
+
+
+def searching(
+    project_id: int,
+    user_id: int,
+    minutes: int,
+    drawn: Sequence[int],
+    place: Place = START,
+    kind: str | None = None,
+) -> Parameters:
+    """How somebody's next item is looked for: for how long they get it, an order of as many positions as an item can
+    have, of which the item takes its own, from which place of the queue on, and its kind where only one is wanted."""
+    level, rank, after = place
+    return {
+        "project": project_id,
+        "user": user_id,
+        "minutes": minutes,
+        "drawn": "{" + ",".join(map(str, drawn)) + "}",  # as text: a list costs psycopg ten times as much
+        "level": level,
+        "rank": rank,
+        "after": after,
+        "wanted": kind,
+    }
+
+
+def from_head(searched: Parameters) -> Parameters:
+    """The same search from the head of the queue."""
+    level, rank, after = START
+    return {**searched, "level": level, "rank": rank, "after": after}
+
+
+def answering(project_id: int, user_id: int, assignment_id: int, answer: Answer) -> Parameters:
+    """Whose answer it is, to which lease, and what it says."""
+    return {
+        "project": project_id,
+        "user": user_id,
+        "id": assignment_id,
+        "kind": answer.value.kind,
+        "value": answer.value.model_dump_json(),
+        "preferences": json.dumps(answer.preferences),
+        "reasons": json.dumps(answer.reasons),
+        "comment": answer.comment,
+        "seconds": answer.seconds,
+    }
+
+
+# What may be claimed, in the queue's order from a place on; and attention checks, in any order.
+_NEXT = """
+select p.id from item p
+where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose <> 'check'
+  and (p.level, p.rank, p.id) > (cast(:level as smallint), cast(:rank as float8), cast(:after as bigint))
+  and not exists (select from assignment s where s.item_id = p.id and s.annotator_id = :user)
+  and {condition}
+order by p.level, p.rank, p.id limit 1 for no key update of p
+"""
+_CHECK = """
+select p.id from item p
+where p.project_id = :project and p.slots_left > 0 and p.withdrawn_at is null and p.purpose = 'check'
+  and not exists (select from assignment s where s.item_id = p.id and s.annotator_id = :user)
+  and {condition}
+order by random() limit 1 for no key update of p
 """
 
-# The usual case in one statement: the lease is open, so its slot is taken already and only changes its holder from a
-# lease to a label. Whoever comes second (a double click, a resent request) finds the lease no longer open.
+
+def _leasing(pick: str, condition: str) -> str:
+    """The common table expressions of a new lease with its slot, where `condition` holds; the lease is in `leased`."""
+    return f"""
+        picked as (
+            {pick.format(condition=condition)} skip locked
+        ), leased as (
+            insert into assignment (project_id, item_id, annotator_id, "order", state, expires_at)
+            select :project, id, :user,
+                   array(select x.position from item_response x where x.item_id = picked.id and x.label_id is null
+                         order by array_position(cast(:drawn as smallint[]), x.position)),
+                   'open', now() + make_interval(mins => :minutes) from picked
+            on conflict do nothing
+            returning id, item_id, "order", state
+        ), taken as (
+            update item set slots_left = slots_left - 1 where id in (select item_id from leased)
+        )
+        """  # noqa: S608  fixed fragments of this module
+
+
+def _claim(pick: str, more: str = "") -> TextClause:
+    """The whole claim in one statement: the lease that is held already, renewed, or a new one with its slot."""
+    return text(
+        f"""
+        with held as (
+            update assignment set expires_at = now() + make_interval(mins => :minutes)
+            where annotator_id = :user and project_id = :project and state = 'open'
+            returning id, item_id, "order", state
+        ), {_leasing(pick, f"not exists (select from held) {more}")}, mine as (
+            select * from held union all select * from leased
+        )
+        """  # noqa: S608  fixed fragments of this module
+        + SHOWN.format(leases="mine")
+    )
+
+
+CLAIM = _claim(_NEXT)
+_OF_KIND = "and p.kind = :wanted"
+_CLAIMS = {  # by whether it is an attention check, and whether a kind is wanted
+    (False, False): CLAIM,
+    (False, True): _claim(_NEXT, _OF_KIND),
+    (True, False): _claim(_CHECK),
+    (True, True): _claim(_CHECK, _OF_KIND),
+}
+
+
+def claim(session: Session, searched: Parameters, check: bool = False) -> Task | None:
+    """The person's open lease, renewed, or a lease on the first item behind a place that they have not seen; with
+    `check`, on an attention check."""
+    statement = _CLAIMS[check, searched["wanted"] is not None]
+    return task_in(session.execute(statement, searched).one_or_none())
+
+
+# The lease is open, so its slot is taken already and only changes its holder from a lease to a label. Whoever comes
+# second (a double click, a resent request) finds the lease no longer open.
 _ANSWERED = """
     answered as (
         update assignment set state = 'labelled' from item
@@ -45,7 +177,7 @@ _ANSWERED = """
 """
 
 
-def preferring(saved: str) -> str:
+def _preferring(saved: str) -> str:
     """The common table expression that writes the preferences of the labels in `saved` (label_id, "order"): the one
     place where what was said of displayed places becomes what holds of the item's positions."""
     return f"""
@@ -65,7 +197,7 @@ def preferring(saved: str) -> str:
 
 
 def _answered(condition: str) -> str:
-    return _ANSWERED.format(condition=condition, preferring=preferring("saved"))
+    return _ANSWERED.format(condition=condition, preferring=_preferring("saved"))
 
 
 _ANSWER_OPEN = text(
@@ -73,49 +205,6 @@ _ANSWER_OPEN = text(
     with {_answered("true")} select label_id, purpose, expected, answered."order" from saved cross join answered
     """  # noqa: S608  fixed fragments of this module
 )
-
-
-def answer_and_claim(condition: str, leasing: Callable[[str], str] = queue.leasing_next) -> TextClause:
-    """The same where `condition` holds and no attention check is answered, which may pause the person; with it the item
-    that `leasing` finds, and the person's progress before this answer. They hold no other lease: nobody holds two."""
-    answered = _answered(f"item.purpose <> 'check' and {condition}")
-    return text(
-        f"""
-        with {answered}, {leasing("exists (select from answered)")}
-        select label_id, own.*, task.* from saved cross join ({OWN}) own
-        left join ({queue.SHOWN.format(leases="leased")}) task on true
-        """  # noqa: S608  fixed fragments of this module and the queue's
-    )
-
-
-ANSWER_AND_CLAIM = answer_and_claim(f"exists ({STANDING})")
-ANSWER_AND_CLAIM_CHECK = answer_and_claim(f"exists ({STANDING})", queue.leasing_check)
-
-
-@dataclass(frozen=True)
-class Given:
-    """Whose answer it is, and to which lease."""
-
-    project_id: int
-    user_id: int
-    assignment_id: int
-    answer: Answer
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """As the statements of this module bind them."""
-        answer = self.answer
-        return {
-            "id": self.assignment_id,
-            "user": self.user_id,
-            "project": self.project_id,
-            "kind": answer.value.kind,
-            "value": answer.value.model_dump_json(),
-            "preferences": json.dumps(answer.preferences),
-            "reasons": json.dumps(answer.reasons),
-            "comment": answer.comment,
-            "seconds": answer.seconds,
-        }
 
 
 @dataclass(frozen=True)
@@ -128,8 +217,67 @@ class Saved:
     order: tuple[int, ...]
 
 
-def answer_open(session: Session, given: Given) -> Saved | None:
+def answer_open(session: Session, answered: Parameters) -> Saved | None:
     """Turn an open lease into a label; None where it is not open, not this person's, of another kind, or its item
     withdrawn."""
-    row = session.execute(_ANSWER_OPEN, given.values).one_or_none()
+    row = session.execute(_ANSWER_OPEN, answered).one_or_none()
     return None if row is None else Saved(row.label_id, Purpose(row.purpose), row.expected, tuple(row.order))
+
+
+_PREFER = text(
+    f"""with {_preferring('(select id as label_id, "order" from label where id = :id) saved')} select"""  # noqa: S608
+)
+
+
+def prefer(session: Session, label_id: int, answer: Answer) -> None:
+    """Write down who prefers what by a label that is there."""
+    stated: Parameters = {"id": label_id, "preferences": json.dumps(answer.preferences)}
+    session.execute(_PREFER, stated)
+
+
+# How many items of the queue a person first answered since a moment, by labels newer than `:counted`; their last label;
+# the median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
+_OWN = """
+    select count(*) filter (where created_at >= :since and id = (
+               select min(id) from label first where first.assignment_id = fresh.assignment_id)) as new,
+           coalesce(max(id), :counted) as last,
+           (select percentile_cont(0.5) within group (order by seconds) from (
+                select seconds from label where annotator_id = :user and project_id = :project and seconds is not null
+                order by id desc limit 20) recent) as pace
+    from (select id, assignment_id, created_at from label
+          where annotator_id = :user and project_id = :project and id > :counted order by id desc) fresh
+"""
+
+_COUNT_OWN = text(_OWN)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A person's items that were counted now, their last label, and their pace (median seconds)."""
+
+    new: int
+    last: int
+    pace: float | None
+
+
+def own_progress(session: Session, project_id: int, user_id: int, since: datetime, counted: int) -> Own:
+    """What this person first answered since a moment by labels newer than `counted`."""
+    asked: Parameters = {"user": user_id, "project": project_id, "since": since, "counted": counted}
+    return Own(*session.execute(_COUNT_OWN, asked).one())
+
+
+def answer_and_claim(condition: str, pick: str = _NEXT) -> TextClause:
+    """An open lease answered where `condition` holds and it is no attention check, which may pause the person; with it
+    the next item, and the person's progress before this answer. They hold no other lease: nobody holds two."""
+    answered = _answered(f"item.purpose <> 'check' and {condition}")
+    return text(
+        f"""
+        with {answered}, {_leasing(pick, "exists (select from answered)")}
+        select label_id, own.*, task.* from saved cross join ({_OWN}) own
+        left join ({SHOWN.format(leases="leased")}) task on true
+        """  # noqa: S608  fixed fragments of this module and of `app.labels.task`
+    )
+
+
+ANSWER_AND_CLAIM = answer_and_claim(f"exists ({STANDING})")
+ANSWER_AND_CLAIM_CHECK = answer_and_claim(f"exists ({STANDING})", _CHECK)

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import ConfigDict
 
-from app.items.queue import Task
 from app.labels.quality import Agreement, Annotator
+from app.labels.task import Task
 from app.models import Label, Messages, Outcome
 from app.web.views import View
 

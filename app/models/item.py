@@ -56,7 +56,8 @@ class AssignmentState(StrEnum):
 
 class Item(Base):
     """`slots_left` = overlap target - open leases - current labels that are not surplus; kept by the statements of
-    `app.items.queue`, `app.items.upkeep` and `app.labels.turn`, each together with the change that it counts.
+    `app.items.queue`, `app.labels.turn`, `app.labels.lease_queries` and `app.labels.saving`, each together with the
+    change that it counts.
 
     The responses that an item shows are fixed before its first lease."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from sqlalchemy import Select, Text, and_, bindparam, exists, func, literal_column, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -37,12 +38,22 @@ USER_WITH_PROJECT = {
     for credential, user in USER_BY.items()
 }
 
+
+class StandingParameters(TypedDict, total=False):
+    """What `STANDING` binds."""
+
+    token_hash: str
+    project: int
+    user: int
+    version: str
+
+
 STANDING = str(
     USER_WITH_PROJECT[Credential.COOKIE]
     .with_only_columns(User.id)
     .where(User.id == bindparam("user"), bindparam("version") == _VERSION)
 )
-"""SQL with a row while what was read of a `:user` in a `:project` by a `:token_hash` still is of that `:version`."""
+"""SQL with a row while what was read of a user in a project by a token still is of that version."""
 
 
 def listed(

@@ -73,7 +73,7 @@ class Browser(TestClient):
 @pytest.fixture
 def client(session: Session, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     """A browser at the application, whose requests share this test's transaction, each in a savepoint of its own."""
-    from app import db, direct, settings
+    from app import async_db, db, settings
     from app.main import app
 
     def one_transaction() -> Iterator[Session]:
@@ -86,7 +86,7 @@ def client(session: Session, redis_url: str, tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "hone"))
     monkeypatch.setenv("REDIS_URL", redis_url)
-    monkeypatch.setattr(direct, "fetch_one", fetch_one)
+    monkeypatch.setattr(async_db, "fetch_one", fetch_one)
     monkeypatch.setattr(db, "patient_session", lambda: nullcontext(session))
     settings.get_settings.cache_clear()
     app.dependency_overrides[db.get_session] = one_transaction

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.db import normalise_url
-from app.items import plan, queue
+from app.items import plan
+from app.labels import turn
 from app.labels.export import Export, Format, Layout
 from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import evaluations
@@ -265,12 +266,12 @@ def _queue_is_the_same(session: Session) -> None:
     ]
     assert (items[7].expected, items[8].ordinal, items[9].ordinal) == ({"best": 1}, 0, 1)
     assert [response.id for response in items[4].responses] == [7, 8]
-    held = queue.claim(session, queue.Claim(1, 3, 30, range(8)))
+    held = turn.claim(session, turn.searching(1, 3, 30, range(8)))
     assert held is not None
     assert (held.id, held.item_id, held.order) == (14, 12, (1, 0))
     assert [shown.text for shown in held.responses] == ["Answer 24", "Answer 23"]
     came = []
-    while task := queue.claim(session, queue.Claim(1, 4, 30, range(8))):
+    while task := turn.claim(session, turn.searching(1, 4, 30, range(8))):
         came.append(task.item_id)
         session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
         session.flush()

@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 
 from app.annotation import Given
-from app.items import leases
+from app.labels import leases
 from app.labels import service as labels
 from app.labels.answers import read_answer
 from app.models import Item, Label, Model, ModelState, Project, PromptSource, Run, RunMetric, RunState, User

@@ -9,8 +9,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db import task_session
-from app.items import leases
 from app.items import service as items
+from app.labels import leases
 from app.models import Project
 from app.rewards import retraining
 from app.runs import service as runs

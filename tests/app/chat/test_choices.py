@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.chat import choices, service
 from app.db import task_session
-from app.items import leases, queue
 from app.items import service as items
-from app.labels import progress, quality
+from app.labels import lease_queries, leases, progress, quality
 from app.labels import queries as label_queries
 from app.labels.export import Export
 from app.models import (
@@ -252,7 +251,7 @@ def test_nobody_is_ever_asked_about_it(talk: Talk) -> None:
         other = factories.user(session)
         factories.member(session, project, other)
         assert leases.claim_item(session, other, project) is None
-        assert not queue.anything_left(session, project.id, other.id)
+        assert not lease_queries.anything_left(session, project.id, other.id)
         for ask in (
             lambda: items.ask_again(session, project, [item.id], other),
             lambda: items.ask_soon(session, project, item, other),

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.items import leases
+from app.labels import leases
 from tests import factories
 
 

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.items import leases, service
+from app.items import service
+from app.labels import leases
 from app.web.errors import Conflict, NotFound
 from tests import factories
 from tests.app.items.conftest import MakeQueue

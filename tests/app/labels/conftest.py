@@ -12,8 +12,7 @@ from app import models as m
 from app.accounts.queries import Credential
 from app.annotation.comparison import ComparisonValue
 from app.annotation.comparison.value import SHOWN
-from app.items import leases
-from app.labels import cycle, progress
+from app.labels import fast_path, leases, progress
 from app.labels.answers import Answer
 from app.labels.screen import Screen
 from app.projects.dependencies import Access
@@ -23,7 +22,7 @@ from tests import factories
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
-    remembered: tuple[dict[Any, Any], ...] = (leases._hints, progress._totals, progress._today, cycle._standings)
+    remembered: tuple[dict[Any, Any], ...] = (leases._hints, progress._totals, progress._today, fast_path._standings)
     for known in remembered:
         known.clear()
     yield
@@ -32,19 +31,19 @@ def _nothing_remembered() -> Iterator[None]:
 
 
 def at_once(session: Session, user: m.User, project: m.Project, assignment_id: int, answer: Answer) -> Screen | None:
-    """The usual turn of a member who was looked up just before, its statement in this session's transaction."""
+    """The fast path of a member who was looked up just before, its statement in this session's transaction."""
     token_hash = session.scalar(select(m.WebSession.token_hash).where(m.WebSession.user_id == user.id).limit(1))
     token_hash = token_hash or factories.web_session(session, user).token_hash
     asked = {"token_hash": token_hash, "project": project.id}
     _, seen, member, version = session.execute(USER_WITH_PROJECT[Credential.COOKIE], asked).one()
-    standing = cycle.Standing.of(token_hash, Access(user, seen, member.role, member, version))
+    standing = fast_path.Standing.of(token_hash, Access(user, seen, member.role, member, version))
     assert standing is not None
     progress.count(session, user, project)
 
     async def fetch_one(statement: TextClause, values: Mapping[str, Any]) -> Any:
         return session.execute(statement, values).one_or_none()
 
-    return asyncio.run(cycle.answer(fetch_one, standing, assignment_id, answer))
+    return asyncio.run(fast_path.answer(fetch_one, standing, assignment_id, answer))
 
 
 def said(

@@ -10,11 +10,10 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.annotation import Given
-from app.items import leases
 from app.items import service as items
-from app.items.queue import Task
-from app.labels import progress, service
+from app.labels import leases, progress, service
 from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
+from app.labels.task import Task
 from app.web.errors import Invalid, Refused, TooLarge
 from tests import factories
 from tests.app.conftest import Cast

@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 
 from app import models as m
 from app.db import new_session, task_session
-from app.items import leases, queue
+from app.labels import lease_queries, leases
 from app.labels import service as labels
 from tests import factories
 from tests.app.labels.conftest import at_once, said
@@ -44,7 +44,7 @@ def test_many_at_once(database: str, in_one: bool) -> None:
                         assert first.label_id == again.label_id
                         task = shown.task if shown else None
                     task = task or leases.claim_item(session, person, project)
-                    done = task is None and not queue.anything_left(session, project.id, person.id)
+                    done = task is None and not lease_queries.anything_left(session, project.id, person.id)
                 if done:
                     return
                 answered = task.id if task else None

@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.annotation.demonstration.value import LONGEST
-from app.items import leases
-from app.labels import demonstrations, quality
+from app.labels import demonstrations, leases, quality
 from app.rewards import snapshots
 from tests import factories
 from tests.app.conftest import Browser, Cast

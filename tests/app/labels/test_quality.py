@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app import models as m
 from app.labels import quality
 from app.labels.quality import agreement_of, wilson
-from app.web import kept
+from app.web import cache
 from tests import factories
 from tests.app.conftest import Cast
 from tests.app.labels.conftest import AddItems
@@ -100,14 +100,14 @@ def test_how_each_person_works(session: Session, cast: Cast, add_items: AddItems
 
 
 def test_what_is_quick_to_count_is_counted_anew() -> None:
-    store: kept.Kept[int] = kept.Kept()
+    store: cache.Cache[int] = cache.Cache()
     numbers = iter(range(10))
     assert [store.get("a", lambda: next(numbers))[0] for _ in range(3)] == [0, 1, 2]
 
 
 def test_what_is_slow_to_count_is_counted_once_for_all_who_ask_and_anew_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "QUICK", 0.02)
-    store: kept.Kept[int] = kept.Kept()
+    monkeypatch.setattr(cache, "QUICK", 0.02)
+    store: cache.Cache[int] = cache.Cache()
     made: list[int] = []
 
     def make() -> int:

@@ -16,8 +16,7 @@ from app import models as m
 from app.annotation import Given
 from app.annotation.comparison import ComparisonValue
 from app.annotation.comparison.kind import Comparison
-from app.items import leases
-from app.labels import service
+from app.labels import leases, service
 from app.labels.answers import read_answer
 from app.labels.export import Export, Format, Layout
 from app.web.errors import Invalid

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from app import models as m
-from app.items import blocks, leases
 from app.items import service as items
-from app.labels import quality
+from app.labels import blocks, leases, quality
 from app.labels.export import Export, Format, Layout
 from app.rewards import snapshots
 from app.web.errors import Conflict

@@ -22,11 +22,11 @@ from app import models as m
 from app.annotation.demonstration import DemonstrationValue
 from app.annotation.ranking import RankingValue
 from app.db import get_engine
-from app.items import leases
 from app.items import service as items
-from app.items.queue import Task
+from app.labels import leases
 from app.labels import service as labels
 from app.labels.answers import Answer
+from app.labels.task import Task
 from app.web.errors import Conflict
 from tests import factories
 from tests.app.labels.conftest import at_once, outcome_of

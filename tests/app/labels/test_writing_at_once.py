@@ -11,8 +11,8 @@ from sqlalchemy import select
 from app import models as m
 from app.annotation.demonstration import DemonstrationValue
 from app.db import task_session
-from app.items import leases, upkeep
-from app.labels import service
+from app.items import queue
+from app.labels import leases, service
 from app.labels.answers import Answer
 from tests import factories
 
@@ -58,7 +58,7 @@ class Desk:
 
     def withdraw(self) -> int:
         with task_session() as session:
-            return 200 if upkeep.withdraw(session, self.project_id, item_ids=[self.item_id]) else 409
+            return 200 if queue.withdraw(session, self.project_id, item_ids=[self.item_id]) else 409
 
     def check(self) -> list[m.Label]:
         """The labels that stand, after a look at what always holds."""

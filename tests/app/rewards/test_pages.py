@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.annotation.demonstration import DemonstrationValue
-from app.items import leases
+from app.labels import leases
 from app.labels import service as labels
 from app.labels.answers import Answer
 from app.models import Label, Model, ModelKind, Outcome, Preference, Run, Split, TrainingConfig

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from app.annotation.demonstration import DemonstrationValue
 from app.db import task_session
-from app.items import leases
+from app.labels import leases
 from app.labels import service as labels
 from app.labels.answers import Answer
 from app.methods import METHODS, register

@@ -13,7 +13,7 @@ TIMES = 20  # kept for so many times as long as it took to make: all who look co
 LONGEST = 300.0  # seconds
 
 
-class Kept(Generic[T]):
+class Cache(Generic[T]):
     """Results by key. A page that shows one says when it was made."""
 
     def __init__(self) -> None:

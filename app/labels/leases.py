@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
-from app.items import blocks, queue, upkeep
-from app.items.queue import START, Claim, Place, Task
+from app.items import queue
+from app.labels import blocks, lease_queries, turn
+from app.labels.task import START, Place, Task
 from app.models import Project, User
 from app.web.errors import NotFound
 
@@ -32,30 +33,35 @@ _POSITIONS = range(8)  # as many as an item can have
 
 @dataclass(frozen=True)
 class Search:
-    """How a person's next item is looked for: whether an attention check comes first, the claim, and until when the
-    place from which it looks holds."""
+    """How a person's next item is looked for: whether an attention check comes first, from which place on, until when
+    that place holds, and all of it as the statements bind it."""
 
-    claim: Claim
+    key: tuple[int, int, str | None]  # project, person, and kind where only one is wanted
+    place: Place
     check: bool
     until: float
+    parameters: turn.Parameters
 
     def found(self, task: Task) -> None:
         """Keep the place for this person's next search."""
         if len(_hints) >= _HINTS_KEPT:
             _hints.clear()
-        _hints[self.claim.project_id, self.claim.user_id, self.claim.kind] = (
-            max(self.claim.place, task.place),
-            self.until,
-        )
+        _hints[self.key] = (max(self.place, task.place), self.until)
+
+    def from_head(self) -> "Search":
+        """The same from the head of the queue on."""
+        until, parameters = time.monotonic() + HINT_SECONDS, turn.from_head(self.parameters)
+        return replace(self, place=START, until=until, parameters=parameters)
 
 
 def search_for(project_id: int, user_id: int, minutes: int, check_share: float, kind: str | None = None) -> Search:
     """Draw how this person's next item is looked for."""
     drawn, check = _draw.sample(_POSITIONS, len(_POSITIONS)), check_share > 0 and _draw.random() < check_share
-    place, until = _hints.get((project_id, user_id, kind), (START, 0.0))
+    key = project_id, user_id, kind
+    place, until = _hints.get(key, (START, 0.0))
     if time.monotonic() >= until:
         place, until = START, time.monotonic() + HINT_SECONDS
-    return Search(Claim(project_id, user_id, minutes, drawn, place, kind), check, until)
+    return Search(key, place, check, until, turn.searching(project_id, user_id, minutes, drawn, place, kind))
 
 
 def claim_item(session: Session, user: User, project: Project) -> Task | None:
@@ -67,21 +73,19 @@ def claim_item(session: Session, user: User, project: Project) -> Task | None:
     if len(project.answer.asked) > 1 and (task := _claim_of_block(session, user, project)) is not None:
         return task
     search = search_for(*key, minutes, project.check_share)
-    if search.check:
-        task = queue.claim_check(session, search.claim)
-        if task is not None:
-            return task
-    task = queue.claim(session, search.claim)
+    if search.check and (task := turn.claim(session, search.parameters, check=True)) is not None:
+        return task
+    task = turn.claim(session, search.parameters)
     if task is None:  # from the head, and with patience: an item that is only locked is not gone
-        search = Search(replace(search.claim, place=START), search.check, time.monotonic() + HINT_SECONDS)
+        search = search.from_head()
         for pause in _PATIENCE:
             time.sleep(pause)
-            task = queue.claim(session, search.claim)
-            if task is not None or not queue.anything_left(session, *key):
+            task = turn.claim(session, search.parameters)
+            if task is not None or not lease_queries.anything_left(session, *key):
                 break
-        task = task or queue.reopen(session, *key, minutes, "expired")
+        task = task or lease_queries.reopen(session, *key, minutes, "expired")
     if task is None:
-        _hints.pop((*key, None), None)
+        _hints.pop(search.key, None)
         return None
     search.found(task)
     return task
@@ -91,13 +95,13 @@ def _claim_of_block(session: Session, user: User, project: Project) -> Task | No
     """The item that this person holds, or the next one of the block that they are in; None where none is left."""
     kind = blocks.next_kind(session, project, user.id)
     search = search_for(project.id, user.id, project.lease_minutes, project.check_share, kind)
-    if search.check and (task := queue.claim_check(session, search.claim)) is not None:
+    if search.check and (task := turn.claim(session, search.parameters, check=True)) is not None:
         return task
-    task = queue.claim(session, search.claim)
-    if task is None and search.claim.place != START:
-        task = queue.claim(session, replace(search.claim, place=START))
+    task = turn.claim(session, search.parameters)
+    if task is None and search.place != START:
+        task = turn.claim(session, search.from_head().parameters)
     if task is None:
-        _hints.pop((project.id, user.id, kind), None)
+        _hints.pop(search.key, None)
     elif task.kind == kind:
         search.found(task)
     return task
@@ -105,7 +109,7 @@ def _claim_of_block(session: Session, user: User, project: Project) -> Task | No
 
 def task_of(session: Session, user: User, project: Project, assignment_id: int) -> Task:
     """One of this person's own assignments, to look at again; NotFound for anybody else's."""
-    task = queue.task(session, project.id, user.id, assignment_id)
+    task = lease_queries.task(session, project.id, user.id, assignment_id)
     if task is None:
         raise NotFound("This comparison is not one of yours.")
     return task
@@ -114,19 +118,19 @@ def task_of(session: Session, user: User, project: Project, assignment_id: int) 
 def skip(session: Session, user: User, project: Project, assignment_id: int) -> bool:
     """Give an item to somebody else. False where the lease had ended already, which is no error."""
     task_of(session, user, project, assignment_id)
-    return queue.skip(session, project.id, user.id, assignment_id)
+    return lease_queries.skip(session, project.id, user.id, assignment_id)
 
 
 def take_skipped_again(session: Session, user: User, project: Project) -> Task | None:
     """Lease the newest item that this person skipped and that still needs an answer, in its old display order."""
-    return queue.reopen(session, project.id, user.id, project.lease_minutes, "skipped")
+    return lease_queries.reopen(session, project.id, user.id, project.lease_minutes, "skipped")
 
 
 def renew(session: Session, user: User, project: Project, assignment_id: int) -> bool:
     """Keep a lease while its page is open; False when it has ended."""
-    return queue.renew(session, project.id, user.id, assignment_id, project.lease_minutes)
+    return lease_queries.renew(session, project.id, user.id, assignment_id, project.lease_minutes)
 
 
 def expire_leases(session: Session, limit: int = 1000) -> int:
     """End leases past their time, at most `limit` of them; how many ended."""
-    return upkeep.expire(session, limit)
+    return queue.expire(session, limit)

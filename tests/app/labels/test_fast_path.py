@@ -1,4 +1,4 @@
-"""The usual turn: an answer saved and the next item leased by one statement, and everything that it leaves alone."""
+"""The fast path: an answer saved and the next item leased by one statement, and everything that it leaves alone."""
 
 import random
 from dataclasses import replace
@@ -9,9 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.items import leases, queue
-from app.items.queue import Claim, Task
-from app.labels import progress, service
+from app.labels import leases, progress, service, turn
+from app.labels.task import Task
 from tests.app.conftest import Cast
 from tests.app.labels.conftest import AddItems, at_once, outcome_of, outcomes, said
 from tests.app.labels.test_pages import labels_of
@@ -57,7 +56,7 @@ def test_an_answer_after_which_no_item_comes_is_kept_all_the_same(
 def test_an_attention_check_is_not_answered(session: Session, cast: Cast, add_items: AddItems) -> None:
     add_items(cast.project, 1, purpose=m.Purpose.CHECK, expected={"best": 0})
     add_items(cast.project, 2)
-    task = queue.claim_check(session, Claim(cast.project.id, cast.annotator.id, 30, range(8)))
+    task = turn.claim(session, turn.searching(cast.project.id, cast.annotator.id, 30, range(8)), check=True)
     assert task is not None
     assert at_once(session, cast.annotator, cast.project, task.id, LEFT) is None
     assert session.scalars(select(m.Assignment.state)).all() == [m.AssignmentState.OPEN]

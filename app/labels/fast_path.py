@@ -1,4 +1,4 @@
-"""The usual turn of the labelling screen: an answer saved, the next item leased and the progress counted by one
+"""The fast path of the labelling screen: an answer saved, the next item leased and the progress counted by one
 statement, which stands alone as a transaction.
 
 Who asks and what their project takes is remembered from the last time that it was looked up. The statement itself asks
@@ -15,12 +15,11 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import TextClause
 
-from app.items import leases
-from app.items.queue import task_in
-from app.labels import progress, turn
+from app.labels import leases, progress, turn
 from app.labels.answers import Answer
-from app.labels.saving import Own
 from app.labels.screen import Screen, with_item
+from app.labels.task import task_in
+from app.labels.turn import Own, Parameters
 from app.models.project_settings import AnswerSettings
 from app.projects.dependencies import Access
 from app.web.csrf import SESSION_COOKIE, has_bearer
@@ -76,7 +75,7 @@ def standing_of(request: Request) -> Standing | None:
 
 
 Fetch = Callable[[TextClause, Mapping[str, Any]], Awaitable[Any]]
-"""As `app.direct.fetch_one`."""
+"""As `app.async_db.fetch_one`."""
 
 
 async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: Answer) -> Screen | None:
@@ -87,9 +86,15 @@ async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: An
     if day is None or not progress.totals_are_fresh(project_id) or not given.kind.self_contained:
         return None
     search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
-    asked = {"token_hash": standing.token_hash, "version": standing.version, "since": day.midnight, "counted": day.last}
-    values = search.claim.values | turn.Given(*key, assignment_id, given).values | asked
-    row = await fetch(turn.ANSWER_AND_CLAIM_CHECK if search.check else turn.ANSWER_AND_CLAIM, values)
+    parameters: Parameters = {
+        **search.parameters,
+        **turn.answering(*key, assignment_id, given),
+        "token_hash": standing.token_hash,
+        "version": standing.version,
+        "since": day.midnight,
+        "counted": day.last,
+    }
+    row = await fetch(turn.ANSWER_AND_CLAIM_CHECK if search.check else turn.ANSWER_AND_CLAIM, parameters)
     if row is None:
         return None
     progress.note_answer(project_id)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app import direct, settings
+from app import async_db, settings
 from app.db import DatabaseNotConfigured
 from app.labels import turn
 
@@ -23,7 +23,7 @@ def run(scene: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return await scene()
         finally:
-            await direct.close()
+            await async_db.close()
 
     return asyncio.run(closing())
 
@@ -34,10 +34,10 @@ def test_a_statement_is_committed_by_itself(database: str) -> None:
     )
 
     async def scene() -> tuple[Any, Any, Any]:
-        made = await direct.fetch_one(model, {"name": "100% new"})
+        made = await async_db.fetch_one(model, {"name": "100% new"})
         with psycopg.connect(database.replace("+psycopg", "")) as other:
             seen = other.execute("select name from model where id = %s", (made.id,)).fetchone()
-        return made, seen, await direct.fetch_one(text("select 1 as one where :no"), {"no": False})
+        return made, seen, await async_db.fetch_one(text("select 1 as one where :no"), {"no": False})
 
     made, seen, nothing = run(scene)
     assert made.id > 0
@@ -49,11 +49,11 @@ def test_more_at_once_than_connections_wait_for_their_turn(database: str) -> Non
     slow = text("select pg_backend_pid() as pid, pg_sleep(0.02)")
 
     async def scene() -> list[Any]:
-        return await asyncio.gather(*(direct.fetch_one(slow, {}) for _ in range(60)))
+        return await asyncio.gather(*(async_db.fetch_one(slow, {}) for _ in range(60)))
 
     rows = run(scene)
     assert len(rows) == 60
-    assert 1 < len({row.pid for row in rows}) <= direct.CONNECTIONS
+    assert 1 < len({row.pid for row in rows}) <= async_db.CONNECTIONS
 
 
 def test_broken_connections_are_told_once_each_and_replaced(database: str) -> None:
@@ -63,12 +63,12 @@ def test_broken_connections_are_told_once_each_and_replaced(database: str) -> No
     """
 
     async def scene() -> tuple[int, int, int]:
-        first = await direct.fetch_one(PID, {"word": "first"})
+        first = await async_db.fetch_one(PID, {"word": "first"})
         with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as other:
             other.execute(others)
-        for broken in range(direct.CONNECTIONS + 1):
+        for broken in range(async_db.CONNECTIONS + 1):
             try:
-                return first.pid, broken, (await direct.fetch_one(PID, {"word": "again"})).pid
+                return first.pid, broken, (await async_db.fetch_one(PID, {"word": "again"})).pid
             except psycopg.OperationalError:
                 continue
         raise AssertionError("none was replaced")
@@ -86,7 +86,7 @@ def test_a_plan_from_when_a_table_was_empty_does_not_read_it_whole(database: str
             other.execute("vacuum (analyze) label")
             plain = str(other.execute(explain.format(1)).fetchone())
         assert "Seq Scan" in plain
-        return str(await direct.fetch_one(text(explain.format(":user")), {"user": 1}))
+        return str(await async_db.fetch_one(text(explain.format(":user")), {"user": 1}))
 
     assert "Index" in (plan := run(scene))
     assert "Seq Scan" not in plan
@@ -95,8 +95,8 @@ def test_a_plan_from_when_a_table_was_empty_does_not_read_it_whole(database: str
 def test_a_mistake_in_a_statement_leaves_the_connection_usable(database: str) -> None:
     async def scene() -> Any:
         with pytest.raises(psycopg.errors.DivisionByZero):
-            await direct.fetch_one(text("select 1 / :nothing"), {"nothing": 0})
-        return await direct.fetch_one(PID, {"word": "well"})
+            await async_db.fetch_one(text("select 1 / :nothing"), {"nothing": 0})
+        return await async_db.fetch_one(PID, {"word": "well"})
 
     assert run(scene).word == "well"
 
@@ -106,7 +106,7 @@ def test_a_database_that_is_away_is_told_soon(database: str, monkeypatch: pytest
     settings.get_settings.cache_clear()
 
     async def scene() -> None:
-        await direct.fetch_one(PID, {"word": "hello?"})
+        await async_db.fetch_one(PID, {"word": "hello?"})
 
     began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
@@ -116,7 +116,7 @@ def test_a_database_that_is_away_is_told_soon(database: str, monkeypatch: pytest
 
 def test_without_a_database_there_is_a_word_for_it(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
-        await direct.fetch_one(PID, {"word": "hello?"})
+        await async_db.fetch_one(PID, {"word": "hello?"})
 
     with monkeypatch.context() as environment:
         environment.delenv("DATABASE_URL")
@@ -130,4 +130,4 @@ def test_the_labelling_turn_is_short_enough_for_psycopg_to_remember() -> None:
     from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
     for statement in (turn.ANSWER_AND_CLAIM, turn.ANSWER_AND_CLAIM_CHECK):
-        assert len(direct._as_psycopg(statement)) <= MAX_CACHED_STATEMENT_LENGTH
+        assert len(async_db._as_psycopg(statement)) <= MAX_CACHED_STATEMENT_LENGTH

@@ -1,4 +1,4 @@
-"""The usual turn through the page's route: what it answers by itself, and what the route answers as it always did."""
+"""The fast path through the page's route: what it answers by itself, and what the route answers as it always did."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import TextClause, select
 from sqlalchemy.orm import Session
 
-from app import direct
+from app import async_db
 from app import models as m
-from app.items import leases
 from app.items import service as items
-from app.labels import cycle
+from app.labels import fast_path, leases
 from tests.app.conftest import Browser, Cast
 from tests.app.labels.conftest import AddItems
 from tests.app.labels.test_pages import assignment_in, labels_of, opened
@@ -24,15 +23,15 @@ As = Callable[[str], Browser]
 
 @pytest.fixture
 def fetched(client: Browser, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What each usual turn's statement gave, in their order."""
+    """What each statement of the fast path gave, in their order."""
     found: list[Any] = []
-    fetch_one = direct.fetch_one
+    fetch_one = async_db.fetch_one
 
     async def noting(statement: TextClause, values: Mapping[str, Any]) -> Any:
         found.append(await fetch_one(statement, values))
         return found[-1]
 
-    monkeypatch.setattr(direct, "fetch_one", noting)
+    monkeypatch.setattr(async_db, "fetch_one", noting)
     return found
 
 
@@ -223,13 +222,13 @@ def test_an_answer_whose_connection_broke_is_saved_once(
     add_items(cast.project, 3)
     browser = as_("annotator")
     shown = opened(browser, cast)
-    fetch_one = direct.fetch_one
+    fetch_one = async_db.fetch_one
 
     async def breaking(statement: TextClause, values: Mapping[str, Any]) -> Any:
         assert await fetch_one(statement, values) is not None
         raise psycopg.OperationalError("the connection is lost")
 
-    monkeypatch.setattr(direct, "fetch_one", breaking)
+    monkeypatch.setattr(async_db, "fetch_one", breaking)
     sent = send(browser, cast, shown)
     assert sent.status_code == 200
     assert assignment_in(sent.text) != shown
@@ -240,7 +239,7 @@ def test_what_is_remembered_does_not_grow_without_end(
     cast: Cast, as_: As, add_items: AddItems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_items(cast.project, 3)
-    monkeypatch.setattr(cycle, "_REMEMBERED", 2)
+    monkeypatch.setattr(fast_path, "_REMEMBERED", 2)
     for who in ("annotator", "manager", "annotator"):
         opened(as_(who), cast)
-        assert len(cycle._standings) <= 2
+        assert len(fast_path._standings) <= 2
