@@ -8,7 +8,12 @@ from pathlib import Path
 
 from app.settings import get_settings
 
-BUILT_IN = ("app.rewards.method", "app.policies.method")  # methods that come with Hone, which register like the others
+BUILT_IN = (  # methods that come with Hone, which register like the others
+    "app.rewards.method",
+    "app.policies.sft",
+    "app.policies.dpo",
+    "app.policies.ppo",
+)
 
 
 class ExtensionError(RuntimeError):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Le
 
 from rlhf.epoch_settings import EpochSettings
-from rlhf.settings import Doc
+from rlhf.settings import Doc, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,13 @@ class SFTConfig(EpochSettings):
     """Fine-tune a language model on demonstrations."""
 
     usual_rates: ClassVar[tuple[float, float]] = (2e-5, 2e-4)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "choose_data",
+            needs="eval_data",
+            message="Demonstrations that choose the checkpoint need others to report on: set eval_data too.",
+        ),
+    )
 
     data: Annotated[
         str,
@@ -24,6 +31,14 @@ class SFTConfig(EpochSettings):
     eval_data: Annotated[
         str | None,
         Doc("Holdout demonstrations. Empty: a share of them, by prompt.", group="local", may_change=True),
+    ] = None
+    choose_data: Annotated[
+        str | None,
+        Doc(
+            "Holdout demonstrations that choose the checkpoint. Empty: those of half of the holdout prompts.",
+            group="local",
+            may_change=True,
+        ),
     ] = None
 
     max_length: Annotated[

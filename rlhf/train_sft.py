@@ -28,16 +28,22 @@ def prepare(config: SFTConfig, processes: Any) -> Prepared:
     from rlhf.reward_model import position_limit
     from rlhf.runtime import pick_dtype, seed_everything
     from rlhf.sft_trainer import SFTTrainer
+    from rlhf.types import Demonstration
 
     rows, report = load_demonstrations(config.data, max_bad_share=config.max_bad_share)
     lines = [str(report)]
-    if config.eval_data:
-        held_out, eval_report = load_demonstrations(config.eval_data, max_bad_share=config.max_bad_share)
-        lines.append(str(eval_report))
-    else:
+    held_out: list[Demonstration] = []
+    to_choose: list[Demonstration] = []
+    for path, part in ((config.eval_data, held_out), (config.choose_data, to_choose)):
+        if path:
+            found, read = load_demonstrations(path, max_bad_share=config.max_bad_share)
+            part += found
+            lines.append(str(read))
+    if not config.eval_data:
         rows, held_out = split_by_prompt(rows, config.holdout, config.seed)
+    held_out += to_choose
     keys = [prompt_key(row.prompt, config.seed) for row in held_out]
-    chooses = choosing_half(keys)
+    chooses = {prompt_key(row.prompt, config.seed) for row in to_choose} or choosing_half(keys)
     choosing = [row for row, key in zip(held_out, keys, strict=True) if key in chooses]
     reporting = [row for row, key in zip(held_out, keys, strict=True) if key not in chooses]
     if min(len(choosing), len(reporting)) < LEAST:
@@ -50,11 +56,11 @@ def prepare(config: SFTConfig, processes: Any) -> Prepared:
         for part in (rows, choosing, reporting)
     ]
     if processes.main:
-        for name, part in zip(("training", "choosing the checkpoint", "reporting on it"), parts, strict=True):
-            if part is not None:
+        for name, encoded in zip(("training", "choosing the checkpoint", "reporting on it"), parts, strict=True):
+            if encoded is not None:
                 lines.append(
-                    f"{name}: {len(part)} sequences, {part.cut} cut to {max_length} tokens, "
-                    f"{len(part.too_long)} too long left out"
+                    f"{name}: {len(encoded)} sequences, {encoded.cut} cut to {max_length} tokens, "
+                    f"{len(encoded.too_long)} too long left out"
                 )
         print("\n".join(lines), file=sys.stderr)
     dtype = pick_dtype(config.dtype, processes.device)

@@ -17,9 +17,9 @@ Written by `make schemas` from the forms of the methods; do not change it by han
 
 
 def page() -> str:
-    """The whole page."""
+    """The whole page, in the order of the methods' names."""
     extensions.load()
-    return "\n".join([_HEAD, *(_section(method) for method in METHODS.values())])
+    return "\n".join([_HEAD, *(_section(METHODS[name]) for name in sorted(METHODS))])
 
 
 def _section(method: Method) -> str:

@@ -111,6 +111,7 @@ class RunSummary(TypedDict, total=False):
     ranked: int
     scores: list[Score]
     choosing_pairs: int
+    eval_loss: float | None
     eval_accuracy: float | None
     eval_accuracy_low: float | None
     eval_accuracy_high: float | None

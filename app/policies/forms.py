@@ -1,24 +1,38 @@
-"""What a client may send to start PPO, to compare policies and to promote one."""
+"""What a client may send to train a policy, to compare policies and to promote one."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
 from app.input import Id, Input
 from app.methods import MethodForm
+from app.rewards.forms import PreferenceOptions
 
 
-class PolicyOptions(MethodForm):
-    """What is asked for PPO beside the settings of its command."""
+class StartOptions(MethodForm):
+    """What is asked for every training of a policy beside the settings of its command."""
 
-    OPTIONS = ("reward_model_id", "start_from")
+    OPTIONS: ClassVar[tuple[str, ...]] = ("start_from",)
+
+    start_from: Literal["promoted", "base"] = Field(
+        "promoted", title="Start from", description="The model that learns: the policy in use, or the base model"
+    )
+
+
+class RewardedOptions(StartOptions):
+    """The same for a training against a reward model."""
+
+    OPTIONS: ClassVar[tuple[str, ...]] = ("reward_model_id", "start_from")
 
     reward_model_id: Id | None = Field(
         None, title="Reward model", description="Scores the responses; the newest where none is named"
     )
-    start_from: Literal["promoted", "base"] = Field(
-        "promoted", title="Start from", description="This model is also the reference for the KL penalty"
-    )
+
+
+class DirectOptions(PreferenceOptions, StartOptions):
+    """The same for a training on preferences without a reward model."""
+
+    OPTIONS: ClassVar[tuple[str, ...]] = (*PreferenceOptions.OPTIONS, *StartOptions.OPTIONS)
 
 
 class EvaluationForm(Input):

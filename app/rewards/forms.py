@@ -1,6 +1,6 @@
-"""What a client may send to start a reward training, or to have a text scored."""
+"""What a client may send to start a training on preferences, or to have a text scored."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -10,10 +10,10 @@ from app.methods import MethodForm
 Aggregation = Literal["mean", "reliability"]
 
 
-class RewardOptions(MethodForm):
-    """What is asked for a reward training beside the settings of its command."""
+class PreferenceOptions(MethodForm):
+    """What is asked for a training on preferences beside the settings of its command."""
 
-    OPTIONS = ("question", "aggregation")
+    OPTIONS: ClassVar[tuple[str, ...]] = ("question", "aggregation")
 
     question: str = Field(
         "", max_length=80, title="Question", description="Whose answers it learns from; empty: the main one"

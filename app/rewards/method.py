@@ -6,14 +6,12 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.methods import Chart, Data, Inputs, Method, register, schema
-from app.models import Model, ModelKind, Project, Run, TrainingConfig
+from app.models import Model, ModelKind, Project, Run
 from app.models.documents import RunSummary
 from app.registry import service as registry
-from app.rewards import queries, service, snapshots
-from app.rewards.forms import RewardOptions
-from app.runs import holdout
+from app.rewards import preferences, queries, service, snapshots
+from app.rewards.forms import PreferenceOptions
 from app.runs import service as runs
-from app.web.errors import Conflict, Invalid
 from app.web.filters import percent, plural
 
 
@@ -38,31 +36,23 @@ class RewardTraining(Method):
     makes = ModelKind.REWARD
     same_inputs = "Learn from the same labels as that run, not from all of this moment"
     # Prompt and response of a chat seldom have more tokens, and a small machine has no room for many long rows.
-    form = schema.form(RewardOptions, schema.schema("reward"), {"max_length": 512})
+    form = schema.form(PreferenceOptions, schema.schema("reward"), {"max_length": 512})
 
-    def inputs(self, session: Session, project: Project, wanted: RewardOptions, parent: Run | None) -> Inputs:
-        if wanted.question and not project.answer.asks(wanted.question):
-            raise Invalid("This project does not ask that question. Load the page again and choose one.", "question")
-        if parent is not None:
-            registry.require_ready(parent.model)
-            return Inputs(parent.model, snapshot=parent.snapshot)
-        registry.require_ready(project.base_model)
-        return Inputs(project.base_model, snapshot=snapshots.take(session, project, wanted.question))
+    def inputs(self, session: Session, project: Project, wanted: PreferenceOptions, parent: Run | None) -> Inputs:
+        model = parent.model if parent is not None else project.base_model
+        registry.require_ready(model)
+        return Inputs(model, snapshot=preferences.snapshot(session, project, wanted, parent))
 
     def choices(self, session: Session, project: Project) -> dict[str, list[tuple[Any, str]]]:
-        return {"question": project.answer.question_options()}
+        return preferences.choices(project)
 
     def data(self, session: Session, run: Run) -> Data:
-        if run.snapshot is None:
-            raise Conflict("This run has no snapshot of labels; start a new one.")
-        train, held_out = snapshots.training_rows(session, run.snapshot, **_options(run))
-        files = holdout.parts(held_out, report="eval_data", choose="choose_data")
-        return Data({"model": registry.address(run.model)}, {"data": train} | files)
+        return Data({"model": registry.address(run.model)}, preferences.files(session, run))
 
     def finished(self, session: Session, run: Run, summary: RunSummary, artifact: str) -> Model:
         """Register the model, and queue the scoring of the project's responses with it."""
         number = queries.count_models(session, runs.project_of(run)) + 1
-        question = _options(run).get("question")
+        question = preferences.question(run)
         model = registry.register(
             session,
             run=run,
@@ -79,11 +69,7 @@ class RewardTraining(Method):
         return model
 
     def about(self, run: Run) -> str:
-        if run.snapshot is None:
-            return run.model.name
-        about = f"{run.snapshot.label_count} labels, from {run.model.name}"
-        question = _options(run).get("question")
-        return f"{about}: {question}" if question else about
+        return preferences.about(run)
 
     def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
         if registry.newest(session, project.id, ModelKind.REWARD) is None:
@@ -96,10 +82,6 @@ class RewardTraining(Method):
     def outcome(self, summary: RunSummary) -> str | None:
         accuracy = summary.get("eval_accuracy")
         return None if accuracy is None else f"reached {percent(accuracy)} on holdout"
-
-
-def _options(run: Run) -> dict[str, Any]:
-    return dict(run.asked(TrainingConfig).options)
 
 
 REWARD = register(RewardTraining())

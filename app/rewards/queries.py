@@ -65,6 +65,19 @@ def usable_preferences(session: Session, project_id: int) -> list[Row[Any]]:
     )
 
 
+def usable_without_preference(session: Session, project_id: int) -> list[Row[Any]]:
+    """(label_id, item_id, annotator_id) of usable labels that state no preference, in order."""
+    return list(
+        session.execute(
+            select(Label.id.label("label_id"), Label.item_id, Label.annotator_id)
+            .join(Item, Item.id == Label.item_id)
+            .join(Prompt, Prompt.id == Item.prompt_id)
+            .where(*_usable(project_id), ~exists().where(Preference.label_id == Label.id))
+            .order_by(Label.id)
+        )
+    )
+
+
 def add_snapshot(session: Session, snapshot: dict[str, Any], label_ids: Sequence[int]) -> Snapshot:
     """The project's snapshot with this content; the one that is there already where the content is the same."""
     same = select(Snapshot).where(
@@ -124,6 +137,35 @@ def snapshot_responses(session: Session, snapshot_id: int) -> Iterator[Row[int, 
         .order_by(Item.id)
     )
     yield from session.execute(statement.execution_options(yield_per=1000))
+
+
+def snapshot_written(session: Session, snapshot_id: int) -> list[Row[Any]]:
+    """(messages, text, split, chooses) of the responses that people wrote as labels of the snapshot, in their order."""
+    return list(
+        session.execute(
+            select(Prompt.messages, Response.text, Prompt.split, Prompt.chooses)
+            .select_from(SnapshotLabel)
+            .join(ItemResponse, ItemResponse.label_id == SnapshotLabel.label_id)
+            .join(Response, Response.id == ItemResponse.response_id)
+            .join(Prompt, Prompt.id == Response.prompt_id)
+            .where(SnapshotLabel.snapshot_id == snapshot_id)
+            .order_by(SnapshotLabel.label_id)
+        )
+    )
+
+
+def count_written(session: Session, project_id: int, after: int = 0) -> dict[Split, int]:
+    """How many responses people wrote as usable labels newer than label `after`, by the split of their prompts."""
+    statement = (
+        select(Prompt.split, func.count().label("written"))
+        .select_from(Label)
+        .join(ItemResponse, ItemResponse.label_id == Label.id)
+        .join(Item, Item.id == Label.item_id)
+        .join(Prompt, Prompt.id == Item.prompt_id)
+        .where(*_usable(project_id), Label.id > after)
+        .group_by(Prompt.split)
+    )
+    return {row.split: row.written for row in session.execute(statement)}
 
 
 def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:

@@ -1,8 +1,9 @@
-"""Which labels a reward model learns from: frozen once, and turned into rows for the learning library."""
+"""Which labels a training learns from: frozen once, and turned into rows for the learning library."""
 
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -14,61 +15,100 @@ from app.rewards import queries
 from app.rewards.forms import Aggregation
 from app.rewards.targets import VALUE, Pair, Vote, mean_targets, reliability_targets
 from app.web.errors import Conflict
+from app.web.filters import plural
 
 # Below this a training or its measurement would mean nothing at all; the page advises far more.
-MIN_TRAIN_PAIRS, MIN_HOLDOUT_PAIRS = 4, 1
+MIN_TRAIN_PAIRS, MIN_HOLDOUT_PAIRS, MIN_WRITTEN = 4, 1, 4
 
 
 def take(session: Session, project: Project, question: str = "") -> Snapshot:
-    """Freeze the project's current labels with all their answers. The same labels give the same snapshot, whoever takes
-    it, when, and for which question.
+    """Freeze the project's current labels with all their answers, to learn from preferences. The same labels give the
+    same snapshot, whoever takes it, when, and for what.
 
     Labels of attention checks and of evaluation pairs are not in it. Refuses where too few answer `question`, the main
-    one where it is empty.
+    one where it is empty, or where no answer to it prefers anything.
     """
+    labels = _current(session, project)
+    _require_pairs(labels.stated, question)
+    return _freeze(session, project, labels)
+
+
+def take_written(session: Session, project: Project) -> Snapshot:
+    """The same, to learn from responses that people wrote. Refuses where too few of them are there to learn from."""
+    labels = _current(session, project)
+    written = queries.count_written(session, project.id)
+    found, held_out = written.get(Split.TRAIN, 0), written.get(Split.HOLDOUT, 0)
+    if found < MIN_WRITTEN:
+        aside = f" ({plural(held_out, 'other')} to held-out prompts, which only measure)" if held_out else ""
+        raise Conflict(
+            f"There are too few responses written by people: {found} to training prompts{aside}; at least "
+            f"{MIN_WRITTEN} are needed. Give demonstrations a share under Settings, so that people write some."
+        )
+    return _freeze(session, project, labels)
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """The labels that a snapshot holds: what they state, and (label_id, item_id, annotator_id) of those that state
+    nothing, as a response does that was written without one to improve."""
+
+    stated: Sequence[Any]
+    others: Sequence[Any]
+
+
+def _current(session: Session, project: Project) -> _Labels:
     outside.hold_snapshots(session, project.id)
-    stated = queries.usable_preferences(session, project.id)
+    return _Labels(
+        queries.usable_preferences(session, project.id), queries.usable_without_preference(session, project.id)
+    )
+
+
+def _freeze(session: Session, project: Project, labels: _Labels) -> Snapshot:
     digest = sha256()
-    for row in stated:
-        said: list[Any] = list(row[:-1])
-        digest.update(f"{json.dumps(said)}\n".encode())
-    _require_enough(*_usable_pairs(stated, question))
-    train, holdout = _usable_pairs(stated, "")
-    label_ids = sorted({row.label_id for row in stated})
+    for row in (*(row[:-1] for row in labels.stated), *labels.others):
+        digest.update(f"{json.dumps(list(row))}\n".encode())
+    pairs = _usable_pairs(labels.stated, "")
+    label_ids = sorted({row.label_id for row in (*labels.stated, *labels.others)})
     return queries.add_snapshot(
         session,
         {
             "project_id": project.id,
             "content_hash": digest.hexdigest(),
             "label_count": len(label_ids),
-            "train_pair_count": train,
-            "holdout_pair_count": holdout,
+            "train_pair_count": len(pairs[Split.TRAIN]),
+            "holdout_pair_count": len(pairs[Split.HOLDOUT]),
         },
         label_ids,
     )
 
 
-def _usable_pairs(stated: Sequence[Any], question: str) -> tuple[int, int]:
-    """Pairs of responses to learn from and to measure on, by the answers to a question."""
-    pairs = {
-        (row.split, row.item_id, row.first, row.second)
-        for row in stated
-        if row.question == question and row.outcome in VALUE
-    }
-    train = sum(split is Split.TRAIN for split, *_ in pairs)
-    return train, len(pairs) - train
+def _usable_pairs(stated: Sequence[Any], question: str) -> dict[Split, dict[Pair, float]]:
+    """Pairs of responses to learn from and to measure on, by the answers to a question, and how much more often the
+    first was preferred than the second."""
+    found: dict[Split, dict[Pair, float]] = {Split.TRAIN: defaultdict(float), Split.HOLDOUT: defaultdict(float)}
+    for row in stated:
+        if row.question == question and row.outcome in VALUE:
+            found[row.split][(row.item_id, row.first, row.second)] += VALUE[row.outcome] - 0.5
+    return found
 
 
-def _require_enough(train: int, holdout: int) -> None:
+def _require_pairs(stated: Sequence[Any], question: str) -> None:
+    pairs = _usable_pairs(stated, question)
+    train, holdout = len(pairs[Split.TRAIN]), len(pairs[Split.HOLDOUT])
     if train + holdout == 0:
         raise Conflict(
-            "There are no usable labels yet. A reward model learns from pairs in which a person chose an answer "
+            "There are no usable labels yet. Trainings learn from pairs in which a person chose an answer "
             "or called it a tie."
         )
     if train < MIN_TRAIN_PAIRS or holdout < MIN_HOLDOUT_PAIRS:
         raise Conflict(
             f"There are too few labels: {train} usable pairs to learn from and {holdout} to measure on; "
             f"at least {MIN_TRAIN_PAIRS} and {MIN_HOLDOUT_PAIRS} are needed. Label more pairs."
+        )
+    if not any(pairs[Split.TRAIN].values()):
+        raise Conflict(
+            f"All {train} pairs to learn from are ties, or their labels cancel out: nothing says which answer is "
+            "better. Label more pairs."
         )
 
 
@@ -108,4 +148,14 @@ def training_rows(
                     **({"chooses": item.chooses} if item.split is Split.HOLDOUT else {}),
                 }
             )
+    return rows[Split.TRAIN], rows[Split.HOLDOUT]
+
+
+def written_rows(session: Session, snapshot: Snapshot) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(training rows, holdout rows) of the responses that people wrote, {"prompt": messages, "completion": messages},
+    in order of label: a function of the snapshot alone, split as `training_rows` are."""
+    rows: dict[Split, list[dict[str, Any]]] = {Split.TRAIN: [], Split.HOLDOUT: []}
+    for given in queries.snapshot_written(session, snapshot.id):
+        row = {"prompt": given.messages, "completion": [{"role": "assistant", "content": given.text}]}
+        rows[given.split].append(row | ({"chooses": given.chooses} if given.split is Split.HOLDOUT else {}))
     return rows[Split.TRAIN], rows[Split.HOLDOUT]

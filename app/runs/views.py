@@ -74,6 +74,13 @@ def samples_title(run: Run) -> str | None:
     return METHODS[run.method].samples if run.method in METHODS else None
 
 
+def outcome(run: Run) -> str | None:
+    """What a training has reached, in a few words that follow "it"."""
+    if run.method not in METHODS or run.summary is None:
+        return None
+    return METHODS[run.method].outcome(run.summary)
+
+
 def waits_for(run: Run) -> str | None:
     """What a queued run waits for, as the workers have last said that they are there."""
     if run.state is not RunState.QUEUED:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.accounts import service as accounts
 from app.methods import Method, MethodForm
 from app.models import Model, Project, Run, RunState, User
-from app.policies.method import PPO
+from app.policies.ppo import PPO
 from app.rewards import service as rewards
 from app.rewards.method import REWARD
 from app.runs import service as runs

@@ -24,7 +24,7 @@ from rlhf.policy_files import load_language_model
 from rlhf.processes import Processes
 from rlhf.sft_settings import SFTConfig
 from rlhf.sft_trainer import SFTTrainer
-from rlhf.train_sft import train_sft
+from rlhf.train_sft import prepare, train_sft
 from tests.rlhf.preference_files import read_rows, text, write_rows
 
 SYSTEM = {"role": "system", "content": "be kind"}
@@ -190,6 +190,21 @@ def test_how_a_step_is_cut_up_changes_nothing(config: dict[str, Any], changes: d
     whole, parts = make_trainer(config, token_budget=100_000), make_trainer(config, **changes)
     for step in (1, 2, 3):
         assert parts.step(step) == pytest.approx(whole.step(step), rel=1e-4)
+
+
+def test_demonstrations_that_choose_may_be_named(config: dict[str, Any], tmp_path: Path) -> None:
+    rows = [row for row in demonstration_rows(90) if "prompt" in row]
+    files = {
+        name: str(write_rows(tmp_path / f"{name}.jsonl", part))
+        for name, part in (("data", rows[:20]), ("eval_data", rows[20:32]), ("choose_data", rows[32:50]))
+    }
+    trainer, _ = prepare(SFTConfig(**{**config, **files}), Processes("cpu"))
+    assert isinstance(trainer, SFTTrainer)
+    assert trainer.choosing is not None
+    assert trainer.reporting is not None
+    assert [len(part) for part in (trainer.train, trainer.choosing, trainer.reporting)] == [20, 18, 12]
+    with pytest.raises(ValueError, match="set eval_data too"):
+        SFTConfig(**{**config, "choose_data": files["choose_data"]})
 
 
 # ---- whole runs --------------------------------------------------------------------------------------------------

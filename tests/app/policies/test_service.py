@@ -23,7 +23,7 @@ from app.models import (
     User,
 )
 from app.policies import service
-from app.policies.method import PPO
+from app.policies.ppo import PPO
 from app.runs import training
 from app.web.errors import Conflict, Invalid, NotFound
 from tests import factories

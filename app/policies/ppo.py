@@ -4,22 +4,18 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.accounts import audit
-from app.methods import Chart, Data, Inputs, Method, register, schema
+from app.methods import Chart, Data, Inputs, register, schema
 from app.models import Model, ModelKind, Project, Run, Split
-from app.models.documents import RunSummary
-from app.policies import queries
-from app.policies.forms import PolicyOptions
-from app.policies.service import in_use
+from app.policies.forms import RewardedOptions
+from app.policies.training import PolicyMethod
 from app.prompts import service as prompts
 from app.registry import service as registry
 from app.runs import holdout
-from app.runs import service as runs
 from app.web.errors import Conflict, Invalid
 from app.web.filters import percent
 
 
-class PolicyTraining(Method):
+class PPOTraining(PolicyMethod):
     """A policy from one before it, by PPO against a reward model of the project."""
 
     name = "ppo"
@@ -38,19 +34,15 @@ class PolicyTraining(Method):
         Chart("Value loss", ("loss/value_avg",), "How far the value model is from the returns."),
     )
     samples = "What the policy said"
-    makes = ModelKind.POLICY
     uses = (ModelKind.REWARD,)
     same_inputs = "Start from the same model as that run, whatever is in use now"
     # Longer prompts are rare in chat, and each costs a small machine time in every one of its samples.
-    form = schema.form(PolicyOptions, schema.schema("ppo"), {"max_prompt_tokens": 256})
+    form = schema.form(RewardedOptions, schema.schema("ppo"), {"max_prompt_tokens": 256})
 
-    def inputs(self, session: Session, project: Project, wanted: PolicyOptions, parent: Run | None) -> Inputs:
+    def inputs(self, session: Session, project: Project, wanted: RewardedOptions, parent: Run | None) -> Inputs:
         reward_model = _reward_model(session, project, wanted.reward_model_id)
-        model = in_use(project) if wanted.start_from == "promoted" else project.base_model
-        if parent is not None:
-            model = parent.model
-        for needed in (model, reward_model):
-            registry.require_ready(needed)
+        registry.require_ready(reward_model)
+        model = self.start(project, wanted, parent)
         if registry.lineage(session, reward_model)[0].id != registry.lineage(session, model)[0].id:
             raise Conflict(
                 f"{reward_model.name} was trained for another base model than {model.name}. "
@@ -76,20 +68,6 @@ class PolicyTraining(Method):
         models = {"model": registry.address(run.model), "reward": registry.address(run.reward_model)}
         files = holdout.parts(held_out, report="eval_prompts", choose="choose_prompts")
         return Data(models, {"prompts": train} | files)
-
-    def finished(self, session: Session, run: Run, summary: RunSummary, artifact: str) -> Model:
-        """Register the policy."""
-        model = registry.register(
-            session,
-            run=run,
-            kind=ModelKind.POLICY,
-            parent=run.model,
-            artifact=artifact,
-            name=f"Policy {queries.count_policies(session, runs.project_of(run)) + 1}",
-            metrics=summary,
-        )
-        audit.record(session, None, "policy.registered", project_id=run.project_id, subject=model, run=run.id)
-        return model
 
     def about(self, run: Run) -> str:
         return f"{run.model.name} against {run.reward_model.name}" if run.reward_model else run.model.name
@@ -122,4 +100,4 @@ def _with_accuracy(model: Model) -> str:
     return model.name if accuracy is None else f"{model.name} ({percent(accuracy)} on holdout)"
 
 
-PPO = register(PolicyTraining())
+PPO = register(PPOTraining())
