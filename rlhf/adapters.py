@@ -12,23 +12,53 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from transformers.pytorch_utils import Conv1D
 
+from rlhf.config import InputError
+
 
 def linear_layers(model: Any, last_layers: int | None = None) -> list[str]:
     """Names of the layers that get adapters: all linear ones but heads, GPT-2's transposed ones among them.
 
-    Experts of a mixture that lie in one tensor are not among them, nor is what chooses between them. ``last_layers``:
-    only those in so many layers at the end.
+    Experts of a mixture that lie in one tensor are not among them, nor is what chooses between them, nor layers whose
+    name peft takes for an expert's; nor those of a recurrent state, which are read by their weights, past any adapter.
+    ``last_layers``: only those in so many layers at the end.
     """
     heads = {id(model.get_output_embeddings()), id(getattr(model, "score", None))}
     linear = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and id(module) not in heads
+        if isinstance(module, nn.Linear | Conv1D)
+        and id(module) not in heads
+        and _gives_a_product(module)
+        and not hasattr(model.get_submodule(name.rpartition(".")[0]), "A_log")
     ]
+    linear = _without_experts(model, linear)
     if last_layers is None:
         return linear
     first = model.config.get_text_config().num_hidden_layers - last_layers
     return [name for name in linear if _layer(name) >= first]
+
+
+@torch.no_grad()
+def _gives_a_product(layer: Any) -> bool:
+    """Whether a linear layer, or what a model derives from one, gives its product: routers of experts give a choice."""
+    if type(layer).forward in (nn.Linear.forward, Conv1D.forward):
+        return True
+    return isinstance(layer(layer.weight.new_zeros(1, layer.in_features)), Tensor)
+
+
+def _without_experts(model: Any, names: list[str]) -> list[str]:
+    """The names that peft leaves as they are.
+
+    In models whose experts once were layers of their own it reads `gate_proj`, wherever it stands, as the tensor that
+    all experts share now, so that adapters made by older versions load. Then it would adapt another part of the model
+    than was asked for, here and in whatever loads the adapter.
+    """
+    from peft import LoraConfig
+    from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
+
+    settings = LoraConfig(target_modules=names)
+    convert_peft_config_for_transformers(settings, model, conversions=None)
+    return [name for name in names if name in settings.target_modules]
 
 
 def _layer(name: str) -> int:
@@ -40,19 +70,27 @@ def add_lora(model: Any, rank: int, alpha: int, *, last_layers: int | None = Non
     """The model with LoRA adapters (Hu et al. 2021), in float32, in its `linear_layers`; base frozen.
 
     ``last_layers``: adapt only so many layers at the end, so that no gradient flows below them. ``head``: the name of a
-    classifier's head, which is then trained in full.
+    classifier's head, which is then trained in full. Raises InputError where peft adapts something else.
     """
     from peft import LoraConfig, get_peft_model
 
+    names = linear_layers(model, last_layers)
+    kind = type(model).__name__
+    if not names:
+        raise InputError(f"{kind} cannot be used with LoRA: it has no layer to put an adapter on; train all weights")
     settings = LoraConfig(
         task_type="SEQ_CLS" if head else None,
         r=rank,
         lora_alpha=alpha,
         lora_dropout=0.0,
-        target_modules=linear_layers(model, last_layers),
+        target_modules=names,
         modules_to_save=[head] if head else None,
     )
     wrapped = get_peft_model(model, settings)
+    if sorted(name for name, _ in _adapted_layers(wrapped.get_base_model())) != sorted(names):
+        raise InputError(
+            f"{kind} cannot be used with LoRA: peft adapts other layers than it was told; train all weights"
+        )
     for parameter in wrapped.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

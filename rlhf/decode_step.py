@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from rlhf.config import InputError
 from rlhf.kv_cache import Slab
 from rlhf.trial import first_right, narrow_windows, texts
 
@@ -153,6 +154,11 @@ def _decode(model: PreTrainedModel, rows: Sequence[Sequence[int]], mask: MaskKin
     known = [len(row) - _TRIED_STEPS for row in rows]
     slab = Slab(model.config, model.device)
     cache = prefill(model, [row[:count] for row, count in zip(rows, known, strict=True)])
+    if not all(layer.is_initialized for layer in cache.layers) or not cache.layers:
+        raise InputError(
+            f"{type(model).__name__} cannot be used for answers: it keeps no keys and values of what it has read; "
+            "take a model that does"
+        )
     slab.reserve(len(rows), max(map(len, rows)), cache, 0)
     slab.put(0, cache, list(range(len(rows))), max(known))
     step = DecodeStep(model, slab, mask)

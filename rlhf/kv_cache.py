@@ -81,7 +81,10 @@ class Slab:
         template = DynamicCache(config=config).layers
         for layer in template:
             if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
-                raise InputError(f"models with {type(layer).__name__} are not supported: only attention layers are")
+                raise InputError(
+                    f"a model of the kind {config.model_type} cannot be used for answers: what it keeps of a text is "
+                    f"more than keys and values ({type(layer).__name__}); take a model with attention alone"
+                )
         self.windows = {getattr(layer, "sliding_window", None) for layer in template}
         self.layers = [SlabLayer(self) for _ in template]
         self.cache = Cache(layers=list(self.layers))

@@ -182,6 +182,12 @@ class PolicyModel(nn.Module):
 
         if self.causal.get_output_embeddings() is None:
             raise InputError(f"{type(self.causal).__name__} cannot be trained to answer: it has no language head")
+        if self.causal.base_model is self.causal:
+            name = type(self.causal).__name__
+            raise InputError(
+                f"{name} cannot be used to be trained on responses: its trunk cannot be run apart from its head; "
+                "take a model of another kind (docs/architectures.md names those that were tried)"
+            )
         with self._precision(self.causal.device), narrow_windows(trunks):
             ways = (True, False) if self._attend_by_span(True) else (False,)
             packs = first_right(self.causal, ways, together, alone, exact=exact, purpose="to be trained on responses")

@@ -46,7 +46,7 @@ def first_right(
     Raises InputError, with the ``purpose`` in its sentence, where no way is right or the model cannot be computed.
     """
     name = type(model).__name__
-    another = "take a model of another kind (docs/library.md names those that were tried)"
+    another = "take a model of another kind (docs/architectures.md names those that were tried)"
     try:
         expected = alone()
     except _FAILURES as error:

@@ -21,16 +21,52 @@ _OPT = {
 }  # fmt: skip
 _FALCON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 256}
 _ROTARY = _GPT | {"rotary_dim": 4}
+_FINE = {"num_experts_per_tok": 2, "moe_intermediate_size": 32}  # many small experts
+_LATENT = _FULL | {  # keys and values out of a few numbers
+    "kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 8, "head_dim": 4,
+}  # fmt: skip
+_DEEPSEEK = _LATENT | _FINE | {"n_routed_experts": 4, "first_k_dense_replace": 1}
+_RECURRENT = {"layer_types": ["linear_attention", "full_attention"]} | {
+    "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+}  # fmt: skip
 
 SETTINGS: dict[str, dict[str, Any]] = {
+    "apertus": _LLAMA,
+    "arcee": _LLAMA,
+    "biogpt": {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "max_position_embeddings": 256,
+    },
     "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4},
     "codegen": _ROTARY,
+    "cohere": _LLAMA,
     "cohere2": _WINDOWED,
+    "deepseek_v2": _DEEPSEEK,
+    "deepseek_v3": _DEEPSEEK | {"n_group": 2, "topk_group": 1},
+    "ernie4_5": _LLAMA,
+    "exaone4": _WINDOWED,
     "falcon": _FALCON | {"alibi": False},
     "falcon-alibi": _FALCON | {"model_type": "falcon", "alibi": True, "multi_query": False, "parallel_attn": False},
+    "falcon_h1": _LLAMA | {
+        "mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8,
+        "mamba_chunk_size": 8,
+    },
+    "gemma": _LLAMA,
     "gemma2": _WINDOWED | {"query_pre_attn_scalar": 8},
     "gemma3_text": _WINDOWED | {"query_pre_attn_scalar": 8},
+    "gemma3n_text": _WINDOWED | {
+        "num_kv_shared_layers": 0, "vocab_size_per_layer_input": 50, "hidden_size_per_layer_input": 8, "laurel_rank": 4,
+        "layer_types": ["sliding_attention", "full_attention"], "altup_num_inputs": 2,
+        "activation_sparsity_pattern": [0.0, 0.0],
+    },
+    "gemma4_text": _WINDOWED | {
+        "vocab_size_per_layer_input": 1000, "hidden_size_per_layer_input": 8,
+        "layer_types": ["sliding_attention", "full_attention"],
+    },
+    "glm4": _LLAMA,
+    "glm4_moe": _LLAMA | _FINE | {"n_routed_experts": 4, "first_k_dense_replace": 1, "n_group": 1, "topk_group": 1},
     "gpt2": _GPT,
+    "gpt_bigcode": _GPT,
     "gpt_neo": {
         "hidden_size": 32, "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]],
         "window_size": WINDOW, "max_position_embeddings": 256, "intermediate_size": 64,
@@ -39,13 +75,29 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "gpt_oss": _WINDOWED | _EXPERTS,
     "gptj": _ROTARY,
     "granite": _LLAMA,
+    "granitemoe": _LLAMA | _EXPERTS,
+    "helium": _LLAMA,
+    "hunyuan_v1_dense": _LLAMA,
+    "jamba": _LLAMA | {
+        "num_experts": 2, "mamba_dt_rank": 4, "mamba_d_state": 4, "attn_layer_period": 2, "attn_layer_offset": 1,
+    },
+    "lfm2": _LLAMA | {"layer_types": ["conv", "full_attention"], "block_ff_dim": 64},
     "llama": _LLAMA,
     "llama4_text": _LLAMA | _EXPERTS | {"intermediate_size_mlp": 64, "attention_chunk_size": WINDOW},
+    "mamba": {"hidden_size": 32, "num_hidden_layers": 2},
+    "minimax_m2": _LLAMA | _EXPERTS,
+    "ministral3": _LLAMA,
     "mistral": _WINDOWED,
     "mixtral": _LLAMA | _EXPERTS | {"sliding_window": None},
     "mpt": {"d_model": 32, "n_heads": 4, "n_layers": 2, "expansion_ratio": 2, "max_seq_len": 256},
+    "nemotron": _LLAMA,
+    "olmo2": _LLAMA,
+    "olmo3": _WINDOWED,
+    "olmoe": _FULL | {"num_experts": 4, "num_experts_per_tok": 2},
+    "openai-gpt": _GPT,
     "opt": _OPT | {"word_embed_proj_dim": 32},
     "opt-projected": _OPT | {"model_type": "opt", "word_embed_proj_dim": 16, "do_layer_norm_before": False},
+    "persimmon": _FULL,
     "phi": _LLAMA,
     "phi3": _LLAMA,
     "phi3-longrope": _LLAMA | {
@@ -55,10 +107,21 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "short_factor": [1.0] * 4, "long_factor": [4.0] * 4,
         },
     },
+    "phimoe": _WINDOWED | _EXPERTS,
     "qwen2": _LLAMA,
+    "qwen2_moe": _LLAMA | _FINE | {"num_experts": 4, "shared_expert_intermediate_size": 32},
     "qwen3": _LLAMA,
+    "qwen3_5_text": _LLAMA | _RECURRENT,
     "qwen3_moe": _LLAMA | {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
+    "qwen3_next": _LLAMA | _FINE | _RECURRENT | {"num_experts": 4, "shared_expert_intermediate_size": 32},
+    "recurrent_gemma": _LLAMA | {
+        "block_types": ["recurrent", "attention"], "attention_window_size": WINDOW, "lru_width": 32,
+    },
+    "rwkv": {"hidden_size": 32, "num_hidden_layers": 2},
+    "seed_oss": _LLAMA,
+    "smollm3": _LLAMA,
     "stablelm": _FULL,
+    "starcoder2": _WINDOWED,
     "xglm": {"d_model": 32, "ffn_dim": 64, "num_layers": 2, "attention_heads": 4, "max_position_embeddings": 256},
 }  # fmt: skip
 

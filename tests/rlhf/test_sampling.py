@@ -280,7 +280,7 @@ def test_sliding_windows_are_kept(kind: str, tokenizer: PreTrainedTokenizerBase,
 
 def test_models_with_another_kind_of_state_are_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     config = MambaConfig(vocab_size=len(tokenizer), hidden_size=8, num_hidden_layers=1, state_size=4)
-    with pytest.raises(InputError, match="only attention layers"):
+    with pytest.raises(InputError, match="more than keys and values"):
         generate(MambaForCausalLM(config), tokenizer, [[5, 6]])
 
 

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from rlhf.adapters import add_lora
 from rlhf.batches import Group
-from rlhf.causal_model import context_of, load_causal_lm
+from rlhf.causal_model import context_of
 from rlhf.config import InputError
 from rlhf.decode_step import mask_kind
 from rlhf.decoding import Decoder, Request
@@ -22,42 +21,12 @@ from rlhf.sampling import generate
 from rlhf.trial import agrees, narrow_windows
 from rlhf.types import Draw, SamplingSettings
 from tests.rlhf import architectures
+from tests.rlhf.alone import answer_alone, log_probs_alone, rows
 
 KINDS = sorted(architectures.SETTINGS)
 REFUSED = {"gpt_neo": "GPTNeoForCausalLM", "llama4_text": "Llama4ForCausalLM"}  # their attention goes by the batch
-LENGTHS = (2, 30, 5, 12, 41)  # to both sides of the window
+STATES = {"falcon_h1", "jamba", "lfm2", "mamba", "openai-gpt", "qwen3_5_text", "qwen3_next", "recurrent_gemma", "rwkv"}
 GREEDY = SamplingSettings(temperature=0.0, max_new_tokens=6)
-
-
-def rows(tokenizer: PreTrainedTokenizerBase, lengths: tuple[int, ...] = LENGTHS, seed: int = 5) -> list[list[int]]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randint(5, len(tokenizer), (length,), generator=generator).tolist() for length in lengths]
-
-
-@torch.no_grad()
-def answer_alone(model: Any, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
-    """Greedy tokens and their log-probabilities with transformers alone: the whole row anew for each token."""
-    ids, log_probs = list(prompt), []
-    for _ in range(tokens):
-        spread = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1].float().log_softmax(dim=-1)
-        ids.append(int(spread.argmax()))
-        log_probs.append(float(spread.max()))
-    return ids[len(prompt) :], log_probs
-
-
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in REFUSED])
-def test_rows_of_unequal_length_are_answered_together_as_alone(
-    kind: str, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
-) -> None:
-    model = load_causal_lm(architectures.save(kind, tmp_path, tokenizer))
-    plain = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
-    prompts = rows(tokenizer)
-    for prompt, [answer] in zip(
-        prompts, generate(model, tokenizer, prompts, strategy="greedy", settings=GREEDY), strict=True
-    ):
-        ids, log_probs = answer_alone(plain, prompt, len(answer.answer_ids))
-        assert answer.answer_ids == ids
-        assert answer.logprobs == pytest.approx(log_probs, abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", sorted(REFUSED))
@@ -69,7 +38,7 @@ def test_what_cannot_be_answered_together_is_refused_by_name(kind: str, tokenize
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in REFUSED])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in REFUSED.keys() | STATES])
 def test_rounding_to_eight_digits_is_not_taken_for_an_error(
     kind: str, seed: int, tokenizer: PreTrainedTokenizerBase
 ) -> None:
@@ -164,34 +133,6 @@ def test_by_hand() -> None:
 # ---- training ----------------------------------------------------------------------------------------------------
 
 
-def log_probs_alone(model: Any, prompts: list[list[int]], answers: list[list[int]]) -> Tensor:
-    found = []
-    for prompt, answer in zip(prompts, answers, strict=True):
-        logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
-        found.append(logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).squeeze(1))
-    return torch.cat(found)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "llama4_text"])
-def test_conversations_are_trained_on_together_as_alone(kind: str, tokenizer: PreTrainedTokenizerBase) -> None:
-    prompts, answers = rows(tokenizer, (2, 30, 5, 12)), rows(tokenizer, (3, 4, 14, 1), seed=6)
-    alone = log_probs_alone(architectures.build(kind, tokenizer), prompts, answers)
-    model = PolicyModel(architectures.build(kind, tokenizer), reference=None, value_trunk=None)
-    nn.init.normal_(model.value_head.weight)
-    log_probs, _, values = model(model.batch(prompts, answers))
-    torch.testing.assert_close(log_probs, alone, rtol=1e-3, atol=1e-3)
-    assert values is not None
-    assert values.shape == alone.shape
-    assert model.packs == (kind in PACKED)
-
-
-PACKED = {
-    "cohere2", "gemma3_text", "gpt2", "gpt_neox", "granite", "llama", "mistral", "mixtral", "opt", "opt-projected",
-    "phi", "phi3", "phi3-longrope", "qwen2", "qwen3", "qwen3_moe",
-}  # fmt: skip
-
-
 def test_a_trunk_that_cannot_be_had_alone_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(InputError, match="Llama4ForCausalLM cannot be used to be trained"):
         PolicyModel(architectures.build("llama4_text", tokenizer), reference=None, value_trunk=None)
@@ -251,26 +192,3 @@ def test_a_value_model_of_another_kind_decides_too(tokenizer: PreTrainedTokenize
     with torch.no_grad():
         found = model(model.batch(prompts, answers))[0]
         torch.testing.assert_close(found, log_probs_alone(policy, prompts, answers), rtol=1e-3, atol=1e-3)
-
-
-NO_CLASSIFIER = {"codegen", "cohere2", "granite", "llama4_text", "xglm"}
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("kind", KINDS)
-def test_rewards_are_scored_together_as_alone(kind: str, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
-    architectures.save(kind, tmp_path / "base", tokenizer)
-    if kind in NO_CLASSIFIER:
-        with pytest.raises(InputError, match=f"transformers has no classifier of {kind}"):
-            new_reward_model(tmp_path / "base", tokenizer)
-        return
-    new_reward_model(tmp_path / "base", tokenizer, heads=2).save(tmp_path / "reward", tokenizer, 0.0, 1.0)
-    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "reward").eval()
-    prefix, *branches = rows(tokenizer)
-    groups = [Group(prefix, branches), Group([], [rows(tokenizer, (7,), seed=9)[0]])]
-    sequences = [[*group.prefix, *branch] for group in groups for branch in group.branches]
-    alone = torch.stack([plain(input_ids=torch.tensor([ids])).logits[0, 0] for ids in sequences])
-    for dtype, off in ((torch.float32, 1e-3), (torch.bfloat16, 0.3)):
-        model = load_reward_model(tmp_path / "reward", dtype=dtype)
-        found = torch.cat(model.score(groups, token_budget=10_000)).mean(dim=1)
-        torch.testing.assert_close(found, alone, rtol=off, atol=off)
