@@ -56,7 +56,9 @@ def main() -> None:
     processes = Processes(spec["device"])
     tokenizer = load_tokenizer(spec["base"])
     reward = load_reward_model(spec["reward"], dtype=dtype, device=processes.device)
-    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=dtype).to(processes.device)
+    model = load_policy_model(config, tokenizer, reward, compute_dtype=dtype, value_model="separate").to(
+        processes.device
+    )
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
     sampler = Sampler.of(model, config.model, tokenizer, settings)
     scorer = ScoresAsDrawn(reward, tokenizer, tokenizer, longest=config.max_new_tokens)

@@ -165,6 +165,20 @@ def added_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, torch.finfo(dtype).min)
 
 
+def share_prompts(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
+    """The places of answers, neighbours to one prompt together, as many as `budget` tokens hold."""
+    parts: list[list[int]] = []
+    tokens = 0
+    for place, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        if place and prompts[place - 1] == prompt and tokens + len(answer) <= budget:
+            parts[-1].append(place)
+            tokens += len(answer)
+        else:
+            parts.append([place])
+            tokens = len(prompt) + len(answer)
+    return parts
+
+
 def length_buckets(lengths: Sequence[int], token_budget: int, padded: bool = True) -> Iterator[list[int]]:
     """Indices in buckets of like length, longest first, each of at most `token_budget` tokens, padding included.
 

@@ -1,4 +1,4 @@
-"""From rollouts to what an update learns from: pay, advantages, returns, and the metrics that describe them.
+"""From rollouts to what an update learns from: pay, and the metrics that describe it.
 
 No model is needed here any more: every number was read off the models when the rollouts were made.
 """
@@ -12,84 +12,90 @@ import torch
 from torch import Tensor
 
 from rlhf import ppo
-from rlhf.advantages import estimate_advantages, masked_mean, to_unit_variance, whiten
-from rlhf.policy_settings import PolicyConfig
+from rlhf.advantages import masked_mean
+from rlhf.online_settings import OnlineSettings
 from rlhf.rollouts import Rollout, answer_mask, padded
 
 
 @dataclass(frozen=True, slots=True)
-class Experience:
-    """What an update learns from: rollouts and their token-wise numbers, (batch, longest answer), on the CPU."""
+class Paid:
+    """Rollouts, what they are paid, and their token-wise numbers, (batch, longest answer), on the CPU."""
 
     rollouts: list[Rollout]
     mask: Tensor
     log_probs: Tensor
-    values: Tensor
+    reference: Tensor  # log-probabilities by the reference
     sampled: Tensor  # log-probabilities by the sampler
-    importance: Tensor  # the policy loss's weight of each token: 1 unless importance_correction is set
-    log_ratios: Tensor  # log pi - log pi_ref
-    scores: Tensor  # (batch,) as paid
+    scores: Tensor  # (batch,)
+
+    @property
+    def log_ratios(self) -> Tensor:
+        """log pi - log pi_ref, 0 on padding."""
+        return self.log_probs - self.reference
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What an update learns from: paid rollouts, and what each of their tokens was worth, (batch, longest answer).
+
+    importance: the policy loss's weight of each token. values, returns: of a value model, where there is one.
+    """
+
+    paid: Paid
     advantages: Tensor
-    returns: Tensor
+    importance: Tensor
+    values: Tensor | None = None
+    returns: Tensor | None = None
 
 
-def make_experience(rollouts: list[Rollout], config: PolicyConfig, beta: float) -> Experience:
-    """Pays the rollouts and estimates advantages: no model is needed any more."""
-    mask = answer_mask(rollouts)
-    log_probs = padded([r.log_probs for r in rollouts])
-    sampled = padded([r.sampled for r in rollouts])
-    importance = torch.ones_like(log_probs)
-    if config.importance_correction:
-        importance = ppo.importance_weights(log_probs, sampled, cap=config.importance_cap)
-    values = padded([r.values for r in rollouts])
-    log_ratios = torch.where(mask, log_probs - padded([r.reference for r in rollouts]), 0)
+def pay(rollouts: list[Rollout], config: OnlineSettings) -> Paid:
+    """The rollouts with what each is paid in the end."""
     scores = ppo.final_scores(
         torch.tensor([r.score for r in rollouts]),
         torch.tensor([r.finished for r in rollouts]),
         clip=config.score_clip,
         missing_end_penalty=config.missing_end_penalty,
     )
-    rewards = ppo.place_rewards(scores, log_ratios, mask, beta=beta)
-    if config.whiten_rewards:
-        rewards = to_unit_variance(rewards, mask)
-    advantages, returns = estimate_advantages(rewards, values, mask, gamma=config.gamma, lam=config.lam)
-    if config.whiten_advantages:
-        advantages = whiten(advantages, mask)
-    return Experience(rollouts, mask, log_probs, values, sampled, importance, log_ratios, scores, advantages, returns)
+    return Paid(
+        rollouts,
+        answer_mask(rollouts),
+        log_probs=padded([r.log_probs for r in rollouts]),
+        reference=padded([r.reference for r in rollouts]),
+        sampled=padded([r.sampled for r in rollouts]),
+        scores=scores,
+    )
 
 
-def rollout_metrics(experience: Experience, beta: float) -> dict[str, float]:
+def rollout_metrics(paid: Paid, beta: float) -> dict[str, float]:
     """Metrics of a batch of rollouts. KL and rewards are per answer, entropy and log-ratio per token; nats."""
-    kl = ppo.sequence_kl(experience.log_ratios, experience.mask)
-    scores = experience.scores.mean()
-    entropy = masked_mean(padded([r.entropy for r in experience.rollouts]), experience.mask)
-    explained = ppo.explained_variance(experience.values, experience.returns, experience.mask)
-    gap = ppo.kl_estimate(experience.sampled, experience.log_probs, "k3")
+    kl = ppo.sequence_kl(paid.log_ratios, paid.mask)
+    scores = paid.scores.mean()
+    entropy = masked_mean(padded([r.entropy for r in paid.rollouts]), paid.mask)
+    gap = ppo.kl_estimate(paid.sampled, paid.log_probs, "k3")
     return {
-        "policy/sampler_logratio": float(masked_mean(experience.sampled - experience.log_probs, experience.mask)),
-        "policy/sampler_kl": float(ppo.sequence_kl(gap, experience.mask)),
+        "policy/sampler_logratio": float(masked_mean(paid.sampled - paid.log_probs, paid.mask)),
+        "policy/sampler_kl": float(ppo.sequence_kl(gap, paid.mask)),
         "objective/kl": float(kl),
         "objective/entropy": float(entropy),
         "objective/scores": float(scores),
         "objective/non_score_reward": float(-beta * kl),
         "objective/rlhf_reward": float(scores - beta * kl),
-        "val/num_eos_tokens": float(sum(r.finished for r in experience.rollouts)),
-        "val/answer_tokens": float(experience.mask.sum() / len(experience.mask)),
-        "val/explained_variance": float(explained),
+        "val/num_eos_tokens": float(sum(r.finished for r in paid.rollouts)),
+        "val/answer_tokens": float(paid.mask.sum() / len(paid.mask)),
     }
 
 
-def sample_rows(experience: Experience, count: int) -> list[dict[str, Any]]:
+def sample_rows(paid: Paid, count: int) -> list[dict[str, Any]]:
     """The first answers of an update, for people to read."""
-    kl = experience.log_ratios.sum(dim=1)
+    kl = paid.log_ratios.sum(dim=1)
     rows = []
-    for i, rollout in enumerate(experience.rollouts[:count]):
+    for i, rollout in enumerate(paid.rollouts[:count]):
         prompt: Any = rollout.messages[0]["content"] if len(rollout.messages) == 1 else rollout.messages
         rows.append(
             {
                 "prompt": prompt,
                 "response": rollout.text,
-                "score": float(experience.scores[i]),
+                "score": float(paid.scores[i]),
                 "kl": float(kl[i]),
                 "finished": rollout.finished,
             }

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -20,12 +20,14 @@ from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
 from rlhf.decode_step import mask_kind
 from rlhf.model_card import card, table
+from rlhf.online_settings import OnlineSettings
 from rlhf.policy_model import PolicyModel, copy_weights, frozen_copy
-from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel
 from rlhf.training_settings import TrainingSettings
 from rlhf.vocabulary import Vocabulary
 from rlhf.weights import refuse_quantized
+
+ValueModel = Literal["none", "shared", "separate"]
 
 
 def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
@@ -42,24 +44,24 @@ def load_causal(path: str | Path, dtype: torch.dtype | str) -> PreTrainedModel:
 
 
 def load_policy_model(
-    config: PolicyConfig,
+    config: OnlineSettings,
     tokenizer: PreTrainedTokenizerBase,
-    reward: RewardModel,
+    reward: RewardModel | None = None,
     *,
-    same_tokens: bool,
     compute_dtype: torch.dtype,
+    value_model: ValueModel = "none",
     sharded: bool = False,
 ) -> PolicyModel:
     """Policy, reference and value model as the settings want them, on the CPU.
 
-    ``reward`` starts a separate value model where it reads the policy's tokens; otherwise the policy's own trunk does.
+    ``reward``, which reads the policy's tokens, starts a separate value model; without one the policy's trunk does.
     A model that is going to be ``sharded`` is in float32 throughout, for FSDP wants one data type.
     """
     causal = load_causal(config.model, compute_dtype if config.use_peft else torch.float32)
     mask_kind(causal)  # so that what could not be sampled from later is refused now
     value_trunk: Any = None
-    if config.value_model == "separate":
-        trunk = reward.hf.base_model if same_tokens else causal.base_model
+    if value_model == "separate":
+        trunk = causal.base_model if reward is None else reward.hf.base_model
         value_trunk = copy.deepcopy(trunk).to(compute_dtype if config.use_peft else torch.float32)
     if config.gradient_checkpointing:
         for model in (causal, value_trunk):
@@ -82,8 +84,9 @@ def load_policy_model(
         temperature=config.temperature,
         head_chunk=config.head_chunk,
         compute_dtype=compute_dtype,
+        values=value_model != "none",
     )
-    if value_trunk is not None and same_tokens:
+    if value_trunk is not None and reward is not None:
         start_value_head(model, reward, normalize=config.normalize_scores)
     return model.train(config.gradient_checkpointing)  # transformers checkpoints in training mode only
 
@@ -147,10 +150,10 @@ def save_policy(
     publish(beside, output / "model")
 
 
-def policy_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+def policy_card(method: str, settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     """The README.md of a finished policy."""
     intro = (
-        "A language model fine-tuned with PPO against a reward model. It is the best of the run by the holdout reward "
+        f"A language model fine-tuned with {method} against a reward. It is the best of the run by the holdout reward "
         f"among those inside the KL budget, and was trained at temperature {settings['temperature']:g}: answers are "
         "best drawn at that temperature, without top-k or top-p."
     )
@@ -158,7 +161,7 @@ def policy_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         "Run": table({name: value for name, value in settings.items() if name != "resume"}),
         "Result": table({name: value for name, value in summary.items() if name != "model"}),
     }
-    return card("Policy", settings["model"], ["text-generation", "ppo", "rlhf", "hone"], intro, sections)
+    return card("Policy", settings["model"], ["text-generation", method.lower(), "rlhf", "hone"], intro, sections)
 
 
 def sft_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The holdout of PPO: prompts that choose the best policy of a run, and prompts that tell how good it is.
+"""The holdout of a policy's training: prompts that choose the best policy, and prompts that say how good it is.
 
 The best of several looks is better than it would be on another day, so what chose is not what is reported: the start
 and the best policy answer once more, with seeds that had no part in the choice, and prompts too where there are enough.
@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from rlhf import ppo
-from rlhf.experience import make_experience, rollout_metrics
+from rlhf.experience import pay, rollout_metrics
 from rlhf.intervals import mean_interval
+from rlhf.online_settings import OnlineSettings
 from rlhf.picking import answer_seed
-from rlhf.policy_settings import PolicyConfig
 from rlhf.rollouts import RolloutMaker, Task
 
 LEAST_PROMPTS = 8  # in each part; with fewer one part does both, with seeds of its own for each
@@ -30,14 +30,14 @@ class Holdout:
     """Answers to the holdout prompts by whatever policy ``make`` makes rollouts of at the time."""
 
     def __init__(
-        self, config: PolicyConfig, make: RolloutMaker, choosing: Sequence[Task], reporting: Sequence[Task]
+        self, config: OnlineSettings, make: RolloutMaker, choosing: Sequence[Task], reporting: Sequence[Task]
     ) -> None:
         self.config, self.make = config, make
         self.choosing, self.reporting = choosing[: config.eval_size], reporting[: config.eval_size]
 
     def look(self, beta: float) -> dict[str, float]:
         """Reward and KL on the prompts that choose, with the same seeds each time."""
-        found = rollout_metrics(make_experience(self.make(self.tasks(CHOOSING)), self.config, beta), beta)
+        found = rollout_metrics(pay(self.make(self.tasks(CHOOSING)), self.config), beta)
         return {
             "eval/reward": found["objective/scores"],
             "eval/kl": found["objective/kl"],

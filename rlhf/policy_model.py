@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from rlhf.answer_head import Head, answer_log_probs
-from rlhf.batches import Batch, Group, collate, pack
+from rlhf.batches import Batch, Group, collate, pack, share_prompts
 from rlhf.config import InputError
 from rlhf.trial import agrees, first_right, narrow_windows, texts
 from rlhf.trunk import attend_by_span, last_states, states_alone
@@ -122,6 +122,7 @@ class PolicyModel(nn.Module):
         self._no_split_modules = self.causal._no_split_modules  # accelerate shards a model by these layers
         self.packs = self._find_packing()
         self.shares = False
+        self.values = values
         if not values:
             return
         source = self.causal.base_model if value_trunk is None else value_trunk
@@ -132,6 +133,12 @@ class PolicyModel(nn.Module):
     def batch(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> AnswerBatch:
         """Prompts and their answers as this model reads them fastest."""
         return answer_batch(prompts, answers, self.causal.device, packed=self.packs)
+
+    def together(
+        self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], budget: int
+    ) -> list[list[int]]:
+        """The places of answers that make a group each: neighbours to one prompt, where that may be shared."""
+        return share_prompts(prompts, answers, budget) if self.shares else [[place] for place in range(len(answers))]
 
     def branches(self, groups: Sequence[Group]) -> AnswerBatch:
         """Groups as this model reads them fastest, as `find_sharing` found out."""
@@ -243,7 +250,7 @@ class PolicyModel(nn.Module):
                 return None, None, self._values(self._hidden(self.value_trunk, batch))
             hidden = self._hidden(self.causal.base_model, batch)
             log_probs, entropy = self._head(self.causal, hidden, batch.targets)
-            if role == "policy":
+            if role == "policy" or not self.values:
                 return log_probs, entropy, None
             if self.value_trunk is not None:
                 hidden = self._hidden(self.value_trunk, batch)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
@@ -43,8 +43,8 @@ class Rollout:
     sampled: Tensor  # log-probabilities as the sampler had them when it drew the tokens
     log_probs: Tensor  # the same by the model that is trained
     reference: Tensor
-    values: Tensor
     entropy: Tensor
+    values: Tensor | None = None  # of a value model, where there is one
 
     def __len__(self) -> int:
         return len(self.prompt_ids) + len(self.answer_ids)
@@ -169,10 +169,22 @@ class Sampler:
 
 
 def draw_answers(decoder: Decoder, tasks: Sequence["Task"], settings: SamplingSettings) -> list[Sample]:
-    """One answer to each task, in their order; what is drawn depends on a task's own seed."""
-    for i in sorted(range(len(tasks)), key=lambda i: -len(tasks[i].prompt_ids)):
-        decoder.add(Request(i, tasks[i].prompt_ids, (Draw(settings, tasks[i].seed),)))
-    samples = {request.id: answers[0] for request, answers in completed(decoder)}
+    """One answer to each task, in their order; what is drawn depends on a task's own seed.
+
+    The prompt of neighbours is computed once, as many as the decoder takes at a time.
+    """
+    parts: list[list[int]] = []
+    for i, task in enumerate(tasks):
+        if parts and len(parts[-1]) < decoder.max_rows and tasks[i - 1].prompt_ids == task.prompt_ids:
+            parts[-1].append(i)
+        else:
+            parts.append([i])
+    for part in sorted(parts, key=lambda part: -len(tasks[part[0]].prompt_ids)):
+        draws = tuple(Draw(settings, tasks[i].seed) for i in part)
+        decoder.add(Request(tuple(part), tasks[part[0]].prompt_ids, draws))
+    samples: dict[int, Sample] = {}
+    for request, answers in completed(decoder):
+        samples |= zip(cast("tuple[int, ...]", request.id), answers, strict=True)
     return [samples[i] for i in range(len(tasks))]
 
 
@@ -235,18 +247,19 @@ class RolloutMaker:
             print(warning, file=sys.stderr)
 
     def _measure(self, samples: Sequence[Sample]) -> dict[int, tuple[Tensor, ...]]:
-        """This process's share of log-probabilities, reference, values and entropies, by the sample's place."""
+        """This process's share of log-probabilities, reference, entropies and values, by the sample's place."""
         found: dict[int, tuple[Tensor, ...]] = {}
-        lengths = [len(sample.prompt_ids) + len(sample.answer_ids) for sample in samples]
+        parts = self.model.together([s.prompt_ids for s in samples], [s.answer_ids for s in samples], self.token_budget)
+        groups = [Group(samples[part[0]].prompt_ids, [samples[i].answer_ids for i in part]) for part in parts]
         rank, count = self.processes.rank, self.processes.count
-        for bucket, _ in deal(lengths, self.token_budget, rank, count, padded=not self.model.packs):
-            part = [samples[i] for i in bucket]
-            batch = self.model.batch([s.prompt_ids for s in part], [s.answer_ids for s in part])
+        for bucket, _ in deal([len(g) for g in groups], self.token_budget, rank, count, padded=not self.model.packs):
+            batch = self.model.branches([groups[i] for i in bucket])
             log_probs, entropy, values = self.model(batch)
             reference, _, _ = self.model(batch, role="reference")
-            sizes = [len(s.answer_ids) for s in part]
-            columns = zip(*(t.cpu().split(sizes) for t in (log_probs, reference, values, entropy)), strict=True)
-            found |= dict(zip(bucket, columns, strict=True))
+            places = [place for i in bucket for place in parts[i]]
+            sizes = [len(samples[place].answer_ids) for place in places]
+            known = [t for t in (log_probs, reference, entropy, values) if t is not None]
+            found |= zip(places, zip(*(t.cpu().split(sizes) for t in known), strict=True), strict=True)
         return found
 
     def _exchange(self, own: dict[int, Any]) -> dict[int, Any]:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rlhf import train_dpo, train_policy, train_reward, train_sft
+from rlhf import train_dpo, train_groups, train_policy, train_reward, train_sft
 from rlhf.config import InputError
 from rlhf.dpo_settings import DPOConfig
+from rlhf.group_settings import GRPOConfig, RLOOConfig
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_config import RewardConfig
 from rlhf.sft_settings import SFTConfig
@@ -63,3 +64,5 @@ register("reward", RewardConfig, train_reward.prepare)
 register("ppo", PolicyConfig, train_policy.prepare)
 register("dpo", DPOConfig, train_dpo.prepare)
 register("sft", SFTConfig, train_sft.prepare)
+register("rloo", RLOOConfig, train_groups.prepare_rloo)
+register("grpo", GRPOConfig, train_groups.prepare_grpo)

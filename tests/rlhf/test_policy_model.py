@@ -236,7 +236,7 @@ def test_the_value_model_begins_as_the_reward_model(
     tokenizer: PreTrainedTokenizerBase, llama_folder: Path, reward: RewardModel, use_peft: bool
 ) -> None:
     config = config_of(llama_folder, use_peft=use_peft)
-    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
+    model = load_policy_model(config, tokenizer, reward, compute_dtype=torch.float32, value_model=config.value_model)
     values = model(answer_batch([[5, 6, 7]], [[20, 21]], CPU))[2]
     assert values is not None
     # the value of the state in which a token is drawn is the normalised score of what stands before it
@@ -253,7 +253,7 @@ def test_policy_and_value_model_in_turn_are_both_at_once(
     tokenizer: PreTrainedTokenizerBase, llama_folder: Path, reward: RewardModel
 ) -> None:
     config = config_of(llama_folder)
-    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
+    model = load_policy_model(config, tokenizer, reward, compute_dtype=torch.float32, value_model=config.value_model)
     batch = model.batch(PROMPTS, ANSWERS)
     log_probs, entropy, values = model(batch)
     found = model(batch, "policy")
@@ -268,7 +268,9 @@ def test_gradient_checkpointing_changes_no_gradient(
     gradients = []
     for on in (False, True):
         config = config_of(llama_folder, gradient_checkpointing=on)
-        model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
+        model = load_policy_model(
+            config, tokenizer, reward, compute_dtype=torch.float32, value_model=config.value_model
+        )
         assert model.packs
         log_probs, _, values = model(model.batch(PROMPTS, ANSWERS))
         (log_probs.sum() + values.square().sum()).backward()

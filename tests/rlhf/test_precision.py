@@ -11,6 +11,7 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
+from rlhf.online_trainer import Minibatch
 from rlhf.policy_files import save_policy
 from rlhf.policy_settings import PolicyConfig
 from rlhf.ppo_trainer import PPOTrainer
@@ -102,12 +103,14 @@ def test_a_sampler_that_is_another_policy_is_measured_told_and_corrected(
             if "lora_B" in name:
                 parameter.normal_(0, 0.05)  # and no refresh: the sampler stays where it was
     experience = trainer.work(9)
-    loss = trainer.accumulate(experience, list(range(16)), "both", 0.0)["loss/policy_avg"]  # every ratio is 1 here
+    rows = list(range(16))
+    old = trainer.tokens(experience.paid.log_probs, experience, rows)
+    loss = trainer.losses(experience, rows, Minibatch(16, 1), old, None)[0]  # every ratio is 1 here
     assert float(loss) == pytest.approx(-float((experience.importance * experience.advantages).sum()), rel=0.05)
     assert abs(float(loss)) > 1  # without the weights it would be 0: advantages are whitened
     found = trainer.learn(9, experience)
-    ratio = (experience.log_probs - experience.sampled)[experience.mask]
+    ratio = (experience.paid.log_probs - experience.paid.sampled)[experience.paid.mask]
     assert found["policy/sampler_logratio"] == pytest.approx(-float(ratio.mean()), rel=1e-4)
     assert found["policy/sampler_kl"] > 0.01 * found["val/answer_tokens"]
-    torch.testing.assert_close(experience.importance[experience.mask], ratio.exp().clamp(max=1.5))
+    torch.testing.assert_close(experience.importance[experience.paid.mask], ratio.exp().clamp(max=1.5))
     assert capsys.readouterr().err.count("update 9: the sampler is") == 1

@@ -8,9 +8,10 @@ import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from rlhf.chat_format import encode_prompt
-from rlhf.experience import make_experience, rollout_metrics, sample_rows
+from rlhf.experience import pay, rollout_metrics, sample_rows
 from rlhf.policy_files import load_causal, load_policy_model
 from rlhf.policy_settings import PolicyConfig
+from rlhf.ppo_trainer import value_experience
 from rlhf.processes import Processes
 from rlhf.reward_model import RewardModel, load_reward_model
 from rlhf.rollouts import Rollout, RolloutMaker, Sampler, Scorer, Task, answer_mask, padded, same_tokenizer
@@ -39,7 +40,7 @@ def tasks(tokenizer: PreTrainedTokenizerBase) -> list[Task]:
 
 def maker(llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenizerBase, budget: int) -> RolloutMaker:
     config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", temperature=0.9, use_peft=False)
-    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
+    model = load_policy_model(config, tokenizer, reward, compute_dtype=torch.float32, value_model="shared")
     settings = SamplingSettings(temperature=0.9, max_new_tokens=12)
     return RolloutMaker(
         model,
@@ -87,7 +88,7 @@ def test_the_sampler_is_the_policy(
     use_peft: bool, dtype: torch.dtype,
 ) -> None:  # fmt: skip
     config = PolicyConfig(model=str(llama_folder), reward="-", prompts="-", output="-", use_peft=use_peft)
-    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=dtype)
+    model = load_policy_model(config, tokenizer, reward, compute_dtype=dtype)
     sampler = Sampler.of(model, str(llama_folder), tokenizer, SamplingSettings(max_new_tokens=12))
     before = sampler(tasks)
     torch.manual_seed(0)
@@ -132,7 +133,7 @@ def rollout(log_probs: list[float], score: float, finished: bool) -> Rollout:
     tensor = torch.tensor(log_probs)
     return Rollout(
         user_message("q"), [1, 2], [5] * length, "a", finished, score, tensor + math.log(2), tensor, tensor - 0.5,
-        torch.zeros(length), torch.full((length,), 2.0),
+        torch.full((length,), 2.0), torch.zeros(length),
     )  # fmt: skip
 
 
@@ -142,11 +143,12 @@ def test_experience_and_metrics_by_hand() -> None:
     assert answer_mask(rollouts).tolist() == [[True, True, True], [True, False, False]]
     assert padded([r.log_probs for r in rollouts])[1].tolist() == [-1.0, 0.0, 0.0]
     config = PolicyConfig(model="-", reward="-", prompts="-", output="-", lam=1.0, whiten_advantages=False)
-    experience = make_experience(rollouts, config, beta=0.1)
-    assert experience.scores.tolist() == [2.0, 1.0]  # the second never ended: 1 less than the worst that did
+    paid = pay(rollouts, config)
+    experience = value_experience(paid, config, beta=0.1)
+    assert paid.scores.tolist() == [2.0, 1.0]  # the second never ended: 1 less than the worst that did
     # rewards (-0.05, -0.05, 1.95) and (0.95); values 0 and lambda 1: advantages are the rewards to come
     torch.testing.assert_close(experience.advantages, torch.tensor([[1.85, 1.9, 1.95], [0.95, 0.0, 0.0]]))
-    found = rollout_metrics(experience, beta=0.1)
+    found = rollout_metrics(paid, beta=0.1)
     # the sampler thought each token twice as probable: r = ln 2, and k3 = 1/2 - 1 + ln 2 for 3 tokens and for 1
     assert found["policy/sampler_logratio"] == pytest.approx(math.log(2))
     assert found["policy/sampler_kl"] == pytest.approx(2 * (math.log(2) - 0.5))
@@ -157,6 +159,6 @@ def test_experience_and_metrics_by_hand() -> None:
     assert found["objective/entropy"] == pytest.approx(2.0)
     assert found["val/num_eos_tokens"] == 1
     assert found["val/answer_tokens"] == 2
-    rows = sample_rows(experience, 5)
+    rows = sample_rows(paid, 5)
     assert rows[0] == {"prompt": "q", "response": "a", "score": 2.0, "kl": 1.5, "finished": True}
     assert len(rows) == 2

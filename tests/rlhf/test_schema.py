@@ -148,7 +148,7 @@ def some_value(words: dict[str, Any]) -> st.SearchStrategy[Any]:
     )
 
 
-@pytest.mark.parametrize("name", ["reward", "ppo", "sft", "dpo", "sample", "evaluate_policy"])
+@pytest.mark.parametrize("name", ["reward", "ppo", "rloo", "grpo", "sft", "dpo", "sample", "evaluate_policy"])
 @given(data=st.data())
 def test_the_library_takes_what_its_schema_takes(name: str, data: st.DataObject) -> None:
     found = schema(COMMANDS[name])

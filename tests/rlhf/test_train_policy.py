@@ -2,12 +2,8 @@
 
 import copy
 import json
-import multiprocessing
-import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,92 +17,25 @@ from rlhf.config import InputError, RunFailed, parse_config, run_cli
 from rlhf.policy_settings import PolicyConfig
 from rlhf.train_policy import main, train_policy
 from tests.rlhf import sharded_policy_run
+from tests.rlhf.policy_runs import SMALL, command, in_child, make_folders, metrics, run_in_two, smooth, wait_for_lines
 
 PRESETS = sorted(Path(rlhf.__file__).with_name("presets").glob("*.yaml"))
-SMALL = {
-    "total_episodes": 64, "batch_size": 16, "num_mini_batches": 2, "num_ppo_epochs": 2, "max_new_tokens": 12,
-    "learning_rate": 3e-3, "eval_steps": 2, "eval_size": 8, "dtype": "float32", "adaptive_kl": True,
-    "use_peft": False, "value_model": "separate",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def folders(
     llama_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """The settings that name a base policy, a reward model and prompts."""
-    root = tmp_path_factory.mktemp("policy")
-    torch.manual_seed(0)
-    reward = AutoModelForSequenceClassification.from_pretrained(llama_folder, num_labels=1)
-    reward.save_pretrained(root / "reward")
-    tokenizer.save_pretrained(root / "reward")
-    (root / "prompts.jsonl").write_text("".join(json.dumps({"prompt": f"say word {i}"}) + "\n" for i in range(40)))
-    return {"model": str(llama_folder), "reward": str(root / "reward"), "prompts": str(root / "prompts.jsonl")}
+    return make_folders(tmp_path_factory.mktemp("policy"), llama_folder, tokenizer)
 
 
 def config(folders: dict[str, str], output: Path, **changes: Any) -> PolicyConfig:
     return PolicyConfig(**{**folders, "output": str(output), **SMALL, **changes})
 
 
-def metrics(output: Path) -> list[dict[str, Any]]:
-    """All lines of metrics.jsonl without the times, which differ from run to run."""
-    rows = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
-
-
-def smooth(row: dict[str, Any]) -> dict[str, Any]:
-    """Without the clip fractions: they count, so a rounding error may move them by a whole token."""
-    return {name: value for name, value in row.items() if "clipfrac" not in name}
-
-
-def command(folders: dict[str, str], output: Path, *more: str) -> list[str]:
-    settings = {**folders, "output": output, **SMALL}
-    return [*(f"--{name}={value}" for name, value in settings.items()), *more]
-
-
 def run_command(arguments: list[str]) -> None:
     sys.argv = ["train_policy", *arguments]
     run_cli(main)
-
-
-def in_child(
-    arguments: list[str], run: Callable[[list[str]], None] = run_command, environment: dict[str, str] | None = None
-) -> Any:
-    """The command in a process of its own, forked, so that it need not import torch again.
-
-    Where this one has used a GPU a fork of it could not, and is a fresh process.
-    """
-    kind = "spawn" if torch.cuda.is_initialized() else "fork"
-    process = multiprocessing.get_context(kind).Process(target=child, args=(arguments, run, environment or {}))
-    process.start()
-    return process
-
-
-def child(arguments: list[str], run: Callable[[list[str]], None], environment: dict[str, str]) -> None:
-    os.environ.update(environment)
-    run(arguments)
-
-
-def run_in_two(arguments: list[str], run: Callable[[list[str]], None] = run_command) -> None:
-    """The command in two processes that work together, as a launcher would start them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
-    both = [in_child(arguments, run, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
-    for process in both:
-        process.join(120)
-        assert process.exitcode == 0
-
-
-def wait_for_lines(process: Any, output: Path, count: int) -> None:
-    """Until metrics.jsonl has so many lines; ``process`` has to be running meanwhile."""
-    deadline = time.monotonic() + 120
-    path = output / "metrics.jsonl"
-    while not path.exists() or path.read_text().count("\n") < count:
-        assert process.is_alive(), "the training ended too early"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 # ---- learning ------------------------------------------------------------------------------------------------------
@@ -190,7 +119,7 @@ def test_a_reward_model_with_another_tokenizer(
 
 
 def test_killed_and_resumed_equals_never_killed(folders: dict[str, str], tmp_path: Path) -> None:
-    killed = in_child(command(folders, tmp_path / "killed", "--total_episodes=160"))
+    killed = in_child(command(folders, tmp_path / "killed", "--total_episodes=160"), run_command)
     wait_for_lines(killed, tmp_path / "killed", 4)  # update 3: one after the last checkpoint
     killed.kill()
     killed.join()
@@ -211,7 +140,7 @@ def test_killed_and_resumed_equals_never_killed(folders: dict[str, str], tmp_pat
 def test_sigterm_leaves_a_checkpoint_and_exit_code_75(
     folders: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    process = in_child(command(folders, tmp_path / "run", "--total_episodes=100000"))
+    process = in_child(command(folders, tmp_path / "run", "--total_episodes=100000"), run_command)
     wait_for_lines(process, tmp_path / "run", 3)
     process.terminate()
     process.join(60)

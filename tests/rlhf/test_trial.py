@@ -154,7 +154,11 @@ def test_ppo_refuses_at_once_what_could_not_answer_later(
     )
     with pytest.raises(InputError, match="GPTNeoForCausalLM cannot be used for answers"):
         load_policy_model(
-            config, tokenizer, load_reward_model(config.reward), same_tokens=True, compute_dtype=torch.float32
+            config,
+            tokenizer,
+            load_reward_model(config.reward),
+            compute_dtype=torch.float32,
+            value_model=config.value_model,
         )
 
 
@@ -170,7 +174,7 @@ def test_a_policy_whose_states_are_narrower_than_its_layers(tokenizer: PreTraine
         value_model="separate",
     )
     reward = load_reward_model(config.reward)
-    model = load_policy_model(config, tokenizer, reward, same_tokens=True, compute_dtype=torch.float32)
+    model = load_policy_model(config, tokenizer, reward, compute_dtype=torch.float32, value_model=config.value_model)
     values = model(model.batch([[5, 6, 7]], [[8]]))[2]
     assert values is not None
     assert float(values) == pytest.approx(float(reward.score([Group([5, 6], [[7]])])[0]), abs=1e-4)

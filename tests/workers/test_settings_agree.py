@@ -12,7 +12,7 @@ from app.methods.schema import form, schema
 from rlhf import trainers
 from rlhf.config import InputError, from_mapping
 
-NAMES = ("dpo", "ppo", "reward", "sft")
+NAMES = ("dpo", "grpo", "ppo", "reward", "rloo", "sft")
 FORMS = {name: form(MethodForm, schema(name), {}) for name in NAMES}
 
 
