@@ -141,7 +141,7 @@ def test_bad_input_ends_with_a_sentence(pairs: Path, tmp_path: Path, environment
         (*command(one, tmp_path / "run"),): "two prompts are needed, one of them to measure by",
         (*command(pairs, tmp_path / "run", "--step", "3"),): "unknown setting '--step'; did you mean --steps",
         (sys.executable, "-m", "rlhf.train", "length_basline"): "did you mean length_baseline?",
-        (sys.executable, "-m", "rlhf.train"): "say what to train: dpo, length_baseline, ppo, reward, sft",
+        (sys.executable, "-m", "rlhf.train"): "say what to train: dpo, grpo, length_baseline, ppo, reward, rloo, sft",
     }.items():
         done = subprocess.run(wrong, env=environment, capture_output=True, text=True)
         assert done.returncode == 2
