@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.annotation import Given
-from app.items import leases
+from app.labels import leases
 from app.labels import service as labels
 from app.labels.answers import read_answer
 from app.methods import METHODS
@@ -158,7 +158,7 @@ def test_it_starts_from_the_policy_in_use_or_from_the_base_model(
 def test_they_are_on_pages_and_in_the_api_with_their_settings(session: Session, cast: Cast, as_: As) -> None:
     manager, base = as_("manager"), f"/projects/{cast.project.id}"
     listed = manager.get(f"{base}/policies").text
-    methods = manager.get(f"/api/v1{base}/methods", headers=manager.bearer(cast.manager)).json()
+    methods = manager.get(f"/api/v1{base}/methods", headers=manager.bearer(cast.manager)).json()["items"]
     for name, own in (("sft", "max_length"), ("dpo", "beta")):
         assert f"{base}/train/{name}" in listed
         page = manager.get(f"{base}/train/{name}").text

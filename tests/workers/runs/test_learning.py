@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from app import models as m
 from app.annotation import Given
 from app.db import task_session
-from app.items import leases
+from app.labels import leases
 from app.labels import service as labels
 from app.labels.answers import read_answer
 from app.methods import METHODS
