@@ -14,6 +14,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from rlhf.config import InputError
 from rlhf.kv_cache import Slab
+from rlhf.packed_linear import PackedLinears
 from rlhf.trial import first_right, narrow_windows, texts
 
 _LENGTH_STEP = 256  # a graph serves all lengths up to a multiple of this
@@ -30,6 +31,7 @@ class DecodeStep:
 
     def __init__(self, model: PreTrainedModel, slab: Slab, mask: MaskKind) -> None:
         self.model, self.slab, self.mask = model, slab, mask
+        self.linears = PackedLinears(model)
 
     @classmethod
     def on(cls, model: PreTrainedModel, slab: Slab) -> "DecodeStep":
@@ -48,14 +50,15 @@ class DecodeStep:
         """``inputs``: (2, rows), tokens and positions; no row looks at columns from ``length`` on."""
         tokens, positions = inputs
         self.slab.set_positions(positions, length)
-        logits: Tensor = self.model(
-            input_ids=tokens[:, None],
-            position_ids=positions[:, None],
-            attention_mask=self.slab.filled() if self.mask == "columns" else self.slab.mask(),
-            past_key_values=self.slab.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1]
+        with self.linears.used():
+            logits: Tensor = self.model(
+                input_ids=tokens[:, None],
+                position_ids=positions[:, None],
+                attention_mask=self.slab.filled() if self.mask == "columns" else self.slab.mask(),
+                past_key_values=self.slab.cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
         return logits
 
 
