@@ -52,11 +52,11 @@ class PackedLinears:
                 kept = _packed.get(layer)
                 if kept is None or kept.made_of != _state_of(layer):
                     _packed[layer] = kept = _Packed(layer)
-                layer.forward = kept  # type: ignore[method-assign]
+                vars(layer)["forward"] = kept  # before the class's
             yield
         finally:
             for layer in self.layers:
-                layer.__dict__.pop("forward", None)
+                vars(layer).pop("forward", None)
 
 
 def _gains(layer: nn.Linear) -> bool:
@@ -67,7 +67,7 @@ def _gains(layer: nn.Linear) -> bool:
         and weight.dtype == torch.bfloat16
         and not weight.is_inference()  # such a tensor does not tell when it is changed
         and _operators()._is_mkldnn_bf16_supported()
-        and "forward" not in layer.__dict__  # accelerate and the like have put one of their own there
+        and "forward" not in vars(layer)  # accelerate and the like have put one of their own there
     )
 
 
