@@ -245,6 +245,10 @@ def asked(kind: m.RunKind, session: Session, project: m.Project) -> m.RunConfig:
             return m.ScoringConfig()
         case m.RunKind.EVALUATION:
             return m.EvaluationConfig(prompt_ids=[], comparisons=1, overlap=1, settings=sampler())
+        case m.RunKind.IMPORT:
+            return m.ImportConfig(file=f"imports/{project.id}/{_hash()}", name="file.jsonl", what="prompts")
+        case m.RunKind.UNDO:
+            return m.UndoConfig(import_id=1)
 
 
 def run(session: Session, project: m.Project, kind: m.RunKind = m.RunKind.SAMPLING, **over: Any) -> m.Run:
@@ -252,7 +256,7 @@ def run(session: Session, project: m.Project, kind: m.RunKind = m.RunKind.SAMPLI
         "project_id": None if kind is m.RunKind.PREPARATION else project.id,
         "kind": kind,
         "state": m.RunState.QUEUED,
-        "model_id": project.base_model_id,
+        "model_id": None if kind in (m.RunKind.IMPORT, m.RunKind.UNDO) else project.base_model_id,
     }
     if "config" not in over:
         over["config"] = asked(kind, session, project)

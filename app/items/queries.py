@@ -167,7 +167,9 @@ def standing_labels(session: Session, item_ids: Sequence[int]) -> dict[int, list
     found: dict[int, list[Label]] = {}
     statement = select(Label).where(Label.item_id.in_(item_ids), Label.superseded_at.is_(None))
     for label in session.scalars(
-        statement.options(joinedload(Label.annotator), selectinload(Label.preferences)).order_by(Label.id)
+        statement.options(
+            joinedload(Label.annotator), joinedload(Label.imported_annotator), selectinload(Label.preferences)
+        ).order_by(Label.id)
     ):
         found.setdefault(label.item_id, []).append(label)
     return found

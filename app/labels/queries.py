@@ -73,6 +73,7 @@ def listing(
         .where(*conditions)
         .options(
             joinedload(Label.annotator),
+            joinedload(Label.imported_annotator),
             joinedload(Label.item).joinedload(Item.prompt),
             selectinload(Label.preferences),
         )

@@ -177,27 +177,29 @@ _ANSWERED = """
 """
 
 
-def _preferring(saved: str) -> str:
+def preferring(saved: str, said: str = "cast(:preferences as jsonb)", *, raters: bool = False) -> str:
     """The common table expression that writes the preferences of the labels in `saved` (label_id, "order"): the one
-    place where what was said of displayed places becomes what holds of the item's positions."""
+    place where what was said of displayed places becomes what holds of the item's positions. `said` has the preferences
+    of each; with `raters`, how many people speak through each of them, who else is one."""
+    more, also = (", raters", ", raters int") if raters else ("", "")
     return f"""
     preferred as (
-        insert into preference (label_id, question, first, second, outcome, probability, strength)
+        insert into preference (label_id, question, first, second, outcome, probability, strength{more})
         select label_id, question, least(a, b), greatest(a, b),
                case when a < b then outcome when outcome = 'first' then 'second' when outcome = 'second' then 'first'
                     else outcome end,
-               case when a < b then probability else 1 - probability end, strength
+               case when a < b then probability else 1 - probability end, strength{more}
         from (
             select saved.label_id, said.*, saved."order"[said.place + 1] as a, saved."order"[said.other + 1] as b
-            from {saved}, jsonb_to_recordset(cast(:preferences as jsonb))
-                as said(question text, place int, other int, outcome text, probability float8, strength smallint)
+            from {saved}, jsonb_to_recordset({said})
+                as said(question text, place int, other int, outcome text, probability float8, strength smallint{also})
         ) stated
     )
     """  # noqa: S608  fixed fragments
 
 
 def _answered(condition: str) -> str:
-    return _ANSWERED.format(condition=condition, preferring=_preferring("saved"))
+    return _ANSWERED.format(condition=condition, preferring=preferring("saved"))
 
 
 _ANSWER_OPEN = text(
@@ -225,7 +227,7 @@ def answer_open(session: Session, answered: Parameters) -> Saved | None:
 
 
 _PREFER = text(
-    f"""with {_preferring('(select id as label_id, "order" from label where id = :id) saved')} select"""  # noqa: S608
+    f"""with {preferring('(select id as label_id, "order" from label where id = :id) saved')} select"""  # noqa: S608
 )
 
 

@@ -7,6 +7,7 @@ from pydantic import ConfigDict
 from app.labels.quality import Agreement, Annotator
 from app.labels.task import Task
 from app.models import Label, Messages, Outcome
+from app.models.documents import Extra
 from app.web.views import View
 
 
@@ -70,17 +71,23 @@ class PreferenceView(View):
     first: int
     second: int
     outcome: Outcome
+    probability: float | None
     strength: int | None
+    raters: int
 
 
 class LabelView(View):
     """A label. `order` has the positions of the item's responses as they were displayed; `assignment_id` is null where
-    the label came from a chat."""
+    the label came from a chat, or by import `run_id`: then `annotator_id` is null too, `imported_annotator` whoever the
+    file names, and `extra` has its further columns."""
 
     id: int
     item_id: int
     assignment_id: int | None
-    annotator_id: int
+    annotator_id: int | None
+    imported_annotator: str | None
+    run_id: int | None
+    extra: Extra | None
     value: LabelValueView
     order: list[int]
     preferences: list[PreferenceView]
@@ -118,6 +125,9 @@ def label_view(label: Label) -> LabelView:
         item_id=label.item_id,
         assignment_id=label.assignment_id,
         annotator_id=label.annotator_id,
+        imported_annotator=label.imported_annotator.name if label.imported_annotator else None,
+        run_id=label.run_id,
+        extra=label.extra,
         value=LabelValueView(**label.value.model_dump()),
         order=list(label.order),
         preferences=[PreferenceView.model_validate(stated) for stated in label.preferences],

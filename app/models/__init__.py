@@ -6,6 +6,7 @@ from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
 from app.models.documents import Message, Messages
 from app.models.endpoint import Endpoint
+from app.models.imported import ImportedAnnotator, ImportProgress, RefusedRow
 from app.models.item import LEARNT_FROM, MOST_SHOWN, Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
 from app.models.label import Label, Outcome, Preference
 from app.models.model import ENDPOINT, FOLDER, NOWHERE, Model, ModelKind, ModelState
@@ -23,6 +24,8 @@ from app.models.run import (
 )
 from app.models.run_config import (
     EvaluationConfig,
+    ImportConfig,
+    Imported,
     PreparationConfig,
     RunConfig,
     RunKind,
@@ -33,6 +36,7 @@ from app.models.run_config import (
     Setting,
     TextToScore,
     TrainingConfig,
+    UndoConfig,
 )
 from app.models.scheduler import Scheduler
 
@@ -50,6 +54,10 @@ __all__ = [
     "Conversation",
     "Endpoint",
     "EvaluationConfig",
+    "ImportConfig",
+    "ImportProgress",
+    "Imported",
+    "ImportedAnnotator",
     "Invitation",
     "Item",
     "ItemResponse",
@@ -70,6 +78,7 @@ __all__ = [
     "PromptSource",
     "PromptStatus",
     "Purpose",
+    "RefusedRow",
     "Response",
     "ResponseScore",
     "Role",
@@ -98,6 +107,7 @@ __all__ = [
     "TurnComparison",
     "TurnRole",
     "TurnState",
+    "UndoConfig",
     "User",
     "WebSession",
 ]

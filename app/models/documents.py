@@ -21,6 +21,9 @@ class Message(TypedDict):
 
 Messages = list[Message]
 
+Extra = dict[str, JsonValue]
+"""Columns of an imported file that nothing else takes, by name: they are exported again."""
+
 SampleDetails = dict[str, JsonValue]
 """What a trainer tells of one of its samples, beside the score."""
 
@@ -96,6 +99,11 @@ class Score(TypedDict):
     error: str | None
 
 
+ImportCounts = dict[str, int]
+"""What an import has made (`prompts`, `pairs`, `labels`), what was there already (`duplicates`), what it `refused`, and
+what the file has beside what was asked for (`responses_left_out`, `labels_left_out`, `records_left_out`)."""
+
+
 @with_config(_OPEN)
 class RunSummary(TypedDict, total=False):
     """What a run says at its end: a training its figures, the others what they made."""
@@ -103,6 +111,12 @@ class RunSummary(TypedDict, total=False):
     model: str  # its address in the store
     pairs: int
     prompts: int
+    labels: int
+    duplicates: int
+    responses_left_out: int
+    labels_left_out: int
+    records_left_out: int
+    stay: dict[str, int]  # what an import that was undone has left, since something depends on it
     refused: int
     notes: dict[str, int]  # why responses could not be used, with how many
     equal_answers: int

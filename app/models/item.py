@@ -12,7 +12,7 @@ from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, CreatedAt, Id, Typed, enum_column
-from app.models.documents import Expected
+from app.models.documents import Expected, Extra
 from app.models.prompt import Prompt
 from app.models.response import Response
 
@@ -83,6 +83,13 @@ class Item(Base):
         # A run that is worked on again adds no second item.
         Index("uq_item_made", "run_id", "prompt_id", "ordinal", unique=True),
         Index("ix_item_project_recent", "project_id", "id"),
+        Index(
+            "uq_item_import_key",
+            "project_id",
+            "import_key",
+            unique=True,
+            postgresql_where=text("import_key is not null"),
+        ),
         {"postgresql_with": EAGER_VACUUM},
     )
 
@@ -90,7 +97,7 @@ class Item(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     prompt_id: Mapped[int] = mapped_column(ForeignKey("prompt.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(String(32))  # one of `app.annotation`
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # the sampling or evaluation run that made it
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # of sampling, evaluation or import, that made it
     ordinal: Mapped[int] = mapped_column(default=0, server_default="0")  # among those of its run and prompt
     purpose: Mapped[Purpose] = mapped_column(enum_column(Purpose))
     # What a right answer to an attention check says of the items' responses, as its kind reads it: {"best": position}.
@@ -102,6 +109,9 @@ class Item(Base):
     overlap_target: Mapped[int] = mapped_column(default=1, server_default="1")
     slots_left: Mapped[int] = mapped_column(default=1, server_default="1")
     withdrawn_at: Mapped[datetime | None]
+    # Of an imported item: hash of its prompt and responses, by which a file that comes again is known.
+    import_key: Mapped[str | None] = mapped_column(String(64))
+    extra: Mapped[Extra | None] = mapped_column(Typed(Extra))
     created_at: Mapped[CreatedAt]
 
     prompt: Mapped[Prompt] = relationship()

@@ -6,11 +6,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, String, Text, desc, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    Text,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.account import User
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, Typed, enum_column
+from app.models.documents import Extra
+from app.models.imported import ImportedAnnotator
 from app.models.item import Assignment, Item
 from app.models.values import LabelValue, LabelValueColumn, Said
 
@@ -28,10 +43,24 @@ class Outcome(StrEnum):
 
 
 class Label(Base):
-    """One revision of one person's decision on one item; the current one has no `superseded_at`."""
+    """One revision of one person's decision on one item; the current one has no `superseded_at`.
+
+    Its annotator is a person with an account, or whoever an imported file names: exactly one of the two."""
 
     __tablename__ = "label"
     __table_args__ = (
+        CheckConstraint("num_nonnulls(annotator_id, imported_annotator_id) = 1", name="annotator"),
+        CheckConstraint("(imported_annotator_id is null) = (run_id is null)", name="imported"),
+        Index(
+            "uq_label_current_imported",
+            "item_id",
+            "imported_annotator_id",
+            unique=True,
+            postgresql_where=text("superseded_at is null and imported_annotator_id is not null"),
+        ),
+        # The same row of a file that comes again is the same label.
+        Index("uq_label_import_key", "item_id", "import_key", unique=True, postgresql_where=text("run_id is not null")),
+        Index("ix_label_run_id", "run_id", postgresql_where=text("run_id is not null")),
         Index(
             "uq_label_current",
             "item_id",
@@ -47,7 +76,11 @@ class Label(Base):
     id: Mapped[Id]
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
     item_id: Mapped[int] = mapped_column(ForeignKey("item.id", ondelete="CASCADE"))
-    annotator_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    annotator_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    imported_annotator_id: Mapped[int | None] = mapped_column(ForeignKey("imported_annotator.id", ondelete="CASCADE"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # of the import that brought it
+    import_key: Mapped[str | None] = mapped_column(String(64))  # hash of what the file's row says
+    extra: Mapped[Extra | None] = mapped_column(Typed(Extra))
     # Null where it was given outside the queue, as in a chat.
     assignment_id: Mapped[int | None] = mapped_column(ForeignKey("assignment.id", ondelete="CASCADE"), index=True)
     # What was decided, as it was shown: the value of the item's kind, see `app.annotation`.
@@ -65,13 +98,31 @@ class Label(Base):
     created_at: Mapped[CreatedAt]
 
     item: Mapped[Item] = relationship()
-    annotator: Mapped[User] = relationship()
+    annotator: Mapped[User | None] = relationship()
+    imported_annotator: Mapped[ImportedAnnotator | None] = relationship()
     assignment: Mapped[Assignment | None] = relationship()
     preferences: Mapped[list["Preference"]] = relationship(
         order_by="Preference.question, Preference.first, Preference.second",
         passive_deletes=True,
         cascade="all, delete-orphan",
     )
+
+    @hybrid_property
+    def rater(self) -> int:
+        """A number for its annotator: that of the account, or below zero that of an imported one."""
+        return self.annotator_id if self.annotator_id is not None else -(self.imported_annotator_id or 0)
+
+    @rater.inplace.expression
+    @classmethod
+    def _rater(cls) -> ColumnElement[int]:
+        return func.coalesce(cls.annotator_id, -cls.imported_annotator_id)
+
+    @property
+    def given_by(self) -> str:
+        """The name of its annotator."""
+        if self.annotator is not None:
+            return self.annotator.name
+        return self.imported_annotator.shown if self.imported_annotator is not None else ""
 
     @property
     def told(self) -> Sequence[Said]:

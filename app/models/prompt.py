@@ -2,12 +2,12 @@
 
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, func
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, func, text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, CreatedAt, Id, Typed, enum_column
-from app.models.documents import Messages
+from app.models.documents import Extra, Messages
 
 
 class PromptSource(StrEnum):
@@ -45,6 +45,7 @@ class Prompt(Base):
     __table_args__ = (
         Index("uq_prompt_content", "project_id", "content_hash", unique=True),
         Index("ix_prompt_project_status", "project_id", "status", "id"),
+        Index("ix_prompt_run_id", "run_id", postgresql_where=text("run_id is not null")),
     )
 
     id: Mapped[Id]
@@ -59,6 +60,8 @@ class Prompt(Base):
     split: Mapped[Split] = mapped_column(enum_column(Split))
     flags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")  # e.g. possible personal data
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # of the import that brought it
+    extra: Mapped[Extra | None] = mapped_column(Typed(Extra))
     created_at: Mapped[CreatedAt]
 
     @hybrid_property

@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.account import User
-from app.models.base import Base, CreatedAt, Id, WrittenText, enum_column
+from app.models.base import Base, CreatedAt, Id, Typed, WrittenText, enum_column
+from app.models.documents import Extra
 from app.models.model import Model
 from app.models.prompt import Prompt
 
@@ -50,6 +51,7 @@ class Response(Base):
     top_p: Mapped[float | None]
     top_k: Mapped[int | None]
     seed: Mapped[int | None] = mapped_column(BigInteger)
+    extra: Mapped[Extra | None] = mapped_column(Typed(Extra))
     created_at: Mapped[CreatedAt]
 
     prompt: Mapped[Prompt] = relationship()

@@ -57,6 +57,7 @@ class Run(Base):
     __table_args__ = (
         CheckConstraint("(kind = 'training') = (method is not null)", name="method"),
         CheckConstraint("(kind = 'preparation') = (project_id is null)", name="project"),
+        CheckConstraint("(kind in ('import', 'undo')) = (model_id is null)", name="model"),
         Index("ix_run_project_recent", "project_id", "id"),
         Index("ix_run_project_kind", "project_id", "kind", "id"),  # the last one of a kind, however many there are
         Index("ix_run_active", "state", postgresql_where=text("state in ('queued', 'running', 'cancelling')")),
@@ -69,7 +70,8 @@ class Run(Base):
     method: Mapped[str | None] = mapped_column(String(64))  # of training, by its name in app.methods
     state: Mapped[RunState] = mapped_column(enum_column(RunState))
     config: Mapped[RunConfig] = mapped_column(Typed(AnyConfig))
-    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))  # what is prepared, sampled from, trained or scores
+    # What is prepared, sampled from, trained or scores. Null of runs that need no model, and never asked for of those.
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), nullable=True)
     reward_model_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))  # PPO's reward
     baseline_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))  # an evaluation's other side
     snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshot.id"))

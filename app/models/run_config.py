@@ -19,6 +19,8 @@ class RunKind(StrEnum):
     TRAINING = "training"
     SCORING = "scoring"
     EVALUATION = "evaluation"
+    IMPORT = "import"
+    UNDO = "undo"
 
 
 _Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
@@ -113,5 +115,32 @@ class EvaluationConfig(_Samples):
     overlap: int
 
 
-RunConfig = PreparationConfig | SamplingConfig | TrainingConfig | ScoringConfig | EvaluationConfig
+Imported = Literal["prompts", "pairs", "labels"]
+
+
+class ImportConfig(_Config):
+    """Read a file into the project."""
+
+    kind: Literal[RunKind.IMPORT] = RunKind.IMPORT
+    file: str  # its address in the store
+    name: str  # as its owner calls it
+    what: Imported
+    layout: str | None = None  # found by its columns where none is named
+    mapping: dict[str, str] = Field(default_factory=dict)  # what a column is -> the column
+    container: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    skip_invalid: bool = False  # import the rest where rows are refused, else nothing
+
+
+class UndoConfig(_Config):
+    """Take out what an import has brought."""
+
+    kind: Literal[RunKind.UNDO] = RunKind.UNDO
+    import_id: int
+
+
+RunConfig = (
+    PreparationConfig | SamplingConfig | TrainingConfig | ScoringConfig | EvaluationConfig | ImportConfig | UndoConfig
+)
 AnyConfig = Annotated[RunConfig, Field(discriminator="kind")]

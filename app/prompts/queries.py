@@ -27,18 +27,31 @@ def known_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> se
     return found
 
 
-def insert_new(session: Session, rows: Sequence[dict[str, Any]]) -> int:
-    """Insert what is not there yet; the number of new rows."""
-    count = 0
-    for start in range(0, len(rows), _CHUNK):
+def insert_new(session: Session, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Insert what is not there yet; the hashes of the new rows. In their order, so that two that insert the same ones
+    at once wait for each other one way round only."""
+    new: set[str] = set()
+    ordered = sorted(rows, key=lambda row: str(row["content_hash"]))
+    for start in range(0, len(ordered), _CHUNK):
         statement = (
             insert(Prompt)
-            .values(rows[start : start + _CHUNK])
+            .values(ordered[start : start + _CHUNK])
             .on_conflict_do_nothing(index_elements=["project_id", "content_hash"])
-            .returning(Prompt.id)
+            .returning(Prompt.content_hash)
         )
-        count += len(session.scalars(statement).all())
-    return count
+        new.update(session.scalars(statement))
+    return new
+
+
+def with_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> dict[str, tuple[int, PromptStatus]]:
+    """Hash -> (id, status) of the prompts with these contents, which are there until this transaction ends."""
+    found = session.execute(
+        select(Prompt.content_hash, Prompt.id, Prompt.status)
+        .where(Prompt.project_id == project_id, Prompt.content_hash.in_(hashes))
+        .order_by(Prompt.id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return {digest: (id_, status) for digest, id_, status in found}
 
 
 def get(session: Session, project_id: int, prompt_id: int) -> Prompt | None:

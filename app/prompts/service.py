@@ -84,9 +84,8 @@ def import_prompts(
     )
     if dry or not fresh or (refused and not accept_bad):
         return report
-    report.imported = queries.insert_new(
-        session, [_row(project, messages, digest, source, actor) for digest, messages in fresh.items()]
-    )
+    rows = [_row(project, messages, digest, source, actor) for digest, messages in fresh.items()]
+    report.imported = len(queries.insert_new(session, rows))
     audit.record(
         session,
         actor,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.models import (
     LEARNT_FROM,
+    ImportedAnnotator,
     Item,
     ItemResponse,
     Label,
@@ -97,15 +98,23 @@ def add_snapshot(session: Session, snapshot: dict[str, Any], label_ids: Sequence
 
 
 def snapshot_preferences(session: Session, snapshot_id: int, question: str = "") -> list[Row[Any]]:
-    """(item_id, first, second, annotator_id, outcome) by the snapshot's labels that answer the question, in order of
-    pair of responses and annotator."""
+    """(item_id, first, second, rater, outcome, probability, raters) by the snapshot's labels that answer the question,
+    in order of pair of responses and rater."""
     return list(
         session.execute(
-            select(Label.item_id, Preference.first, Preference.second, Label.annotator_id, Preference.outcome)
+            select(
+                Label.item_id,
+                Preference.first,
+                Preference.second,
+                Label.rater.label("rater"),
+                Preference.outcome,
+                Preference.probability,
+                Preference.raters,
+            )
             .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
             .join(Preference, Preference.label_id == Label.id)
             .where(SnapshotLabel.snapshot_id == snapshot_id, Preference.question == question)
-            .order_by(Label.item_id, Preference.first, Preference.second, Label.annotator_id, Label.id)
+            .order_by(Label.item_id, Preference.first, Preference.second, Label.rater, Label.id)
         )
     )
 
@@ -242,7 +251,7 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
 
 
 def judged_preferences(session: Session, model_id: int, project_id: int, question: str = "") -> Iterator[Any]:
-    """(label_id, item_id, first, second, annotator_id, outcome, split, chooses, score_first, score_second,
+    """(label_id, item_id, first, second, rater, outcome, split, chooses, score_first, score_second,
     tokens_first, tokens_second) of what every current label says, on the question, of responses that the model has
     scored."""
     one, two = (_scored(model_id, position) for position in (Preference.first, Preference.second))
@@ -252,7 +261,7 @@ def judged_preferences(session: Session, model_id: int, project_id: int, questio
             Label.item_id,
             Preference.first,
             Preference.second,
-            Label.annotator_id,
+            Label.rater.label("rater"),
             Preference.outcome,
             Prompt.split,
             Prompt.chooses.label("chooses"),
@@ -292,6 +301,7 @@ def labels_by_id(session: Session, ids: Sequence[int]) -> list[Label]:
             .where(Label.id.in_(ids), Label.superseded_at.is_(None))
             .options(
                 joinedload(Label.annotator),
+                joinedload(Label.imported_annotator),
                 selectinload(Label.preferences),
                 joinedload(Label.item).options(
                     joinedload(Item.prompt), selectinload(Item.item_responses).joinedload(ItemResponse.response)
@@ -301,9 +311,11 @@ def labels_by_id(session: Session, ids: Sequence[int]) -> list[Label]:
     )
 
 
-def names_of(session: Session, user_ids: Sequence[int]) -> dict[int, str]:
-    """id -> name."""
-    return {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(user_ids)))}
+def names_of(session: Session, raters: Sequence[int]) -> dict[int, str]:
+    """Number of an annotator (see `Label.rater`) -> name."""
+    names = {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(raters)))}
+    imported = ImportedAnnotator.id.in_([-rater for rater in raters if rater < 0])
+    return names | {-each.id: each.shown for each in session.scalars(select(ImportedAnnotator).where(imported))}
 
 
 def unsure_items(session: Session, model_id: int, project_id: int) -> list[Row[Any]]:

@@ -24,7 +24,7 @@ class Judged:
 
     label_id: int
     item_id: int
-    annotator_id: int
+    annotator_id: int  # as `Label.rater` has it: below zero for an imported one
     places: tuple[int, int]  # which two of the item's responses
     outcome: Outcome
     holdout: bool

@@ -88,7 +88,7 @@ def build_report(session: Session, model: Model) -> Report:
             report.Judged(
                 label_id=row.label_id,
                 item_id=row.item_id,
-                annotator_id=row.annotator_id,
+                annotator_id=row.rater,
                 places=(row.first, row.second),
                 outcome=row.outcome,
                 holdout=row.split is Split.HOLDOUT and not (chosen and row.chooses),

@@ -123,11 +123,13 @@ def training_rows(
     checkpoint, or to report on it.
     """
     given = queries.snapshot_preferences(session, snapshot.id, question)
-    votes = [Vote((row.item_id, row.first, row.second), row.annotator_id, row.outcome) for row in given]
+    votes = [
+        Vote((row.item_id, row.first, row.second), row.rater, row.outcome, row.probability, row.raters) for row in given
+    ]
     targets = mean_targets(votes) if aggregation == "mean" else reliability_targets(votes)[0]
     raters: dict[Pair, int] = defaultdict(int)
     for vote in votes:
-        raters[vote.pair] += vote.outcome is not Outcome.BOTH_BAD
+        raters[vote.pair] += vote.raters * (vote.outcome is not Outcome.BOTH_BAD)
     pairs_of: dict[int, list[Pair]] = defaultdict(list)
     for pair in sorted(targets):  # those of which nothing but "both bad" was said are not among them
         pairs_of[pair[0]].append(pair)

@@ -21,20 +21,30 @@ PRIOR_RIGHT, PRIOR_WRONG = 9.0, 1.0
 
 @dataclass(frozen=True)
 class Vote:
-    """What one person says now of two responses."""
+    """What one annotator says now of two responses. One that was imported may speak for several people, and say a
+    fraction."""
 
     pair: Pair
     annotator_id: int
     outcome: Outcome
+    probability: float | None = None
+    raters: int = 1
+
+    @property
+    def value(self) -> float:
+        """The probability that the first is the better one, by this vote."""
+        return VALUE[self.outcome] if self.probability is None else self.probability
 
 
 def mean_targets(votes: Sequence[Vote]) -> dict[Pair, float]:
     """pair -> the mean of what its raters say (first 1, tie 1/2, second 0); pairs without such a vote are absent."""
-    values: dict[Pair, list[float]] = {}
+    sums: dict[Pair, list[float]] = {}
     for vote in votes:
         if vote.outcome in VALUE:
-            values.setdefault(vote.pair, []).append(VALUE[vote.outcome])
-    return {pair: sum(given) / len(given) for pair, given in values.items()}
+            total = sums.setdefault(vote.pair, [0.0, 0.0])
+            total[0] += vote.raters * vote.value
+            total[1] += vote.raters
+    return {pair: said / raters for pair, (said, raters) in sums.items()}
 
 
 def reliability_targets(
@@ -46,6 +56,7 @@ def reliability_targets(
     classes, one reliability r per rater (the same for both classes: which response is stored first means nothing), and
     a Beta prior on it (Raykar et al. 2010, "Learning from crowds"). E: the log odds of a pair are the sum over its
     raters of +-log(r / (1 - r)), ties adding 0. M: r = (prior + expected right choices) / (prior + clear choices).
+    A fraction p counts as a choice with the weight 2p - 1, a vote of n people n times.
     Returns ({pair: target}, {annotator: reliability}); annotators without a clear choice have the prior's mean.
     """
     given = [vote for vote in votes if vote.outcome in VALUE]
@@ -53,10 +64,12 @@ def reliability_targets(
         return {}, {}
     pairs, pair_of = np.unique(np.array([vote.pair for vote in given]), axis=0, return_inverse=True)
     raters, rater_of = np.unique([vote.annotator_id for vote in given], return_inverse=True)
-    side = np.array([2.0 * VALUE[vote.outcome] - 1.0 for vote in given])  # +1 first, -1 second, 0 tie
+    people = np.array([float(vote.raters) for vote in given])
+    # +1 first, -1 second, 0 tie, times those who say so
+    side = people * np.array([2.0 * vote.value - 1.0 for vote in given])
     clear = np.abs(side)
     clear_of_rater = np.bincount(rater_of, clear, len(raters))
-    counts = np.bincount(pair_of, minlength=len(pairs))
+    counts = np.bincount(pair_of, people, len(pairs))
     target = 0.5 + 0.5 * np.bincount(pair_of, side, len(pairs)) / counts  # start from the mean
     reliability = np.full(len(raters), PRIOR_RIGHT / (PRIOR_RIGHT + PRIOR_WRONG))
     for _ in range(rounds):

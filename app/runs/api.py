@@ -30,7 +30,7 @@ class RunView(View):
     method: str | None
     state: RunState
     config: RunConfig = Field(discriminator="kind")
-    model_id: int
+    model_id: int | None
     reward_model_id: int | None
     baseline_id: int | None
     snapshot_id: int | None

@@ -9,11 +9,13 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from app.models import Item, Model, Project, Response, Run, RunKind, RunMetric, RunSample, RunState
+from app.models import Item, Model, Project, Prompt, Response, Run, RunKind, RunMetric, RunSample, RunState
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 TRAINING_QUEUE = (RunKind.TRAINING,)
-SAMPLING_QUEUE = tuple(kind for kind in RunKind if kind not in TRAINING_QUEUE)
+FILES_QUEUE = (RunKind.IMPORT, RunKind.UNDO)
+SAMPLING_QUEUE = tuple(kind for kind in RunKind if kind not in (*TRAINING_QUEUE, *FILES_QUEUE))
+QUEUES = {"sampling": SAMPLING_QUEUE, "training": TRAINING_QUEUE, "files": FILES_QUEUE}
 HELD = (RunState.RUNNING, RunState.CANCELLING)
 LOST = (
     "The worker fell silent on the last attempt, so it was killed or the machine stopped. "
@@ -53,7 +55,7 @@ def whose_turn(session: Session, run_id: int) -> int | None:
     asked = session.get(Run, run_id, populate_existing=True)
     if asked is None:
         return None
-    kinds = SAMPLING_QUEUE if asked.kind in SAMPLING_QUEUE else TRAINING_QUEUE
+    kinds = next(kinds for kinds in QUEUES.values() if asked.kind in kinds)
 
     def in_queue(run: type[Run]) -> ColumnElement[bool]:
         return and_(run.needs_gpu) if asked.needs_gpu else and_(~run.needs_gpu, run.kind.in_(kinds))
@@ -338,9 +340,10 @@ def samples(session: Session, run_id: int, step: int, limit: int = 50) -> list[R
     )
 
 
-def dependents(session: Session, run_id: int) -> tuple[int, int, int]:
-    """(answers, pairs, models) that a run made and that would lose their origin with it."""
+def dependents(session: Session, run_id: int) -> tuple[int, int, int, int]:
+    """(prompts, answers, items, models) that a run made or brought and that would lose their origin with it."""
     return (
+        session.scalar(select(func.count()).where(Prompt.run_id == run_id)) or 0,
         session.scalar(select(func.count()).where(Response.run_id == run_id)) or 0,
         session.scalar(select(func.count()).where(Item.run_id == run_id)) or 0,
         session.scalar(select(func.count()).where(Model.run_id == run_id)) or 0,

@@ -41,7 +41,7 @@ def create(
     project: Project | None,
     config: RunConfig,
     *,
-    model: Model,
+    model: Model | None = None,
     method: str | None = None,
     reward_model: Model | None = None,
     baseline: Model | None = None,
@@ -64,7 +64,7 @@ def create(
         method=method,
         state=RunState.QUEUED,
         config=config,
-        model_id=model.id,
+        model_id=model.id if model else None,
         reward_model_id=reward_model.id if reward_model else None,
         baseline_id=baseline.id if baseline else None,
         snapshot_id=snapshot.id if snapshot else None,
@@ -116,7 +116,7 @@ def queue_of(run: Run) -> str:
     """The Celery queue that serves the run: gpu where one was asked for, else by the kind of work."""
     if run.needs_gpu:
         return "gpu"
-    return "sampling" if run.kind in queries.SAMPLING_QUEUE else "training"
+    return next(queue for queue, kinds in queries.QUEUES.items() if run.kind in kinds)
 
 
 def folder(run_id: int) -> Path:
@@ -351,7 +351,9 @@ def delete(session: Session, run: Run, actor: User | None) -> None:
     _require_own(run, actor, "delete")
     if run.state not in ENDED:
         raise Conflict(f"Run {run.id} is {run.state.value}. Cancel it first.")
-    answers, items, models = queries.dependents(session, run.id)
+    prompts, answers, items, models = queries.dependents(session, run.id)
+    if run.kind is RunKind.IMPORT and (prompts or items):
+        raise Conflict(f"Run {run.id} cannot be deleted: what it brought names it. Undo the import first.")
     if answers or items:
         raise Conflict(f"Run {run.id} cannot be deleted: {answers} answers come from it, and their labels name them.")
     if models:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from app.methods import METHODS, Chart, title_of
-from app.models import Model, ModelKind, PreparationConfig, Run, RunKind, RunState
+from app.models import ImportConfig, Model, ModelKind, PreparationConfig, Run, RunKind, RunState, UndoConfig
 from app.runs.service import queue_of
 from app.web.presence import served_queues
 
@@ -12,6 +12,8 @@ KINDS = {
     RunKind.SAMPLING: "Sampling",
     RunKind.SCORING: "Scoring",
     RunKind.EVALUATION: "Evaluation",
+    RunKind.IMPORT: "Import",
+    RunKind.UNDO: "Undo import",
 }
 BADGES = {
     RunState.QUEUED: "",
@@ -56,6 +58,10 @@ def about(run: Run) -> str:
         return METHODS[run.method].about(run)
     if isinstance(run.config, PreparationConfig):
         return run.config.source
+    if isinstance(run.config, ImportConfig):
+        return f"{run.config.what} from {run.config.name}"
+    if isinstance(run.config, UndoConfig):
+        return f"import {run.config.import_id}"
     return f"{run.model.name} against {run.baseline.name}" if run.baseline is not None else run.model.name
 
 

@@ -22,7 +22,7 @@ from app.web.render import ROOT
 
 log = logging.getLogger(__name__)
 
-NEEDED_QUEUES = ("sampling", "training")
+NEEDED_QUEUES = ("sampling", "training", "files")
 LEAST_FREE_BYTES = 2 * 2**30
 SWEPT_SECONDS = 20.0  # a sweep comes every five seconds, and another scheduling process takes over within fifteen
 FRESH = 1.0  # seconds for which all who ask are given one answer

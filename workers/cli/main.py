@@ -15,6 +15,7 @@ from app.settings import get_settings
 from app.web.errors import Refused
 from workers.cli import data as cli_data
 from workers.cli import endpoints as cli_endpoints
+from workers.cli import importing as cli_importing
 from workers.cli import models as cli_models
 from workers.cli import plan as cli_plan
 from workers.cli import runs as cli_runs
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 cli_data.add_to(app)
+cli_importing.add_to(app)
 cli_runs.add_to(app)
 cli_endpoints.add_to(app)
 cli_models.add_to(app)

@@ -124,6 +124,7 @@ def commands(settings: Settings) -> dict[str, list[str]]:
         "scheduling": celery("beat"),
         "sampling": worker("sampling"),
         "training": worker("training"),
+        "files": worker("files"),
         "gpu": worker("gpu"),
         "inference": [python, "-m", "workers.inference.server"],
     }  # fmt: skip

@@ -13,7 +13,7 @@ from app.models import Run, RunKind, RunState
 from app.runs import service
 from app.web.errors import Refused
 from rlhf.lease import clock
-from workers.runs import preparation, sampling, training, workspace
+from workers.runs import importing, preparation, sampling, training, workspace
 from workers.runs.attempt import AWAY, Attempt, Cancelled, ClaimLost, Failed, Released, brief_session
 from workers.runs.outcome import Outcome
 
@@ -25,6 +25,8 @@ KINDS: dict[RunKind, Callable[[Attempt], Outcome]] = {
     RunKind.TRAINING: training.train,
     RunKind.SCORING: sampling.score,
     RunKind.EVALUATION: sampling.evaluate,
+    RunKind.IMPORT: importing.bring_in,
+    RunKind.UNDO: importing.undo,
 }
 extensions.load()
 
@@ -36,8 +38,11 @@ def execute(run_id: int, worker: str, device: str, stopping: Event) -> RunState 
     since = clock()
     with brief_session() as session:
         run = service.claim_turn(session, run_id, worker, device)
-    if run is None:
-        return None
+    return None if run is None else work_on(run, stopping, since)
+
+
+def work_on(run: Run, stopping: Event, since: float) -> RunState | None:
+    """Do what a run that was claimed at the time `since` of `rlhf.lease.clock`, or later, asks for."""
     run_id = run.id
     attempt = Attempt(run, stopping, since)
     log.info("run %d (%s): attempt %d", run_id, run.method or run.kind.value, run.attempt)

@@ -1,6 +1,6 @@
 """The kind itself: how a ranking is read, and what follows from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
 from typing import Any, cast
@@ -52,11 +52,11 @@ class Ranking(Kind):
         return Given("", _ranking(value).places)
 
     def to_preferences(self, value: LabelValue) -> Sequence[Stated]:
-        tier_of = {place: tier for tier, places in enumerate(_ranking(value).tiers) for place in places}
+        ranking = _ranking(value)
         return [
-            Stated("", first, second, _outcome(tier_of[first], tier_of[second]))
-            for first, second in combinations(range(len(tier_of)), 2)
-        ]
+            stated for question, tiers in {"": ranking.tiers, **ranking.questions}.items()
+            for stated in _stated(question, tiers)
+        ]  # fmt: skip
 
     def expects(self, foreign: int) -> dict[str, Any]:
         return {"worst": foreign}
@@ -70,6 +70,12 @@ class Ranking(Kind):
         found = [kendalls_w([_ranks(value, order) for value, order in people]) for people in items]
         known = [each for each in found if each is not None]
         return [Figure("Kendall’s W", fmean(known) if known else None, _W)]
+
+
+def _stated(question: str, tiers: values.Tiers) -> Iterator[Stated]:
+    tier_of = {place: tier for tier, places in enumerate(tiers) for place in places}
+    for first, second in combinations(range(len(tier_of)), 2):
+        yield Stated(question, first, second, _outcome(tier_of[first], tier_of[second]))
 
 
 def _outcome(first: int, second: int) -> Outcome:

@@ -20,10 +20,12 @@ Tiers = tuple[tuple[int, ...], ...]
 
 class RankingValue(LabelValue):
     """The places at which the responses were shown, from 0 on, from the best tier to the worst. Those of one tier are
-    equal."""
+    equal. `questions` has the order by each further question: nobody is asked those, but imported labels answer
+    them."""
 
     kind: Literal["ranking"] = "ranking"
     tiers: Tiers
+    questions: Mapping[str, Tiers] = {}
 
     @property
     def shown(self) -> int:
@@ -41,7 +43,11 @@ class RankingValue(LabelValue):
         return dict(sorted(found.items()))
 
     def said(self, name: Callable[[int], str]) -> Sequence[Said]:
-        return [Said("", " > ".join(" = ".join(map(name, tier)) for tier in self.tiers))]
+        orders = {"": self.tiers, **self.questions}
+        return [
+            Said(question, " > ".join(" = ".join(map(name, tier)) for tier in tiers))
+            for question, tiers in orders.items()
+        ]
 
 
 def own(settings: AnswerSettings) -> RankingSettings:

@@ -258,3 +258,39 @@ def test_commands_work_while_the_queue_is_away_and_say_so_in_a_line(
     wrong = from_a_shell("doctor")
     assert wrong.returncode == 1
     assert "WRONG queue" in wrong.stdout
+
+
+def test_import_brings_labels_and_tells_as_json_what_became_of_the_rows(project: int, tmp_path: Path) -> None:
+    pair = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}
+    rows = [pair | {"prompt": f"Why {n}?"} for n in range(3)]
+    file = tmp_path / "labels.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = hone("import", file, "-p", str(project), "--as", "labels", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["labels"], told["duplicates"], told["refused"]) == (3, 0, [])
+    again = json.loads(hone("import", file, "-p", str(project), "--json").stdout)
+    assert (again["labels"], again["duplicates"]) == (0, 3)
+
+    file.write_text('{"prompt": "How?", "chosen": "So.", "rejected": "No."}\n{"prompt": 7}\n')
+    dry = hone("import", file, "-p", str(project), "--as", "labels", "--dry-run", "--json")
+    assert (dry.returncode, json.loads(dry.stdout)["labels"]) == (2, 1)
+    done = hone("import", file, "-p", str(project), "--as", "labels", "--json")
+    assert done.returncode == 2
+    (bad,) = json.loads(done.stdout)["refused"]
+    assert (bad["line"], bad["row"], json.loads(done.stdout)["labels"]) == (2, '{"prompt": 7}', 0)
+    done = hone("import", file, "-p", str(project), "--as", "labels", "--json", "--skip-invalid")
+    assert (done.returncode, json.loads(done.stdout)["labels"]) == (0, 1)
+
+
+def test_import_maps_columns_and_names_what_does_not_fit(project: int, tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("alpha,beta\n1,2\n")
+    assert "no known layout: alpha, beta" in refused("import", file, "-p", str(project))
+    assert "There is no column" in refused("import", file, "-p", str(project), "--map", "prompt=gamma")
+    assert "cannot be mapped to 'x'" in refused("import", file, "-p", str(project), "--map", "x=alpha")
+    assert "not as things" in refused("import", file, "-p", str(project), "--as", "things")
+    assert "no such file" in refused("import", tmp_path / "none", "-p", str(project))
+    assert "no project 999" in refused("import", file, "-p", "999", "--map", "prompt=alpha", "--as", "prompts")
+    done = hone("import", file, "-p", str(project), "--map", "prompt=alpha", "--as", "prompts")
+    assert done.stdout.startswith("1 prompts; 0 were there already."), done

@@ -1,0 +1,1 @@
+"""Files that people bring: prompts, responses to label, and labels, read into a project as a run."""

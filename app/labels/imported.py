@@ -1,0 +1,181 @@
+"""Labels that a file brings: they fill no slot, teach and count as others do, and name whom the file names.
+
+The same row is the same label, however often it comes. A person who judges an item again supersedes what they said
+before; those that the file does not name are told apart by numbers.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Table, delete, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from app.labels import outside, turn
+from app.models import ImportedAnnotator, Item, Label, Run, SnapshotLabel
+from app.models.values import LabelValue
+from app.runs.service import project_of
+
+_LABELS = cast(Table, Label.__table__)
+Named = tuple[str, bool]
+"""An annotator: the name, and whether it is a number, since the file gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A label as a file has it. `order` are the item's positions by the places of which `value` and `preferences`
+    speak; `annotator` is None where the file names nobody."""
+
+    item_id: int
+    key: str
+    annotator: str | None
+    value: LabelValue
+    order: Sequence[int]
+    preferences: Sequence[dict[str, Any]]
+    comment: str | None
+    extra: dict[str, Any]
+
+
+_PREFER = text(
+    f"""
+    with saved as (
+        select label.id as label_id, "order", said.preferences
+        from unnest(cast(:labels as bigint[]), cast(:said as text[])) with ordinality as said(label_id, preferences, n)
+        join label on label.id = said.label_id
+    ), {turn.preferring("saved", "cast(saved.preferences as jsonb)", raters=True)} select
+    """  # noqa: S608  fixed fragments
+)
+
+
+def add(session: Session, run: Run, brought: Sequence[Brought]) -> int:
+    """Store labels in their order, with who prefers what by them; how many are new."""
+    items = sorted({each.item_id for each in brought})
+    if not items:
+        return 0
+    # Whoever stores labels of these items waits: what is there is read below.
+    session.execute(select(Item.id).where(Item.id.in_(items)).order_by(Item.id).with_for_update(key_share=True))
+    known, unnamed, standing = _there(session, items)
+    new: list[tuple[Brought, Named]] = []
+    for each in brought:
+        if (each.item_id, each.key) in known:
+            continue
+        known.add((each.item_id, each.key))
+        if each.annotator is None:
+            unnamed[each.item_id] += 1
+        new.append((each, (each.annotator or str(unnamed[each.item_id]), each.annotator is None)))
+    if not new:
+        return 0
+    ids = _annotators(session, project_of(run), sorted({who for _, who in new}))
+    last = {(each.item_id, ids[who]): place for place, (each, who) in enumerate(new)}
+    now = session.scalar(select(func.clock_timestamp()))
+    session.execute(
+        update(Label)
+        .where(Label.id.in_([standing[said] for said in last if said in standing]))
+        .values(superseded_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    rows = [
+        {
+            "project_id": project_of(run),
+            "item_id": each.item_id,
+            "imported_annotator_id": ids[who],
+            "run_id": run.id,
+            "import_key": each.key,
+            "value": each.value,
+            "order": list(each.order),
+            "comment": each.comment,
+            "extra": each.extra or None,
+            "surplus": True,
+            "superseded_at": None if last[each.item_id, ids[who]] == place else now,
+        }
+        for place, (each, who) in enumerate(new)
+    ]
+    labels = list(session.scalars(insert(_LABELS).returning(Label.id, sort_by_parameter_order=True), rows))
+    said = [json.dumps(each.preferences) for each, _ in new]
+    session.execute(_PREFER, {"labels": labels, "said": said})
+    return len(new)
+
+
+def known_keys(session: Session, items: Sequence[int]) -> set[tuple[int, str]]:
+    """(item, key) of the imported labels of these items."""
+    found = session.execute(
+        select(Label.item_id, Label.import_key).where(Label.item_id.in_(items), Label.import_key.is_not(None))
+    )
+    return {(item_id, str(key)) for item_id, key in found}
+
+
+def _there(
+    session: Session, items: Sequence[int]
+) -> tuple[set[tuple[int, str]], dict[int, int], dict[tuple[int, int], int]]:
+    """Of the imported labels of these items: (item, key) of each, how many of an item name nobody, and the current one
+    of (item, annotator)."""
+    known: set[tuple[int, str]] = set()
+    unnamed: dict[int, int] = defaultdict(int)
+    standing: dict[tuple[int, int], int] = {}
+    rows = session.execute(
+        select(Label.id, Label.item_id, Label.import_key, Label.imported_annotator_id, Label.superseded_at,
+               ImportedAnnotator.aggregate)
+        .join(ImportedAnnotator, ImportedAnnotator.id == Label.imported_annotator_id)
+        .where(Label.item_id.in_(items))
+    )  # fmt: skip
+    for row in rows:
+        known.add((row.item_id, row.import_key))
+        unnamed[row.item_id] += row.aggregate
+        if row.superseded_at is None:
+            standing[row.item_id, row.imported_annotator_id] = row.id
+    return known, unnamed, standing
+
+
+def _annotators(session: Session, project_id: int, named: Sequence[Named]) -> dict[Named, int]:
+    rows = [{"project_id": project_id, "name": name, "aggregate": aggregate} for name, aggregate in named]
+    session.execute(postgresql.insert(ImportedAnnotator).values(rows).on_conflict_do_nothing())
+    found = session.execute(
+        select(ImportedAnnotator.name, ImportedAnnotator.aggregate, ImportedAnnotator.id).where(
+            ImportedAnnotator.project_id == project_id, ImportedAnnotator.name.in_([name for name, _ in named])
+        )
+    )
+    return {(name, aggregate): id_ for name, aggregate, id_ in found}
+
+
+_STAND_AGAIN = text(
+    """
+    update label set superseded_at = null where id in (
+        select max(l.id) from label l join import_progress p on p.run_id = l.run_id and p.stored > 0
+        where l.item_id = any(:items) and l.run_id <> :run and not exists (
+            select from label now where now.item_id = l.item_id
+            and now.imported_annotator_id = l.imported_annotator_id and now.superseded_at is null)
+        group by l.item_id, l.imported_annotator_id)
+    """
+)
+
+
+def take_out(session: Session, run_id: int, after: int, limit: int) -> tuple[int, int]:
+    """Delete the next labels of an import, from the id `after` on; (the last one looked at, 0 at the end; how many are
+    gone). Those that a snapshot holds stay, and are current no longer. What an earlier import said stands again."""
+    run = session.get_one(Run, run_id)
+    outside.hold_snapshots(session, project_of(run))
+    found = session.scalars(
+        select(Label.id).where(Label.run_id == run_id, Label.id > after).order_by(Label.id).limit(limit)
+    ).all()
+    if not found:
+        return 0, 0
+    held = set(session.scalars(select(SnapshotLabel.label_id).where(SnapshotLabel.label_id.in_(found)).distinct()))
+    session.execute(
+        update(Label)
+        .where(Label.id.in_(held), Label.superseded_at.is_(None))
+        .values(superseded_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
+    )
+    touched = select(Label.item_id).where(Label.id.in_(found)).distinct()
+    items = session.scalars(touched).all()
+    session.execute(delete(Label).where(Label.id.in_(set(found) - held)))
+    session.execute(_STAND_AGAIN, {"run": run_id, "items": items})
+    return found[-1], len(found) - len(held)
+
+
+def left(session: Session, run_id: int) -> int:
+    """How many labels of an import there are."""
+    return session.scalar(select(func.count()).where(Label.run_id == run_id)) or 0

@@ -1,0 +1,151 @@
+"""`hone import`: a file into a project, here and now, by the run that the page and the API start too."""
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Any
+
+import typer
+
+import formats
+from app.db import task_session
+from app.imports import queries, reading
+from app.imports import service as imports
+from app.imports.preview import Preview, preview
+from app.models import ImportConfig, Imported, RefusedRow, Run, RunState
+from app.runs import service as runs
+from rlhf.lease import clock
+from workers.cli.data import acting, project_of
+from workers.platform.folder import Unusable
+from workers.platform.services import connected
+
+SHOWN = 1_000  # refused rows that are told here; all of them are on the import's page
+CONTAINERS = ("jsonl", "json", "csv", "parquet", "arrow", "lines", "blocks")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount this command."""
+    app.command("import")(import_file)
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="JSON Lines, JSON, CSV, Parquet, plain text, a save_to_disk folder.")],
+    project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
+    what: Annotated[
+        str | None,
+        typer.Option("--as", help="prompts, pairs (to label) or labels; default: the most that the file holds."),
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="A layout (docs/formats.md), or csv, jsonl, lines, blocks ...")
+    ] = None,
+    map_: Annotated[
+        str | None, typer.Option("--map", help="Which column is what: prompt=question,chosen=better,rejected=worse")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read the file and count.")] = False,
+    skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Import the rest where rows are bad.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Counts and refused rows as JSON.")] = False,
+    by: Annotated[str | None, typer.Option(help="E-mail of who does it; default: the first administrator.")] = None,
+) -> None:
+    """Import prompts, pairs to label, or labels. Rows that cannot be used are named with the reason; nothing is
+    imported then, unless --skip-invalid says otherwise. Ends with status 2 where rows were refused and not to be
+    skipped."""
+    if not file.exists():
+        raise Unusable(f"{file} cannot be read: there is no such file.")
+    with connected():
+        asked = _asked(file, what, format_, map_, skip_invalid)
+        found = _dry(file, project, asked) if dry_run else _run(file, project, asked, by)
+    _tell(found, asked.what, as_json)
+    if found["refused_count"] and not skip_invalid:
+        raise typer.Exit(2)
+
+
+def _asked(file: Path, what: str | None, format_: str | None, map_: str | None, skip_invalid: bool) -> ImportConfig:
+    """What the command line says, with what the file is most likely meant as. Raises Unusable or Invalid."""
+    container = format_ if format_ in CONTAINERS else None
+    layout = None if container else format_
+    mapping = dict(part.split("=", 1) for part in map_.split(",")) if map_ and "=" in map_ else {}
+    if map_ and len(mapping) != map_.count(",") + 1:
+        raise Unusable("Write the map as prompt=question,chosen=better,rejected=worse.")
+    known: dict[str, Imported] = {"prompts": "prompts", "pairs": "pairs", "labels": "labels"}
+    if what is not None and what not in known:
+        raise Unusable(f"A file is imported as prompts, pairs or labels, not as {what}.")
+    if what is None:
+        try:
+            chosen = reading.offers(formats.read(file, layout=layout, mapping=mapping or None, kind=container))
+        except formats.Unreadable as error:
+            raise Unusable(str(error)) from None
+    return ImportConfig(
+        file="", name=file.name[-200:], what=known[what] if what else chosen, layout=layout, mapping=mapping,
+        container=container, skip_invalid=skip_invalid,
+    )  # fmt: skip
+
+
+def _dry(file: Path, project: int, asked: ImportConfig) -> dict[str, Any]:
+    with task_session() as session:
+        found: Preview = preview(session, project_of(session, project), file, asked, most=None)
+    refused = [{"line": each.line, "reason": each.reason, "row": each.raw} for each in found.refused[:SHOWN]]
+    return {"counts": found.counts, "refused": refused, "refused_count": found.counts.get("refused", 0)}
+
+
+def _run(file: Path, project: int, asked: ImportConfig, by: str | None) -> dict[str, Any]:
+    """Start the run and work on it here, unless a worker was quicker; wait for its end."""
+    with task_session() as session:
+        target = project_of(session, project)
+        address = imports.keep_path(session, target, file)
+        config = asked.model_copy(update={"file": address})
+        run_id = imports.start(session, target, config, acting(session, by)).id
+    run = _worked_on(run_id)
+    with task_session() as session:
+        counts = queries.counts(session, run_id)
+        rows = [_row(each) for each in queries.refused(session, run_id, SHOWN)]
+    made = counts if run.state is RunState.SUCCEEDED else {}
+    refused = counts.get("refused", 0)
+    if run.state is not RunState.SUCCEEDED and not refused:
+        raise Unusable(f"Import {run_id} {run.state.value}: {run.error or 'somebody cancelled it'}")
+    return {"counts": made, "refused": rows, "refused_count": refused, "run": run_id, "error": run.error}
+
+
+def _worked_on(run_id: int) -> Run:
+    from workers.runs.execution import work_on
+
+    stopping = Event()
+    while True:
+        since = clock()
+        with task_session() as session:
+            run = runs.claim(session, run_id, f"{socket.gethostname()}:{os.getpid()}", "CPU")
+        if run is not None:
+            work_on(run, stopping, since)
+        with task_session() as session:
+            run = session.get_one(Run, run_id)
+        if run.state in runs.ENDED:
+            return run
+        time.sleep(0.2)
+
+
+def _row(each: RefusedRow) -> dict[str, Any]:
+    return {"line": each.line, "reason": each.reason, "row": each.raw}
+
+
+def _tell(found: dict[str, Any], what: Imported, as_json: bool) -> None:
+    counts = found["counts"]
+    if as_json:
+        more = {"run": found["run"]} if "run" in found else {}
+        first = {what: counts.get(what, 0), "duplicates": counts.get("duplicates", 0), "refused": found["refused"]}
+        rest = {name: count for name, count in counts.items() if name not in first}
+        typer.echo(json.dumps(first | rest | {"refused_count": found["refused_count"]} | more, ensure_ascii=False))
+        return
+    for row in found["refused"][:20]:
+        typer.echo(f"line {row['line']}: {row['reason']}", err=True)
+    if found["refused_count"] > 20:
+        typer.echo(f"... and {found['refused_count'] - 20:,} more; --json tells them.", err=True)
+    if found.get("error"):
+        typer.echo(f"error: {found['error']} (--skip-invalid)", err=True)
+        return
+    made = ", ".join(f"{counts[name]:,} {name}" for name in ("prompts", "pairs", "labels") if name in counts)
+    typer.echo(f"{made or f'0 {what}'}; {counts.get('duplicates', 0):,} were there already.")
+    for name in ("labels", "responses", "records"):
+        if left := counts.get(f"{name}_left_out"):
+            typer.echo(f"{left:,} {name} of the file are left out: only {what} are imported.", err=True)
