@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from app.items import upkeep
+from app.items import queue
 from app.models import Item, ItemResponse, Label, Project, Purpose, Response, Run
 from app.models.item import Level
 
@@ -142,7 +142,7 @@ def take_out(session: Session, run_id: int, after: int, limit: int) -> tuple[int
     if not found:
         return 0, 0
     project_id = session.get_one(Run, run_id).project_id or 0
-    upkeep.withdraw(session, project_id, item_ids=found)  # ends the leases, in the order in which locks are taken
+    queue.withdraw(session, project_id, item_ids=found)  # ends the leases, in the order in which locks are taken
     kept = set(session.scalars(select(Label.item_id).where(Label.item_id.in_(found)).distinct()))
     gone = [each for each in found if each not in kept]
     shown = select(ItemResponse.response_id).where(ItemResponse.item_id.in_(gone))
