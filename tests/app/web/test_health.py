@@ -40,12 +40,12 @@ def test_what_is_up_and_what_is_not(parts):
     found = parts()
     assert {name for name, part in found.items() if part.ok} == {"database", "queue", "disk"}
     assert found["database"].details["schema"]
-    assert found["workers"].says == "nobody serves the queue sampling and training"
+    assert found["workers"].says == "nobody serves the queue sampling, training, files"
     assert health.report(found)["status"] == "degraded"
 
 
-def test_workers_are_up_once_both_queues_are_served(parts, redis_url):
-    announce(redis_url, "one", ["sampling"])
+def test_workers_are_up_once_every_queue_is_served(parts, redis_url):
+    announce(redis_url, "one", ["sampling", "files"])
     assert parts()["workers"].says == "nobody serves the queue training"
     announce(redis_url, "two", ["training"])
     found = parts()["workers"]
@@ -56,7 +56,7 @@ def test_workers_are_up_once_both_queues_are_served(parts, redis_url):
 def test_a_worker_that_falls_silent_serves_nothing_and_is_named(parts, redis_url):
     """Beside another of its queue and host, which hides it from whoever looks at queues only."""
     for name, ago in (("one", 29), ("two", 40), ("three", 300)):
-        announce(redis_url, f"sampling@host:{name}", ["sampling"], ago)
+        announce(redis_url, f"sampling@host:{name}", ["sampling", "files"], ago)
     announce(redis_url, "training@host:four", ["training"], 31)
     found = parts()["workers"]
     assert found.says == "nobody serves the queue training; 3 fell silent in the last ten minutes"
