@@ -39,6 +39,7 @@ test: check chromium pgbouncer iproute2 ## Every check and every test
 .PHONY: check
 check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema drift
 	@$(BIN)/ruff check .
+	@! grep -rnE '.{161}' --include='*.html' templates examples || { echo "Templates have at most 160 characters a line" >&2; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m rlhf.schema --output app/methods/schemas --check

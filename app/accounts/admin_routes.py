@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
-from app.accounts import queries, service
+from app.accounts import events, queries, service
 from app.accounts.dependencies import Admin
 from app.models import User
 from app.web import health
@@ -27,7 +27,7 @@ def show_system(request: Request, session: Db, user: Admin, before: Before = Non
         request,
         "accounts/system.html",
         parts=health.check(),
-        events=queries.events(session, None, before, action),
+        events=events.tell(session, queries.events(session, None, before, action)),
         action=action,
     )
 

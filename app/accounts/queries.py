@@ -8,7 +8,7 @@ from sqlalchemy import Select, bindparam, delete, exists, func, or_, select, upd
 from sqlalchemy.orm import Session
 
 from app.accounts.emails import spellings
-from app.models import ApiToken, AuditEvent, SignInLink, User, WebSession
+from app.models import ApiToken, AuditEvent, Model, SignInLink, User, WebSession
 from app.web.pages import Page, page
 
 _TOKEN_SEEN_EVERY = timedelta(minutes=1)
@@ -177,11 +177,23 @@ def revoke_tokens(session: Session, user_id: int) -> None:
     )
 
 
-def events(session: Session, project_id: int | None, before: int | None, action: str = "") -> Page[AuditEvent]:
+def events(
+    session: Session, project_id: int | None, before: int | None, action: str = "", limit: int = 50
+) -> Page[AuditEvent]:
     """The audit trail of a project, or of the whole installation; `action` keeps those that begin with it."""
     statement: Select[AuditEvent] = select(AuditEvent)
     if project_id is not None:
         statement = statement.where(AuditEvent.project_id == project_id)
     if action:
         statement = statement.where(AuditEvent.action.startswith(action, autoescape=True))
-    return page(session, statement, AuditEvent.id, before)
+    return page(session, statement, AuditEvent.id, before, limit)
+
+
+def names(session: Session, user_ids: Sequence[int], model_ids: Sequence[int]) -> dict[tuple[str, int], str]:
+    """(table, id) -> what people and models are called today."""
+    found: dict[tuple[str, int], str] = {}
+    for table, ids in ((User, user_ids), (Model, model_ids)):
+        if ids:
+            rows = session.execute(select(table.id, table.name).where(table.id.in_(ids)))
+            found |= {(table.__tablename__, row.id): row.name for row in rows}
+    return found

@@ -17,9 +17,9 @@ _COUNTS = text(
       (select count(*) from item where project_id = :project and slots_left > 0 and withdrawn_at is null
          and purpose = 'evaluation') as open_evaluation_items,
       (select count(*) from label where project_id = :project and superseded_at is null) as labels,
-      (select count(*) from label where project_id = :project
+      (select count(*) from label where project_id = :project and superseded_at is null
          and assignment_id is not null and created_at > now() - interval '1 hour') as labels_last_hour,
-      (select count(*) from label where project_id = :project
+      (select count(*) from label where project_id = :project and superseded_at is null
          and assignment_id is not null and created_at > now() - interval '1 day') as labels_last_day,
       (select count(distinct annotator_id) from label where project_id = :project
          and assignment_id is not null and created_at > now() - interval '15 minutes') as active_annotators,

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.home import service
+from app.home import views as home_views
 from app.home.automation import automations
 from app.models import Project
 from app.projects.dependencies import Annotator, Manager
@@ -40,6 +41,7 @@ def _context(session: Session, project: Project) -> dict[str, Any]:
     now = service.situation(session, project)
     return {
         "loop": now,
+        "stages": home_views.stages(now),
         "step": service.next_step(now),
         "automations": automations(session, project, now.new_labels),
         "views": views,

@@ -98,12 +98,27 @@ class SamplingSettings(Input):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     strategy: Literal["mixed", "stochastic"] = Field(
-        "mixed", description="mixed: a greedy response against a sampled one; stochastic: two sampled ones"
+        "mixed",
+        title="The two answers",
+        description="A prompt's two answers differ by how they are written.",
+        json_schema_extra={"words": ["Greedy vs. sampled", "Two sampled answers"]},
     )
-    temperature: Temperature = 1.0
-    top_p: TopP = 1.0
-    top_k: TopK = Field(0, description="0 considers every token")
-    max_new_tokens: int = Field(256, ge=1, le=8192)
+    temperature: Temperature = Field(
+        1.0, title="Temperature", description="Above 1 more varied, below 1 more predictable."
+    )
+    max_new_tokens: int = Field(
+        256,
+        ge=1,
+        le=8192,
+        title="Longest answer, in tokens",
+        description="An answer cut off here is marked as such.",
+    )
+    top_p: TopP = Field(
+        1.0,
+        title="Top p",
+        description="Sample from the most likely tokens that make up this share of the probability. 1 takes all.",
+    )
+    top_k: TopK = Field(0, title="Top k", description="Sample from this many of the most likely tokens. 0 takes all.")
 
 
 class AutomationSettings(Input):
@@ -111,9 +126,37 @@ class AutomationSettings(Input):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    keep_queue_filled: bool = Field(True, description="Top up the queue when fewer pairs than its depth are left")
-    pairs_per_day: int = Field(10_000, ge=1, le=10_000_000, description="Sampled automatically in 24 hours at most")
-    retrain_reward: bool = Field(False, description="Train a reward model after every so many new labels")
-    labels_between_rewards: int = Field(200, ge=10, le=1_000_000)
-    reward_trainings_per_day: int = Field(12, ge=1, le=1000, description="Started automatically in 24 hours at most")
-    refresh_pairs: bool = Field(True, description="Sample new pairs from a policy as soon as it is promoted")
+    keep_queue_filled: bool = Field(
+        True,
+        title="Keep the queue filled",
+        description="Sample new pairs when fewer are open than the queue keeps ready.",
+    )
+    refresh_pairs: bool = Field(
+        True,
+        title="Sample again after a promotion",
+        description="So that people compare answers of the current policy.",
+    )
+    retrain_reward: bool = Field(
+        False, title="Train reward models", description="Each time enough new labels have come since the last one."
+    )
+    labels_between_rewards: int = Field(
+        200,
+        ge=10,
+        le=1_000_000,
+        title="New labels between reward models",
+        description="Fewer give newer models, more cost less computing.",
+    )
+    reward_trainings_per_day: int = Field(
+        12,
+        ge=1,
+        le=1000,
+        title="Reward trainings a day",
+        description="The limit in any 24 hours. Those that people start are not counted.",
+    )
+    pairs_per_day: int = Field(
+        10_000,
+        ge=1,
+        le=10_000_000,
+        title="Pairs a day",
+        description="The limit of pairs sampled automatically in any 24 hours.",
+    )

@@ -6,6 +6,9 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.accounts import events
+from app.accounts import queries as account_queries
+from app.accounts.api import EventFilter, EventView
 from app.accounts.dependencies import SignedIn
 from app.input import Input
 from app.models import Invitation, Member, Model, ModelKind, Project, Role
@@ -170,6 +173,13 @@ def change_member(session: Db, access: Manager, user_id: RowId, body: MemberChan
 def remove_member(session: Db, access: Manager, user_id: RowId) -> None:
     """Remove a person from the project; their labels stay. For managers."""
     people.remove(session, access.project, access.user, user_id)
+
+
+@router.get("/projects/{project_id}/audit")
+def list_events(session: Db, access: Manager, chosen: Annotated[EventFilter, Query()]) -> Listing[EventView]:
+    """Who did what in the project, newest first."""
+    found = account_queries.events(session, access.project.id, **chosen.model_dump())
+    return Listing[EventView].of(events.tell(session, found))
 
 
 @router.get("/projects/{project_id}/invitations")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo
 
 from app.input import ONE_LINE, Id, Input
 from app.models import Role
@@ -19,55 +19,111 @@ Guidelines = Annotated[str, StringConstraints(max_length=LONGEST_GUIDELINES)]
 Source = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), ONE_LINE]
 
 
-class CheckPause(Input):
-    """When missed attention checks pause a person's work."""
-
-    check_window: int = Field(10, ge=1, le=1000, description="How many of a person's latest attention checks count")
-    check_misses: int = Field(3, ge=1, le=1000, description="With this many of them missed, the person's work pauses")
-
-    @field_validator("check_misses")
-    @classmethod
-    def _can_happen(cls, misses: int, info: ValidationInfo) -> int:
-        window = info.data.get("check_window")
-        if window is not None and misses > window:
-            raise ValueError(f"Of {window} checks no more than {window} can be missed.")
-        return misses
+def _can_happen(misses: int, info: ValidationInfo) -> int:
+    window = info.data.get("check_window")
+    if window is not None and misses > window:
+        raise ValueError(f"Of {window} checks no more than {window} can be missed.")
+    return misses
 
 
-class QueueSettings(CheckPause):
+CheckWindow = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1000,
+        title="Attention checks that count",
+        description="So many of a person's latest ones; older ones are forgotten.",
+    ),
+]
+CheckMisses = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1000,
+        title="Pause after this many missed",
+        description="A missed check gives a warning; this many pause the person's work until a manager resumes it.",
+    ),
+    AfterValidator(_can_happen),
+]
+Overlap = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=50,
+        title="Labels per pair",
+        description="More labels per pair cost more time and show how far people agree.",
+    ),
+]
+QueueDepth = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1_000_000,
+        title="Open pairs to keep ready",
+        description="New answers are sampled when fewer are open.",
+    ),
+]
+LeaseMinutes = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1440,
+        title="Minutes a pair is held",
+        description="After that it goes to somebody else. A late answer is still kept.",
+    ),
+]
+
+
+class QueueSettings(Input):
     """How pairs are handed out. Shares are between 0 and 1."""
 
     model_config = ConfigDict(extra="forbid")
 
-    overlap: int = Field(1, ge=1, le=50, description="Labels per pair")
+    overlap: Overlap = 1
+    queue_depth: QueueDepth = 50
     check_share: float = Field(0.0, ge=0, le=0.5, description="Share of attention checks")
     control_share: float = Field(
         0.2, ge=0, le=1, description="Share of pairs that stay in random order, so that statistics are unbiased"
     )
-    queue_depth: int = Field(50, ge=1, le=1_000_000, description="Open pairs to keep ready")
-    lease_minutes: int = Field(30, ge=1, le=1440, description="How long a shown pair is held for its annotator")
+    check_window: CheckWindow = 10
+    check_misses: CheckMisses = 3
+    lease_minutes: LeaseMinutes = 30
 
 
-class QueueForm(CheckPause):
+class QueueForm(Input):
     """QueueSettings as people write them, shares in percent."""
 
-    overlap: int = Field(ge=1, le=50)
-    check_percent: float = Field(ge=0, le=50)
-    control_percent: float = Field(ge=0, le=100)
-    queue_depth: int = Field(ge=1, le=1_000_000)
-    lease_minutes: int = Field(ge=1, le=1440)
+    overlap: Overlap
+    queue_depth: QueueDepth
+    check_percent: float = Field(
+        ge=0,
+        le=50,
+        title="Attention checks (%)",
+        description="Pairs with an obviously right answer, mixed in unannounced.",
+    )
+    control_percent: float = Field(
+        ge=0,
+        le=100,
+        title="Random share (%)",
+        description="Pairs that come in random order, whatever the reward model is unsure about. "
+        "Keeps statistics unbiased.",
+    )
+    check_window: CheckWindow = 10
+    check_misses: CheckMisses = 3
+    lease_minutes: LeaseMinutes
+
+    @classmethod
+    def of(cls, queue: QueueSettings) -> "QueueForm":
+        """Filled with a project's settings."""
+        given = queue.model_dump()
+        percents = {f"{name}_percent": round(given.pop(f"{name}_share") * 100, 4) for name in ("check", "control")}
+        return cls(**given, **percents)
 
     def settings(self) -> QueueSettings:
         """The same with shares between 0 and 1."""
-        return QueueSettings(
-            overlap=self.overlap,
-            check_share=round(self.check_percent / 100, 6),
-            control_share=round(self.control_percent / 100, 6),
-            queue_depth=self.queue_depth,
-            lease_minutes=self.lease_minutes,
-            check_window=self.check_window,
-            check_misses=self.check_misses,
-        )
+        given = self.model_dump()
+        shares = {f"{name}_share": round(given.pop(f"{name}_percent") / 100, 6) for name in ("check", "control")}
+        return QueueSettings(**given, **shares)
 
 
 class PlanForm(Input):

@@ -17,11 +17,13 @@ router = Router()
 
 
 def _people(request: Request, session: Db, access: Access, status: int = 200, **over: Any) -> Response:
+    members = queries.members(session, access.project.id)
     context: dict[str, Any] = {
         "section": "people",
         "project": access.project,
         "me": access.user.id,
-        "members": queries.members(session, access.project.id),
+        "members": members,
+        "managers": sum(member.role is Role.MANAGER for member in members),
         "invitations": queries.open_invitations(session, access.project.id),
         "link": None,
         "invited": None,

@@ -6,6 +6,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from app.accounts import events
 from app.accounts import queries as account_queries
 from app.accounts.dependencies import SignedIn
 from app.annotation import KINDS
@@ -42,12 +43,20 @@ def _settings(request: Request, session: Session, access: Access, status: int = 
         "project": project,
         "sections": sections,
         "kinds": KINDS,
-        "beside": forms.AskedForm.of(project.answer),
+        "fields": {name: shape.model_json_schema()["properties"] for name, shape in _drawn().items()},
+        "filled": sections
+        | {"answer": forms.AskedForm.of(project.answer), "queue": forms.QueueForm.of(sections["queue"])},
         "models": answering.choices(session, project),
         "typed": {},  # by section: what was sent and refused
         "wrong": {},  # by section: field -> sentence
     }
     return render(request, "projects/settings.html", status=status, **(context | over))
+
+
+def _drawn() -> dict[str, type[BaseModel]]:
+    """The sections whose forms are drawn from what they take: titles, help and bounds."""
+    plain = {name: service.SECTIONS[name] for name in ("sampling", "automation")}
+    return plain | {"queue": forms.QueueForm} | {name: kind.settings for name, kind in KINDS.items()}
 
 
 # Where what a form sends is not the section itself.
@@ -156,5 +165,5 @@ def show_audit(request: Request, session: Db, access: Manager, before: Before = 
         section="audit",
         project=access.project,
         action=action,
-        events=account_queries.events(session, access.project.id, before, action),
+        events=events.tell(session, account_queries.events(session, access.project.id, before, action)),
     )

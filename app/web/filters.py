@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
+from pydantic import BaseModel
 
 from app.web.markdown import to_html
 
@@ -80,6 +82,13 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
 
 
+def query(chosen: BaseModel, before: int | None = None) -> str:
+    """The filter of a list as the query of an address; `before` asks for what comes after this page. Empty where
+    nothing was chosen."""
+    given = chosen.model_dump(mode="json", exclude_defaults=True, exclude={"before"})
+    return "?" + urlencode(given | ({"before": before} if before else {})) if given or before else ""
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "when": when,
     "ago": ago,
@@ -89,6 +98,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "decimal": decimal,
     "size": size,
     "plural": plural,
+    "query": query,
     "markdown": to_html,
     "zip": lambda one, other: list(zip(one, other, strict=True)),
 }

@@ -1,4 +1,4 @@
-"""`hone users | projects | import-prompts | export-labels | sign-in-link`: people and data from a shell."""
+"""`hone users | projects | audit | import-prompts | export-labels | sign-in-link`: people and data from a shell."""
 
 import sys
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
+from app.accounts import events as account_events
 from app.accounts import queries as account_queries
 from app.accounts import service as accounts
 from app.db import patient_session, task_session
@@ -34,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("users")(users)
     app.command("projects")(projects)
     app.command("status")(status)
+    app.command("audit")(audit_trail)
     app.command("import-prompts")(import_prompts)
     app.command("export-labels")(export_labels)
 
@@ -115,6 +117,23 @@ def status(
             typer.echo(f"  next: {step.title}. {step.reason}")
     if not found:
         typer.echo("There are no projects yet; make one on the page.")
+
+
+def audit_trail(
+    project: Annotated[int | None, typer.Option("--project", "-p", help="Only this project's.")] = None,
+    action: Annotated[str, typer.Option(help="Only events whose name begins with this, such as member.")] = "",
+    before: Annotated[int | None, typer.Option(help="Only events with a lower number: those further back.")] = None,
+) -> None:
+    """Say who did what, the latest first."""
+    with connected(), task_session() as session:
+        number = project_of(session, project).id if project is not None else None
+        found = account_events.tell(session, account_queries.events(session, number, before, action))
+    for event in found.items:
+        typer.echo(f"{event.id:>6}  {event.at:%Y-%m-%d %H:%M}  {event.sentence}")
+    if found.before:
+        typer.echo(f"Further back: --before {found.before}", err=True)
+    if not found.items:
+        typer.echo("There are no such events.", err=True)
 
 
 def import_prompts(

@@ -44,12 +44,30 @@ def write(folder: Path, found: Mapping[str, Any], curves: Mapping[str, Mapping[s
     page = (
         environment()
         .get_template("demo/report.html")
-        .render(found=found, charts=charts, strip=strip, lines=lines(found))
+        .render(found=found, charts=charts, strip=strip, figures=figures(found), lines=lines(found))
     )
     return [
         _replace(folder / "demo-report.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n"),
         _replace(folder / "report.html", page),
     ]
+
+
+def figures(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The main results, each a figure with what it is; only what there is."""
+    said: list[tuple[str, str]] = []
+    if "labels" in found:
+        said.append((str(found["labels"]), "labels"))
+    if "reward_holdout_accuracy" in found:
+        low, high = found["reward_holdout_accuracy_low"], found["reward_holdout_accuracy_high"]
+        words = f"reward model's accuracy on holdout pairs, {low:.1%} to {high:.1%}"
+        said.append((f"{found['reward_holdout_accuracy']:.1%}", words))
+    if found.get("policy_win_rate") is not None:
+        low, high = found["policy_win_rate_low"], found["policy_win_rate_high"]
+        words = f"of {found['comparisons']} blind comparisons won by the new policy, {low:.1%} to {high:.1%}"
+        said.append((f"{found['policy_win_rate']:.1%}", f"{words}, ties count one half"))
+    if "kl" in found:
+        said.append((f"{found['kl']:.2f}", f"nats of KL to the base model, of a budget of {found['kl_budget']:g}"))
+    return said
 
 
 def lines(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -198,7 +198,7 @@ def test_the_pages_share_choices_made_with_consent(anne: Browser, mary: Browser,
         item_id = item.id
     base = f"/projects/{chat.project_id}"
     page = mary.get(f"{base}/items/{item_id}").text
-    assert "Chosen between in a chat" in page
+    assert "Two answers of a chat" in page
     assert "Ask for one more answer" not in page
     assert f"/items/{item_id}" in mary.get(f"{base}/labels?purpose=chat").text
     assert f"/items/{item_id}" in mary.get(f"{base}/items?purpose=chat").text

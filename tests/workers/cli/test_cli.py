@@ -116,6 +116,7 @@ def test_import_names_bad_lines_and_imports_all_or_what_it_may(project: int, tmp
         assert session.scalar(select(func.count()).select_from(Prompt)) == 0
     assert hone("import-prompts", file, "-p", str(project), "--accept-bad").stdout.startswith("2 prompts imported")
     assert "0 prompts imported" in hone("import-prompts", file, "-p", str(project), "--accept-bad").stdout
+    assert "imported 2 prompts, skipped" in hone("audit", "-p", str(project), "--action", "prompts.").stdout
     assert "cannot be read" in refused("import-prompts", tmp_path / "none", "-p", str(project))
     assert "no project 999" in refused("import-prompts", file, "-p", "999")
 

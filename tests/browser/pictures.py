@@ -1,0 +1,56 @@
+"""Pictures of every page, to be looked at: `python -m tests.browser.pictures FOLDER [WORD ...]`.
+
+Each page of a filled platform in Chromium, light and dark, on a desk and on a phone, as
+FOLDER/<width>-<scheme>/<page>.png; words keep the pages whose address
+contains one of them. It also says which pages scroll sideways. No test runs it.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser
+
+from app.db import task_session
+from tests.browser.conftest import Server
+from tests.browser.filled import fill
+
+SIZES = {1440: 900, 390: 844}
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+
+
+def test_pictures(browser: Browser, server: Server, sign_in: Callable[..., None]) -> None:
+    """Take them."""
+    folder, words = Path(os.environ["HONE_PICTURES"]), os.environ.get("HONE_PICTURES_OF", "").split()
+    with task_session() as session:
+        filled = fill(session)
+    wide = []
+    for width, height in SIZES.items():
+        for scheme in SCHEMES:
+            target = folder / f"{width}-{scheme}"
+            target.mkdir(parents=True, exist_ok=True)
+            for who, places in filled.places.items():
+                with browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme) as context:
+                    page = context.new_page()
+                    if who != "nobody":
+                        sign_in(page, getattr(filled, who))
+                    for place in places:
+                        if words and not any(word in place for word in words):
+                            continue
+                        page.goto(server.url + place)
+                        page.wait_for_timeout(150)
+                        name = re.sub(r"[^a-z0-9]+", "-", f"{who}{place}").strip("-")
+                        page.screenshot(path=target / f"{name}.png", full_page=True)
+                        if page.evaluate("document.documentElement.scrollWidth") > width:
+                            wide.append(f"{width} {place}")
+    print("Pages that scroll sideways:", *(sorted(set(wide)) or ["none"]), sep="\n  ")
+
+
+if __name__ == "__main__":
+    os.environ["HONE_PICTURES"] = sys.argv[1]
+    os.environ["HONE_PICTURES_OF"] = " ".join(sys.argv[2:])
+    sys.exit(pytest.main(["-q", "-s", "-p", "no:cacheprovider", __file__]))
