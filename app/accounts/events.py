@@ -183,6 +183,7 @@ SENTENCES: dict[str, Sentence] = {
     "endpoint.changed": lambda words: f"{words['who']} changed the endpoint {words['subject']}{_changes(words)}",
     "endpoint.registered": "{who} registered the endpoint {subject}",
     "endpoint.retired": "{who} retired the endpoint {subject}",
+    "import.rest": "{who} had the rest of import run {id} imported, without its invalid lines",
     "invitation.accepted": lambda words: f"{words['who']} accepted an invitation as {_a(words['role'])}",
     "invitation.created": lambda words: (
         f"{words['who']} made an invitation for {_a(words['role'])}" + words.after("note", ": ")
