@@ -13,6 +13,8 @@ BUILT_IN = (  # methods that come with Hone, which register like the others
     "app.policies.sft",
     "app.policies.dpo",
     "app.policies.ppo",
+    "app.policies.rloo",
+    "app.policies.grpo",
 )
 
 

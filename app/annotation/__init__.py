@@ -5,9 +5,9 @@ from app.annotation.comparison import COMPARISON
 from app.annotation.demonstration import DEMONSTRATION
 from app.annotation.kind import Given, Kind, Stated
 from app.annotation.ranking import RANKING
-from app.annotation.registry import KINDS, first, kind_named, register
+from app.annotation.registry import KINDS, comparing, first, kind_named, register
 
 for _kind in (COMPARISON, RANKING, DEMONSTRATION):
     register(_kind)
 
-__all__ = ["KINDS", "Given", "Kind", "Stated", "first", "kind_named", "register"]
+__all__ = ["KINDS", "Given", "Kind", "Stated", "comparing", "first", "kind_named", "register"]

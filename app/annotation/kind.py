@@ -92,7 +92,7 @@ class Kind(Protocol):
     checks: bool = False
     """Whether attention checks can be made of it; then it has `expects` and `passes`."""
     evaluates: bool = False
-    """Whether two models can be compared by it."""
+    """Whether models can be compared by it, as many as an item shows responses; those of two have `chosen`."""
     measured: bool = True
     """Whether agreement is measured by its preferences."""
 
@@ -128,6 +128,10 @@ class Kind(Protocol):
     def to_preferences(self, value: LabelValue) -> Sequence[Stated]:
         """Who prefers what by this value; a pure function of it."""
         ...
+
+    def chosen(self, outcome: Outcome) -> LabelValue:
+        """The value that says this, and no more, of the two responses that were shown."""
+        raise TypeError(f"a {self.name} is no choice between two")
 
     def expects(self, foreign: int) -> dict[str, Any]:
         """What a right answer to an attention check says, in which the response at this position answers another

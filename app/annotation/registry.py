@@ -21,6 +21,16 @@ def first() -> str:
     return next(iter(KINDS))
 
 
+def comparing(count: int) -> Kind:
+    """The kind by which so many models are compared, each by one response. Raises Invalid where there is none."""
+    kinds = [kind for kind in KINDS.values() if kind.evaluates]
+    found = next((kind for kind in kinds if count in kind.responses), None)
+    if found is None:
+        most = max(kind.responses.stop for kind in kinds) - 1
+        raise Invalid(f"Between 2 and {most} models are compared at once, not {count}.", "baseline_id")
+    return found
+
+
 def kind_named(name: str) -> Kind:
     """The kind, or Invalid where there is none of this name."""
     if name not in KINDS:

@@ -4,7 +4,7 @@ back with the consent, or with the conversation."""
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.annotation.comparison import ComparisonValue
+from app.annotation import KINDS
 from app.chat import queries
 from app.items import outside as items
 from app.items.outside import Said
@@ -42,7 +42,7 @@ def share(session: Session, project: Project, person: User, comparison: TurnComp
     item = _item(session, project, person, comparison)
     if item is not None and comparison.choice is not None:
         comparison.item_id = item.id
-        labels.give(session, item, person, ComparisonValue(choice=Outcome(comparison.choice.value)))
+        labels.give(session, item, person, KINDS[item.kind].chosen(Outcome(comparison.choice.value)))
 
 
 def _item(session: Session, project: Project, person: User, comparison: TurnComparison) -> Item | None:

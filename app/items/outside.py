@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.annotation.comparison import COMPARISON
+from app.annotation import comparing
 from app.items import service
 from app.models import Item, ItemResponse, Prompt, Purpose, Response
 from app.web.markdown import rendering, to_html
@@ -34,7 +34,7 @@ def add_from_chat(session: Session, prompt: Prompt, answers: Sequence[Said]) -> 
         )
         for said in answers
     ]
-    return service.add(session, COMPARISON.name, prompt, responses, purpose=Purpose.CHAT, overlap=0)
+    return service.add(session, comparing(len(answers)).name, prompt, responses, purpose=Purpose.CHAT, overlap=0)
 
 
 def delete_from_chat(session: Session, item_ids: Sequence[int]) -> None:

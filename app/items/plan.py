@@ -25,17 +25,21 @@ def wanted(project: Project, kind: str) -> int:
 
 def parts(session: Session, project: Project, seed: int, least: int = 2) -> list[Part]:
     """What a run of this project asks now: as planned, and of each source in turn one more where that makes fewer than
-    the `least` responses that an item needs."""
+    the `least` responses that an item needs. Where it needs one, one source is drawn for it, by its responses."""
     common = project.sampling.model_dump()
-    counts = [source.responses for source in project.plan.sources]
+    sources, counts = project.plan.sources, [source.responses for source in project.plan.sources]
+    if least == 1:
+        sources, counts = Random(seed).choices(sources, counts), [1]  # noqa: S311  the same each time
     for number in range(least - sum(counts)):
         counts[number % len(counts)] += 1
     found = []
-    for number, source in enumerate(project.plan.sources):
+    for number, source in enumerate(sources):
         model_id = source.model_id or project.policy_id or project.base_model_id
         own = {"strategy": source.strategy, "temperature": source.temperature}
         own = {name: value for name, value in own.items() if value is not None}
         settings = common | own | {"n": counts[number], "seed": (seed + number) % 2**31}
+        if least == 1 and settings["strategy"] == "mixed":
+            settings["strategy"] = "stochastic"  # alone, the most probable one would come each time
         found.append(Part(session.get_one(Model, model_id), SamplerSettings(**settings)))
     return found
 

@@ -5,15 +5,25 @@ from typing import Annotated
 from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
-from app.labels import leases, quality, queries, service
+from app.labels import leases, quality, queries, screen, service
 from app.labels.answers import read_answer
 from app.labels.data_routes import export_file
 from app.labels.export import Export, Format, Layout
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
-from app.labels.views import Claimed, LabelView, QualityView, Renewed, Saved, Skipped, label_view, task_view
+from app.labels.views import (
+    Claimed,
+    LabelView,
+    PreviewView,
+    QualityView,
+    Renewed,
+    Saved,
+    Skipped,
+    label_view,
+    task_view,
+)
 from app.projects.dependencies import Annotator, Manager
 from app.web.dependencies import Db
-from app.web.errors import NotAllowed
+from app.web.errors import NotAllowed, NotFound
 from app.web.pages import Paging
 from app.web.routing import Router
 from app.web.slots import SlottedDownload
@@ -47,6 +57,16 @@ def save_label(session: Db, access: Annotator, body: AnswerForm, response: Respo
         paused=access.member is not None and access.member.paused_at is not None,
         next=task_view(done.task) if done.task else None,
     )
+
+
+@router.post("/projects/{project_id}/label/preview")
+def preview_answer(session: Db, access: Annotator, body: AnswerForm) -> PreviewView:
+    """What an answer that is being written will look like, by the kind of its item; nothing is kept."""
+    task = leases.task_of(session, access.user, access.project, body.assignment_id)
+    shown = screen.preview(task, body.given)
+    if shown is None:
+        raise NotFound("There is no preview of this kind of answer.")
+    return PreviewView(**shown)
 
 
 @router.post("/projects/{project_id}/label/skip")

@@ -93,11 +93,11 @@ def preview(request: Request, session: Db, access: Annotator, form: Submitted) -
     """What an answer that is being written will look like; nothing is kept."""
     given = parse(AnswerForm, form)
     task = leases.task_of(session, access.user, access.project, given.assignment_id)
-    template = KINDS[task.kind].preview_template
-    if template is None:
+    shown, template = screen.preview(task, given.given), KINDS[task.kind].preview_template
+    if shown is None or template is None:
         raise NotFound("There is no preview of this kind of answer.")
     if is_htmx(request):
-        return render(request, template, preview=screen.preview(task, given.given))
+        return render(request, template, preview=shown)
     typed = Filled(given.given, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
     return _show(request, access, screen.revisit(session, access.user, access.project, task.id, typed))
 

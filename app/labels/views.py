@@ -1,6 +1,7 @@
 """What the calls about labels answer with."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import ConfigDict
 
@@ -41,6 +42,24 @@ class Saved(View):
     warning: str | None
     paused: bool
     next: TaskView | None
+
+
+class Change(View):
+    """A stretch of either text, in reading order."""
+
+    change: Literal["kept", "removed", "added"]
+    text: str
+
+
+class PreviewView(View):
+    """An answer that is being written. `html` is its rendering, null where there is no text yet; `changes` are those to
+    the response that it began as, null where it began as none. A kind from outside may have more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    html: str | None = None
+    changes: list[Change] | None = None
+    words: int | None = None
 
 
 class Skipped(View):

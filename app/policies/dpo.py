@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.methods import Chart, Data, Inputs, register, schema
 from app.models import Project, Run
 from app.models.documents import RunSummary
+from app.policies import advice
 from app.policies.forms import DirectOptions
 from app.policies.training import PolicyMethod
 from app.registry import service as registry
@@ -22,7 +23,7 @@ class DPOTraining(PolicyMethod):
     verb = "Train a policy with DPO"
     help = (
         "Learns directly from all labels of this moment, without a reward model: preferred responses become more "
-        "probable than the others; holdout labels only measure it."
+        "probable than the others; holdout labels only measure it. The choice while labels are few."
     )
     needs = (
         f"Labels on at least {snapshots.MIN_TRAIN_PAIRS} training pairs and "
@@ -60,6 +61,9 @@ class DPOTraining(PolicyMethod):
 
     def about(self, run: Run) -> str:
         return preferences.about(run)
+
+    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
+        return advice.for_labels(session, project)
 
     def outcome(self, summary: RunSummary) -> str | None:
         accuracy = summary.get("eval_accuracy")

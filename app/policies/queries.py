@@ -25,6 +25,7 @@ from app.models import (
     Run,
     RunKind,
     RunState,
+    SnapshotLabel,
     Split,
 )
 from app.web.pages import Page, page
@@ -122,6 +123,22 @@ def comparison(session: Session, project_id: int, model_id: int, baseline_id: in
         .order_by(Run.id.desc())
         .limit(1)
     )
+
+
+def has_trained(session: Session, project_id: int, **made_by: Any) -> bool:
+    """Whether a training of these columns has succeeded."""
+    statement = select(Run.id).filter_by(project_id=project_id, kind=RunKind.TRAINING, state=RunState.SUCCEEDED)
+    return session.scalar(statement.filter_by(**made_by).limit(1)) is not None
+
+
+def last_label_learned(session: Session, project_id: int, method: str) -> int:
+    """The newest label in the snapshots of trainings of a method that succeeded; 0 where there is none."""
+    newest = (
+        select(func.max(Run.snapshot_id))
+        .where(Run.project_id == project_id, Run.method == method, Run.state == RunState.SUCCEEDED)
+        .scalar_subquery()
+    )
+    return session.scalar(select(func.max(SnapshotLabel.label_id)).where(SnapshotLabel.snapshot_id == newest)) or 0
 
 
 def last_change_to(session: Session, project_id: int, policy_id: int) -> AuditEvent | None:

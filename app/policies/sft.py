@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from app.methods import Chart, Data, Inputs, register, schema
 from app.models import Project, Run
 from app.models.documents import RunSummary
+from app.policies import advice
 from app.policies.forms import StartOptions
 from app.policies.training import PolicyMethod
 from app.registry import service as registry
@@ -43,6 +44,9 @@ class SFTTraining(PolicyMethod):
 
     def about(self, run: Run) -> str:
         return f"written responses among {preferences.about(run)}"
+
+    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
+        return advice.for_written(session, project)
 
     def outcome(self, summary: RunSummary) -> str | None:
         loss = summary.get("eval_loss")

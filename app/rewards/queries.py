@@ -171,7 +171,7 @@ def count_written(session: Session, project_id: int, after: int = 0) -> dict[Spl
         .join(ItemResponse, ItemResponse.label_id == Label.id)
         .join(Item, Item.id == Label.item_id)
         .join(Prompt, Prompt.id == Item.prompt_id)
-        .where(*_usable(project_id), Label.id > after)
+        .where(*_usable(project_id), Label.id > after, ItemResponse.label_id.is_not(None))
         .group_by(Prompt.split)
     )
     return {row.split: row.written for row in session.execute(statement)}

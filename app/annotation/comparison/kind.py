@@ -49,6 +49,9 @@ class Comparison(Kind):
         further = (Stated(question, 0, 1, outcome) for question, outcome in given.questions.items())
         return [Stated("", 0, 1, given.choice, given.strength), *further]
 
+    def chosen(self, outcome: Outcome) -> LabelValue:
+        return ComparisonValue(choice=outcome)
+
     def expects(self, foreign: int) -> dict[str, Any]:
         return {"best": 1 - foreign}
 

@@ -33,7 +33,7 @@ class Ranking(Kind):
     value = RankingValue
     settings = RankingSettings
     responses = range(3, values.MOST + 1)
-    checks = True
+    checks, evaluates = True, True
 
     def wanted(self, settings: KindSettings) -> int:
         return cast(RankingSettings, settings).responses

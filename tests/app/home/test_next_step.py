@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from app.annotation.demonstration import DemonstrationValue
 from app.home import service
 from app.models import (
+    ItemResponse,
+    Label,
     Model,
     ModelKind,
     ModelState,
@@ -18,6 +21,7 @@ from app.models import (
     Run,
     RunKind,
     RunState,
+    Split,
     User,
 )
 from app.registry import service as registry
@@ -185,6 +189,68 @@ def test_a_policy_for_a_new_reward_model(session: Session, project: Project) -> 
     trained = policy(session, project, reward)
     project.policy_id = trained.id
     assert step(session, project).title == "Wait for pairs"
+
+
+def test_a_reward_model_that_is_surely_better_than_chance_is_trained_against(
+    session: Session, project: Project
+) -> None:
+    factories.prompt(session, project)
+    model = reward_model(session, project)
+    model.metrics = {"eval_accuracy": 0.71, "eval_accuracy_low": 0.58, "eval_accuracy_high": 0.81}
+    found = step(session, project)
+    assert found.title == "Train a policy with PPO"
+    assert found.reason == (
+        "Reward model 1 agrees with people on 71% of the holdout pairs (58% to 81%). "
+        "No policy has learned from Reward model 1 yet."
+    )
+    factories.training(session, project, "rloo", state=RunState.SUCCEEDED, reward_model_id=model.id)
+    assert step(session, project).title == "Wait for pairs"  # by whatever method
+
+
+def test_labels_too_few_for_a_reward_model_are_learned_from_directly(session: Session, project: Project) -> None:
+    factories.prompt(session, project)
+    model = reward_model(session, project)
+    model.metrics = {"eval_accuracy": 0.56, "eval_accuracy_low": 0.41, "eval_accuracy_high": 0.7}
+    run = session.get_one(Run, model.run_id)
+    assert run.snapshot is not None
+    run.snapshot.label_count = 64
+    found = step(session, project)
+    assert (found.title, found.href) == ("Train a policy with DPO", f"/projects/{project.id}/train/dpo")
+    assert found.reason == (
+        "Reward model 1 agrees with people on 56% of the holdout pairs (41% to 70%). "
+        "With 64 labels that may be chance; DPO learns from the labels themselves, without it."
+    )
+    factories.training(session, project, "dpo", state=RunState.SUCCEEDED, snapshot_id=run.snapshot_id)
+    assert step(session, project).title == "Wait for pairs"
+
+
+def test_what_people_wrote_is_fine_tuned_on(session: Session, project: Project, person: User) -> None:
+    written: list[Label] = []
+
+    def write(count: int, split: Split = Split.TRAIN) -> None:
+        for _ in range(count):
+            prompt = factories.prompt(session, project, split=split)
+            item = factories.item(session, prompt, project.base_model, kind="demonstration", responses=[], slots_left=0)
+            label = Label(
+                project_id=project.id, item_id=item.id, annotator_id=person.id, order=[8],
+                value=DemonstrationValue(text="Written."),
+            )  # fmt: skip
+            session.add(label)
+            session.flush()
+            response = factories.response(session, prompt, author_id=person.id)
+            session.add(ItemResponse(item_id=item.id, position=8, response=response, label_id=label.id))
+            written.append(label)
+
+    write(19)
+    write(5, Split.HOLDOUT)
+    assert step(session, project).title != "Fine-tune on written responses"
+    write(1)
+    found = step(session, project)
+    assert found.title == "Fine-tune on written responses"
+    assert found.reason == "People have written 20 responses that no policy has learned from yet."
+    snapshot = factories.snapshot(session, project, written)
+    factories.training(session, project, "sft", state=RunState.SUCCEEDED, snapshot_id=snapshot.id)
+    assert step(session, project).title != found.title
 
 
 def test_a_new_policy_is_evaluated_judged_and_promoted(session: Session, project: Project, person: User) -> None:

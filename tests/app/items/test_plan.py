@@ -16,6 +16,7 @@ from app.policies import queries as policy_queries
 from app.web.errors import Conflict
 from tests import factories
 from tests.app.items.test_sampling import drawn
+from tests.asking import asking
 
 TEXTS = st.lists(st.lists(st.sampled_from(["", " ", "a", "b", "b ", "c", "d"]), max_size=5), min_size=1, max_size=4)
 
@@ -70,6 +71,26 @@ def project(session: Session) -> m.Project:
 
 def set_plan(project: m.Project, *sources: PlannedSource, **more: Any) -> None:
     project.plan = SamplingPlan(sources=list(sources), **more)
+
+
+def test_one_response_is_drawn_where_an_item_shows_one(session: Session, project: m.Project):
+    project.answer = asking({"demonstration": {"share": 1}}, share=0)
+    run = service.plan_sampling(session, project)
+    assert run is not None
+    [part] = plan.parts_of(session, run)
+    assert (part.settings.n, part.settings.strategy, run.asked(m.SamplingConfig).others) == (1, "stochastic", [])
+    prompt_id = run.asked(m.SamplingConfig).prompt_ids[0]
+    item = service.add_sampled(session, run, prompt_id, [[drawn("A start.")]])
+    assert item is not None
+    assert [response.text for response in item.responses] == ["A start."]
+    theirs = factories.endpoint(session)
+    set_plan(project, PlannedSource(responses=1), PlannedSource(model_id=theirs.id, responses=3, strategy="greedy"))
+    asked = [plan.parts(session, project, seed, 1) for seed in range(400)]
+    assert {len(parts) for parts in asked} == {1}
+    assert {parts[0].settings.n for parts in asked} == {1}
+    share = sum(parts[0].model.id == theirs.id for parts in asked)
+    assert abs(share - 300) < 35  # three of four, with a standard deviation of 8.7
+    assert {parts[0].settings.strategy for parts in asked if parts[0].model.id == theirs.id} == {"greedy"}
 
 
 def test_a_plan_of_two_models(session: Session, project: m.Project):

@@ -247,6 +247,30 @@ def test_the_preview_shows_changes_and_rendering_and_keeps_nothing(
     assert as_("manager").submit(f"{base}/preview", htmx=True, **asked).status_code == 404
 
 
+def test_the_api_previews_the_same(
+    session: Session, cast: Cast, as_: As, client: Browser, add: Callable[..., m.Item]
+) -> None:
+    add("A plant.")
+    base, headers = f"/api/v1/projects/{cast.project.id}/label", client.bearer(cast.annotator)
+    held = client.post(f"{base}/next", headers=headers).json()["task"]["assignment_id"]
+    body = {"assignment_id": held, "kind": "demonstration", "answer": "A **tall** plant."}
+    found = client.post(f"{base}/preview", headers=headers, json=body)
+    assert found.status_code == 200
+    assert "<strong>tall</strong>" in found.json()["html"]
+    changes = [(each["change"], each["text"]) for each in found.json()["changes"]]
+    assert changes == [("kept", "A"), ("added", " **tall**"), ("kept", " plant.")]
+    assert found.json()["words"] == 3
+    nothing = client.post(f"{base}/preview", headers=headers, json=body | {"answer": " "}).json()
+    assert (nothing["html"], nothing["words"]) == (None, 0)
+    assert labels(session) == []
+    other = client.bearer(cast.manager)
+    assert client.post(f"{base}/preview", headers=other, json=body).status_code == 404
+    factories.item(session, factories.prompt(session, cast.project), cast.project.base_model, level=0)
+    pair = client.post(f"{base}/next", headers=other).json()["task"]["assignment_id"]
+    refused = client.post(f"{base}/preview", headers=other, json={"assignment_id": pair, "answer": "left"})
+    assert (refused.status_code, "no preview" in refused.text) == (404, True)
+
+
 @pytest.fixture
 def many(session: Session, cast: Cast, as_: As, add: Callable[..., m.Item]) -> list[str]:
     """Improved and written texts on prompts of either split."""
