@@ -68,3 +68,10 @@ class GRPOConfig(GroupSettings):
         Literal["group", "batch", "none"],
         Doc("What advantages are divided by: the group's spread, the batch's, or nothing (Dr. GRPO).", "Scaling"),
     ] = "group"
+    use_bias_correction_kl: Annotated[
+        bool,
+        Doc(
+            "Weight the KL of a token by its probability ratio, which takes the bias out of its gradient.",
+            "Unbiased KL",
+        ),
+    ] = True

@@ -66,7 +66,8 @@ class GRPOTrainer(OnlineTrainer[GRPOConfig]):
     """Group relative policy optimisation (Shao et al. 2024), token by token.
 
     A response's advantage is its score's within its group, the same at each of its tokens. The KL to the reference is
-    not paid but part of the loss: beta times Schulman's k3 of every token (their eq. 4).
+    not paid but part of the loss: beta times Schulman's k3 of every token (their eq. 4), which estimates the KL without
+    bias, but not its gradient; weighted by the token's ratio it does (DeepSeek-V3.2, 2025).
     """
 
     def experience(self, paid: Paid, beta: float) -> Experience:
@@ -88,7 +89,10 @@ class GRPOTrainer(OnlineTrainer[GRPOConfig]):
         )
         weights = self._weights(paid.mask[rows].sum(dim=1), of).to(log_probs.device)
         policy = (weights * importance * ppo.policy_loss(log_probs, old, advantages, clip=clip)).sum()
-        kl = (weights * ppo.kl_estimate(log_probs, reference, "k3")).sum()
+        kl = weights * ppo.kl_estimate(log_probs, reference, "k3")
+        if self.config.use_bias_correction_kl:
+            kl = kl * torch.exp(ppo.log_ratio(log_probs, old))
+        kl = kl.sum()
         loss = policy + self.state["beta"] * kl
         clipped = ppo.ratio_clipped(log_probs.detach(), old, advantages, clip=clip).sum() / of.tokens
         return loss, {

@@ -103,7 +103,8 @@ def expected_loss(config: Any, paid: Any, now: list[Tensor], then: list[Tensor],
         if config.scale_rewards == "group":
             advantage /= float(own.std()) + 1e-4
         each = -torch.min(ratio.exp() * advantage, ratio.exp().clamp(1 - clip, 1 + clip) * advantage)
-        each = each + beta * ((reference[i] - now[i]).exp() - (reference[i] - now[i]) - 1)
+        kl = (reference[i] - now[i]).exp() - (reference[i] - now[i]) - 1
+        each = each + beta * (kl * ratio.exp() if config.use_bias_correction_kl else kl)
         share = {"dapo": tokens, "grpo": len(now[i]) * len(now), "dr_grpo": config.max_new_tokens * len(now)}
         losses.append(each.sum() / share[config.loss_type])
     return torch.stack(losses).sum()
@@ -115,7 +116,7 @@ def expected_loss(config: Any, paid: Any, now: list[Tensor], then: list[Tensor],
     [
         ("rloo", {}),
         ("grpo", {}),
-        ("grpo", {"loss_type": "grpo"}),
+        ("grpo", {"loss_type": "grpo", "use_bias_correction_kl": False}),
         ("grpo", {"loss_type": "dr_grpo", "scale_rewards": "none"}),
     ],
 )
