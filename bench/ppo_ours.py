@@ -21,14 +21,15 @@ from rlhf.policy_settings import PolicyConfig  # noqa: E402
 from rlhf.ppo_trainer import PPOTrainer  # noqa: E402
 from rlhf.processes import Processes  # noqa: E402
 from rlhf.reward_model import load_reward_model  # noqa: E402
-from rlhf.rollouts import RolloutMaker, Sampler, Scorer, Task  # noqa: E402
-from rlhf.types import Messages, Sample, SamplingSettings  # noqa: E402
+from rlhf.rollouts import RolloutMaker, Sampler, Task  # noqa: E402
+from rlhf.scorer import Answer, RewardMix, Scorer  # noqa: E402
+from rlhf.types import Messages, SamplingSettings  # noqa: E402
 
 
 class ScoresAsDrawn(Scorer):
     """Scores an unfinished answer at its last token, as TRL does, and does not close it first."""
 
-    def _group(self, messages: Messages, sample: Sample) -> Group:
+    def _group(self, messages: Messages, sample: Answer) -> Group:
         return Group([], [[*sample.prompt_ids, *sample.answer_ids]])
 
 
@@ -62,7 +63,8 @@ def main() -> None:
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
     sampler = Sampler.of(model, config.model, tokenizer, settings)
     scorer = ScoresAsDrawn(reward, tokenizer, tokenizer, longest=config.max_new_tokens)
-    make = RolloutMaker(model, sampler, scorer, processes, token_budget=2 * config.tokens_at_once(processes.device))
+    budget = 2 * config.tokens_at_once(processes.device)
+    make = RolloutMaker(model, sampler, RewardMix.of(scorer), processes, token_budget=budget)
     tasks = [Task([], ids, seed=0) for ids in spec["prompt_ids"]]
     trainer = PPOTrainer(config, model, make, sampler.refresh, tasks, Holdout(config, make, [], []), processes)
     began, ended, metrics = time.perf_counter(), [], []

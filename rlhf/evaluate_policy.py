@@ -99,7 +99,8 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     from rlhf.ppo import final_scores
     from rlhf.prompts import fit_prompts, prompt_room, unfinished_warning
     from rlhf.reward_model import load_reward_model
-    from rlhf.rollouts import Scorer, Task, draw_answers, same_tokenizer
+    from rlhf.rollouts import Task, draw_answers
+    from rlhf.scorer import Scorer, same_tokenizer
     from rlhf.types import SamplingSettings
 
     prompts, report = load_prompts(config.prompts, max_bad_share=config.max_bad_share)

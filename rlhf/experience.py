@@ -5,6 +5,8 @@ No model is needed here any more: every number was read off the models when the 
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +54,7 @@ def pay(rollouts: list[Rollout], config: OnlineSettings) -> Paid:
     """The rollouts with what each is paid in the end."""
     scores = ppo.final_scores(
         torch.tensor([r.score for r in rollouts]),
-        torch.tensor([r.finished for r in rollouts]),
+        torch.tensor([r.ended for r in rollouts]),
         clip=config.score_clip,
         missing_end_penalty=config.missing_end_penalty,
     )
@@ -80,9 +82,15 @@ def rollout_metrics(paid: Paid, beta: float) -> dict[str, float]:
         "objective/scores": float(scores),
         "objective/non_score_reward": float(-beta * kl),
         "objective/rlhf_reward": float(scores - beta * kl),
-        "val/num_eos_tokens": float(sum(r.finished for r in paid.rollouts)),
+        "val/num_eos_tokens": float(sum(r.ended for r in paid.rollouts)),
         "val/answer_tokens": float(paid.mask.sum() / len(paid.mask)),
+        **term_means(paid.rollouts),
     }
+
+
+def term_means(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """The mean of each term of the reward, before its weight."""
+    return {f"rewards/{name}": statistics.fmean(r.terms[name] for r in rollouts) for name in rollouts[0].terms}
 
 
 def sample_rows(paid: Paid, count: int) -> list[dict[str, Any]]:
@@ -97,7 +105,7 @@ def sample_rows(paid: Paid, count: int) -> list[dict[str, Any]]:
                 "response": rollout.text,
                 "score": float(paid.scores[i]),
                 "kl": float(kl[i]),
-                "finished": rollout.finished,
+                "finished": rollout.ended,
             }
         )
     return rows

@@ -39,24 +39,34 @@ def prepare_online(
     from rlhf.chat_format import load_tokenizer
     from rlhf.policy_files import load_policy_model
     from rlhf.policy_holdout import Holdout
-    from rlhf.reward_model import load_reward_model
-    from rlhf.rollouts import RolloutMaker, Sampler, Scorer, same_tokenizer
+    from rlhf.rollouts import RolloutMaker, Sampler
     from rlhf.runtime import pick_dtype, seed_everything
+    from rlhf.scorer import load_rewards
     from rlhf.types import SamplingSettings
 
     keep_few_kernels()
     keep_memory()
     seed_everything(config.seed)
     tokenizer = load_tokenizer(config.model)
-    reward_tokenizer = load_tokenizer(config.reward)
-    prompts, choosing, reporting = _load_tasks(config, tokenizer, reward_tokenizer, say=processes.main)
     dtype = pick_dtype(config.dtype, processes.device)
-    reward = load_reward_model(config.reward, dtype=dtype)
-    same_tokens = same_tokenizer(tokenizer, reward_tokenizer)
+    budget = 2 * config.tokens_at_once(processes.device)  # nothing is kept for a way back
+    rewards = load_rewards(
+        config.reward,
+        tokenizer,
+        longest=config.max_new_tokens,
+        dtype=dtype,
+        normalize=config.normalize_scores,
+        variance_penalty=config.variance_penalty,
+        timeout=config.reward_timeout,
+        token_budget=budget,
+    )
+    readers = [scorer.tokenizer for scorer in rewards.models]
+    prompts, choosing, reporting = _load_tasks(config, tokenizer, readers, say=processes.main)
+    only = rewards.only_model
     model = load_policy_model(
         config,
         tokenizer,
-        reward if same_tokens else None,
+        only.reward if only is not None and only.same_tokens else None,
         compute_dtype=dtype,
         value_model=value_model,
         sharded=processes.sharded,
@@ -65,30 +75,22 @@ def prepare_online(
         model.find_sharing()
     settings = SamplingSettings(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
     sampler = Sampler.of(model, config.model, tokenizer, settings, sharded=processes.sharded)
-    budget = 2 * config.tokens_at_once(processes.device)  # nothing is kept for a way back
-    scorer = Scorer(
-        reward.to(processes.device),
-        reward_tokenizer,
-        tokenizer,
-        longest=config.max_new_tokens,
-        normalize=config.normalize_scores,
-        token_budget=budget,
-    )
-    make = RolloutMaker(model, sampler, scorer, processes, token_budget=budget)
+    make = RolloutMaker(model, sampler, rewards.to(processes.device), processes, token_budget=budget)
     if processes.main:
-        print(_describe(model, same_tokens), file=sys.stderr)
+        print(_describe(model, rewards), file=sys.stderr)
     holdout = Holdout(config, make, choosing, reporting)
     trainer = trainer_of(config, model, make, sampler.refresh, prompts, holdout, processes)
     return trainer, partial(_finish, method, config, trainer, tokenizer)
 
 
-def _describe(model: Any, same_tokens: bool) -> str:
+def _describe(model: Any, rewards: Any) -> str:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    words = "the same ids" if same_tokens else "text, encoded again for the reward model's own tokenizer"
-    return f"training {trained:,} parameters; the reward model reads {words}"
+    others = sum(not scorer.same_tokens for scorer in rewards.models)
+    words = "text, encoded again for the reward model's own tokenizer" if others else "the same ids"
+    return f"training {trained:,} parameters" + (f"; the reward model reads {words}" if rewards.models else "")
 
 
-def _load_tasks(config: OnlineSettings, tokenizer: Any, reward_tokenizer: Any, say: bool) -> list[list[Any]]:
+def _load_tasks(config: OnlineSettings, tokenizer: Any, readers: list[Any], say: bool) -> list[list[Any]]:
     """Prompts to train on, those that choose the best policy, those that report on it; says what was cut."""
     from rlhf.chat_format import fit_prompt
     from rlhf.prompts import prompt_room
@@ -97,7 +99,7 @@ def _load_tasks(config: OnlineSettings, tokenizer: Any, reward_tokenizer: Any, s
 
     longest = prompt_room(position_limit(config.model), config.max_new_tokens, config.max_prompt_tokens)
     assert longest is not None  # noqa: S101
-    parts, lines = _load_prompts(config, [(tokenizer, longest), (reward_tokenizer, None)])
+    parts, lines = _load_prompts(config, [(tokenizer, longest), *((reader, None) for reader in readers)])
     groups, cut = [], 0
     for part in parts:
         tasks = []
@@ -170,6 +172,7 @@ def _finish(
         "episodes_per_second": round(episodes / max(seconds, 1e-9), 3),
         "model": str(output / "model"),
     }
+    trainer.make.rewards.close()
     readme = policy_card(method, to_dict(config), summary)
     save_policy(output, trainer.model, tokenizer, config, readme, write=trainer.processes.main)
     trainer.processes.wait()

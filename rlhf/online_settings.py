@@ -33,7 +33,8 @@ class OnlineSettings(TrainingSettings):
     )
 
     reward: Annotated[
-        str, Doc("Reward model: a folder with a sequence classifier of one label.", "Reward model", group="local")
+        str,
+        Doc("A reward model's folder, or a mix: models, module:function, length, repetition.", "Reward", group="local"),
     ]
     prompts: Annotated[
         str,
@@ -132,6 +133,18 @@ class OnlineSettings(TrainingSettings):
     normalize_scores: Annotated[
         bool, Doc("Bring scores to mean 0 and spread 1, by what the reward model's config says.", "Normalise scores")
     ] = True
+    variance_penalty: Annotated[
+        float,
+        Ge(0),
+        Le(1000),
+        Doc("Pay several reward models, or heads of one, their mean less this times their variance."),
+    ] = 0.0
+    reward_timeout: Annotated[
+        float,
+        Ge(0.1),
+        Le(86_400),
+        Doc("Time that a function of the reward may take for a batch.", unit="seconds", group="local", may_change=True),
+    ] = 60.0
     cliprange: Annotated[
         float, Ge(0.001), Le(10), Doc("Clip of the probability ratio in the policy loss.", "Ratio clip")
     ] = 0.2

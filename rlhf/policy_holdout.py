@@ -49,7 +49,7 @@ class Holdout:
         """Scores on the prompts that report, and the KL to the reference, nats an answer; the same seeds each time."""
         rollouts = self.make(self.tasks(REPORTING))
         kl = statistics.fmean(float((rollout.log_probs - rollout.reference).sum()) for rollout in rollouts)
-        return [(rollout.score, rollout.finished) for rollout in rollouts], kl
+        return [(rollout.score, rollout.ended) for rollout in rollouts], kl
 
     def tasks(self, part: int) -> list[Task]:
         """The prompts of a part, CHOOSING or REPORTING, each with its seed."""

@@ -17,16 +17,14 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.adapters import SideProducts
 from rlhf.batches import Group, deal
-from rlhf.causal_model import context_of
-from rlhf.chat_format import NoRoom, encode_answer, encode_prompt, end_of_turn_id, fit_prompt
 from rlhf.config import InputError
 from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_causal
 from rlhf.policy_model import PolicyModel, copy_weights
 from rlhf.processes import Processes
 from rlhf.prompts import unfinished_warning
-from rlhf.reward_model import RewardModel
 from rlhf.sampling import completed
+from rlhf.scorer import Answer, RewardMix
 from rlhf.types import Draw, Messages, Sample, SamplingSettings
 
 
@@ -38,8 +36,9 @@ class Rollout:
     prompt_ids: list[int]
     answer_ids: list[int]
     text: str
-    finished: bool  # the answer ends with an end token
-    score: float  # the reward model's, normalised, before clip and penalty
+    ended: bool  # the answer ends with an end token
+    score: float  # by the reward, before clip and penalty
+    terms: dict[str, float]  # of which the score is made
     sampled: Tensor  # log-probabilities as the sampler had them when it drew the tokens
     log_probs: Tensor  # the same by the model that is trained
     reference: Tensor
@@ -59,63 +58,6 @@ def answer_mask(rollouts: Sequence[Rollout]) -> Tensor:
 def padded(parts: Sequence[Tensor]) -> Tensor:
     """Token-wise tensors of several answers as one, (batch, longest answer), 0 on padding."""
     return torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True)
-
-
-class Scorer:
-    """The reward model's scores of sampled answers, as (batch,) float32.
-
-    Where policy and reward model share their tokenizer and chat template the sampled ids are scored as they are, closed
-    by the end token; otherwise conversation and text are encoded once more, by the reward model's tokenizer. What is
-    longer than the reward model reads loses the prompt's first words, and at last those of the answer.
-    """
-
-    def __init__(
-        self,
-        reward: RewardModel,
-        reward_tokenizer: PreTrainedTokenizerBase,
-        policy_tokenizer: PreTrainedTokenizerBase,
-        *,
-        longest: int,
-        normalize: bool = True,
-        token_budget: int = 4096,
-    ) -> None:
-        """``longest``: tokens of the longest answer to come. Raises InputError where it does not fit the model."""
-        self.reward, self.tokenizer, self.token_budget = reward, reward_tokenizer, token_budget
-        self.same_tokens = same_tokenizer(policy_tokenizer, reward_tokenizer)
-        self.end = end_of_turn_id(reward_tokenizer)
-        self.context = context_of(reward.hf.config) or 1 << 30
-        if longest + 1 >= self.context:
-            raise InputError(
-                f"the reward model reads {self.context} tokens at most, the prompt and the end token included: answers "
-                f"of up to {longest} tokens leave no room; lower --max_new_tokens"
-            )
-        config = reward.hf.config
-        self.mean = float(getattr(config, "mean", None) or 0.0) if normalize else 0.0
-        self.std = float(getattr(config, "std", None) or 1.0) if normalize else 1.0
-
-    def __call__(self, conversations: Sequence[Messages], samples: Sequence[Sample]) -> Tensor:
-        groups = [self._group(messages, sample) for messages, sample in zip(conversations, samples, strict=True)]
-        heads = torch.cat(self.reward.score(groups, self.token_budget))
-        return (heads.mean(dim=1) - self.mean) / self.std
-
-    def _group(self, messages: Messages, sample: Sample) -> Group:
-        if self.same_tokens:
-            words = sample.answer_ids[:-1] if sample.ended else sample.answer_ids
-            prompt, answer = sample.prompt_ids, [*words, self.end]
-        else:
-            prompt, answer = encode_prompt(self.tokenizer, messages), encode_answer(self.tokenizer, sample.text)
-        if len(prompt) + len(answer) > self.context:
-            try:
-                prompt, _ = fit_prompt(self.tokenizer, messages, self.context - len(answer))
-            except NoRoom:
-                return Group([], [[*prompt, *answer][-self.context :]])
-        return Group([], [[*prompt, *answer]])
-
-
-def same_tokenizer(policy: PreTrainedTokenizerBase, reward: PreTrainedTokenizerBase) -> bool:
-    """Do both read conversations as the same ids? The reward model's may know more tokens, such as a pad of its own."""
-    same_words = policy.get_vocab().items() <= reward.get_vocab().items()
-    return bool(same_words and policy.chat_template == reward.chat_template)
 
 
 class Sampler:
@@ -204,39 +146,62 @@ class RolloutMaker:
         self,
         model: PolicyModel,
         sampler: Sampler,
-        scorer: Scorer,
+        rewards: RewardMix,
         processes: Processes,
         *,
         token_budget: int,
     ) -> None:
-        self.model, self.sampler, self.scorer, self.processes = model, sampler, scorer, processes
+        self.model, self.sampler, self.rewards, self.processes = model, sampler, rewards, processes
         self.token_budget = token_budget
         self.warned = False
 
     @torch.no_grad()
     def __call__(self, tasks: Sequence[Task]) -> list[Rollout]:
-        """Rollouts of all tasks, in their order, the same in every process."""
-        rank, count = self.processes.rank, self.processes.count
-        mine = range(rank, len(tasks), count)
-        own = [tasks[i] for i in mine]
-        samples = self.sampler(own)
-        scores = self.scorer([task.messages for task in own], samples).tolist()
-        drawn = self._exchange(dict(zip(mine, zip(samples, scores, strict=True), strict=True)))
-        self._warn_of_unfinished([sample for sample, _ in drawn.values()])
-        measured = self._exchange(self._measure([drawn[i][0] for i in range(len(tasks))]))
+        """Rollouts of all tasks, in their order, the same in every process. Raises InputError where a reward fails."""
+        mine = range(self.processes.rank, len(tasks), self.processes.count)
+        drawn = self._exchange(dict(zip(mine, self.sampler([tasks[i] for i in mine]), strict=True)))
+        samples: list[Sample] = [drawn[i] for i in range(len(tasks))]
+        self._warn_of_unfinished(samples)
+        scores = self.scores(self.rewards, [task.messages for task in tasks], samples)
+        measured = self._exchange(self._measure(samples))
         return [
             Rollout(
                 task.messages,
-                drawn[i][0].prompt_ids,
-                drawn[i][0].answer_ids,
-                drawn[i][0].text,
-                drawn[i][0].ended,
-                drawn[i][1],
-                torch.tensor(drawn[i][0].logprobs),
+                sample.prompt_ids,
+                sample.answer_ids,
+                sample.text,
+                sample.ended,
+                *scores[i],
+                torch.tensor(sample.logprobs),
                 *measured[i],
             )
-            for i, task in enumerate(tasks)
+            for i, (task, sample) in enumerate(zip(tasks, samples, strict=True))
         ]
+
+    @torch.no_grad()
+    def scores(
+        self, rewards: RewardMix, conversations: Sequence[Messages], answers: Sequence[Answer]
+    ) -> list[tuple[float, dict[str, float]]]:
+        """Of each answer what it is paid and its terms, each process computing its share.
+
+        Where a function fails in one process, all of them raise its InputError.
+        """
+        mine = range(self.processes.rank, len(answers), self.processes.count)
+        failed: str | None = None
+        own: dict[int, Any] = {}
+        try:
+            found = rewards([conversations[i] for i in mine], [answers[i] for i in mine])
+        except InputError as error:
+            failed = str(error)
+        else:
+            terms = {name: values.tolist() for name, values in found.terms.items()}
+            for place, (i, total) in enumerate(zip(mine, found.total.tolist(), strict=True)):
+                own[i] = total, {name: values[place] for name, values in terms.items()}
+        reasons = self._exchange({self.processes.rank: failed})
+        for reason in filter(None, reasons.values()):
+            raise InputError(reason)
+        scores = self._exchange(own)
+        return [scores[i] for i in range(len(answers))]
 
     def _warn_of_unfinished(self, samples: Sequence[Sample]) -> None:
         """Says so, once, where most answers of a batch are cut off."""

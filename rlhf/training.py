@@ -176,7 +176,11 @@ class Trainer(ABC, Generic[Unit]):
         for step in range(start + 1, self.total_steps + 1):
             if self.state["stop_reason"]:
                 break
-            unit = self.work(step)
+            try:
+                unit = self.work(step)
+            except InputError:  # what was learned so far is good, and what failed may be mended
+                self._keep(step - 1)
+                raise
             if self.processes.any(stop.requested)[0]:
                 self._stop_after(step - 1)
             metrics = self.learn(step, unit)
@@ -200,9 +204,12 @@ class Trainer(ABC, Generic[Unit]):
         give_back_memory()
         self._take_best()
 
-    def _stop_after(self, step: int) -> None:
+    def _keep(self, step: int) -> None:
         if not self.state["skipped_in_a_row"]:
             self.save(step)
+
+    def _stop_after(self, step: int) -> None:
+        self._keep(step)
         raise Interrupted(f"stopped after {self.counter} {step} of {self.total_steps}; start again with --resume")
 
     def evaluate_and_compare(self, step: int) -> dict[str, float]:

@@ -14,7 +14,8 @@ from rlhf.policy_settings import PolicyConfig
 from rlhf.ppo_trainer import value_experience
 from rlhf.processes import Processes
 from rlhf.reward_model import RewardModel, load_reward_model
-from rlhf.rollouts import Rollout, RolloutMaker, Sampler, Scorer, Task, answer_mask, padded, same_tokenizer
+from rlhf.rollouts import Rollout, RolloutMaker, Sampler, Task, answer_mask, padded
+from rlhf.scorer import RewardMix, Scorer, same_tokenizer
 from rlhf.types import Draw, Sample, SamplingSettings, user_message
 
 QUESTIONS = ["how are you", "what time is it now", "say word", "tell me the story of a house and a tree"]
@@ -45,7 +46,7 @@ def maker(llama_folder: Path, reward: RewardModel, tokenizer: PreTrainedTokenize
     return RolloutMaker(
         model,
         Sampler(model, model.causal, tokenizer, settings),
-        Scorer(reward, tokenizer, tokenizer, longest=64),
+        RewardMix.of(Scorer(reward, tokenizer, tokenizer, longest=64)),
         Processes("cpu"),
         token_budget=budget,
     )
@@ -63,9 +64,9 @@ def test_rollouts_say_what_the_models_say(
         expected = logits.log_softmax(-1).gather(1, torch.tensor(rollout.answer_ids)[:, None]).squeeze(1)
         torch.testing.assert_close(rollout.log_probs, expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(rollout.reference, rollout.log_probs)
-        assert rollout.finished == (rollout.answer_ids[-1] == tokenizer.eos_token_id)
+        assert rollout.ended == (rollout.answer_ids[-1] == tokenizer.eos_token_id)
         assert len(rollout.answer_ids) <= 12
-        closed = rollout.answer_ids if rollout.finished else [*rollout.answer_ids, tokenizer.eos_token_id]
+        closed = rollout.answer_ids if rollout.ended else [*rollout.answer_ids, tokenizer.eos_token_id]
         hidden = reward.hf.base_model(torch.tensor([[*task.prompt_ids, *closed]])).last_hidden_state[0, -1].detach()
         score = float(reward.head_weight()[0].detach() @ hidden)
         assert rollout.score == pytest.approx((score - 0.5) / 2, abs=1e-5)
@@ -99,9 +100,8 @@ def test_the_sampler_is_the_policy(
     sampler.refresh()
     drawn = sampler(tasks)
     assert drawn != before
-    make = RolloutMaker(
-        model, sampler, Scorer(reward, tokenizer, tokenizer, longest=64), Processes("cpu"), token_budget=500
-    )
+    mix = RewardMix.of(Scorer(reward, tokenizer, tokenizer, longest=64))
+    make = RolloutMaker(model, sampler, mix, Processes("cpu"), token_budget=500)
     rollouts = make(tasks)
     close = {"rtol": 1e-3, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 0.0, "atol": 0.05}
     for sample, rollout in zip(drawn, rollouts, strict=True):
@@ -132,7 +132,8 @@ def rollout(log_probs: list[float], score: float, finished: bool) -> Rollout:
     length = len(log_probs)
     tensor = torch.tensor(log_probs)
     return Rollout(
-        user_message("q"), [1, 2], [5] * length, "a", finished, score, tensor + math.log(2), tensor, tensor - 0.5,
+        user_message("q"), [1, 2], [5] * length, "a", finished, score, {"reward": score},
+        tensor + math.log(2), tensor, tensor - 0.5,
         torch.full((length,), 2.0), torch.zeros(length),
     )  # fmt: skip
 
