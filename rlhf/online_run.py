@@ -39,6 +39,8 @@ def prepare_online(
     from rlhf.chat_format import load_tokenizer
     from rlhf.policy_files import load_policy_model
     from rlhf.policy_holdout import Holdout
+    from rlhf.prompts import prompt_room
+    from rlhf.reward_model import position_limit
     from rlhf.rollouts import RolloutMaker, Sampler
     from rlhf.runtime import pick_dtype, seed_everything
     from rlhf.scorer import load_rewards
@@ -48,6 +50,8 @@ def prepare_online(
     keep_memory()
     seed_everything(config.seed)
     tokenizer = load_tokenizer(config.model)
+    longest = prompt_room(position_limit(config.model), config.max_new_tokens, config.max_prompt_tokens)
+    assert longest is not None  # noqa: S101 - `max_prompt_tokens` is set
     dtype = pick_dtype(config.dtype, processes.device)
     budget = 2 * config.tokens_at_once(processes.device)  # nothing is kept for a way back
     rewards = load_rewards(
@@ -60,8 +64,8 @@ def prepare_online(
         timeout=config.reward_timeout,
         token_budget=budget,
     )
-    readers = [scorer.tokenizer for scorer in rewards.models]
-    prompts, choosing, reporting = _load_tasks(config, tokenizer, readers, say=processes.main)
+    readers = [(tokenizer, longest), *((scorer.tokenizer, None) for scorer in rewards.models)]
+    prompts, choosing, reporting = _load_tasks(config, readers, say=processes.main)
     only = rewards.only_model
     model = load_policy_model(
         config,
@@ -90,16 +94,17 @@ def _describe(model: Any, rewards: Any) -> str:
     return f"training {trained:,} parameters" + (f"; the reward model reads {words}" if rewards.models else "")
 
 
-def _load_tasks(config: OnlineSettings, tokenizer: Any, readers: list[Any], say: bool) -> list[list[Any]]:
-    """Prompts to train on, those that choose the best policy, those that report on it; says what was cut."""
+def _load_tasks(config: OnlineSettings, readers: Sequence[Reader], say: bool) -> list[list[Any]]:
+    """Prompts to train on, those that choose the best policy, those that report on it; says what was cut.
+
+    readers: the policy's first, which cuts what is too long for it.
+    """
     from rlhf.chat_format import fit_prompt
-    from rlhf.prompts import prompt_room
-    from rlhf.reward_model import position_limit
     from rlhf.rollouts import Task
 
-    longest = prompt_room(position_limit(config.model), config.max_new_tokens, config.max_prompt_tokens)
-    assert longest is not None  # noqa: S101
-    parts, lines = _load_prompts(config, [(tokenizer, longest), *((reader, None) for reader in readers)])
+    tokenizer, longest = readers[0]
+    assert longest is not None  # noqa: S101 - the policy's
+    parts, lines = _load_prompts(config, readers)
     groups, cut = [], 0
     for part in parts:
         tasks = []
