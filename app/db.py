@@ -117,8 +117,8 @@ def new_session() -> Session:
 
 
 def patient_session() -> Session:
-    """As `new_session`, for what may take long; see `get_patient_engine`."""
-    return Session(get_patient_engine(), expire_on_commit=False)
+    """For what may take long, see `get_patient_engine`: it sees the database as it is at its first statement."""
+    return Session(get_patient_engine().execution_options(isolation_level="REPEATABLE READ"), expire_on_commit=False)
 
 
 @contextmanager

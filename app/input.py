@@ -6,10 +6,10 @@ is, the field says; those that several stages share are here. It knows no field 
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
@@ -24,6 +24,9 @@ Temperature = Annotated[float, Field(ge=LEAST_TEMPERATURE, le=5)]
 TopP = Annotated[float, Field(ge=0.01, le=1)]
 TopK = Annotated[int, Field(ge=0, le=100_000)]
 LearningRate = Annotated[float, Field(ge=1e-9, le=0.1)]
+T = TypeVar("T")
+Chosen = Annotated[T | None, BeforeValidator(lambda value: value or None)]
+"""A filter from a page's form, where an empty choice means any."""
 
 
 def _line(value: str) -> str:

@@ -100,7 +100,7 @@ def label(url: str, user: int, enough: Event) -> list[float]:
 def export(url: str, number: int) -> dict[str, Any]:
     """One download: seconds to the first byte and to the last, and how large it was."""
     format_, began, first, size, lines = FORMATS[number % 3], time.perf_counter(), 0.0, 0, 0
-    with client(url, MANAGER) as manager, manager.stream("GET", "/labels/export", params={"format": format_}) as found:
+    with client(url, MANAGER) as manager, manager.stream("GET", "/exports/file", params={"format": format_}) as found:
         found.raise_for_status()
         for piece in found.iter_raw():
             first = first or time.perf_counter() - began

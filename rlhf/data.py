@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import formats
 from rlhf.config import InputError
-from rlhf.layouts import messages_of, pairs_layout, pairs_of, prompts_layout, values_of
+from rlhf.layouts import HONE, messages_of, of_each_pair, pairs_layout, pairs_of, prompts_layout, values_of
 from rlhf.transcripts import (
     BadRow,
     is_transcript,
@@ -80,7 +80,8 @@ def load_pairs(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[P
                 pairs.extend(pairs_of(layout, foreign))
             except BadRow as error:
                 report.bad.append((foreign.line, error.kind))
-        return pairs, judged(report, len({pair.line for pair in pairs}), max_bad_share)
+        report = judged(report, len({pair.line for pair in pairs}), max_bad_share)
+        return of_each_pair(pairs) if layout.name == HONE else pairs, report
     rows = [(row.line, values_of(row)) for row in found]
     beyond_one = any(_number_or_none(row.get("preference"), 0.0) > 1 for _, row in rows if "response_a" in row)
     for line, row in rows:
@@ -123,6 +124,17 @@ def split_by_prompt(rows: Sequence[Row], share: float, seed: int = 0, *, least: 
     held_out = set(prompts[: min(max(least, round(share * len(prompts))), len(prompts) - 1)])
     train = [row for row, key in zip(rows, keys, strict=True) if key not in held_out]
     return train, [row for row, key in zip(rows, keys, strict=True) if key in held_out]
+
+
+HELD_OUT = ("holdout", "test", "validation", "valid", "val", "dev", "eval")
+
+
+def split_as_said(rows: Sequence[PreferencePair]) -> tuple[list[PreferencePair], list[PreferencePair]] | None:
+    """Rows to train on and holdout rows, as their column `split` says it; None where it holds none of them out, or
+    leaves none to train on."""
+    held_out = [row for row in rows if row.extra.get("split") in HELD_OUT]
+    train = [row for row in rows if row.extra.get("split") not in HELD_OUT]
+    return (train, held_out) if train and held_out else None
 
 
 def choosing_half(keys: Iterable[str]) -> set[str]:

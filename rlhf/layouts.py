@@ -2,10 +2,12 @@
 
 A judgement of two responses gives one pair; a ranking of K gives K(K-1)/2, each with the weight 1/(K-1), so that every
 response counts as often as in one pair. Only the main question teaches. "Both bad" says nothing of which is better, and
-attention checks of Hone's own export are no preferences: these give no pair. It knows no file.
+of Hone's own export some labels are none to learn from, such as attention checks: these give no pair. It knows no file.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +17,7 @@ from formats.messages import in_cell
 from rlhf.transcripts import BadRow
 from rlhf.types import Messages, PreferencePair
 
+HONE = "hone-labels"
 OWN = ("trl", "trl-implicit", "ultrafeedback-binarized", "judged")
 _SAMPLE = 50
 _PREFERENCE = {"first": 1.0, "second": 0.0, "tie": 0.5}
@@ -46,16 +49,18 @@ def pairs_of(layout: formats.Layout, row: formats.Row) -> list[PreferencePair]:
     pairs: list[PreferencePair] = []
     compared = [record for record in _records(layout, row) if isinstance(record, formats.ComparisonRecord)]
     judged = [(record, judgement) for record in compared for judgement in record.judgements if not judgement.question]
-    if not judged:
+    if not judged and layout.name != HONE:
         raise BadRow("it does not say which response is better")
     for record, judgement in judged:
-        if judgement.outcome == "both_bad" or record.metadata.get("purpose") == "check":
+        if judgement.outcome == "both_bad" or record.metadata.get("usable", True) is not True:
             continue
         places = list(combinations(range(len(record.responses)), 2))
         for one, two in places:
             first, second = record.responses[one].text, record.responses[two].text
             if first.strip() == second.strip():
-                raise BadRow("two equal answers")
+                if len(places) == 1:
+                    raise BadRow("two equal answers")
+                continue
             pairs.append(
                 PreferencePair(
                     prompt=record.messages,
@@ -68,6 +73,20 @@ def pairs_of(layout: formats.Layout, row: formats.Row) -> list[PreferencePair]:
                 )
             )
     return pairs
+
+
+def of_each_pair(pairs: Sequence[PreferencePair]) -> list[PreferencePair]:
+    """Labels of Hone's own export as it learns from them itself: a pair for each two responses of an item, in order of
+    item, with the mean of what its labels say, the likelier one as chosen."""
+    found: dict[tuple[int, str, str], list[PreferencePair]] = defaultdict(list)
+    for pair in sorted(pairs, key=lambda pair: int(pair.extra["item"])):
+        found[int(pair.extra["item"]), pair.chosen, pair.rejected].append(pair)
+    merged = []
+    for (_, first, second), labels in found.items():
+        p = sum(label.preference for label in labels) / len(labels)
+        two = (first, second) if p >= 0.5 else (second, first)
+        merged.append(replace(labels[0], chosen=two[0], rejected=two[1], preference=max(p, 1.0 - p), weight=1.0))
+    return merged
 
 
 def messages_of(layout: formats.Layout, row: formats.Row) -> Messages:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-from rlhf.data import choosing_half, load_pairs, prompt_key, split_by_prompt
+from rlhf.data import choosing_half, load_pairs, prompt_key, split_as_said, split_by_prompt
 from rlhf.pair_settings import PairSettings
 from rlhf.reward_data import EncodedPairs, HoldoutPairs, encode_pairs, split_holdout
 from rlhf.types import PreferencePair
@@ -30,7 +30,7 @@ def load_training_pairs(
             reports.append(choose_report)
             held_out = [*held_out, *choosing]
     else:
-        pairs, held_out = split_by_prompt(pairs, config.holdout, config.seed)
+        pairs, held_out = split_as_said(pairs) or split_by_prompt(pairs, config.holdout, config.seed)
     train = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share)
     encoded, holdout = None, None
     if held_out:
@@ -53,8 +53,12 @@ def _split(
     held_out: Sequence[PreferencePair],
     choosing: Sequence[PreferencePair] | None,
 ) -> HoldoutPairs:
-    """The holdout in two parts; the prompts of `choosing`, or without it half of all, are in the one that chooses."""
+    """The holdout in two parts; the prompts of `choosing`, else those whose rows say that they choose, else half of
+    all, are in the one that chooses."""
     keys = [prompt_key(held_out[place].prompt, config.seed) for place in encoded.kept]
+    if choosing is None:
+        said = [pair for pair in held_out if pair.extra.get("chooses") in (True, "true")]
+        choosing = said if 0 < len(said) < len(held_out) else None
     chosen = choosing_half(keys) if choosing is None else {prompt_key(pair.prompt, config.seed) for pair in choosing}
     return split_holdout(encoded, keys, chosen.__contains__)
 

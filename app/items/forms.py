@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from app.input import Id, Input
+from app.input import Chosen, Id, Input
 from app.models import Purpose, Split
-from app.prompts.forms import Chosen
 from app.web.pages import Paging
 
 

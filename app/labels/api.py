@@ -3,12 +3,9 @@
 from typing import Annotated
 
 from fastapi import Query, Response
-from fastapi.responses import StreamingResponse
 
 from app.labels import leases, quality, queries, screen, service
 from app.labels.answers import read_answer
-from app.labels.data_routes import export_file
-from app.labels.export import Export, Format, Layout
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
 from app.labels.views import (
     Claimed,
@@ -26,7 +23,6 @@ from app.web.dependencies import Db
 from app.web.errors import NotAllowed, NotFound
 from app.web.pages import Paging
 from app.web.routing import Router
-from app.web.slots import SlottedDownload
 from app.web.views import Listing
 
 router = Router(tags=["labels"])
@@ -91,7 +87,7 @@ def list_my_labels(session: Db, access: Annotator, chosen: Annotated[Paging, Que
 @router.get("/projects/{project_id}/labels")
 def list_labels(session: Db, access: Manager, chosen: Annotated[LabelFilter, Query()]) -> Listing[LabelView]:
     """Everybody's labels, newest first."""
-    found = queries.listing(session, access.project.id, **chosen.model_dump())
+    found = queries.listing(session, access.project.id, chosen, before=chosen.before, limit=chosen.limit)
     return Listing[LabelView](items=[label_view(label) for label in found.items], before=found.before)
 
 
@@ -102,12 +98,3 @@ def show_quality(session: Db, access: Manager) -> QualityView:
     return QualityView(
         agreement=found.agreement, questions=found.questions, annotators=found.annotators, counted_at=counted_at
     )
-
-
-@router.get("/projects/{project_id}/labels/export", response_class=StreamingResponse)
-def export_labels(
-    session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
-) -> SlottedDownload:
-    """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one; `sft` has the
-    responses that people wrote."""
-    return export_file(session, access, Export(access.project, format, layout, question))

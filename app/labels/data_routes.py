@@ -1,14 +1,10 @@
-"""Pages about labels: mine, everybody's, how well people agree, and files to take away."""
+"""Pages about labels: mine, everybody's, and how well people agree."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app import db
-from app.accounts import audit
 from app.labels import quality, queries
-from app.labels.export import MEDIA_TYPES, Export, Format, Layout
 from app.labels.forms import LabelFilter
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.addresses import Before
@@ -16,7 +12,6 @@ from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
 from app.web.render import render
 from app.web.routing import Router
-from app.web.slots import SlottedDownload
 
 router = Router()
 
@@ -31,10 +26,9 @@ def show_labels(request: Request, session: Db, access: Annotator, chosen: Annota
         "labels/list.html",
         asked=access.project.answer,
         section="labels",
-        labels=queries.listing(session, access.project.id, **chosen.model_dump()),
+        labels=queries.listing(session, access.project.id, chosen, before=chosen.before),
         chosen=chosen,
         annotators=queries.annotators(session, access.project.id),
-        questions=access.project.answer.question_options(),
     )
 
 
@@ -68,27 +62,6 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
         counted_at=counted_at,
         overlap=access.project.overlap,
     )
-
-
-@router.get("/projects/{project_id}/labels/export")
-def download(
-    session: Db, access: Manager, format: Format = Format.JSONL, layout: Layout = Layout.LABELS, question: str = ""
-) -> SlottedDownload:
-    """All standing labels as a file. TRL's layouts take the answers to `question`, or to the main one; `sft` has the
-    responses that people wrote."""
-    return export_file(session, access, Export(access.project, format, layout, question))
-
-
-def export_file(session: Db, access: Access, export: Export) -> SlottedDownload:
-    """The response that carries an export, in one of the slots that downloads have."""
-    audit.record(session, access.user, "labels.exported", project_id=access.project.id, **export.about)
-
-    def pieces() -> Iterator[bytes]:
-        with db.patient_session() as own:
-            yield from export.pieces(own)
-
-    name = f"project-{access.project.id}-{export.layout}.{export.format}"
-    return SlottedDownload(pieces, MEDIA_TYPES[export.format], name)
 
 
 def _mine(request: Request, session: Db, access: Access, before: int | None) -> Response:

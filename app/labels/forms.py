@@ -6,8 +6,7 @@ from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
 from app import annotation
 from app.input import CUT_LATER, Id, Input
-from app.models import Outcome, Purpose
-from app.prompts.forms import Chosen
+from app.models.export_settings import LabelConditions
 from app.web.pages import Paging
 
 Word = Annotated[str, StringConstraints(max_length=100)]
@@ -43,11 +42,5 @@ class AssignmentForm(Input):
     assignment_id: Id
 
 
-class LabelFilter(Paging):
+class LabelFilter(LabelConditions, Paging):
     """Which labels to list."""
-
-    outcome: Chosen[Outcome] = None
-    annotator: Chosen[Id] = None
-    purpose: Chosen[Purpose] = None
-    late: bool = False
-    commented: bool = False

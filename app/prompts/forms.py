@@ -1,18 +1,15 @@
 """What a client may send about prompts."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from app.input import Input
+from app.input import Chosen, Input
 from app.models import PromptSource, PromptStatus, Split
 from app.prompts.reading import Layout
 from app.web.pages import Paging
 
 MAX_KEPT = 500_000  # bytes of a file that the page of its preview carries
-T = TypeVar("T")
-Chosen = Annotated[T | None, BeforeValidator(lambda value: value or None)]
-"""A filter from a page's form, where an empty choice means any."""
 
 
 class ImportForm(Input):

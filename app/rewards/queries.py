@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, FromClause, Row, exists, func, insert, literal, or_, select, true
+from sqlalchemy import JSON, ColumnElement, FromClause, Row, and_, exists, func, insert, literal, or_, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, joinedload, selectinload
 
@@ -30,15 +30,16 @@ from app.models import (
 )
 
 
+def usable() -> ColumnElement[bool]:
+    """Of a label with its item and prompt: whether a reward model may learn from it or be measured on it while it
+    stands; attention checks and evaluations are not among them, nor choices made in chats whose prompt a manager
+    refused."""
+    return and_(Item.purpose.in_(LEARNT_FROM), or_(Item.purpose != Purpose.CHAT, Prompt.status != PromptStatus.REFUSED))
+
+
 def _usable(project_id: int) -> tuple[ColumnElement[bool], ...]:
-    """Current labels that a reward model may learn from or be measured on; attention checks and evaluations are not
-    among them, nor choices made in chats whose prompt a manager refused."""
-    return (
-        Label.project_id == project_id,
-        Label.superseded_at.is_(None),
-        Item.purpose.in_(LEARNT_FROM),
-        or_(Item.purpose != Purpose.CHAT, Prompt.status != PromptStatus.REFUSED),
-    )
+    """Current labels that a reward model may learn from or be measured on."""
+    return Label.project_id == project_id, Label.superseded_at.is_(None), usable()
 
 
 def usable_preferences(session: Session, project_id: int) -> list[Row[Any]]:

@@ -24,6 +24,8 @@ _USUAL = (
 )
 _COMMON = frozenset(_USUAL.split())
 _LONE = {"prompt", "prompts", "text", "question", "questions", "instruction", "instructions", "query", "messages"}
+QUOTED = "quoted_formulas"
+"""A column by which a table says that an apostrophe before a cell's text is for spreadsheets alone, as Hone's are."""
 NOTHING = "\ufffe"  # delimits the cells of one column: no text has it
 csv.field_size_limit(MAX_ROW)
 
@@ -107,7 +109,11 @@ def table_rows(text: io.TextIOWrapper, delimiter: str, limit: int = MAX_ROW) -> 
                 raise BadRow("The line of names stands here again.")
             if len(cells) != len(names):
                 raise BadRow(f"It has {len(cells)} cells; the line of names has {len(names)}.")
-            yield Row(feed.line, {n: c or None for n, c in zip(names, cells, strict=True)}, raw, tabular=True)
+            values = {name: cell or None for name, cell in zip(names, cells, strict=True)}
+            if QUOTED in values:
+                del values[QUOTED]
+                values = {name: cell and cell.removeprefix("'") for name, cell in values.items()}
+            yield Row(feed.line, values, raw, tabular=True)
         except BadRow as error:
             yield Refusal(feed.line, str(error), raw)
 

@@ -1,48 +1,115 @@
-"""The labels that Hone itself exports: one a row, with every column. In CSV a quote before a formula's sign is cut."""
+"""The labels that Hone itself exports, one a row, with all there is.
 
+Who prefers what is in `preferences`, by the positions of the responses; of more than two it makes an order. A response
+that somebody wrote without one to improve is a demonstration. What no record has a place for is metadata: the row's
+`kind`, `value` and `order` say what was shown and how it was answered.
+"""
+
+import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from formats import messages
-from formats.fields import Fields, as_text, worded
-from formats.layouts.base import Layout, columns, comparison
-from formats.records import BadRow, ComparisonRecord, Response
+from formats.fields import Fields, as_list, as_number, as_text, ranked
+from formats.layouts.base import Layout, columns, comparison, demonstration
+from formats.records import BadRow, Judgement, Record, Response
 
-_FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r")
+NAME = "hone-labels"
+_OUTCOMES = {"first": 1.0, "second": 0.0, "tie": 0.5, "both_bad": None}
+_SAME = 1e-9
+_JSON = ["label", "item", "prompt_id", "chooses", "usable", "order", "reasons", "seconds", "passed", "late", "surplus"]
+"""Columns that are no text, and stay in the metadata."""
 
 
-def _text(fields: Fields, name: str) -> str | None:
-    text = fields.text(name)
-    return text[1:] if text and fields.row.tabular and text.startswith(_FORMULA) else text
+def _labels(fields: Fields) -> Iterator[Record]:
+    before = messages.checked(messages.conversation(fields.turns("prompt"), "prompt"))
+    shown = _objects(fields, "responses")
+    responses = [_response(each) for each in shown]
+    place = {as_number(each.get("position"), "position"): place for place, each in enumerate(shown)}
+    stated: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for each in _objects(fields, "preferences"):
+        stated[as_text(each.get("text") or each.get("question"), "question") or ""].append(each)
+    common = {"annotator": fields.text("annotator"), "date": fields.text("created_at")}
+    comment = fields.text("comment")
+    judged = [
+        _judgement(each, place, len(responses), question=question, rationale=None if question else comment, **common)
+        for question, each in stated.items()
+    ]
+    if len(responses) == 1 and not judged:
+        said = common | {"comment": comment}
+        record: Record = demonstration(fields, before, responses[0])
+        record.metadata.update({name: value for name, value in said.items() if value is not None})
+    else:
+        record = comparison(fields, before, responses, judged)
+    if fields.row.tabular:
+        record.metadata.update({n: _as_written(n, record.metadata[n]) for n in _JSON if n in record.metadata})
+    yield record
 
 
-def _labels(fields: Fields) -> Iterator[ComparisonRecord]:
-    before = fields.prompt()
-    responses = []
-    for side in ("a", "b"):
-        text = _text(fields, f"response_{side}")
-        if not text or not text.strip():
-            raise BadRow("A response is empty.")
-        responses.append(
-            Response(text, _text(fields, f"imported_from_{side}"), fields.some([f"model_{side}", f"author_{side}"]))
+def _objects(fields: Fields, name: str) -> list[Mapping[str, Any]]:
+    found = as_list(fields.take(name), name)
+    if not all(isinstance(each, Mapping) for each in found):
+        raise BadRow(f'"{name}" has something that is no object.')
+    return found
+
+
+def _response(given: Mapping[str, Any]) -> Response:
+    text = given.get("text")
+    if not isinstance(text, str) or not text.strip():
+        raise BadRow("A response is empty.")
+    known = {name: value for name, value in given.items() if name not in ("text", "name") and value is not None}
+    return Response(text, as_text(given.get("name"), "name"), known)
+
+
+def _judgement(
+    stated: list[Mapping[str, Any]], place: Mapping[float | None, int], count: int, **more: Any
+) -> Judgement:
+    """What one label says on one question."""
+    values = [_value(each, place) for each in stated]
+    if len(values) == 1 and count == 2:
+        (_, outcome, probability), [each] = values[0], stated
+        strength, raters = as_number(each.get("strength"), "strength"), as_number(each.get("raters"), "raters")
+        soft = probability is not None and probability != _OUTCOMES[outcome]
+        return Judgement(
+            outcome=outcome,
+            strength=strength,
+            probability=probability if soft else None,
+            raters=int(raters) if raters and raters != 1 else None,
+            **more,
         )
-    common: dict[str, Any] = {"annotator": fields.text("annotator"), "date": fields.text("created_at")}
-    choice, rationale, strength = fields.text("choice"), _text(fields, "comment"), fields.number("strength")
-    judged = [worded(choice, strength=strength, rationale=rationale, **common)] if choice else []
-    for stated in fields.list("questions"):
-        if not isinstance(stated, Mapping):
-            raise BadRow('"questions" has something that is no object with a question and a choice.')
-        question = as_text(stated.get("question"), "question") or ""
-        judged.append(worded(stated.get("choice"), question=question, **common))
-    yield comparison(fields, messages.checked(before), responses, judged)
+    points = [0.0] * count
+    for (first, second), _, probability in values:
+        if probability is None:
+            raise BadRow("Both bad is said of two responses, not among several.")
+        points[first] += probability
+        points[second] += 1 - probability
+    for (first, second), _, probability in values:
+        gap = points[first] - points[second]
+        if probability is not None and (gap > _SAME) - (gap < -_SAME) != (probability > 0.5) - (probability < 0.5):
+            raise BadRow("Its preferences make no order of the responses.")
+    if len(values) != count * (count - 1) // 2:
+        raise BadRow("Its preferences do not compare each two of the responses.")
+    return ranked([-each for each in points], **more)
+
+
+def _value(each: Mapping[str, Any], place: Mapping[float | None, int]) -> tuple[tuple[int, int], Any, float | None]:
+    ends = [place.get(as_number(each.get(name), name)) for name in ("first", "second")]
+    outcome = each.get("outcome")
+    if outcome not in _OUTCOMES or ends[0] is None or ends[1] is None:
+        raise BadRow("A preference is of no two responses of the row, or has no known outcome.")
+    probability = as_number(each.get("probability"), "probability")
+    return (ends[0], ends[1]), outcome, _OUTCOMES[outcome] if probability is None else probability
+
+
+def _as_written(name: str, cell: str) -> Any:
+    """What a table's cell of a column that is no text holds."""
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        raise BadRow(f'"{name}" cannot be read.') from None
 
 
 LAYOUTS = (
-    Layout(
-        "hone-labels",
-        "Labels exported by Hone",
-        "labels",
-        columns("item prompt response_a response_b choice purpose"),
-        _labels,
-    ),
+    Layout(NAME, "Labels exported by Hone", "labels", columns("label item prompt responses preferences"), _labels),
 )

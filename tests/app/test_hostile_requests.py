@@ -104,7 +104,7 @@ PATHS = [
     "/projects//{other}/settings", "/projects/{other}/settings/", "/projects/{other}/settings/..;/",
     "/api/v1/projects/{other}", "/api/v1//projects/{other}", "/api/v1/../v1/projects/{other}",
     "/api/v1/projects/{other}%20",
-    "/api/v1/projects/{other}/labels/export?format=../../etc/passwd", "/projects/{other}/policies/1/download",
+    "/api/v1/projects/{other}/exports/file?format=../../etc/passwd", "/projects/{other}/policies/1/download",
     "/projects/{own}/policies/..%2f..%2f..%2fetc%2fpasswd/download", "/projects/{own}/runs/..%2f1/log",
     "/api/v1/projects/{other}/runs/1/log?octets=-1", "/%F0%9F%98%80", "/" + "%F0%9F%98%80" * 300, "/%ED%A0%80",
     "/%FF%FE",

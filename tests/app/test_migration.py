@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.db import normalise_url
+from app.exports.export import Export
 from app.items import plan
 from app.labels import turn
-from app.labels.export import Export, Format, Layout
+from app.models.export_settings import ExportSettings
 from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import evaluations
 from app.rewards import snapshots
@@ -163,7 +164,8 @@ def _old_trl(connection: Connection) -> list[tuple[str, str]]:
             """
             select l.choice, a.text as a, b.text as b from label l join pair p on p.id = l.pair_id
             join response a on a.id = p.response_a_id join response b on b.id = p.response_b_id
-            where l.superseded_at is null and p.purpose <> 'check' and l.choice in ('a', 'b') order by l.id
+            where l.superseded_at is null and p.purpose not in ('check', 'evaluation') and l.choice in ('a', 'b')
+            order by l.id
             """
         )
     )
@@ -188,7 +190,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
             assert {row["pair_id"] for row in holdout} <= {5, 6}
         project = session.get_one(m.Project, 1)
         assert project.answer == asking(levels=2, questions=["Kinder?"], reasons=["Short"])
-        export = Export(project, Format.JSONL, Layout.TRL)
+        export = Export(project, ExportSettings(layout="trl"))
         lines = b"".join(export.pieces(session)).splitlines()
         assert [tuple(json.loads(line)[name] for name in ("chosen", "rejected")) for line in lines] == trl
         _labels_are_the_same(session, labels)

@@ -10,7 +10,6 @@ from sqlalchemy import select
 from app import models as m
 from app.annotation.demonstration import DemonstrationValue
 from app.db import task_session
-from app.labels import demonstrations
 from tests import factories
 from tests.asking import asking
 from tests.browser.conftest import Server
@@ -106,7 +105,7 @@ def test_ten_improved_and_ten_written_by_keyboard(
             *[1] * 10,
             *[0] * 10,
         ]
-        rows = [row for batch in demonstrations.rows(session, here.project_id) for row in batch]
+        rows = exported(session, session.get_one(m.Project, here.project_id), layout="sft")
     assert [row["completion"][0]["content"] for row in rows] == here.texts()
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('hone-draft:'))") == []
 

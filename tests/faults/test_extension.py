@@ -104,10 +104,10 @@ def test_a_kind_a_source_and_a_method_from_outside_of_the_tree(platform: Platfor
         labelled += 1
 
     # Preferences, and what goes out.
-    rows = [json.loads(line) for line in api("GET", f"{here}/labels/export?layout=trl").splitlines()]
+    rows = [json.loads(line) for line in api("GET", f"{here}/exports/file?layout=trl").splitlines()]
     assert len(rows) == ASKED
     assert {row["chosen"] for row in rows} == {BETTER}
-    own = [json.loads(line) for line in api("GET", f"{here}/labels/export").splitlines()]
+    own = [json.loads(line) for line in api("GET", f"{here}/exports/file").splitlines()]
     assert {tuple(sorted(json.loads(row["value"])["ratings"])) for row in own} == {(2, 5)}
 
     # The method: from the shell, as a run with a page, to a policy.

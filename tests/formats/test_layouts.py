@@ -308,3 +308,10 @@ def test_an_extension_can_add_a_layout() -> None:
         del formats.LAYOUTS["german"]
     with pytest.raises(formats.Unreadable, match="no layout 'german'"):
         reads({"prompt": "x"}, layout="german")
+
+
+def test_what_the_library_samples_is_a_pair_to_label() -> None:
+    sampled = [{"text": "So.", "strategy": "greedy"}, {"text": "Or so.", "strategy": "stochastic"}]
+    [record] = formats.read(json.dumps({"prompt": "How?", "responses": sampled}).encode(), as_="pairs")
+    assert isinstance(record, ComparisonRecord)
+    assert [response.metadata["strategy"] for response in record.responses] == ["greedy", "stochastic"]

@@ -93,8 +93,9 @@ def _ultrafeedback(p: Pair) -> dict[str, Any]:
 
 def _hone(p: Pair) -> dict[str, Any]:
     return {
-        "label": 1, "item": 2, "purpose": "teach", "prompt": [user(p.prompt)], "response_a": p.first,
-        "response_b": p.second, "choice": p.side("a", "b", "tie", "both_bad"), "annotator": 3, "questions": [],
+        "label": 1, "item": p.side(1, 2, 3, 4), "purpose": "train", "prompt": [user(p.prompt)], "annotator": 3,
+        "responses": [{"position": place, "text": text} for place, text in enumerate((p.first, p.second))],
+        "preferences": [{"question": "", "first": 0, "second": 1, "outcome": p.outcome}],
     }  # fmt: skip
 
 

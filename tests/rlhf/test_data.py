@@ -204,10 +204,11 @@ def test_rows_of_other_layouts_that_say_nothing_are_counted(tmp_path: Path) -> N
         (4, "A response is empty"),
     ]
     exported = {
-        "item": 1, "prompt": [USER], "response_a": "a", "response_b": "b", "choice": "a", "purpose": "check",
-        "questions": [], "annotator": 1,
+        "label": 1, "item": 1, "prompt": [USER], "purpose": "check", "usable": False, "annotator": 1,
+        "responses": [{"position": 0, "text": "a"}, {"position": 1, "text": "b"}],
+        "preferences": [{"question": "", "first": 0, "second": 1, "outcome": "first"}],
     }  # fmt: skip
-    pairs, report = load_pairs(write(tmp_path / "e.jsonl", [exported, exported | {"purpose": "teach"}]))
+    pairs, report = load_pairs(write(tmp_path / "e.jsonl", [exported, exported | {"usable": True}]))
     assert ([pair.line for pair in pairs], report.bad) == ([2], [])
 
 

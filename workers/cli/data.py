@@ -1,10 +1,7 @@
-"""`hone users | projects | audit | import-prompts | export-labels | sign-in-link`: people and data from a shell."""
+"""`hone users | projects | audit | import-prompts | sign-in-link`: people and data from a shell."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,13 +9,11 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts import audit
 from app.accounts import events as account_events
 from app.accounts import queries as account_queries
 from app.accounts import service as accounts
-from app.db import patient_session, task_session
+from app.db import task_session
 from app.home import service as home
-from app.labels.export import Export, Format, Layout
 from app.models import Project, PromptSource, User
 from app.settings import get_settings
 from app.web.errors import NotFound
@@ -37,7 +32,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("status")(status)
     app.command("audit")(audit_trail)
     app.command("import-prompts")(import_prompts)
-    app.command("export-labels")(export_labels)
 
 
 def acting(session: Session, email: str | None) -> User:
@@ -164,42 +158,3 @@ def import_prompts(
     )
     for what, count in report.left_out.items():
         typer.echo(f"{count} {what} of the file are left out: only prompts are imported.", err=True)
-
-
-def export_labels(
-    project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How rows are written.")] = Format.JSONL,
-    layout: Annotated[
-        Layout, typer.Option(help="labels: every column; trl: prompt, chosen, rejected; sft: prompt, completion.")
-    ] = Layout.LABELS,
-    question: Annotated[
-        str, typer.Option(help="Of TRL's layouts: the further question whose answers are taken; default: the main one.")
-    ] = "",
-    as_: As = None,
-) -> None:
-    """Export the standing labels of a project, as the page does."""
-    with connected(), patient_session() as session, session.begin(), _written(output) as file:
-        target = project_of(session, project)
-        export = Export(target, format_, layout, question)
-        export.write(session, file)
-        audit.record(session, acting(session, as_), "labels.exported", project_id=target.id, **export.about)
-    typer.echo(f"{export.rows} labels exported.", err=True)
-
-
-@contextmanager
-def _written(path: Path | None) -> Iterator[IO[bytes]]:
-    """The file at `path`, there only when it is whole; stdout without one."""
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.flush()
-        return
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with beside.open("wb") as file:
-            yield file
-        beside.replace(path)
-    except OSError as error:
-        raise Unusable(f"{path} cannot be written: {error.strerror}.") from None
-    finally:
-        beside.unlink(missing_ok=True)

@@ -80,7 +80,7 @@ def test_the_table_in_words():
     assert {by_token[route] for route in shut} == {frozenset()}
     assert not [path for _, path in changes if "invitations" in path and not path.endswith("{invitation_id}")]
     assert not [path for _, path in by_token if "token" in path and path.startswith("/api/")]
-    assert by_token["GET", "/api/v1/projects/{project_id}/labels/export"] == {Scope.READ}
+    assert by_token["GET", "/api/v1/projects/{project_id}/exports/file"] == {Scope.READ}
     assert by_token["POST", "/api/v1/projects/{project_id}/label"] == {Scope.LABEL}
     assert by_token["POST", "/api/v1/projects"] == {Scope.MANAGE}
     assert by_token["GET", "/api/v1/users"] == {Scope.ADMIN}

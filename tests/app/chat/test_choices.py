@@ -17,7 +17,6 @@ from app.db import task_session
 from app.items import service as items
 from app.labels import lease_queries, leases, progress, quality
 from app.labels import queries as label_queries
-from app.labels.export import Export
 from app.models import (
     AuditEvent,
     Conversation,
@@ -48,6 +47,7 @@ from app.web.markdown import to_html
 from tests import factories
 from tests.app.chat.conftest import Chat
 from tests.app.conftest import Browser
+from tests.exporting import exported
 
 T = TypeVar("T")
 FIRST, SECOND, TIE = TurnChoice.FIRST, TurnChoice.SECOND, TurnChoice.TIE
@@ -293,13 +293,12 @@ def test_it_is_in_no_figure_about_annotators(talk: Talk, begin: Begin) -> None:
 
 
 def test_exports_tell_it_apart(talk: Talk) -> None:
-    import json
-
     talk.choose(SECOND)
     with task_session() as session:
         project = session.get_one(Project, talk.project_id)
-        (row,) = [json.loads(line) for line in b"".join(Export(project).pieces(session)).splitlines()]
-    assert (row["purpose"], row["choice"], row["response_b"]) == ("chat", "b", "A tall plant.")
+        (row,) = exported(session, project)
+    assert (row["purpose"], row["usable"], row["responses"][1]["text"]) == ("chat", True, "A tall plant.")
+    assert [stated["outcome"] for stated in row["preferences"]] == ["second"]
 
 
 def test_a_reward_model_learns_from_it_and_measures_on_held_out_ones(talk: Talk, begin: Begin) -> None:

@@ -1,11 +1,8 @@
 """Responses by models, by persons and from imports: everything that reads responses takes all three."""
 
-import io
-import json
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -19,6 +16,7 @@ from app.rewards import service as rewards
 from app.rewards import snapshots
 from tests import factories
 from tests.app.conftest import Browser, Cast
+from tests.exporting import exported
 
 As = Callable[[str], Browser]
 
@@ -99,13 +97,12 @@ def test_they_are_labelled_and_exported_like_any_other(session: Session, cast: C
     assert task is not None
     assert [shown.finish_reason for shown in task.responses] == [None, None]
     submit(session, cast.annotator, cast.project, None, task.id, Answer(ComparisonValue(choice=m.Outcome.FIRST)))
-    url = f"/projects/{cast.project.id}/labels/export"
-    parquet = as_("manager").get(url, params={"format": "parquet"}).content
-    for row in (json.loads(as_("manager").get(url).text), *pq.read_table(io.BytesIO(parquet)).to_pylist()):
-        assert (row["model_a"], row["author_a"], row["imported_from_a"]) == (None, cast.annotator.id, None)
-        assert (row["model_b"], row["author_b"], row["imported_from_b"]) == (None, None, "gpt-neo")
-    trl = as_("manager").get(url, params={"layout": "trl"}).text
-    assert {json.loads(trl)["chosen"], json.loads(trl)["rejected"]} == {"By hand.", "From a file."}
+    (row,) = exported(session, cast.project)
+    by_hand, from_a_file = row["responses"]
+    assert (by_hand["model"], by_hand["author"], by_hand["name"]) == (None, cast.annotator.id, None)
+    assert (from_a_file["model"], from_a_file["author"], from_a_file["imported_from"]) == (None, None, "gpt-neo")
+    (trl,) = exported(session, cast.project, layout="trl")
+    assert {trl["chosen"], trl["rejected"]} == {"By hand.", "From a file."}
 
 
 def test_a_reward_model_learns_from_them_and_is_measured_without_their_lengths(

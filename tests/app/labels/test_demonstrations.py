@@ -1,11 +1,9 @@
 """Responses that people write and improve: what becomes of them, and what is no answer."""
 
-import io
 import json
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -13,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.annotation.demonstration.value import LONGEST
-from app.labels import demonstrations, leases, quality
+from app.labels import leases, quality
 from app.rewards import snapshots
 from tests import factories
 from tests.app.conftest import Browser, Cast
+from tests.exporting import exported
 
 As = Callable[[str], Browser]
 IDEAL = "A tree is a tall plant.\n\n- It has **leaves**."
@@ -48,7 +47,7 @@ def labels(session: Session) -> list[m.Label]:
 
 
 def rows(session: Session, cast: Cast) -> list[dict[str, Any]]:
-    return [row for batch in demonstrations.rows(session, cast.project.id) for row in batch]
+    return exported(session, cast.project, layout="sft")
 
 
 def written(session: Session, label: m.Label) -> m.Response:
@@ -286,33 +285,24 @@ def test_rows_for_fine_tuning_have_no_holdout_prompt(
     session: Session, cast: Cast, as_: As, many: list[str], add: Callable[..., m.Item]
 ) -> None:
     prompt = [{"role": "user", "content": "What is a tree?"}]
-    expected = [
-        {"prompt": prompt, "completion": [{"role": "assistant", "content": text}]}
-        for text in many
-        if text.startswith("train")
-    ]
-    assert rows(session, cast) == expected
-    url, manager = f"/projects/{cast.project.id}/labels/export?layout=sft", as_("manager")
-    assert [json.loads(line) for line in manager.get(url).text.splitlines()] == expected
-    assert pq.read_table(io.BytesIO(manager.get(f"{url}&format=parquet").content)).to_pylist() == expected
-    assert len(manager.get(f"{url}&format=csv").text.splitlines()) == 6
-    found = manager.get(f"/api/v1{url}", headers=manager.bearer(cast.manager))
-    assert [json.loads(line) for line in found.text.splitlines()] == expected
-    assert manager.get(f"/projects/{cast.project.id}/labels").text.count('value="sft"') == 1
+    found = exported(session, cast.project, layout="sft")
+    assert {str(row["prompt"]) for row in found} == {str(prompt)}
+    assert [row["completion"][0]["content"] for row in found] == [text for text in many if text.startswith("train")]
+    assert {(row["annotator"], row["completion_from"]["author"]) for row in found} == {(cast.annotator.id,) * 2}
+    held = exported(session, cast.project, layout="sft", split="holdout")
+    assert [row["completion"][0]["content"] for row in held] == [text for text in many if text.startswith("holdout")]
 
 
 def test_other_exports_have_them_too(session: Session, cast: Cast, as_: As, many: list[str]) -> None:
-    url, manager = f"/projects/{cast.project.id}/labels/export", as_("manager")
-    rows = [json.loads(line) for line in manager.get(url).text.splitlines()]
+    rows = exported(session, cast.project)
     assert [json.loads(row["value"])["text"] for row in rows] == many
     assert [[each["author"] for each in row["responses"]] for row in rows[:2]] == [
         [None, cast.annotator.id],
         [cast.annotator.id],
     ]
     assert {row["kind"] for row in rows} == {"demonstration"}
-    assert {(row["choice"], row["response_b"], row["left"]) for row in rows} == {(None, None, None)}
-    assert len(pq.read_table(io.BytesIO(manager.get(f"{url}?format=parquet").content)).to_pylist()) == 8
-    trl = [json.loads(line) for line in manager.get(f"{url}?layout=trl").text.splitlines()]
+    assert [len(row["preferences"]) for row in rows[:2]] == [1, 0]
+    trl = exported(session, cast.project, layout="trl")
     assert [(row["chosen"], row["rejected"]) for row in trl] == [(text, "A plant.") for text in many[::2]]
 
 

@@ -1,12 +1,8 @@
 """The labelling screen and the pages of labels through their routes."""
 
-import io
-import json
 import re
 from collections.abc import Callable
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -247,7 +243,7 @@ def test_a_lease_is_renewed_by_the_page(session: Session, cast: Cast, as_: As, a
     assert browser.submit(f"{address}/renew", assignment_id=number).status_code == 409
 
 
-PAGES = ["label", "label/undo", "labels", "labels/mine", "labels/mine/1", "labels/quality", "labels/export"]
+PAGES = ["label", "label/undo", "labels", "labels/mine", "labels/mine/1", "labels/quality", "exports", "exports/file"]
 MANAGERS = [
     "prompts",
     "prompts/import",
@@ -256,7 +252,8 @@ MANAGERS = [
     "items",
     "items/1",
     "labels/quality",
-    "labels/export",
+    "exports",
+    "exports/file",
 ]
 
 
@@ -287,63 +284,6 @@ def test_my_labels_are_mine_alone(session: Session, cast: Cast, as_: As, add_ite
     assert "the manager&#39;s words" not in page
     assert as_("annotator").get(f"/projects/{cast.project.id}/labels/mine/{one.id}").status_code == 200
     assert as_("annotator").get(f"/projects/{cast.project.id}/labels/mine/{two.id}").status_code == 404
-
-
-@pytest.fixture
-def labelled(session: Session, cast: Cast, add_items: AddItems) -> list[m.Item]:
-    """Four items: A, B and a tie on the first three, an attention check answered A on the fourth."""
-    found = add_items(cast.project, 3)
-    for item, choice in zip(found, (m.Outcome.FIRST, m.Outcome.SECOND, m.Outcome.TIE), strict=True):
-        factories.label(session, item, cast.annotator, choice, comment="=1+1")
-    (check,) = add_items(cast.project, purpose=m.Purpose.CHECK, expected={"best": 0})
-    factories.label(session, check, cast.annotator, m.Outcome.FIRST)
-    old = factories.label(session, found[0], cast.manager, m.Outcome.SECOND, superseded_at=cast.project.created_at)
-    assert old.id
-    return [*found, check]
-
-
-def export(browser: Browser, cast: Cast, **wanted: str) -> Any:
-    found = browser.get(f"/projects/{cast.project.id}/labels/export", params=wanted)
-    assert found.status_code == 200
-    return found
-
-
-def test_export_of_everything(cast: Cast, as_: As, labelled: list[m.Item]) -> None:
-    browser = as_("manager")
-    rows = [json.loads(line) for line in export(browser, cast).text.splitlines()]
-    assert [row["choice"] for row in rows] == ["a", "b", "tie", "a"]
-    assert rows[0]["response_a"] == labelled[0].responses[0].text
-    assert rows[0]["prompt"] == labelled[0].prompt.messages
-    assert "@" not in json.dumps(rows)  # nobody's address
-    table = pq.read_table(io.BytesIO(export(browser, cast, format="parquet").content)).to_pylist()
-    assert [row["choice"] for row in table] == ["a", "b", "tie", "a"]
-    assert table[0]["prompt"] == rows[0]["prompt"]
-    lines = export(browser, cast, format="csv").text.splitlines()
-    assert len(lines) == 5
-    assert ",'=1+1," in lines[1]  # no formula for a spreadsheet
-
-
-def test_export_for_trl(cast: Cast, as_: As, labelled: list[m.Item]) -> None:
-    browser = as_("manager")
-    one, two = (json.loads(line) for line in export(browser, cast, layout="trl").text.splitlines())
-    assert one == {
-        "prompt": labelled[0].prompt.messages[0]["content"],
-        "chosen": labelled[0].responses[0].text,
-        "rejected": labelled[0].responses[1].text,
-        "split": "train",
-    }
-    assert two["chosen"] == labelled[1].responses[1].text
-    rows = [json.loads(line) for line in export(browser, cast, layout="trl-conversational").text.splitlines()]
-    assert rows[0]["prompt"] == labelled[0].prompt.messages
-    assert rows[0]["chosen"] == [{"role": "assistant", "content": labelled[0].responses[0].text}]
-    table = pq.read_table(io.BytesIO(export(browser, cast, layout="trl", format="parquet").content))
-    assert table.to_pylist() == [one, two]
-
-
-def test_an_empty_project_exports_a_valid_file(cast: Cast, as_: As) -> None:
-    browser = as_("manager")
-    assert export(browser, cast).content == b""
-    assert pq.read_table(io.BytesIO(export(browser, cast, format="parquet").content)).num_rows == 0
 
 
 def test_labelling_through_the_api(session: Session, cast: Cast, client: Browser, add_items: AddItems) -> None:

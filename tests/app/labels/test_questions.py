@@ -1,12 +1,9 @@
 """Further questions beside the main one: asked, answered, stored as the item's answers, told wherever labels are."""
 
-import io
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import select
@@ -18,12 +15,12 @@ from app.annotation.comparison import ComparisonValue
 from app.annotation.comparison.kind import Comparison
 from app.labels import leases, service
 from app.labels.answers import read_answer
-from app.labels.export import Export, Format, Layout
 from app.web.errors import Invalid
 from tests import factories
 from tests.app.conftest import Browser, Cast
 from tests.app.labels.conftest import AddItems, outcome_of, outcomes, said
 from tests.asking import asking
+from tests.exporting import exported
 
 As = Callable[[str], Browser]
 
@@ -212,37 +209,29 @@ def labelled(session: Session, cast: Cast, asked: m.Project, add_items: AddItems
     return found
 
 
-def export(browser: Browser, project: m.Project, **wanted: str) -> bytes:
-    found = browser.get(f"/projects/{project.id}/labels/export", params=wanted)
-    assert found.status_code == 200
-    return found.content
-
-
-def test_the_export_has_every_answer(asked: m.Project, as_: As, labelled: list[m.Item]) -> None:
-    browser = as_("manager")
-    rows = [json.loads(line) for line in export(browser, asked).splitlines()]
-    assert [{each["question"]: each["choice"] for each in row["questions"]} for row in rows] == [
-        {KINDER: "b", TRUER: "a"},
-        {KINDER: "tie", TRUER: "a"},
-        {},
+def test_the_export_has_every_answer(session: Session, asked: m.Project, labelled: list[m.Item]) -> None:
+    rows = exported(session, asked)
+    assert [{each["text"]: each["outcome"] for each in row["preferences"]} for row in rows] == [
+        {None: "first", KINDER: "second", TRUER: "first"},
+        {None: "first", KINDER: "tie", TRUER: "first"},
+        {None: "first"},
     ]
-    table = pq.read_table(io.BytesIO(export(browser, asked, format="parquet"))).to_pylist()
-    assert [row["questions"] for row in table] == [row["questions"] for row in rows]
-    assert KINDER in export(browser, asked, format="csv").decode()
 
 
+@pytest.mark.parametrize("rows", ["labels", "pairs"])
 @pytest.mark.parametrize("layout", ["trl", "trl-conversational"])
 def test_trl_rows_follow_the_question_that_is_asked_for(
-    asked: m.Project, as_: As, labelled: list[m.Item], layout: str
+    session: Session, asked: m.Project, as_: As, labelled: list[m.Item], layout: str, rows: str
 ) -> None:
-    browser = as_("manager")
-    main = [json.loads(line) for line in export(browser, asked, layout=layout).splitlines()]
+    wanted = {"layout": layout, "rows": rows}
+    main = exported(session, asked, **wanted)
     assert len(main) == 3
-    (kinder,) = (json.loads(line) for line in export(browser, asked, layout=layout, question=KINDER).splitlines())
+    (kinder,) = exported(session, asked, **wanted, question=KINDER)
     assert (kinder["chosen"], kinder["rejected"]) == (main[0]["rejected"], main[0]["chosen"])
-    truer = [json.loads(line) for line in export(browser, asked, layout=layout, question=TRUER).splitlines()]
-    assert truer == main[:2]
-    unknown = browser.get(f"/projects/{asked.id}/labels/export", params={"layout": layout, "question": "Longer?"})
+    assert len(exported(session, asked, **wanted, question=KINDER, ties=True)) == 2
+    truer = exported(session, asked, **wanted, question=TRUER)
+    assert truer == [row | {"question": TRUER} for row in main[:2]]
+    unknown = as_("manager").get(f"/projects/{asked.id}/exports/file", params={**wanted, "question": "Longer?"})
     assert unknown.status_code == 422
 
 
@@ -250,7 +239,7 @@ def test_lists_history_and_item_pages_tell_them(cast: Cast, asked: m.Project, as
     base = f"/projects/{asked.id}"
     listed = as_("manager").get(f"{base}/labels").text
     assert f"<bdi>{KINDER}</bdi> B<" in listed
-    assert f'<option value="{KINDER}">' in listed
+    assert f'<option value="{KINDER}">' in as_("manager").get(f"{base}/exports").text
     assert f"<bdi>{KINDER}</bdi> B<" in as_("manager").get(f"{base}/items/{labelled[0].id}").text
     mine = as_("annotator").get(f"{base}/labels").text
     assert f"<bdi>{KINDER}</bdi> equal<" in mine
@@ -307,11 +296,11 @@ def test_a_renamed_question_keeps_its_answers_and_a_retired_one_its_text(
             assert "Truer?" in text
             assert "Brief" in text
         assert f">{kinder.id}" not in text
-    row = json.loads(b"".join(Export(project).pieces(session)))
-    assert {each["question"] for each in row["questions"]} == {"Friendlier?", "Truer?"}
-    assert row["reasons"] == ["Brief"]
-    assert b"".join(Export(project, Format.JSONL, Layout.TRL, kinder.id).pieces(session)) != b""
-    assert b"".join(Export(project, Format.JSONL, Layout.TRL, new.id).pieces(session)) == b""
+    (row,) = exported(session, project)
+    assert {each["text"] for each in row["preferences"]} == {None, "Friendlier?", "Truer?"}
+    assert row["reasons"] == [{"id": short.id, "text": "Brief"}]
+    assert len(exported(session, project, layout="trl", question=kinder.id)) == 1
+    assert exported(session, project, layout="trl", question=new.id) == []
 
     # Asked again by its text, the retired one is the same question.
     as_("manager").submit(

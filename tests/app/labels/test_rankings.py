@@ -11,12 +11,12 @@ from sqlalchemy import select
 from app import models as m
 from app.items import service as items
 from app.labels import blocks, leases, quality
-from app.labels.export import Export, Format, Layout
 from app.rewards import snapshots
 from app.web.errors import Conflict
 from tests import factories
 from tests.app.items.test_sampling import drawn
 from tests.asking import asking
+from tests.exporting import exported
 
 RANKING = {"ranking": {"share": 100}}
 
@@ -153,12 +153,11 @@ def test_exports_training_rows_and_quality(session, cast, as_, add):
             text = re.findall(r"hidden>\n(Text \d) of", page)  # everybody agrees: Text 0, then 1, then 2
             send(as_(who), cast, {n: int(each[-1]) + 1 for n, each in enumerate(text, start=1)})
     assert len(labels(session, cast)) == 10
-    for layout, count in ((Layout.LABELS, 10), (Layout.TRL, 30), (Layout.TRL_CONVERSATIONAL, 30)):
-        lines = b"".join(Export(cast.project, Format.JSONL, layout).pieces(session)).splitlines()
-        assert len(lines) == count
-        b"".join(Export(cast.project, Format.PARQUET, layout).pieces(session))
-    whole = json.loads(next(iter(b"".join(Export(cast.project).pieces(session)).splitlines())))
-    assert (whole["kind"], len(whole["responses"]), whole["choice"], whole["left"]) == ("ranking", 3, None, None)
+    for layout, count in (("everything", 10), ("trl", 30), ("trl-conversational", 30), ("sft", 0)):
+        assert len(exported(session, cast.project, layout=layout)) == count
+    assert [row["raters"] for row in exported(session, cast.project, layout="trl", rows="pairs")] == [2] * 15
+    whole = exported(session, cast.project)[0]
+    assert (whole["kind"], len(whole["responses"]), len(whole["preferences"])) == ("ranking", 3, 3)
     assert json.loads(whole["value"])["kind"] == "ranking"
     snapshot = snapshots.take(session, cast.project)
     training, holdout = snapshots.training_rows(session, snapshot)

@@ -32,7 +32,7 @@ def test_nothing_but_static_files_is_kept_by_a_cache(as_, cast, session):
     base = f"/projects/{cast.project.id}"
     for path in (
         "/", "/sign-in", "/nowhere", "/api/v1/me", "/api/v1/nowhere", "/api/openapi.json", "/api/docs", "/healthz",
-        f"/api/v1{base}/labels/export", f"{base}/labels/export", f"{base}/runs/{run.id}/log",
+        f"/api/v1{base}/exports/file", f"{base}/exports/file", f"{base}/runs/{run.id}/log",
         f"{base}/runs/{run.id}/points",
         f"{base}/policies/{cast.project.base_model_id}/download", f"/api/v1{base}/runs/{run.id}/log", "/healthz/x",
         "/users", f"{base}/prompts/import", "/account/", "/static", "/staticx",

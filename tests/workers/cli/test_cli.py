@@ -140,13 +140,17 @@ def test_export_writes_whole_files(project: int, tmp_path: Path) -> None:
         factories.member(session, row, person)
         factories.label(session, factories.item(session, factories.prompt(session, row), row.base_model), person)
     out = tmp_path / "labels.jsonl"
-    assert hone("export-labels", "-p", str(project), "-o", out).returncode == 0
-    assert [json.loads(line)["choice"] for line in out.read_text().splitlines()] == ["a"]
-    shown = hone("export-labels", "-p", str(project), "--layout", "trl").stdout
-    assert set(json.loads(shown)) == {"prompt", "chosen", "rejected", "split"}
+    done = hone("export", "-p", str(project), "-o", out, "--json")
+    assert json.loads(done.stderr) == {"rows": 1, "file": str(out)}
+    assert [json.loads(line)["kind"] for line in out.read_text().splitlines()] == ["comparison"]
+    shown = hone("export", "-p", str(project), "--layout", "trl", "--rows", "pairs").stdout
+    assert json.loads(shown)["raters"] == 1
     unknown = ("--layout", "trl", "--question", "Which is kinder?")
-    assert "asks no such question" in refused("export-labels", "-p", str(project), *unknown)
-    assert "cannot be written" in refused("export-labels", "-p", str(project), "-o", tmp_path / "no" / "such")
+    assert "asks no such question" in refused("export", "-p", str(project), *unknown)
+    assert "rows is of TRL's layouts" in refused("export", "-p", str(project), "--rows", "pairs")
+    assert "cannot be written" in refused("export", "-p", str(project), "-o", tmp_path / "no" / "such")
+    old = hone("export-labels", "-p", str(project))
+    assert (old.returncode, "No such command 'export-labels'" in old.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == [out] or {path.name for path in tmp_path.iterdir()} == {"labels.jsonl", "hone"}
 
 
@@ -164,8 +168,8 @@ def test_what_people_wrote_is_what_the_learning_library_reads(project: int, tmp_
             assert task is not None
             labels.submit(session, person, row, None, task.id, Answer(DemonstrationValue(text=text)))
     written, preferred = tmp_path / "written.jsonl", tmp_path / "preferred.jsonl"
-    assert hone("export-labels", "-p", str(project), "--layout", "sft", "-o", written).returncode == 0
-    assert hone("export-labels", "-p", str(project), "--layout", "trl-conversational", "-o", preferred).returncode == 0
+    assert hone("export", "-p", str(project), "--layout", "sft", "-o", written).returncode == 0
+    assert hone("export", "-p", str(project), "--layout", "trl-conversational", "-o", preferred).returncode == 0
     (demonstration,), report = load_demonstrations(written)
     assert report.bad == []
     assert [turn["content"] for turn in demonstration.messages] == ["What is a tree?", texts["train"]]

@@ -1,0 +1,158 @@
+"""One export: its rows in batches, and the file or the archive that they make. Knows no request and no run."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.exports import archive, label_studio, queries, rows
+from app.exports.encoders import ENCODERS, MEDIA_TYPES, Encoder, suffix
+from app.exports.queries import Moment
+from app.exports.rows import FILES, Out
+from app.models import Project, Split
+from app.models.export_settings import ExportFormat, ExportLayout, ExportSettings
+from app.web.errors import Invalid
+
+ZIP = "application/zip"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows, the number of labels they were made of, and where the next batch begins."""
+
+    rows: list[Out]
+    labels: int
+    last: int
+
+
+class Export:
+    """The labels of a project as `wanted`. Invalid where the project asks no such question. Without rows it is a valid
+    file all the same."""
+
+    def __init__(self, project: Project, wanted: ExportSettings) -> None:
+        if wanted.question and not project.answer.asks(wanted.question):
+            raise Invalid("This project asks no such question.", "question")
+        self.project_id, self.title = project.id, project.name
+        self.wanted, self.asked = wanted, project.answer
+        self.format = wanted.written_as
+        self.schema = None if wanted.layout is ExportLayout.LABEL_STUDIO else rows.schema(wanted)
+        self.rows = 0  # so far
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What was asked for, where it is not the default: what the audit trail keeps."""
+        return self.wanted.model_dump(mode="json", exclude_defaults=True)
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return f"project-{self.project_id}-{self.wanted.layout}.{'zip' if self.wanted.apart else suffix(self.format)}"
+
+    @property
+    def media_type(self) -> str:
+        """Of the file."""
+        return ZIP if self.wanted.apart else MEDIA_TYPES[self.format]
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of a row's fields."""
+        return ["data", "annotations"] if self.schema is None else list(self.schema.names)
+
+    def count(self, session: Session, most: int) -> int:
+        """How many labels it is made of now; `most` where there are as many or more."""
+        return queries.count(session, self.project_id, self.wanted, queries.now(session, self.project_id), most)
+
+    def pieces(self, session: Session) -> Iterator[bytes]:
+        """The file, made while the labels are read; some pieces are empty. The session sees one state of the database
+        as long as its transaction lasts."""
+        moment = queries.now(session, self.project_id)
+        if self.wanted.apart:
+            yield from archive.stream(self._entries(session, moment))
+        else:
+            yield from self._file(session, moment, None)
+
+    def preview(self, session: Session, rows: int = 3) -> list[Out]:
+        """The first rows, as they will be."""
+        moment = queries.now(session, self.project_id)
+        found: list[Out] = []
+        for batch in self.batches(session, moment, None, size=rows):
+            found += batch.rows
+            if len(found) >= rows:
+                break
+        return found[:rows]
+
+    def preview_text(self, session: Session) -> str:
+        """The same as text: of CSV as the file has them, else as JSON."""
+        found = self.preview(session)
+        if self.format in (ExportFormat.CSV, ExportFormat.EXCEL):
+            encoder = self.encoder()
+            return (encoder.encode(found) + encoder.end()).decode("utf-8-sig")
+        return "\n".join(json.dumps(row, ensure_ascii=False, indent=2) for row in found)
+
+    def batches(
+        self, session: Session, moment: Moment, split: Split | None, after: int = 0, size: int | None = None
+    ) -> Iterator[Batch]:
+        """The rows of a split, or of all there are, from behind a label on, or an item where rows are made of those."""
+        read = queries.items if self.wanted.by_item else queries.labels
+        for found in read(session, self.project_id, self.wanted, moment, split, after, size):
+            last = found[-1].item_id if self.wanted.by_item else found[-1].id
+            yield Batch(list(self._rows(moment, found)), len(found), last)
+
+    def encoder(self, first: bool = True) -> Encoder:
+        """Writes one part of a file."""
+        return ENCODERS[self.format](self.schema, first)
+
+    def folder(self, parts: dict[Split, Sequence[str]]) -> Iterator[tuple[str, bytes]]:
+        """The files that an archive has beside those of its rows, of which `parts` has the names."""
+        names = [FILES[split] for split in parts]
+        of_dataset = self.format is ExportFormat.DATASET
+        if of_dataset:
+            yield "dataset_dict.json", archive.folder(names)
+            for split, files in parts.items():
+                yield f"{FILES[split]}/state.json", archive.state(FILES[split], [each.split("/")[-1] for each in files])
+                yield f"{FILES[split]}/dataset_info.json", b"{}"
+        patterns = {} if of_dataset else {FILES[split]: f"{FILES[split]}*" for split in parts}
+        how = "load_from_disk" if of_dataset else "load_dataset"
+        said = [
+            f"{self.wanted.layout}: labels of the project {self.title}, by Hone.",
+            f'Read it with `datasets.{how}("the folder")`.',
+            "`test` has the labels on prompts that are held out: train nothing on them.",
+        ]
+        yield "README.md", archive.card(f"Labels of project {self.project_id}", patterns, self.columns, said)
+
+    def part(self, split: Split | None, number: int | None = None) -> str:
+        """The name of a file of rows in the archive; `number` where there are several of a split."""
+        name = "all" if split is None else FILES[split]
+        if self.format is ExportFormat.DATASET:
+            return f"{name}/data-{number or 0:05}.arrow"
+        return f"{name}.{suffix(self.format)}" if number is None else f"{name}-{number:05}.{suffix(self.format)}"
+
+    def _entries(self, session: Session, moment: Moment) -> Iterator[archive.Entry]:
+        splits = self.wanted.splits
+        for name, content in self.folder({split: [self.part(split)] for split in splits}):
+            yield name, iter([content])
+        for split in splits:
+            yield self.part(split), self._file(session, moment, split)
+
+    def _file(self, session: Session, moment: Moment, split: Split | None) -> Iterator[bytes]:
+        encoder = self.encoder()
+        for batch in self.batches(session, moment, split):
+            self.rows += len(batch.rows)
+            yield encoder.encode(batch.rows)
+        yield encoder.end()
+
+    def _rows(self, moment: Moment, found: rows.Found) -> Iterator[Out]:
+        wanted, layout = self.wanted, self.wanted.layout
+        if layout is ExportLayout.LABEL_STUDIO:
+            return label_studio.tasks(wanted, self.asked, found)
+        if wanted.by_item:
+            return rows.pairs(wanted, found)
+        if layout is ExportLayout.EVERYTHING:
+            of_one = partial(rows.everything, wanted, self.asked, moment)
+        else:
+            of_one = partial(rows.written if layout is ExportLayout.SFT else rows.preferences, wanted)
+        return chain.from_iterable(of_one(label) for label in found)

@@ -1,0 +1,77 @@
+"""Pairs as Label Studio's tasks, each with the annotations that its labels are. See docs/formats.md for the labelling
+interface that shows them.
+
+Label Studio knows an annotator only by an account of its own, so the number of ours is in the results' `meta`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Row
+
+from app.exports.rows import FILES, Found, Out, plain
+from app.models import Outcome
+from app.models.export_settings import ExportSettings
+from app.models.project_settings import AnswerSettings
+
+_SELECTED = {Outcome.FIRST: "left", Outcome.SECOND: "right"}
+_WORDS = {Outcome.FIRST: "first", Outcome.SECOND: "second", Outcome.TIE: "tie", Outcome.BOTH_BAD: "both bad"}
+
+
+def tasks(wanted: ExportSettings, asked: AnswerSettings, found: Found) -> Iterator[Out]:
+    """A task for each two responses of which anything was said."""
+    for _, of_item in groupby(found, lambda label: label.item_id):
+        labels = list(of_item)
+        responses = {response["position"]: response for label in labels for response in label.responses or ()}
+        pairs = sorted({(each["first"], each["second"]) for label in labels for each in label.stated or ()})
+        for pair in pairs:
+            first, second = (responses[place] for place in pair)
+            said = [(label, _of(label, pair)) for label in labels]
+            yield {
+                "data": _data(labels[0], first, second),
+                "annotations": [_annotation(wanted, asked, label, stated) for label, stated in said if stated],
+            }
+
+
+def _of(label: Row[Any], pair: tuple[int, int]) -> list[Mapping[str, Any]]:
+    return [each for each in label.stated or () if (each["first"], each["second"]) == pair]
+
+
+def _data(label: Row[Any], first: Mapping[str, Any], second: Mapping[str, Any]) -> Out:
+    data = {"prompt": plain(label.messages), "answer1": first["text"], "answer2": second["text"]}
+    if len(label.messages) > 1:
+        data["messages"] = label.messages
+    about = {"item": label.item_id, "split": FILES[label.split], "purpose": label.purpose.value}
+    return data | about | {"model1": first["name"], "model2": second["name"]}
+
+
+def _annotation(
+    wanted: ExportSettings, asked: AnswerSettings, label: Row[Any], stated: Sequence[Mapping[str, Any]]
+) -> Out:
+    who = {"annotator": str(label.annotator_id)} | ({"name": label.annotator} if wanted.names else {})
+    results = [result for each in stated for result in _results(asked, each)]
+    if label.comment:
+        results.append(_result("comment", "textarea", {"text": [label.comment]}))
+    created = label.created_at.isoformat()
+    return {
+        "result": [result | {"id": f"{label.id}-{n}", "meta": who} for n, result in enumerate(results)],
+        "lead_time": label.seconds,
+        "created_at": created,
+    }
+
+
+def _results(asked: AnswerSettings, stated: Mapping[str, Any]) -> Iterator[Out]:
+    outcome = Outcome(stated["outcome"])
+    if stated["question"]:
+        yield _result(asked.text_of(stated["question"]), "choices", {"choices": [_WORDS[outcome]]})
+    elif outcome in _SELECTED:
+        yield _result("comparison", "pairwise", {"selected": _SELECTED[outcome]}, "answer1,answer2")
+        if stated["strength"]:
+            yield _result("strength", "rating", {"rating": stated["strength"]})
+    else:
+        yield _result("equal", "choices", {"choices": [_WORDS[outcome]]})
+
+
+def _result(name: str, type_: str, value: Out, to: str = "prompt") -> Out:
+    return {"from_name": name, "to_name": to, "type": type_, "value": value}

@@ -1,0 +1,154 @@
+"""The SQL of exports. Labels are read in batches, each by its own statement, in the order in which they were given or
+by item: the next batch begins behind the last one, so that an export that was broken off can go on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ColumnElement, Row, Select, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
+
+from app.labels.queries import conditions
+from app.models import (
+    Item,
+    ItemResponse,
+    Label,
+    Model,
+    Preference,
+    Prompt,
+    Purpose,
+    Response,
+    Split,
+    User,
+)
+from app.models.export_settings import ExportLayout, ExportSettings
+from app.rewards.queries import usable
+
+BATCH = 500  # labels
+ITEMS = 200
+
+_WRITTEN = {
+    "position": ItemResponse.position,
+    "text": Response.text,
+    "name": func.coalesce(Model.name, Response.imported_from),
+    "model": Response.model_id,
+    "author": Response.author_id,
+    "author_name": User.name,
+    "imported_from": Response.imported_from,
+    "strategy": Response.strategy,
+    "temperature": Response.temperature,
+    "top_p": Response.top_p,
+    "top_k": Response.top_k,
+    "seed": Response.seed,
+    "finish_reason": Response.finish_reason,
+    "token_count": Response.token_count,
+}
+"""Of each response that a label is about."""
+_STATED = (
+    Preference.question, Preference.first, Preference.second, Preference.outcome, Preference.strength,
+    Preference.probability, Preference.raters,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The labels of a moment, which stay the same whatever comes later: those up to a number, as they stood then."""
+
+    upto: int
+    at: datetime
+
+
+def now(session: Session, project_id: int) -> Moment:
+    """This moment."""
+    newest = select(func.coalesce(func.max(Label.id), 0)).where(Label.project_id == project_id).scalar_subquery()
+    return Moment(*session.execute(select(newest, func.clock_timestamp())).one())
+
+
+def count(session: Session, project_id: int, wanted: ExportSettings, moment: Moment, most: int | None = None) -> int:
+    """How many labels the export is made of; at most `most`, from which on nobody counts."""
+    found = _wanted(select(literal(1)).select_from(Label), project_id, wanted, moment).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
+
+
+def labels(
+    session: Session,
+    project_id: int,
+    wanted: ExportSettings,
+    moment: Moment,
+    split: Split | None,
+    after: int,
+    size: int | None = None,
+) -> Iterator[Sequence[Row[Any]]]:
+    """Labels with all that they are about, in order of number from behind `after` on, batch by batch."""
+    statement = _wanted(_rows(), project_id, wanted, moment, split).order_by(Label.id).limit(size or BATCH)
+    while found := session.execute(statement.where(Label.id > after)).all():
+        yield found
+        after = found[-1].id
+
+
+def items(
+    session: Session,
+    project_id: int,
+    wanted: ExportSettings,
+    moment: Moment,
+    split: Split | None,
+    after: int,
+    size: int | None = None,
+) -> Iterator[Sequence[Row[Any]]]:
+    """The same in order of item and label, no item in two batches; `after` is an item."""
+    every = select(Label.item_id).distinct().select_from(Label)
+    numbers = _wanted(every, project_id, wanted, moment, split).order_by(Label.item_id).limit(size or ITEMS)
+    statement = _wanted(_rows(), project_id, wanted, moment).order_by(Label.item_id, Label.id)
+    while ids := session.scalars(numbers.where(Label.item_id > after)).all():
+        yield session.execute(statement.where(Label.item_id.in_(ids))).all()
+        after = ids[-1]
+
+
+def _rows() -> Select[Any]:
+    responses = (
+        select(_listed(_WRITTEN, ItemResponse.position))
+        .select_from(ItemResponse)
+        .join(Response, Response.id == ItemResponse.response_id)
+        .outerjoin(Model, Model.id == Response.model_id)
+        .outerjoin(User, User.id == Response.author_id)
+        .where(ItemResponse.item_id == Item.id, or_(ItemResponse.label_id.is_(None), ItemResponse.label_id == Label.id))
+        .scalar_subquery()
+    )
+    named = {column.key: column for column in _STATED}
+    stated = select(_listed(named, *_STATED[:3])).where(Preference.label_id == Label.id).scalar_subquery()
+    by = select(User.name).where(User.id == Label.annotator_id).scalar_subquery()
+    return (
+        select(
+            Label.id, Label.item_id, Label.annotator_id, by.label("annotator"), Label.value, Label.reasons,
+            Label.comment, Label.seconds, Label.order, Label.passed, Label.late, Label.surplus, Label.created_at,
+            Label.superseded_at, Item.prompt_id, Item.purpose, Prompt.split, Prompt.chooses.label("chooses"),
+            Prompt.messages, usable().label("usable"),
+            responses.label("responses"), stated.label("stated"),
+        )
+        .select_from(Label)
+    )  # fmt: skip
+
+
+def _wanted(
+    statement: Select[Any], project_id: int, wanted: ExportSettings, moment: Moment, split: Split | None = None
+) -> Select[Any]:
+    of: list[ColumnElement[bool]] = [*conditions(project_id, wanted), Label.id <= moment.upto]
+    if not wanted.revisions:
+        of.append(or_(Label.superseded_at.is_(None), Label.superseded_at > moment.at))
+    splits = wanted.splits if split is None else [split]
+    if len(splits) < len(Split):
+        of.append(Prompt.split.in_(splits))
+    if wanted.layout is ExportLayout.SFT:
+        of.append(Label.id.in_(select(ItemResponse.label_id).where(ItemResponse.label_id == Label.id)))
+        if wanted.purpose is None:
+            of.append(Item.purpose == Purpose.TRAIN)
+    elif wanted.layout is not ExportLayout.EVERYTHING and wanted.purpose is None:
+        of.append(usable())
+    return statement.join(Item, Item.id == Label.item_id).join(Prompt, Prompt.id == Item.prompt_id).where(*of)
+
+
+def _listed(parts: dict[str, Any], *order: Any) -> Any:
+    built = func.json_build_object(*(part for pair in parts.items() for part in pair))
+    return func.json_agg(aggregate_order_by(built, *order), type_=JSON)

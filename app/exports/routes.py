@@ -1,0 +1,73 @@
+"""The page of exports: what to take away, its first rows, and the file."""
+
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from starlette.datastructures import FormData
+
+from app.exports import service
+from app.exports.export import Export
+from app.labels import queries as labels
+from app.models.export_settings import ExportSettings
+from app.projects.dependencies import Manager
+from app.web.dependencies import Db
+from app.web.errors import Invalid
+from app.web.forms import parse, typed
+from app.web.render import render
+from app.web.routing import Router
+from app.web.slots import SlottedDownload
+
+router = Router()
+
+LAYOUTS = [
+    ("everything", "Everything, to be imported again"),
+    ("trl", "TRL: prompt, chosen, rejected"),
+    ("trl-conversational", "TRL, conversational"),
+    ("sft", "Written answers, for supervised fine-tuning"),
+    ("label-studio", "Label Studio"),
+]
+FORMATS = [
+    ("", "The usual one (JSON Lines; of Label Studio JSON)"),
+    ("jsonl", "JSON Lines"),
+    ("json", "JSON, one list"),
+    ("csv", "CSV for programs"),
+    ("excel", "CSV for spreadsheets"),
+    ("parquet", "Parquet"),
+    ("dataset", "A DatasetDict folder, as a ZIP archive"),
+]
+SHOWN = 20_000  # characters of the first rows
+
+
+@router.get("/projects/{project_id}/exports")
+def show_exports(request: Request, session: Db, access: Manager) -> Response:
+    """What to export, and the first rows as they will be."""
+    known = ExportSettings.model_fields
+    asked = FormData([each for each in request.query_params.multi_items() if each[0] in known])
+    shown: dict[str, Any] = {"wanted": None, "errors": {}, "error": None}
+    status = 200
+    try:
+        wanted = parse(ExportSettings, asked)
+        text = Export(access.project, wanted).preview_text(session)
+        cut = f"{text[:SHOWN]}…" if len(text) > SHOWN else text
+        shown |= {"wanted": wanted, "text": cut, "query": wanted.query}
+    except Invalid as refusal:
+        status = refusal.status
+        shown |= {"errors": refusal.errors, "error": refusal.message}
+    return render(
+        request,
+        "exports/page.html",
+        status=status,
+        section="labels",
+        given=typed(ExportSettings, asked),
+        layouts=LAYOUTS,
+        formats=FORMATS,
+        annotators=labels.annotators(session, access.project.id),
+        questions=access.project.answer.question_options(),
+        **shown,
+    )
+
+
+@router.get("/projects/{project_id}/exports/file")
+def download(session: Db, access: Manager, wanted: Annotated[ExportSettings, Query()]) -> SlottedDownload:
+    """The file, made while it is sent."""
+    return service.download(session, access.project, access.user, wanted)
