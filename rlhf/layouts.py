@@ -69,7 +69,7 @@ def pairs_of(layout: formats.Layout, row: formats.Row) -> list[PreferencePair]:
                     preference=_preference(judgement, one, two),
                     weight=1 / (len(record.responses) - 1),
                     line=row.line,
-                    extra=record.metadata,
+                    extra=record.metadata | {"raters": judgement.raters or 1},
                 )
             )
     return pairs
@@ -83,7 +83,9 @@ def of_each_pair(pairs: Sequence[PreferencePair]) -> list[PreferencePair]:
         found[int(pair.extra["item"]), pair.chosen, pair.rejected].append(pair)
     merged = []
     for (_, first, second), labels in found.items():
-        p = sum(label.preference for label in labels) / len(labels)
+        people = [label.extra["raters"] for label in labels]
+        said = sum(raters * label.preference for raters, label in zip(people, labels, strict=True))
+        p = said / sum(people)
         two = (first, second) if p >= 0.5 else (second, first)
         merged.append(replace(labels[0], chosen=two[0], rejected=two[1], preference=max(p, 1.0 - p), weight=1.0))
     return merged

@@ -49,7 +49,7 @@ def _data(label: Row[Any], first: Mapping[str, Any], second: Mapping[str, Any]) 
 def _annotation(
     wanted: ExportSettings, asked: AnswerSettings, label: Row[Any], stated: Sequence[Mapping[str, Any]]
 ) -> Out:
-    who = {"annotator": str(label.annotator_id)} | ({"name": label.annotator} if wanted.names else {})
+    who = {"annotator": str(label.rater)} | ({"name": label.annotator} if wanted.names else {})
     results = [result for each in stated for result in _results(asked, each)]
     if label.comment:
         results.append(_result("comment", "textarea", {"text": [label.comment]}))

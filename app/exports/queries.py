@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.labels.queries import conditions
 from app.models import (
+    ImportedAnnotator,
     Item,
     ItemResponse,
     Label,
@@ -44,6 +45,7 @@ _WRITTEN = {
     "seed": Response.seed,
     "finish_reason": Response.finish_reason,
     "token_count": Response.token_count,
+    "metadata": Response.extra,
 }
 """Of each response that a label is about."""
 _STATED = (
@@ -118,17 +120,22 @@ def _rows() -> Select[Any]:
     )
     named = {column.key: column for column in _STATED}
     stated = select(_listed(named, *_STATED[:3])).where(Preference.label_id == Label.id).scalar_subquery()
-    by = select(User.name).where(User.id == Label.annotator_id).scalar_subquery()
-    return (
+    by = func.coalesce(
+        select(User.name).where(User.id == Label.annotator_id).scalar_subquery(),
+        select(ImportedAnnotator.name).where(ImportedAnnotator.id == Label.imported_annotator_id).scalar_subquery(),
+    )
+    found: Select[Any] = (
         select(
-            Label.id, Label.item_id, Label.annotator_id, by.label("annotator"), Label.value, Label.reasons,
+            Label.id, Label.item_id, Label.rater.label("rater"), by.label("annotator"), Label.value, Label.reasons,
             Label.comment, Label.seconds, Label.order, Label.passed, Label.late, Label.surplus, Label.created_at,
             Label.superseded_at, Item.prompt_id, Item.purpose, Prompt.split, Prompt.chooses.label("chooses"),
-            Prompt.messages, usable().label("usable"),
+            Prompt.messages, usable().label("usable"), Prompt.extra.label("of_prompt"), Item.extra.label("of_item"),
+            Label.extra.label("of_label"),
             responses.label("responses"), stated.label("stated"),
         )
         .select_from(Label)
     )  # fmt: skip
+    return found
 
 
 def _wanted(

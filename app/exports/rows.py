@@ -3,6 +3,7 @@
 People appear by number, unless names are asked for. Who prefers what comes from preferences alone.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -25,7 +26,7 @@ _MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]
 _ORIGIN = [
     ("name", pa.string()), ("model", pa.int64()), ("author", pa.int64()), ("imported_from", pa.string()),
     ("strategy", pa.string()), ("temperature", pa.float64()), ("top_p", pa.float64()), ("top_k", pa.int64()),
-    ("seed", pa.int64()), ("finish_reason", pa.string()), ("token_count", pa.int64()),
+    ("seed", pa.int64()), ("finish_reason", pa.string()), ("token_count", pa.int64()), ("metadata", pa.string()),
 ]  # fmt: skip
 _NAMED = pa.list_(pa.struct([("id", pa.string()), ("text", pa.string())]))
 _PREFERENCES = pa.list_(
@@ -44,9 +45,13 @@ _EVERYTHING = [
     ("order", pa.list_(pa.int64())), ("value", pa.string()), ("preferences", _PREFERENCES), ("reasons", _NAMED),
     ("comment", pa.string()), ("seconds", pa.float64()), ("passed", pa.bool_()), ("late", pa.bool_()),
     ("surplus", pa.bool_()), ("created_at", pa.string()), ("superseded_at", pa.string()),
+    ("metadata", pa.string()),
 ]  # fmt: skip
 _BY = [("label", pa.int64()), ("annotator", pa.int64()), ("annotator_name", pa.string()), ("created_at", pa.string())]
-_ABOUT = [("item", pa.int64()), ("split", pa.string()), ("chooses", pa.bool_()), ("purpose", pa.string())]
+_ABOUT = [
+    ("item", pa.int64()), ("split", pa.string()), ("chooses", pa.bool_()), ("purpose", pa.string()),
+    ("metadata", pa.string()),
+]  # fmt: skip
 _FROM = pa.struct(_ORIGIN)
 _SOFT = [("weight", pa.float64()), ("raters", pa.int64()), ("ties", pa.int64())]
 
@@ -99,6 +104,7 @@ def everything(wanted: ExportSettings, asked: AnswerSettings, moment: Moment, la
         "surplus": label.surplus,
         "created_at": label.created_at.isoformat(),
         "superseded_at": label.superseded_at.isoformat() if gone else None,
+        "metadata": _metadata(label.of_prompt, label.of_item, label.of_label),
     }
 
 
@@ -122,9 +128,9 @@ def preferences(wanted: ExportSettings, label: Row[Any]) -> Iterator[Out]:
         if stated["question"] != wanted.question or not _taken(wanted, outcome):
             continue
         two = [responses[stated[place]] for place in ("first", "second")]
-        chosen, rejected = reversed(two) if outcome is Outcome.SECOND else two
+        chosen, rejected = two if stated["probability"] >= 0.5 else reversed(two)
         more = _about(label) | {"question": wanted.question} | _by(wanted, label)
-        preference = 0.5 if outcome is Outcome.TIE else 1.0
+        preference = max(stated["probability"], 1.0 - stated["probability"])
         numbers = {"preference": preference, "margin": float(stated["strength"] or 0)}
         yield _pair(wanted, label.messages, chosen, rejected, numbers | more)
 
@@ -135,19 +141,19 @@ def pairs(wanted: ExportSettings, found: Found) -> Iterator[Out]:
     for _, of_item in groupby(found, lambda label: label.item_id):
         labels = list(of_item)
         responses = {response["position"]: response for label in labels for response in label.responses or ()}
-        votes = [vote for label in labels for vote in _votes(wanted, label)]
+        votes = sorted((v for label in labels for v in _votes(wanted, label)), key=lambda vote: vote.annotator_id)
         targets = mean_targets(votes)
         for pair in sorted(targets):
             p = targets[pair]
             if p == 0.5 and not wanted.ties:
                 continue
-            said = [vote.outcome for vote in votes if vote.pair == pair and vote.outcome is not Outcome.BOTH_BAD]
+            said = [vote for vote in votes if vote.pair == pair and vote.outcome is not Outcome.BOTH_BAD]
             chosen, rejected = (responses[place] for place in (pair[1:] if p >= 0.5 else pair[:0:-1]))
             numbers = {
                 "preference": max(p, 1.0 - p),
                 "weight": 1.0,
-                "raters": len(said),
-                "ties": said.count(Outcome.TIE),
+                "raters": sum(vote.raters for vote in said),
+                "ties": sum(vote.raters for vote in said if vote.outcome is Outcome.TIE),
             }
             more = _about(labels[0]) | {"question": wanted.question}
             yield _pair(wanted, labels[0].messages, chosen, rejected, numbers | more)
@@ -157,7 +163,7 @@ def _votes(wanted: ExportSettings, label: Row[Any]) -> Iterator[Vote]:
     for stated in label.stated or ():
         if stated["question"] == wanted.question:
             pair: Pair = (label.item_id, stated["first"], stated["second"])
-            yield Vote(pair, label.annotator_id, Outcome(stated["outcome"]))
+            yield Vote(pair, label.rater, Outcome(stated["outcome"]), stated["probability"], stated["raters"])
 
 
 def _taken(wanted: ExportSettings, outcome: Outcome) -> bool:
@@ -180,13 +186,20 @@ def plain(messages: Sequence[Mapping[str, str]]) -> str:
     return "\n\n".join([*turns, "Assistant:"])
 
 
+def _metadata(*given: Mapping[str, Any] | None) -> str | None:
+    """What an import kept of its columns, as JSON."""
+    found = {name: value for each in given for name, value in (each or {}).items()}
+    return json.dumps(found, ensure_ascii=False) if found else None
+
+
 def _assistant(text: str) -> list[Out]:
     return [{"role": "assistant", "content": text}]
 
 
 def _about(label: Row[Any]) -> Out:
     about = {"item": label.item_id, "split": label.split.value, "chooses": label.chooses}
-    return about | {"purpose": label.purpose.value}
+    metadata = _metadata(label.of_prompt, label.of_item, label.of_label)
+    return about | {"purpose": label.purpose.value, "metadata": metadata}
 
 
 def _by(wanted: ExportSettings, label: Row[Any]) -> Out:
@@ -194,9 +207,9 @@ def _by(wanted: ExportSettings, label: Row[Any]) -> Out:
 
 
 def _annotator(wanted: ExportSettings, label: Row[Any]) -> Out:
-    return {"annotator": label.annotator_id} | ({"annotator_name": label.annotator} if wanted.names else {})
+    return {"annotator": label.rater} | ({"annotator_name": label.annotator} if wanted.names else {})
 
 
 def _origin(wanted: ExportSettings, response: Mapping[str, Any]) -> Out:
-    origin = {name: response[name] for name, _ in _ORIGIN}
+    origin = {name: response[name] for name, _ in _ORIGIN} | {"metadata": _metadata(response["metadata"])}
     return origin | ({"name": response["author_name"]} if wanted.names and response["author"] else {})

@@ -44,7 +44,17 @@ def _labels(fields: Fields) -> Iterator[Record]:
         record = comparison(fields, before, responses, judged)
     if fields.row.tabular:
         record.metadata.update({n: _as_written(n, record.metadata[n]) for n in _JSON if n in record.metadata})
+    for name, value in _imported(record.metadata.pop("metadata", None)).items():
+        record.metadata.setdefault(name, value)
     yield record
+
+
+def _imported(given: Any) -> Mapping[str, Any]:
+    """What an import had kept of its columns."""
+    found = _as_written("metadata", given) if isinstance(given, str) else given or {}
+    if not isinstance(found, Mapping):
+        raise BadRow('"metadata" is no object.')
+    return found
 
 
 def _objects(fields: Fields, name: str) -> list[Mapping[str, Any]]:
@@ -58,8 +68,9 @@ def _response(given: Mapping[str, Any]) -> Response:
     text = given.get("text")
     if not isinstance(text, str) or not text.strip():
         raise BadRow("A response is empty.")
-    known = {name: value for name, value in given.items() if name not in ("text", "name") and value is not None}
-    return Response(text, as_text(given.get("name"), "name"), known)
+    own = ("text", "name", "metadata")
+    known = {name: value for name, value in given.items() if name not in own and value is not None}
+    return Response(text, as_text(given.get("name"), "name"), {**_imported(given.get("metadata")), **known})
 
 
 def _judgement(

@@ -14,6 +14,7 @@ from tests import factories
 from tests.asking import asking
 from tests.browser.conftest import Server
 from tests.browser.labelling import assignment, settled
+from tests.exporting import exported
 
 ORIGINAL = "A tree is a plant.\n\n- It has leaves\n- It has roots"
 
