@@ -108,7 +108,7 @@ def items(
         after = ids[-1]
 
 
-def _rows() -> Select[Any]:
+def _rows() -> Select[*tuple[Any, ...]]:
     responses = (
         select(_listed(_WRITTEN, ItemResponse.position))
         .select_from(ItemResponse)
@@ -124,7 +124,7 @@ def _rows() -> Select[Any]:
         select(User.name).where(User.id == Label.annotator_id).scalar_subquery(),
         select(ImportedAnnotator.name).where(ImportedAnnotator.id == Label.imported_annotator_id).scalar_subquery(),
     )
-    found: Select[Any] = (
+    found: Select[*tuple[Any, ...]] = (
         select(
             Label.id, Label.item_id, Label.rater.label("rater"), by.label("annotator"), Label.value, Label.reasons,
             Label.comment, Label.seconds, Label.order, Label.passed, Label.late, Label.surplus, Label.created_at,
@@ -139,8 +139,12 @@ def _rows() -> Select[Any]:
 
 
 def _wanted(
-    statement: Select[Any], project_id: int, wanted: ExportSettings, moment: Moment, split: Split | None = None
-) -> Select[Any]:
+    statement: Select[*tuple[Any, ...]],
+    project_id: int,
+    wanted: ExportSettings,
+    moment: Moment,
+    split: Split | None = None,
+) -> Select[*tuple[Any, ...]]:
     of: list[ColumnElement[bool]] = [*conditions(project_id, wanted), Label.id <= moment.upto]
     if not wanted.revisions:
         of.append(or_(Label.superseded_at.is_(None), Label.superseded_at > moment.at))
