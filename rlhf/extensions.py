@@ -13,7 +13,8 @@ def load() -> None:
     for name in filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))):
         try:
             importlib.import_module(name)
-        except ImportError as error:
+        except Exception as error:  # whatever the module raises as it is read
             raise InputError(
-                f"the extension {name} cannot be imported ({error}): install it, or correct {VARIABLE}"
+                f"the extension {name} cannot be imported ({type(error).__name__}: {error}): "
+                f"install it, mend it, or take it out of {VARIABLE}"
             ) from error

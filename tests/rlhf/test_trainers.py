@@ -150,7 +150,7 @@ def test_bad_input_ends_with_a_sentence(pairs: Path, tmp_path: Path, environment
 
 def test_an_extension_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HONE_EXTENSIONS", "json, hone_nowhere")
-    with pytest.raises(InputError, match=r"the extension hone_nowhere cannot be imported .*correct HONE_EXTENSIONS"):
+    with pytest.raises(InputError, match=r"the extension hone_nowhere cannot be imported .*out of HONE_EXTENSIONS"):
         main(["reward"])
     monkeypatch.setenv("HONE_EXTENSIONS", " ")
     extensions.load()
@@ -162,3 +162,14 @@ def test_a_name_is_given_once() -> None:
     assert trainers.find("ppo").settings is PolicyConfig
     with pytest.raises(InputError, match="did you mean reward"):
         trainers.find("rewards")
+
+
+@pytest.mark.parametrize("fault", ["1 / 0", "raise RuntimeError('no licence')", "def broken(:", "from json import nothing"])
+def test_an_extension_that_breaks_as_it_is_imported_is_named(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hone_broken.py").write_text(fault + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("HONE_EXTENSIONS", "hone_broken")
+    with pytest.raises(InputError, match=r"the extension hone_broken cannot be imported \(\w+Error: "):
+        extensions.load()

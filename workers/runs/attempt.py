@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from app.db import task_session
 from app.models import Run, RunState
 from app.runs import service
+from app.settings import get_settings
 from rlhf.config import EXIT_BUSY, EXIT_INTERRUPTED
 from rlhf.lease import EXIT_NOT_HELD, clock
 from rlhf.runtime import WAITING
@@ -272,7 +273,9 @@ def _killed(number: int) -> str:
 
 
 def child_environment(threads: int) -> dict[str, str]:
-    """The environment of a learning process: no address or secret of the platform, as many threads as it may use."""
+    """The environment of a learning process: no address or secret of the platform, as many threads as it may use, the
+    extensions as this process knows them. Settings may be spelt in small letters too."""
     secret = ("DATABASE_URL", "REDIS_URL", "HONE_SECRET_KEY", "HONE_INFERENCE_SECRET", "HONE_ENDPOINT_KEYS")
-    kept = {name: value for name, value in os.environ.items() if name not in secret}
-    return kept | WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in secret}
+    ours = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "HONE_EXTENSIONS": get_settings().extensions}
+    return kept | WAITING | ours

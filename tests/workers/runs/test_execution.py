@@ -26,7 +26,7 @@ from rlhf.tiny_model import tiny_model, tiny_tokenizer
 from tests import factories
 from tests.rlhf import architectures
 from workers.runs import scheduling
-from workers.runs.attempt import AWAY, Attempt, ClaimLost, Progress
+from workers.runs.attempt import AWAY, Attempt, ClaimLost, Progress, child_environment
 from workers.runs.execution import execute
 
 
@@ -390,3 +390,16 @@ def test_one_broken_project_does_not_hold_up_the_sweep(database: str) -> None:
         [sampling] = session.scalars(select(Run).where(Run.kind == RunKind.SAMPLING)).all()
         assert sampling.project_id == whole.id
         assert session.get_one(Run, waits).sent_at is not None
+
+
+def test_a_child_knows_the_extensions_and_no_secret_however_they_are_spelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("hone_extensions", "json, csv"), ("hone_secret_key", "s" * 40), ("Database_Url", "secret")):
+        monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    try:
+        environment = child_environment(2)
+    finally:
+        monkeypatch.undo()
+        get_settings.cache_clear()
+    assert (environment["HONE_EXTENSIONS"], environment["OMP_NUM_THREADS"]) == ("json, csv", "2")
+    assert not {"s" * 40, "secret"} & set(environment.values())
