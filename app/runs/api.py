@@ -10,7 +10,7 @@ from app.input import Input
 from app.methods import METHODS
 from app.models import ModelKind, Run, RunConfig, RunKind, RunState, Setting
 from app.projects.dependencies import Manager
-from app.runs import events, queries, service, training
+from app.runs import events, figures, folders, queries, service, training
 from app.web.addresses import LastStep, Step
 from app.web.dependencies import Db, RowId
 from app.web.pages import Paging, page
@@ -156,7 +156,7 @@ def show_run(session: Db, access: Manager, run_id: RowId) -> RunView:
 def show_run_metrics(session: Db, access: Manager, run_id: RowId, since: Step = 0) -> CurvesView:
     """The run's curves from a step on; long ones are thinned."""
     run = service.get(session, access.project, run_id)
-    found = events.curves(queries.points(session, run.id, since))
+    found = events.curves(figures.points(session, run.id, since))
     return CurvesView(curves={name: CurveView(steps=steps, values=values) for name, (steps, values) in found.items()})
 
 
@@ -164,15 +164,15 @@ def show_run_metrics(session: Db, access: Manager, run_id: RowId, since: Step = 
 def list_run_samples(session: Db, access: Manager, run_id: RowId, step: LastStep = None) -> Listing[SampleView]:
     """All that the policy said at a step; at the last one where none is given."""
     run = service.get(session, access.project, run_id)
-    steps = queries.sample_steps(session, run.id)
+    steps = figures.sample_steps(session, run.id)
     at = step if step is not None or not steps else steps[-1]
-    return Listing[SampleView].of([] if at is None else list(queries.samples(session, run.id, at)))
+    return Listing[SampleView].of([] if at is None else list(figures.samples(session, run.id, at)))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/log")
 def show_run_log(session: Db, access: Manager, run_id: RowId) -> LogView:
     """The end of the run's log."""
-    return LogView(log=service.log_tail(service.get(session, access.project, run_id), 1_000_000))
+    return LogView(log=folders.log_tail(service.get(session, access.project, run_id), 1_000_000))
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.models import Project, RunState
-from app.runs import queries, views
+from app.runs import figures, queries, views
 from app.runs.live import Look
 from app.web.events import event
 from app.web.render import environment
@@ -35,21 +35,21 @@ def run_look(run_id: int) -> Look[Seen]:
         run = queries.get(session, run_id)
         if run is None:
             return seen, []
-        rows = queries.points(session, run.id, since=seen.step)
+        rows = figures.points(session, run.id, since=seen.step)
         fresh = [row for row in rows if (row.name, row.step, row.value) not in seen.points]
         last = max((row.step for row in rows), default=seen.step)
         points = frozenset((row.name, row.step, row.value) for row in rows if row.step == last) or seen.points
         panel = (
             environment()
             .get_template("runs/_panel.html")
-            .render(run=run, metrics=queries.latest_metrics(session, run.id), views=views)
+            .render(run=run, metrics=figures.latest_metrics(session, run.id), views=views)
         )
         told = [event(json.dumps(curves(fresh)), name="points")] if fresh else []
         if panel != seen.panel:
             told.append(event(panel, name="panel"))
         if run.state is not seen.state:
             told.append(event(run.state.value, name="state"))
-        sampled = queries.last_sampled_step(session, run.id)
+        sampled = figures.last_sampled_step(session, run.id)
         if sampled is not None and sampled != seen.sampled:
             told.append(event(str(sampled), name="sampled"))
         return Seen(last, run.state, panel, points, sampled), told

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Model, PreparationConfig, User
 from app.registry import service as registry
-from app.runs import queries, service
+from app.runs import queries, queueing, service
 
 
 def base_model(session: Session, source: str, actor: User | None = None) -> Model:
@@ -18,7 +18,7 @@ def base_model(session: Session, source: str, actor: User | None = None) -> Mode
     if not wanted:
         return model
     last = queries.preparation_of(session, model.id)
-    if last is not None and last.state in service.RESUMABLE:
+    if last is not None and last.state in queueing.RESUMABLE:
         service.resume(session, last, actor)
     else:
         registry.preparing(session, model)

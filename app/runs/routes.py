@@ -10,7 +10,7 @@ from app.input import Id
 from app.methods import METHODS
 from app.models import Run, RunKind, RunState
 from app.projects.dependencies import Access, Manager
-from app.runs import events, queries, service, views
+from app.runs import events, figures, folders, queries, service, views
 from app.runs.live import live
 from app.web.addresses import Before, LastStep, Step
 from app.web.dependencies import Db, RowId
@@ -70,7 +70,7 @@ def compare(
 ) -> HTMLResponse:
     """Curves of several runs of one kind in the same charts."""
     chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
-    latest = {each.id: {row.name: row for row in queries.latest_metrics(session, each.id)} for each in chosen}
+    latest = {each.id: {row.name: row for row in figures.latest_metrics(session, each.id)} for each in chosen}
     names = sorted({name for rows in latest.values() for name in rows})
     charts = views.charts(chosen[0], names) if chosen else []
     recent = page(session, queries.runs_of(access.project), Run.id, None, 30).items
@@ -93,8 +93,8 @@ def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step
     if is_htmx(request):
         return render(request, "runs/_actions.html", run=run, views=views)
     children, models = queries.family(session, run)
-    steps = queries.sample_steps(session, run.id)
-    metrics = queries.latest_metrics(session, run.id)
+    steps = figures.sample_steps(session, run.id)
+    metrics = figures.latest_metrics(session, run.id)
     shown = step if step in steps else (steps[-1] if steps else None)
     return render(
         request,
@@ -105,10 +105,10 @@ def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step
         charts=views.charts(run, [row.name for row in metrics]),
         steps=steps,
         step=shown,
-        samples=queries.samples(session, run.id, shown) if shown is not None else [],
+        samples=figures.samples(session, run.id, shown) if shown is not None else [],
         children=children,
         models=models,
-        tail=service.log_tail(run),
+        tail=folders.log_tail(run),
     )
 
 
@@ -124,7 +124,7 @@ def run_events(access: Manager, session: Db, run_id: RowId, after: Step = 0) -> 
 def run_points(access: Manager, session: Db, run_id: RowId) -> JSONResponse:
     """The run's curves: {name: [[steps], [values]]}; long ones are thinned."""
     run = service.get(session, access.project, run_id)
-    return JSONResponse(events.curves(queries.points(session, run.id)))
+    return JSONResponse(events.curves(figures.points(session, run.id)))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/samples")
@@ -133,14 +133,14 @@ def run_samples(request: Request, access: Manager, session: Db, run_id: RowId, s
     run = service.get(session, access.project, run_id)
     if not is_htmx(request):
         return show_run(request, access, session, run_id, step)
-    return render(request, "runs/_samples.html", run=run, step=step, samples=queries.samples(session, run.id, step))
+    return render(request, "runs/_samples.html", run=run, step=step, samples=figures.samples(session, run.id, step))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/log")
 def run_log(access: Manager, session: Db, run_id: RowId) -> Response:
     """The end of the run's log as plain text."""
     run = service.get(session, access.project, run_id)
-    return PlainTextResponse(service.log_tail(run, 1_000_000) or "")
+    return PlainTextResponse(folders.log_tail(run, 1_000_000) or "")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from app.methods import METHODS, Chart, title_of
 from app.models import ImportConfig, Model, ModelKind, PreparationConfig, Run, RunKind, RunState, UndoConfig
-from app.runs.service import queue_of
+from app.runs.queueing import queue_of
 from app.web.presence import served_queues
 
 KINDS = {

@@ -11,7 +11,7 @@ from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.db import task_session
 from app.models import Model, ModelKind, Project, Role, Run, RunState, User
-from app.runs import service as runs
+from app.runs import work as run_work
 from app.runs.live import INTERVAL, live
 from app.settings import get_settings
 from app.web import events
@@ -39,7 +39,7 @@ def world(database: str) -> dict[str, int]:
             folder.mkdir(parents=True)
             (folder / "config.json").write_text("{}")
         run = factories.training(session, project, "ppo", reward_model_id=reward.id)
-        runs.claim(session, run.id, "worker:1", "CPU, 2 cores")
+        run_work.claim(session, run.id, "worker:1", "CPU, 2 cores")
         return {"user": manager.id, "project": project.id, "run": run.id, "policy": policy.id, "reward": reward.id}
 
 
@@ -53,7 +53,7 @@ def beat(run_id: int, step: int) -> None:
         claim = session.get_one(Run, run_id).claim
         assert claim
         sample = {"step": step, "prompt": [{"role": "user", "content": "Why?"}], "response": f"Said at {step}."}
-        runs.beat(
+        run_work.beat(
             session,
             run_id,
             claim,
@@ -70,7 +70,7 @@ def finish(run_id: int) -> None:
     with task_session() as session:
         claim = session.get_one(Run, run_id).claim
         assert claim
-        runs.finish(session, run_id, claim, RunState.SUCCEEDED, summary={"kl": 1.0})
+        run_work.finish(session, run_id, claim, RunState.SUCCEEDED, summary={"kl": 1.0})
 
 
 def test_a_running_ppo_shows_each_step_within_two_seconds_beside_fifty_other_dashboards(
@@ -165,7 +165,7 @@ def test_cancel_resume_and_promote_by_hand(
         run = session.get_one(Run, world["run"])
         assert run.state is RunState.CANCELLING
         assert run.claim
-        runs.finish(session, run.id, run.claim, RunState.CANCELLED)
+        run_work.finish(session, run.id, run.claim, RunState.CANCELLED)
     page.get_by_role("button", name="Resume").click()  # the page has followed the run
     expect(page.get_by_text("goes on from its last checkpoint")).to_be_visible()
     page.goto(f"{base}/policies/{world['policy']}")

@@ -10,6 +10,7 @@ import pytest
 
 from app.db import task_session
 from app.models import Run, RunState
+from app.runs import folders as run_folders
 from app.runs import service as runs
 from app.settings import get_settings
 from tests.faults.hosts import Host, trainers
@@ -67,7 +68,7 @@ def test_a_run_without_room_fails_with_a_sentence_and_goes_on_later(
         assert any(words in str(run.error) for words in ("No space left on device", "os error 28", "File too large"))
         assert "Traceback" not in str(run.error)
         assert "None" not in str(run.error)
-        folder = runs.workspace(run)
+        folder = run_folders.workspace(run)
         step = max(int(path.name.removeprefix("checkpoint-")) for path in folder.glob("checkpoint-*"))
         before = [row for row in lines(folder) if row["step"] <= step]
         if disk is not None:
@@ -78,7 +79,7 @@ def test_a_run_without_room_fails_with_a_sentence_and_goes_on_later(
         make_room()
         run = resume(run_id)
         assert (run.state, run.error) == (RunState.SUCCEEDED, None)
-    assert lines(runs.workspace(now(run_id)))[: len(before)] == before, "the run began anew"
+    assert lines(run_folders.workspace(now(run_id)))[: len(before)] == before, "the run began anew"
     assert curves(run_id) == curves(undisturbed)
 
 

@@ -12,6 +12,7 @@ from app.models import Item, Project, Run, RunMetric, RunState, Split, TrainingC
 from app.models.project_settings import AutomationSettings
 from app.models.run_config import SamplerSettings, SamplingConfig
 from app.rewards import snapshots
+from app.runs import folders as run_folders
 from app.runs import service as runs
 from app.settings import get_settings
 from rlhf.tiny_model import tiny_model
@@ -103,18 +104,19 @@ def answers(run_id: int) -> list[tuple[int, str, str]]:
 def under_way(run_id: int) -> bool:
     """Whether the run is at work and has something to go on from."""
     run = now(run_id)
-    folder = runs.workspace(run)
+    folder = run_folders.workspace(run)
     made = [*folder.glob("checkpoint-*"), *(part for part in folder.glob("answers.jsonl.part") if part.stat().st_size)]
     return run.state is RunState.RUNNING and bool(made)
 
 
 def files(run_id: int) -> dict[str, int]:
     """What is in a run's folder, and when each file was written to last."""
-    folder = runs.folder(run_id)
+    folder = run_folders.folder(run_id)
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
 def tidied(run: Run) -> bool:
     """Whether what an ended run needs no more has been deleted: other attempts, and the model, which is elsewhere."""
-    folder = runs.workspace(run)
-    return [path.name for path in runs.folder(run.id).iterdir()] == [folder.name] and not (folder / "model").exists()
+    folder = run_folders.workspace(run)
+    attempts = [path.name for path in run_folders.folder(run.id).iterdir()]
+    return attempts == [folder.name] and not (folder / "model").exists()

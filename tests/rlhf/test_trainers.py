@@ -164,7 +164,9 @@ def test_a_name_is_given_once() -> None:
         trainers.find("rewards")
 
 
-@pytest.mark.parametrize("fault", ["1 / 0", "raise RuntimeError('no licence')", "def broken(:", "from json import nothing"])
+@pytest.mark.parametrize(
+    "fault", ["1 / 0", "raise RuntimeError('no licence')", "def broken(:", "from json import nothing"]
+)
 def test_an_extension_that_breaks_as_it_is_imported_is_named(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from app.imports import service as imports
 from app.imports.preview import Preview, preview
 from app.models import ImportConfig, Imported, RefusedRow, Run, RunState
 from app.runs import service as runs
+from app.runs import work as run_work
 from rlhf.lease import clock
 from workers.cli.data import acting, project_of
 from workers.platform.folder import Unusable
@@ -115,7 +116,7 @@ def _worked_on(run_id: int) -> Run:
     while True:
         since = clock()
         with task_session() as session:
-            run = runs.claim(session, run_id, f"{socket.gethostname()}:{os.getpid()}", "CPU")
+            run = run_work.claim(session, run_id, f"{socket.gethostname()}:{os.getpid()}", "CPU")
         if run is not None:
             work_on(run, stopping, since)
         with task_session() as session:

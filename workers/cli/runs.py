@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.db import task_session
 from app.methods import METHODS, Method
 from app.models import Run, RunKind, RunState
-from app.runs import queries, service, training
+from app.runs import folders, queries, service, training
 from app.web.errors import Invalid, NotFound
 from workers.cli.data import acting, project_of
 from workers.platform.folder import Unusable
@@ -77,7 +77,7 @@ def show(run_id: RunId) -> None:
     with connected(), task_session() as session:
         run = _get(session, run_id)
         asked = {"config": run.config.model_dump(mode="json")}
-        about = _row(run) | asked | {"attempt": run.attempt, "folder": str(service.workspace(run))}
+        about = _row(run) | asked | {"attempt": run.attempt, "folder": str(folders.workspace(run))}
         typer.echo(json.dumps(about, default=str, indent=2))
 
 

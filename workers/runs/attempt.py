@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from app.db import task_session
 from app.models import Run, RunState
-from app.runs import service
+from app.runs import folders, work
 from app.settings import get_settings
 from rlhf.config import EXIT_BUSY, EXIT_INTERRUPTED
 from rlhf.lease import EXIT_NOT_HELD, clock
@@ -67,7 +67,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """News of a child since the last beat, as `app.runs.service.beat` takes it."""
+    """News of a child since the last beat, as `app.runs.work.beat` takes it."""
 
     step: int | None = None
     total_steps: int | None = None
@@ -94,9 +94,9 @@ class Attempt:
             raise ValueError("nobody holds this run")
         self.run_id, self.claim, self.stopping = run.id, run.claim, stopping
         self.name = f"{workspace.PREFIX}{run.attempt}-{self.claim[:8]}"
-        self.folder = service.folder(run.id) / self.name
+        self.folder = folders.folder(run.id) / self.name
         self.log = self.folder / "log.txt"
-        self._left = service.workspace(run)
+        self._left = folders.workspace(run)
         self._until = since + LEASE_SECONDS  # our child may work, by the last beat that was acknowledged
         self._lease: Lease | None = None
         self._untold: Progress | None = None
@@ -109,7 +109,7 @@ class Attempt:
         if Ledger(self._left / "child.json").end_leftovers(grace=0):  # its worker is stopped, or was killed
             log.warning("run %d: ended a child that an earlier attempt left behind", self.run_id)
         # An attempt of an earlier version works in the run's folder itself, and its child ends by no deadline.
-        if self._left == service.folder(self.run_id) and workspace.locked(self._left):
+        if self._left == folders.folder(self.run_id) and workspace.locked(self._left):
             raise Released(BUSY, later=True)
         try:
             workspace.make(self._left, self.folder, self.keep_alive)
@@ -117,13 +117,13 @@ class Attempt:
             raise Released(BUSY, later=True) from None
         try:
             with brief_session() as session:
-                moved = service.move(session, self.run_id, self.claim, self.name)
+                moved = work.move(session, self.run_id, self.claim, self.name)
             if moved is None:
                 raise ClaimLost
         except ClaimLost:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        if self._left != service.folder(self.run_id):
+        if self._left != folders.folder(self.run_id):
             shutil.rmtree(self._left, ignore_errors=True)  # all of it is in our folder; nobody will look there again
 
     @contextmanager
@@ -132,7 +132,7 @@ class Attempt:
         with brief_session() as session:
             yield session, session.get_one(Run, self.run_id)
             session.flush()
-            if service.hold(session, self.run_id, self.claim) is None:
+            if work.hold(session, self.run_id, self.claim) is None:
                 raise ClaimLost
 
     def call(
@@ -222,7 +222,7 @@ class Attempt:
     def _beat(self, progress: Progress) -> RunState:
         sent = clock()
         with brief_session() as session:
-            state = service.beat(session, self.run_id, self.claim, **vars(progress))
+            state = work.beat(session, self.run_id, self.claim, **vars(progress))
         if state is None:
             raise ClaimLost
         self._until = sent + LEASE_SECONDS

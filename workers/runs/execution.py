@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import extensions
 from app.models import Run, RunKind, RunState
-from app.runs import service
+from app.runs import folders, work
 from app.web.errors import Refused
 from rlhf.lease import clock
 from workers.runs import importing, preparation, sampling, training, workspace
@@ -37,7 +37,7 @@ def execute(run_id: int, worker: str, device: str, stopping: Event) -> RunState 
         return None  # the message comes again to the next worker
     since = clock()
     with brief_session() as session:
-        run = service.claim_turn(session, run_id, worker, device)
+        run = work.claim_turn(session, run_id, worker, device)
     return None if run is None else work_on(run, stopping, since)
 
 
@@ -56,7 +56,7 @@ def work_on(run: Run, stopping: Event, since: float) -> RunState | None:
     except Released as given:
         log.info("run %d: given back: %s", run_id, given)
         later = given.later
-        return _end(attempt, lambda session: service.release(session, run_id, attempt.claim, later=later))
+        return _end(attempt, lambda session: work.release(session, run_id, attempt.claim, later=later))
     except Cancelled:
         log.info("run %d: cancelled", run_id)
         return _end(attempt, lambda session: _finish(session, attempt, RunState.CANCELLED))
@@ -86,7 +86,7 @@ def _succeed(session: Session, attempt: Attempt, outcome: Outcome) -> Run | None
 def _tidy(attempt: Attempt, outcome: Outcome) -> None:
     """Delete what the run needs no more, now that it has ended for good. What cannot be deleted only takes space."""
     with suppress(OSError):
-        workspace.keep_only(service.folder(attempt.run_id), attempt.name)
+        workspace.keep_only(folders.folder(attempt.run_id), attempt.name)
         outcome.tidy()
 
 
@@ -96,7 +96,7 @@ def _fail(attempt: Attempt, reason: str) -> RunState | None:
 
 
 def _finish(session: Session, attempt: Attempt, state: RunState, **more: Any) -> Run | None:
-    return service.finish(session, attempt.run_id, attempt.claim, state, **more)
+    return work.finish(session, attempt.run_id, attempt.claim, state, **more)
 
 
 def _end(attempt: Attempt, write: Callable[[Session], Run | None]) -> RunState | None:

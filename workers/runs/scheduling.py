@@ -13,7 +13,7 @@ from app.items import service as items
 from app.labels import leases
 from app.models import Project
 from app.rewards import retraining
-from app.runs import service as runs
+from app.runs import work as run_work
 from app.web.errors import Refused
 from workers.runs.deadlines import STALE
 from workers.runs.leading import Lease
@@ -58,8 +58,8 @@ def give_back() -> None:
 
 def _do_everything() -> None:
     """Each step in a transaction of its own, so that one that fails holds up none of the others."""
-    _step("requeue silent runs", lambda session: _patience.over(session) and runs.requeue_stale(session, STALE))
-    _step("send queued runs again", runs.resend_queued)
+    _step("requeue silent runs", lambda session: _patience.over(session) and run_work.requeue_stale(session, STALE))
+    _step("send queued runs again", run_work.resend_queued)
     _step("take back expired leases", leases.expire_leases)
     with task_session() as session:
         projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()

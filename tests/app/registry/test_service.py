@@ -12,7 +12,7 @@ from app.db import task_session
 from app.models import Model, ModelKind, ModelState, RunState
 from app.registry import service
 from app.runs import preparation, queries
-from app.runs import service as runs
+from app.runs import work as run_work
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid
 from tests import factories
@@ -43,9 +43,9 @@ def test_a_failed_source_is_tried_again(session: Session) -> None:
     model = preparation.base_model(session, "/nowhere")
     run = queries.preparation_of(session, model.id)
     assert run is not None
-    claimed = runs.claim(session, run.id, "w", "cpu")
+    claimed = run_work.claim(session, run.id, "w", "cpu")
     assert claimed is not None
-    runs.finish(session, run.id, str(claimed.claim), RunState.FAILED, error="There is no such folder.")
+    run_work.finish(session, run.id, str(claimed.claim), RunState.FAILED, error="There is no such folder.")
     assert (model.state, model.error) == (ModelState.FAILED, "There is no such folder.")
     again = preparation.base_model(session, "/nowhere")
     assert again.id == model.id

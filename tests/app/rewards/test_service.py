@@ -30,8 +30,8 @@ from app.registry import service as registry
 from app.rewards import retraining, service, snapshots
 from app.rewards.method import REWARD
 from app.rewards.targets import VALUE
-from app.runs import service as runs
 from app.runs import training
+from app.runs import work as run_work
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid, NotFound
 from tests import factories
@@ -308,10 +308,10 @@ def test_a_side_without_usable_items_is_named(session: Session, project: Project
 
 def _trained(session: Session, project: Project, stored: Any, form: MethodForm | None = None) -> Model:
     run = training.start(session, project, None, REWARD, form)
-    claimed = runs.claim(session, run.id, "w", "cpu")
+    claimed = run_work.claim(session, run.id, "w", "cpu")
     assert claimed is not None
     assert claimed.claim is not None
-    runs.finish(session, run.id, claimed.claim, RunState.SUCCEEDED)
+    run_work.finish(session, run.id, claimed.claim, RunState.SUCCEEDED)
     model = REWARD.finished(session, run, {"eval_accuracy": 0.7}, f"models/run-{run.id}")
     stored(model)
     return model

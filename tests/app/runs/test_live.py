@@ -12,7 +12,7 @@ import pytest
 
 from app.db import task_session
 from app.models import RunState
-from app.runs import events, service
+from app.runs import events, service, work
 from app.runs.live import Live
 from tests import factories
 
@@ -21,7 +21,7 @@ from tests import factories
 def run_id(database: str) -> int:
     with task_session() as session:
         run = factories.training(session, factories.project(session), "ppo")
-        service.claim(session, run.id, "w", "cpu")
+        work.claim(session, run.id, "w", "cpu")
         return int(run.id)
 
 
@@ -31,7 +31,7 @@ def beat(run_id: int, step: int) -> None:
     with task_session() as session:
         claim = session.get_one(Run, run_id).claim
         assert claim
-        service.beat(session, run_id, claim, step=step, total_steps=100, metrics=[("loss", step, step / 2)])
+        work.beat(session, run_id, claim, step=step, total_steps=100, metrics=[("loss", step, step / 2)])
 
 
 def read(text: str) -> tuple[str, str]:

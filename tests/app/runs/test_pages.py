@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.models import ModelKind, Run, RunState, TrainingConfig
-from app.runs import service
+from app.runs import folders, work
 from tests import factories
 from tests.app.conftest import Browser, Cast
 
@@ -92,8 +92,8 @@ def test_cancel_resume_clone_delete(as_: As, cast: Cast, session: Session, run: 
     assert run.state is RunState.CANCELLING
     assert browser.submit(f"{base}/{run.id}/cancel").status_code == 409
     assert browser.submit(f"{base}/{run.id}/delete").status_code == 409
-    service.finish(session, run.id, "token", RunState.CANCELLED)
-    folder = service.folder(run.id)
+    work.finish(session, run.id, "token", RunState.CANCELLED)
+    folder = folders.folder(run.id)
     folder.mkdir(parents=True)
     browser.submit(f"{base}/{run.id}/resume")
     session.refresh(run)
@@ -123,11 +123,11 @@ def test_a_run_that_others_come_from_stays(as_: As, cast: Cast, session: Session
 
 
 def test_the_log_keeps_the_last_drawing_of_a_progress_bar(as_: As, cast: Cast, run: Run) -> None:
-    folder = service.folder(run.id)
+    folder = folders.folder(run.id)
     folder.mkdir(parents=True)
     (folder / "log.txt").write_bytes(b"begun\n 10%|#    \r 50%|###  \r100%|#####\ndone <b>\n")
-    assert service.log_tail(run) == "begun\n100%|#####\ndone <b>\n"
-    assert service.log_tail(run, 12) == "done <b>\n"
+    assert folders.log_tail(run) == "begun\n100%|#####\ndone <b>\n"
+    assert folders.log_tail(run, 12) == "done <b>\n"
     page = as_("manager").get(f"/projects/{cast.project.id}/runs/{run.id}").text
     assert "done &lt;b&gt;" in page
     whole = as_("manager").get(f"/projects/{cast.project.id}/runs/{run.id}/log")
@@ -158,11 +158,11 @@ def test_a_run_of_another_project_does_not_exist_here(as_: As, cast: Cast, sessi
 
 
 def test_points_are_thinned_and_gaps_are_null(as_: As, cast: Cast, session: Session, run: Run) -> None:
-    from app.runs import queries
+    from app.runs import figures
 
-    queries.add_metrics(session, run.id, [("long", step, float(step)) for step in range(1, 6001)])
-    queries.add_metrics(session, run.id, [("rare", step, 1.0) for step in (7, 1999)])
-    queries.add_metrics(session, run.id, [("broken", 1, float("nan")), ("broken", 2, float("inf")), ("broken", 4, 1.0)])
+    figures.add_metrics(session, run.id, [("long", step, float(step)) for step in range(1, 6001)])
+    figures.add_metrics(session, run.id, [("rare", step, 1.0) for step in (7, 1999)])
+    figures.add_metrics(session, run.id, [("broken", 1, float("nan")), ("broken", 2, float("inf")), ("broken", 4, 1.0)])
     points = as_("manager").get(f"/projects/{cast.project.id}/runs/{run.id}/points").json()
     steps, values = points["long"]
     assert 1000 < len(steps) <= 1502
@@ -186,7 +186,7 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, session: Session, ru
     assert client.post(f"{base}/{run.id}/cancel", headers=headers).json()["state"] == "cancelling"
     assert client.post(f"{base}/{run.id}/resume", headers=headers).status_code == 409
     assert client.post(f"{base}/{run.id}/clone", headers=headers).status_code == 409  # one training at a time
-    service.finish(session, run.id, "token", RunState.CANCELLED)
+    work.finish(session, run.id, "token", RunState.CANCELLED)
     assert client.post(f"{base}/{run.id}/clone", headers=headers).status_code == 201
     assert client.delete(f"{base}/{run.id}", headers=headers).status_code == 204
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db import task_session
 from app.models import Project, Run, RunKind, RunState
-from app.runs import service
+from app.runs import service, work
 from app.settings import get_settings
 from app.web.errors import Conflict, Refused, TooMany
 from tests import factories
@@ -108,12 +108,12 @@ def test_projects_take_turns_whichever_message_comes(session):
     other_queue = factories.training(session, modest, "ppo")
     taken = []
     for run in [*crowd, *late]:  # the messages come in the order of the runs
-        claimed = service.claim_turn(session, run.id, "worker", "cpu")
+        claimed = work.claim_turn(session, run.id, "worker", "cpu")
         assert claimed is not None
         taken.append(claimed.id)
-        service.finish(session, claimed.id, claimed.claim or "", RunState.SUCCEEDED)
+        work.finish(session, claimed.id, claimed.claim or "", RunState.SUCCEEDED)
     assert taken == [crowd[0].id, late[0].id, crowd[1].id, late[1].id, *(run.id for run in crowd[2:])]
-    assert service.claim_turn(session, crowd[0].id, "worker", "cpu") is None
+    assert work.claim_turn(session, crowd[0].id, "worker", "cpu") is None
     assert service.current(session, other_queue).state is RunState.QUEUED
 
 
@@ -122,7 +122,7 @@ def test_a_project_with_a_run_at_work_lets_others_go_first(session):
     factories.training(session, second, "reward", state=RunState.SUCCEEDED)
     mine = [factories.training(session, first, "reward") for _ in range(3)]
     theirs = factories.training(session, second, "ppo")
-    claimed = [service.claim_turn(session, mine[0].id, f"worker-{n}", "cpu") for n in range(2)]
+    claimed = [work.claim_turn(session, mine[0].id, f"worker-{n}", "cpu") for n in range(2)]
     assert [run.id for run in claimed if run] == [mine[0].id, theirs.id]
 
 
@@ -130,10 +130,10 @@ def test_the_gpu_has_a_queue_of_its_own(session):
     project, other = factories.project(session), factories.project(session)
     on_cpu = factories.training(session, project, "ppo")
     on_gpu = [factories.training(session, each, "ppo", needs_gpu=True) for each in (project, project, other)]
-    order = [service.claim_turn(session, on_gpu[0].id, "gpu", "GPU") for _ in range(3)]
+    order = [work.claim_turn(session, on_gpu[0].id, "gpu", "GPU") for _ in range(3)]
     assert [run.id for run in order if run] == [on_gpu[0].id, on_gpu[2].id, on_gpu[1].id]
     assert service.current(session, on_cpu).state is RunState.QUEUED
-    assert service.claim_turn(session, 10**15, "gpu", "GPU") is None
+    assert work.claim_turn(session, 10**15, "gpu", "GPU") is None
 
 
 def test_workers_at_once_never_take_one_run_twice(database):
@@ -142,15 +142,15 @@ def test_workers_at_once_never_take_one_run_twice(database):
         ids = [factories.run(session, project, RunKind.SAMPLING).id for project in projects for _ in range(4)]
     barrier, taken = Barrier(6), []
 
-    def work(name: str) -> None:
+    def take(name: str) -> None:
         barrier.wait()
         for run_id in ids[::2] if name.endswith("0") else ids[1::2]:
             with task_session() as session:
-                run = service.claim_turn(session, run_id, name, "cpu")
+                run = work.claim_turn(session, run_id, name, "cpu")
                 if run is not None:
                     taken.append(run.id)
 
-    threads = [Thread(target=work, args=(f"worker-{n}{n % 2}",)) for n in range(6)]
+    threads = [Thread(target=take, args=(f"worker-{n}{n % 2}",)) for n in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db import new_session, task_session
 from app.models import Run, RunKind, RunMetric, RunSample, RunState, SamplingConfig, TrainingConfig
-from app.runs import service
+from app.runs import folders, queueing, service, work
 from app.web.errors import Conflict
 from tests import factories
 
@@ -26,7 +26,7 @@ def run(session: Session) -> Run:
 
 
 def _claimed(session: Session, run: Run) -> str:
-    claimed = service.claim(session, run.id, "worker-1", "cpu")
+    claimed = work.claim(session, run.id, "worker-1", "cpu")
     assert claimed is not None
     assert claimed.claim is not None
     return claimed.claim
@@ -40,11 +40,11 @@ def _silence(session: Session, run: Run, seconds: int = 60) -> None:
 
 
 def test_claim_takes_a_queued_run_once(session: Session, run: Run) -> None:
-    claimed = service.claim(session, run.id, "worker-1", "cpu")
+    claimed = work.claim(session, run.id, "worker-1", "cpu")
     assert claimed is not None
     assert (claimed.state, claimed.attempt, claimed.worker, claimed.device) == (RunState.RUNNING, 1, "worker-1", "cpu")
     assert claimed.started_at is not None
-    assert service.claim(session, run.id, "worker-2", "cpu") is None
+    assert work.claim(session, run.id, "worker-2", "cpu") is None
 
 
 def test_of_eight_workers_on_their_own_connections_one_wins(database: str) -> None:
@@ -52,15 +52,15 @@ def test_of_eight_workers_on_their_own_connections_one_wins(database: str) -> No
         run_id = factories.run(session, factories.project(session)).id
     barrier, winners = Barrier(8), []
 
-    def work(name: str) -> None:
+    def take(name: str) -> None:
         with new_session() as own, own.begin():
             own.execute(text("select 1"))  # connected before the race starts
             barrier.wait()
-            claimed = service.claim(own, run_id, name, "cpu")
+            claimed = work.claim(own, run_id, name, "cpu")
             if claimed is not None:
                 winners.append(name)
 
-    threads = [Thread(target=work, args=(f"worker-{n}",)) for n in range(8)]
+    threads = [Thread(target=take, args=(f"worker-{n}",)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -78,10 +78,10 @@ def test_a_second_delivery_waits_for_the_first_and_then_does_nothing(database: s
 
     def late() -> None:
         with task_session() as own:
-            second.append(service.claim(own, run_id, "worker-2", "cpu"))
+            second.append(work.claim(own, run_id, "worker-2", "cpu"))
 
     with task_session() as first:
-        assert service.claim(first, run_id, "worker-1", "cpu") is not None
+        assert work.claim(first, run_id, "worker-1", "cpu") is not None
         thread = Thread(target=late)
         thread.start()
         thread.join(0.3)
@@ -120,14 +120,14 @@ def test_create_sends_after_commit_only(database: str, redis_url: str) -> None:
     ],
 )
 def test_queue_of(kind: RunKind, needs_gpu: bool, queue: str) -> None:
-    assert service.queue_of(Run(kind=kind, needs_gpu=needs_gpu)) == queue
+    assert queueing.queue_of(Run(kind=kind, needs_gpu=needs_gpu)) == queue
 
 
 def test_beat_stores_progress_and_upserts_metrics(session: Session, run: Run) -> None:
     claim = _claimed(session, run)
     sample = {"step": 1, "prompt": [{"role": "user", "content": "Hi"}], "response": "Hello.", "score": 0.5}
     for loss in (0.9, 0.7):  # the second is the same step again, after a resume
-        state = service.beat(
+        state = work.beat(
             session,
             run.id,
             claim,
@@ -149,12 +149,12 @@ def test_beat_stores_progress_and_upserts_metrics(session: Session, run: Run) ->
 def test_a_beat_under_a_lost_claim_changes_nothing(session: Session, run: Run) -> None:
     old = _claimed(session, run)
     _silence(session, run)
-    assert service.requeue_stale(session, STALE) == [run.id]
+    assert work.requeue_stale(session, STALE) == [run.id]
     new = _claimed(session, run)
     assert new != old
-    assert service.beat(session, run.id, old, step=99, metrics=[("loss", 99, 1.0)]) is None
-    assert service.finish(session, run.id, old, RunState.SUCCEEDED) is None
-    assert service.release(session, run.id, old) is None
+    assert work.beat(session, run.id, old, step=99, metrics=[("loss", 99, 1.0)]) is None
+    assert work.finish(session, run.id, old, RunState.SUCCEEDED) is None
+    assert work.release(session, run.id, old) is None
     session.refresh(run)
     assert (run.state, run.step, run.attempt) == (RunState.RUNNING, 0, 2)
     assert session.scalars(select(RunMetric).where(RunMetric.run_id == run.id)).all() == []
@@ -164,10 +164,10 @@ def test_a_silent_run_fails_with_a_sentence_after_its_last_attempt(session: Sess
     for _ in range(2):
         _claimed(session, run)
         _silence(session, run)
-        assert service.requeue_stale(session, STALE) == [run.id]
+        assert work.requeue_stale(session, STALE) == [run.id]
     _claimed(session, run)
     _silence(session, run)
-    assert service.requeue_stale(session, STALE) == []
+    assert work.requeue_stale(session, STALE) == []
     session.refresh(run)
     assert run.state is RunState.FAILED
     assert run.error is not None
@@ -178,54 +178,54 @@ def test_a_silent_run_fails_with_a_sentence_after_its_last_attempt(session: Sess
 def test_a_worker_that_died_before_the_clock_was_set_back_is_silent(session: Session, run: Run) -> None:
     _claimed(session, run)
     _silence(session, run, -20)
-    assert service.requeue_stale(session, STALE) == []
+    assert work.requeue_stale(session, STALE) == []
     _silence(session, run, -3600)
-    assert service.requeue_stale(session, STALE) == [run.id]
+    assert work.requeue_stale(session, STALE) == [run.id]
 
 
 def test_a_step_never_goes_back(session: Session, run: Run) -> None:
     """An attempt that goes on from a checkpoint repeats steps that people have seen."""
     claim = _claimed(session, run)
     for told, shown in ((8, 8), (5, 8), (7, 8), (9, 9)):
-        service.beat(session, run.id, claim, step=told, metrics=[("loss", told, 1.0 / told)])
+        work.beat(session, run.id, claim, step=told, metrics=[("loss", told, 1.0 / told)])
         session.refresh(run)
         assert run.step == shown
 
 
 def test_only_attempts_that_bring_a_run_no_further_use_up_its_attempts(session: Session, run: Run) -> None:
     for attempt in range(1, 7):  # each one loses its worker, after one more step
-        service.beat(session, run.id, _claimed(session, run), step=attempt)
+        work.beat(session, run.id, _claimed(session, run), step=attempt)
         _silence(session, run)
-        assert service.requeue_stale(session, STALE) == [run.id]
+        assert work.requeue_stale(session, STALE) == [run.id]
     for requeued in ([run.id], []):  # and then two that lose it over the same step, the third in all
-        service.beat(session, run.id, _claimed(session, run), step=5)
+        work.beat(session, run.id, _claimed(session, run), step=5)
         _silence(session, run)
-        assert service.requeue_stale(session, STALE) == requeued
+        assert work.requeue_stale(session, STALE) == requeued
     session.refresh(run)
     assert (run.state, run.attempt, run.step) == (RunState.FAILED, 8, 6)
 
 
 def test_what_is_held_is_held_under_its_claim_only(session: Session, run: Run) -> None:
     claim = _claimed(session, run)
-    assert service.hold(session, run.id, claim) is run
-    assert service.hold(session, run.id, "another") is None
-    assert service.move(session, run.id, "another", "attempt-9") is None
-    assert service.move(session, run.id, claim, "attempt-1") is run
-    assert service.workspace(run) == service.folder(run.id) / "attempt-1"
-    service.finish(session, run.id, claim, RunState.SUCCEEDED)
-    assert service.hold(session, run.id, claim) is None
+    assert work.hold(session, run.id, claim) is run
+    assert work.hold(session, run.id, "another") is None
+    assert work.move(session, run.id, "another", "attempt-9") is None
+    assert work.move(session, run.id, claim, "attempt-1") is run
+    assert folders.workspace(run) == folders.folder(run.id) / "attempt-1"
+    work.finish(session, run.id, claim, RunState.SUCCEEDED)
+    assert work.hold(session, run.id, claim) is None
 
 
 def test_a_live_run_is_left_alone(session: Session, run: Run) -> None:
     _claimed(session, run)
-    assert service.requeue_stale(session, STALE) == []
+    assert work.requeue_stale(session, STALE) == []
 
 
 def test_a_silent_run_that_was_being_cancelled_is_cancelled(session: Session, run: Run) -> None:
     _claimed(session, run)
     service.request_cancel(session, run, None)
     _silence(session, run)
-    assert service.requeue_stale(session, STALE) == []
+    assert work.requeue_stale(session, STALE) == []
     session.refresh(run)
     assert run.state is RunState.CANCELLED
 
@@ -235,8 +235,8 @@ def test_cancel_of_a_waiting_run_is_immediate_and_of_a_running_one_asked_for(ses
     service.resume(session, run, None)
     claim = _claimed(session, run)
     assert service.request_cancel(session, run, None).state is RunState.CANCELLING
-    assert service.beat(session, run.id, claim, step=3) is RunState.CANCELLING
-    service.finish(session, run.id, claim, RunState.CANCELLED)
+    assert work.beat(session, run.id, claim, step=3) is RunState.CANCELLING
+    work.finish(session, run.id, claim, RunState.CANCELLED)
     with pytest.raises(Conflict, match="it is cancelled"):
         service.request_cancel(session, run, None)
 
@@ -245,34 +245,34 @@ def test_resume_gives_fresh_attempts_and_refuses_what_has_not_ended_badly(sessio
     with pytest.raises(Conflict, match="only a failed or cancelled run"):
         service.resume(session, run, None)
     claim = _claimed(session, run)
-    service.finish(session, run.id, claim, RunState.FAILED, error="The disk is full.")
+    work.finish(session, run.id, claim, RunState.FAILED, error="The disk is full.")
     resumed = service.resume(session, run, None)
     assert (resumed.state, resumed.error, resumed.attempt, resumed.max_attempts) == (RunState.QUEUED, None, 1, 4)
 
 
 def test_release_gives_the_attempt_back(session: Session, run: Run) -> None:
     claim = _claimed(session, run)
-    released = service.release(session, run.id, claim)
+    released = work.release(session, run.id, claim)
     assert released is not None
     assert (released.state, released.attempt, released.claim) == (RunState.QUEUED, 0, None)
     claim = _claimed(session, run)
-    assert service.release(session, run.id, claim, later=True) is not None
-    assert service.resend_queued(session) == []  # not yet
+    assert work.release(session, run.id, claim, later=True) is not None
+    assert work.resend_queued(session) == []  # not yet
     claim = _claimed(session, run)
     service.request_cancel(session, run, None)
-    released = service.release(session, run.id, claim)
+    released = work.release(session, run.id, claim)
     assert released is not None
     assert released.state is RunState.CANCELLED
 
 
 def test_resend_sends_what_is_queued_once_per_interval(session: Session, run: Run) -> None:
-    assert service.resend_queued(session) == [run.id]
-    assert service.resend_queued(session) == []
+    assert work.resend_queued(session) == [run.id]
+    assert work.resend_queued(session) == []
     session.execute(text("update run set sent_at = now() - interval '1 hour'"))
-    assert service.resend_queued(session) == [run.id]
+    assert work.resend_queued(session) == [run.id]
     _claimed(session, run)
     session.execute(text("update run set sent_at = now() - interval '1 hour'"))
-    assert service.resend_queued(session) == []
+    assert work.resend_queued(session) == []
 
 
 def test_a_clone_has_the_same_inputs_and_names_its_parent(session: Session, run: Run) -> None:
@@ -305,20 +305,20 @@ def test_any_history_keeps_the_state_machine(session: Session, steps: list[str])
     claim = ""
     for step in steps:
         if step == "claim":
-            claimed = service.claim(session, run.id, "w", "cpu")
+            claimed = work.claim(session, run.id, "w", "cpu")
             claim = claimed.claim if claimed is not None and claimed.claim else claim
         elif step == "beat":
-            service.beat(session, run.id, claim, step=1)
+            work.beat(session, run.id, claim, step=1)
         elif step == "succeed":
-            service.finish(session, run.id, claim, RunState.SUCCEEDED)
+            work.finish(session, run.id, claim, RunState.SUCCEEDED)
         elif step == "fail":
-            service.finish(session, run.id, claim, RunState.FAILED, error="It broke.")
+            work.finish(session, run.id, claim, RunState.FAILED, error="It broke.")
         elif step == "release":
-            service.release(session, run.id, claim)
+            work.release(session, run.id, claim)
         elif step == "silence":
             _silence(session, run)
         elif step == "requeue":
-            service.requeue_stale(session, STALE)
+            work.requeue_stale(session, STALE)
         else:
             with suppress(Conflict):
                 {"cancel": service.request_cancel, "resume": service.resume}[step](session, run, None)

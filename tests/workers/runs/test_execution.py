@@ -17,9 +17,11 @@ from sqlalchemy.exc import OperationalError
 from app.db import get_engine, task_session
 from app.models import Model, ModelState, Run, RunKind, RunMetric, RunState, SamplingConfig
 from app.registry import service as registry
+from app.runs import folders as run_folders
 from app.runs import preparation
 from app.runs import queries as run_queries
 from app.runs import service as runs
+from app.runs import work as run_work
 from app.settings import get_settings
 from rlhf.lease import clock
 from rlhf.tiny_model import tiny_model, tiny_tokenizer
@@ -123,7 +125,7 @@ def test_a_store_that_cannot_be_written_fails_the_run_with_a_sentence(database: 
 def test_a_second_delivery_does_nothing(database: str) -> None:
     run_id = make_run()
     with task_session() as session:
-        assert runs.claim(session, run_id, "there:2", "CPU")
+        assert run_work.claim(session, run_id, "there:2", "CPU")
     assert execute(run_id, "here:1", "CPU", Event()) is None
     run = state_of(run_id)
     assert (run.state, run.worker, run.attempt) == (RunState.RUNNING, "there:2", 1)
@@ -168,7 +170,7 @@ def test_a_worker_that_lost_its_claim_ends_its_child_and_writes_nothing(database
 def test_what_is_kept_is_kept_under_the_claim(database: str) -> None:
     run_id = make_run()
     with task_session() as session:
-        claimed = runs.claim(session, run_id, "here:1", "CPU")
+        claimed = run_work.claim(session, run_id, "here:1", "CPU")
         assert claimed is not None
     attempt = Attempt(claimed, Event(), clock())
     with attempt.writing() as (session, run):
@@ -191,7 +193,7 @@ def test_a_transaction_that_is_stopped_midway_keeps_nobody_from_the_run(
     monkeypatch.setattr("workers.runs.attempt.LEASE_SECONDS", 1.0)
     run_id = make_run()
     with task_session() as session:
-        claimed = runs.claim(session, run_id, "here:1", "CPU")
+        claimed = run_work.claim(session, run_id, "here:1", "CPU")
         assert claimed is not None
     attempt = Attempt(claimed, Event(), clock())
 
@@ -201,7 +203,7 @@ def test_a_transaction_that_is_stopped_midway_keeps_nobody_from_the_run(
             session.flush()  # the row is locked from here on
             with task_session() as other:
                 other.execute(text("update run set heartbeat_at = now() - interval '1 minute'"))
-                assert runs.requeue_stale(other, scheduling.STALE) == [run_id]
+                assert run_work.requeue_stale(other, scheduling.STALE) == [run_id]
 
     with pytest.raises(AWAY):
         stop_midway()
@@ -219,20 +221,20 @@ def locked(folder: Path) -> Iterator[None]:
 
 def test_a_held_lock_makes_a_run_wait(database: str, redis_url: str) -> None:
     run_id = make_run()
-    with locked(runs.folder(run_id)):
+    with locked(run_folders.folder(run_id)):
         assert execute(run_id, "here:1", "CPU", Event()) is RunState.QUEUED
     run = state_of(run_id)
     assert (run.state, run.error, run.attempt, run.workspace) == (RunState.QUEUED, None, 0, None)
     with redis.Redis.from_url(redis_url) as broker:
         assert broker.llen("sampling") == 0  # it is not tried again and again
-    assert [path.name for path in runs.folder(run_id).iterdir()] == [".lock"]
+    assert [path.name for path in run_folders.folder(run_id).iterdir()] == [".lock"]
     assert execute(run_id, "here:1", "CPU", Event()) is None  # nor does it keep others of its queue from their turn
     other = make_run()
     assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
     assert state_of(other).attempt == 1
     with task_session() as session:
         session.execute(text("update run set not_before = now(), sent_at = now() - interval '1 minute'"))
-        assert run_id in runs.resend_queued(session)
+        assert run_id in run_work.resend_queued(session)
     assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED  # of what is wrong with its model
     assert state_of(run_id).attempt == 1
 
@@ -240,7 +242,7 @@ def test_a_held_lock_makes_a_run_wait(database: str, redis_url: str) -> None:
 def test_an_attempt_goes_on_from_the_last_one_that_began_and_no_other(database: str) -> None:
     """First from the run's folder itself, where earlier versions worked."""
     run_id = make_run()
-    folder = runs.folder(run_id)
+    folder = run_folders.folder(run_id)
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("error: an old one\n")
     (folder / "samples.jsonl").write_text("kept\n")
@@ -249,21 +251,21 @@ def test_an_attempt_goes_on_from_the_last_one_that_began_and_no_other(database: 
     assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
     first = state_of(run_id)
     assert "an old one" not in str(first.error)
-    assert (runs.workspace(first) / "samples.jsonl").read_text() == "kept\n"
-    assert str(runs.log_tail(first)).startswith("error: an old one\n")
+    assert (run_folders.workspace(first) / "samples.jsonl").read_text() == "kept\n"
+    assert str(run_folders.log_tail(first)).startswith("error: an old one\n")
     with task_session() as session:
         runs.resume(session, session.get_one(Run, run_id), None)
     assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
     second = state_of(run_id)
     assert second.workspace != first.workspace
-    assert (runs.workspace(second) / "samples.jsonl").read_text() == "kept\n"
-    assert not runs.workspace(first).exists()
+    assert (run_folders.workspace(second) / "samples.jsonl").read_text() == "kept\n"
+    assert not run_folders.workspace(first).exists()
 
 
 def test_news_wait_for_a_database_that_is_away(database: str) -> None:
     run_id = make_run()
     with task_session() as session:
-        claimed = runs.claim(session, run_id, "here:1", "CPU")
+        claimed = run_work.claim(session, run_id, "here:1", "CPU")
         assert claimed is not None
     attempt = Attempt(claimed, Event(), clock())
     told = iter(range(1, 4))
@@ -323,7 +325,7 @@ def test_a_base_model_that_cannot_be_had_says_why_and_leaves_nothing(
         assert model.error == session.get_one(Run, run_id).error
         assert "no folder /no/such/folder" in str(model.error)
     assert not (get_settings().store / "models").exists()
-    assert "no folder" in str(runs.log_tail(state_of(run_id)))
+    assert "no folder" in str(run_folders.log_tail(state_of(run_id)))
 
 
 def test_a_base_model_of_a_kind_that_cannot_be_used_says_so(
@@ -363,7 +365,7 @@ def test_a_base_model_is_prepared_by_a_run_and_tried_again_by_it(
         assert (model.state, model.error, model.run_id) == (ModelState.READY, None, run_id)
         assert registry.artifact_path(model).is_dir()
     assert [path.name for path in (get_settings().store / "models").iterdir()] == [str(model.artifact).split("/")[1]]
-    assert not (runs.workspace(state_of(run_id)) / "model").exists()  # the space of the model is taken once
+    assert not (run_folders.workspace(state_of(run_id)) / "model").exists()  # the space of the model is taken once
 
 
 def test_a_preparation_that_is_cancelled_says_so_and_leaves_no_child(database: str) -> None:

@@ -20,7 +20,7 @@ from app.labels import service as labels
 from app.labels.answers import read_answer
 from app.methods import METHODS
 from app.registry import service as registry
-from app.runs import queries, service, training, views
+from app.runs import figures, folders, service, training, views
 from app.settings import get_settings
 from rlhf.tiny_model import tiny_model
 from tests import factories
@@ -102,14 +102,14 @@ def trained(world: World, method: str, **settings: str) -> int:
     state = execute(run_id, "here:1", "CPU", Event())
     with task_session() as session:
         run = session.get_one(m.Run, run_id)
-        assert state is m.RunState.SUCCEEDED, f"{run.error}\n{service.log_tail(run)}"
+        assert state is m.RunState.SUCCEEDED, f"{run.error}\n{folders.log_tail(run)}"
     return run_id
 
 
 def read(run_id: int) -> dict[str, list[dict[str, Any]]]:
     """The rows of the files that a run gave its command, by their names."""
     with task_session() as session:
-        folder = service.workspace(session.get_one(m.Run, run_id))
+        folder = folders.workspace(session.get_one(m.Run, run_id))
     names = ("data", "eval_data", "choose_data")
     paths = {name: folder / f"{name}.jsonl" for name in names}
     return {name: _lines(path) for name, path in paths.items() if path.exists()}
@@ -198,7 +198,7 @@ def shown(world: World, run_id: int, kind: m.ModelKind, called: str, said: str) 
         assert run.total_steps == run.step == 2
         method = METHODS[str(run.method)]
         assert said in str(method.outcome(run.summary or {}))
-        drawn = views.charts(run, [row.name for row in queries.latest_metrics(session, run_id)])
+        drawn = views.charts(run, [row.name for row in figures.latest_metrics(session, run_id)])
         assert [chart.title for chart in drawn if not chart.folded] == [chart.title for chart in method.charts]
 
 

@@ -14,6 +14,7 @@ from app.items import service as items
 from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import evaluations
 from app.registry import endpoints
+from app.runs import folders as run_folders
 from app.runs import service as runs
 from app.settings import get_settings
 from tests import factories
@@ -181,7 +182,7 @@ def test_nothing_is_asked_twice(api: EndpointServer, monkeypatch: pytest.MonkeyP
     assert "Its spending limit is reached" in str(state_of(run_id).error)
     with task_session() as session:
         run = session.get_one(m.Run, run_id)
-        file = runs.workspace(run) / "answers.jsonl"
+        file = run_folders.workspace(run) / "answers.jsonl"
         with file.open("ab") as cut:
             cut.write(b'{"id": 1, "place"')
         endpoints.change(session, None, endpoints.get(session, model_id), endpoints.EndpointChange(token_limit=None))
@@ -291,5 +292,5 @@ def test_the_lines_of_a_run_are_what_the_sampler_writes(api: EndpointServer):
     run_id, _ = queued(api, "good", prompts=1)
     done(run_id)
     with task_session() as session:
-        lines = (Path(runs.workspace(session.get_one(m.Run, run_id))) / "answers.jsonl").read_text().splitlines()
+        lines = (Path(run_folders.workspace(session.get_one(m.Run, run_id))) / "answers.jsonl").read_text().splitlines()
     assert [sorted(json.loads(line)) for line in lines] == [["id", "notes", "place", "response"]] * 2
