@@ -1,28 +1,35 @@
-"""Answers per second: our decode loop beside transformers' `generate`, on prompts of mixed length with natural ends.
+"""Sampling: our decode loop beside transformers' `generate` and OpenVINO GenAI, on prompts of mixed length with natural
+ends.
 
     python -m bench.sampling [--runs 5] [--prompts P.jsonl] [--model FOLDER]
 
 Both draw two answers to each prompt at temperature 1 from the same model in the same number format, and both hand back
 token ids and the log-probability of each token. The peer gets the prompts sorted by length, left-padded, in batches of
 as many rows as suit it best (tried first), with `num_return_sequences=2, output_logits=True`. Before that, greedy
-answers of both are compared token for token in float32.
+answers of both are compared token for token in float32. OpenVINO GenAI, on a CPU alone, runs in a process of its own,
+its weights in 16 bits, its cache as it sets it, log-probabilities on; how many tokens a second is compared.
 """
 
+import json
 import statistics
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any, cast
 
 import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from bench.flops import FORWARD, share, trunk_weights
-from bench.pairs import in_turn, report, say
+from bench.pairs import HERE, in_turn, report, say
+from bench.peers import peer_python
 from rlhf.base_models import BUILTIN, prepare
 from rlhf.causal_model import load_causal_lm
-from rlhf.chat_format import encode_prompt, load_tokenizer
+from rlhf.chat_format import encode_prompt, end_token_ids, load_tokenizer
 from rlhf.config import Doc, Ge, Gt, parse_config, run_cli
 from rlhf.data import load_prompts
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
@@ -30,6 +37,7 @@ from rlhf.sampling import generate
 from rlhf.types import SamplingSettings
 
 CACHE = Path("build/bench")
+OPENVINO = ["openvino-genai==2026.4.1", "optimum-intel[openvino]==2.2.0"]
 # Batch sizes tried for each side; generate keeps the logits of every step, 200 kB a row.
 ROWS = {"cpu": (16, 32, 64), "cuda": (64, 128, 256)}
 GREEDY_TOKENS = 200  # longest greedy answer that is compared
@@ -114,6 +122,27 @@ class Contest:
         rows = torch.stack(steps, dim=1).float().tolist()
         return [row[:length] for row, length in zip(rows, lengths, strict=True)]
 
+    def ours_tokens(self, rows: int, seed: int) -> float:
+        """Tokens per second of our loop."""
+        before = len(self.logprobs["ours"])
+        rate = self.ours(rows, seed)
+        return (len(self.logprobs["ours"]) - before) * rate / (2 * len(self.prompts))
+
+    def float32_gap(self, count: int) -> float:
+        """How far the log-probabilities of our answers to the first prompts are from float32's, in nats, on average."""
+        answers = [one for [one] in generate(self.model, self.tokenizer, self.prompts[:count], settings=self.settings)]
+        format_before = self.model.dtype
+        self.model.float()
+        gaps: list[float] = []
+        for answer in answers:
+            ids = torch.tensor([[*answer.prompt_ids, *answer.answer_ids]], device=self.model.device)
+            with torch.inference_mode():
+                logits = self.model(input_ids=ids).logits[0, len(answer.prompt_ids) - 1 : -1].float()
+            exact = logits.log_softmax(-1).gather(1, ids[0, len(answer.prompt_ids) :, None]).squeeze(1).tolist()
+            gaps += [abs(one - other) for one, other in zip(answer.logprobs, exact, strict=True)]
+        self.model.to(format_before)
+        return statistics.fmean(gaps)
+
     def greedy_differences(self, count: int) -> int:
         """Prompts whose greedy answers differ in any token, in float32."""
         format_before = self.model.dtype
@@ -151,6 +180,34 @@ class Contest:
         return round(len(self.logprobs[side]) / self.answers[side], 1)
 
 
+@contextmanager
+def openvino(folder: Path, contest: Contest, ends: list[int]) -> Iterator[Any]:
+    """OpenVINO GenAI with the model of a folder loaded: a function from a seed to tokens per second."""
+    python = peer_python("openvino", OPENVINO, alone=True)
+    exported = CACHE / f"{folder.name}-openvino"
+    if not (exported / "tokenizer.json").exists():
+        say("exporting the model for OpenVINO, which takes some minutes")
+        options = ["--task", "text-generation-with-past", "--weight-format", "fp16"]
+        tool = python.with_name("optimum-cli")
+        subprocess.run([tool, "export", "openvino", "--model", folder, *options, exported], check=True)
+    spec = CACHE / "openvino.json"
+    limit = contest.settings.max_new_tokens
+    given = {"model": str(exported), "prompts": contest.prompts, "max_new_tokens": limit, "end_ids": ends}
+    spec.write_text(json.dumps(given))
+    command = [str(python), str(HERE / "sampling_openvino.py"), str(spec)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        asked, told = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+
+        def run(seed: int) -> float:
+            asked.write(f"{seed}\n")
+            asked.flush()
+            found = json.loads(told.readline())
+            return float(found["tokens"] / found["seconds"])
+
+        yield run
+        asked.close()
+
+
 def best_rows(run: Any, sizes: tuple[int, ...], count: int) -> int:
     """The batch size with the highest rate on the first `count` prompts."""
     rates = {rows: run(rows, 999, count) for rows in sizes if rows <= 2 * count}
@@ -182,6 +239,13 @@ def main(argv: list[str]) -> None:
     result = in_turn(
         lambda run: contest.ours(chosen["ours"], run), lambda run: contest.peer(chosen["peer"], run), config.runs
     )
+    second: dict[str, Any] = {}
+    if device.type == "cpu":
+        tokens = Contest(model, tokenizer, prompts, contest.settings)
+        with openvino(folder, tokens, sorted(end_token_ids(tokenizer, model.generation_config))) as peer:
+            peer(999)
+            second = in_turn(lambda run: tokens.ours_tokens(chosen["ours"], run), peer, config.runs)
+        second |= {"unit": "tokens/s", "peer_version": ", ".join(OPENVINO)}
     drawn = {side: round(result[side] * contest.tokens_per_answer(side), 1) for side in chosen}
     means = {side: statistics.fmean(numbers) for side, numbers in contest.logprobs.items()}
     report(
@@ -191,7 +255,9 @@ def main(argv: list[str]) -> None:
             "unit": "answers/s",
             "peer_version": f"transformers {transformers.__version__} generate",
             "loss_gap": round(abs(means["ours"] - means["peer"]), 4),  # nats per token, between different draws
+            "float32_gap": round(contest.float32_gap(few), 4),  # nats per token, on the same tokens
             "greedy_differences": differences,
+            "openvino": second,
             "tokens_per_answer": {side: contest.tokens_per_answer(side) for side in chosen},
             "tokens_per_s": drawn,
             "peak_share": config.peak
