@@ -6,6 +6,7 @@ from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
 from app.models.documents import Message, Messages
 from app.models.endpoint import Endpoint
+from app.models.idempotency import IdempotencyKey
 from app.models.imported import ImportedAnnotator, ImportProgress, RefusedRow
 from app.models.item import LEARNT_FROM, MOST_SHOWN, Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
 from app.models.label import Label, Outcome, Preference
@@ -54,6 +55,7 @@ __all__ = [
     "Conversation",
     "Endpoint",
     "EvaluationConfig",
+    "IdempotencyKey",
     "ImportConfig",
     "ImportProgress",
     "Imported",

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.input import may_be_unwritable, unwritable
 from app.web.errors import Invalid
+from app.web.idempotency import Once, Repeatable
 
 F = TypeVar("F", bound=Callable[..., Any])
 Shortcut = Callable[[Request], Awaitable[Response | None]]
@@ -44,7 +45,11 @@ class Router(APIRouter):
 
 class _Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
-        super().__init__(path, endpoint if inspect.iscoroutinefunction(endpoint) else _committing(endpoint), **more)
+        if not inspect.iscoroutinefunction(endpoint):
+            # Only calls of the JSON API have tags.
+            repeatable = bool(more.get("tags")) and "POST" in more["methods"]
+            endpoint = _once(endpoint, more.get("status_code") or 200) if repeatable else _committing(endpoint)
+        super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Handler:
         handle, shortcut = super().get_route_handler(), getattr(self.endpoint, _SHORTCUT, None)
@@ -95,9 +100,36 @@ def _committing(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(endpoint)
     def run(**values: Any) -> Any:
         answer = endpoint(**values)
-        for value in values.values():
-            if isinstance(value, Session):
-                value.commit()
+        _commit(values)
         return answer
 
     return run
+
+
+def _once(endpoint: Callable[..., Any], status: int) -> Callable[..., Any]:
+    """The same for a call that a program may send twice with one `Idempotency-Key`."""
+    signature = inspect.signature(endpoint)
+
+    @wraps(endpoint)
+    def run(*, idempotency: Once | None, **values: Any) -> Any:
+        if idempotency is None:
+            answer = endpoint(**values)
+        else:
+            session = next(value for value in values.values() if isinstance(value, Session))
+            answer = idempotency.begin(session)
+            if answer is None:
+                made = endpoint(**values)
+                chosen = [value.status_code for value in values.values() if isinstance(value, Response)]
+                answer = idempotency.keep(session, next(filter(None, chosen), status), made)
+        _commit(values)
+        return answer
+
+    once = inspect.Parameter("idempotency", inspect.Parameter.KEYWORD_ONLY, annotation=Repeatable)
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), once])  # type: ignore[attr-defined]
+    return run
+
+
+def _commit(values: dict[str, Any]) -> None:
+    for value in values.values():
+        if isinstance(value, Session):
+            value.commit()

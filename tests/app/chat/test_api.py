@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
 from app.db import task_session
-from app.models import User
+from app.models import IdempotencyKey, User
 from tests import factories
 from tests.app.chat.conftest import Chat
 from tests.app.conftest import Browser
@@ -54,6 +55,20 @@ def test_a_conversation_from_beginning_to_end(api: Browser, chat: Chat) -> None:
     assert api.get(choices, headers=headers(chat.manager)).json()["items"] == []
     assert api.delete(url).status_code == 204
     assert api.get(url).status_code == 404
+
+
+def test_a_message_sent_twice_with_one_key_is_answered_once(api: Browser, chat: Chat) -> None:
+    key = {"Idempotency-Key": "hello"}
+    first, second = (api.post(f"/api/v1{chat.url}", json={"content": "Hello"}, headers=key) for _ in "ab")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.content == second.content
+    assert len(chat.turns()) == 2
+    with task_session() as session:  # as where the program left before the answer was whole
+        session.execute(update(IdempotencyKey).values(status=None, body=None))
+    broken = api.post(f"/api/v1{chat.url}", json={"content": "Hello"}, headers=key)
+    assert broken.status_code == 409
+    assert "still being answered, or its answer broke off" in broken.json()["detail"]
+    assert len(chat.turns()) == 2
 
 
 def test_too_long_a_message_is_a_problem(api: Browser, chat: Chat) -> None:
