@@ -35,6 +35,19 @@ def in_turn(ours: Callable[[int], float], peer: Callable[[int], float], runs: in
     }
 
 
+def best_split(batch: int, rate: Callable[[int], float]) -> int:
+    """How many rows of a step the peer is to compute at once: the divisor of `batch` with the highest rate. One that it
+    cannot do, since there is too little memory, is no candidate."""
+    rates: dict[int, float] = {}
+    for at_once in (size for size in range(1, batch + 1) if batch % size == 0):
+        try:
+            rates[at_once] = rate(at_once)
+        except RunFailed as failed:
+            say(f"  {at_once} at once: {failed}")
+    say("the peer's rate by rows at once: " + ", ".join(f"{size}: {found:.3f}" for size, found in rates.items()))
+    return max(rates, key=lambda size: rates[size])
+
+
 def one_run(command: list[str], folder: Path, spec: dict[str, Any]) -> dict[str, Any]:
     """One side, once, in a process of its own: it reads the file of `spec` and prints its figures as its last line."""
     file = folder / "spec.json"

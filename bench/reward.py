@@ -1,8 +1,8 @@
 """`make bench-reward`: reward training beside TRL's RewardTrainer, on the same tokens, order, model and settings.
 
-Both run in processes of their own, in turn, several times; gradient checkpointing is off on both sides. Speed is in
-pairs per second from the end of the first step on. A run in float32 compares the losses of the first steps.
-The last line on stdout is JSON.
+Both run in processes of their own, in turn, several times; gradient checkpointing is off on both sides. The peer cuts a
+step into the passes that suit it best, tried first. Speed is in pairs per second from the end of the first step on. A
+run in float32 compares the losses of the first steps. The last line on stdout is JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from bench.flops import TRAINED, share, trunk_weights
-from bench.pairs import HERE, in_turn, one_run, report
+from bench.pairs import HERE, best_split, in_turn, one_run, report
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config, run_cli
 
@@ -31,7 +31,7 @@ class BenchConfig:
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 5
     steps: Annotated[int, Ge(2), Doc("Steps in a run; the first is not timed.")] = 4
-    batch: Annotated[int, Gt(0), Doc("Pairs in a step; with 16 the peer takes more than 24 GB.")] = 8
+    batch: Annotated[int, Gt(0), Doc("Pairs in a step.")] = 8
     loss_steps: Annotated[int, Ge(0), Doc("Steps of the run in float32 that compares losses; 0: none.")] = 20
     loss_batch: Annotated[int, Gt(0), Doc("Pairs in a step of that run.")] = 2
     learning_rate: Annotated[float, Gt(0), Doc("Peak rate, cosine.")] = 2e-5
@@ -55,23 +55,27 @@ def main(argv: list[str]) -> None:
         chosen, rejected = tokens(start, config.data, config.max_length, needed)
         spec = {"learning_rate": config.learning_rate, "token_budget": config.token_budget, "device": config.device}
 
-        def run(command: list[str], steps: int, batch: int, dtype: str) -> dict[str, Any]:
+        def run(command: list[str], steps: int, batch: int, dtype: str, at_once: int) -> dict[str, Any]:
             count = steps * batch
             pairs = {"chosen_ids": chosen[:count], "rejected_ids": rejected[:count]}
-            sizes = {"steps": steps, "batch": batch, "dtype": dtype, "output": str(folder / "out")}
+            output = str(folder / "out")
+            sizes = {"steps": steps, "batch": batch, "at_once": at_once, "dtype": dtype, "output": output}
             return one_run(command, folder, {**spec, **sizes, **pairs, "model": start})
 
         found: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
 
-        def rate(side: str, command: list[str]) -> float:
-            figures = run(command, config.steps, config.batch, config.dtype)
+        def rate(side: str, command: list[str], at_once: int, steps: int = config.steps) -> float:
+            figures = run(command, steps, config.batch, config.dtype, at_once)
             found[side].append(figures)
-            return (config.steps - 1) * config.batch / float(figures["ended"][-1] - figures["ended"][0])
+            return (steps - 1) * config.batch / float(figures["ended"][-1] - figures["ended"][0])
 
-        result = in_turn(lambda _: rate("ours", ours), lambda _: rate("peer", peer), config.runs)
+        split = best_split(config.batch, lambda at_once: rate("peer", peer, at_once, 2))
+        found["peer"].clear()
+        result = in_turn(lambda _: rate("ours", ours, config.batch), lambda _: rate("peer", peer, split), config.runs)
         gap = None
         if config.loss_steps:
-            curves = [run(c, config.loss_steps, config.loss_batch, "float32")["losses"] for c in (ours, peer)]
+            size = config.loss_batch
+            curves = [run(c, config.loss_steps, size, "float32", size)["losses"] for c in (ours, peer)]
             gap = max(abs(a - b) for a, b in zip(*curves, strict=True))
         timed = slice(config.batch, config.steps * config.batch)
         tokens_a_pair, computed = sizes_of(chosen[timed], rejected[timed])
@@ -86,6 +90,7 @@ def main(argv: list[str]) -> None:
                 "peer": share(TRAINED * weights * result["peer"] * tokens_a_pair, config.peak),
             },
             "peer_version": f"trl {found['peer'][-1]['version']}",
+            "peer_at_once": split,
             "loss_gap": gap,
             "unit": "pairs/s",
             "ours_memory_gb": round(max(one["memory"] for one in found["ours"]) / 1e9, 2),

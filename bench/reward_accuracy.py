@@ -46,6 +46,7 @@ def main(argv: list[str]) -> None:
             "model": start,
             "output": str(folder / "out"),
             "batch": config.batch,
+            "at_once": config.batch,
             "steps": steps,
             "learning_rate": config.learning_rate,
             "dtype": "bfloat16",

@@ -40,7 +40,8 @@ def main() -> None:
     clock = Clock()
     settings = RewardConfig(
         output_dir=spec["output"],
-        per_device_train_batch_size=spec["batch"],
+        per_device_train_batch_size=spec["at_once"],
+        gradient_accumulation_steps=spec["batch"] // spec["at_once"],
         max_steps=spec["steps"],
         learning_rate=spec["learning_rate"],
         lr_scheduler_type="cosine",
@@ -70,8 +71,8 @@ def main() -> None:
     differences: list[float] = []
     held_out = list(zip(spec.get("eval_chosen_ids", []), spec.get("eval_rejected_ids", []), strict=True))
     with torch.no_grad():
-        for start in range(0, len(held_out), spec["batch"]):
-            pairs = [{"chosen_ids": a, "rejected_ids": b} for a, b in held_out[start : start + spec["batch"]]]
+        for start in range(0, len(held_out), spec["at_once"]):
+            pairs = [{"chosen_ids": a, "rejected_ids": b} for a, b in held_out[start : start + spec["at_once"]]]
             batch = {name: tensor.to(model.device) for name, tensor in trainer.data_collator(pairs).items()}
             chosen, rejected = model.eval()(**batch).logits.squeeze(-1).chunk(2)  # in float32, as ours
             differences += (chosen - rejected).tolist()
