@@ -22,6 +22,8 @@ from app.home.api import router as home_api
 from app.home.new_project import api as new_project_api
 from app.home.new_project import router as new_project
 from app.home.routes import router as home
+from app.imports.api import router as imports_api
+from app.imports.routes import router as imports
 from app.items.api import router as items_api
 from app.items.routes import router as items
 from app.labels.api import router as labels_api
@@ -49,12 +51,12 @@ from app.web.routing import CALLS as API
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
 # no project's id.
 PAGES = (
-    labels, accounts, new_project, projects, prompts, items, exports, rewards, policies, training, runs, chat,
-    endpoints, home,
+    labels, accounts, new_project, projects, prompts, imports, items, exports, rewards, policies, training, runs,
+    chat, endpoints, home,
 )  # fmt: skip
 CALLS = (
-    accounts_api, new_project_api, projects_api, prompts_api, items_api, labels_api, exports_api, rewards_api,
-    policies_api, runs_api, chat_api, endpoints_api, home_api,
+    accounts_api, new_project_api, projects_api, prompts_api, imports_api, items_api, labels_api, exports_api,
+    rewards_api, policies_api, runs_api, chat_api, endpoints_api, home_api,
 )  # fmt: skip
 MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body_size`
 

@@ -198,7 +198,7 @@ def preview(url: str, token: str, place: int, done: threading.Event, counted: li
             else:
                 lines = "\n".join(f"Question {place} {turn} {line}?" for line in range(40_000))
                 answer = client.post(
-                    "/projects/1/prompts/import",
+                    "/projects/1/imports",
                     data={"action": "preview", "csrf_token": csrf},
                     files={"file": ("prompts.txt", lines.encode(), "text/plain")},
                 )

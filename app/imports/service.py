@@ -47,6 +47,11 @@ def get(session: Session, project: Project, run_id: int) -> Run:
     return run
 
 
+def config_of(run: Run) -> ImportConfig:
+    """What an import was asked to do."""
+    return run.asked(ImportConfig)
+
+
 def import_rest(session: Session, run: Run, actor: User) -> Run:
     """Import what can be used of a file whose other rows were refused."""
     if run.state is not RunState.FAILED or not queries.counts(session, run.id).get("refused"):

@@ -1,26 +1,12 @@
 """What a client may send about prompts."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from app.input import Chosen, Input
 from app.models import PromptSource, PromptStatus, Split
-from app.prompts.reading import Layout
 from app.web.pages import Paging
-
-MAX_KEPT = 500_000  # bytes of a file that the page of its preview carries
-
-
-class ImportForm(Input):
-    """An import from the page; the file, where there is one, comes beside it."""
-
-    text: str = ""
-    kept: str = Field("", max_length=MAX_KEPT * 4 // 3 + 4, description="A file that was previewed, in base64")
-    kept_name: str = Field("", max_length=200)
-    layout: Layout = "auto"
-    accept_bad: bool = False
-    action: Literal["preview", "import"] = "import"
 
 
 class ImportBody(Input):

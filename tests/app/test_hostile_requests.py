@@ -230,7 +230,7 @@ BODIES = [
     (b"{}", "application/vnd.api+json"), (b"\x1f\x8b\x08", JSON), (b"content=hi", "application/octet-stream"),
 ]  # fmt: skip
 TARGETS = ["/sign-in", "/account", "/projects/new", "/projects/{own}/label", "/projects/{own}/chat",
-"/projects/{other}/prompts/import",
+"/projects/{other}/imports",
            "/api/v1/projects", "/api/v1/projects/{own}/chat", "/api/v1/projects/{own}/label",
            "/invitations/x"]  # fmt: skip
 

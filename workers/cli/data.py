@@ -1,6 +1,5 @@
-"""`hone users | projects | audit | import-prompts | sign-in-link`: people and data from a shell."""
+"""`hone users | projects | audit | sign-in-link`: people and data from a shell."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,11 +13,10 @@ from app.accounts import queries as account_queries
 from app.accounts import service as accounts
 from app.db import task_session
 from app.home import service as home
-from app.models import Project, PromptSource, User
+from app.models import Project, User
 from app.settings import get_settings
 from app.web.errors import NotFound
 from workers.platform.first_start import sign_in_url
-from workers.platform.folder import Unusable
 from workers.platform.services import connected
 
 As = Annotated[str | None, typer.Option("--as", help="E-mail of who does it; default: the first administrator.")]
@@ -31,7 +29,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("projects")(projects)
     app.command("status")(status)
     app.command("audit")(audit_trail)
-    app.command("import-prompts")(import_prompts)
 
 
 def acting(session: Session, email: str | None) -> User:
@@ -128,33 +125,3 @@ def audit_trail(
         typer.echo(f"Further back: --before {found.before}", err=True)
     if not found.items:
         typer.echo("There are no such events.", err=True)
-
-
-def import_prompts(
-    file: Annotated[Path, typer.Argument(help="JSON Lines, JSON, CSV, Parquet or plain text; also gzip, zstd.")],
-    project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
-    accept_bad: Annotated[bool, typer.Option("--accept-bad", help="Import the rest when some lines are bad.")] = False,
-    as_: As = None,
-) -> None:
-    """Import prompts. Bad lines are named and nothing is imported, unless --accept-bad says otherwise."""
-    from app.prompts import service
-
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise Unusable(f"{file} cannot be read: {error.strerror}.") from None
-    with connected(), task_session() as session:
-        actor, target = acting(session, as_), project_of(session, project)
-        report = service.import_prompts(session, target, content, actor, PromptSource.IMPORT, accept_bad=accept_bad)
-    for refusal in report.refused[:10]:
-        typer.echo(f"line {refusal.line}: {refusal.reason}", err=True)
-    if report.refused and not report.imported and not accept_bad:
-        raise Unusable(
-            f"{len(report.refused)} of {report.entries} entries are bad, so nothing was imported. "
-            "Correct them, or import the rest with --accept-bad."
-        )
-    typer.echo(
-        f"{report.imported} prompts imported, {report.holdout} held out; {report.duplicates} were there already."
-    )
-    for what, count in report.left_out.items():
-        typer.echo(f"{count} {what} of the file are left out: only prompts are imported.", err=True)

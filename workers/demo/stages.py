@@ -115,8 +115,11 @@ class Demo:
             first: Messages = [{"role": "system", "content": self.sizes.instruction}]
             messages = [turns if turns[0]["role"] == "system" else first + turns for turns in messages]
         text = "\n".join(json.dumps({"messages": turns}, ensure_ascii=False) for turns in messages)
-        form = self.manager.get(f"{self.project}/prompts/import").form("/prompts/import")
-        form.set(text=text, layout="jsonl").send(action="import")
+        page = self.manager.get(f"{self.project}/imports").form("/imports").set(text=text).send(action="import")
+        if (found := re.search(r"/imports/(\d+)$", page.url)) is None:
+            raise LoopOpen(f"The prompts could not be imported.{page.says}")
+        with self.board.task("Importing prompts") as task:
+            self._succeeded(watch(self.manager, f"{self.project}/runs/{found.group(1)}", task))
 
     def _settings(self, part: str, **values: Any) -> None:
         self.manager.get(f"{self.project}/settings").form(f"/settings/{part}").set(**values).send()

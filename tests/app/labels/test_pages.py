@@ -246,7 +246,7 @@ def test_a_lease_is_renewed_by_the_page(session: Session, cast: Cast, as_: As, a
 PAGES = ["label", "label/undo", "labels", "labels/mine", "labels/mine/1", "labels/quality", "exports", "exports/file"]
 MANAGERS = [
     "prompts",
-    "prompts/import",
+    "imports",
     "prompts/review",
     "prompts/1",
     "items",
@@ -267,7 +267,7 @@ def test_outsiders_cannot_tell_that_a_project_exists(cast: Cast, as_: As, page: 
 
 
 @pytest.mark.parametrize(
-    "action", ["prompts/import", "prompts/starter", "prompts/review", "prompts/withdraw", "prompts/1/restore",
+    "action", ["imports", "prompts/starter", "prompts/review", "prompts/withdraw", "prompts/1/restore",
                "items/sample", "items/checks", "items/withdraw", "items/again"],
 )  # fmt: skip
 def test_only_managers_act_on_data(cast: Cast, as_: As, action: str) -> None:

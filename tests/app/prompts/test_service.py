@@ -1,12 +1,10 @@
 """Import, review and withdrawal of prompts, through service and pages."""
 
 import json
-from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from selectolax.lexbor import LexborHTMLParser as HTMLParser
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -122,59 +120,6 @@ def test_a_prompt_from_chat_waits_for_review_with_its_flags(session: Session, ca
 def test_what_is_flagged(text: str, flags: list[str]) -> None:
     found = service.personal_data([{"role": "user", "content": text}])
     assert [flag for flag in found if flag != "phone number"] == flags
-
-
-def test_the_page_previews_refuses_and_imports(session: Session, cast: Cast, as_: As) -> None:
-    browser = as_("manager")
-    address = f"/projects/{cast.project.id}/prompts/import"
-    assert browser.get(address).status_code == 200
-    preview = browser.submit(address, text=GOOD.decode(), action="preview")
-    assert preview.status_code == 200
-    assert "This is a preview" in preview.text
-    refused = browser.submit(address, files={"file": ("p.jsonl", MIXED)}, layout="jsonl")
-    assert refused.status_code == 422
-    assert "Line 2: This is not valid JSON" in refused.text
-    assert count(session, cast.project) == 0
-    done = browser.submit(address, files={"file": ("p.jsonl", MIXED)}, layout="jsonl", accept_bad="true")
-    assert done.status_code == 303
-    assert count(session, cast.project) == 2
-    for bad in (b"", b"PK\x03\x04", b"a,b\n1,2\n"):
-        assert browser.submit(address, files={"file": ("p.txt", bad)}).status_code == 422
-
-
-def test_what_was_previewed_is_what_is_imported_to_the_byte(session: Session, cast: Cast, as_: As) -> None:
-    browser = as_("manager")
-    address = f"/projects/{cast.project.id}/prompts/import"
-    code = "    def f():\n        return 1\n"
-    table = f'\ufeffprompt;chosen;rejected\r\n"{code}";So.;No.\r\nWie groß?;So.;No.\r\n'.encode()
-    preview = browser.submit(address, files={"file": ("excel.csv", table)}, action="preview")
-    assert preview.status_code == 200
-    assert "4 responses and 2 labels of this file are left out" in preview.text
-    page = HTMLParser(preview.text)
-    kept = {name: page.css_first(f"input[name={name}]").attributes["value"] for name in ("kept", "kept_name")}
-    assert kept["kept_name"] == "excel.csv"
-    assert [node.text() for node in page.css("ol .as-written")] == [code, "Wie groß?"]
-    done = browser.submit(address, **kept, action="import")
-    assert done.status_code == 303
-    stored = session.scalars(select(m.Prompt).order_by(m.Prompt.id)).all()
-    assert [prompt.messages[0]["content"] for prompt in stored] == [code, "Wie groß?"]
-    broken = browser.submit(address, kept="%%%", action="import")
-    assert broken.status_code == 422
-    assert "Choose it again" in broken.text
-
-
-def test_a_larger_file_is_asked_for_again_and_pasted_text_goes_before_a_kept_file(
-    session: Session, cast: Cast, as_: As
-) -> None:
-    browser = as_("manager")
-    address = f"/projects/{cast.project.id}/prompts/import"
-    large = b"\n".join(b'{"prompt": "Number %d, and why it matters to people"}' % n for n in range(12_000))
-    preview = browser.submit(address, files={"file": ("large.jsonl", large)}, action="preview")
-    assert "large.jsonl is too large to be kept" in preview.text
-    assert 'name="kept"' not in preview.text
-    kept = b64encode(b"From the file?").decode()
-    assert browser.submit(address, kept=kept, kept_name="a.txt", text="From the paste?").status_code == 303
-    assert [p.messages[0]["content"] for p in session.scalars(select(m.Prompt))] == ["From the paste?"]
 
 
 def test_the_list_is_filtered(session: Session, cast: Cast, as_: As) -> None:

@@ -108,29 +108,24 @@ def test_a_link_for_somebody_who_forgot_ends_the_password_and_the_sessions(proje
 def test_import_names_bad_lines_and_imports_all_or_what_it_may(project: int, tmp_path: Path) -> None:
     file = tmp_path / "prompts.jsonl"
     file.write_text('{"prompt": "What is a hone?"}\n{"prompt": \n{"prompt": "Why?"}\n')
-    done = hone("import-prompts", file, "-p", str(project))
+    done = hone("import", file, "-p", str(project))
     assert done.returncode == 2
     assert "line 2" in done.stderr
-    assert "--accept-bad" in done.stderr
+    assert "--skip-invalid" in done.stderr
     with task_session() as session:
         assert session.scalar(select(func.count()).select_from(Prompt)) == 0
-    assert hone("import-prompts", file, "-p", str(project), "--accept-bad").stdout.startswith("2 prompts imported")
-    assert "0 prompts imported" in hone("import-prompts", file, "-p", str(project), "--accept-bad").stdout
-    assert "imported 2 prompts, skipped" in hone("audit", "-p", str(project), "--action", "prompts.").stdout
-    assert "cannot be read" in refused("import-prompts", tmp_path / "none", "-p", str(project))
-    assert "no project 999" in refused("import-prompts", file, "-p", "999")
+    assert hone("import", file, "-p", str(project), "--skip-invalid").stdout.startswith("2 prompts; 0 were there")
+    assert hone("import", file, "-p", str(project), "--skip-invalid").stdout.startswith("0 prompts; 2 were there")
 
 
 def test_import_takes_a_spreadsheet_s_table_and_tells_what_it_leaves_out(project: int, tmp_path: Path) -> None:
     file = tmp_path / "from a spreadsheet"
     file.write_bytes(gzip.compress("prompt;chosen;rejected\r\nWie groß?;So.;No.\r\n".encode("utf-8-sig")))
-    done = hone("import-prompts", file, "-p", str(project))
-    assert done.stdout.startswith("1 prompts imported")
+    done = hone("import", file, "-p", str(project), "--as", "prompts")
+    assert done.stdout.startswith("1 prompts")
     assert "2 responses of the file are left out" in done.stderr
     with task_session() as session:
         assert [prompt.messages[0]["content"] for prompt in session.scalars(select(Prompt))] == ["Wie groß?"]
-    file.write_text("alpha,beta\n1,2\n3,4\n")
-    assert "no known layout: alpha, beta" in refused("import-prompts", file, "-p", str(project))
 
 
 def test_export_writes_whole_files(project: int, tmp_path: Path) -> None:
