@@ -31,15 +31,6 @@ class Choice(Input):
             raise ValueError(f"There is no such layout. There are: {', '.join(sorted(formats.LAYOUTS))}.")
         return layout
 
-    @field_validator("encoding")
-    @classmethod
-    def _decodes(cls, encoding: str) -> str:
-        try:
-            b"".decode(encoding or "utf-8")
-        except LookupError:
-            raise ValueError("There is no such encoding. Common ones are utf-8, cp1252, latin-1, utf-16.") from None
-        return encoding
-
     @model_validator(mode="after")
     def _mapped(self) -> Self:
         named = {target: column for target, column in self.mapping.items() if column}

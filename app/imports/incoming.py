@@ -14,7 +14,7 @@ from app.imports import files, reading, service
 from app.imports.forms import Choice
 from app.imports.preview import Preview, preview
 from app.models import ImportConfig, Project
-from app.web.errors import Invalid
+from app.web.errors import Invalid, Refused
 
 MOST_PREVIEWED = 10_000  # rows
 # Files are read one at a time: several at once would take the interpreter from everybody else's requests.
@@ -70,6 +70,22 @@ def looked_at(session: Session, project: Project, config: ImportConfig) -> Previ
     """What the first rows come to. Raises as `asked` does."""
     with _one_at_a_time:
         return preview(session, project, files.path(config.file), config, MOST_PREVIEWED)
+
+
+def columns(choice: Choice, file: str) -> list[str]:
+    """The columns of a stored file, to be mapped; none where it has none that can be told."""
+    first = choice.config(file, "", "prompts")
+    try:
+        with _one_at_a_time:
+            found = formats.read(
+                files.path(file), kind=first.container, encoding=first.encoding, delimiter=first.delimiter,
+                max_bytes=reading.MAX_EXPANDED,
+            )  # fmt: skip
+        return found.columns
+    except formats.UnknownLayout as error:
+        return error.columns
+    except (formats.Unreadable, Refused):
+        return []
 
 
 def unmapped(error: formats.UnknownLayout) -> Unmapped:

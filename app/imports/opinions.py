@@ -95,8 +95,8 @@ def _opinion(
         if each.probability is not None and row["probability"] is not None and len(record.responses) == 2:
             row["probability"] = each.probability
         row["raters"] = each.raters or 1
-    extra = {name: value for name in _KEPT if (value := getattr(main, name)) is not None}
-    extra |= {name: value for name, value in record.metadata.items() if name not in extra}
+    said_more = {name: getattr(main, name) for name in _KEPT if getattr(main, name) is not None}
+    extra = record.metadata | said_more
     comment = "\n\n".join(dict.fromkeys(each.rationale for each in judged.values() if each.rationale)) or None
     stated = sorted(_from_canonical(row, places) for row in preferences)
     identity = [main.annotator, stated, comment, extra, index]

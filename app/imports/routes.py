@@ -26,13 +26,15 @@ router = Router()
 def show_imports(request: Request, session: Db, access: Manager, before: Before = None) -> Response:
     """The form to choose a file, and the imports there were."""
     found = page(session, queries.runs(access.project.id), Run.id, before, 20)
-    return render(request, "imports/list.html", section="imports", given=ImportForm(), runs=found, views=run_views)
+    return render(
+        request, "imports/list.html", section="imports", given=ImportForm(), runs=found, views=run_views, error=None
+    )
 
 
 @router.post("/projects/{project_id}/imports", max_body_size=files.MAX_UPLOAD + 2**20)
 def import_file(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
     """Look at a file, or import it: the file itself comes once, after that its digest does."""
-    given = ImportForm()
+    given = ImportForm.model_construct(text=str(form.get("text") or ""))
     try:
         given = parse(ImportForm, _without_file(form))
         found = incoming.received(session, access.project, form, given.text)
@@ -49,10 +51,11 @@ def import_file(request: Request, session: Db, access: Manager, form: Submitted)
         seen = views.seen(incoming.looked_at(session, access.project, config), config.what, access.project.answer)
         return _look(request, given, seen=seen)
     except formats.UnknownLayout as error:
-        return _look(request, given, status=422, unmapped=incoming.unmapped(error))
+        return _look(request, given, status=422 if given.action == "import" else 200, unmapped=incoming.unmapped(error))
     except Refused as refusal:
         if given.file:
-            return _look(request, given, status=refusal.status, error=refusal.message)
+            columns = incoming.columns(given, files.address(access.project.id, given.file)) if given.mapping else []
+            return _look(request, given, status=refusal.status, error=refusal.message, columns=columns)
         more: dict[str, Any] = {"runs": page(session, queries.runs(access.project.id), Run.id, None, 20)}
         more |= {"error": refusal.message, "given": given, "views": run_views}
         return render(request, "imports/list.html", status=refusal.status, section="imports", **more)
@@ -68,6 +71,7 @@ def show_import(request: Request, session: Db, access: Manager, run_id: RowId) -
         section="imports",
         run=run,
         views=run_views,
+        metrics=[],
         config=service.config_of(run),
         counts=queries.counts(session, run.id),
         refused=queries.refused(session, run.id, views.SHOWN),
@@ -103,7 +107,7 @@ def _without_file(form: Any) -> Any:
 
 def _look(request: Request, given: ImportForm, status: int = 200, **more: Any) -> Response:
     layouts = sorted((layout.name, layout.title) for layout in formats.LAYOUTS.values())
-    shown = {"seen": None, "unmapped": None, "error": None, **more}
+    shown = {"seen": None, "unmapped": None, "error": None, "columns": [], **more}
     targets = list(formats.TARGETS)
     return render(
         request, "imports/look.html", status=status, section="imports", given=given, layouts=layouts, targets=targets,

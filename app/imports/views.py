@@ -62,7 +62,7 @@ def seen(preview: Preview, what: Imported, answer: AnswerSettings) -> Seen:
 
 def left_out(counts: dict[str, int]) -> str:
     """What a file has beside what was asked for, in words; empty where there is nothing."""
-    names = {"labels": "label", "responses": "response", "records": "row without a label or two responses"}
+    names = {"responses": "response", "labels": "label", "records": "row without a label or two responses"}
     found = [plural(n, word) for name, word in names.items() if (n := counts.get(f"{name}_left_out"))]
     return " and ".join(found)
 

@@ -8,9 +8,9 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,6 @@ from app.models import ImportedAnnotator, Item, Label, Run, SnapshotLabel
 from app.models.values import LabelValue
 from app.runs.service import project_of
 
-_LABELS = cast(Table, Label.__table__)
 Named = tuple[str, bool]
 """An annotator: the name, and whether it is a number, since the file gives none."""
 
@@ -93,7 +92,7 @@ def add(session: Session, run: Run, brought: Sequence[Brought]) -> int:
         }
         for place, (each, who) in enumerate(new)
     ]
-    labels = list(session.scalars(insert(_LABELS).returning(Label.id, sort_by_parameter_order=True), rows))
+    labels = list(session.scalars(insert(Label).returning(Label.id, sort_by_parameter_order=True), rows))
     said = [json.dumps(each.preferences) for each, _ in new]
     session.execute(_PREFER, {"labels": labels, "said": said})
     return len(new)

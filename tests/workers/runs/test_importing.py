@@ -93,6 +93,7 @@ def test_labels_come_with_who_judged_how_strongly_and_by_which_question(project:
         ]  # fmt: skip
         assert found[0].extra == {"id": 17}
         assert {each.surplus for each in found} == {True}
+        assert [each.told[0].words for each in found] == ["A", "equal", "B"]
         item = found[0].item
         assert [each.imported_from for each in item.responses] == ["gpt-9", "import"]
         assert (item.overlap_target, item.slots_left, item.run_id) == (0, 0, run.id)
