@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.imports import storing
-from app.runs import service as runs
+from app.runs import work as runs
 from app.web.errors import Refused
 from tests.app.conftest import Browser, Cast
 
