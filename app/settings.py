@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     projects_per_person: int = Field(
         20, ge=1, description="Projects that are not archived, made by one person who is no administrator"
     )
+    export_days: int = Field(7, ge=1, le=365, description="Days for which the file of an export run is kept")
     web_processes: int = Field(1, ge=1, description="uvicorn worker processes")
     trusted_proxies: str = Field(
         "", description="Addresses or networks (10.0.0.0/8), with commas, of proxies whose X-Forwarded-* are believed"

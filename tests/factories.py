@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 import app.annotation  # noqa: F401  registers the kinds of items, which a project has settings of
 from app import models as m
+from app.models.export_settings import ExportSettings
+from app.runs.queries import FILES_QUEUE
 
 _numbers = count(1)
 
@@ -249,6 +251,8 @@ def asked(kind: m.RunKind, session: Session, project: m.Project) -> m.RunConfig:
             return m.ImportConfig(file=f"imports/{project.id}/{_hash()}", name="file.jsonl", what="prompts")
         case m.RunKind.UNDO:
             return m.UndoConfig(import_id=1)
+        case m.RunKind.EXPORT:
+            return m.ExportConfig(wanted=ExportSettings())
 
 
 def run(session: Session, project: m.Project, kind: m.RunKind = m.RunKind.SAMPLING, **over: Any) -> m.Run:
@@ -256,7 +260,7 @@ def run(session: Session, project: m.Project, kind: m.RunKind = m.RunKind.SAMPLI
         "project_id": None if kind is m.RunKind.PREPARATION else project.id,
         "kind": kind,
         "state": m.RunState.QUEUED,
-        "model_id": None if kind in (m.RunKind.IMPORT, m.RunKind.UNDO) else project.base_model_id,
+        "model_id": None if kind in FILES_QUEUE else project.base_model_id,
     }
     if "config" not in over:
         over["config"] = asked(kind, session, project)

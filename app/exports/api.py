@@ -9,7 +9,8 @@ from app.exports import service
 from app.exports.export import Export
 from app.models.export_settings import ExportSettings
 from app.projects.dependencies import Manager
-from app.web.dependencies import Db
+from app.runs.api import RunView
+from app.web.dependencies import Db, RowId
 from app.web.routing import Router
 from app.web.slots import SlottedDownload
 from app.web.views import View
@@ -26,8 +27,20 @@ class ExportPreview(View):
 
 @router.get("/projects/{project_id}/exports/file", response_class=StreamingResponse)
 def download_export(session: Db, access: Manager, wanted: Annotated[ExportSettings, Query()]) -> SlottedDownload:
-    """Labels as a file, made while it is sent."""
+    """Labels as a file, made while it is sent; of more than 100,000 a run makes it."""
     return service.download(session, access.project, access.user, wanted)
+
+
+@router.post("/projects/{project_id}/exports", status_code=201)
+def start_export(session: Db, access: Manager, wanted: ExportSettings) -> RunView:
+    """Start a run that writes labels to a file, of any number."""
+    return RunView.model_validate(service.start(session, access.project, access.user, wanted))
+
+
+@router.get("/projects/{project_id}/exports/{run_id}/file", response_class=StreamingResponse)
+def download_export_of_run(session: Db, access: Manager, run_id: RowId) -> SlottedDownload:
+    """The file that a run has written; it is kept for some days."""
+    return service.file(session, access.project, run_id)
 
 
 @router.get("/projects/{project_id}/exports/preview")

@@ -1,7 +1,7 @@
 """One export: its rows in batches, and the file or the archive that they make. Knows no request and no run."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -44,8 +44,9 @@ class Export:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What was asked for, where it is not the default: what the audit trail keeps."""
-        return self.wanted.model_dump(mode="json", exclude_defaults=True)
+        """What was asked for: what the audit trail keeps."""
+        asked = self.wanted.model_dump(mode="json", exclude_defaults=True)
+        return asked | {"layout": self.wanted.layout.value, "format": self.format.value}
 
     @property
     def name(self) -> str:
@@ -61,6 +62,11 @@ class Export:
     def columns(self) -> list[str]:
         """The names of a row's fields."""
         return ["data", "annotations"] if self.schema is None else list(self.schema.names)
+
+    @property
+    def streams(self) -> list[Split | None]:
+        """The splits that have a file of their own; None stands for all that there are, in one."""
+        return list(self.wanted.splits) if self.wanted.apart else [None]
 
     def count(self, session: Session, most: int) -> int:
         """How many labels it is made of now; `most` where there are as many or more."""
@@ -106,16 +112,16 @@ class Export:
         """Writes one part of a file."""
         return ENCODERS[self.format](self.schema, first)
 
-    def folder(self, parts: dict[Split, Sequence[str]]) -> Iterator[tuple[str, bytes]]:
+    def folder(self, parts: Mapping[Split | None, Sequence[str]]) -> Iterator[tuple[str, bytes]]:
         """The files that an archive has beside those of its rows, of which `parts` has the names."""
-        names = [FILES[split] for split in parts]
+        files = {FILES[split]: names for split, names in parts.items() if split is not None}
         of_dataset = self.format is ExportFormat.DATASET
         if of_dataset:
-            yield "dataset_dict.json", archive.folder(names)
-            for split, files in parts.items():
-                yield f"{FILES[split]}/state.json", archive.state(FILES[split], [each.split("/")[-1] for each in files])
-                yield f"{FILES[split]}/dataset_info.json", b"{}"
-        patterns = {} if of_dataset else {FILES[split]: f"{FILES[split]}*" for split in parts}
+            yield "dataset_dict.json", archive.folder(list(files))
+            for split, names in files.items():
+                yield f"{split}/state.json", archive.state(split, [name.split("/")[-1] for name in names])
+                yield f"{split}/dataset_info.json", b"{}"
+        patterns = {} if of_dataset else {split: f"{split}*" for split in files}
         how = "load_from_disk" if of_dataset else "load_dataset"
         said = [
             f"{self.wanted.layout}: labels of the project {self.title}, by Hone.",

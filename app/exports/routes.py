@@ -10,10 +10,11 @@ from app.exports.export import Export
 from app.labels import queries as labels
 from app.models.export_settings import ExportSettings
 from app.projects.dependencies import Manager
-from app.web.dependencies import Db
+from app.settings import get_settings
+from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse, typed
-from app.web.render import render
+from app.web.render import redirect, render
 from app.web.routing import Router
 from app.web.slots import SlottedDownload
 
@@ -47,9 +48,10 @@ def show_exports(request: Request, session: Db, access: Manager) -> Response:
     status = 200
     try:
         wanted = parse(ExportSettings, asked)
-        text = Export(access.project, wanted).preview_text(session)
+        export = Export(access.project, wanted)
+        text = export.preview_text(session)
         cut = f"{text[:SHOWN]}…" if len(text) > SHOWN else text
-        shown |= {"wanted": wanted, "text": cut, "query": wanted.query}
+        shown |= {"wanted": wanted, "text": cut, "too_large": service.too_large(session, export)}
     except Invalid as refusal:
         status = refusal.status
         shown |= {"errors": refusal.errors, "error": refusal.message}
@@ -63,8 +65,23 @@ def show_exports(request: Request, session: Db, access: Manager) -> Response:
         formats=FORMATS,
         annotators=labels.annotators(session, access.project.id),
         questions=access.project.answer.question_options(),
+        streamed=service.STREAMED,
+        days=get_settings().export_days,
         **shown,
     )
+
+
+@router.post("/projects/{project_id}/exports")
+def start(session: Db, access: Manager, form: Submitted) -> Response:
+    """Start a run that writes the file."""
+    run = service.start(session, access.project, access.user, parse(ExportSettings, form))
+    return redirect(f"/projects/{access.project.id}/runs/{run.id}", f"Export {run.id} is queued.")
+
+
+@router.get("/projects/{project_id}/exports/{run_id}/file")
+def download_of_run(session: Db, access: Manager, run_id: RowId) -> SlottedDownload:
+    """The file that a run has written."""
+    return service.file(session, access.project, run_id)
 
 
 @router.get("/projects/{project_id}/exports/file")

@@ -25,6 +25,7 @@ from app.models.run import (
 )
 from app.models.run_config import (
     EvaluationConfig,
+    ExportConfig,
     ImportConfig,
     Imported,
     PreparationConfig,
@@ -55,6 +56,7 @@ __all__ = [
     "Conversation",
     "Endpoint",
     "EvaluationConfig",
+    "ExportConfig",
     "IdempotencyKey",
     "ImportConfig",
     "ImportProgress",

@@ -121,6 +121,7 @@ class RunSummary(TypedDict, total=False):
     notes: dict[str, int]  # why responses could not be used, with how many
     equal_answers: int
     rows: int
+    bytes: int
     scored: int
     ranked: int
     scores: list[Score]

@@ -1,7 +1,7 @@
 """What an export holds and how it is written: one description for page, API, command line and run. Knows no rows."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from pydantic import ConfigDict, Field, model_validator
@@ -60,10 +60,15 @@ class LabelConditions(Input):
     commented: bool = Field(False, description="Only labels with a comment")
 
     @property
-    def query(self) -> str:
-        """As an address has it, without what is left as it is."""
+    def said(self) -> dict[str, Any]:
+        """As a form has it, without what is left as it is."""
         given = self.model_dump(mode="json", exclude_defaults=True, exclude={"before", "limit"})
-        return urlencode({name: "true" if value is True else value for name, value in given.items()})
+        return {name: "true" if value is True else value for name, value in given.items()}
+
+    @property
+    def query(self) -> str:
+        """The same as an address has it."""
+        return urlencode(self.said)
 
 
 class ExportSettings(LabelConditions):

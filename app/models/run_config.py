@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.input import MOST, Seed
 from app.models.documents import Messages
+from app.models.export_settings import ExportSettings
 from app.models.project_settings import SamplingSettings
 
 
@@ -21,6 +22,7 @@ class RunKind(StrEnum):
     EVALUATION = "evaluation"
     IMPORT = "import"
     UNDO = "undo"
+    EXPORT = "export"
 
 
 _Whole = Annotated[int, Field(ge=-MOST, le=MOST)]
@@ -140,7 +142,21 @@ class UndoConfig(_Config):
     import_id: int
 
 
+class ExportConfig(_Config):
+    """Write labels to a file that can be downloaded."""
+
+    kind: Literal[RunKind.EXPORT] = RunKind.EXPORT
+    wanted: ExportSettings
+
+
 RunConfig = (
-    PreparationConfig | SamplingConfig | TrainingConfig | ScoringConfig | EvaluationConfig | ImportConfig | UndoConfig
+    PreparationConfig
+    | SamplingConfig
+    | TrainingConfig
+    | ScoringConfig
+    | EvaluationConfig
+    | ImportConfig
+    | UndoConfig
+    | ExportConfig
 )
 AnyConfig = Annotated[RunConfig, Field(discriminator="kind")]

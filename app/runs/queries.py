@@ -1,6 +1,7 @@
 """The SQL that finds runs."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session, selectinload
@@ -9,7 +10,7 @@ from app.models import Item, Model, Project, Prompt, Response, Run, RunKind, Run
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 TRAINING_QUEUE = (RunKind.TRAINING,)
-FILES_QUEUE = (RunKind.IMPORT, RunKind.UNDO)
+FILES_QUEUE = (RunKind.IMPORT, RunKind.UNDO, RunKind.EXPORT)
 SAMPLING_QUEUE = tuple(kind for kind in RunKind if kind not in (*TRAINING_QUEUE, *FILES_QUEUE))
 QUEUES = {"sampling": SAMPLING_QUEUE, "training": TRAINING_QUEUE, "files": FILES_QUEUE}
 
@@ -22,6 +23,14 @@ def get(session: Session, run_id: int) -> Run | None:
 def lock_starts(session: Session, project_id: int) -> None:
     """Let one transaction at a time start runs of this project."""
     session.execute(text("select pg_advisory_xact_lock(hashtext('hone.start'), :project)"), {"project": project_id})
+
+
+def ended_with_files(session: Session, kind: RunKind, older_than: timedelta) -> Sequence[Run]:
+    """Runs of a kind that ended so long ago and have a folder; nobody resumes them meanwhile."""
+    ended = Run.state.in_((RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED))
+    old = Run.ended_at < func.clock_timestamp() - older_than
+    statement = select(Run).where(Run.kind == kind, ended, old, Run.workspace.is_not(None)).limit(100)
+    return session.scalars(statement.with_for_update(skip_locked=True)).all()
 
 
 def _of(project_id: int, kind: RunKind, method: str | None) -> ColumnElement[bool]:

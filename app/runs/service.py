@@ -3,6 +3,8 @@
 This module does not know what a kind of run does.
 """
 
+from datetime import timedelta
+
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
@@ -190,6 +192,13 @@ def delete(session: Session, run: Run, actor: User | None) -> None:
     audit.record(session, actor, "run.deleted", project_id=run.project_id, subject=run, kind=run.kind.value)
     registry.delete_after_commit(session, folder(run.id))
     queries.delete(session, run)
+
+
+def delete_files(session: Session, kind: RunKind, older_than: timedelta) -> None:
+    """Delete what runs of a kind left in their folders that ended so long ago; the runs themselves stay."""
+    for run in queries.ended_with_files(session, kind, older_than):
+        registry.delete_after_commit(session, folder(run.id))
+        run.workspace = None
 
 
 def current(session: Session, run: Run) -> Run:

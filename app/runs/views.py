@@ -3,7 +3,17 @@
 from dataclasses import dataclass, replace
 
 from app.methods import METHODS, Chart, title_of
-from app.models import ImportConfig, Model, ModelKind, PreparationConfig, Run, RunKind, RunState, UndoConfig
+from app.models import (
+    ExportConfig,
+    ImportConfig,
+    Model,
+    ModelKind,
+    PreparationConfig,
+    Run,
+    RunKind,
+    RunState,
+    UndoConfig,
+)
 from app.runs.queueing import queue_of
 from app.web.presence import served_queues
 
@@ -14,6 +24,7 @@ KINDS = {
     RunKind.EVALUATION: "Evaluation",
     RunKind.IMPORT: "Import",
     RunKind.UNDO: "Undo import",
+    RunKind.EXPORT: "Export",
 }
 BADGES = {
     RunState.QUEUED: "",
@@ -62,6 +73,8 @@ def about(run: Run) -> str:
         return f"{run.config.what} from {run.config.name}"
     if isinstance(run.config, UndoConfig):
         return f"import {run.config.import_id}"
+    if isinstance(run.config, ExportConfig):
+        return f"{run.config.wanted.layout} as {run.config.wanted.written_as}"
     return f"{run.model.name} against {run.baseline.name}" if run.baseline is not None else run.model.name
 
 

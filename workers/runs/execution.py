@@ -13,7 +13,7 @@ from app.models import Run, RunKind, RunState
 from app.runs import folders, work
 from app.web.errors import Refused
 from rlhf.lease import clock
-from workers.runs import importing, preparation, sampling, training, workspace
+from workers.runs import exporting, importing, preparation, sampling, training, workspace
 from workers.runs.attempt import AWAY, Attempt, Cancelled, ClaimLost, Failed, Released, brief_session
 from workers.runs.outcome import Outcome
 
@@ -27,6 +27,7 @@ KINDS: dict[RunKind, Callable[[Attempt], Outcome]] = {
     RunKind.EVALUATION: sampling.evaluate,
     RunKind.IMPORT: importing.bring_in,
     RunKind.UNDO: importing.undo,
+    RunKind.EXPORT: exporting.export,
 }
 extensions.load()
 

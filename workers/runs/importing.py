@@ -1,26 +1,22 @@
 """Runs that read a file into a project, and those that take out what one has brought."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import Event, Thread
 from typing import cast
 
 from app.imports import storing, undoing
 from app.models import UndoConfig
 from app.models.documents import RunSummary
-from workers.runs.attempt import AWAY, Attempt, Cancelled, ClaimLost, Progress
-from workers.runs.deadlines import BEAT_SECONDS
+from workers.runs.attempt import Attempt, Cancelled
 from workers.runs.outcome import Outcome
+from workers.runs.telling import Telling, beating
 
 
 def bring_in(attempt: Attempt) -> Outcome:
     """Read the run's file into its project. One that is cancelled leaves nothing that it stored."""
-    with _beating(attempt):
+    with beating(attempt):
         try:
-            counts = storing.bring_in(attempt.writing, _Telling(attempt, "rows"))
+            counts = storing.bring_in(attempt.writing, Telling(attempt, "rows"))
         except Cancelled:
-            undoing.take_out(attempt.writing, attempt.run_id, _Telling(attempt, "rows").quietly)
+            undoing.take_out(attempt.writing, attempt.run_id, Telling(attempt, "rows").quietly)
             raise
     return Outcome(cast(RunSummary, counts))
 
@@ -29,50 +25,5 @@ def undo(attempt: Attempt) -> Outcome:
     """Take out what an import has brought."""
     with attempt.writing() as (_, run):
         import_id = run.asked(UndoConfig).import_id
-    with _beating(attempt):
-        return Outcome(undoing.take_out(attempt.writing, import_id, _Telling(attempt, "records")))
-
-
-class _Telling:
-    """Tells the run's row once a second how far the work is and how fast it goes; raises where it is to stop."""
-
-    def __init__(self, attempt: Attempt, unit: str) -> None:
-        self._attempt, self._unit = attempt, unit
-        self._since = self._told = time.monotonic()
-        self._first: int | None = None
-
-    def __call__(self, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if self._first is None:
-            self._since, self._first = now, done
-        if now - self._told < BEAT_SECONDS and done != total:
-            return
-        self._told = now
-        rate = (done - self._first) / (now - self._since) if done > self._first else None
-        self._attempt.beat(Progress(done, total, self._unit, rate))
-
-    def quietly(self, done: int, total: int | None) -> None:
-        """Goes on whatever was asked: what was begun to be taken out is taken out."""
-
-
-@contextmanager
-def _beating(attempt: Attempt) -> Iterator[None]:
-    """Beats meanwhile: to find the place in a large file where an earlier attempt ended takes longer than a claim holds
-    without a word."""
-    ended = Event()
-
-    def beat() -> None:
-        while not ended.wait(BEAT_SECONDS):
-            with suppress(*AWAY):
-                try:
-                    attempt.keep_alive()
-                except ClaimLost:
-                    return  # what is written next finds out
-
-    thread = Thread(target=beat, name=f"beat-{attempt.run_id}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    with beating(attempt):
+        return Outcome(undoing.take_out(attempt.writing, import_id, Telling(attempt, "records")))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -11,9 +12,11 @@ from sqlalchemy.orm import Session
 from app.db import task_session
 from app.items import service as items
 from app.labels import leases
-from app.models import Project
+from app.models import Project, RunKind
 from app.rewards import retraining
+from app.runs import service as runs
 from app.runs import work as run_work
+from app.settings import get_settings
 from app.web.errors import Refused
 from workers.runs.deadlines import STALE
 from workers.runs.leading import Lease
@@ -61,6 +64,7 @@ def _do_everything() -> None:
     _step("requeue silent runs", lambda session: _patience.over(session) and run_work.requeue_stale(session, STALE))
     _step("send queued runs again", run_work.resend_queued)
     _step("take back expired leases", leases.expire_leases)
+    _step("delete the files of old exports", _delete_old_exports)
     with task_session() as session:
         projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()
     for project_id in projects:
@@ -68,6 +72,10 @@ def _do_everything() -> None:
         _step(f"train the reward model of project {project_id}", _for(project_id, retraining.retrain_if_due))
     if _lease.holds():
         _lease.note_sweep()
+
+
+def _delete_old_exports(session: Session) -> None:
+    runs.delete_files(session, RunKind.EXPORT, timedelta(days=get_settings().export_days))
 
 
 def _step(name: str, act: Callable[[Session], object]) -> None:

@@ -11,8 +11,7 @@ import formats
 from app import models as m
 from app.models.export_settings import ExportFormat
 from formats import ComparisonRecord, DemonstrationRecord, Judgement, Refusal
-from tests.app.exports.conftest import SYSTEM, All
-from tests.exporting import exported
+from tests.exporting import SYSTEM, All, exported
 
 ONE_FILE = [each for each in ExportFormat if each is not ExportFormat.DATASET]
 
