@@ -27,7 +27,7 @@ def comparing(count: int) -> Kind:
     found = next((kind for kind in kinds if count in kind.responses), None)
     if found is None:
         most = max(kind.responses.stop for kind in kinds) - 1
-        raise Invalid(f"Between 2 and {most} models are compared at once, not {count}.", "baseline_id")
+        raise Invalid(f"Between 2 and {most} models are compared at once, not {count}.", "other_ids")
     return found
 
 

@@ -8,7 +8,9 @@ from app.home import queries
 from app.methods import METHODS, Method
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, RunState
 from app.policies import queries as policies_queries
-from app.policies.evaluations import Result, evaluation_result
+from app.policies import results
+from app.policies.evaluations import models_of
+from app.policies.results import Result
 from app.policies.service import in_use
 from app.registry import service as registry
 from app.rewards import service as rewards
@@ -83,10 +85,12 @@ def situation(session: Session, project: Project) -> Situation:
     automation = project.automation
     policy = registry.newest(session, project.id, ModelKind.POLICY)
     current = in_use(project)
-    evaluation = None
+    evaluation = judged = None
     if policy is not None and policy.id != current.id:
         compared = policies_queries.comparisons(session, project.id, policy.id, limit=5)
-        evaluation = next((run for run in compared if {run.model_id, run.baseline_id} == {policy.id, current.id}), None)
+        with_current = (run for run in compared if current.id in [each.id for each in models_of(session, run)])
+        evaluation = next(with_current, None)
+        judged = results.between(session, evaluation, policy.id, current.id) if evaluation else None
     base, active = project.base_model, runs_queries.active_runs(session, project)
     new_labels = rewards.new_labels(session, project)
     return Situation(
@@ -114,7 +118,7 @@ def situation(session: Session, project: Project) -> Situation:
         reward_model=registry.newest(session, project.id, ModelKind.REWARD),
         policy=policy,
         evaluation=evaluation,
-        evaluation_result=evaluation_result(session, evaluation) if evaluation else None,
+        evaluation_result=judged,
         active=active,
         advice=_advice(session, project, active, new_labels),
         preparation=None if base.state is ModelState.READY else runs_queries.preparation_of(session, base.id),

@@ -109,12 +109,14 @@ class ScoringConfig(_Config):
 
 
 class EvaluationConfig(_Samples):
-    """Have both policies respond to holdout prompts, and people compare the responses blindly."""
+    """Have the run's model, its baseline and `other_ids` respond to holdout prompts, and people compare the responses
+    blindly: pairs of two, rankings of more."""
 
     kind: Literal[RunKind.EVALUATION] = RunKind.EVALUATION
     prompt_ids: list[int]
     comparisons: int
     overlap: int
+    other_ids: list[int] = Field(default_factory=list)
 
 
 Imported = Literal["prompts", "pairs", "labels"]

@@ -1,12 +1,13 @@
 """Policies in the JSON API."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Query
 
 from app.models import Model, ModelKind, Run, RunKind
-from app.policies import evaluations, service
+from app.policies import evaluations, results, service
 from app.policies.forms import EvaluationForm, PromotionForm
 from app.projects.dependencies import Manager
 from app.registry import queries
@@ -39,11 +40,30 @@ class ResultView(View):
     high: float
 
 
+class ComparedView(View):
+    """What an evaluation says so far of two of its models, from the first one's side."""
+
+    model_id: int
+    other_id: int
+    result: ResultView
+
+
 class EvaluationView(View):
-    """An evaluation and its result so far."""
+    """An evaluation and its result so far. `result` is of the policy against the first of the other models, `pairs` of
+    each two."""
 
     run: RunView
     result: ResultView
+    pairs: list[ComparedView]
+
+
+def evaluation_view(run: Run, pairs: Sequence[results.Compared]) -> EvaluationView:
+    """An evaluation and what it says of each two of its models."""
+    views = [
+        ComparedView(model_id=pair.model.id, other_id=pair.other.id, result=ResultView(**asdict(pair.result)))
+        for pair in pairs
+    ]
+    return EvaluationView(run=RunView.model_validate(run), result=views[0].result, pairs=views)
 
 
 class LineageView(View):
@@ -73,9 +93,7 @@ def show_evaluation(session: Db, access: Manager, run_id: RowId) -> EvaluationVi
     run = runs.get(session, access.project, run_id)
     if run.kind is not RunKind.EVALUATION:
         raise NotFound()
-    return EvaluationView(
-        run=RunView.model_validate(run), result=ResultView(**asdict(evaluations.evaluation_result(session, run)))
-    )
+    return evaluation_view(run, results.of_each_two(session, run))
 
 
 @router.get("/projects/{project_id}/policies/{model_id}")
@@ -91,17 +109,12 @@ def show_policy(session: Db, access: Manager, model_id: RowId) -> LineageView:
 
 @router.post("/projects/{project_id}/policies/{model_id}/evaluations", status_code=201)
 def start_evaluation(session: Db, access: Manager, model_id: RowId, wanted: EvaluationForm) -> RunView:
-    """Send items of this policy and another (where none is named: the one in use) to the annotators."""
+    """Send items of this policy and another (where none is named: the one in use) to the annotators: pairs, or rankings
+    where `other_ids` names more."""
     model = service.comparable(session, access.project, model_id)
-    other = wanted.baseline_id or service.in_use(access.project).id
+    others = service.opponents(session, access.project, wanted)
     run: Run = evaluations.start_evaluation(
-        session,
-        access.project,
-        access.user,
-        model,
-        service.comparable(session, access.project, other),
-        wanted.comparisons,
-        wanted.overlap,
+        session, access.project, access.user, model, others, wanted.comparisons, wanted.overlap
     )
     return RunView.model_validate(run)
 

@@ -36,13 +36,16 @@ class DirectOptions(PreferenceOptions, StartOptions):
 
 
 class EvaluationForm(Input):
-    """A blind comparison of a policy with another one."""
+    """A blind comparison of a policy with others."""
 
     model_config = ConfigDict(extra="forbid")
 
     baseline_id: Id | None = Field(None, description="Blank: the policy in use")
-    comparisons: int = Field(100, ge=1, le=10_000, description="Pairs on holdout prompts")
-    overlap: int = Field(1, ge=1, le=50, description="People asked about each pair")
+    other_ids: list[Id] = Field(
+        default_factory=list, max_length=6, description="Further models: people then rank the answers of all of them"
+    )
+    comparisons: int = Field(100, ge=1, le=10_000, description="Pairs, or rankings, on holdout prompts")
+    overlap: int = Field(1, ge=1, le=50, description="People asked about each")
 
 
 class PromotionForm(Input):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, cast, exists, func, select, update
+from sqlalchemy import ColumnElement, String, case, cast, exists, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
@@ -65,12 +65,16 @@ def count_items(session: Session, run_id: int) -> int:
     return session.scalar(select(func.count()).where(Item.run_id == run_id)) or 0
 
 
-def evaluation_votes(session: Session, run_id: int, policy_id: int) -> list[Any]:
+def evaluation_votes(session: Session, run_id: int, model_id: int, other_id: int) -> list[Any]:
     """One row per labelled item of an evaluation, in the order of its last label: (labels, wanted, wins, losses, ties,
-    both_bad), counted from the policy's side."""
-    a = aliased(ItemResponse)
-    favoured = case((Response.model_id == policy_id, Outcome.FIRST.value), else_=Outcome.SECOND.value)
-    clear = Preference.outcome.in_([Outcome.FIRST, Outcome.SECOND])
+    both_bad) of a model against another one, from the first one's side. Two equal answers are a tie, whatever people
+    said of them."""
+    places, answers = (aliased(ItemResponse), aliased(ItemResponse)), (aliased(Response), aliased(Response))
+    sides = [answer.model_id for answer in answers]
+    texts = [func.btrim(answer.text, " \t\r\n") for answer in answers]
+    outcome = case((texts[0] == texts[1], Outcome.TIE.value), else_=cast(Preference.outcome, String))
+    favoured = case((sides[0] == model_id, Outcome.FIRST.value), else_=Outcome.SECOND.value)
+    clear = outcome.in_([Outcome.FIRST.value, Outcome.SECOND.value])
 
     def how_many(condition: Any) -> Any:
         return func.count().filter(condition)
@@ -80,17 +84,23 @@ def evaluation_votes(session: Session, run_id: int, policy_id: int) -> list[Any]
             select(
                 func.count().label("labels"),
                 Item.overlap_target.label("wanted"),
-                how_many(Preference.outcome == favoured).label("wins"),
-                how_many(clear & (Preference.outcome != favoured)).label("losses"),
-                how_many(Preference.outcome == Outcome.TIE).label("ties"),
-                how_many(Preference.outcome == Outcome.BOTH_BAD).label("both_bad"),
+                how_many(outcome == favoured).label("wins"),
+                how_many(clear & (outcome != favoured)).label("losses"),
+                how_many(outcome == Outcome.TIE.value).label("ties"),
+                how_many(outcome == Outcome.BOTH_BAD.value).label("both_bad"),
             )
             .select_from(Label)
             .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
             .join(Item, Item.id == Label.item_id)
-            .join(a, (a.item_id == Item.id) & (a.position == Preference.first))
-            .join(Response, Response.id == a.response_id)
-            .where(Item.run_id == run_id, Label.superseded_at.is_(None))
+            .join(places[0], (places[0].item_id == Item.id) & (places[0].position == Preference.first))
+            .join(answers[0], answers[0].id == places[0].response_id)
+            .join(places[1], (places[1].item_id == Item.id) & (places[1].position == Preference.second))
+            .join(answers[1], answers[1].id == places[1].response_id)
+            .where(
+                Item.run_id == run_id,
+                Label.superseded_at.is_(None),
+                tuple_(*sides).in_([(model_id, other_id), (other_id, model_id)]),
+            )
             .group_by(Item.id)
             .order_by(func.max(Label.id))
         )
@@ -105,24 +115,30 @@ def comparisons(session: Session, project_id: int, model_id: int | None = None, 
         Run.state != RunState.CANCELLED,
     )
     if model_id is not None:
-        statement = statement.where((Run.model_id == model_id) | (Run.baseline_id == model_id))
+        statement = statement.where(_compares(model_id))
     return list(session.scalars(statement.order_by(Run.id.desc()).limit(limit)))
 
 
 def comparison(session: Session, project_id: int, model_id: int, baseline_id: int) -> Run | None:
-    """The newest evaluation of a policy against another one that has made its items."""
+    """The newest evaluation that compares these two and has made its items."""
     return session.scalar(
         select(Run)
         .where(
             Run.project_id == project_id,
             Run.kind == RunKind.EVALUATION,
             Run.state == RunState.SUCCEEDED,
-            Run.model_id == model_id,
-            Run.baseline_id == baseline_id,
+            _compares(model_id),
+            _compares(baseline_id),
         )
         .order_by(Run.id.desc())
         .limit(1)
     )
+
+
+def _compares(model_id: int) -> ColumnElement[bool]:
+    """Evaluations that this model is one of."""
+    other = func.jsonb_path_exists(Run.config, cast(f"$.other_ids[*] ? (@ == {model_id:d})", JSONPATH))
+    return or_(Run.model_id == model_id, Run.baseline_id == model_id, other)
 
 
 def has_trained(session: Session, project_id: int, **made_by: Any) -> bool:
@@ -198,9 +214,8 @@ def uses_of(session: Session, model_id: int) -> int:
         session.scalar(
             select(func.count()).where(
                 Run.state.in_([RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING]),
-                (Run.model_id == model_id)
+                _compares(model_id)
                 | (Run.reward_model_id == model_id)
-                | (Run.baseline_id == model_id)
                 | func.jsonb_path_exists(Run.config, cast(f"$.others[*] ? (@.model_id == {model_id:d})", JSONPATH)),
             )
         )
@@ -218,15 +233,13 @@ def evaluation_items(session: Session, run_id: int, before: int | None, limit: i
     return page(session, statement, Item.id, before, limit)
 
 
-def outcomes_of(session: Session, item_ids: Sequence[int]) -> dict[int, list[Outcome]]:
-    """item -> which of its responses people preferred, in the order they did."""
-    found: dict[int, list[Outcome]] = {}
-    rows = session.execute(
-        select(Label.item_id, Preference.outcome)
-        .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
-        .where(Label.item_id.in_(item_ids), Label.superseded_at.is_(None))
-        .order_by(Label.id)
+def preferences_of(session: Session, item_ids: Sequence[int]) -> list[Any]:
+    """(item_id, label_id, first, second, outcome) of what the current labels of these items say."""
+    return list(
+        session.execute(
+            select(Label.item_id, Preference.label_id, Preference.first, Preference.second, Preference.outcome)
+            .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
+            .where(Label.item_id.in_(item_ids), Label.superseded_at.is_(None))
+            .order_by(Label.id)
+        )
     )
-    for row in rows:
-        found.setdefault(row.item_id, []).append(row.outcome)
-    return found

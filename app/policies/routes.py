@@ -4,7 +4,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from app.models import Model, ModelKind, ModelState, RunKind
-from app.policies import evaluations, queries, service, tree
+from app.policies import evaluations, queries, results, service, tree
 from app.policies.forms import EvaluationForm, PromotionForm
 from app.projects.dependencies import Access, Manager
 from app.registry import answering, download
@@ -39,8 +39,9 @@ def list_policies(request: Request, access: Manager, session: Db) -> HTMLRespons
         tree=tree.branches(project.base_model, policies),
         frontier=tree.reward_against_kl(policies),
         evaluations=[
-            (run, evaluations.evaluation_result(session, run))
+            (run, pair)
             for run in queries.comparisons(session, project.id, limit=10)
+            for pair in results.of_model(session, run, run.model)
         ],
         active=run_views.making(runs_queries.active(session, project.id, RunKind.TRAINING), ModelKind.POLICY),
         methods=offered(session, project, ModelKind.POLICY),
@@ -83,7 +84,7 @@ def _show(
         in_use=in_use,
         lineage=registry.lineage(session, model),
         run=runs_queries.get(session, model.run_id) if model.run_id else None,
-        evaluations=[(run, evaluations.evaluation_result(session, run)) for run in compared],
+        evaluations=[(run, pair) for run in compared for pair in results.of_model(session, run, model)],
         opponents=[
             (each.id, f"{each.name} (current policy)" if each.id == in_use.id else each.name)
             for each in answering.choices(session, project)
@@ -106,17 +107,13 @@ def start_evaluation(request: Request, access: Manager, session: Db, form: Submi
         return _show(
             request, access, session, model, errors=invalid.errors or {"form": invalid.message}, status=invalid.status
         )
-    baseline = (
-        service.comparable(session, access.project, wanted.baseline_id)
-        if wanted.baseline_id
-        else service.in_use(access.project)
-    )
+    others = service.opponents(session, access.project, wanted)
     run = evaluations.start_evaluation(
-        session, access.project, access.user, model, baseline, wanted.comparisons, wanted.overlap
+        session, access.project, access.user, model, others, wanted.comparisons, wanted.overlap
     )
     return redirect(
         f"/projects/{access.project.id}/policies/evaluations/{run.id}",
-        "Both policies answer holdout prompts now; the pairs then go to the annotators.",
+        "All of them answer holdout prompts now; the answers then go to the annotators.",
     )
 
 
@@ -133,10 +130,10 @@ def show_evaluation(
         request,
         "policies/evaluation.html",
         run=run,
-        result=evaluations.evaluation_result(session, run),
-        items=items.items,
+        models=evaluations.models_of(session, run),
+        pairs=results.of_each_two(session, run),
+        answers=results.side_by_side(session, run, items.items),
         before=items.before,
-        outcomes=queries.outcomes_of(session, [item.id for item in items.items]),
         views=run_views,
     )
 

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.items import service as items
 from app.models import FOLDER, Model, ModelKind, ModelState, Project, User
-from app.policies import queries
-from app.policies.evaluations import evaluation_result
+from app.policies import queries, results
+from app.policies.forms import EvaluationForm
 from app.registry import answering
 from app.registry import service as registry
 from app.web.errors import Conflict, NotFound
@@ -38,6 +38,12 @@ def comparable(session: Session, project: Project, model_id: int) -> Model:
     if model is not None and model.answers_from != FOLDER:
         return answering.chosen(session, project, model_id, "baseline_id")
     return get(session, project, model_id)
+
+
+def opponents(session: Session, project: Project, wanted: EvaluationForm) -> list[Model]:
+    """The models that a policy is to be compared with; the one in use where none is named."""
+    ids = [wanted.baseline_id or in_use(project).id, *wanted.other_ids]
+    return [comparable(session, project, model_id) for model_id in ids]
 
 
 def chat_model(session: Session, project: Project) -> Model:
@@ -114,7 +120,7 @@ def _evidence(session: Session, project: Project, model: Model, current: Model) 
     run = queries.comparison(session, project.id, model.id, current.id)
     if run is None:
         return None
-    result = evaluation_result(session, run)
+    result = results.between(session, run, model.id, current.id)
     if result.judged == 0:
         return None
     return {"run": run.id, "rate": result.rate, "low": result.low, "high": result.high, "judged": result.judged}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from app.methods import METHODS, Chart, title_of
 from app.models import (
+    EvaluationConfig,
     ExportConfig,
     ImportConfig,
     Model,
@@ -15,6 +16,7 @@ from app.models import (
     UndoConfig,
 )
 from app.runs.queueing import queue_of
+from app.web.filters import plural
 from app.web.presence import served_queues
 
 KINDS = {
@@ -75,7 +77,10 @@ def about(run: Run) -> str:
         return f"import {run.config.import_id}"
     if isinstance(run.config, ExportConfig):
         return f"{run.config.wanted.layout} as {run.config.wanted.written_as}"
-    return f"{run.model.name} against {run.baseline.name}" if run.baseline is not None else run.model.name
+    if run.baseline is None:
+        return run.model.name
+    more = len(run.config.other_ids) if isinstance(run.config, EvaluationConfig) else 0
+    return f"{run.model.name} against {run.baseline.name}" + (f" and {plural(more, 'other')}" if more else "")
 
 
 def pages_of(model: Model) -> str:

@@ -19,7 +19,7 @@ from app.items import plan
 from app.labels import turn
 from app.models.export_settings import ExportSettings
 from app.models.sampling_plan import PlannedSource, SamplingPlan
-from app.policies import evaluations
+from app.policies import results
 from app.rewards import snapshots
 from app.runs import queries as runs_queries
 from tests.asking import asking
@@ -200,7 +200,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         run = session.get_one(m.Run, 1)  # it goes on as it began: its own model, twice
         assert project.plan == SamplingPlan(sources=[PlannedSource(responses=2)])
         assert [(part.model.id, part.settings.n) for part in plan.parts_of(session, run)] == [(1, 2)]
-        result = evaluations.evaluation_result(session, session.get_one(m.Run, 2))
+        result = results.evaluation_result(session, session.get_one(m.Run, 2))
         assert (result.items, result.judged, result.equal) == (2, 0, 1)  # each waits for two more labels
         assert session.scalar(text("select action from audit_event")) == "items.withdrawn"
         _runs_are_the_same(session)

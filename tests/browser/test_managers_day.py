@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.models import Label, Model, ModelKind, Project, Run, RunMetric, RunState, TrainingConfig, Turn, TurnRole, User
-from app.policies import evaluations
+from app.policies import results
 from app.policies.queries import count_items
 from app.web.csrf import SESSION_COOKIE
 from app.web.filters import decimal, percent
@@ -226,7 +226,7 @@ def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: i
         waiting = count_items(session, run_id)
     annotate(platform, project_id, browsers[2:], waiting)
     with platform.session() as session:
-        result = evaluations.evaluation_result(session, session.get_one(Run, run_id))
+        result = results.evaluation_result(session, session.get_one(Run, run_id))
     assert result.judged == result.items > 0
     page.goto(evaluation)
     expect(page.get_by_text(f"{result.judged} of {result.items} pairs judged")).to_be_visible()

@@ -15,6 +15,7 @@ from app.settings import get_settings
 from app.web.errors import Refused
 from workers.cli import data as cli_data
 from workers.cli import endpoints as cli_endpoints
+from workers.cli import evaluations as cli_evaluations
 from workers.cli import exports as cli_exports
 from workers.cli import importing as cli_importing
 from workers.cli import models as cli_models
@@ -39,6 +40,7 @@ cli_runs.add_to(app)
 cli_endpoints.add_to(app)
 cli_exports.add_to(app)
 cli_models.add_to(app)
+cli_evaluations.add_to(app)
 cli_plan.add_to(app)
 
 

@@ -71,23 +71,23 @@ def distinct(groups: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
 
 
 def evaluate(attempt: Attempt) -> Outcome:
-    """Have two policies respond to the same prompts, for people to compare blindly."""
+    """Have several models respond to the same prompts, for people to compare blindly."""
     with task_session() as session:
         run = session.get_one(Run, attempt.run_id)
         if run.baseline is None:
             raise Failed("This evaluation names no policy to compare with; start a new one.")
         rows = evaluations.evaluation_prompts(session, run)
         settings = run.asked(EvaluationConfig).settings.model_dump()
-        models = [run.model, run.baseline]
+        models = evaluations.models_of(session, run)
         sources = [source_of(model) for model in models]
+    names = ["answers-new", "answers-old", *(f"answers-{number}" for number in range(2, len(models)))]
     asked = [
-        Asked(model.id, name, rows, settings, before=number * len(rows), total=2 * len(rows))
-        for number, (model, name) in enumerate(zip(models, ("answers-new", "answers-old"), strict=True))
+        Asked(model.id, name, rows, settings, before=number * len(rows), total=len(models) * len(rows))
+        for number, (model, name) in enumerate(zip(models, names, strict=True))
     ]
-    ours, theirs = (source.respond(attempt, ask) for source, ask in zip(sources, asked, strict=True))
-    return Outcome(
-        {"prompts": len(rows)}, lambda session, run: evaluations.add_evaluation_items(session, run, ours, theirs)
-    )
+    answered = [source.respond(attempt, ask) for source, ask in zip(sources, asked, strict=True)]
+    prompts = len(rows)
+    return Outcome({"prompts": prompts}, lambda session, run: evaluations.add_evaluation_items(session, run, answered))
 
 
 def score(attempt: Attempt) -> Outcome:

@@ -20,7 +20,7 @@ from app.models import (
     Split,
     User,
 )
-from app.policies import evaluations, queries
+from app.policies import evaluations, queries, results
 from app.policies.intervals import anytime_interval
 from app.web.errors import Conflict, Invalid
 from app.web.markdown import rendering
@@ -76,13 +76,13 @@ def answers(prompts: list[dict[str, Any]], word: str, n: int, same: set[int] = f
 def made(
     session: Session, project: Project, policy: Model, comparisons: int = 6, overlap: int = 1, same: int = 0
 ) -> Run:
-    run = evaluations.start_evaluation(session, project, None, policy, project.base_model, comparisons, overlap)
+    run = evaluations.start_evaluation(session, project, None, policy, [project.base_model], comparisons, overlap)
     prompts = evaluations.evaluation_prompts(session, run)
     n = run.asked(EvaluationConfig).settings.n
     equal = set(range(same))
     new, old = answers(prompts, "new", n, equal), answers(prompts, "old", n, equal)
-    evaluations.add_evaluation_items(session, run, new, old)
-    assert evaluations.add_evaluation_items(session, run, new, old) == 0  # a second time adds nothing
+    evaluations.add_evaluation_items(session, run, [new, old])
+    assert evaluations.add_evaluation_items(session, run, [new, old]) == 0  # a second time adds nothing
     assert all(item.prompt.html_by == rendering() for item in items_of(session, run))
     return run
 
@@ -110,7 +110,7 @@ def test_holdout_prompts_only_and_several_answers_where_there_are_too_few(
 def test_policies_are_not_compared_on_prompts_that_chose_one(session: Session, project: Project, policy: Model) -> None:
     for number in range(1000, 1000 + 32):  # 10 of them choose
         factories.prompt(session, project, split=Split.HOLDOUT, content_hash=f"{number:064x}")
-    run = evaluations.start_evaluation(session, project, None, policy, project.base_model, 100)
+    run = evaluations.start_evaluation(session, project, None, policy, [project.base_model], 100)
     asked = queries.prompts(session, run.asked(EvaluationConfig).prompt_ids)
     assert len(asked) >= 22
     assert not any(prompt.chooses for prompt in asked)
@@ -134,7 +134,7 @@ def test_the_win_rate_counts_ties_and_both_bad_as_half(
     for item, choice in zip(items_of(session, run), choices, strict=False):
         item.slots_left = 0
         factories.label(session, item, people[0], choice)
-    result = evaluations.evaluation_result(session, run)
+    result = results.evaluation_result(session, run)
     assert (result.items, result.judged, result.equal) == (6, 5, 0)
     assert (result.wins, result.losses, result.ties, result.both_bad) == (2, 1, 1, 1)
     assert result.rate == pytest.approx((2 + 0.5 + 0.5) / 5)
@@ -150,7 +150,7 @@ def test_an_item_counts_once_all_its_labels_are_there(
     for item, given in ((first, [Outcome.FIRST, Outcome.TIE]), (second, [Outcome.FIRST])):
         for person, choice in zip(people, given, strict=False):
             factories.label(session, item, person, choice)
-    result = evaluations.evaluation_result(session, run)
+    result = results.evaluation_result(session, run)
     assert (result.judged, result.rate, result.wins, result.ties) == (1, 0.75, 0.5, 0.5)
 
 
@@ -159,7 +159,7 @@ def test_equal_answers_are_ties_that_nobody_is_asked_about(
 ) -> None:
     run = made(session, project, policy, same=2)
     assert run.summary == {"pairs": 4, "equal_answers": 2}
-    nothing_yet = evaluations.evaluation_result(session, run)
+    nothing_yet = results.evaluation_result(session, run)
     assert (nothing_yet.rate, nothing_yet.low, nothing_yet.high) == (
         None,
         pytest.approx(1 / 6),
@@ -167,7 +167,7 @@ def test_equal_answers_are_ties_that_nobody_is_asked_about(
     )
     for item in items_of(session, run):
         factories.label(session, item, people[0], Outcome.FIRST)
-    result = evaluations.evaluation_result(session, run)
+    result = results.evaluation_result(session, run)
     assert (result.judged, result.equal) == (4, 2)
     assert result.rate == pytest.approx((4 + 2 * 0.5) / 6)
     assert result.low == pytest.approx(1 / 6 + 4 / 6 * anytime_interval([1.0] * 4).low)
@@ -182,15 +182,15 @@ def test_a_superseded_label_does_not_count(
     old.superseded_at = func.now()
     session.flush()
     factories.label(session, item, people[0], Outcome.SECOND, assignment_id=old.assignment_id)
-    result = evaluations.evaluation_result(session, run)
+    result = results.evaluation_result(session, run)
     assert (result.wins, result.losses) == (0, 1)
 
 
 def test_what_cannot_be_compared_is_refused(session: Session, project: Project, policy: Model, stored: Any) -> None:
     def start(new: Model, old: Model) -> Run:
-        return evaluations.start_evaluation(session, project, None, new, old)
+        return evaluations.start_evaluation(session, project, None, new, [old])
 
-    with pytest.raises(Invalid, match="two different policies"):
+    with pytest.raises(Invalid, match="different policies"):
         start(policy, policy)
     reward = factories.model(session, project, kind=ModelKind.REWARD)
     stored(reward)
@@ -200,4 +200,4 @@ def test_what_cannot_be_compared_is_refused(session: Session, project: Project, 
         start(factories.model(session, project), project.base_model)
     empty = factories.project(session, base_model_id=project.base_model_id)
     with pytest.raises(Conflict, match="no holdout prompts"):
-        evaluations.start_evaluation(session, empty, None, policy, project.base_model)
+        evaluations.start_evaluation(session, empty, None, policy, [project.base_model])

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.models import EvaluationConfig, Item, Model, ModelKind, Outcome, Run, RunState, Split, TrainingConfig
-from app.policies import evaluations
+from app.policies import evaluations, results
 from app.runs import service as runs
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -47,7 +47,7 @@ def drawn(prompts: list[dict[str, Any]], word: str) -> list[dict[str, Any]]:
 def sampled(session: Session, run: Run) -> list[Item]:
     """The worker's part of an evaluation."""
     prompts = evaluations.evaluation_prompts(session, run)
-    evaluations.add_evaluation_items(session, run, drawn(prompts, "new <i>"), drawn(prompts, "old"))
+    evaluations.add_evaluation_items(session, run, [drawn(prompts, "new <i>"), drawn(prompts, "old")])
     run.state = RunState.SUCCEEDED
     session.flush()
     return list(session.query(Item).filter(Item.run_id == run.id).order_by(Item.id))
@@ -127,7 +127,7 @@ def test_evaluate_and_promote_on_evidence(as_: As, cast: Cast, policy: Model, se
     assert "8 of 8 pairs judged" in page
     assert "new &lt;i&gt;" in page
     assert page.count("preferred") == 8
-    result = evaluations.evaluation_result(session, run)
+    result = results.evaluation_result(session, run)
     shown = browser.get(f"{base}/{policy.id}").text
     assert f"{result.low:.0%} to 100%" in shown
     answer = browser.submit(f"{base}/{policy.id}/promote")

@@ -12,7 +12,7 @@ from app import models as m
 from app.db import task_session
 from app.items import service as items
 from app.models.sampling_plan import PlannedSource, SamplingPlan
-from app.policies import evaluations
+from app.policies import evaluations, results
 from app.registry import endpoints
 from app.runs import folders as run_folders
 from app.runs import service as runs
@@ -275,7 +275,7 @@ def test_two_models_are_compared_and_the_win_rate_is_the_policys(api: EndpointSe
         project = factories.project(session)
         for _ in range(4):
             factories.prompt(session, project, split=m.Split.HOLDOUT)
-        run_id = evaluations.start_evaluation(session, project, None, ours, theirs, comparisons=4).id
+        run_id = evaluations.start_evaluation(session, project, None, ours, [theirs], comparisons=4).id
     assert done(run_id) is m.RunState.SUCCEEDED
     made = items_of(run_id)
     assert len(made) == 4
@@ -284,7 +284,7 @@ def test_two_models_are_compared_and_the_win_rate_is_the_policys(api: EndpointSe
         for number, item in enumerate(session.scalars(select(m.Item).where(m.Item.run_id == run_id))):
             assert [response.model_id for response in item.responses] == [ours.id, theirs.id]
             factories.label(session, item, factories.user(session), m.Outcome.FIRST if number else m.Outcome.SECOND)
-        result = evaluations.evaluation_result(session, run)
+        result = results.evaluation_result(session, run)
         assert (result.judged, result.wins, result.losses, result.rate) == (4, 3, 1, 0.75)
 
 

@@ -1,0 +1,127 @@
+"""What the judgements of a blind evaluation say: of each two models, and of each answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from sqlalchemy.orm import Session
+
+from app.models import Item, Model, Outcome, Run
+from app.policies import queries
+from app.policies.evaluations import models_of
+from app.policies.intervals import anytime_interval
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an evaluation says so far, from the policy's side. `rate` and its bounds count ties, "both bad" and equal
+    answers as half a win; `judged` items have all the labels they ask for, `equal` needed none."""
+
+    items: int
+    judged: int
+    equal: int
+    wins: float
+    losses: float
+    ties: float
+    both_bad: float
+    rate: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A model against another one, by one evaluation."""
+
+    model: Model
+    other: Model
+    result: Result
+
+
+def of_each_two(session: Session, run: Run) -> list[Compared]:
+    """Each two models of an evaluation, the policy that it is about against all others first."""
+    return [
+        Compared(one, other, between(session, run, one.id, other.id))
+        for one, other in combinations(models_of(session, run), 2)
+    ]
+
+
+def of_model(session: Session, run: Run, model: Model) -> list[Compared]:
+    """One of the models of an evaluation against each of the others."""
+    others = [other for other in models_of(session, run) if other.id != model.id]
+    return [Compared(model, other, between(session, run, model.id, other.id)) for other in others]
+
+
+def evaluation_result(session: Session, run: Run) -> Result:
+    """The policy that an evaluation is about against the first of the others."""
+    policy, baseline, *_ = models_of(session, run)
+    return between(session, run, policy.id, baseline.id)
+
+
+def between(session: Session, run: Run, model_id: int, other_id: int) -> Result:
+    """The model's win rate against the other one, with a 95% interval that stays valid however often one looks.
+
+    An item counts once it has all its labels, with their mean as its value. Equal answers are a known share of the
+    comparisons at one half each, so they move the rate and shrink the interval, and no bet is made on them.
+    """
+    rows = queries.evaluation_votes(session, run.id, model_id, other_id)
+    whole = [row for row in rows if row.labels >= row.wanted]
+    values = [(row.wins + 0.5 * (row.ties + row.both_bad)) / row.labels for row in whole]
+    asked = queries.count_items(session, run.id)
+    equal = int((run.summary or {}).get("equal_answers", 0))
+    share = asked / (asked + equal) if asked + equal else 1.0
+    interval = anytime_interval(values)
+
+    def overall(rate: float) -> float:
+        return 0.5 * (1.0 - share) + share * rate
+
+    return Result(
+        items=asked,
+        judged=len(whole),
+        equal=equal,
+        wins=sum(row.wins / row.labels for row in whole),
+        losses=sum(row.losses / row.labels for row in whole),
+        ties=sum(row.ties / row.labels for row in whole),
+        both_bad=sum(row.both_bad / row.labels for row in whole),
+        rate=overall(sum(values) / len(values)) if values else None,
+        low=overall(interval.low),
+        high=overall(interval.high),
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One answer with what people said of it. `place`: from 1, the best, averaged over labels; None before any."""
+
+    model: str
+    text: str
+    place: float | None
+
+
+_BEHIND = {Outcome.FIRST: (0.0, 1.0), Outcome.SECOND: (1.0, 0.0)}
+"""How much either of two is behind the other; one half each where neither is better."""
+
+
+def side_by_side(session: Session, run: Run, items: Sequence[Item]) -> list[tuple[str, list[Judged]]]:
+    """(what the prompt asks, its answers) of these items of an evaluation."""
+    names = {model.id: model.name for model in models_of(session, run)}
+    behind: dict[tuple[int, int], float] = {}
+    labels: dict[int, set[int]] = {}
+    for row in queries.preferences_of(session, [item.id for item in items]):
+        labels.setdefault(row.item_id, set()).add(row.label_id)
+        for position, by in zip((row.first, row.second), _BEHIND.get(row.outcome, (0.5, 0.5)), strict=True):
+            behind[row.item_id, position] = behind.get((row.item_id, position), 0.0) + by
+    return [
+        (
+            item.prompt.messages[-1]["content"],
+            [
+                Judged(
+                    names[response.model_id or 0],
+                    response.text.strip(),
+                    1 + behind[item.id, position] / len(labels[item.id]) if item.id in labels else None,
+                )
+                for position, response in enumerate(item.responses)
+            ],
+        )
+        for item in items
+    ]
