@@ -3,7 +3,7 @@
 Both run in processes of their own, in turn, several times; all weights are trained, policy and value model separate,
 gradient checkpointing off on both sides. Speed is in episodes per second over whole updates: rollouts and optimiser
 steps, loading left out. Sampling is random on both sides, so curves are compared by their means:
-``loss_gap`` is the difference of the mean value loss, ``score_gap`` that of the mean score of the answers.
+`loss_gap` is the difference of the mean value loss, `score_gap` that of the mean score of the answers.
 The last line on stdout is JSON.
 """
 

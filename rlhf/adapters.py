@@ -20,7 +20,7 @@ def linear_layers(model: Any, last_layers: int | None = None) -> list[str]:
 
     Experts of a mixture that lie in one tensor are not among them, nor is what chooses between them, nor layers whose
     name peft takes for an expert's; nor those of a recurrent state, which are read by their weights, past any adapter.
-    ``last_layers``: only those in so many layers at the end.
+    `last_layers`: only those in so many layers at the end.
     """
     heads = {id(model.get_output_embeddings()), id(getattr(model, "score", None))}
     linear = [
@@ -69,7 +69,7 @@ def _layer(name: str) -> int:
 def add_lora(model: Any, rank: int, alpha: int, *, last_layers: int | None = None, head: str | None = None) -> Any:
     """The model with LoRA adapters (Hu et al. 2021), in float32, in its `linear_layers`; base frozen.
 
-    ``last_layers``: adapt only so many layers at the end, so that no gradient flows below them. ``head``: the name of a
+    `last_layers`: adapt only so many layers at the end, so that no gradient flows below them. `head`: the name of a
     classifier's head, which is then trained in full. Raises InputError where peft adapts something else.
     """
     from peft import LoraConfig, get_peft_model
@@ -108,7 +108,7 @@ def _adapted_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
 
 @torch.no_grad()
 def add_adapters(trained: nn.Module, plain: nn.Module) -> None:
-    """Adds what the adapters of ``trained`` add to their frozen weights to those weights in ``plain``."""
+    """Adds what the adapters of `trained` add to their frozen weights to those weights in `plain`."""
     target = dict(plain.named_parameters())
     for name, layer in _adapted_layers(trained):
         weight = target[f"{name}.weight"]

@@ -1,6 +1,6 @@
 """Returns and advantages for PPO: pure tensor functions over padded answers.
 
-Answers are right-padded to a common length: ``mask`` is True on real answer tokens. Padding never
+Answers are right-padded to a common length: `mask` is True on real answer tokens. Padding never
 takes part in a mean, a variance or a sum. Knows nothing of models, tokenizers or settings.
 """
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of ``values`` where ``mask`` is True, a scalar; same shapes. Refuses an empty mask."""
+    """Mean of `values` where `mask` is True, a scalar; same shapes. Refuses an empty mask."""
     count = mask.sum()
     if int(count) == 0:
         raise ValueError("the mean of no tokens is undefined: the mask selects nothing")
@@ -17,7 +17,7 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_variance(values: Tensor, mask: Tensor) -> Tensor:
-    """Unbiased variance of ``values`` where ``mask`` is True, a scalar; needs two tokens or more."""
+    """Unbiased variance of `values` where `mask` is True, a scalar; needs two tokens or more."""
     count = mask.sum()
     if int(count) < 2:
         raise ValueError("the variance needs at least two real tokens")
@@ -44,9 +44,9 @@ def estimate_advantages(
 ) -> tuple[Tensor, Tensor]:
     """Generalised advantage estimation (Schulman et al. 2016, eq. 16) over right-padded answers.
 
-    ``rewards``, ``values``, ``mask``: (batch, length); ``values[:, t]`` is the value of the state in
+    `rewards`, `values`, `mask`: (batch, length); `values[:, t]` is the value of the state in
     which token t was drawn. The answer ends with its last real token: nothing is worth anything after
-    it. Returns ``(advantages, returns)``, both 0 on padding, with returns = advantages + values, taken
+    it. Returns `(advantages, returns)`, both 0 on padding, with returns = advantages + values, taken
     before any whitening.
     """
     advantages = torch.zeros_like(values)

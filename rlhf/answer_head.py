@@ -44,7 +44,7 @@ class Head:
 class _AnswerHead(torch.autograd.Function):
     """log softmax(logits / temperature) at the targets, and its entropy, chunk by chunk.
 
-    The probabilities of a chunk are used at once, for the gradient with respect to ``hidden``, and dropped: what
+    The probabilities of a chunk are used at once, for the gradient with respect to `hidden`, and dropped: what
     is kept is (N, width), never (N, vocabulary). Only a trained head computes its logits again, in backward.
     """
 
@@ -109,7 +109,7 @@ class _AnswerHead(torch.autograd.Function):
 
 
 def _slope(probs: Tensor, picked: Tensor, damping: Tensor | None) -> Tensor:
-    """By how much the log-probability of the ``picked`` rises with each logit before the cap; ``probs`` is used up."""
+    """By how much the log-probability of the `picked` rises with each logit before the cap; `probs` is used up."""
     slope = probs.neg_().scatter_add_(1, picked, torch.ones_like(picked, dtype=probs.dtype))
     return slope if damping is None else slope.mul_(damping)
 
@@ -119,7 +119,7 @@ def answer_log_probs(
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each target and entropy of its distribution, both (N,) float32, in nats.
 
-    ``hidden`` (N, width) in the head's data type; ``targets`` (N,). Memory: one chunk of logits, chunk x vocabulary.
+    `hidden` (N, width) in the head's data type; `targets` (N,). Memory: one chunk of logits, chunk x vocabulary.
     The entropy carries no gradient.
     """
     apply: Any = _AnswerHead.apply

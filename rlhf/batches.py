@@ -158,7 +158,7 @@ def tree_mask(segments: Tensor) -> Tensor:
 
 
 def added_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
-    """What is added to attention scores: 0 where a token may look, the lowest number of ``dtype`` where it may not.
+    """What is added to attention scores: 0 where a token may look, the lowest number of `dtype` where it may not.
 
     Not all models can read a mask of yes and no, and those that can add this one as well.
     """

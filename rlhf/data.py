@@ -2,13 +2,13 @@
 
 Its own rows of pairs (other columns are kept in `PreferencePair.extra`):
 
-- ``prompt``, ``chosen``, ``rejected``: each plain text or a list of messages; the answers may repeat the prompt;
-- ``chosen``, ``rejected`` as whole conversations (messages or HH transcripts) that differ in their last turn;
-- ``prompt``, ``response_a``, ``response_b``, ``preference``: judged pairs.
+- `prompt`, `chosen`, `rejected`: each plain text or a list of messages; the answers may repeat the prompt;
+- `chosen`, `rejected` as whole conversations (messages or HH transcripts) that differ in their last turn;
+- `prompt`, `response_a`, `response_b`, `preference`: judged pairs.
 
-``preference`` is the probability that the first answer is better (1 where it is absent, 0.5 a tie), except in files of
+`preference` is the probability that the first answer is better (1 where it is absent, 0.5 a tie), except in files of
 judged pairs in which it goes beyond 1: those are on AlpacaEval's scale, 1 the first, 2 the second, 0 or 1.5 a tie.
-``margin`` and ``weight`` are optional numbers. Every other layout that `formats` knows is read through
+`margin` and `weight` are optional numbers. Every other layout that `formats` knows is read through
 `rlhf.layouts`. This module knows no tokenizer.
 """
 
@@ -93,7 +93,7 @@ def load_pairs(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[P
 
 
 def load_prompts(path: str | Path, *, max_bad_share: float = 0.05) -> tuple[list[Prompt], DataReport]:
-    """The prompts of a file with the same report: ``prompt`` or ``messages``, or the first of ``turns``; or, where its
+    """The prompts of a file with the same report: `prompt` or `messages`, or the first of `turns`; or, where its
     rows have none of these, what `formats` reads as prompts."""
     found, report = _read(path)
     layout = prompts_layout(found)

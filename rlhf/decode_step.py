@@ -41,13 +41,13 @@ class DecodeStep:
     def __call__(self, tokens: list[int], positions: list[int]) -> Tensor:
         """Logits, (rows, vocabulary), valid until the next call.
 
-        Row i of the slab is given its token ``tokens[i]`` at column ``positions[i]``.
+        Row i of the slab is given its token `tokens[i]` at column `positions[i]`.
         """
         inputs = torch.tensor([tokens, positions], device=self.slab.device)
         return self._forward(inputs, max(positions) + 1)
 
     def _forward(self, inputs: Tensor, length: int) -> Tensor:
-        """``inputs``: (2, rows), tokens and positions; no row looks at columns from ``length`` on."""
+        """`inputs`: (2, rows), tokens and positions; no row looks at columns from `length` on."""
         tokens, positions = inputs
         self.slab.set_positions(positions, length)
         with self.linears.used():

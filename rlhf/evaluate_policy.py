@@ -167,7 +167,7 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
 
 
 def summarize(ours: Sequence[float], theirs: Sequence[float], kl: list[float] | None) -> dict[str, Any]:
-    """Win rate of ``ours`` (equal scores count half) with Wilson's 95% interval, means, and KL with standard error."""
+    """Win rate of `ours` (equal scores count half) with Wilson's 95% interval, means, and KL with standard error."""
     from rlhf.reward_metrics import wilson_interval
 
     wins = sum(0.5 if a == b else float(a > b) for a, b in zip(ours, theirs, strict=True))

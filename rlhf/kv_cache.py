@@ -51,7 +51,7 @@ class SlabLayer(CacheLayerMixin):  # type: ignore[misc]
         return -1
 
     def reserve(self, rows: int, columns: int, like: DynamicLayer, length: int) -> None:
-        """Allocate that many rows and columns, shaped as a layer of a cache; the first ``length`` columns stay."""
+        """Allocate that many rows and columns, shaped as a layer of a cache; the first `length` columns stay."""
         self.keys = _grown(self.keys, rows, columns, like.keys, length)
         self.values = _grown(self.values, rows, columns, like.values, length)
 

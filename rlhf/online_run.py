@@ -32,9 +32,9 @@ def prepare_online(
     *,
     value_model: ValueModel = "none",
 ) -> Prepared:
-    """Trainer, and what finishes its work; ``method`` is its name for people.
+    """Trainer, and what finishes its work; `method` is its name for people.
 
-    ``trainer_of``: takes settings, model, maker of rollouts, refreshing of the sampler, prompts, holdout, processes.
+    `trainer_of`: takes settings, model, maker of rollouts, refreshing of the sampler, prompts, holdout, processes.
     """
     from rlhf.chat_format import load_tokenizer
     from rlhf.policy_files import load_policy_model

@@ -47,10 +47,10 @@ class Minibatch:
 
 
 class OnlineTrainer(Trainer[Experience], Generic[Config]):
-    """Trains ``model`` in place; its unit of work is a batch of responses, gone through several times.
+    """Trains `model` in place; its unit of work is a batch of responses, gone through several times.
 
-    ``refresh()`` brings the sampler to the model's present weights; ``make(tasks)`` makes rollouts with it. The seeds
-    of ``prompts`` are still to be chosen. ``others``: parameters that are not the policy's, with their rate.
+    `refresh()` brings the sampler to the model's present weights; `make(tasks)` makes rollouts with it. The seeds
+    of `prompts` are still to be chosen. `others`: parameters that are not the policy's, with their rate.
     """
 
     counter = "update"

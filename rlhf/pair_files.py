@@ -16,7 +16,7 @@ from rlhf.types import PreferencePair
 def load_training_pairs(
     config: PairSettings, tokenizer: PreTrainedTokenizerBase, max_length: int, *, say: bool
 ) -> tuple[EncodedPairs, HoldoutPairs | None]:
-    """Pairs to train on and the holdout, if there is one; ``say``: tell what became of the rows.
+    """Pairs to train on and the holdout, if there is one; `say`: tell what became of the rows.
 
     Raises InputError for files that cannot be used.
     """

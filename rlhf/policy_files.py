@@ -54,8 +54,8 @@ def load_policy_model(
 ) -> PolicyModel:
     """Policy, reference and value model as the settings want them, on the CPU.
 
-    ``reward``, which reads the policy's tokens, starts a separate value model; without one the policy's trunk does.
-    A model that is going to be ``sharded`` is in float32 throughout, for FSDP wants one data type.
+    `reward`, which reads the policy's tokens, starts a separate value model; without one the policy's trunk does.
+    A model that is going to be `sharded` is in float32 throughout, for FSDP wants one data type.
     """
     causal = load_causal(config.model, compute_dtype if config.use_peft else torch.float32)
     mask_kind(causal)  # so that what could not be sampled from later is refused now
@@ -125,10 +125,10 @@ def save_policy(
     readme: str,
     write: bool = True,
 ) -> None:
-    """Writes ``output/model`` (merged) and, with LoRA, ``output/adapter``; whole or not.
+    """Writes `output/model` (merged) and, with LoRA, `output/adapter`; whole or not.
 
     Always in float32, as the weights were trained: 16 bits would round most of a small update away. Processes that
-    share the model must all call it, with ``write`` in one of them.
+    share the model must all call it, with `write` in one of them.
     """
     plain = load_causal(config.model, torch.float32)
     if model.adapted:

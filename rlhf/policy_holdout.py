@@ -27,7 +27,7 @@ Scores = list[tuple[float, bool]]  # of each answer: the reward model's score, a
 
 
 class Holdout:
-    """Answers to the holdout prompts by whatever policy ``make`` makes rollouts of at the time."""
+    """Answers to the holdout prompts by whatever policy `make` makes rollouts of at the time."""
 
     def __init__(
         self, config: OnlineSettings, make: RolloutMaker, choosing: Sequence[Task], reporting: Sequence[Task]

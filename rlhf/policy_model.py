@@ -44,7 +44,7 @@ class AnswerBatch:
 def token_batch(
     sequences: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
 ) -> AnswerBatch:
-    """Sequences in a row each or ``packed`` into one row; of each the tokens in the ``wanted`` places, no first one."""
+    """Sequences in a row each or `packed` into one row; of each the tokens in the `wanted` places, no first one."""
     groups = [Group([], [sequence]) for sequence in sequences]
     batch = pack(groups) if packed else collate(groups, pad_id=0)
     rows: list[int] = []
@@ -64,14 +64,14 @@ def token_batch(
 def answer_batch(
     prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
 ) -> AnswerBatch:
-    """Prompts and their answers, all of one token or more, in a row each or ``packed`` into one row."""
+    """Prompts and their answers, all of one token or more, in a row each or `packed` into one row."""
     sequences = [[*p, *a] for p, a in zip(prompts, answers, strict=True)]
     wanted = [range(len(p), len(s)) for p, s in zip(prompts, sequences, strict=True)]
     return token_batch(sequences, wanted, device, packed=packed)
 
 
 def branch_batch(groups: Sequence[Group], device: torch.device, *, packed: bool, shared: bool) -> AnswerBatch:
-    """All tokens of all branches, group after group; a prefix, never empty, is computed once where ``shared``."""
+    """All tokens of all branches, group after group; a prefix, never empty, is computed once where `shared`."""
     if not shared:
         groups = [single for group in groups for single in group.apart()]
     batch = pack(groups) if packed else collate(groups, pad_id=0)
@@ -94,11 +94,11 @@ def branch_batch(groups: Sequence[Group], device: torch.device, *, packed: bool,
 class PolicyModel(nn.Module):
     """Policy, reference and value model.
 
-    ``policy``: a causal language model, plain or wrapped by peft. ``reference``: a frozen copy, or None with peft,
-    where the policy with its adapters off is the reference. ``value_trunk``: a trunk of its own, or None for a value
-    head on the policy's trunk; without ``values`` there is no head, and the policy's role is the only one.
-    ``vocabulary``: the tokens that can be drawn; None: all that the policy has rows for.
-    ``compute_dtype``: bfloat16 runs the products of float32 weights in bfloat16.
+    `policy`: a causal language model, plain or wrapped by peft. `reference`: a frozen copy, or None with peft,
+    where the policy with its adapters off is the reference. `value_trunk`: a trunk of its own, or None for a value
+    head on the policy's trunk; without `values` there is no head, and the policy's role is the only one.
+    `vocabulary`: the tokens that can be drawn; None: all that the policy has rows for.
+    `compute_dtype`: bfloat16 runs the products of float32 weights in bfloat16.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class PolicyModel(nn.Module):
     def forward(self, batch: AnswerBatch, role: Role = "both") -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Log-probabilities, entropies and values of the N answer tokens, each (N,) float32.
 
-        Only what ``role`` asks for is run, "policy" or "value" alone where they are separate; the rest is None, and so
+        Only what `role` asks for is run, "policy" or "value" alone where they are separate; the rest is None, and so
         are the reference's values. Values are those of the states in which the tokens were drawn.
         """
         with self._precision(batch.targets.device):
@@ -305,13 +305,13 @@ def _logit_forms(config: Any) -> list[tuple[float, float | None]]:
 
 
 def frozen_copy(model: Any, dtype: torch.dtype) -> Any:
-    """A copy that is never trained, in ``dtype``."""
+    """A copy that is never trained, in `dtype`."""
     return copy.deepcopy(model).to(dtype).requires_grad_(False).eval()
 
 
 @torch.no_grad()
 def copy_weights(model: PolicyModel, plain: nn.Module) -> None:
-    """Writes the policy's own weights into ``plain``, a causal model of the same shape in its own dtype.
+    """Writes the policy's own weights into `plain`, a causal model of the same shape in its own dtype.
 
     Of a model sharded over processes all must ask for this, and each gets the whole.
     """

@@ -14,7 +14,7 @@ from rlhf.advantages import masked_mean
 
 
 def log_ratio(log_probs: Tensor, other: Tensor, *, bound: float = 20.0) -> Tensor:
-    """``log_probs - other`` clamped to ±bound, so that no ratio overflows. Shape kept; nats."""
+    """`log_probs - other` clamped to ±bound, so that no ratio overflows. Shape kept; nats."""
     return (log_probs - other).clamp(-bound, bound)
 
 
@@ -39,8 +39,8 @@ def final_scores(
 ) -> Tensor:
     """The score each answer is paid, (batch,): clipped to ±clip, and less than any finished one's where it never ended.
 
-    ``finished`` is True for an answer that ends with an end token. One without is paid min(its own score, the lowest
-    finished score of the batch) - ``missing_end_penalty``; in a batch in which none ended, its own score less the
+    `finished` is True for an answer that ends with an end token. One without is paid min(its own score, the lowest
+    finished score of the batch) - `missing_end_penalty`; in a batch in which none ended, its own score less the
     penalty. A score that is NaN lowers nothing: an unfinished answer without a score of its own gets the least.
     """
     if clip is not None:
@@ -54,7 +54,7 @@ def final_scores(
 def place_rewards(scores: Tensor, log_ratios: Tensor, mask: Tensor, *, beta: float) -> Tensor:
     """Rewards of every token, (batch, length): -beta * log ratio, and the score at the last real token.
 
-    ``scores`` (batch,), ``log_ratios`` = log pi - log pi_ref and ``mask`` (batch, length). The last real
+    `scores` (batch,), `log_ratios` = log pi - log pi_ref and `mask` (batch, length). The last real
     token is the end token where the answer has one; every answer has at least one token.
     """
     rewards = torch.where(mask, -beta * log_ratios, 0)
@@ -75,7 +75,7 @@ def policy_loss(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, *,
 def importance_weights(log_probs: Tensor, sampled: Tensor, *, cap: float = 2.0) -> Tensor:
     """min(pi / pi_sampler, cap) token by token: truncated importance sampling (Yao et al. 2025).
 
-    ``log_probs`` are the trained model's when the tokens were drawn, ``sampled`` those the sampler drew them by. Shape
+    `log_probs` are the trained model's when the tokens were drawn, `sampled` those the sampler drew them by. Shape
     kept. Where both are one policy the weights are 1.
     """
     return torch.exp(log_ratio(log_probs, sampled)).clamp(max=cap)
@@ -91,7 +91,7 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, *, clip: flo
 
 
 def ratio_clipped(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, *, clip: float = 0.2) -> Tensor:
-    """1.0 for tokens whose gradient the clip has cut, else 0.0: the stuff of ``policy/clipfrac_avg``."""
+    """1.0 for tokens whose gradient the clip has cut, else 0.0: the stuff of `policy/clipfrac_avg`."""
     ratio = torch.exp(log_ratio(log_probs, old_log_probs))
     return (-advantages * ratio.clamp(1 - clip, 1 + clip) > -advantages * ratio).float()
 
@@ -112,8 +112,8 @@ def sequence_kl(log_ratios: Tensor, mask: Tensor) -> Tensor:
 def adapt_beta(beta: float, kl: float, *, target: float, episodes: int, horizon: int = 10_000) -> float:
     """The next beta of an adaptive controller (Ziegler et al. 2019, sec. 2.2).
 
-    ``kl``: nats per answer in the update of ``episodes`` answers. The relative error is cut to ±0.2, so
-    beta changes by at most 20% in ``horizon`` episodes; it never becomes negative.
+    `kl`: nats per answer in the update of `episodes` answers. The relative error is cut to ±0.2, so
+    beta changes by at most 20% in `horizon` episodes; it never becomes negative.
     """
     error = min(max(kl / target - 1, -0.2), 0.2)
     return beta * max(1 + error * episodes / horizon, 0.0)

@@ -108,7 +108,7 @@ class RewardModel(nn.Module):
     def find_layout(self, max_length: int, *, share: bool = True) -> Layout:
         """Sets and returns `layout`, the fastest in which each sequence scores as it does alone.
 
-        ``max_length``: of the sequences to come. ``share``: may what sequences have in common be computed once? Tried
+        `max_length`: of the sequences to come. `share`: may what sequences have in common be computed once? Tried
         out rather than looked up by name (`rlhf.trial`). Raises InputError where not even rows of their own will do.
         """
         one, two, three, four = texts([self.hf])

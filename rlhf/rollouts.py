@@ -63,7 +63,7 @@ def padded(parts: Sequence[Tensor]) -> Tensor:
 class Sampler:
     """Draws answers with the weights the policy had at the last `refresh`.
 
-    ``plain`` is the policy itself where that can decode: in the number format of the products, or with adapters, which
+    `plain` is the policy itself where that can decode: in the number format of the products, or with adapters, which
     stay beside their frozen weights, for merged into 16 bits most of a small update would be rounded away. Otherwise it
     is a copy in that format, into which `refresh` writes the weights. Nothing is truncated, so that the
     log-probabilities of training are those of the distribution the answers came from.
@@ -85,7 +85,7 @@ class Sampler:
         settings: SamplingSettings,
         sharded: bool = False,
     ) -> Self:
-        """The sampler of ``model``, which began as the folder ``path``, and may be going to be sharded."""
+        """The sampler of `model`, which began as the folder `path`, and may be going to be sharded."""
         if not sharded and (model.adapted or model.compute_dtype == torch.float32):
             return cls(model, model.causal, tokenizer, settings)
         plain = load_causal(path, model.compute_dtype).requires_grad_(False)

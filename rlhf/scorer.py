@@ -60,7 +60,7 @@ class Scorer:
         normalize: bool = True,
         token_budget: int = 4096,
     ) -> None:
-        """``longest``: tokens of the longest answer to come. Raises InputError where it does not fit the model."""
+        """`longest`: tokens of the longest answer to come. Raises InputError where it does not fit the model."""
         self.reward, self.tokenizer, self.token_budget = reward, reward_tokenizer, token_budget
         self.same_tokens = same_tokenizer(policy_tokenizer, reward_tokenizer)
         self.end = end_of_turn_id(reward_tokenizer)

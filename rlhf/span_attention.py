@@ -37,7 +37,7 @@ class SpanAttention:
     ) -> Tensor:
         """(1, length, heads, width) from queries (1, heads, length, width), keys and values of as many heads or fewer.
 
-        ``window``: a token sees itself and the ``window`` - 1 tokens before it; None: all before it.
+        `window`: a token sees itself and the `window` - 1 tokens before it; None: all before it.
         """
         if value.is_cuda and value.dtype in (torch.bfloat16, torch.float16) and not dropout:
             return self._all_at_once(query, key, value, scale, window)
@@ -73,7 +73,7 @@ class SpanAttention:
         return torch.cat(parts, dim=2).transpose(1, 2).contiguous()
 
     def _mask(self, queries: int, keys: int, window: int | None) -> Tensor:
-        """(queries, keys), True for what the last ``queries`` of ``keys`` tokens see: nothing later, or too old."""
+        """(queries, keys), True for what the last `queries` of `keys` tokens see: nothing later, or too old."""
         wanted = (queries, keys, window or keys)
         if wanted not in self._masks:
             column = torch.arange(keys, device=self.device)

@@ -90,7 +90,7 @@ def tiny_model(seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 def favour_words(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, patience: float = 1.0) -> None:
     """Redraw embeddings and head so that answers are words in an order that depends on the context, and end in time.
 
-    ``patience``: how many times less likely the end is, compared with answers of some 20 words.
+    `patience`: how many times less likely the end is, compared with answers of some 20 words.
 
     Three channels of the embeddings are kept for this, and make the head's columns of the same number a bias: channel
     0 holds one constant for every token (log-frequencies by Zipf's law), channel 1 is on for marks (then the end is

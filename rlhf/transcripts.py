@@ -1,7 +1,7 @@
 """Conversations in the shapes people store them in, read into message lists.
 
-Three shapes: plain text (one user message), a list of ``{"role", "content"}``, and the transcript of Anthropic's HH
-data (``"\\n\\nHuman: …\\n\\nAssistant: …"``). This module knows no file and no preference.
+Three shapes: plain text (one user message), a list of `{"role", "content"}`, and the transcript of Anthropic's HH
+data (`"\\n\\nHuman: …\\n\\nAssistant: …"`). This module knows no file and no preference.
 """
 
 import re

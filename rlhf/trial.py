@@ -40,10 +40,10 @@ def first_right(
     exact: bool,
     purpose: str,
 ) -> Way:
-    """The first of ``ways`` by which ``compute`` gives what is right: what ``alone`` gives, text by text.
+    """The first of `ways` by which `compute` gives what is right: what `alone` gives, text by text.
 
-    Both give tensors (vectors, width). ``exact``: the numbers are float32. A way that ends in an error is a wrong one.
-    Raises InputError, with the ``purpose`` in its sentence, where no way is right or the model cannot be computed.
+    Both give tensors (vectors, width). `exact`: the numbers are float32. A way that ends in an error is a wrong one.
+    Raises InputError, with the `purpose` in its sentence, where no way is right or the model cannot be computed.
     """
     name = type(model).__name__
     another = "take a model of another kind (docs/architectures.md names those that were tried)"
@@ -92,7 +92,7 @@ def texts(models: Sequence[Any]) -> list[list[int]]:
 def narrow_windows(models: Sequence[Any], longest: int = 1 << 30) -> Iterator[None]:
     """Lets each token look at a few before it only where it looks at a window, so that short texts try that too.
 
-    Windows that no text of ``longest`` tokens would notice stay as they are.
+    Windows that no text of `longest` tokens would notice stay as they are.
     """
     changed: list[tuple[Any, str, int]] = []
     for model in models:

@@ -53,9 +53,9 @@ def read_model(
     use_safetensors: bool = True,
     **settings: Any,
 ) -> PreTrainedModel:
-    """The model that ``kind``, a class such as `AutoModelForCausalLM`, makes of a folder or hub id.
+    """The model that `kind`, a class such as `AutoModelForCausalLM`, makes of a folder or hub id.
 
-    ``new``: tensors that must not be there yet and begin with random numbers. ``spare``: tensors that may be there and
+    `new`: tensors that must not be there yet and begin with random numbers. `spare`: tensors that may be there and
     are left out. Raises InputError that names the tensor where one is missing, has no place, or has another shape.
     """
     quiet()

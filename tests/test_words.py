@@ -1,8 +1,11 @@
 """One word for one thing: phrases that the pages, the documents and the sentences of the program left behind."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from token import COMMENT, STRING
+from tokenize import tokenize
 
 ROOT = Path(__file__).parent.parent
 PHRASES = """
@@ -81,3 +84,15 @@ def test_no_text_has_an_old_phrase() -> None:
         if phrase.lower() in " ".join(text.split()).lower()
     }
     assert not found
+
+
+def test_code_is_marked_one_way_in_docstrings_and_comments() -> None:
+    doubled = []
+    for folder in ("app", "bench", "examples", "formats", "migrations", "rlhf", "tests", "workers"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            with path.open("rb") as file:
+                for token in tokenize(file.readline):
+                    words = token.type == COMMENT or (token.type == STRING and token.string.startswith('"""'))
+                    if words and re.search(r"(?<!`)``(?!`)", token.string):
+                        doubled.append(f"{path.relative_to(ROOT)}:{token.start[0]}")
+    assert not doubled, "single backticks, please"

@@ -25,7 +25,7 @@ from app.models import (
     User,
 )
 from app.models.export_settings import ExportLayout, ExportSettings
-from app.rewards.queries import usable
+from app.rewards.snapshot_queries import usable
 
 BATCH = 500  # labels
 ITEMS = 200

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from app.models import Model, ModelKind, Project, Run, Split
 from app.policies import queries
 from app.registry import service as registry
-from app.rewards import queries as rewards
+from app.rewards import snapshot_queries as rewards
 from app.web.filters import percent, plural
 
 ENOUGH_WRITTEN = 20  # responses by people that no policy has learned from, from which on fine-tuning is worth its time

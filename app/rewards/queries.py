@@ -1,9 +1,9 @@
-"""The SQL of reward models: snapshots of labels, the rows they train on, and scores beside labels."""
+"""The SQL of reward models: what they have scored, beside what people said."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, FromClause, Row, and_, exists, func, insert, literal, or_, select, true
+from sqlalchemy import FromClause, Row, func, or_, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, joinedload, selectinload
 
@@ -13,192 +13,16 @@ from app.models import (
     Item,
     ItemResponse,
     Label,
-    Messages,
     Model,
     ModelKind,
-    Outcome,
     Preference,
     Prompt,
-    PromptStatus,
     Purpose,
     Response,
     ResponseScore,
-    Snapshot,
-    SnapshotLabel,
-    Split,
     User,
 )
-
-
-def usable() -> ColumnElement[bool]:
-    """Of a label with its item and prompt: whether a reward model may learn from it or be measured on it while it
-    stands; attention checks and evaluations are not among them, nor choices made in chats whose prompt a manager
-    refused."""
-    return and_(Item.purpose.in_(LEARNT_FROM), or_(Item.purpose != Purpose.CHAT, Prompt.status != PromptStatus.REFUSED))
-
-
-def _usable(project_id: int) -> tuple[ColumnElement[bool], ...]:
-    """Current labels that a reward model may learn from or be measured on."""
-    return Label.project_id == project_id, Label.superseded_at.is_(None), usable()
-
-
-def usable_preferences(session: Session, project_id: int) -> list[Row[Any]]:
-    """(label_id, item_id, annotator_id, question, first, second, outcome, strength, split) of what usable labels say,
-    in order of all that names a preference."""
-    return list(
-        session.execute(
-            select(
-                Preference.label_id,
-                Label.item_id,
-                Label.annotator_id,
-                Preference.question,
-                Preference.first,
-                Preference.second,
-                Preference.outcome,
-                Preference.strength,
-                Prompt.split,
-            )
-            .join(Label, Label.id == Preference.label_id)
-            .join(Item, Item.id == Label.item_id)
-            .join(Prompt, Prompt.id == Item.prompt_id)
-            .where(*_usable(project_id))
-            .order_by(Preference.label_id, Preference.question, Preference.first, Preference.second)
-        )
-    )
-
-
-def usable_without_preference(session: Session, project_id: int) -> list[Row[Any]]:
-    """(label_id, item_id, annotator_id) of usable labels that state no preference, in order."""
-    return list(
-        session.execute(
-            select(Label.id.label("label_id"), Label.item_id, Label.annotator_id)
-            .join(Item, Item.id == Label.item_id)
-            .join(Prompt, Prompt.id == Item.prompt_id)
-            .where(*_usable(project_id), ~exists().where(Preference.label_id == Label.id))
-            .order_by(Label.id)
-        )
-    )
-
-
-def add_snapshot(session: Session, snapshot: dict[str, Any], label_ids: Sequence[int]) -> Snapshot:
-    """The project's snapshot with this content; the one that is there already where the content is the same."""
-    same = select(Snapshot).where(
-        Snapshot.project_id == snapshot["project_id"], Snapshot.content_hash == snapshot["content_hash"]
-    )
-    added: Snapshot | None = session.scalar(
-        postgresql.insert(Snapshot)
-        .values(**snapshot)
-        .on_conflict_do_nothing(index_elements=["project_id", "content_hash"])
-        .returning(Snapshot)
-    )
-    if added is None:
-        return session.scalars(same).one()
-    ids = func.unnest(literal(list(label_ids), postgresql.ARRAY(Label.id.type))).column_valued("label_id")
-    session.execute(insert(SnapshotLabel).from_select(["snapshot_id", "label_id"], select(literal(added.id), ids)))
-    return added
-
-
-def snapshot_preferences(session: Session, snapshot_id: int, question: str = "") -> list[Row[Any]]:
-    """(item_id, first, second, rater, outcome, probability, raters) by the snapshot's labels that answer the question,
-    in order of pair of responses and rater."""
-    return list(
-        session.execute(
-            select(
-                Label.item_id,
-                Preference.first,
-                Preference.second,
-                Label.rater.label("rater"),
-                Preference.outcome,
-                Preference.probability,
-                Preference.raters,
-            )
-            .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
-            .join(Preference, Preference.label_id == Label.id)
-            .where(SnapshotLabel.snapshot_id == snapshot_id, Preference.question == question)
-            .order_by(Label.item_id, Preference.first, Preference.second, Label.rater, Label.id)
-        )
-    )
-
-
-def snapshot_responses(session: Session, snapshot_id: int) -> Iterator[Row[int, Split, bool, Messages, Sequence[str]]]:
-    """(item_id, split, chooses, messages, texts) of the snapshot's items, in order of id; `texts` is position (in
-    words, as JSON has it) -> text."""
-    inside = (
-        select(Label.item_id)
-        .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
-        .where(SnapshotLabel.snapshot_id == snapshot_id)
-    )
-    texts = (
-        select(func.json_object_agg(ItemResponse.position, Response.text, type_=JSON))
-        .join(Response, Response.id == ItemResponse.response_id)
-        .where(ItemResponse.item_id == Item.id)
-        .scalar_subquery()
-    )
-    statement = (
-        select(
-            Item.id.label("item_id"),
-            Prompt.split,
-            Prompt.chooses.label("chooses"),
-            Prompt.messages,
-            texts.label("texts"),
-        )
-        .join(Prompt, Prompt.id == Item.prompt_id)
-        .where(Item.id.in_(inside))
-        .order_by(Item.id)
-    )
-    yield from session.execute(statement.execution_options(yield_per=1000))
-
-
-def snapshot_written(session: Session, snapshot_id: int) -> list[Row[Any]]:
-    """(messages, text, split, chooses) of the responses that people wrote as labels of the snapshot, in their order."""
-    return list(
-        session.execute(
-            select(Prompt.messages, Response.text, Prompt.split, Prompt.chooses)
-            .select_from(SnapshotLabel)
-            .join(ItemResponse, ItemResponse.label_id == SnapshotLabel.label_id)
-            .join(Response, Response.id == ItemResponse.response_id)
-            .join(Prompt, Prompt.id == Response.prompt_id)
-            .where(SnapshotLabel.snapshot_id == snapshot_id)
-            .order_by(SnapshotLabel.label_id)
-        )
-    )
-
-
-def count_written(session: Session, project_id: int, after: int = 0) -> dict[Split, int]:
-    """How many responses people wrote as usable labels newer than label `after`, by the split of their prompts."""
-    statement = (
-        select(Prompt.split, func.count().label("written"))
-        .select_from(Label)
-        .join(ItemResponse, ItemResponse.label_id == Label.id)
-        .join(Item, Item.id == Label.item_id)
-        .join(Prompt, Prompt.id == Item.prompt_id)
-        .where(*_usable(project_id), Label.id > after, ItemResponse.label_id.is_not(None))
-        .group_by(Prompt.split)
-    )
-    return {row.split: row.written for row in session.execute(statement)}
-
-
-def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:
-    """The snapshot made last."""
-    return session.scalar(select(Snapshot).where(Snapshot.project_id == project_id).order_by(Snapshot.id.desc()))
-
-
-def labels_since(session: Session, project_id: int, snapshot_id: int | None) -> int:
-    """Current labels newer than the newest one of a snapshot; all of them where there is none."""
-    # Pairs of another purpose are few: leaving those out costs a fifth of looking every pair up.
-    other = exists().where(Item.id == Label.item_id, Item.purpose.not_in(LEARNT_FROM))
-    refused = exists().where(
-        Label.assignment_id.is_(None),
-        Item.id == Label.item_id,
-        Prompt.id == Item.prompt_id,
-        Prompt.status == PromptStatus.REFUSED,
-    )
-    current = (Label.project_id == project_id, Label.superseded_at.is_(None))
-    statement = select(func.count()).where(*current, ~other, ~refused)
-    if snapshot_id is not None:
-        newest = select(func.max(SnapshotLabel.label_id)).where(SnapshotLabel.snapshot_id == snapshot_id)
-        statement = statement.where(Label.id > func.coalesce(newest.scalar_subquery(), 0))
-    return session.scalar(statement) or 0
+from app.rewards.snapshot_queries import usable_in
 
 
 def count_models(session: Session, project_id: int) -> int:
@@ -277,7 +101,7 @@ def judged_preferences(session: Session, model_id: int, project_id: int, questio
         .join(Prompt, Prompt.id == Item.prompt_id)
         .join(one, true())
         .join(two, true())
-        .where(*_usable(project_id), Preference.question == question)
+        .where(*usable_in(project_id), Preference.question == question)
         .order_by(Preference.label_id, Preference.first, Preference.second),
         execution_options={"yield_per": 5000},
     )
@@ -346,24 +170,3 @@ def unsure_items(session: Session, model_id: int, project_id: int) -> list[Row[A
             .order_by(Item.id)
         )
     )
-
-
-def usable_counts(session: Session, project_id: int) -> Any:
-    """(train, holdout, both_bad): items with a usable answer on either side, and labels that call both bad."""
-    said = (
-        select(Label.item_id, Preference.outcome, Prompt.split)
-        .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
-        .join(Item, Item.id == Label.item_id)
-        .join(Prompt, Prompt.id == Item.prompt_id)
-        .where(*_usable(project_id))
-        .subquery()
-    )
-    usable = said.c.outcome != Outcome.BOTH_BAD
-    items = func.count(said.c.item_id.distinct())
-    return session.execute(
-        select(
-            items.filter(usable, said.c.split == Split.TRAIN).label("train"),
-            items.filter(usable, said.c.split == Split.HOLDOUT).label("holdout"),
-            func.count().filter(~usable).label("both_bad"),
-        )
-    ).one()

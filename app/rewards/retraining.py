@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.models import ModelState, Project, Run, RunKind
 from app.projects.automation import BUDGET_PERIOD, OFF, Decision
-from app.rewards import queries, service, snapshots
+from app.rewards import service, snapshot_queries, snapshots
 from app.rewards.method import REWARD
 from app.runs import queries as runs_queries
 from app.runs import training
@@ -28,7 +28,7 @@ def decide(session: Session, project: Project, new_labels: int) -> Decision:
     if spent(session, project) >= automation.reward_trainings_per_day:
         trainings = plural(automation.reward_trainings_per_day, "training")
         return Decision(0, f"The budget of {trainings} in 24 hours is used up.")
-    usable = queries.usable_counts(session, project.id)
+    usable = snapshot_queries.usable_counts(session, project.id)
     if usable.train < snapshots.MIN_TRAIN_PAIRS or usable.holdout < snapshots.MIN_HOLDOUT_PAIRS:
         return Decision(0, f"Too few pairs: {usable.train} to learn from, {usable.holdout} to measure on.")
     return Decision(new_labels, f"{plural(new_labels, 'new label')}: training starts within seconds.")

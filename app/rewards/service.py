@@ -11,7 +11,7 @@ from app.items import service as items
 from app.models import Model, ModelKind, Project, Run, RunKind, ScoringConfig, Split, TextToScore, User
 from app.models.documents import Agreement, Report, RunSummary
 from app.registry import service as registry
-from app.rewards import queries, report, snapshots
+from app.rewards import queries, report, snapshot_queries, snapshots
 from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.web.errors import NotFound
@@ -22,8 +22,8 @@ FIRST_TRAINING = 60  # labels from which on a first reward model is worth its ti
 
 def new_labels(session: Session, project: Project) -> int:
     """Labels that the last snapshot does not have yet."""
-    latest = queries.latest_snapshot(session, project.id)
-    return queries.labels_since(session, project.id, latest.id if latest else None)
+    latest = snapshot_queries.latest_snapshot(session, project.id)
+    return snapshot_queries.labels_since(session, project.id, latest.id if latest else None)
 
 
 def score_answers(session: Session, model: Model, actor: User | None = None) -> Run:
@@ -153,17 +153,17 @@ def ceiling(models: list[Model]) -> Agreement | None:
 def label_counts(session: Session, project: Project) -> dict[str, Any]:
     """Usable pairs on either side and "both bad" labels, as of the last snapshot where there is one (counting 300,000
     labels anew for a page would be slow; a training counts them itself), and the labels that have come since."""
-    latest = queries.latest_snapshot(session, project.id)
+    latest = snapshot_queries.latest_snapshot(session, project.id)
     if latest is not None:
         train, holdout, both_bad = latest.train_pair_count, latest.holdout_pair_count, None
     else:
-        found = queries.usable_counts(session, project.id)
+        found = snapshot_queries.usable_counts(session, project.id)
         train, holdout, both_bad = found.train, found.holdout, found.both_bad
     return {
         "train": train,
         "holdout": holdout,
         "both_bad": both_bad,
-        "new": queries.labels_since(session, project.id, latest.id if latest else None),
+        "new": snapshot_queries.labels_since(session, project.id, latest.id if latest else None),
         "least_train": snapshots.MIN_TRAIN_PAIRS,
         "least_holdout": snapshots.MIN_HOLDOUT_PAIRS,
     }

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.labels import outside
 from app.models import Outcome, Project, Snapshot, Split
-from app.rewards import queries
+from app.rewards import snapshot_queries
 from app.rewards.forms import Aggregation
 from app.rewards.targets import VALUE, Pair, Vote, mean_targets, reliability_targets
 from app.web.errors import Conflict
@@ -36,7 +36,7 @@ def take(session: Session, project: Project, question: str = "") -> Snapshot:
 def take_written(session: Session, project: Project) -> Snapshot:
     """The same, to learn from responses that people wrote. Refuses where too few of them are there to learn from."""
     labels = _current(session, project)
-    written = queries.count_written(session, project.id)
+    written = snapshot_queries.count_written(session, project.id)
     found, held_out = written.get(Split.TRAIN, 0), written.get(Split.HOLDOUT, 0)
     if found < MIN_WRITTEN:
         aside = f" ({plural(held_out, 'other')} to held-out prompts, which only measure)" if held_out else ""
@@ -59,7 +59,8 @@ class _Labels:
 def _current(session: Session, project: Project) -> _Labels:
     outside.hold_snapshots(session, project.id)
     return _Labels(
-        queries.usable_preferences(session, project.id), queries.usable_without_preference(session, project.id)
+        snapshot_queries.usable_preferences(session, project.id),
+        snapshot_queries.usable_without_preference(session, project.id),
     )
 
 
@@ -69,7 +70,7 @@ def _freeze(session: Session, project: Project, labels: _Labels) -> Snapshot:
         digest.update(f"{json.dumps(list(row))}\n".encode())
     pairs = _usable_pairs(labels.stated, "")
     label_ids = sorted({row.label_id for row in (*labels.stated, *labels.others)})
-    return queries.add_snapshot(
+    return snapshot_queries.add_snapshot(
         session,
         {
             "project_id": project.id,
@@ -122,7 +123,7 @@ def training_rows(
     are in the first list, only holdout prompts in the second; "chooses" says of those whether they are to choose the
     checkpoint, or to report on it.
     """
-    given = queries.snapshot_preferences(session, snapshot.id, question)
+    given = snapshot_queries.snapshot_preferences(session, snapshot.id, question)
     votes = [
         Vote((row.item_id, row.first, row.second), row.rater, row.outcome, row.probability, row.raters) for row in given
     ]
@@ -134,7 +135,7 @@ def training_rows(
     for pair in sorted(targets):  # those of which nothing but "both bad" was said are not among them
         pairs_of[pair[0]].append(pair)
     rows: dict[Split, list[dict[str, Any]]] = {Split.TRAIN: [], Split.HOLDOUT: []}
-    for item in queries.snapshot_responses(session, snapshot.id):
+    for item in snapshot_queries.snapshot_responses(session, snapshot.id):
         for pair in pairs_of[item.item_id]:
             p = targets[pair]
             first, second = item.texts[str(pair[1])], item.texts[str(pair[2])]
@@ -157,7 +158,7 @@ def written_rows(session: Session, snapshot: Snapshot) -> tuple[list[dict[str, A
     """(training rows, holdout rows) of the responses that people wrote, {"prompt": messages, "completion": messages},
     in order of label: a function of the snapshot alone, split as `training_rows` are."""
     rows: dict[Split, list[dict[str, Any]]] = {Split.TRAIN: [], Split.HOLDOUT: []}
-    for given in queries.snapshot_written(session, snapshot.id):
+    for given in snapshot_queries.snapshot_written(session, snapshot.id):
         row = {"prompt": given.messages, "completion": [{"role": "assistant", "content": given.text}]}
         rows[given.split].append(row | ({"chooses": given.chooses} if given.split is Split.HOLDOUT else {}))
     return rows[Split.TRAIN], rows[Split.HOLDOUT]

@@ -20,7 +20,7 @@ SMALL = {
 
 
 def make_folders(root: Path, base: Path, tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
-    """The settings that name a base policy, a reward model and prompts, the latter two made in ``root``."""
+    """The settings that name a base policy, a reward model and prompts, the latter two made in `root`."""
     torch.manual_seed(0)
     reward = AutoModelForSequenceClassification.from_pretrained(base, num_labels=1)
     reward.save_pretrained(root / "reward")
@@ -74,7 +74,7 @@ def run_in_two(arguments: list[str], run: Callable[[list[str]], None]) -> None:
 
 
 def wait_for_lines(process: Any, output: Path, count: int) -> None:
-    """Until metrics.jsonl has so many lines; ``process`` has to be running meanwhile."""
+    """Until metrics.jsonl has so many lines; `process` has to be running meanwhile."""
     deadline = time.monotonic() + 120
     path = output / "metrics.jsonl"
     while not path.exists() or path.read_text().count("\n") < count:

@@ -1,7 +1,10 @@
 """`hone endpoints …`: models that answer through an OpenAI-compatible API."""
 
 import asyncio
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,12 +23,40 @@ from workers.platform.services import connected
 commands = typer.Typer(help="Models behind OpenAI-compatible APIs.", no_args_is_help=True)
 
 Number = Annotated[int, typer.Argument(help="The endpoint's number (`hone endpoints list`).")]
-Key = Annotated[str | None, typer.Option("--key", help="The key's name in HONE_ENDPOINT_KEYS.")]
-Rate = Annotated[int | None, typer.Option("--requests-per-minute", help="Over all runs; default: 60.")]
-AtOnce = Annotated[int | None, typer.Option("--at-once", help="Requests of one run at the same time; default: 4.")]
-Limit = Annotated[int | None, typer.Option("--token-limit", help="Tokens in all; 0: no limit; default: 1,000,000.")]
-PriceIn = Annotated[float | None, typer.Option("--price-in", help="Of a million prompt tokens; only shown.")]
-PriceOut = Annotated[float | None, typer.Option("--price-out", help="Of a million answer tokens; only shown.")]
+_LIMITS = {
+    "key_name": Annotated[str | None, typer.Option("--key", help="The key's name in HONE_ENDPOINT_KEYS.")],
+    "requests_per_minute": Annotated[
+        int | None, typer.Option("--requests-per-minute", help="Over all runs; default: 60.")
+    ],
+    "at_once": Annotated[
+        int | None, typer.Option("--at-once", help="Requests of one run at the same time; default: 4.")
+    ],
+    "token_limit": Annotated[
+        int | None, typer.Option("--token-limit", help="Tokens in all; 0: no limit; default: 1,000,000.")
+    ],
+    "price_in": Annotated[float | None, typer.Option("--price-in", help="Of a million prompt tokens; only shown.")],
+    "price_out": Annotated[float | None, typer.Option("--price-out", help="Of a million answer tokens; only shown.")],
+}
+
+
+def _limited(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of what an endpoint may take. It gets those that were given as `limits`."""
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        limits = {name: value for name in _LIMITS if (value := values.pop(name)) is not None}
+        if limits.get("token_limit") == 0:
+            limits["token_limit"] = None
+        command(**values, limits=limits)
+
+    signature = inspect.signature(command)
+    kept = [each for each in signature.parameters.values() if each.name != "limits"]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in _LIMITS.items()
+    ]
+    run.__signature__ = signature.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
+    return run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,42 +87,34 @@ def list_endpoints(
 
 
 @commands.command()
+@_limited
 def register(
     name: Annotated[str, typer.Argument(help="What managers see.")],
     base_url: Annotated[str, typer.Option("--base-url", help="Up to /v1, before /chat/completions.")],
     model: Annotated[str, typer.Option("--model", help="As the API names it.")],
-    key: Key = None,
-    requests_per_minute: Rate = None,
-    at_once: AtOnce = None,
-    token_limit: Limit = None,
-    price_in: PriceIn = None,
-    price_out: PriceOut = None,
     as_: As = None,
+    *,
+    limits: dict[str, object],
 ) -> None:
     """Offer a model behind an API to all projects."""
-    given = _given(key, requests_per_minute, at_once, token_limit, price_in, price_out)
-    new = EndpointForm.model_validate({"name": name, "base_url": base_url, "served_name": model} | given)
+    new = EndpointForm.model_validate({"name": name, "base_url": base_url, "served_name": model} | limits)
     with connected(), task_session() as session:
         made = endpoints.register(session, acting(session, as_), new)
         typer.echo(f"Endpoint {made.id} is registered. Try it: hone endpoints try {made.id}")
 
 
 @commands.command()
+@_limited
 def change(
     number: Number,
     name: Annotated[str | None, typer.Option("--name", help="What managers see.")] = None,
     base_url: Annotated[str | None, typer.Option("--base-url", help="Up to /v1.")] = None,
-    key: Key = None,
-    requests_per_minute: Rate = None,
-    at_once: AtOnce = None,
-    token_limit: Limit = None,
-    price_in: PriceIn = None,
-    price_out: PriceOut = None,
     as_: As = None,
+    *,
+    limits: dict[str, object],
 ) -> None:
     """Change what is given; the rest stays."""
-    given = _given(key, requests_per_minute, at_once, token_limit, price_in, price_out)
-    given |= {field: value for field, value in (("name", name), ("base_url", base_url)) if value is not None}
+    given = limits | {field: value for field, value in (("name", name), ("base_url", base_url)) if value is not None}
     with connected(), task_session() as session:
         changes = EndpointChange.model_validate(given)
         endpoints.change(session, acting(session, as_), endpoints.get(session, number), changes)
@@ -127,11 +150,3 @@ def try_endpoint(number: Number) -> None:
     if not well:
         raise Unusable(said)
     typer.echo(said)
-
-
-def _given(*values: object) -> dict[str, object]:
-    names = ("key_name", "requests_per_minute", "at_once", "token_limit", "price_in", "price_out")
-    given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-    if given.get("token_limit") == 0:
-        given["token_limit"] = None
-    return given

@@ -49,8 +49,8 @@ def score(text: str, finished: bool) -> float:
 def choose(a: tuple[str, bool], b: tuple[str, bool], rng: random.Random, noise: float = NOISE) -> Choice:
     """What one annotator says of two answers, each (text, finished).
 
-    The difference of their scores is seen with logistic noise of scale ``noise``, so that "a" is chosen with
-    probability sigmoid(difference / noise) but for ties: differences seen as less than `TIE`. ``noise`` 0 is exact.
+    The difference of their scores is seen with logistic noise of scale `noise`, so that "a" is chosen with
+    probability sigmoid(difference / noise) but for ties: differences seen as less than `TIE`. `noise` 0 is exact.
     """
     difference = score(*a) - score(*b)
     if noise > 0:

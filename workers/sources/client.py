@@ -18,9 +18,9 @@ from app.models import Messages
 from app.registry.endpoints import Call
 from workers.sources.egress import Forbidden, TooMuch, Transport
 from workers.sources.errors import Again, GivenUp, SourceError, Unusable
-from workers.sources.keys import HIDDEN, key_of
+from workers.sources.keys import key_of
+from workers.sources.texts import begun, clean, count, estimate, judge
 
-MOST_CHARACTERS = 400_000  # of one answer, as of a prompt
 LONGEST_WAIT = 120.0  # seconds that an API may ask us to wait; for longer the run is given up
 for _noisy in ("openai", "httpx2", "httpcore2"):  # which would log each request, at their finest with its headers
     logging.getLogger(_noisy).setLevel(logging.WARNING)
@@ -132,18 +132,18 @@ class Client:
                         for choice in (chunk.choices or [])[:1]:
                             reason = choice.finish_reason or reason
                             held += choice.delta.content or ""
-                            whole_yet = len(held) - _begun(held, self._key)
-                            if piece := _clean(held[:whole_yet], self._key):
+                            whole_yet = len(held) - begun(held, self._key)
+                            if piece := clean(held[:whole_yet], self._key):
                                 text.append(piece)
                                 yield piece
                             held = held[whole_yet:]
                     if held:
-                        text.append(_clean(held, self._key))
+                        text.append(clean(held, self._key))
                         yield text[-1]
             if reason is None:
                 raise Again("It broke off in the middle of its answer." if text else "It sent no answer.")
             whole = "".join(text)
-            _judge(whole, reason, None, settings.get("max_tokens"))
+            judge(whole, reason)
             usage = self._usage(counted.model_dump() if counted else None, messages, whole)
         yield Answer(whole, "length" if reason == "length" else "stop", usage, self._other(served))
 
@@ -160,12 +160,12 @@ class Client:
         try:
             completion = _read(body)
         except ValueError:
-            began = _clean(body[:60].decode("utf-8", "replace"), self._key)
+            began = clean(body[:60].decode("utf-8", "replace"), self._key)
             said = f"It began with “{' '.join(began.split())}”." if began.strip() else "It was empty."
             raise Again(f"Its answer is no chat completion. {said} Is the base URL right?") from None
         choice = completion.choices[0]
-        text = _clean(choice.message.content or "", self._key)
-        _judge(text, choice.finish_reason, choice.message, None)
+        text = clean(choice.message.content or "", self._key)
+        judge(text, choice.finish_reason, choice.message.refusal, calls_tool=bool(choice.message.tool_calls))
         usage = self._usage(completion.usage, messages, text)
         reason = "length" if choice.finish_reason == "length" else "stop"
         return Answer(text, reason, usage, self._other(completion.model))
@@ -182,7 +182,7 @@ class Client:
         if not served:
             return None
         asked, given = self.call.served_name.lower(), served.lower()
-        return None if asked in given or given in asked else _clean(served, self._key)[:200]
+        return None if asked in given or given in asked else clean(served, self._key)[:200]
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -190,7 +190,7 @@ class Client:
         try:
             yield
         except SourceError as error:
-            error.args = (_clean(str(error), self._key),)
+            error.args = (clean(str(error), self._key),)
             raise
         except TimeoutError:
             raise Again(f"It did not finish its answer within {self.seconds:.0f} seconds.") from None
@@ -215,7 +215,7 @@ class Client:
         if status == 404:
             return GivenUp(f"It knows no model “{self.call.served_name}”, or nothing is at this base URL (404){said}.")
         if 300 <= status < 400:
-            to = _clean(error.response.headers.get("location", "elsewhere"), self._key)[:200]
+            to = clean(error.response.headers.get("location", "elsewhere"), self._key)[:200]
             return GivenUp(f"It redirects to {to}, and redirects are not followed. Register the address itself.")
         if status == 429 and getattr(error, "code", None) == "insufficient_quota":
             return GivenUp(f"The account behind its key has no quota left (429){said}.")
@@ -234,7 +234,7 @@ class Client:
         said = body.get("message") if isinstance(body, dict) else None
         if not isinstance(said, str) or not said.strip():
             return ""
-        return ": " + " ".join(_clean(said, self._key).split())[:300].rstrip(".")
+        return ": " + " ".join(clean(said, self._key).split())[:300].rstrip(".")
 
     def _broken(self, error: BaseException) -> SourceError:
         causes = list(_causes(error))
@@ -250,7 +250,7 @@ class Client:
         if any(isinstance(cause, httpx2.HTTPError) for cause in causes):
             return Again("It broke off in the middle of its answer.")
         if isinstance(error, openai.APIError) and error.message:
-            return Again(f"It reports an error: {_clean(error.message, self._key)[:300]}")
+            return Again(f"It reports an error: {clean(error.message, self._key)[:300]}")
         return Again("It answers in a form that cannot be read.")
 
 
@@ -267,46 +267,6 @@ def _read(body: bytes) -> _Completion:
 
 class _OtherWord(Exception):
     """The API does not know one of our words: the question is put in others."""
-
-
-def _judge(text: str, reason: str | None, message: _Message | None, most: int | None) -> None:
-    """Raise Unusable unless there is a text that people can judge. A refusal in plain words is one."""
-    if reason == "content_filter":
-        raise Unusable("Its content filter held the answer back.")
-    if message is not None and message.refusal and not text.strip():
-        raise Unusable("It refuses to answer this prompt.")
-    if reason in ("tool_calls", "function_call") or (message is not None and message.tool_calls and not text.strip()):
-        raise Unusable("It wants to call a tool in place of an answer.")
-    if len(text) > MOST_CHARACTERS:
-        raise Unusable(f"Its answer has {len(text):,} characters, more than the {MOST_CHARACTERS:,} that are taken.")
-    if not text.strip():
-        spent = " Its tokens were spent before it wrote anything; allow longer answers." if reason == "length" else ""
-        raise Unusable(f"Its answer is empty.{spent}")
-
-
-def count(text: str) -> int:
-    """About how many tokens a text has: one for four octets, which is too many for English rather than too few."""
-    return -(-len(text.encode("utf-8", "replace")) // 4)
-
-
-def estimate(messages: Messages) -> int:
-    """The same for a prompt, with a few for each message's frame."""
-    return sum(count(message["content"]) + 8 for message in messages)
-
-
-def _clean(text: str, key: str | None) -> str:
-    """The text without the key, should an API send it back, and with nothing that cannot be written down."""
-    if key:
-        text = text.replace(key, HIDDEN)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
-
-
-def _begun(text: str, key: str | None) -> int:
-    """How many characters at the end of a text may be the beginning of the key, or half of a character."""
-    if text and "\ud800" <= text[-1] <= "\udbff":
-        return 1
-    whole = text.replace(key, "") if key else text
-    return next((n for n in range(min(len(key or "") - 1, len(whole)), 0, -1) if (key or "").startswith(whole[-n:])), 0)
 
 
 def _seconds(value: str | None) -> float | None:

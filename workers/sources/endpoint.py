@@ -2,12 +2,9 @@
 permitted. What came back is in the attempt's folder before anything else happens to it."""
 
 import asyncio
-import json
-import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
@@ -21,10 +18,11 @@ from app.web.errors import TooMany
 from rlhf.similarity import repeats
 from workers.runs.attempt import AWAY, Attempt, Failed, Released
 from workers.runs.deadlines import BEAT_SECONDS
-from workers.runs.follow import JsonLines
-from workers.sources.client import Answer, Client, count, estimate
+from workers.sources.answer_file import AnswerFile
+from workers.sources.client import Answer, Client
 from workers.sources.errors import Again, GivenUp, SourceError, Unusable
 from workers.sources.source import Asked, End, Row
+from workers.sources.texts import count, estimate
 
 T = TypeVar("T")
 TRIES = 6
@@ -81,7 +79,7 @@ class _Part:
 
     def __init__(self, attempt: Attempt, asked: Asked, call: Call, how: Endpoint) -> None:
         self.attempt, self.asked, self.call, self.how = attempt, asked, call, how
-        self.file = _AnswerFile(attempt.folder / f"{asked.name}.jsonl")
+        self.file = AnswerFile(attempt.folder / f"{asked.name}.jsonl")
         self.settings = _settings(asked.settings)
         self.usable = self.unusable = self.under_way = 0
         self.settled = asyncio.Event()
@@ -205,35 +203,6 @@ class _Part:
                 if not self.attempt.holds:
                     raise
                 await asyncio.sleep(BEAT_SECONDS)
-
-
-class _AnswerFile:
-    """Answers by prompt and place, each on the disk as soon as it is there. A line that a kill has cut off is passed
-    over: it is asked for again. So are all, where none could be used: somebody will have changed something."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.lines: dict[tuple[int, int], Row] = {(line["id"], line["place"]): line for line in JsonLines(path).new()}
-        if self.lines and not self.usable:
-            self.lines = {}
-            path.unlink()
-
-    @property
-    def usable(self) -> bool:
-        """Whether any answer can be used."""
-        return any("response" in line for line in self.lines.values())
-
-    def add(self, id_: int, place: int, values: Row) -> None:
-        line = {"id": id_, "place": place, **values}
-        with self._path.open("a+b") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
-            file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self.lines[id_, place] = line
 
 
 def _settings(given: dict[str, Any]) -> Callable[[int], dict[str, Any]]:

@@ -10,8 +10,8 @@ from app.registry import service as registry
 from workers.runs.attempt import Attempt, Progress
 from workers.runs.follow import JsonLines, write_lines
 from workers.runs.threads import threads_for
-from workers.sources.client import count, estimate
 from workers.sources.source import Asked, End, Row
+from workers.sources.texts import count, estimate
 
 
 class Folder:

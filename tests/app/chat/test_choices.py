@@ -41,7 +41,7 @@ from app.models import (
 from app.prompts import service as prompts
 from app.rewards import queries as reward_queries
 from app.rewards import service as rewards
-from app.rewards import snapshots
+from app.rewards import snapshot_queries, snapshots
 from app.web.errors import Conflict
 from app.web.markdown import to_html
 from tests import factories
@@ -320,12 +320,12 @@ def test_a_refused_prompt_takes_its_choice_along(talk: Talk) -> None:
     talk.choose(FIRST)
     with task_session() as session:
         project, (prompt,) = session.get_one(Project, talk.project_id), session.scalars(select(Prompt))
-        assert len(reward_queries.usable_preferences(session, project.id)) == 1
+        assert len(snapshot_queries.usable_preferences(session, project.id)) == 1
         prompts.review(session, project, [prompt.id], admit=False, actor=session.get_one(User, talk.person_id))
-        assert reward_queries.usable_preferences(session, project.id) == []
+        assert snapshot_queries.usable_preferences(session, project.id) == []
         assert rewards.new_labels(session, project) == 0
         prompts.review(session, project, [prompt.id], admit=True, actor=session.get_one(User, talk.person_id))
-        assert len(reward_queries.usable_preferences(session, project.id)) == 1
+        assert len(snapshot_queries.usable_preferences(session, project.id)) == 1
 
 
 @pytest.mark.parametrize("how", ["consent", "delete"])
