@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.chat_format import encode_answer, encode_prompt
 from rlhf.config import InputError
-from rlhf.data import DataReport, judged, read_rows
+from rlhf.data import NAMED_LINES, DataReport, judged, read_rows
 from rlhf.transcripts import BadRow, last_answer, read_messages, read_prompt
 from rlhf.types import Demonstration, Message, Messages
 
@@ -64,13 +64,23 @@ def _read(row: Mapping[str, Any], line: int) -> Demonstration:
 class Sequences:
     """Token ids, and of each sequence the places of the tokens that are learned from.
 
-    cut: sequences that lost tokens on their left. too_long: lines with a response that does not fit.
+    cut: sequences that lost tokens on their left. too_long: lines with a response that does not fit. refused: lines
+    whose conversation the chat template does not take, and what it says.
     """
 
     ids: list[list[int]]
     trained: list[list[int]]
     cut: int
     too_long: list[int]
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+    def describe(self, max_length: int) -> str:
+        """What became of the demonstrations that were given, in a few words."""
+        said = f"{len(self)} sequences, {self.cut} cut to {max_length} tokens, {len(self.too_long)} too long left out"
+        if not self.refused:
+            return said
+        named = "; ".join(f"line {line}: {why}" for line, why in self.refused[:NAMED_LINES])
+        return f"{said}, {len(self.refused)} that the chat template refuses left out ({named})"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -90,14 +100,21 @@ def encode_demonstrations(
 
     Responses are encoded as a model produces them, end-of-turn token included and learned. Several turns share a
     sequence where the chat template renders the earlier ones as they were produced, and get one each where not.
-    Raises InputError where more than `max_bad_share` of the rows have a response that does not fit, or none is left.
+    Raises InputError where more than `max_bad_share` of the rows have a response that does not fit or a conversation
+    that the chat template refuses, or none is left.
     """
     ids: list[list[int]] = []
     trained: list[list[int]] = []
     too_long: list[int] = []
+    refused: list[tuple[int, str]] = []
     cuts = 0
     for row in rows:
-        for sequence, turns in _encode(tokenizer, row):
+        try:
+            sequences = _encode(tokenizer, row)
+        except InputError as error:
+            refused.append((row.line, str(error)))
+            continue
+        for sequence, turns in sequences:
             cut = max(0, len(sequence) - max_length)
             if turns[-1].start <= cut:  # at least one token of its prompt has to stand before it
                 too_long.append(row.line)
@@ -105,13 +122,23 @@ def encode_demonstrations(
             cuts += cut > 0
             ids.append(sequence[cut:])
             trained.append([place - cut for turn in turns if turn.start > cut for place in turn])
-    if not ids or len(too_long) > max_bad_share * len(rows):
-        named = ", ".join(map(str, too_long[:5]))
-        raise InputError(
-            f"{len(too_long)} of {len(rows)} demonstrations have a response of {max_length} tokens or more "
+    if not ids or len(too_long) + len(refused) > max_bad_share * len(rows):
+        raise InputError(_why_so_few(len(rows), max_length, too_long, refused))
+    return Sequences(ids, trained, cuts, too_long, refused)
+
+
+def _why_so_few(rows: int, max_length: int, too_long: list[int], refused: list[tuple[int, str]]) -> str:
+    reasons = []
+    if too_long:
+        named = ", ".join(map(str, too_long[:NAMED_LINES]))
+        reasons.append(
+            f"{len(too_long)} of {rows} demonstrations have a response of {max_length} tokens or more "
             f"(lines {named}): raise --max_length or shorten the data"
         )
-    return Sequences(ids, trained, cuts, too_long)
+    if refused:
+        named = ", ".join(str(line) for line, _ in refused[:NAMED_LINES])
+        reasons.append(f"of {len(refused)} of {rows} demonstrations {refused[0][1]} (lines {named})")
+    return "; ".join(reasons)
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, row: Demonstration) -> list[tuple[list[int], list[range]]]:

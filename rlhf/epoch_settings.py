@@ -49,5 +49,5 @@ class EpochSettings(TrainingSettings):
         int | None,
         Ge(1),
         Le(10_000_000),
-        Doc("Steps between evaluations. Empty: four evaluations in the run.", "Evaluate every", "steps"),
+        Doc("Steps between evaluations. Empty: eight evaluations in the run.", "Evaluate every", "steps"),
     ] = None

@@ -13,6 +13,8 @@ from rlhf.processes import Processes
 from rlhf.schedules import cosine_decay
 from rlhf.training import Trainer
 
+EVALUATIONS = 8  # in a run, where nothing is said: the patience of three can then end it after half of it
+
 
 class EpochTrainer(Trainer[list[int]]):
     """A trainer whose unit of work is a list of rows: a slice of its epoch's own permutation.
@@ -32,7 +34,7 @@ class EpochTrainer(Trainer[list[int]]):
             model,
             processes,
             total_steps=total_steps,
-            eval_every=config.eval_steps or max(1, math.ceil(total_steps / 4)),
+            eval_every=config.eval_steps or max(1, math.ceil(total_steps / EVALUATIONS)),
             data=data,
             patience=config.early_stopping_patience,
             state={"last_loss": None},

@@ -83,6 +83,7 @@ def rollout_metrics(paid: Paid, beta: float) -> dict[str, float]:
         "objective/non_score_reward": float(-beta * kl),
         "objective/rlhf_reward": float(scores - beta * kl),
         "val/num_eos_tokens": float(sum(r.ended for r in paid.rollouts)),
+        "val/unfinished": statistics.fmean(not r.ended for r in paid.rollouts),
         "val/answer_tokens": float(paid.mask.sum() / len(paid.mask)),
         **term_means(paid.rollouts),
     }

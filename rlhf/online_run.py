@@ -45,6 +45,7 @@ def prepare_online(
     from rlhf.runtime import pick_dtype, seed_everything
     from rlhf.scorer import load_rewards
     from rlhf.types import SamplingSettings
+    from rlhf.watch import Watch, load_base
 
     keep_few_kernels()
     keep_memory()
@@ -54,9 +55,9 @@ def prepare_online(
     assert longest is not None  # noqa: S101 - `max_prompt_tokens` is set
     dtype = pick_dtype(config.dtype, processes.device)
     budget = 2 * config.tokens_at_once(processes.device)  # nothing is kept for a way back
-    rewards = load_rewards(
-        config.reward,
-        tokenizer,
+    load = partial(
+        load_rewards,
+        tokenizer=tokenizer,
         longest=config.max_new_tokens,
         dtype=dtype,
         normalize=config.normalize_scores,
@@ -64,6 +65,7 @@ def prepare_online(
         timeout=config.reward_timeout,
         token_budget=budget,
     )
+    rewards = load(config.reward)
     readers = [(tokenizer, longest), *((scorer.tokenizer, None) for scorer in rewards.models)]
     prompts, choosing, reporting = _load_tasks(config, readers, say=processes.main)
     only = rewards.only_model
@@ -82,7 +84,12 @@ def prepare_online(
     make = RolloutMaker(model, sampler, rewards.to(processes.device), processes, token_budget=budget)
     if processes.main:
         print(_describe(model, rewards), file=sys.stderr)
-    holdout = Holdout(config, make, choosing, reporting)
+    watch = Watch(
+        make,
+        load(config.watch_reward).to(processes.device) if config.watch_reward else None,
+        load_base(config.base, model) if config.base else None,
+    )
+    holdout = Holdout(config, make, choosing, reporting, watch)
     trainer = trainer_of(config, model, make, sampler.refresh, prompts, holdout, processes)
     return trainer, partial(_finish, method, config, trainer, tokenizer)
 
@@ -177,7 +184,9 @@ def _finish(
         "episodes_per_second": round(episodes / max(seconds, 1e-9), 3),
         "model": str(output / "model"),
     }
-    trainer.make.rewards.close()
+    for rewards in (trainer.make.rewards, trainer.holdout.watch.rewards):
+        if rewards is not None:
+            rewards.close()
     readme = policy_card(method, to_dict(config), summary)
     save_policy(output, trainer.model, tokenizer, config, readme, write=trainer.processes.main)
     trainer.processes.wait()

@@ -173,6 +173,14 @@ class OnlineSettings(TrainingSettings):
         Le(1_000_000),
         Doc("Response tokens that go through the language head at once. Empty: what suits the device.", unit="tokens"),
     ] = None
+    watch_reward: Annotated[
+        str | None,
+        Doc("A reward that is not paid but measured on the holdout, to see over-optimisation.", group="local"),
+    ] = None
+    base: Annotated[
+        str | None,
+        Doc("A model whose KL is measured on the holdout too, where the start was trained itself.", group="local"),
+    ] = None
     eval_steps: Annotated[
         int, Ge(1), Le(100_000), Doc("Updates between evaluations on holdout prompts.", "Evaluate every", "updates")
     ] = 2

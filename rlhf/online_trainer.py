@@ -83,8 +83,8 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
             eval_every=config.eval_steps,
             data=digest([prompts, holdout.choosing, holdout.reporting]),
             groups=[(policy, config.peak_learning_rate), *([others] if others else [])],
-            # start_scores: of the policy that the run began with, on the prompts that report
-            state={"beta": config.beta, "kl": 0.0, "start_scores": None},
+            # start_...: of the policy that the run began with, on the prompts that report; ended: responses that did
+            state={"beta": config.beta, "kl": 0.0, "ended": 0, "start_scores": None, "start_watched": None},
         )
 
     # ---- what a method is ----------------------------------------------------------------------------------------
@@ -130,6 +130,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
             "val/skipped_steps": float(self.state["skipped"]),
         }
         self.state["kl"] = metrics["objective/kl"]
+        self.state["ended"] += int(metrics["val/num_eos_tokens"])
         if self.config.adaptive_kl:
             self.state["beta"] = ppo.adapt_beta(
                 beta,
@@ -245,15 +246,24 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
 
     def report(self) -> dict[str, Any]:
         """What the policy is worth beside the start, and its KL: on answers that had no part in choosing it."""
-        scores, kl = self.holdout.report()
-        return {"kl": kl, **self.holdout.compare(self.state["start_scores"], scores)}
+        scores, kl, watched = self.holdout.report()
+        found = {"kl": kl, **self.holdout.compare(self.state["start_scores"], scores)}
+        for name, value in watched.items():
+            found |= {f"{name}_before": self.state["start_watched"][name], f"{name}_after": value}
+        updates = self.state["update"]
+        if updates and not self.state["ended"]:
+            found["warning"] = (
+                f"No response of the {updates} updates ended within {self.config.max_new_tokens} tokens, so that only "
+                "beginnings were learned from. Raise max_new_tokens."
+            )
+        return found
 
     # ---- around the run ------------------------------------------------------------------------------------------
 
     def begin(self, log: RunLog) -> None:
         """Measures the start, which is the best policy until one is better."""
         if self.state["start_scores"] is None:
-            self.state["start_scores"], _ = self.holdout.report()
+            self.state["start_scores"], _, self.state["start_watched"] = self.holdout.report()
             log.log(0, self.evaluate_and_compare(0))
             self.save(0)
 

@@ -92,7 +92,11 @@ def load_policy_model(
 
 
 def load_language_model(
-    config: TrainingSettings, compute_dtype: torch.dtype, *, head_chunk: int | None = None
+    config: TrainingSettings,
+    tokenizer: PreTrainedTokenizerBase,
+    compute_dtype: torch.dtype,
+    *,
+    head_chunk: int | None = None,
 ) -> PolicyModel:
     """A policy to be trained by itself, without reference and values, on the CPU."""
     causal = load_causal(config.model, compute_dtype if config.use_peft else torch.float32)
@@ -103,7 +107,13 @@ def load_language_model(
         torch.manual_seed(config.seed)  # the adapters' start is drawn
         policy = add_lora(causal, config.lora_r, config.lora_alpha)
     model = PolicyModel(
-        policy, reference=None, value_trunk=None, head_chunk=head_chunk, compute_dtype=compute_dtype, values=False
+        policy,
+        reference=None,
+        value_trunk=None,
+        vocabulary=Vocabulary.of(tokenizer),
+        head_chunk=head_chunk,
+        compute_dtype=compute_dtype,
+        values=False,
     )
     return model.train(config.gradient_checkpointing)  # transformers checkpoints in training mode only
 

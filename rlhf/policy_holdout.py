@@ -19,6 +19,7 @@ from rlhf.intervals import mean_interval
 from rlhf.online_settings import OnlineSettings
 from rlhf.picking import answer_seed
 from rlhf.rollouts import RolloutMaker, Task
+from rlhf.watch import Watch
 
 LEAST_PROMPTS = 8  # in each part; with fewer one part does both, with seeds of its own for each
 CHOOSING, REPORTING = 1, 2
@@ -30,26 +31,35 @@ class Holdout:
     """Answers to the holdout prompts by whatever policy `make` makes rollouts of at the time."""
 
     def __init__(
-        self, config: OnlineSettings, make: RolloutMaker, choosing: Sequence[Task], reporting: Sequence[Task]
+        self,
+        config: OnlineSettings,
+        make: RolloutMaker,
+        choosing: Sequence[Task],
+        reporting: Sequence[Task],
+        watch: Watch | None = None,
     ) -> None:
-        self.config, self.make = config, make
+        self.config, self.make, self.watch = config, make, watch or Watch(make)
         self.choosing, self.reporting = choosing[: config.eval_size], reporting[: config.eval_size]
 
     def look(self, beta: float) -> dict[str, float]:
         """Reward and KL on the prompts that choose, with the same seeds each time."""
-        found = rollout_metrics(pay(self.make(self.tasks(CHOOSING)), self.config), beta)
+        rollouts = self.make(self.tasks(CHOOSING))
+        found = rollout_metrics(pay(rollouts, self.config), beta)
         return {
             "eval/reward": found["objective/scores"],
             "eval/kl": found["objective/kl"],
             "eval/finished": found["val/num_eos_tokens"] / len(self.choosing),
-            "eval/answer_tokens": found["val/answer_tokens"],
+            **{f"eval/{name}": value for name, value in self.watch(rollouts).items()},
         }
 
-    def report(self) -> tuple[Scores, float]:
-        """Scores on the prompts that report, and the KL to the reference, nats an answer; the same seeds each time."""
+    def report(self) -> tuple[Scores, float, dict[str, float]]:
+        """Of the prompts that report: scores, the KL to the reference, nats an answer, and what is watched besides.
+
+        The seeds are the same each time.
+        """
         rollouts = self.make(self.tasks(REPORTING))
         kl = statistics.fmean(float((rollout.log_probs - rollout.reference).sum()) for rollout in rollouts)
-        return [(rollout.score, rollout.ended) for rollout in rollouts], kl
+        return [(rollout.score, rollout.ended) for rollout in rollouts], kl, self.watch(rollouts)
 
     def tasks(self, part: int) -> list[Task]:
         """The prompts of a part, CHOOSING or REPORTING, each with its seed."""

@@ -21,7 +21,10 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from rlhf import lease
 from rlhf.config import InputError
 
-SHOWN = ("loss", "eval_loss", "accuracy", "eval_accuracy", "eval/reward", "objective/scores", "objective/kl")
+SHOWN = (
+    *("loss", "eval_loss", "accuracy", "eval_accuracy"),
+    *("eval/reward", "objective/scores", "objective/kl", "val/unfinished"),
+)
 
 
 class Tracker(Protocol):

@@ -6,7 +6,7 @@ same minibatches. Seeds belong to prompts: the answers do not depend on how they
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -20,7 +20,7 @@ from rlhf.batches import Group, deal
 from rlhf.config import InputError
 from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_causal
-from rlhf.policy_model import PolicyModel, copy_weights
+from rlhf.policy_model import AnswerBatch, PolicyModel, copy_weights
 from rlhf.processes import Processes
 from rlhf.prompts import unfinished_warning
 from rlhf.sampling import completed
@@ -203,6 +203,16 @@ class RolloutMaker:
         scores = self._exchange(own)
         return [scores[i] for i in range(len(answers))]
 
+    @torch.no_grad()
+    def log_probs(self, model: PolicyModel, answers: Sequence[Answer]) -> list[Tensor]:
+        """Of the tokens of each answer by another model, each process computing its share."""
+        found: dict[int, Tensor] = {}
+        for places, batch, sizes in self._batches(model, answers):
+            log_probs, _, _ = model(batch, "policy")
+            found |= zip(places, log_probs.cpu().split(sizes), strict=True)
+        found = self._exchange(found)
+        return [found[i] for i in range(len(answers))]
+
     def _warn_of_unfinished(self, samples: Sequence[Sample]) -> None:
         """Says so, once, where most answers of a batch are cut off."""
         unfinished = sum(not sample.ended for sample in samples)
@@ -214,18 +224,23 @@ class RolloutMaker:
     def _measure(self, samples: Sequence[Sample]) -> dict[int, tuple[Tensor, ...]]:
         """This process's share of log-probabilities, reference, entropies and values, by the sample's place."""
         found: dict[int, tuple[Tensor, ...]] = {}
-        parts = self.model.together([s.prompt_ids for s in samples], [s.answer_ids for s in samples], self.token_budget)
-        groups = [Group(samples[part[0]].prompt_ids, [samples[i].answer_ids for i in part]) for part in parts]
-        rank, count = self.processes.rank, self.processes.count
-        for bucket, _ in deal([len(g) for g in groups], self.token_budget, rank, count, padded=not self.model.packs):
-            batch = self.model.branches([groups[i] for i in bucket])
+        for places, batch, sizes in self._batches(self.model, samples):
             log_probs, entropy, values = self.model(batch)
             reference, _, _ = self.model(batch, role="reference")
-            places = [place for i in bucket for place in parts[i]]
-            sizes = [len(samples[place].answer_ids) for place in places]
             known = [t for t in (log_probs, reference, entropy, values) if t is not None]
             found |= zip(places, zip(*(t.cpu().split(sizes) for t in known), strict=True), strict=True)
         return found
+
+    def _batches(
+        self, model: PolicyModel, answers: Sequence[Answer]
+    ) -> Iterator[tuple[list[int], AnswerBatch, list[int]]]:
+        """This process's share of answers as batches: their places, and how many tokens each has."""
+        parts = model.together([a.prompt_ids for a in answers], [a.answer_ids for a in answers], self.token_budget)
+        groups = [Group(answers[part[0]].prompt_ids, [answers[i].answer_ids for i in part]) for part in parts]
+        rank, count = self.processes.rank, self.processes.count
+        for bucket, _ in deal([len(g) for g in groups], self.token_budget, rank, count, padded=not model.packs):
+            places = [place for i in bucket for place in parts[i]]
+            yield places, model.branches([groups[i] for i in bucket]), [len(answers[i].answer_ids) for i in places]
 
     def _exchange(self, own: dict[int, Any]) -> dict[int, Any]:
         """What all processes found, in each of them."""

@@ -7,119 +7,37 @@ temperature, top_p, top_k, seed, logprob (natural, of all its tokens). Lines are
 finished, and F appears by one rename, in the order of the prompts. A run that was stopped goes on from F.part where
 model, settings and prompt are the same. Answers alike (`rlhf.similarity`) are drawn again, and a prompt whose answers
 stay alike is marked `"duplicate": true`.
+
+With `--best_of n --reward R`, R as in `rlhf.reward_mix`, n answers are drawn to each prompt, none again, and the best
+is kept, as `responses` and as `completion`, which fine-tuning on demonstrations reads; with `--all_scores` all are, the
+best first. Each then has `score` and `rewards`, its terms.
 """
 
 import hashlib
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from rlhf import lease
-from rlhf.config import Doc, Ge, Le, Rule, Settings, parse_config, run_cli, to_dict
+from rlhf.config import parse_config, run_cli, to_dict
 from rlhf.data import load_prompts
-from rlhf.runtime import DtypeName, StopSignal, pick_device, pick_dtype, set_threads
+from rlhf.runtime import StopSignal, pick_device, pick_dtype, set_threads
+from rlhf.sample_settings import SampleConfig
 from rlhf.similarity import repeats
-from rlhf.types import LEAST_TEMPERATURE, Prompt, Sample, SamplingSettings, Strategy
+from rlhf.types import Prompt, Sample
+
+if TYPE_CHECKING:
+    from rlhf.best_of import Chooser
 
 _KEY = "_key"  # in lines of F.part only: what the answers were drawn from, so that a later run knows its own
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleConfig(Settings):
-    """Sample responses of a language model to a file of prompts."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule("n", at_most="max_rows", message="All responses to a prompt are decoded at once: raise max_rows."),
-    )
-
-    model: Annotated[Path, Doc("Folder of the model.", group="local")]
-    prompts: Annotated[Path, Doc("Prompts: .jsonl, .jsonl.gz or .parquet, text or messages.", group="local")]
-    output: Annotated[Path, Doc("File to write; finished lines are in OUTPUT.part until all are there.", group="local")]
-    n: Annotated[
-        int, Ge(1), Le(1024), Doc("Responses to each prompt.", "Responses per prompt", "responses", "main")
-    ] = 2
-    strategy: Annotated[
-        Strategy,
-        Doc("stochastic: all sampled; greedy: all the most probable; mixed: the first greedy.", group="main"),
-    ] = "mixed"
-    temperature: Annotated[
-        float, Ge(LEAST_TEMPERATURE), Le(5), Doc("Divides the logits; higher is more varied.", group="main")
-    ] = 1.0
-    top_p: Annotated[
-        float,
-        Ge(0.01),
-        Le(1),
-        Doc("Sample from the smallest set of tokens with this probability.", "Top-p", "probability", "main"),
-    ] = 1.0
-    top_k: Annotated[
-        int, Ge(0), Le(100_000), Doc("Sample from this many of the most probable tokens; 0: all.", "Top-k", "tokens")
-    ] = 0
-    min_p: Annotated[
-        float, Ge(0), Le(1), Doc("Drop tokens below this share of the most probable one's.", "Min-p", "share")
-    ] = 0.0
-    repetition_penalty: Annotated[
-        float, Ge(0.1), Le(10), Doc("Above 1, tokens that occurred before are less likely.")
-    ] = 1.0
-    max_new_tokens: Annotated[int, Ge(1), Le(8192), Doc("Longest response.", "Longest response", "tokens", "main")] = (
-        256
-    )
-    stop: Annotated[list[str], Doc("Texts that end a response; it is cut before them.", "Stop texts")] = field(
-        default_factory=list
-    )
-    max_prompt_tokens: Annotated[
-        int | None,
-        Ge(1),
-        Le(131_072),
-        Doc(
-            "Longer prompts are cut on the left and counted. Empty: as the context has room.",
-            "Longest prompt",
-            "tokens",
-        ),
-    ] = None
-    max_redraws: Annotated[
-        int, Ge(0), Le(100), Doc("How often responses that are too alike are sampled again.", "Resampling", "times")
-    ] = 3
-    max_bad_share: Annotated[
-        float, Ge(0), Le(1), Doc("Refuse a file of which a larger share of the rows is unusable.", unit="share")
-    ] = 0.05
-    seed: Annotated[
-        int, Ge(0), Le(2**31 - 1), Doc("The same seed gives the same responses (exactly so in float32).", group="main")
-    ] = 0
-    dtype: Annotated[DtypeName, Doc("Number format; auto: bfloat16 where the hardware has it.", "Number format")] = (
-        "auto"
-    )
-    device: Annotated[str, Doc("auto, cpu or cuda.", group="local")] = "auto"
-    max_rows: Annotated[
-        int | None,
-        Ge(1),
-        Le(65_536),
-        Doc("Responses decoded at once. Empty: 64, on a GPU 256.", "Responses at once", "responses"),
-    ] = None
-    max_tokens: Annotated[
-        int | None,
-        Ge(1),
-        Le(1_000_000_000),
-        Doc("Tokens in the cache at once. Empty: 65,536, on a GPU 262,144.", "Tokens at once", "tokens"),
-    ] = None
-
-    @property
-    def settings(self) -> SamplingSettings:
-        return SamplingSettings(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            min_p=self.min_p,
-            repetition_penalty=self.repetition_penalty,
-            max_new_tokens=self.max_new_tokens,
-            stop=tuple(self.stop),
-        )
 
 
 @dataclass(slots=True)
@@ -132,6 +50,7 @@ class _Work:
     places: list[int]  # of the answers now being drawn
     samples: dict[int, Sample] = field(default_factory=dict)
     attempt: int = 0
+    scores: list[dict[str, Any]] | None = None  # of all samples, where they are chosen from
 
 
 def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, Any]:
@@ -148,8 +67,8 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
     rows = _resume(part, keys)
     answers = tokens = redraws = truncated = unfinished = 0
     bar = tqdm(
-        total=len(prompts) * config.n,
-        initial=len(rows) * config.n,
+        total=len(prompts) * config.drawn,
+        initial=len(rows) * config.drawn,
         unit=" answers",
         file=sys.stderr,
         dynamic_ncols=True,
@@ -158,14 +77,14 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
     todo = {index: prompt for index, prompt in enumerate(prompts) if index not in rows}
     with bar, part.open("a", encoding="utf-8") as file:
         for index, work, duplicate in _draw(config, todo, stop) if todo else ():
-            rows[index] = _row(work, duplicate)
+            rows[index] = _row(config, work, duplicate)
             _append(file, {**rows[index], _KEY: keys[index]})
-            answers += config.n
+            answers += config.drawn
             tokens += sum(len(drawn.answer_ids) for drawn in work.samples.values())
             redraws += work.attempt
             truncated += work.cut > 0
             unfinished += sum(drawn.finish_reason == "length" for drawn in work.samples.values())
-            bar.update(config.n)
+            bar.update(config.drawn)
     if warning := unfinished_warning(unfinished, answers, config.max_new_tokens):
         print(warning, file=sys.stderr)
     lines = (json.dumps(rows[index], ensure_ascii=False) + "\n" for index in sorted(rows))
@@ -174,17 +93,24 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
     seconds = time.monotonic() - started
     return {
         "prompts": len(rows),
-        "answers": len(rows) * config.n,
+        "answers": len(rows) * config.drawn,
         "duplicates": sum("duplicate" in row for row in rows.values()),
         "redraws": redraws,
         "truncated_prompts": truncated,
         "bad_rows": report.rows - len(rows),
+        **_rewards(rows.values()),
         "tokens": tokens,
         "seconds": round(seconds, 3),
         "answers_per_second": round(answers / seconds, 3),
         "tokens_per_second": round(tokens / seconds, 3),
         "output": str(config.output),
     }
+
+
+def _rewards(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The mean score of the best responses, where they were chosen."""
+    best = [row["responses"][0]["score"] for row in rows if "score" in row["responses"][0]]
+    return {"reward": statistics.fmean(best)} if best else {}
 
 
 def _draw(
@@ -209,11 +135,12 @@ def _draw(
         print(f"warning: {refused}", file=sys.stderr)
     index_of = {prompt.line: index for index, prompt in prompts.items()}
     works = {
-        index_of[each.prompt.line]: _Work(each.prompt, each.ids[0], each.cut, places=list(range(config.n)))
+        index_of[each.prompt.line]: _Work(each.prompt, each.ids[0], each.cut, places=list(range(config.drawn)))
         for each in fitted
     }
+    choose = _chooser(config, tokenizer, device)
     request: dict[str, Any] = {
-        "n": config.n, "strategy": config.strategy, "settings": config.settings, "seed": config.seed
+        "n": config.drawn, "strategy": config.strategy, "settings": config.settings, "seed": config.seed
     }  # fmt: skip
     for index in sorted(works, key=lambda index: -len(works[index].ids)):
         decoder.add(answer_request(index, works[index].ids, **request))
@@ -222,6 +149,10 @@ def _draw(
         work = works[index]
         for place, sample in zip(work.places, samples, strict=True):
             work.samples[place] = sample
+        if choose is not None:
+            work.scores = choose(work.prompt.messages, [work.samples[place] for place in range(config.drawn)])
+            yield index, work, False
+            continue
         alike = repeats([work.samples[place].text for place in range(config.n)])
         work.places = [place for place in alike if not work.samples[place].draw.settings.greedy]
         if work.places and work.attempt < config.max_redraws:
@@ -232,8 +163,32 @@ def _draw(
             yield index, work, bool(alike)
 
 
-def _row(work: _Work, duplicate: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {**work.prompt.row, "responses": [_response(work.samples[i]) for i in sorted(work.samples)]}
+def _chooser(config: SampleConfig, tokenizer: Any, device: Any) -> "Chooser | None":
+    if config.reward is None:
+        return None
+    from rlhf.best_of import Chooser
+    from rlhf.scorer import load_rewards
+
+    rewards = load_rewards(
+        config.reward,
+        tokenizer,
+        longest=config.max_new_tokens,
+        dtype=pick_dtype(config.dtype, device),
+        variance_penalty=config.variance_penalty,
+        timeout=config.reward_timeout,
+    )
+    return Chooser(rewards.to(device), config.missing_end_penalty)
+
+
+def _row(config: SampleConfig, work: _Work, duplicate: bool) -> dict[str, Any]:
+    responses = [_response(work.samples[i]) for i in sorted(work.samples)]
+    row: dict[str, Any] = dict(work.prompt.row)
+    if work.scores is not None:
+        scored = [response | scores for response, scores in zip(responses, work.scores, strict=True)]
+        responses = sorted(scored, key=lambda response: -response["score"])
+        row |= {"prompt": row.get("prompt", work.prompt.messages), "completion": responses[0]["text"]}
+        responses = responses if config.all_scores else responses[:1]
+    row["responses"] = responses
     if duplicate:
         row["duplicate"] = True
     if work.cut:
@@ -258,7 +213,7 @@ def _response(sample: Sample) -> dict[str, Any]:
 
 def _key(config: SampleConfig, index: int, prompt: Prompt) -> str:
     """What decides the answers to a prompt, in short."""
-    ignored = {"prompts", "output", "max_bad_share", "max_rows", "max_tokens"}
+    ignored = {"prompts", "output", "max_bad_share", "max_rows", "max_tokens", "reward_timeout"}
     settings = {name: value for name, value in to_dict(config).items() if name not in ignored}
     text = json.dumps([settings, index, prompt.row], sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -16,7 +16,7 @@ from rlhf.base_models import PrepareConfig
 from rlhf.config import Doc, Ge, Gt, InputError, Le, Lt, Settings, parse_config, run_cli
 from rlhf.evaluate_policy import EvaluatePolicyConfig
 from rlhf.evaluate_reward import EvaluateRewardConfig, ScoreConfig
-from rlhf.sample import SampleConfig
+from rlhf.sample_settings import SampleConfig
 from rlhf.settings import MOST, Rule, Setting, settings_of
 
 COMMANDS: dict[str, type[Settings]] = {

@@ -36,7 +36,7 @@ def prepare(config: DPOConfig, processes: Any) -> Prepared:
     learned, holdout = load_training_pairs(config, tokenizer, max_length, say=processes.main)
     parts = [learned, holdout.choosing if holdout else None, holdout.reporting if holdout else None]
     dtype = pick_dtype(config.dtype, processes.device)
-    model = load_language_model(config, dtype, head_chunk=config.head_chunk).to(processes.device)
+    model = load_language_model(config, tokenizer, dtype, head_chunk=config.head_chunk).to(processes.device)
     model.find_sharing()
     pairs = [part.by_prompt() if part else None for part in parts]
     references = _references(config, model, [part for part in pairs if part], processes)

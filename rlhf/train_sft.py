@@ -58,13 +58,10 @@ def prepare(config: SFTConfig, processes: Any) -> Prepared:
     if processes.main:
         for name, encoded in zip(("training", "choosing the checkpoint", "reporting on it"), parts, strict=True):
             if encoded is not None:
-                lines.append(
-                    f"{name}: {len(encoded)} sequences, {encoded.cut} cut to {max_length} tokens, "
-                    f"{len(encoded.too_long)} too long left out"
-                )
+                lines.append(f"{name}: {encoded.describe(max_length)}")
         print("\n".join(lines), file=sys.stderr)
     dtype = pick_dtype(config.dtype, processes.device)
-    model = load_language_model(config, dtype, head_chunk=config.head_chunk).to(processes.device)
+    model = load_language_model(config, tokenizer, dtype, head_chunk=config.head_chunk).to(processes.device)
     learned = parts[0]
     assert learned is not None  # noqa: S101 - a file without a usable row was refused
     trainer = SFTTrainer(config, model, learned, parts[1], parts[2], processes)

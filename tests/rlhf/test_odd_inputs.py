@@ -26,7 +26,8 @@ from rlhf.policy_settings import PolicyConfig
 from rlhf.prompts import unfinished_warning
 from rlhf.reward_config import RewardConfig
 from rlhf.reward_model import load_reward_model, new_reward_model
-from rlhf.sample import SampleConfig, sample
+from rlhf.sample import sample
+from rlhf.sample_settings import SampleConfig
 from rlhf.tiny_model import CHAT_TEMPLATE, tiny_tokenizer
 from rlhf.train_policy import train_policy
 from rlhf.train_reward import train_reward

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from rlhf.config import InputError, run_cli
-from rlhf.sample import SampleConfig, main, sample
+from rlhf.sample import main, sample
+from rlhf.sample_settings import SampleConfig
 from rlhf.similarity import alike, repeats
 from rlhf.types import user_message
 

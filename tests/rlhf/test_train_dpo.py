@@ -89,8 +89,9 @@ def test_log_ratios_by_hand() -> None:
 
 def make_trainer(config: dict[str, Any], *, shares: bool = True, **changes: Any) -> DPOTrainer:
     settings = DPOConfig(**{**config, **changes})
-    pairs = encode_pairs(load_tokenizer(settings.model), load_pairs(settings.data)[0], 256, 0.0).by_prompt()
-    model, processes = load_language_model(settings, torch.float32, head_chunk=settings.head_chunk), Processes("cpu")
+    tokenizer, processes = load_tokenizer(settings.model), Processes("cpu")
+    pairs = encode_pairs(tokenizer, load_pairs(settings.data)[0], 256, 0.0).by_prompt()
+    model = load_language_model(settings, tokenizer, torch.float32, head_chunk=settings.head_chunk)
     model.find_sharing()
     assert model.packs
     assert model.shares

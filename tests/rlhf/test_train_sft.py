@@ -149,14 +149,36 @@ def test_rows_that_cannot_be_used_are_named(row: dict[str, Any], kind: str, conf
     assert not (Path(config["output"]) / "model").exists()
 
 
+def test_rows_that_the_chat_template_refuses_are_counted_and_named(config: dict[str, Any], tmp_path: Path) -> None:
+    """One row of forty with a system turn, which the template does not take, costs that row and not the training."""
+    tokenizer = load_tokenizer(config["model"])
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system turns') }}{% endif %}"
+        "{{ m.content }}<|end|>{% endfor %}"
+    )
+    rows: list[dict[str, Any]] = [{"prompt": f"say {i}", "completion": "yes"} for i in range(39)]
+    odd = {"messages": [{"role": "system", "content": "Be brief."}, user("hi"), assistant("yes")]}
+    loaded, _ = load_demonstrations(write_rows(tmp_path / "d.jsonl", [*rows[:7], odd, *rows[7:]]))
+    found = encode_demonstrations(tokenizer, loaded, 256, 0.05)
+    assert len(found) == 39
+    assert [line for line, _ in found.refused] == [8]
+    assert "1 that the chat template refuses left out (line 8: " in found.describe(256)
+    assert "no system turns" in found.describe(256)
+    with pytest.raises(InputError, match=r"of 1 of 40 demonstrations the model's chat template refuses.*\(lines 8\)"):
+        encode_demonstrations(tokenizer, loaded, 256, 0.01)
+
+
 # ---- the mathematics of a step -----------------------------------------------------------------------------------
 
 
 def make_trainer(config: dict[str, Any], **changes: Any) -> SFTTrainer:
     settings = SFTConfig(**{**config, **changes})
     rows, _ = load_demonstrations(settings.data)
-    train = encode_demonstrations(load_tokenizer(settings.model), rows, 256, 0.0)
-    return SFTTrainer(settings, load_language_model(settings, torch.float32), train, None, None, Processes("cpu"))
+    tokenizer = load_tokenizer(settings.model)
+    train = encode_demonstrations(tokenizer, rows, 256, 0.0)
+    return SFTTrainer(
+        settings, load_language_model(settings, tokenizer, torch.float32), train, None, None, Processes("cpu")
+    )
 
 
 def test_the_loss_by_hand() -> None:
@@ -181,6 +203,31 @@ def test_the_first_step_is_that_of_transformers_own_loss(config: dict[str, Any])
     assert found["loss"] == pytest.approx(float(total.detach()), rel=1e-5)
     assert found["tokens"] == tokens
     ours = dict(trainer.model.causal.named_parameters())
+    for name, parameter in plain.named_parameters():
+        torch.testing.assert_close(ours[name].grad, parameter.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_of_the_model_without_a_token_take_no_probability(config: dict[str, Any], tmp_path: Path) -> None:
+    """As in sampling: Qwen's head has hundreds of rows more than its tokenizer has tokens."""
+    tokenizer = load_tokenizer(config["model"])
+    plain = AutoModelForCausalLM.from_pretrained(config["model"], dtype=torch.float32)
+    plain.resize_token_embeddings(len(tokenizer) + 40)
+    with torch.no_grad():
+        plain.lm_head.weight[len(tokenizer) :].normal_(0, 1)
+    plain.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    trainer = make_trainer({**config, "model": str(tmp_path / "base")}, max_grad_norm=1000.0)
+    unit = trainer.work(1)
+    total, tokens = torch.zeros(()), 0
+    for i in unit:
+        ids, trained = torch.tensor(trainer.train.ids[i]), torch.tensor(trainer.train.trained[i])
+        logits = plain(input_ids=ids[None]).logits[0, :, : len(tokenizer)]
+        total = total - logits.log_softmax(-1)[trained - 1, ids[trained]].sum()
+        tokens += len(trained)
+    (total / tokens).backward()
+    assert trainer.learn(1, unit)["loss"] == pytest.approx(float(total.detach()) / tokens, rel=1e-5)
+    ours = dict(trainer.model.causal.named_parameters())
+    assert ours["lm_head.weight"].grad[len(tokenizer) :].abs().max() == 0
     for name, parameter in plain.named_parameters():
         torch.testing.assert_close(ours[name].grad, parameter.grad, rtol=1e-4, atol=1e-5)
 
