@@ -47,7 +47,23 @@ function arrive() {
   if (!document.activeElement || document.activeElement === document.body)
     document.getElementById("answers").focus({ preventScroll: true });
   grow(form().elements.comment);
+  renewGuidelines();
   sendKept();
+}
+
+// The item that came is judged by other guidelines than those that this page shows: bring them, and say so.
+async function renewGuidelines() {
+  const panel = document.getElementById("guidelines");
+  const { instructions } = current.dataset;
+  if (panel.dataset.version === instructions) return;
+  const notice = document.getElementById("changed").content.cloneNode(true);
+  notice.querySelector("a").href += instructions;
+  current.querySelector("header").after(notice);
+  panel.dataset.version = instructions;
+  const answer = await fetch(panel.dataset.source).catch(() => null);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("guidelines");
+  if (fresh) panel.replaceChildren(...fresh.childNodes);
 }
 
 function seconds() {

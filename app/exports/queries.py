@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.labels.queries import conditions
 from app.models import (
     ImportedAnnotator,
+    Instructions,
     Item,
     ItemResponse,
     Label,
@@ -124,6 +125,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
         select(User.name).where(User.id == Label.annotator_id).scalar_subquery(),
         select(ImportedAnnotator.name).where(ImportedAnnotator.id == Label.imported_annotator_id).scalar_subquery(),
     )
+    told = select(Instructions.number).where(Instructions.id == Label.instructions_id).scalar_subquery()
     found: Select[*tuple[Any, ...]] = (
         select(
             Label.id, Label.item_id, Label.rater.label("rater"), by.label("annotator"), Label.value, Label.reasons,
@@ -131,7 +133,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
             Label.superseded_at, Item.prompt_id, Item.purpose, Prompt.split, Prompt.chooses.label("chooses"),
             Prompt.messages, usable().label("usable"), Prompt.extra.label("of_prompt"), Item.extra.label("of_item"),
             Label.extra.label("of_label"),
-            responses.label("responses"), stated.label("stated"),
+            responses.label("responses"), stated.label("stated"), told.label("instructions"),
         )
         .select_from(Label)
     )  # fmt: skip

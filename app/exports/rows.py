@@ -44,7 +44,7 @@ _EVERYTHING = [
     ("responses", pa.list_(pa.struct([("position", pa.int64()), ("text", pa.string()), *_ORIGIN]))),
     ("order", pa.list_(pa.int64())), ("value", pa.string()), ("preferences", _PREFERENCES), ("reasons", _NAMED),
     ("comment", pa.string()), ("seconds", pa.float64()), ("passed", pa.bool_()), ("late", pa.bool_()),
-    ("surplus", pa.bool_()), ("created_at", pa.string()), ("superseded_at", pa.string()),
+    ("surplus", pa.bool_()), ("instructions", pa.int64()), ("created_at", pa.string()), ("superseded_at", pa.string()),
     ("metadata", pa.string()),
 ]  # fmt: skip
 _BY = [("label", pa.int64()), ("annotator", pa.int64()), ("annotator_name", pa.string()), ("created_at", pa.string())]
@@ -102,6 +102,7 @@ def everything(wanted: ExportSettings, asked: AnswerSettings, moment: Moment, la
         "passed": label.passed,
         "late": label.late,
         "surplus": label.surplus,
+        "instructions": label.instructions,
         "created_at": label.created_at.isoformat(),
         "superseded_at": label.superseded_at.isoformat() if gone else None,
         "metadata": _metadata(label.of_prompt, label.of_item, label.of_label),

@@ -166,11 +166,8 @@ def standing_labels(session: Session, item_ids: Sequence[int]) -> dict[int, list
     """Item id -> its standing labels, oldest first."""
     found: dict[int, list[Label]] = {}
     statement = select(Label).where(Label.item_id.in_(item_ids), Label.superseded_at.is_(None))
-    for label in session.scalars(
-        statement.options(
-            joinedload(Label.annotator), joinedload(Label.imported_annotator), selectinload(Label.preferences)
-        ).order_by(Label.id)
-    ):
+    named = joinedload(Label.annotator), joinedload(Label.imported_annotator), joinedload(Label.instructions)
+    for label in session.scalars(statement.options(*named, selectinload(Label.preferences)).order_by(Label.id)):
         found.setdefault(label.item_id, []).append(label)
     return found
 

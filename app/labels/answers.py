@@ -23,6 +23,7 @@ class Answer:
     reasons: tuple[str, ...] = ()
     comment: str | None = None
     seconds: float | None = None
+    instructions: int | None = None  # the number of their version on the screen; None: the present one
 
     @property
     def kind(self) -> Kind:
@@ -35,7 +36,7 @@ class Answer:
         return [stated.row for stated in self.kind.to_preferences(self.value)]
 
     def says_the_same(self, label: Label) -> bool:
-        """Whether this is the label's answer once more; the time it took does not matter."""
+        """Whether this is the label's answer once more; neither its time nor its version matters."""
         return label.value == self.value and tuple(label.reasons) == self.reasons and label.comment == self.comment
 
 
@@ -46,6 +47,7 @@ def read_answer(
     reasons: list[str] | None = None,
     comment: str | None = None,
     seconds: float | None = None,
+    instructions: int | None = None,
 ) -> Answer:
     """Raises Invalid or TooLarge with a sentence where the project does not take the answer."""
     value, reasons = kind_named(kind).read(settings, given), reasons or []
@@ -63,4 +65,5 @@ def read_answer(
         raise Invalid("The comment contains characters that cannot be stored. Please type it again.", "comment")
     if seconds is not None:
         seconds = min(max(seconds, 0.0), LONGEST_SECONDS) if seconds == seconds else None  # NaN is no time
-    return Answer(value, tuple(reason for reason in known if reason in reasons), comment, seconds)
+    marked = tuple(reason for reason in known if reason in reasons)
+    return Answer(value, marked, comment, seconds, instructions)

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from app.labels import leases, quality, queries, screen, service
-from app.labels.answers import read_answer
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
 from app.labels.views import (
     Claimed,
@@ -35,7 +34,7 @@ def claim_item(session: Db, access: Annotator) -> Claimed:
     if access.member is not None and access.member.paused_at is not None:
         raise NotAllowed(access.member.pause_reason or "Your work in this project is paused.")
     task = service.next_task(session, access.user, access.project, access.member)
-    return Claimed(task=task_view(task) if task else None)
+    return Claimed(task=task_view(task, access.project) if task else None)
 
 
 @router.post(
@@ -44,14 +43,14 @@ def claim_item(session: Db, access: Annotator) -> Claimed:
 )
 def save_label(session: Db, access: Annotator, body: AnswerForm, response: Response) -> Saved:
     """Save a label; sent again, it is the same one."""
-    given = read_answer(access.project.answer, body.kind, body.given, body.reasons, body.comment, body.seconds)
+    given = body.read(access.project.answer)
     done = service.submit_and_claim(session, access.user, access.project, access.member, body.assignment_id, given)
     response.status_code = done.status
     return Saved(
         label=done.label_id,
         warning=done.warning,
         paused=access.member is not None and access.member.paused_at is not None,
-        next=task_view(done.task) if done.task else None,
+        next=task_view(done.task, access.project) if done.task else None,
     )
 
 

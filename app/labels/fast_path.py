@@ -39,6 +39,8 @@ class Standing:
     lease_minutes: int
     check_share: float
     settings: AnswerSettings
+    instructions: int | None  # the number of their version, and its id
+    instructions_id: int | None
     version: str
 
     @classmethod
@@ -49,9 +51,8 @@ class Standing:
             return None
         if len(project.answer.asked) > 1:  # the next item is of a kind that has to be looked up
             return None
-        settings = project.answer
-        seen = (project.lease_minutes, project.check_share, settings, access.version)
-        return cls(token_hash, access.user.id, project.id, *seen)
+        seen = (project.lease_minutes, project.check_share, project.answer, project.version, project.instructions_id)
+        return cls(token_hash, access.user.id, project.id, *seen, access.version)
 
 
 def remember(request: Request, access: Access) -> None:
@@ -85,10 +86,12 @@ async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: An
     day = progress.day_of(*key)
     if day is None or not progress.totals_are_fresh(project_id) or not given.kind.self_contained:
         return None
+    if given.instructions not in (None, standing.instructions):  # the page is older than the guidelines or questions
+        return None
     search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
     parameters: Parameters = {
         **search.parameters,
-        **turn.answering(*key, assignment_id, given),
+        **turn.answering(*key, assignment_id, given, standing.instructions_id),
         "token_hash": standing.token_hash,
         "version": standing.version,
         "since": day.midnight,
@@ -104,5 +107,6 @@ async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: An
     if not search.check:
         search.found(task)
     told = progress.counted_on(project_id, user_id, day, Own(row.new + 1, row.label_id, row.pace))
-    show = partial(with_item, project_id, standing.lease_minutes, standing.settings, told, task)
+    about = (project_id, standing.lease_minutes, standing.settings, standing.instructions)
+    show = partial(with_item, *about, told, task)
     return show() if task.rendered else await run_in_threadpool(show)  # rendering may take long

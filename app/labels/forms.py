@@ -6,7 +6,9 @@ from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
 from app import annotation
 from app.input import CUT_LATER, Id, Input
+from app.labels.answers import Answer, read_answer
 from app.models.export_settings import LabelConditions
+from app.models.project_settings import AnswerSettings
 from app.web.pages import Paging
 
 Word = Annotated[str, StringConstraints(max_length=100)]
@@ -28,12 +30,20 @@ class AnswerForm(Input):
     )
     reasons: list[str] = Field(default_factory=list, max_length=50)
     comment: str | None = None
+    instructions: Id | None = Field(
+        None, description="The version of the guidelines and questions that were shown; else the present one"
+    )
     seconds: Annotated[float | None, CUT_LATER, AllowInfNan(True)] = Field(None, description="From display to answer")
 
     @property
     def given(self) -> annotation.Given:
         """What the kind reads."""
         return annotation.Given(self.answer, self.fields, self.questions)
+
+    def read(self, settings: AnswerSettings) -> Answer:
+        """The answer; Invalid or TooLarge with a sentence where the project does not take it."""
+        beside = (self.reasons, self.comment, self.seconds, self.instructions)
+        return read_answer(settings, self.kind, self.given, *beside)
 
 
 class AssignmentForm(Input):

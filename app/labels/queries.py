@@ -15,6 +15,7 @@ def own_labels(session: Session, project_id: int, user_id: int, before: int | No
         .where(Label.annotator_id == user_id, Label.project_id == project_id, Label.superseded_at.is_(None))
         .where(Label.assignment_id.is_not(None))
         .options(joinedload(Label.item).joinedload(Item.prompt), selectinload(Label.preferences))
+        .options(joinedload(Label.instructions))
     )
     return page(session, statement, Label.id, before, limit)
 
@@ -26,6 +27,7 @@ def revisions(session: Session, item_id: int, user_id: int) -> list[Label]:
             select(Label)
             .where(Label.item_id == item_id, Label.annotator_id == user_id, Label.assignment_id.is_not(None))
             .order_by(Label.id.desc())
+            .options(joinedload(Label.instructions))
         )
     )
 
@@ -57,6 +59,7 @@ def listing(
         .options(
             joinedload(Label.annotator),
             joinedload(Label.imported_annotator),
+            joinedload(Label.instructions),
             joinedload(Label.item).joinedload(Item.prompt),
             selectinload(Label.preferences),
         )

@@ -7,23 +7,22 @@ from app import async_db
 from app.annotation import KINDS
 from app.db import DatabaseNotConfigured
 from app.labels import data_routes, fast_path, leases, screen, service
-from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
+from app.labels.answers import LONGEST_COMMENT
 from app.labels.forms import AnswerForm, AssignmentForm
 from app.labels.screen import Filled, Screen
-from app.models.project_settings import AnswerSettings
 from app.projects.dependencies import Access, Annotator
 from app.web import csrf
 from app.web.addresses import Before, Named
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Conflict, Invalid, NotFound, Refused, TooLarge
 from app.web.forms import parse
-from app.web.markdown import to_html
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router, first
 
 router = Router()
 
 _PART = "labels/_screen.html"
+_CHANGED = "Your answer is saved. The guidelines, or what is asked, have changed since: please read them again."
 
 
 def _show(
@@ -33,9 +32,7 @@ def _show(
         fast_path.remember(request, access)
     if is_htmx(request):
         return render(request, _PART, status=status, screen=shown, warning=warning)
-    text = access.project.guidelines
-    guidelines = to_html(text, "text") if text.strip() else None
-    more = {"section": "label", "screen": shown, "warning": warning, "guidelines": guidelines}
+    more = {"section": "label", "screen": shown, "warning": warning, "project": access.project}
     return render(request, "labels/label.html", status=status, **more)
 
 
@@ -47,15 +44,11 @@ async def _at_once(request: Request) -> Response | None:
     await csrf.protect(request)
     try:
         given = parse(AnswerForm, await request.form())
-        read = _read(standing.settings, given)
+        read = given.read(standing.settings)
         shown = await fast_path.answer(async_db.fetch_one, standing, given.assignment_id, read)
     except (Refused, psycopg.Error, DatabaseNotConfigured):
         return None
     return None if shown is None else render(request, _PART, screen=shown, warning=None)
-
-
-def _read(settings: AnswerSettings, given: AnswerForm) -> Answer:
-    return read_answer(settings, given.kind, given.given, given.reasons, given.comment, given.seconds)
 
 
 @router.get("/projects/{project_id}/label")
@@ -71,20 +64,22 @@ def show_next(request: Request, session: Db, access: Annotator, assignment: Name
 def answer(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Save an answer and bring the next item. A refused answer brings it too, and says why."""
     given, me = parse(AnswerForm, form), (access.user, access.project, access.member)
+    renewed = given.instructions is not None and given.instructions != access.project.version
     try:
-        read = _read(access.project.answer, given)
+        read = given.read(access.project.answer)
         if is_htmx(request):
             done, shown = screen.answer(session, *me, given.assignment_id, read)
             return _show(request, access, shown, status=done.status, warning=done.warning)
         done = service.submit(session, *me, given.assignment_id, read)
     except (Invalid, TooLarge) as refusal:
-        if is_htmx(request):  # the page keeps what was typed, and shows the sentence beside it
+        if is_htmx(request) and not renewed:  # the page keeps what was typed, and shows the sentence beside it
             raise
         typed = Filled(given.given, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
         again = screen.revisit(session, access.user, access.project, given.assignment_id, typed)
         return _show(request, access, again, status=refusal.status, warning=refusal.message)
     if done.status == 200:
-        return redirect(f"/projects/{access.project.id}/label", done.warning, kind="warn")
+        word = done.warning or (_CHANGED if renewed else None)
+        return redirect(f"/projects/{access.project.id}/label", word, kind="warn")
     return _show(request, access, screen.next_screen(session, *me), status=done.status, warning=done.warning)
 
 
@@ -100,6 +95,12 @@ def preview(request: Request, session: Db, access: Annotator, form: Submitted) -
         return render(request, template, preview=shown)
     typed = Filled(given.given, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
     return _show(request, access, screen.revisit(session, access.user, access.project, task.id, typed))
+
+
+@router.get("/projects/{project_id}/label/guidelines")
+def show_guidelines(request: Request, access: Annotator) -> Response:
+    """The guidelines beside the screen, for a page that is older than they are."""
+    return render(request, "labels/_guidelines.html", project=access.project)
 
 
 @router.get("/projects/{project_id}/label/undo")

@@ -58,6 +58,7 @@ class Screen:
     project_id: int
     lease_minutes: int
     settings: AnswerSettings
+    instructions: int | None  # the version of the guidelines and questions that it shows
     progress: Progress
     task: Task | None = None
     turns: tuple[Turn, ...] = ()
@@ -123,7 +124,13 @@ def previous(session: Session, user: User, project: Project, before: int | None)
 
 
 def with_item(
-    project_id: int, lease_minutes: int, settings: AnswerSettings, told: Progress, task: Task, **more: Any
+    project_id: int,
+    lease_minutes: int,
+    settings: AnswerSettings,
+    instructions: int | None,
+    told: Progress,
+    task: Task,
+    **more: Any,
 ) -> Screen:
     """The screen with an item."""
     last = len(task.messages) - 1
@@ -142,7 +149,8 @@ def with_item(
     )
     filled: Filled | None = more.get("filled")
     more["preview"] = preview(task, filled.given if filled else None)
-    return Screen(project_id, lease_minutes, settings, told, task=task, turns=turns, answers=answers, **more)
+    about = (project_id, lease_minutes, settings, instructions)
+    return Screen(*about, told, task=task, turns=turns, answers=answers, **more)
 
 
 def preview(task: Task, given: Given | None) -> Mapping[str, Any] | None:
@@ -177,8 +185,8 @@ def _of(session: Session, user: User, project: Project, task: Task, **more: Any)
     return with_item(*_project(project), progress.count(session, user, project), task, **more)
 
 
-def _project(project: Project) -> tuple[int, int, AnswerSettings]:
-    return project.id, project.lease_minutes, project.answer
+def _project(project: Project) -> tuple[int, int, AnswerSettings, int | None]:
+    return project.id, project.lease_minutes, project.answer, project.version
 
 
 def _html(text: str, kept: str | None, what: str = "answer") -> Markup:

@@ -24,6 +24,7 @@ from app.labels.answers import Answer
 from app.labels.task import Task
 from app.labels.turn import Saved
 from app.models import Assignment, AssignmentState, Label, Member, Project, Purpose, User
+from app.projects import instructions
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def submit(
     """Save an answer. Somebody else's assignment answers 404; one whose item was withdrawn meanwhile 409."""
     if not answer.kind.self_contained:
         answer = _settled(session, user, project, assignment_id, answer)
-    given = turn.answering(project.id, user.id, assignment_id, answer)
+    version = instructions.seen(session, project, answer.instructions)
+    given = turn.answering(project.id, user.id, assignment_id, answer, version)
     writes = answer.kind.writes(answer.value) is not None
     saved = None if writes else turn.answer_open(session, given)
     if saved is None:
@@ -78,7 +80,7 @@ def submit(
         if assignment.state is AssignmentState.OPEN and assignment.item.withdrawn_at is None and not writes:
             saved = turn.answer_open(session, given)  # opened again meanwhile, in another tab
         if saved is None:
-            return _answer_beside(session, user, project, assignment, answer)
+            return _answer_beside(session, user, project, assignment, answer, version)
     progress.note_answer(project.id)
     return Submitted(saved.label_id, _judge_check(session, user, project, member, saved, answer))
 
@@ -92,7 +94,9 @@ def _settled(session: Session, user: User, project: Project, assignment_id: int,
     return replace(answer, value=answer.kind.settle(answer.value, [shown.text for shown in task.responses]))
 
 
-def _answer_beside(session: Session, user: User, project: Project, assignment: Assignment, answer: Answer) -> Submitted:
+def _answer_beside(
+    session: Session, user: User, project: Project, assignment: Assignment, answer: Answer, version: int | None
+) -> Submitted:
     """An answer beside the fast path: one that is a response itself, or one to a lease that is not open, since it is
     sent again, changed, late, or its item was withdrawn."""
     if assignment.item.withdrawn_at is not None:
@@ -118,6 +122,7 @@ def _answer_beside(session: Session, user: User, project: Project, assignment: A
         assignment_id=assignment.id,
         value=answer.value,
         order=assignment.order,
+        instructions_id=version,
         passed=_passes(answer, assignment.order, assignment.item.purpose, assignment.item.expected),
         reasons=list(answer.reasons),
         comment=answer.comment,

@@ -40,6 +40,7 @@ class Parameters(StandingParameters, total=False):
     reasons: str
     comment: str | None
     seconds: float | None
+    instructions: int | None
     # The progress, see `Own`.
     since: datetime
     counted: int
@@ -74,8 +75,10 @@ def from_head(searched: Parameters) -> Parameters:
     return {**searched, "level": level, "rank": rank, "after": after}
 
 
-def answering(project_id: int, user_id: int, assignment_id: int, answer: Answer) -> Parameters:
-    """Whose answer it is, to which lease, and what it says."""
+def answering(
+    project_id: int, user_id: int, assignment_id: int, answer: Answer, instructions_id: int | None
+) -> Parameters:
+    """Whose answer it is, to which lease, what it says, and under which version of the guidelines and questions."""
     return {
         "project": project_id,
         "user": user_id,
@@ -86,6 +89,7 @@ def answering(project_id: int, user_id: int, assignment_id: int, answer: Answer)
         "reasons": json.dumps(answer.reasons),
         "comment": answer.comment,
         "seconds": answer.seconds,
+        "instructions": instructions_id,
     }
 
 
@@ -169,9 +173,9 @@ _ANSWERED = """
         returning assignment.id, item_id, "order", expires_at < now() as late, item.purpose, item.expected
     ), saved as (
         insert into label (project_id, item_id, annotator_id, assignment_id, value, reasons, comment, seconds, "order",
-                           late)
+                           late, instructions_id)
         select :project, item_id, :user, id, cast(:value as jsonb), cast(:reasons as jsonb), :comment, :seconds,
-               "order", late
+               "order", late, :instructions
         from answered returning id as label_id, "order"
     ), {preferring}
 """

@@ -7,7 +7,7 @@ from pydantic import ConfigDict
 
 from app.labels.quality import Agreement, Annotator
 from app.labels.task import Task
-from app.models import Label, Messages, Outcome
+from app.models import Label, Messages, Outcome, Project
 from app.models.documents import Extra
 from app.web.views import View
 
@@ -20,9 +20,11 @@ class ShownResponse(View):
 
 
 class TaskView(View):
-    """An item that I hold: its prompt, and its responses in the order in which they are to be displayed."""
+    """An item that I hold: its prompt, and its responses in the order in which they are to be displayed.
+    `instructions` is the version of the guidelines and questions that goes with it."""
 
     assignment_id: int
+    instructions: int | None
     kind: str
     messages: Messages
     responses: list[ShownResponse]
@@ -98,7 +100,8 @@ class PreferenceView(View):
 class LabelView(View):
     """A label. `order` has the positions of the item's responses as they were displayed; `assignment_id` is null where
     the label came from a chat, or by import `run_id`: then `annotator_id` is null too, `imported_annotator` whoever the
-    file names, and `extra` has its further columns."""
+    file names, and `extra` has its further columns. `instructions` is the version of the guidelines and questions that
+    it was given under, null where that is not known."""
 
     id: int
     item_id: int
@@ -113,6 +116,7 @@ class LabelView(View):
     reasons: list[str]
     comment: str | None
     seconds: float | None
+    instructions: int | None
     late: bool
     surplus: bool
     created_at: datetime
@@ -127,10 +131,11 @@ class QualityView(View):
     counted_at: datetime
 
 
-def task_view(task: Task) -> TaskView:
+def task_view(task: Task, project: Project) -> TaskView:
     """A lease and what it shows."""
     return TaskView(
         assignment_id=task.id,
+        instructions=project.version,
         kind=task.kind,
         messages=task.messages,
         responses=[ShownResponse(text=shown.text, finish_reason=shown.finish_reason) for shown in task.responses],
@@ -153,6 +158,7 @@ def label_view(label: Label) -> LabelView:
         reasons=label.reasons,
         comment=label.comment,
         seconds=label.seconds,
+        instructions=label.instructions.number if label.instructions else None,
         late=label.late,
         surplus=label.surplus,
         created_at=label.created_at,

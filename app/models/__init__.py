@@ -4,10 +4,11 @@ from app.models.account import ApiToken, Invitation, Role, SignInLink, User, Web
 from app.models.audit import AuditEvent
 from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
-from app.models.documents import Message, Messages
+from app.models.documents import Asked, AskedText, Message, Messages
 from app.models.endpoint import Endpoint
 from app.models.idempotency import IdempotencyKey
 from app.models.imported import ImportedAnnotator, ImportProgress, RefusedRow
+from app.models.instructions import Instructions
 from app.models.item import LEARNT_FROM, MOST_SHOWN, Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
 from app.models.label import Label, Outcome, Preference
 from app.models.model import ENDPOINT, FOLDER, NOWHERE, Model, ModelKind, ModelState
@@ -49,6 +50,8 @@ __all__ = [
     "MOST_SHOWN",
     "NOWHERE",
     "ApiToken",
+    "Asked",
+    "AskedText",
     "Assignment",
     "AssignmentState",
     "AuditEvent",
@@ -62,6 +65,7 @@ __all__ = [
     "ImportProgress",
     "Imported",
     "ImportedAnnotator",
+    "Instructions",
     "Invitation",
     "Item",
     "ItemResponse",

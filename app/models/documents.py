@@ -35,6 +35,23 @@ class Expected(TypedDict, total=False):
     worst: int
 
 
+class AskedText(TypedDict):
+    """A question or a reason as it was asked."""
+
+    id: str
+    text: str
+
+
+class Asked(TypedDict):
+    """What was asked beside the guidelines, in one of their versions, as the settings had it: kept as plain values,
+    since settings may have other fields by then."""
+
+    questions: list[AskedText]
+    reasons: list[AskedText]
+    comment: str
+    kinds: dict[str, dict[str, JsonValue]]
+
+
 class Share(TypedDict):
     """How many labels a model agrees with, as a share with its 95% interval."""
 

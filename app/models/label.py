@@ -26,6 +26,7 @@ from app.models.account import User
 from app.models.base import Base, CreatedAt, Id, Typed, enum_column
 from app.models.documents import Extra
 from app.models.imported import ImportedAnnotator
+from app.models.instructions import Instructions
 from app.models.item import Assignment, Item
 from app.models.values import LabelValue, LabelValueColumn, Said
 
@@ -86,6 +87,9 @@ class Label(Base):
     # What was decided, as it was shown: the value of the item's kind, see `app.annotation`.
     value: Mapped[LabelValue] = mapped_column(LabelValueColumn)
     order: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))  # the display order it was given under
+    # Of the guidelines and questions that its person had before them; null for labels from before there were versions,
+    # and for those given outside the queue.
+    instructions_id: Mapped[int | None] = mapped_column(ForeignKey("instructions.id"))
     passed: Mapped[bool | None]  # of an attention check: whether the answer was right
     reasons: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     comment: Mapped[str | None] = mapped_column(Text)
@@ -101,6 +105,7 @@ class Label(Base):
     annotator: Mapped[User | None] = relationship()
     imported_annotator: Mapped[ImportedAnnotator | None] = relationship()
     assignment: Mapped[Assignment | None] = relationship()
+    instructions: Mapped[Instructions | None] = relationship()
     preferences: Mapped[list["Preference"]] = relationship(
         order_by="Preference.question, Preference.first, Preference.second",
         passive_deletes=True,

@@ -12,6 +12,7 @@ from app.models.project_settings import AnswerSettings, AutomationSettings, Samp
 from app.models.sampling_plan import SamplingPlan
 
 if TYPE_CHECKING:
+    from app.models.instructions import Instructions
     from app.models.model import Model
 
 
@@ -30,6 +31,8 @@ class Project(Base):
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(100))
     guidelines: Mapped[str] = mapped_column(Text, default="", server_default="")
+    # The version of the guidelines and of what is asked that holds now.
+    instructions_id: Mapped[int | None] = mapped_column(ForeignKey("instructions.id", use_alter=True))
     base_model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     # The promoted policy that chat and sampling use; the base model where none is promoted.
     policy_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
@@ -49,8 +52,14 @@ class Project(Base):
     created_at: Mapped[CreatedAt]
 
     base_model: Mapped["Model"] = relationship(foreign_keys=[base_model_id])
+    instructions: Mapped["Instructions | None"] = relationship(foreign_keys=[instructions_id])
     policy: Mapped["Model | None"] = relationship(foreign_keys=[policy_id])
     members: Mapped[list["Member"]] = relationship(back_populates="project", passive_deletes=True)
+
+    @property
+    def version(self) -> int | None:
+        """The number of the present version of its guidelines and of what it asks."""
+        return self.instructions.number if self.instructions else None
 
 
 class Member(Base):

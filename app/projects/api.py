@@ -14,7 +14,7 @@ from app.input import Input
 from app.models import Invitation, Member, Model, ModelKind, Project, Role
 from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
-from app.projects import forms, people, queries, service
+from app.projects import forms, instructions_api, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
 from app.registry import answering
 from app.web.dependencies import Db, RowId
@@ -24,6 +24,7 @@ from app.web.routing import Router
 from app.web.views import Listing, View
 
 router = Router(tags=["projects"])
+router.include_router(instructions_api.router)
 
 
 class ListedProject(View):
@@ -52,6 +53,7 @@ class ProjectView(View):
     name: str
     role: Role
     guidelines: str
+    instructions: int | None = Field(description="The present version of the guidelines and of what is asked")
     base_model_id: int
     policy_id: int | None
     answer: AnswerSettings
@@ -202,7 +204,9 @@ def _detail(access: Access) -> ProjectView:
         sections["plan"] = None
     plain = ("id", "name", "guidelines", "base_model_id", "policy_id", "archived_at", "created_at")
     return ProjectView.model_validate(
-        {name: getattr(project, name) for name in plain} | sections | {"role": access.role}
+        {name: getattr(project, name) for name in plain}
+        | sections
+        | {"role": access.role, "instructions": project.version}
     )
 
 

@@ -10,7 +10,7 @@ from app.accounts import events
 from app.accounts import queries as account_queries
 from app.accounts.dependencies import SignedIn
 from app.annotation import KINDS
-from app.projects import forms, invitation_routes, people_routes, queries, service
+from app.projects import forms, instructions_routes, invitation_routes, people_routes, queries, service
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
 from app.registry import answering
 from app.web.addresses import Before
@@ -23,6 +23,7 @@ from app.web.routing import Router
 router = Router()
 router.include_router(invitation_routes.router)
 router.include_router(people_routes.router)
+router.include_router(instructions_routes.router)
 
 
 @router.get("/")

@@ -12,7 +12,7 @@ from app.annotation import KINDS
 from app.models import Member, Model, Project, Role, User
 from app.models.project_settings import AnswerSettings, Asked, AutomationSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
-from app.projects import queries
+from app.projects import instructions, queries
 from app.projects.forms import QueueSettings
 from app.registry import answering
 from app.settings import get_settings
@@ -77,6 +77,7 @@ def create_project(
     )
     session.add(project)
     session.flush()
+    instructions.publish(session, project)
     session.add(Member(project_id=project.id, user_id=creator.id, role=Role.MANAGER))
     record(session, creator, queries.CREATED, project_id=project.id, subject=project, name=name)
     session.flush()
@@ -99,6 +100,7 @@ def change_guidelines(session: Session, project: Project, actor: User, guideline
             before=project.guidelines,
         )  # fmt: skip
         project.guidelines = text
+        instructions.publish(session, project)
 
 
 def settings_of(project: Project, section: str) -> BaseModel:
@@ -121,6 +123,7 @@ def change_settings(session: Session, project: Project, actor: User, section: st
     changed: dict[str, Any] = {name: [before[name], now[name]] for name in now if before[name] != now[name]}
     if not changed:
         return []
+    asked = instructions.asked_of(project.answer)
     if section in KINDS:
         _change_kinds(project, section, settings)
     elif section == "queue":
@@ -128,6 +131,8 @@ def change_settings(session: Session, project: Project, actor: User, section: st
             setattr(project, name, value)
     else:
         setattr(project, section, settings)
+    if instructions.asked_of(project.answer) != asked:
+        instructions.publish(session, project)
     record(
         session, actor, "project.settings_changed", project_id=project.id, subject=project, section=section, **changed
     )

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from app import models as m
+from app.annotation.comparison.settings import ComparisonSettings
 from app.db import normalise_url
 from app.exports.export import Export
 from app.items import plan
@@ -20,6 +21,8 @@ from app.labels import turn
 from app.models.export_settings import ExportSettings
 from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import results
+from app.projects import instructions
+from app.projects import service as projects
 from app.rewards import snapshots
 from app.runs import queries as runs_queries
 from tests.asking import asking
@@ -34,9 +37,9 @@ insert into "user" (id, email, name) overriding system value
   select n, 'p' || n || '@example.org', 'Person ' || n from generate_series(1, 4) n;
 insert into model (id, kind, name, source, artifact, state) overriding system value
   values (1, 'base', 'base', 'tiny:1', 'models/1', 'ready');
-insert into project (id, name, base_model_id, answer, sampling, automation, overlap) overriding system value
-  values (1, 'Old', 1, '{"levels": 2, "tie": true, "both_bad": true, "submit_on_choice": true, "comment": "optional",
-    "questions": ["Kinder?"], "reasons": ["Short"]}', '{}', '{}', 3);
+insert into project (id, name, guidelines, base_model_id, answer, sampling, automation, overlap) overriding system value
+  values (1, 'Old', 'Be kind.', 1, '{"levels": 2, "tie": true, "both_bad": true, "submit_on_choice": true,
+    "comment": "optional", "questions": ["Kinder?"], "reasons": ["Short"]}', '{}', '{}', 3);
 insert into member (project_id, user_id, role) select 1, n, 'annotator' from generate_series(1, 4) n;
 insert into model (id, project_id, kind, name, parent_id, artifact, state) overriding system value
   values (2, 1, 'policy', 'Policy 1', 1, 'models/2', 'ready');
@@ -204,6 +207,29 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         assert (result.items, result.judged, result.equal) == (2, 0, 1)  # each waits for two more labels
         assert session.scalar(text("select action from audit_event")) == "items.withdrawn"
         _runs_are_the_same(session)
+        _versions_begin(session)
+
+
+def _versions_begin(session: Session) -> None:
+    """Each project has a first version of what it tells and asks; labels that were there name none. It is in use until
+    something is changed: saving the same again, or how often a kind comes, makes no other."""
+    project = session.get_one(m.Project, 1)
+    version = instructions.get(session, project, 1)
+    assert (project.version, version.guidelines) == (1, "Be kind.")
+    assert version.asked == {
+        "questions": [{"id": "Kinder?", "text": "Kinder?"}],
+        "reasons": [{"id": "Short", "text": "Short"}],
+        "comment": "optional",
+        "kinds": {"comparison": {"levels": 2, "tie": True, "both_bad": True, "submit_on_choice": True}},
+    }
+    assert not any(label.instructions_id for label in session.query(m.Label))
+    manager = session.get_one(m.User, 1)
+    assert projects.change_settings(session, project, manager, "comparison", ComparisonSettings(levels=2, share=9))
+    assert project.version == 1
+    projects.change_guidelines(session, project, manager, "Be kinder.")
+    assert project.version == 2
+    projects.change_guidelines(session, project, manager, "Be kind.")
+    assert project.version == 1
 
 
 def _runs_are_the_same(session: Session) -> None:
@@ -317,6 +343,17 @@ def test_labels_from_chats_have_no_way_back(old: Engine) -> None:
     with old.begin() as connection:
         connection.exec_driver_sql("delete from label where assignment_id is null")
     _downgrade(old, "0018")
+
+
+def test_labels_that_name_a_version_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0028")
+    with old.begin() as connection:
+        connection.exec_driver_sql("update label set instructions_id = (select id from instructions) where id = 2")
+    with pytest.raises(RuntimeError, match="1 of the labels name a version"):
+        _downgrade(old, "0027")
+    with old.begin() as connection:
+        connection.exec_driver_sql("update label set instructions_id = null")
+    _downgrade(old, "0027")
 
 
 def test_there_is_no_way_back(old: Engine) -> None:

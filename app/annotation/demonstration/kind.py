@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from app.annotation.demonstration import value as values
-from app.annotation.demonstration.difference import count_words, difference
 from app.annotation.demonstration.settings import DemonstrationSettings
 from app.annotation.demonstration.value import DemonstrationValue
 from app.annotation.kind import Given, Kind, Stated
@@ -12,6 +11,7 @@ from app.models import Outcome
 from app.models.kind_settings import KindSettings
 from app.models.project_settings import AnswerSettings
 from app.models.values import LabelValue
+from app.web.difference import count_words, difference
 from app.web.errors import Invalid
 from app.web.markdown import to_html
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from app.annotation.demonstration.difference import count_words
 from app.annotation.kind import Given
 from app.models.values import LabelValue, Said
+from app.web.difference import count_words
 from app.web.errors import Invalid, TooLarge
 from app.web.filters import plural
 

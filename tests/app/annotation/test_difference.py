@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.annotation.demonstration.difference import Piece, count_words, difference
+from app.web.difference import Piece, count_words, difference
 
 WORDS = st.lists(st.sampled_from(["the", "The", "fox", " ", "  ", "\n", ".", "—", "木", "が", "né", "🦊"]), max_size=40)
 

@@ -1,0 +1,64 @@
+"""A labelling page that is older than its guidelines: it says so, shows the new ones, and loses nothing."""
+
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+
+from app.db import task_session
+from app.models import Instructions, Label, Project, User
+from app.projects import service
+from tests.asking import asking
+from tests.browser.labelling import MakeWork, Work, assignment, labels, press, said
+
+
+def _change(here: Work, **to: object) -> None:
+    """What a manager does meanwhile."""
+    with task_session() as session:
+        project, user = session.get_one(Project, here.project_id), session.get_one(User, here.user.id)
+        if "guidelines" in to:
+            service.change_guidelines(session, project, user, str(to.pop("guidelines")))
+        if to:
+            service.change_settings(session, project, user, "answer", asking(**to))
+
+
+def test_new_guidelines_come_with_the_next_item_and_a_word_says_so(page: Page, work: MakeWork) -> None:
+    here = work(items=5)
+    _change(here, guidelines="Prefer the **kind** answer.")
+    page.goto(here.address)
+    press(page, "1")
+    expect(page.locator("#screen .notice")).to_have_count(0)
+    _change(here, guidelines="Prefer the **shorter** answer.")
+    press(page, "1")
+    notice = page.locator("#screen .notice")
+    expect(notice).to_contain_text("have changed: read them again")
+    expect(notice.get_by_role("link")).to_have_attribute("href", f"/projects/{here.project_id}/instructions/2")
+    page.keyboard.press("g")
+    expect(page.locator("#guidelines strong")).to_have_text("shorter")
+    page.keyboard.press("Escape")
+    press(page, "1")
+    expect(page.locator("#screen .notice")).to_have_count(0)
+    with task_session() as session:
+        given = session.scalars(select(Instructions.number).join(Label).order_by(Label.id)).all()
+    assert given == [1, 1, 2]
+
+
+def test_a_scale_that_changed_renews_the_page_and_keeps_what_was_written(
+    page: Page, work: MakeWork, faults: list[str]
+) -> None:
+    here = work(items=3, levels=3)
+    _change(here, levels=3, comment="optional", reasons=["Kinder"])
+    page.goto(here.address)
+    before = assignment(page)
+    page.keyboard.press("c")
+    page.keyboard.type("It is kinder.")
+    page.keyboard.press("Escape")
+    _change(here, levels=0, comment="optional", reasons=["Kinder"])
+    page.locator(".choice[value=left-3]").click()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("asks only which answer is better")
+    faults.clear()  # Chromium logs the 422
+    expect(page.locator(".choice[value=left]")).to_be_visible()
+    assert assignment(page) == before
+    expect(page.locator("[name=comment]")).to_have_value("It is kinder.")
+    press(page, "1")
+    (label,) = labels(here)
+    assert (said(label).answer, label.comment) == ("left", "It is kinder.")
