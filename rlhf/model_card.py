@@ -5,8 +5,62 @@ It formats what a training hands it and measures nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+PREPARED = "prepared.json"  # beside the weights of a base model: what it was made from
+_WHEELS = {"builtin:smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+_MODELS = ("model", "reward")
+_FILES = ("data", "eval_data", "choose_data", "prompts", "eval_prompts", "choose_prompts")
+_NOT_SHOWN = ("output", "resume", "device", "report_to", "save_seconds")  # of the machine, not of the run
+
+Task = Literal["text-generation", "text-classification"]
+
+
+def header_of(folder: Path) -> dict[str, Any]:
+    """What the header of a folder's README.md says; nothing where there is none."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+        found = yaml.safe_load(text.split("---")[1]) if text.startswith("---") else None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, IndexError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _prepared(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / PREPARED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _on_the_hub(model: str | Path) -> str | None:
+    """The hub id of a model given as one, or as a folder that was prepared from one."""
+    name = str(model)
+    if Path(model).is_dir():
+        name = str(_prepared(Path(model)).get("source") or "")
+    name = _WHEELS.get(name, name)
+    is_id = name.count("/") == 1 and name[0] not in "/.~" and not Path(name).exists()
+    return name if is_id else None
+
+
+def parent_of(model: str | Path) -> str:
+    """What the model is called that something was trained from: its hub id, or the name of its folder, no path."""
+    return _on_the_hub(model) or Path(model).resolve().name
+
+
+def _origin(model: str | Path) -> dict[str, Any]:
+    """`base_model` and `license` for a card: of the model on the hub that the line of trainings began with."""
+    folder = Path(model)
+    before = header_of(folder)
+    base = _on_the_hub(model) or before.get("base_model")
+    licence = _prepared(folder).get("license") or before.get("license") or "unknown"
+    return ({"base_model": base} if base else {}) | {"license": str(licence).lower()}
 
 
 def _cell(value: Any) -> str:
@@ -21,13 +75,36 @@ def table(rows: Mapping[str, Any]) -> str:
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
-def card(title: str, base_model: str, tags: list[str], intro: str, sections: Mapping[str, str]) -> str:
-    """A model card with the header that model hubs read."""
-    header = ["---", "library_name: transformers", "tags:", *(f"- {tag}" for tag in tags), "---"]
-    body = [f"# {title}", intro, f"Base model: `{base_model}`"]
-    for name, text in sections.items():
+def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run that a reader elsewhere can use: files by their names, nothing of the machine."""
+    shown = {name: value for name, value in settings.items() if name not in _NOT_SHOWN}
+    models = {name: parent_of(shown[name]) for name in _MODELS if shown.get(name)}
+    return shown | models | {name: Path(shown[name]).name for name in _FILES if shown.get(name)}
+
+
+def card(
+    title: str,
+    task: Task,
+    settings: Mapping[str, Any],
+    tags: list[str],
+    intro: str,
+    sections: Mapping[str, str],
+    library: Literal["transformers", "peft"] = "transformers",
+) -> str:
+    """A model card with the header that model hubs read, of a run with these settings."""
+    data = [Path(settings[name]).name for name in ("data", "prompts") if settings.get(name)]
+    header = _origin(settings["model"]) | {
+        "datasets": data, "library_name": library, "pipeline_tag": task, "tags": tags,
+    }  # fmt: skip
+    body = [f"# {title}", intro, f"Base model: `{parent_of(settings['model'])}`"]
+    for name, text in ({"Run": table(_shown(settings))} | dict(sections)).items():
         body += [f"## {name}", text]
-    return "\n".join(header) + "\n\n" + "\n\n".join(body) + "\n"
+    return f"---\n{yaml.safe_dump(header, sort_keys=True)}---\n\n" + "\n\n".join(body) + "\n"
+
+
+def adapter_card(text: str) -> str:
+    """The card of the adapter that a model was merged from: the model's own card, for peft."""
+    return text.replace("library_name: transformers", "library_name: peft", 1)
 
 
 def reward_card(settings: Mapping[str, Any], summary: Mapping[str, Any], found: Mapping[str, Any] | None) -> str:
@@ -40,14 +117,14 @@ def reward_card(settings: Mapping[str, Any], summary: Mapping[str, Any], found: 
     )
     data = {
         "training pairs": summary["pairs"],
-        "training data": settings["data"],
         "holdout pairs that chose the checkpoint": summary["choosing_pairs"],
         "holdout pairs that the figures are of": summary.get("eval_pairs"),
-        "holdout data": settings["eval_data"] or f"{settings['holdout']:.0%} of the prompts of the training data",
+        "holdout data": Path(settings["eval_data"]).name
+        if settings["eval_data"]
+        else f"{settings['holdout']:.0%} of the prompts of the training data",
     }
     sections = {
         "Data": table(data),
-        "Run": table({name: value for name, value in settings.items() if name not in ("data", "eval_data", "resume")}),
         "Result": table({name: value for name, value in summary.items() if name != "model"}),
     }
     if found is not None:
@@ -57,4 +134,4 @@ def reward_card(settings: Mapping[str, Any], summary: Mapping[str, Any], found: 
         ]
         head = ["| preferred answer longer by (tokens) | pairs | accuracy |", "|---|---|---|"]
         sections["Accuracy by length difference"] = "\n".join([*head, *rows])
-    return card("Reward model", settings["model"], ["reward-model", "rlhf", "hone"], intro, sections)
+    return card("Reward model", "text-classification", settings, ["reward-model", "rlhf", "hone"], intro, sections)

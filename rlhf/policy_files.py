@@ -19,7 +19,8 @@ from rlhf.adapters import add_adapters, add_lora
 from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
 from rlhf.decode_step import mask_kind
-from rlhf.model_card import card, table
+from rlhf.model_card import adapter_card, card, table
+from rlhf.model_files import save_adapter, save_model, save_tokenizer
 from rlhf.online_settings import OnlineSettings
 from rlhf.policy_model import PolicyModel, copy_weights, frozen_copy
 from rlhf.reward_model import RewardModel
@@ -149,13 +150,13 @@ def save_policy(
         return
     beside = output / ".model.part"
     shutil.rmtree(beside, ignore_errors=True)
-    plain.save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
+    save_model(plain, beside)
+    save_tokenizer(tokenizer, beside)
     (beside / "README.md").write_text(readme, encoding="utf-8")
     if config.use_peft:
         adapter = output / ".adapter.part"
         shutil.rmtree(adapter, ignore_errors=True)
-        model.policy.save_pretrained(adapter)
+        save_adapter(model.policy, adapter, config.model, adapter_card(readme))
         publish(adapter, output / "adapter")
     publish(beside, output / "model")
 
@@ -167,11 +168,7 @@ def policy_card(method: str, settings: Mapping[str, Any], summary: Mapping[str, 
         f"among those inside the KL budget, and was trained at temperature {settings['temperature']:g}: answers are "
         "best drawn at that temperature, without top-k or top-p."
     )
-    sections = {
-        "Run": table({name: value for name, value in settings.items() if name != "resume"}),
-        "Result": table({name: value for name, value in summary.items() if name != "model"}),
-    }
-    return card("Policy", settings["model"], ["text-generation", method.lower(), "rlhf", "hone"], intro, sections)
+    return _card([method.lower(), "rlhf"], intro, settings, summary)
 
 
 def sft_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
@@ -180,11 +177,7 @@ def sft_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         "A language model fine-tuned on demonstrations: the assistant's tokens, the end-of-turn token among them. Its "
         "holdout figures are of demonstrations that had no part in choosing it."
     )
-    sections = {
-        "Run": table({name: value for name, value in settings.items() if name != "resume"}),
-        "Result": table({name: value for name, value in summary.items() if name != "model"}),
-    }
-    return card("Policy", settings["model"], ["text-generation", "sft", "hone"], intro, sections)
+    return _card(["sft"], intro, settings, summary)
 
 
 def dpo_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
@@ -193,8 +186,14 @@ def dpo_card(settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         f"A language model fine-tuned on preference pairs with DPO ({settings['loss']}, beta {settings['beta']:g}). "
         "Its holdout figures are of pairs that had no part in choosing it."
     )
-    sections = {
-        "Run": table({name: value for name, value in settings.items() if name != "resume"}),
-        "Result": table({name: value for name, value in summary.items() if name != "model"}),
-    }
-    return card("Policy", settings["model"], ["text-generation", "dpo", "hone"], intro, sections)
+    return _card(["dpo"], intro, settings, summary)
+
+
+def _card(tags: list[str], intro: str, settings: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    precision = (
+        "The weights are in float32, as they were trained. Read in 16 bits, a small update is rounded away in part"
+        + ("; the adapter, which lies in a folder beside this one, keeps it." if settings["use_peft"] else ".")
+    )
+    result = table({name: value for name, value in summary.items() if name != "model"})
+    tags = ["text-generation", *tags, "hone"]
+    return card("Policy", "text-generation", settings, tags, f"{intro} {precision}", {"Result": result})

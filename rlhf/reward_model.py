@@ -2,7 +2,7 @@
 
 In memory it carries one or more heads (an ensemble on one trunk); on disk it is a plain transformers folder for
 `AutoModelForSequenceClassification(num_labels=1)` with the mean of the heads as its head, which for linear heads
-gives the mean of their scores, and the heads themselves beside it in `heads.safetensors`.
+gives the mean of their scores, and the heads themselves beside it in `heads.st`.
 It does not know where texts come from or how it is trained.
 """
 
@@ -29,11 +29,14 @@ from rlhf.causal_model import context_of
 from rlhf.chat_format import choose_pad, first_line
 from rlhf.checkpoints import whole
 from rlhf.config import InputError
+from rlhf.model_files import save_model, save_tokenizer
 from rlhf.trial import first_right, narrow_windows, texts
 from rlhf.trunk import attend_by_span, last_states, states_alone
 from rlhf.weights import LANGUAGE_HEADS, LOAD_ERRORS, read_model, read_tensor, refuse_quantized
 
-HEADS_FILE = "heads.safetensors"
+# In the format of safetensors under another name: servers load all `*.safetensors` of a folder as the model's weights.
+HEADS_FILE = "heads.st"
+OLD_HEADS_FILE = "heads.safetensors"
 Layout = Literal["packed", "shared", "apart"]
 Attention = Literal["auto", "sdpa", "eager"]  # of transformers; auto: sdpa, or eager in models that need it
 
@@ -173,8 +176,8 @@ class RewardModel(nn.Module):
         config.problem_type = "regression"  # the pipeline of transformers then gives the raw score
         config.use_cache = True
         state["score.weight"] = weights.mean(dim=0, keepdim=True)
-        self.hf.save_pretrained(folder, state_dict=state)
-        tokenizer.save_pretrained(folder)
+        save_model(self.hf, folder, state_dict=state)
+        save_tokenizer(tokenizer, folder)
         if len(weights) > 1:
             save_file({"weight": weights}, folder / HEADS_FILE)
 
@@ -236,7 +239,8 @@ def _is_reward_model(config: Any) -> bool:
 def _saved_heads(hf: PreTrainedModel, path: str | Path) -> Tensor:
     """(heads, width) of a finished reward model."""
     mean = cast(Tensor, cast(Any, hf).score.weight.detach())
-    file = Path(path) / HEADS_FILE
+    old = Path(path) / OLD_HEADS_FILE
+    file = old if old.exists() else Path(path) / HEADS_FILE
     heads = read_tensor(file, "weight", mean.shape[1]) if file.exists() else mean
     said = getattr(hf.config, "heads", None) or len(heads)
     if said != len(heads):

@@ -62,7 +62,8 @@ def prepare(config: RewardConfig, processes: Any) -> Prepared:
 def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any, seconds: float) -> dict[str, Any]:
     """Measures the trained model, saves it and returns the summary."""
     from rlhf.checkpoints import publish
-    from rlhf.model_card import reward_card
+    from rlhf.model_card import adapter_card, reward_card
+    from rlhf.model_files import save_adapter
 
     output = Path(config.output)
     found, mean, std = trainer.final_evaluation()
@@ -86,16 +87,17 @@ def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any,
     if main:
         for name in (".adapter.part", ".model.part"):  # what a killed run left
             shutil.rmtree(output / name, ignore_errors=True)
+    settings = to_dict(config) | {"learning_rate": config.peak_learning_rate}
+    readme = reward_card(settings, summary, found)
     if peft_model is not None:
         if main:
-            peft_model.save_pretrained(output / ".adapter.part")
+            save_adapter(peft_model, output / ".adapter.part", config.model, adapter_card(readme))
             publish(output / ".adapter.part", output / "adapter")
         peft_model.merge_and_unload()
     beside = output / ".model.part"
     trainer.model.save(beside, tokenizer, mean, std, write=main)
     if main:
-        settings = to_dict(config) | {"learning_rate": config.peak_learning_rate}
-        (beside / "README.md").write_text(reward_card(settings, summary, found), encoding="utf-8")
+        (beside / "README.md").write_text(readme, encoding="utf-8")
         publish(beside, output / "model")
     trainer.processes.wait()
     return summary
