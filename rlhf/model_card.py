@@ -75,7 +75,7 @@ def table(rows: Mapping[str, Any]) -> str:
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
-def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
+def shown(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a run that a reader elsewhere can use: files by their names, nothing of the machine."""
     shown = {name: value for name, value in settings.items() if name not in _NOT_SHOWN}
     models = {name: parent_of(shown[name]) for name in _MODELS if shown.get(name)}
@@ -97,7 +97,7 @@ def card(
         "datasets": data, "library_name": library, "pipeline_tag": task, "tags": tags,
     }  # fmt: skip
     body = [f"# {title}", intro, f"Base model: `{parent_of(settings['model'])}`"]
-    for name, text in ({"Run": table(_shown(settings))} | dict(sections)).items():
+    for name, text in ({"Run": table(shown(settings))} | dict(sections)).items():
         body += [f"## {name}", text]
     return f"---\n{yaml.safe_dump(header, sort_keys=True)}---\n\n" + "\n\n".join(body) + "\n"
 

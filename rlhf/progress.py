@@ -5,7 +5,6 @@ It knows names and numbers, steps and files. It does not know what the numbers m
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
 import os
@@ -14,74 +13,17 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from rlhf import lease
-from rlhf.config import InputError
+from rlhf.trackers import finish_trackers, start_trackers
 
 SHOWN = (
     *("loss", "eval_loss", "accuracy", "eval_accuracy"),
     *("eval/reward", "objective/scores", "objective/kl", "val/unfinished"),
 )
-
-
-class Tracker(Protocol):
-    def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
-    def finish(self) -> None: ...
-
-
-class TensorBoardTracker:
-    def __init__(self, output_dir: Path, resume_step: int) -> None:
-        _require("tensorboard", "tensorboard")
-        writer = importlib.import_module("torch.utils.tensorboard")
-        self._writer = writer.SummaryWriter(output_dir / "tensorboard", purge_step=resume_step + 1)
-
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        for name, value in metrics.items():
-            self._writer.add_scalar(name, value, step)
-
-    def finish(self) -> None:
-        self._writer.close()
-
-
-class ModuleTracker:
-    """wandb, and trackio, which has the same three functions."""
-
-    def __init__(self, package: str, output_dir: Path, resume_step: int) -> None:
-        self._module = _require(package, package)
-        name = output_dir.resolve().name
-        if package == "wandb":
-            resume = "allow" if resume_step else None
-            self._module.init(project="hone", id=name, name=name, dir=str(output_dir), resume=resume)
-        else:
-            self._module.init(project="hone", name=name, resume="allow" if resume_step else "never")
-
-    def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._module.log(dict(metrics), step=step)
-
-    def finish(self) -> None:
-        self._module.finish()
-
-
-def _require(module: str, package: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise InputError(f"--report_to {package} needs a package that is missing: pip install {package}") from None
-
-
-def _trackers(names: Sequence[str], output_dir: Path, resume_step: int) -> list[Tracker]:
-    made: list[Tracker] = []
-    for name in names:
-        if name == "tensorboard":
-            made.append(TensorBoardTracker(output_dir, resume_step))
-        elif name in ("wandb", "trackio"):
-            made.append(ModuleTracker(name, output_dir, resume_step))
-        elif name != "none":
-            raise InputError(f"--report_to {name} is unknown: choose among none, tensorboard, wandb, trackio")
-    return made
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,8 +55,8 @@ class RunLog:
 
     output_dir: where metrics.jsonl, samples.jsonl and summary.json go. total_steps: for the bar and the lines.
     unit: what a step is called ("step", "update"). report_to: none, tensorboard, wandb, trackio; several with
-    commas. resume_step: lines of later steps are dropped, for they will be run again (0: a new run).
-    active: False in all processes but the first, which then only compute.
+    commas. resume_step: lines of later steps are dropped, for they will be run again (0: a new run). settings: what
+    trackers are told of the run. active: False in all processes but the first, which then only compute.
     """
 
     def __init__(
@@ -124,17 +66,17 @@ class RunLog:
         unit: str,
         report_to: str = "none",
         resume_step: int = 0,
+        settings: Mapping[str, Any] | None = None,
         active: bool = True,
     ) -> None:
         self.active = active
         self._dir = output_dir
         self._total = total_steps
         self._started = time.monotonic()
-        self._trackers: list[Tracker] = []
+        self._trackers: list[Any] = []
         if not active:
             return
-        names = [name.strip() for name in report_to.split(",") if name.strip()]
-        self._trackers = _trackers(names, output_dir, resume_step)
+        self._trackers = start_trackers(report_to, output_dir, resume_step, settings or {})
         before = _cut_after(output_dir / "metrics.jsonl", resume_step)
         _cut_after(output_dir / "samples.jsonl", resume_step)
         # The clock goes on from where the killed run stopped.
@@ -160,7 +102,7 @@ class RunLog:
         row = {"step": step, "total_steps": self._total, "seconds": round(self.seconds, 3), **metrics}
         self._append("metrics.jsonl", [finite(row)])
         for tracker in self._trackers:
-            tracker.log(step, metrics)
+            tracker.log(dict(metrics), step=step)
         shown = {name: f"{metrics[name]:.4g}" for name in SHOWN if name in metrics}
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update(step - self._bar.n)
@@ -190,8 +132,7 @@ class RunLog:
     def close(self) -> None:
         if self.active:
             self._bar.close()
-            for tracker in self._trackers:
-                tracker.finish()
+            finish_trackers(self._trackers)
             self._trackers = []
 
     def __enter__(self) -> RunLog:

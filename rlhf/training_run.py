@@ -12,7 +12,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from rlhf.config import InputError
+from rlhf.config import InputError, to_dict
+from rlhf.model_card import shown
 from rlhf.runtime import StopSignal, set_threads
 from rlhf.training_settings import TrainingSettings
 
@@ -61,8 +62,9 @@ def train(config: C, prepare: Callable[[C, Processes], Prepared]) -> dict[str, A
         processes.wait()
         trainer, finish = prepare(config, processes)
         start = trainer.resume()
+        settings = shown(to_dict(config) | {"learning_rate": config.peak_learning_rate})
         with RunLog(
-            output, trainer.total_steps, trainer.counter, config.report_to, start, active=processes.main
+            output, trainer.total_steps, trainer.counter, config.report_to, start, settings, active=processes.main
         ) as log:
             trainer.run(log, start, stop)
             summary = finish(log.seconds)

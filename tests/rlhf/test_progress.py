@@ -1,11 +1,9 @@
 import json
 import math
-import sys
 from pathlib import Path
 
 import pytest
 
-from rlhf.config import InputError
 from rlhf.progress import RunLog
 from tests.rlhf.preference_files import read_rows
 
@@ -63,28 +61,3 @@ def test_the_bar_shows_progress_and_its_rate(tmp_path: Path, capsys: pytest.Capt
     assert "4/4" in shown
     assert "update/s" in shown
     assert "loss=0.125" in shown
-
-
-def test_tensorboard_gets_the_numbers(tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    with RunLog(tmp_path, 3, "step", report_to="tensorboard") as log:
-        for step in (1, 2, 3):
-            log.log(step, {"loss": float(step)})
-    with RunLog(tmp_path, 3, "step", report_to="tensorboard", resume_step=1) as log:
-        log.log(2, {"loss": 20.0})
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(1, 1.0), (2, 20.0)]
-
-
-@pytest.mark.parametrize("name", ["wandb", "trackio"])
-def test_a_missing_tracker_names_its_package(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
-    with pytest.raises(InputError, match=f"pip install {name}"):
-        RunLog(tmp_path, 1, "step", report_to=f"none,{name}")
-
-
-def test_an_unknown_tracker_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="choose among none, tensorboard, wandb, trackio"):
-        RunLog(tmp_path, 1, "step", report_to="comet")
