@@ -6,6 +6,7 @@ It formats what a training hands it and measures nothing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,8 @@ import yaml
 
 PREPARED = "prepared.json"  # beside the weights of a base model: what it was made from
 _WHEELS = {"builtin:smollm2-135m-instruct": "HuggingFaceTB/SmolLM2-135M-Instruct"}
-_MODELS = ("model", "reward")
+_MODELS = ("model", "reward", "watch_reward")
+_WORD = re.compile(r"[^\s*+,]+")
 _FILES = ("data", "eval_data", "choose_data", "prompts", "eval_prompts", "choose_prompts")
 _NOT_SHOWN = ("output", "resume", "device", "report_to", "save_seconds")  # of the machine, not of the run
 
@@ -78,8 +80,15 @@ def table(rows: Mapping[str, Any]) -> str:
 def shown(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a run that a reader elsewhere can use: files by their names, nothing of the machine."""
     shown = {name: value for name, value in settings.items() if name not in _NOT_SHOWN}
-    models = {name: parent_of(shown[name]) for name in _MODELS if shown.get(name)}
+    models = {name: _without_paths(shown[name]) for name in _MODELS if shown.get(name)}
     return shown | models | {name: Path(shown[name]).name for name in _FILES if shown.get(name)}
+
+
+def _without_paths(text: str) -> str:
+    """A folder's name, or a mix of rewards with the folders in it by their names."""
+    if Path(text).exists():
+        return parent_of(text)
+    return _WORD.sub(lambda word: parent_of(word[0]) if Path(word[0]).exists() else word[0], text)
 
 
 def card(

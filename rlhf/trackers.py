@@ -23,9 +23,9 @@ _NAMES = ("tensorboard", "wandb", "trackio")
 
 
 def start_trackers(report_to: str, folder: Path, resume_step: int, settings: Mapping[str, Any]) -> list[Any]:
-    """accelerate's trackers with these names (``none``, or several with commas), which were told the settings.
+    """accelerate's trackers with these names (`none`, or several with commas), which were told the settings.
 
-    ``resume_step``: the last step that stays (0: a new run). They have `log(values, step=...)` and `finish()`. Raises
+    `resume_step`: the last step that stays (0: a new run). They have `log(values, step=...)` and `finish()`. Raises
     InputError for a name that is unknown or whose package is missing.
     """
     names = [name.strip() for name in report_to.split(",")]

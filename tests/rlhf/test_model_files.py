@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from rlhf.base_models import prepare
 from rlhf.batches import Group
+from rlhf.model_card import shown
 from rlhf.model_files import save_model, save_tokenizer
 from rlhf.reward_config import RewardConfig
 from rlhf.reward_model import HEADS_FILE, OLD_HEADS_FILE, load_reward_model, new_reward_model
@@ -167,3 +168,11 @@ def test_a_base_that_nobody_knows_is_called_by_its_folder(llama_folder: Path, tm
     assert "base_model" not in header
     assert header["license"] == "unknown"
     assert "Base model: `llama`" in (tmp_path / "run" / "model" / "README.md").read_text()
+
+
+def test_a_mix_of_rewards_is_shown_without_paths(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    settings = {"model": "some-lab/words-1", "reward": f"0.5*{tmp_path}/one + my.rules:polite - 0.1*length", "seed": 1}
+    assert shown(settings | {"output": str(tmp_path)}) == settings | {
+        "reward": "0.5*one + my.rules:polite - 0.1*length"
+    }
