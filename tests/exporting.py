@@ -20,6 +20,7 @@ from app.labels import saving
 from app.labels.answers import Answer
 from app.models.export_settings import ExportSettings
 from app.models.values import LabelValue
+from app.prompts.reading import content_hash, split_of
 from tests import factories
 from tests.asking import asking
 
@@ -59,6 +60,7 @@ class All:
 
     def __init__(self, session: Session, project: m.Project, one: m.User, two: m.User) -> None:
         self.session, self.project, self.one, self.two = session, project, one, two
+        self._asked = 0
         project.answer = asking(levels=2, questions=["Kinder?"], reasons=["Short"])
         session.flush()
         self.model = project.base_model
@@ -67,14 +69,22 @@ class All:
         self._write()
 
     def item(self, texts: Sequence[str], kind: str = "comparison", messages: Any = None, **over: Any) -> m.Item:
-        asked = {"messages": messages} if messages else {}
-        split = over.pop("split", m.Split.TRAIN)
-        prompt = factories.prompt(self.session, self.project, split=split, **asked)
+        prompt = self._prompt(messages or [{"role": "user", "content": "Why?"}], over.pop("split", m.Split.TRAIN))
         shown = [
             factories.response(self.session, prompt, self.model, text=text, seed=n, top_p=0.9, top_k=5)
             for n, text in enumerate(texts)
         ]
         return factories.item(self.session, prompt, self.model, kind=kind, responses=shown, **over)
+
+    def _prompt(self, messages: Any, split: m.Split) -> m.Prompt:
+        """A prompt that is of this split by its content, wherever it is imported."""
+        *before, last = messages
+        for _ in range(200):
+            self._asked += 1
+            asked = [*before, {**last, "content": f"{last['content']} ({self._asked})"}]
+            if split_of(digest := content_hash(asked)) is split:
+                break
+        return factories.prompt(self.session, self.project, messages=asked, content_hash=digest, split=split)
 
     def _compare(self) -> None:
         give_ = partial(give, self.session)

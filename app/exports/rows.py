@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Row
 
+from app.annotation.comparison import value as comparisons
 from app.exports.queries import Moment
 from app.models import Outcome, Split
 from app.models.export_settings import ExportLayout, ExportRows, ExportSettings
@@ -33,7 +34,8 @@ _PREFERENCES = pa.list_(
     pa.struct(
         [
             ("question", pa.string()), ("text", pa.string()), ("first", pa.int64()), ("second", pa.int64()),
-            ("outcome", pa.string()), ("strength", pa.int64()), ("probability", pa.float64()), ("raters", pa.int64()),
+            ("outcome", pa.string()), ("strength", pa.int64()), ("levels", pa.int64()), ("probability", pa.float64()),
+            ("raters", pa.int64()),
         ]
     )
 )  # fmt: skip
@@ -92,10 +94,7 @@ def everything(wanted: ExportSettings, asked: AnswerSettings, moment: Moment, la
         ],
         "order": label.order,
         "value": label.value.model_dump_json(),
-        "preferences": [
-            {**stated, "text": asked.text_of(stated["question"]) if stated["question"] else None}
-            for stated in label.stated or ()
-        ],
+        "preferences": [_stated(asked, stated) for stated in label.stated or ()],
         "reasons": [{"id": id_, "text": asked.text_of(id_)} for id_ in label.reasons],
         "comment": label.comment,
         "seconds": label.seconds,
@@ -107,6 +106,12 @@ def everything(wanted: ExportSettings, asked: AnswerSettings, moment: Moment, la
         "superseded_at": label.superseded_at.isoformat() if gone else None,
         "metadata": _metadata(label.of_prompt, label.of_item, label.of_label),
     }
+
+
+def _stated(asked: AnswerSettings, stated: Mapping[str, Any]) -> Out:
+    """A preference; the strength is of so many levels."""
+    text = asked.text_of(stated["question"]) if stated["question"] else None
+    return {**stated, "text": text, "levels": comparisons.own(asked).levels if stated["strength"] else None}
 
 
 def written(wanted: ExportSettings, label: Row[Any]) -> Iterator[Out]:

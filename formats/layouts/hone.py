@@ -85,6 +85,7 @@ def _judgement(
         return Judgement(
             outcome=outcome,
             strength=strength,
+            strength_of=as_number(each.get("levels"), "levels"),
             probability=probability if soft else None,
             raters=int(raters) if raters and raters != 1 else None,
             **more,
