@@ -51,7 +51,7 @@ def give(
     if text is not None and place is not None:
         session.add(label)
         session.flush()
-        written.add(session, item, person, text, label, place)
+        written.add(session, person, item, text, label, place)
     return saving.add(session, label, answer, supersedes)
 
 

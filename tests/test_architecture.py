@@ -1,5 +1,6 @@
 """The house's own rules: who imports whom, what is loaded, and that every route says who may call it."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,27 @@ def test_every_route_is_guarded_and_project_routes_by_their_members():
             assert access & {"annotator", "manager"}, f"{method} {path} asks for no membership"
         if method != "GET" and path.startswith("/api/"):
             assert access - {"public"}, f"{method} {path} is open to everybody"
+
+
+def _place(argument: ast.arg) -> int:
+    kind = ast.unparse(argument.annotation) if argument.annotation else ""
+    if kind == "Session":
+        return 0
+    if argument.arg in ("project", "project_id") or kind in ("Project", "Project | None"):
+        return 1
+    return 2 if argument.arg in ("user", "user_id", "actor", "person") or kind in ("User", "User | None") else 3
+
+
+def test_arguments_stand_in_one_order():
+    """Session, project, person, what is acted on, the rest: docs/decisions/0027."""
+    wrong = []
+    for path in sorted((ROOT / "app").rglob("*.py")):
+        if path.parent.name in ("labels", "imports", "exports"):  # whose person still comes first or last
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                needed = node.args.args[: len(node.args.args) - len(node.args.defaults)]
+                places = [_place(argument) for argument in needed]
+                if places[:1] == [0] and places != sorted(places):
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert not wrong

@@ -30,7 +30,7 @@ def line_before(session: Session, conversation_id: int, position: int) -> Messag
 def collect(session: Session, project: Project, person: User, asked: Turn, messages: Messages) -> Prompt | None:
     """Hand a message with the turns before it to stage 1, where it waits for a manager; None where it is no prompt."""
     try:
-        prompt = prompts.add_from_chat(session, project, messages, person)
+        prompt = prompts.add_from_chat(session, project, person, messages)
     except Invalid:
         return None  # too long to train on: the chat goes on, the prompt stays here
     asked.prompt_id = prompt.id
@@ -66,4 +66,4 @@ def take_back(session: Session, project: Project, person: User, conversation: Co
         labels.withdraw(session, project.id, shared)
         audit.record(session, person, "chat.labels_withdrawn", project_id=project.id, labels=len(shared))
     if admitted := queries.forget_unreviewed(session, conversation):
-        withdraw_prompts(session, project, admitted, person)
+        withdraw_prompts(session, project, person, admitted)

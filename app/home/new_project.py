@@ -45,7 +45,7 @@ class CreatedProject(View):
 def create(session: Session, user: User, new: NewProject) -> Project:
     """Make the project with its base model, and its starter prompts where they are wanted."""
     _require_creator(session, user)
-    model = preparation.choose(session, new.base_model, user)
+    model = preparation.choose(session, user, new.base_model)
     project = service.create_project(
         session,
         user,

@@ -59,7 +59,7 @@ def import_rest(session: Session, run: Run, actor: User) -> Run:
     run.config = run.asked(ImportConfig).model_copy(update={"skip_invalid": True})
     session.flush()
     audit.record(session, actor, "import.rest", project_id=run.project_id, subject=run)
-    return runs.resume(session, run, actor)
+    return runs.resume(session, actor, run)
 
 
 def undo(session: Session, project: Project, run: Run, actor: User) -> Run:

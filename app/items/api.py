@@ -109,19 +109,19 @@ def add_checks(session: Db, access: Manager, body: ChecksForm) -> ChecksMade:
 @router.post("/projects/{project_id}/items/withdraw")
 def withdraw_items(session: Db, access: Manager, body: ItemsBody) -> Withdrawn:
     """Take items out of the queue."""
-    return Withdrawn(withdrawn=service.withdraw_items(session, access.project, body.items, access.user))
+    return Withdrawn(withdrawn=service.withdraw_items(session, access.project, access.user, body.items))
 
 
 @router.post("/projects/{project_id}/items/again")
 def ask_items_again(session: Db, access: Manager, body: ItemsBody) -> AskedAgain:
     """Ask for one more label on items."""
-    return AskedAgain(asked=service.ask_again(session, access.project, body.items, access.user))
+    return AskedAgain(asked=service.ask_again(session, access.project, access.user, body.items))
 
 
 @router.post("/projects/{project_id}/prompts/withdraw")
 def withdraw_prompts(session: Db, access: Manager, body: PromptsBody) -> Withdrawn:
     """Take prompts and their items out of the loop."""
-    return Withdrawn(withdrawn=service.withdraw_prompts(session, access.project, body.prompts, access.user))
+    return Withdrawn(withdrawn=service.withdraw_prompts(session, access.project, access.user, body.prompts))
 
 
 def _view(item: Item) -> ItemView:

@@ -57,14 +57,14 @@ def add_checks(session: Db, access: Manager, form: Submitted) -> Response:
 @router.post("/projects/{project_id}/items/withdraw")
 def withdraw(session: Db, access: Manager, form: Submitted) -> Response:
     """Take the marked items out of the queue."""
-    count = service.withdraw_items(session, access.project, marked(form, "item"), access.user)
+    count = service.withdraw_items(session, access.project, access.user, marked(form, "item"))
     return redirect(f"/projects/{access.project.id}/items", f"{count} {'pair' if count == 1 else 'pairs'} withdrawn.")
 
 
 @router.post("/projects/{project_id}/items/again")
 def ask_again(session: Db, access: Manager, form: Submitted) -> Response:
     """Ask for one more answer on the marked items."""
-    count = service.ask_again(session, access.project, marked(form, "item"), access.user)
+    count = service.ask_again(session, access.project, access.user, marked(form, "item"))
     text = f"One more answer is asked for on {count} {'pair' if count == 1 else 'pairs'}."
     return redirect(f"/projects/{access.project.id}/items", text)
 
@@ -87,7 +87,7 @@ def show_item(request: Request, session: Db, access: Manager, item_id: RowId) ->
 @router.post("/projects/{project_id}/prompts/withdraw")
 def withdraw_prompts(session: Db, access: Manager, form: Submitted) -> Response:
     """Take the marked prompts and their items out of the loop. It is here because items know prompts."""
-    count = service.withdraw_prompts(session, access.project, marked(form, "prompt"), access.user)
+    count = service.withdraw_prompts(session, access.project, access.user, marked(form, "prompt"))
     return redirect(
         f"/projects/{access.project.id}/prompts", f"{count} {'prompt' if count == 1 else 'prompts'} withdrawn."
     )

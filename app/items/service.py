@@ -33,7 +33,7 @@ from app.web.markdown import rendering, to_html
 _draw = random.SystemRandom()
 
 
-def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[int], actor: User) -> int:
+def withdraw_prompts(session: Session, project: Project, actor: User, prompt_ids: Sequence[int]) -> int:
     """Take prompts and their items out of the loop. Labels stay; open leases on the items end."""
     old = [PromptStatus.ACTIVE, PromptStatus.REVIEW, PromptStatus.REFUSED]
     moved = prompt_queries.set_status(session, project.id, prompt_ids, old, PromptStatus.WITHDRAWN)
@@ -43,7 +43,7 @@ def withdraw_prompts(session: Session, project: Project, prompt_ids: Sequence[in
     return len(moved)
 
 
-def withdraw_items(session: Session, project: Project, item_ids: Sequence[int], actor: User) -> int:
+def withdraw_items(session: Session, project: Project, actor: User, item_ids: Sequence[int]) -> int:
     """Take items out of the queue; their labels stay."""
     ids = queue.withdraw(session, project.id, item_ids=item_ids)
     if ids:
@@ -51,7 +51,7 @@ def withdraw_items(session: Session, project: Project, item_ids: Sequence[int], 
     return len(ids)
 
 
-def ask_again(session: Session, project: Project, item_ids: Sequence[int], actor: User, extra: int = 1) -> int:
+def ask_again(session: Session, project: Project, actor: User, item_ids: Sequence[int], extra: int = 1) -> int:
     """Ask for `extra` more answers on these items, by people who have not seen them; how many items."""
     count = queue.raise_overlap(session, project.id, item_ids, extra)
     if not count:
@@ -263,11 +263,11 @@ def add_checks(session: Session, project: Project, actor: User, count: int) -> i
     return made
 
 
-def ask_soon(session: Session, project: Project, item: Item, actor: User) -> None:
+def ask_soon(session: Session, project: Project, actor: User, item: Item) -> None:
     """Send an item to one more person, before those that only train."""
     if item.slots_left > 0:
         raise Conflict("This pair waits for another label already.")
-    ask_again(session, project, [item.id], actor)
+    ask_again(session, project, actor, [item.id])
     item.level = min(item.level, Level.AGAIN)
     session.flush()
 

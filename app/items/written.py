@@ -13,7 +13,7 @@ def next_position(session: Session, item: Item) -> int:
     return max(MOST_SHOWN, -1 if last is None else last + 1)
 
 
-def add(session: Session, item: Item, author: User, text: str, label: Label, position: int) -> Response:
+def add(session: Session, author: User, item: Item, text: str, label: Label, position: int) -> Response:
     """Keep what somebody wrote as this label."""
     response = Response(
         prompt_id=item.prompt_id, author_id=author.id, text=text, html=to_html(text), html_by=rendering()

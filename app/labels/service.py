@@ -136,7 +136,7 @@ def _answer_beside(
     position = written.next_position(session, assignment.item)
     label.order = [*assignment.order, position]
     saving.add(session, label, answer, supersedes=standing)
-    written.add(session, assignment.item, user, text, label, position)
+    written.add(session, user, assignment.item, text, label, position)
     return Submitted(label.id)
 
 

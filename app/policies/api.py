@@ -124,7 +124,7 @@ def promote_policy(session: Db, access: Manager, model_id: RowId, sure: Promotio
     """Put the policy in use. Answers 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
     model = service.get(session, access.project, model_id)
     confirmed = sure.confirm_without_evaluation if sure else False
-    service.promote(session, access.project, model, access.user, confirmed)
+    service.promote(session, access.project, access.user, model, confirmed)
     return ModelView.model_validate(model)
 
 
@@ -132,5 +132,5 @@ def promote_policy(session: Db, access: Manager, model_id: RowId, sure: Promotio
 def archive_policy(session: Db, access: Manager, model_id: RowId) -> ModelView:
     """Keep the record, delete the files."""
     model = service.get(session, access.project, model_id)
-    service.archive(session, access.project, model, access.user)
+    service.archive(session, access.project, access.user, model)
     return ModelView.model_validate(model)

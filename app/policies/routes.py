@@ -146,7 +146,7 @@ def promote(request: Request, access: Manager, session: Db, form: Submitted, mod
     doubt = service.doubt(session, access.project, model)
     if doubt and not confirmed:
         return _show(request, access, session, model, must_confirm=doubt, status=409)
-    service.promote(session, access.project, model, access.user, confirmed)
+    service.promote(session, access.project, access.user, model, confirmed)
     return redirect(
         f"/projects/{access.project.id}/policies/{model.id}",
         f"{model.name} is in use: chat and sampling answer with it from now on.",
@@ -157,7 +157,7 @@ def promote(request: Request, access: Manager, session: Db, form: Submitted, mod
 def archive(access: Manager, session: Db, model_id: RowId) -> Response:
     """Keep the record, delete the files."""
     model = service.get(session, access.project, model_id)
-    service.archive(session, access.project, model, access.user)
+    service.archive(session, access.project, access.user, model)
     return redirect(f"/projects/{access.project.id}/policies", f"{model.name} is archived; its files are deleted.")
 
 

@@ -53,7 +53,7 @@ def chat_model(session: Session, project: Project) -> Model:
 
 
 def promote(
-    session: Session, project: Project, model: Model, actor: User, confirm_without_evaluation: bool = False
+    session: Session, project: Project, actor: User, model: Model, confirm_without_evaluation: bool = False
 ) -> Project:
     """Put a policy in use for chat and sampling. Without a blind evaluation against the one in use, or where people
     prefer the one in use, it has to be confirmed; either way the evidence goes into the audit trail."""
@@ -66,7 +66,7 @@ def promote(
     evidence = _evidence(session, project, model, current)
     if not confirm_without_evaluation and (reason := _doubt(model, current, evidence)):
         raise Conflict(f"{reason} Confirm if you promote it all the same.")
-    _put_in_use(session, project, model, actor, evaluation=evidence, confirmed=confirm_without_evaluation)
+    _put_in_use(session, project, actor, model, evaluation=evidence, confirmed=confirm_without_evaluation)
     return project
 
 
@@ -96,11 +96,11 @@ def roll_back(session: Session, project: Project, actor: User) -> Project:
     if model.state is not ModelState.READY:
         raise Conflict(f"{model.name}, which was in use before, is {model.state.value}. Promote another policy.")
     registry.artifact_path(model)
-    _put_in_use(session, project, model, actor, rolled_back=True)
+    _put_in_use(session, project, actor, model, rolled_back=True)
     return project
 
 
-def _put_in_use(session: Session, project: Project, model: Model, actor: User, **details: Any) -> None:
+def _put_in_use(session: Session, project: Project, actor: User, model: Model, **details: Any) -> None:
     current = in_use(project)
     policy = None if model.id == project.base_model_id else model
     if not queries.put_in_use(session, project.id, project.policy_id, policy.id if policy else None):
@@ -126,7 +126,7 @@ def _evidence(session: Session, project: Project, model: Model, current: Model) 
     return {"run": run.id, "rate": result.rate, "low": result.low, "high": result.high, "judged": result.judged}
 
 
-def archive(session: Session, project: Project, model: Model, actor: User) -> None:
+def archive(session: Session, project: Project, actor: User, model: Model) -> None:
     """Keep a policy's record and delete its files, once the transaction has committed."""
     if model.kind is ModelKind.BASE:
         raise Conflict("The base model cannot be archived: every policy stems from it.")

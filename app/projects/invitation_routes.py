@@ -53,7 +53,7 @@ def accept(request: Request, session: Db, user: Visitor, token: str, form: Submi
     """Join. Whoever is not signed in gives name, e-mail and password, and has an account from then on."""
     rate_limits.hit(attempts.PER_ADDRESS, "invitation", rate_limits.address(request))
     if user is not None:
-        project = people.accept(session, token, user)
+        project = people.accept(session, user, token)
         return redirect(f"/projects/{project.id}", f"Welcome to {project.name}.")
     people.invitation_behind(session, token)
     try:
@@ -61,7 +61,7 @@ def accept(request: Request, session: Db, user: Visitor, token: str, form: Submi
     except Invalid as refusal:
         shown = typed(NewAccountForm, form)
         return _invitation(request, session, token, None, 422, values=shown, errors=refusal.errors)
-    project = people.accept(session, token, person)
+    project = people.accept(session, person, token)
     url, flash = f"/projects/{project.id}", f"Welcome to {project.name}."
     return signed_in_redirect(request, session, person, "invitation", url, flash)
 

@@ -51,7 +51,7 @@ def invitation_behind(session: Session, token: str) -> tuple[Invitation, Project
     return found
 
 
-def accept(session: Session, token: str, user: User) -> Project:
+def accept(session: Session, user: User, token: str) -> Project:
     """Join the invitation's project. Of two who use one link at once, one joins and the other is told.
 
     Somebody who is in the project with at least that role keeps the invitation unused.
@@ -60,7 +60,7 @@ def accept(session: Session, token: str, user: User) -> Project:
     member = queries.member(session, project.id, user.id)
     if member is not None and member.removed_at is None and invitation.role in (member.role, Role.ANNOTATOR):
         return project
-    if not queries.use_invitation(session, invitation.id, user.id):
+    if not queries.use_invitation(session, user.id, invitation.id):
         raise NotFound(_GONE)
     queries.join(session, project.id, user.id, invitation.role)
     record(session, user, "invitation.accepted", project_id=project.id, subject=invitation, role=invitation.role.value)

@@ -199,7 +199,7 @@ def open_invitation(session: Session, token_hash: str) -> tuple[Invitation, Proj
     return None if row is None else (row[0], row[1])
 
 
-def use_invitation(session: Session, invitation_id: int, user_id: int) -> bool:
+def use_invitation(session: Session, user_id: int, invitation_id: int) -> bool:
     """Mark an invitation used, in one statement: of two at once, one finds it used."""
     used = (
         update(Invitation)

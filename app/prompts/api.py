@@ -62,7 +62,7 @@ def list_prompts(session: Db, access: Manager, chosen: Annotated[PromptFilter, Q
 def import_prompts(session: Db, access: Manager, body: ImportBody, response: Response) -> ImportReport:
     """Import entries. Answers 422 and imports nothing where some are bad and `accept_bad` is not set."""
     report = service.import_prompts(
-        session, access.project, body.prompts, access.user, PromptSource.API, body.accept_bad, dry=body.dry_run
+        session, access.project, access.user, body.prompts, PromptSource.API, body.accept_bad, dry=body.dry_run
     )
     if not body.dry_run and not report.clean and not body.accept_bad:
         response.status_code = 422

@@ -61,7 +61,7 @@ def review(session: Db, access: Manager, form: Submitted) -> Response:
     if not marked or not all(value.isascii() and value.isdigit() and len(value) < 19 for value in marked):
         raise Invalid("Select the prompts that you want to add or reject.")
     admit = form.get("decision") == "admit"
-    count = service.review(session, access.project, [int(value) for value in marked], admit, access.user)
+    count = service.review(session, access.project, access.user, [int(value) for value in marked], admit)
     text = f"{count} {'prompt' if count == 1 else 'prompts'} {'added' if admit else 'rejected'}."
     return redirect(f"/projects/{access.project.id}/prompts/review", text)
 
@@ -77,7 +77,7 @@ def show_prompt(request: Request, session: Db, access: Manager, prompt_id: RowId
 @router.post("/projects/{project_id}/prompts/{prompt_id}/restore")
 def restore(session: Db, access: Manager, prompt_id: RowId) -> Response:
     """Take a withdrawn prompt back."""
-    service.restore(session, access.project, prompt_id, access.user)
+    service.restore(session, access.project, access.user, prompt_id)
     return redirect(f"/projects/{access.project.id}/prompts/{prompt_id}", "The prompt is back in the loop.")
 
 

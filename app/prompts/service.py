@@ -53,8 +53,8 @@ class ImportReport:
 def import_prompts(
     session: Session,
     project: Project,
-    rows: bytes | str | Sequence[Any],
     actor: User | None,
+    rows: bytes | str | Sequence[Any],
     source: PromptSource,
     accept_bad: bool = False,
     layout: Layout = "auto",
@@ -101,7 +101,7 @@ def import_prompts(
 
 def import_starter_set(session: Session, project: Project, actor: User | None) -> ImportReport:
     """The prompts that come with Hone."""
-    return import_prompts(session, project, STARTER.read_bytes(), actor, PromptSource.STARTER)
+    return import_prompts(session, project, actor, STARTER.read_bytes(), PromptSource.STARTER)
 
 
 def prompt_rows(session: Session, project: Project, split: Split | None) -> Iterator[dict[str, Any]]:
@@ -114,7 +114,7 @@ def prompt_rows(session: Session, project: Project, split: Split | None) -> Iter
         yield {"id": prompt.id, "prompt": prompt.messages, **chooses}
 
 
-def add_from_chat(session: Session, project: Project, messages: Messages, person: User) -> Prompt:
+def add_from_chat(session: Session, project: Project, person: User, messages: Messages) -> Prompt:
     """Keep what a consenting person asked in chat, for a manager to admit. The same content twice is one prompt.
 
     Raises Invalid where the conversation is no prompt, e.g. because it ends with an answer.
@@ -137,7 +137,7 @@ def personal_data(messages: Messages) -> list[str]:
     return [kind for kind, pattern in _PERSONAL.items() if pattern.search(text)]
 
 
-def review(session: Session, project: Project, prompt_ids: Sequence[int], admit: bool, actor: User) -> int:
+def review(session: Session, project: Project, actor: User, prompt_ids: Sequence[int], admit: bool) -> int:
     """Admit prompts from chat to the loop, or refuse them; how many were decided. Decided ones can be decided anew."""
     new = PromptStatus.ACTIVE if admit else PromptStatus.REFUSED
     old = [PromptStatus.REVIEW, PromptStatus.REFUSED if admit else PromptStatus.REVIEW]
@@ -148,7 +148,7 @@ def review(session: Session, project: Project, prompt_ids: Sequence[int], admit:
     return len(moved)
 
 
-def restore(session: Session, project: Project, prompt_id: int, actor: User) -> Prompt:
+def restore(session: Session, project: Project, actor: User, prompt_id: int) -> Prompt:
     """Take a withdrawn prompt back into the loop. Its pairs stay withdrawn; new ones will be sampled."""
     prompt = get(session, project, prompt_id)
     if not queries.set_status(session, project.id, [prompt_id], [PromptStatus.WITHDRAWN], PromptStatus.ACTIVE):

@@ -31,7 +31,7 @@ def base_model(session: Session, source: str) -> tuple[Model, bool]:
     return model, fresh or model.state is ModelState.FAILED
 
 
-def chosen(session: Session, source: str, user: User) -> str:
+def chosen(session: Session, user: User, source: str) -> str:
     """The source of the base model that a person chooses for a project; without one the installation's default. Raises
     Invalid where it is not theirs to choose."""
     source = source.strip() or get_settings().base_model
@@ -44,7 +44,7 @@ def chosen(session: Session, source: str, user: User) -> str:
     return source
 
 
-def offer(session: Session, model: Model, user: User) -> None:
+def offer(session: Session, user: User, model: Model) -> None:
     """Offer a base model that an administrator has named to managers from now on."""
     if user.is_admin and not model.offered and not sources.is_free(model.source or ""):
         model.offered = True

@@ -69,12 +69,12 @@ def score_responses(session: Db, access: Manager, model_id: RowId) -> RunView:
 def score_text(session: Db, access: Manager, model_id: RowId, text: ScoreForm) -> RunView:
     """Score any answer: the score is in `summary.scores` of the run once it has succeeded."""
     model = service.get(session, access.project, model_id)
-    return RunView.model_validate(service.score_text(session, model, text.prompt, text.response, access.user))
+    return RunView.model_validate(service.score_text(session, access.user, model, text.prompt, text.response))
 
 
 @router.post("/projects/{project_id}/rewards/{model_id}/disputed/{item_id}")
 def ask_disputed_again(session: Db, access: Manager, model_id: RowId, item_id: RowId) -> DisputedAskedAgain:
     """Send a disputed pair to one more person."""
     service.get(session, access.project, model_id)
-    service.ask_again(session, access.project, item_id, access.user)
+    service.ask_again(session, access.project, access.user, item_id)
     return DisputedAskedAgain(item_id=item_id)

@@ -75,7 +75,7 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
         )
 
 
-def judged_preferences(session: Session, model_id: int, project_id: int, question: str = "") -> Iterator[Any]:
+def judged_preferences(session: Session, project_id: int, model_id: int, question: str = "") -> Iterator[Any]:
     """(label_id, item_id, first, second, rater, outcome, split, chooses, score_first, score_second,
     tokens_first, tokens_second) of what every current label says, on the question, of responses that the model has
     scored."""
@@ -143,7 +143,7 @@ def names_of(session: Session, raters: Sequence[int]) -> dict[int, str]:
     return names | {-each.id: each.shown for each in session.scalars(select(ImportedAnnotator).where(imported))}
 
 
-def unsure_items(session: Session, model_id: int, project_id: int) -> list[Row[Any]]:
+def unsure_items(session: Session, project_id: int, model_id: int) -> list[Row[Any]]:
     """(id, scores, spreads) of the waiting items of several responses, all of which the model has scored; spreads are
     null without an ensemble."""
     shown = func.count(ItemResponse.position)

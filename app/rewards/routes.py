@@ -88,7 +88,7 @@ def score_text(access: Manager, session: Db, form: Submitted, model_id: RowId) -
     """Score one answer written by hand."""
     model = service.get(session, access.project, model_id)
     text = parse(ScoreForm, form)
-    run = service.score_text(session, model, text.prompt, text.response, access.user)
+    run = service.score_text(session, access.user, model, text.prompt, text.response)
     return redirect(f"/projects/{access.project.id}/rewards/{model.id}?scored={run.id}#by-hand")
 
 
@@ -96,6 +96,6 @@ def score_text(access: Manager, session: Db, form: Submitted, model_id: RowId) -
 def ask_again(access: Manager, session: Db, model_id: RowId, item_id: RowId) -> Response:
     """Send a disputed pair to one more person."""
     model = service.get(session, access.project, model_id)
-    service.ask_again(session, access.project, item_id, access.user)
+    service.ask_again(session, access.project, access.user, item_id)
     place = f"/projects/{access.project.id}/rewards/{model.id}#disputed"
     return redirect(place, "The pair goes to one more person.")

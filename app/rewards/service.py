@@ -32,7 +32,7 @@ def score_answers(session: Session, model: Model, actor: User | None = None) -> 
     return runs.create(session, project, ScoringConfig(), model=model, created_by=actor, automatic=actor is None)
 
 
-def score_text(session: Session, model: Model, prompt: str, response: str, actor: User) -> Run:
+def score_text(session: Session, actor: User, model: Model, prompt: str, response: str) -> Run:
     """Queue the scoring of one answer written by hand; the score is in the run's summary."""
     registry.artifact_path(model)
     text = TextToScore(prompt=[{"role": "user", "content": prompt}], response=response)
@@ -80,7 +80,7 @@ def build_report(session: Session, model: Model) -> Report:
     """
     if model.project_id is None:
         raise ValueError("a reward model belongs to a project")
-    rows = list(queries.judged_preferences(session, model.id, model.project_id, question_of(model)))
+    rows = list(queries.judged_preferences(session, model.project_id, model.id, question_of(model)))
     held_out = [row for row in rows if row.split is Split.HOLDOUT]
     chosen = bool(model.metrics.get("choosing_pairs")) and not all(row.chooses for row in held_out)
     return report.build(
@@ -117,7 +117,7 @@ def rank_waiting_items(session: Session, project: Project, model: Model) -> int:
 
     Unsure is what the ensemble's heads disagree on, or without an ensemble a probability near one half.
     """
-    rows = queries.unsure_items(session, model.id, project.id)
+    rows = queries.unsure_items(session, project.id, model.id)
     return items.rank(session, project, {row.id: _unsureness(row) for row in rows})
 
 
@@ -128,9 +128,9 @@ def _unsureness(row: Any) -> float:
     return -fmean(abs(one - other) for one, other in combinations(map(float, row.scores), 2))
 
 
-def ask_again(session: Session, project: Project, item_id: int, actor: User) -> None:
+def ask_again(session: Session, project: Project, actor: User, item_id: int) -> None:
     """Send a pair to one more person, soon."""
-    items.ask_soon(session, project, items.get(session, project, item_id), actor)
+    items.ask_soon(session, project, actor, items.get(session, project, item_id))
 
 
 def get(session: Session, project: Project, model_id: int) -> Model:

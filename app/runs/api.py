@@ -179,24 +179,24 @@ def show_run_log(session: Db, access: Manager, run_id: RowId) -> LogView:
 def cancel_run(session: Db, access: Manager, run_id: RowId) -> RunView:
     """Stop at the next step, keeping the checkpoint."""
     run = service.get(session, access.project, run_id)
-    return RunView.model_validate(service.request_cancel(session, run, access.user))
+    return RunView.model_validate(service.request_cancel(session, access.user, run))
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/resume")
 def resume_run(session: Db, access: Manager, run_id: RowId) -> RunView:
     """Go on from the last checkpoint."""
     run = service.get(session, access.project, run_id)
-    return RunView.model_validate(service.resume(session, run, access.user))
+    return RunView.model_validate(service.resume(session, access.user, run))
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/clone", status_code=201)
 def clone_run(session: Db, access: Manager, run_id: RowId) -> RunView:
     """Queue a new run with the same inputs and settings."""
     run = service.get(session, access.project, run_id)
-    return RunView.model_validate(service.clone(session, run, access.user))
+    return RunView.model_validate(service.clone(session, access.user, run))
 
 
 @router.delete("/projects/{project_id}/runs/{run_id}", status_code=204)
 def delete_run(session: Db, access: Manager, run_id: RowId) -> None:
     """Delete an ended run with its folder."""
-    service.delete(session, service.get(session, access.project, run_id), access.user)
+    service.delete(session, access.user, service.get(session, access.project, run_id))

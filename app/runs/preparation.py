@@ -19,7 +19,7 @@ def base_model(session: Session, source: str, actor: User | None = None) -> Mode
         return model
     last = queries.preparation_of(session, model.id)
     if last is not None and last.state in queueing.RESUMABLE:
-        service.resume(session, last, actor)
+        service.resume(session, actor, last)
     else:
         registry.preparing(session, model)
         config = PreparationConfig(source=source.strip())
@@ -27,9 +27,9 @@ def base_model(session: Session, source: str, actor: User | None = None) -> Mode
     return model
 
 
-def choose(session: Session, source: str, user: User) -> Model:
+def choose(session: Session, user: User, source: str) -> Model:
     """The base model that a person chooses for a project; without a source the installation's default. Raises Invalid
     where it is not theirs to choose. What an administrator names is offered to managers from then on."""
-    model = base_model(session, registry.chosen(session, source, user), user)
-    registry.offer(session, model, user)
+    model = base_model(session, registry.chosen(session, user, source), user)
+    registry.offer(session, user, model)
     return model

@@ -146,7 +146,7 @@ def run_log(access: Manager, session: Db, run_id: RowId) -> Response:
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")
 def cancel_run(access: Manager, session: Db, run_id: RowId) -> Response:
     """Stop at the next step, keeping the checkpoint."""
-    run = service.request_cancel(session, service.get(session, access.project, run_id), access.user)
+    run = service.request_cancel(session, access.user, service.get(session, access.project, run_id))
     said = "cancelled" if run.state is RunState.CANCELLED else "stopping at its next step; its checkpoint is kept"
     return _to(access, run, f"Run {run.id} is {said}.")
 
@@ -154,21 +154,21 @@ def cancel_run(access: Manager, session: Db, run_id: RowId) -> Response:
 @router.post("/projects/{project_id}/runs/{run_id}/resume")
 def resume_run(access: Manager, session: Db, run_id: RowId) -> Response:
     """Go on from the last checkpoint."""
-    run = service.resume(session, service.get(session, access.project, run_id), access.user)
+    run = service.resume(session, access.user, service.get(session, access.project, run_id))
     return _to(access, run, f"Run {run.id} is queued and goes on from its last checkpoint.")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/clone")
 def clone_run(access: Manager, session: Db, run_id: RowId) -> Response:
     """Start a new run with the same inputs and settings."""
-    copy = service.clone(session, service.get(session, access.project, run_id), access.user)
+    copy = service.clone(session, access.user, service.get(session, access.project, run_id))
     return _to(access, copy, f"Run {copy.id} was started as a copy of run {run_id}.")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/delete")
 def delete_run(access: Manager, session: Db, run_id: RowId) -> Response:
     """Delete an ended run with its folder."""
-    service.delete(session, service.get(session, access.project, run_id), access.user)
+    service.delete(session, access.user, service.get(session, access.project, run_id))
     return redirect(f"/projects/{access.project.id}/runs", f"Run {run_id} and its files are deleted.")
 
 

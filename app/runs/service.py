@@ -44,7 +44,7 @@ def create(
     always has a place: there is one of it for each.
     """
     if not automatic or config.kind in queries.TRAINING_QUEUE:
-        _require_room(session, project.id if project else None, config.kind, method, created_by)
+        _require_room(session, project.id if project else None, created_by, config.kind, method)
     run = Run(
         project_id=project.id if project else None,
         kind=config.kind,
@@ -77,7 +77,7 @@ def name_of(kind: RunKind, method: str | None) -> str:
 
 
 def _require_room(
-    session: Session, project_id: int | None, kind: RunKind, method: str | None, who: User | None
+    session: Session, project_id: int | None, who: User | None, kind: RunKind, method: str | None
 ) -> None:
     """Let one transaction at a time ask for a run of this project, and refuse one too many."""
     settings = get_settings()
@@ -99,7 +99,7 @@ def _require_room(
     )
 
 
-def request_cancel(session: Session, run: Run, actor: User | None) -> Run:
+def request_cancel(session: Session, actor: User | None, run: Run) -> Run:
     """Cancel a waiting run at once; ask a running one to stop at its next step, keeping its checkpoint."""
     _require_own(run, actor, "cancel")
     changed = states.change(
@@ -112,10 +112,10 @@ def request_cancel(session: Session, run: Run, actor: User | None) -> Run:
     return changed
 
 
-def resume(session: Session, run: Run, actor: User | None) -> Run:
+def resume(session: Session, actor: User | None, run: Run) -> Run:
     """Queue a failed or cancelled run again; it goes on from its last checkpoint, with fresh attempts."""
     if current(session, run).state in RESUMABLE:
-        _require_room(session, run.project_id, run.kind, run.method, actor)
+        _require_room(session, run.project_id, actor, run.kind, run.method)
     values = {
         "state": RunState.QUEUED,
         "error": None,
@@ -134,7 +134,7 @@ def resume(session: Session, run: Run, actor: User | None) -> Run:
     return changed
 
 
-def clone(session: Session, run: Run, actor: User | None) -> Run:
+def clone(session: Session, actor: User | None, run: Run) -> Run:
     """Queue a new run with the same inputs and settings. Responses are sampled anew: those of the same seed are
     there."""
     if run.project_id is None:
@@ -177,7 +177,7 @@ def _require_own(run: Run, actor: User | None, what: str) -> None:
         raise NotAllowed(f"Only an administrator may {what} this run: other projects wait for the base model too.")
 
 
-def delete(session: Session, run: Run, actor: User | None) -> None:
+def delete(session: Session, actor: User | None, run: Run) -> None:
     """Delete an ended run with its folder. Refused where answers or models would lose their origin."""
     _require_own(run, actor, "delete")
     if run.state not in ENDED:

@@ -33,7 +33,7 @@ def make_project(platform: Platform, name: str = "Faults", prompt_count: int = P
             queue=QueueSettings(queue_depth=prompt_count, overlap=overlap),
         )
         rows = [f"Say something about the number {number}." for number in range(prompt_count)]
-        prompts.import_prompts(session, project, rows, admin, PromptSource.IMPORT)
+        prompts.import_prompts(session, project, admin, rows, PromptSource.IMPORT)
         return project.id
 
 

@@ -51,7 +51,7 @@ def fill(disk: Path | None, run_id: int) -> Callable[[], None]:
 def resume(run_id: int) -> Run:
     """As a person does; the run as it ends."""
     with task_session() as session:
-        runs.resume(session, session.get_one(Run, run_id), None)
+        runs.resume(session, None, session.get_one(Run, run_id))
     return ended(run_id)
 
 

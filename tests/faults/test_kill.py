@@ -152,14 +152,14 @@ def test_a_ppo_run_that_is_cancelled_resumed_stopped_and_killed_ends(platform: P
         run_id = _start(session, project_id, PPO, form)
     loop.wait_for_step(platform, run_id, 2)
     with platform.session() as session:
-        runs.request_cancel(session, session.get_one(Run, run_id), None)
+        runs.request_cancel(session, None, session.get_one(Run, run_id))
     run = loop.wait_for_end(platform, run_id)
     assert run.state is RunState.CANCELLED
     assert _checkpoints(platform, run_id), "a cancelled run keeps no checkpoint"
     before = _metrics(platform, run_id)
 
     with platform.session() as session:
-        runs.resume(session, session.get_one(Run, run_id), None)
+        runs.resume(session, None, session.get_one(Run, run_id))
     loop.wait_for_step(platform, run_id, run.step + 2)
     folder = _folder(platform, run_id)
     assert platform.stop() == []
@@ -182,7 +182,7 @@ def test_the_queue_is_derived_from_the_rows(platform: Platform, project_id: int)
     with platform.session() as session:
         admin = session.get_one(User, 1)
         model = session.scalars(select(Model).where(Model.kind == "reward", Model.project_id == project_id)).one()
-        ids = [rewards.score_text(session, model, "Hello?", f"Answer {n}.", admin).id for n in range(2)]
+        ids = [rewards.score_text(session, admin, model, "Hello?", f"Answer {n}.").id for n in range(2)]
     platform.empty_queue()
     for run_id in ids:
         run = loop.wait_for_end(platform, run_id, 120)

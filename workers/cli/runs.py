@@ -144,7 +144,7 @@ def _read(path: Path) -> dict[str, Any]:
 def cancel(run_id: RunId, as_: As = None) -> None:
     """Stop a run at its next step; its checkpoint is kept."""
     with connected(), task_session() as session:
-        run = service.request_cancel(session, _get(session, run_id), acting(session, as_))
+        run = service.request_cancel(session, acting(session, as_), _get(session, run_id))
         done = run.state is RunState.CANCELLED
     typer.echo(f"Run {run_id} is cancelled." if done else f"Run {run_id} stops at its next step.")
 
@@ -153,7 +153,7 @@ def cancel(run_id: RunId, as_: As = None) -> None:
 def resume(run_id: RunId, as_: As = None) -> None:
     """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
     with connected(), task_session() as session:
-        service.resume(session, _get(session, run_id), acting(session, as_))
+        service.resume(session, acting(session, as_), _get(session, run_id))
     typer.echo(f"Run {run_id} is queued again.")
 
 

@@ -253,8 +253,8 @@ def test_nobody_is_ever_asked_about_it(talk: Talk) -> None:
         assert leases.claim_item(session, other, project) is None
         assert not lease_queries.anything_left(session, project.id, other.id)
         for ask in (
-            lambda: items.ask_again(session, project, [item.id], other),
-            lambda: items.ask_soon(session, project, item, other),
+            lambda: items.ask_again(session, project, other, [item.id]),
+            lambda: items.ask_soon(session, project, other, item),
         ):
             with pytest.raises(Conflict, match="None of these pairs can be asked for again"):
                 ask()
@@ -321,10 +321,14 @@ def test_a_refused_prompt_takes_its_choice_along(talk: Talk) -> None:
     with task_session() as session:
         project, (prompt,) = session.get_one(Project, talk.project_id), session.scalars(select(Prompt))
         assert len(snapshot_queries.usable_preferences(session, project.id)) == 1
-        prompts.review(session, project, [prompt.id], admit=False, actor=session.get_one(User, talk.person_id))
+        prompts.review(
+            session, project, prompt_ids=[prompt.id], admit=False, actor=session.get_one(User, talk.person_id)
+        )
         assert snapshot_queries.usable_preferences(session, project.id) == []
         assert rewards.new_labels(session, project) == 0
-        prompts.review(session, project, [prompt.id], admit=True, actor=session.get_one(User, talk.person_id))
+        prompts.review(
+            session, project, prompt_ids=[prompt.id], admit=True, actor=session.get_one(User, talk.person_id)
+        )
         assert len(snapshot_queries.usable_preferences(session, project.id)) == 1
 
 

@@ -69,7 +69,7 @@ def test_a_refresh_names_its_run(session: Session, project: Project, stored: Cal
     stored(policy)
     for _ in range(2):
         factories.item(session, factories.prompt(session, project), project.base_model)
-    policies.promote(session, project, policy, factories.user(session), True)
+    policies.promote(session, project, factories.user(session), policy, True)
     keep, _, refresh = of(session, project)
     assert refresh.last is not None
     assert refresh.last.what == "2 pairs withdrawn"

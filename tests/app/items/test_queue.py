@@ -117,8 +117,8 @@ def test_a_withdrawn_prompt_takes_its_items_and_leases_along(session: Session, q
     ann, boss = factories.user(session), factories.user(session)
     task = leases.claim_item(session, ann, project)
     assert task is not None
-    assert service.withdraw_prompts(session, project, [items[0].prompt_id], boss) == 1
-    assert service.withdraw_prompts(session, project, [items[0].prompt_id], boss) == 0
+    assert service.withdraw_prompts(session, project, boss, [items[0].prompt_id]) == 1
+    assert service.withdraw_prompts(session, project, boss, [items[0].prompt_id]) == 0
     assert slots(session, items[0]) == 1
     following = leases.claim_item(session, ann, project)
     assert following is not None
@@ -204,10 +204,10 @@ def test_asking_again_opens_a_slot_for_somebody_who_has_not_seen_the_item(sessio
     ann, bob, boss = (factories.user(session) for _ in range(3))
     assert leases.claim_item(session, ann, project) is not None
     assert leases.claim_item(session, bob, project) is None
-    assert service.ask_again(session, project, [item.id], boss) == 1
+    assert service.ask_again(session, project, boss, [item.id]) == 1
     assert leases.claim_item(session, bob, project) is not None
     with pytest.raises(Conflict):
-        service.ask_again(session, project, [10**9], boss)
+        service.ask_again(session, project, boss, [10**9])
 
 
 def test_display_order_is_a_fair_coin_that_is_tossed_once(session: Session, queue: MakeQueue) -> None:

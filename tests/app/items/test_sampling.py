@@ -62,7 +62,7 @@ def test_rows_carry_the_prompts_in_the_planned_order(session: Session, project: 
     rows = service.sampling_rows(session, run)
     assert [each["id"] for each in rows] == run.asked(m.SamplingConfig).prompt_ids
     assert rows[0]["prompt"][-1]["role"] == "user"
-    service.withdraw_prompts(session, project, [rows[0]["id"]], factories.user(session))
+    service.withdraw_prompts(session, project, factories.user(session), [rows[0]["id"]])
     assert len(service.sampling_rows(session, run)) == 4
 
 
@@ -101,7 +101,7 @@ def test_answers_that_leave_nothing_to_compare_make_no_item(
 
 def test_a_prompt_withdrawn_meanwhile_makes_no_item(session: Session, project: m.Project) -> None:
     run = plan(session, project)
-    service.withdraw_prompts(session, project, [run.asked(m.SamplingConfig).prompt_ids[0]], factories.user(session))
+    service.withdraw_prompts(session, project, factories.user(session), [run.asked(m.SamplingConfig).prompt_ids[0]])
     assert add(session, run, "one", "two") is None
 
 

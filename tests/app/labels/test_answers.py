@@ -120,7 +120,7 @@ def test_an_answer_to_a_withdrawn_item_is_refused_and_written_down(
 ) -> None:
     (item,) = add_items(cast.project)
     task = claim(session, cast.annotator, cast.project)
-    items.withdraw_prompts(session, cast.project, [item.prompt_id], cast.manager)
+    items.withdraw_prompts(session, cast.project, cast.manager, [item.prompt_id])
     done = service.submit(session, cast.annotator, cast.project, None, task.id, LEFT)
     assert (done.status, done.label_id) == (409, None)
     assert "withdrawn" in (done.warning or "")

@@ -123,7 +123,7 @@ def _other_scale(session: Session, cast: Cast) -> None:
 
 def _withdraw(session: Session, cast: Cast) -> None:
     ids = session.scalars(select(m.Item.id).where(m.Item.project_id == cast.project.id)).all()
-    items.withdraw_items(session, cast.project, list(ids), cast.manager)
+    items.withdraw_items(session, cast.project, cast.manager, list(ids))
 
 
 @pytest.mark.parametrize(

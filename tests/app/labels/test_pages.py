@@ -203,7 +203,7 @@ def test_the_answer_to_a_withdrawn_item_says_so_and_brings_the_next(
     first, _ = add_items(cast.project, 2)
     browser = as_("annotator")
     number = opened(browser, cast)
-    items.withdraw_prompts(session, cast.project, [first.prompt_id], cast.manager)
+    items.withdraw_prompts(session, cast.project, cast.manager, [first.prompt_id])
     sent = browser.submit(f"/projects/{cast.project.id}/label", htmx=True, assignment_id=number, answer="left")
     assert sent.status_code == 409
     assert "withdrawn meanwhile" in sent.text

@@ -256,9 +256,9 @@ class Queue(RuleBasedStateMachine):
             ).all()
             item_id, prompt_id = rows[place % len(rows)]
             if whole_prompt:
-                items.withdraw_prompts(session, self.project, [prompt_id], self.people[0])
+                items.withdraw_prompts(session, self.project, self.people[0], [prompt_id])
             else:
-                items.withdraw_items(session, self.project, [item_id], self.people[0])
+                items.withdraw_items(session, self.project, self.people[0], [item_id])
 
         self._act(take)
 
@@ -273,7 +273,7 @@ class Queue(RuleBasedStateMachine):
                 select(m.Item.id).where(m.Item.project_id == self.project.id).order_by(m.Item.id)
             ).all()
             try:
-                items.ask_again(session, self.project, [ids[place % len(ids)]], self.people[0])
+                items.ask_again(session, self.project, self.people[0], [ids[place % len(ids)]])
             except Conflict:
                 return
 

@@ -100,7 +100,7 @@ def test_a_ppo_run_is_copied_through_the_form(
     run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
     assert (run.parent_id, run.model_id, run.reward_model_id) == (first.id, policy.id, reward.id)
     assert run.asked(TrainingConfig).settings["total_episodes"] == 32
-    runs.request_cancel(session, run, cast.manager)
+    runs.request_cancel(session, cast.manager, run)
     answer = browser.submit(f"{base}/train/ppo", **fields)
     run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
     assert (run.parent_id, run.model_id) == (first.id, cast.project.base_model_id)  # what is in use now

@@ -156,7 +156,7 @@ def test_it_is_evidence_for_whichever_of_its_models(session: Session, cast: Cast
     cast.project.policy_id = None
     session.flush()
     with pytest.raises(Conflict, match="A run needs Policy 2"):
-        service.archive(session, cast.project, models[1], cast.manager)
+        service.archive(session, cast.project, cast.manager, models[1])
 
 
 def test_launched_from_the_page_and_by_the_api(session: Session, cast: Cast, models: list[m.Model], as_: As) -> None:

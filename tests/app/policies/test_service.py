@@ -140,15 +140,15 @@ def test_promotion_without_evidence_asks_twice_and_says_so_in_the_trail(
     session: Session, project: Project, policy: Model, manager: User
 ) -> None:
     with pytest.raises(Conflict, match="has no blind evaluation against"):
-        service.promote(session, project, policy, manager)
+        service.promote(session, project, manager, policy)
     assert project.policy_id is None
-    service.promote(session, project, policy, manager, confirm_without_evaluation=True)
+    service.promote(session, project, manager, policy, confirm_without_evaluation=True)
     assert service.in_use(project).id == policy.id
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "policy.promoted")).one()
     assert (event.actor_id, event.subject_id) == (manager.id, policy.id)
     assert event.details == {"previous": project.base_model_id, "evaluation": None, "confirmed": True}
     with pytest.raises(Conflict, match="in use already"):
-        service.promote(session, project, policy, manager)
+        service.promote(session, project, manager, policy)
 
 
 def test_promotion_on_evidence_needs_no_confirmation(
@@ -156,7 +156,7 @@ def test_promotion_on_evidence_needs_no_confirmation(
 ) -> None:
     run = judged(session, project, policy, project.base_model, wins=20, losses=6, ties=2)
     assert service.doubt(session, project, policy) is None
-    service.promote(session, project, policy, manager)
+    service.promote(session, project, manager, policy)
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "policy.promoted")).one()
     assert event.details["evaluation"]["run"] == run.id
     assert event.details["evaluation"]["judged"] == 28
@@ -168,7 +168,7 @@ def test_a_policy_that_people_like_less_has_to_be_confirmed(
 ) -> None:
     judged(session, project, policy, project.base_model, wins=3, losses=37)
     with pytest.raises(Conflict, match="People prefer base"):
-        service.promote(session, project, policy, manager)
+        service.promote(session, project, manager, policy)
 
 
 def test_roll_back_walks_down_the_promotions(
@@ -178,8 +178,8 @@ def test_roll_back_walks_down_the_promotions(
     stored(second)
     with pytest.raises(Conflict, match="nothing to roll back to"):
         service.roll_back(session, project, manager)
-    service.promote(session, project, policy, manager, True)
-    service.promote(session, project, second, manager, True)
+    service.promote(session, project, manager, policy, True)
+    service.promote(session, project, manager, second, True)
     assert service.in_use(service.roll_back(session, project, manager)).id == policy.id
     assert service.in_use(service.roll_back(session, project, manager)).id == project.base_model_id
     assert project.policy_id is None
@@ -209,7 +209,7 @@ def test_promotion_refreshes_the_items_nobody_has_touched(
     evaluation = factories.item(
         session, factories.prompt(session, project), project.base_model, purpose=Purpose.EVALUATION
     )
-    service.promote(session, project, policy, manager, True)
+    service.promote(session, project, manager, policy, True)
     session.expire_all()
     withdrawn = [
         item for item in (untouched, leased, evaluation, to_write) if session.get_one(Item, item.id).withdrawn_at
@@ -224,7 +224,7 @@ def test_promotion_keeps_the_items_where_the_project_says_so(
 ) -> None:
     project.automation = project.automation.model_copy(update={"refresh_pairs": False})
     item = factories.item(session, factories.prompt(session, project), project.base_model)
-    service.promote(session, project, policy, manager, True)
+    service.promote(session, project, manager, policy, True)
     session.refresh(item)
     assert item.withdrawn_at is None
 
@@ -234,18 +234,18 @@ def test_archiving_deletes_the_files_after_commit_and_spares_what_is_needed(
 ) -> None:
     folder = service.registry.artifact_path(policy)
     with pytest.raises(Conflict, match="base model cannot be archived"):
-        service.archive(session, project, project.base_model, manager)
+        service.archive(session, project, manager, project.base_model)
     run = training.start(session, project, manager, PPO)
     run.model_id = policy.id
     session.flush()
     with pytest.raises(Conflict, match="A run needs Policy 1"):
-        service.archive(session, project, policy, manager)
+        service.archive(session, project, manager, policy)
     run.state = RunState.SUCCEEDED
-    service.promote(session, project, policy, manager, True)
+    service.promote(session, project, manager, policy, True)
     with pytest.raises(Conflict, match="Policy 1 is in use"):
-        service.archive(session, project, policy, manager)
+        service.archive(session, project, manager, policy)
     service.roll_back(session, project, manager)
-    service.archive(session, project, policy, manager)
+    service.archive(session, project, manager, policy)
     assert (policy.state, policy.artifact) == (ModelState.ARCHIVED, None)
     assert folder.exists()  # until the transaction commits
     session.rollback()

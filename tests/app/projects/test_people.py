@@ -197,7 +197,7 @@ def test_of_two_who_use_one_link_at_once_one_joins(database):
     def accept(user_id: int) -> bool:
         try:
             with task_session() as session:
-                people.accept(session, token, session.get_one(User, user_id))
+                people.accept(session, session.get_one(User, user_id), token)
         except NotFound:
             return False
         return True

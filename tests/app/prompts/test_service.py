@@ -24,7 +24,7 @@ def count(session: Session, project: m.Project) -> int:
 
 
 def run(session: Session, cast: Cast, rows: Any, **over: Any) -> service.ImportReport:
-    return service.import_prompts(session, cast.project, rows, cast.manager, m.PromptSource.IMPORT, **over)
+    return service.import_prompts(session, cast.project, cast.manager, rows, m.PromptSource.IMPORT, **over)
 
 
 def test_a_clean_file_is_imported_and_duplicates_are_counted(session: Session, cast: Cast) -> None:
@@ -57,11 +57,11 @@ def test_a_withdrawn_prompt_stays_withdrawn_when_it_is_imported_again(session: S
     prompt.status = m.PromptStatus.WITHDRAWN
     session.flush()
     assert run(session, cast, GOOD).imported == 0
-    service.restore(session, cast.project, prompt.id, cast.manager)
+    service.restore(session, cast.project, cast.manager, prompt.id)
     session.refresh(prompt)
     assert prompt.status is m.PromptStatus.ACTIVE
     with pytest.raises(Conflict):
-        service.restore(session, cast.project, prompt.id, cast.manager)
+        service.restore(session, cast.project, cast.manager, prompt.id)
 
 
 def test_a_file_that_is_too_large_says_so(session: Session, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,16 +96,16 @@ def test_which_holdout_prompts_choose_is_in_their_hash(session: Session, cast: C
 
 def test_a_prompt_from_chat_waits_for_review_with_its_flags(session: Session, cast: Cast) -> None:
     said = [{"role": "user", "content": "My name is Bo, write to bo@example.org or +44 20 7946 0958"}]
-    prompt = service.add_from_chat(session, cast.project, said, cast.annotator)
+    prompt = service.add_from_chat(session, cast.project, cast.annotator, said)
     assert prompt.status is m.PromptStatus.REVIEW
     assert prompt.flags == ["e-mail address", "phone number", "name"]
-    assert service.add_from_chat(session, cast.project, said, cast.manager).id == prompt.id
+    assert service.add_from_chat(session, cast.project, cast.manager, said).id == prompt.id
     assert list(service.prompt_rows(session, cast.project, None)) == []
-    assert service.review(session, cast.project, [prompt.id], True, cast.manager) == 1
+    assert service.review(session, cast.project, cast.manager, [prompt.id], True) == 1
     session.refresh(prompt)
     assert prompt.status is m.PromptStatus.ACTIVE
     with pytest.raises(Invalid, match="user's turn"):
-        service.add_from_chat(session, cast.project, [*said, {"role": "assistant", "content": "Hi"}], cast.annotator)
+        service.add_from_chat(session, cast.project, cast.annotator, [*said, {"role": "assistant", "content": "Hi"}])
 
 
 @pytest.mark.parametrize(

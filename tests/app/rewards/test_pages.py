@@ -218,7 +218,7 @@ def test_the_api_says_the_same(client: Browser, cast: Cast, model: Model, sessio
     assert (wrong.status_code, wrong.json()["errors"]["sed"]) == (
         422, "Reward training has no setting 'sed'. Did you mean seed?",
     )  # fmt: skip
-    runs.request_cancel(session, session.get_one(Run, started.json()["id"]), None)
+    runs.request_cancel(session, None, session.get_one(Run, started.json()["id"]))
     scored = client.post(f"{base}/{model.id}/score", headers=headers, json={"prompt": "a", "response": "b"})
     assert scored.json()["config"]["texts"][0]["response"] == "b"
 
@@ -249,7 +249,7 @@ def test_a_run_is_copied_through_the_form_with_its_labels_or_with_todays(
         run = session.get_one(Run, int(answer.headers["location"].rsplit("/", 1)[1]))
         assert (run.parent_id, run.asked(TrainingConfig).settings["learning_rate"]) == (first.id, 0.0007)
         assert "parent_id" not in run.asked(TrainingConfig).settings
-        runs.request_cancel(session, run, cast.manager)
+        runs.request_cancel(session, cast.manager, run)
         runs_made.append(run)
     assert runs_made[0].snapshot_id == first.snapshot_id
     assert runs_made[1].snapshot_id != first.snapshot_id

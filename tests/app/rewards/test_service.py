@@ -392,13 +392,13 @@ def test_the_report_leaves_out_what_chose_the_checkpoint(
 
 def test_a_disputed_item_is_asked_for_once_more(session: Session, project: Project, people: list[User]) -> None:
     item = labelled(session, project, people, A)
-    service.ask_again(session, project, item.id, people[0])
+    service.ask_again(session, project, people[0], item.id)
     session.refresh(item)
     assert (item.overlap_target, item.slots_left, item.level) == (2, 1, Level.AGAIN)
     with pytest.raises(Conflict, match="waits for another label already"):
-        service.ask_again(session, project, item.id, people[0])
+        service.ask_again(session, project, people[0], item.id)
     with pytest.raises(NotFound):
-        service.ask_again(session, factories.project(session), item.id, people[0])
+        service.ask_again(session, factories.project(session), people[0], item.id)
 
 
 def test_a_text_by_hand_is_scored_by_a_run_of_its_own(
@@ -406,7 +406,7 @@ def test_a_text_by_hand_is_scored_by_a_run_of_its_own(
 ) -> None:
     enough(session, project, people)
     model = _trained(session, project, stored)
-    run = service.score_text(session, model, "Why?", "Because.", people[0])
+    run = service.score_text(session, people[0], model, "Why?", "Because.")
     (row,) = service.rows_to_score(session, run)
     assert (row["prompt"], row["response"]) == ([{"role": "user", "content": "Why?"}], "Because.")
     service.add_scores(session, run, [row | {"score": 1.5}])
@@ -414,5 +414,5 @@ def test_a_text_by_hand_is_scored_by_a_run_of_its_own(
     assert run.summary["scores"] == [{"score": 1.5, "score_std": None, "error": None}]
     registry.archive(session, model)
     with pytest.raises(Conflict, match="archived"):
-        service.score_text(session, model, "Why?", "Because.", people[0])
+        service.score_text(session, people[0], model, "Why?", "Because.")
     assert get_settings().store.exists()

@@ -135,7 +135,7 @@ def test_a_change_of_state_is_told_once(run_id: int) -> None:
                 from app.models import Run
 
                 with task_session() as session:
-                    service.request_cancel(session, session.get_one(Run, run_id), None)
+                    service.request_cancel(session, None, session.get_one(Run, run_id))
 
             await asyncio.to_thread(cancel)
             await until(heard, "state", lambda data: data == RunState.CANCELLING)

@@ -116,7 +116,7 @@ def test_one_training_of_a_method_at_a_time(session: Session, stir: Method) -> N
     project = factories.project(session)
     run = training.start(session, project, None, stir)
     with pytest.raises(Conflict, match=f"Stirring is running already .run {run.id}."):
-        service.clone(session, run, None)
+        service.clone(session, None, run)
 
 
 def test_the_reference_of_settings_is_that_of_the_forms() -> None:

@@ -40,12 +40,12 @@ def test_a_project_has_so_many_runs_of_a_kind_at_once(session, kind, most):
     with pytest.raises(Conflict, match=r"Cancel it|cancel one"):
         start(session, project, kind)
     with pytest.raises(Conflict):
-        service.clone(session, runs[0], None)
+        service.clone(session, None, runs[0])
     start(session, neighbour, kind)
-    service.request_cancel(session, runs[0], None)
+    service.request_cancel(session, None, runs[0])
     start(session, project, kind)
     with pytest.raises(Conflict, match=r"running already|queued or running"):
-        service.resume(session, runs[0], None)
+        service.resume(session, None, runs[0])
 
 
 def test_forty_clones_are_not_forty_runs(as_, cast, session):

@@ -223,7 +223,7 @@ def test_a_live_run_is_left_alone(session: Session, run: Run) -> None:
 
 def test_a_silent_run_that_was_being_cancelled_is_cancelled(session: Session, run: Run) -> None:
     _claimed(session, run)
-    service.request_cancel(session, run, None)
+    service.request_cancel(session, None, run)
     _silence(session, run)
     assert work.requeue_stale(session, STALE) == []
     session.refresh(run)
@@ -231,22 +231,22 @@ def test_a_silent_run_that_was_being_cancelled_is_cancelled(session: Session, ru
 
 
 def test_cancel_of_a_waiting_run_is_immediate_and_of_a_running_one_asked_for(session: Session, run: Run) -> None:
-    assert service.request_cancel(session, run, None).state is RunState.CANCELLED
-    service.resume(session, run, None)
+    assert service.request_cancel(session, None, run).state is RunState.CANCELLED
+    service.resume(session, None, run)
     claim = _claimed(session, run)
-    assert service.request_cancel(session, run, None).state is RunState.CANCELLING
+    assert service.request_cancel(session, None, run).state is RunState.CANCELLING
     assert work.beat(session, run.id, claim, step=3) is RunState.CANCELLING
     work.finish(session, run.id, claim, RunState.CANCELLED)
     with pytest.raises(Conflict, match="it is cancelled"):
-        service.request_cancel(session, run, None)
+        service.request_cancel(session, None, run)
 
 
 def test_resume_gives_fresh_attempts_and_refuses_what_has_not_ended_badly(session: Session, run: Run) -> None:
     with pytest.raises(Conflict, match="only a failed or cancelled run"):
-        service.resume(session, run, None)
+        service.resume(session, None, run)
     claim = _claimed(session, run)
     work.finish(session, run.id, claim, RunState.FAILED, error="The disk is full.")
-    resumed = service.resume(session, run, None)
+    resumed = service.resume(session, None, run)
     assert (resumed.state, resumed.error, resumed.attempt, resumed.max_attempts) == (RunState.QUEUED, None, 1, 4)
 
 
@@ -259,7 +259,7 @@ def test_release_gives_the_attempt_back(session: Session, run: Run) -> None:
     assert work.release(session, run.id, claim, later=True) is not None
     assert work.resend_queued(session) == []  # not yet
     claim = _claimed(session, run)
-    service.request_cancel(session, run, None)
+    service.request_cancel(session, None, run)
     released = work.release(session, run.id, claim)
     assert released is not None
     assert released.state is RunState.CANCELLED
@@ -277,7 +277,7 @@ def test_resend_sends_what_is_queued_once_per_interval(session: Session, run: Ru
 
 def test_a_clone_has_the_same_inputs_and_names_its_parent(session: Session, run: Run) -> None:
     run.config, run.state = TrainingConfig(settings={"seed": 3}), RunState.SUCCEEDED
-    copy = service.clone(session, run, None)
+    copy = service.clone(session, None, run)
     assert copy.id != run.id
     assert (copy.parent_id, copy.kind, copy.config, copy.state) == (run.id, run.kind, run.config, RunState.QUEUED)
 
@@ -285,7 +285,7 @@ def test_a_clone_has_the_same_inputs_and_names_its_parent(session: Session, run:
 def test_a_copied_sampling_draws_other_answers(session: Session, run: Run) -> None:
     run.kind, run.method = RunKind.SAMPLING, None
     run.config = SamplingConfig(item_kind="comparison", prompt_ids=[1], settings=factories.sampler(seed=3))
-    copy = service.clone(session, run, None)
+    copy = service.clone(session, None, run)
     assert copy.asked(SamplingConfig).settings.seed != 3
     assert (copy.asked(SamplingConfig).settings.n, copy.asked(SamplingConfig).prompt_ids) == (2, [1])
     assert run.asked(SamplingConfig).settings.seed == 3
@@ -321,7 +321,7 @@ def test_any_history_keeps_the_state_machine(session: Session, steps: list[str])
             work.requeue_stale(session, STALE)
         else:
             with suppress(Conflict):
-                {"cancel": service.request_cancel, "resume": service.resume}[step](session, run, None)
+                {"cancel": service.request_cancel, "resume": service.resume}[step](session, None, run)
         session.refresh(run)
         assert (run.claim is not None) == (run.state in (RunState.RUNNING, RunState.CANCELLING))
         assert (run.ended_at is not None) == (run.state in service.ENDED)

@@ -134,7 +134,7 @@ def test_a_second_delivery_does_nothing(database: str) -> None:
 
 def _cancel(run_id: int, work: Working) -> None:
     with task_session() as session:
-        runs.request_cancel(session, session.get_one(Run, run_id), None)
+        runs.request_cancel(session, None, session.get_one(Run, run_id))
 
 
 def _stop(run_id: int, work: Working) -> None:
@@ -254,7 +254,7 @@ def test_an_attempt_goes_on_from_the_last_one_that_began_and_no_other(database: 
     assert (run_folders.workspace(first) / "samples.jsonl").read_text() == "kept\n"
     assert str(run_folders.log_tail(first)).startswith("error: an old one\n")
     with task_session() as session:
-        runs.resume(session, session.get_one(Run, run_id), None)
+        runs.resume(session, None, session.get_one(Run, run_id))
     assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
     second = state_of(run_id)
     assert second.workspace != first.workspace
@@ -373,9 +373,9 @@ def test_a_preparation_that_is_cancelled_says_so_and_leaves_no_child(database: s
         model = preparation.base_model(session, "tiny:7")
         run = run_queries.preparation_of(session, model.id)
         assert run is not None
-        runs.request_cancel(session, run, None)
+        runs.request_cancel(session, None, run)
         assert (model.state, model.error) == (ModelState.FAILED, "Its preparation was cancelled.")
-        runs.resume(session, run, None)
+        runs.resume(session, None, run)
         assert (model.state, model.error) == (ModelState.PREPARING, None)
 
 

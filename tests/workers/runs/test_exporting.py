@@ -157,14 +157,14 @@ def test_one_that_was_killed_goes_on_without_a_gap_or_a_double(project: int, at:
 def test_a_cancelled_one_is_resumed(project: int) -> None:
     run_id = begin(project)
     with task_session() as session:
-        runs.request_cancel(session, session.get_one(Run, run_id), None)
+        runs.request_cancel(session, None, session.get_one(Run, run_id))
     with (
         task_session() as session,
         pytest.raises(NotFound, match=f"export {run_id} is not ready: the run is cancelled"),
     ):
         service.file(session, session.get_one(Project, project), run_id)
     with task_session() as session:
-        runs.resume(session, session.get_one(Run, run_id), None)
+        runs.resume(session, None, session.get_one(Run, run_id))
     assert finish(run_id).state is RunState.SUCCEEDED
     assert file(project, run_id) == streamed(project)
 
@@ -180,7 +180,7 @@ def test_files_are_kept_for_some_days_and_made_anew(project: int) -> None:
     with pytest.raises(NotFound, match="is deleted: files are kept for 7 days"):
         file(project, run_id)
     with task_session() as session:
-        copy = runs.clone(session, session.get_one(Run, run_id), session.scalars(select(User)).first())
+        copy = runs.clone(session, session.scalars(select(User)).first(), session.get_one(Run, run_id))
         again = copy.id
     assert finish(again).state is RunState.SUCCEEDED
     assert file(project, again) == streamed(project)

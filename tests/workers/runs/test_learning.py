@@ -207,7 +207,7 @@ def started(world: World, method: str, **settings: str) -> tuple[int, dict[str, 
     with task_session() as session:
         project, chosen = session.get_one(m.Project, world.project_id), METHODS[method]
         run = training.start(session, project, None, chosen, training.checked(chosen, settings))
-        service.request_cancel(session, run, None)
+        service.request_cancel(session, None, run)
         return run.id, dict(chosen.data(session, run).files)
 
 

@@ -136,7 +136,7 @@ def test_where_none_could_be_used_all_are_asked_again(api: EndpointServer):
     assert "None of its answers can be used" in str(state_of(run_id).error)
     with task_session() as session:
         session.get_one(m.Endpoint, model_id).served_name = "good"
-        runs.resume(session, session.get_one(m.Run, run_id), None)
+        runs.resume(session, None, session.get_one(m.Run, run_id))
     assert done(run_id) is m.RunState.SUCCEEDED
     assert (api.seen["filtered"], api.seen["good"]) == (4, 4)
 
@@ -186,7 +186,7 @@ def test_nothing_is_asked_twice(api: EndpointServer, monkeypatch: pytest.MonkeyP
         with file.open("ab") as cut:
             cut.write(b'{"id": 1, "place"')
         endpoints.change(session, None, endpoints.get(session, model_id), endpoints.EndpointChange(token_limit=None))
-        runs.resume(session, run, None)
+        runs.resume(session, None, run)
     assert done(run_id) is m.RunState.SUCCEEDED
     assert api.seen["choosy"] == 8
     assert len(items_of(run_id)) == 4
@@ -227,7 +227,7 @@ def test_the_rate_is_kept_over_runs(api: EndpointServer, redis_url: str):
         deadline -= 1
     work.ended.wait(2.5)
     with task_session() as session:
-        runs.request_cancel(session, session.get_one(m.Run, run_id), None)
+        runs.request_cancel(session, None, session.get_one(m.Run, run_id))
     assert work.wait() is m.RunState.CANCELLED
     assert api.seen["good"] == 4
     assert len(items_of(run_id)) == 2
