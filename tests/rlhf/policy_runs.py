@@ -61,8 +61,8 @@ def child(arguments: list[str], run: Callable[[list[str]], None], environment: d
     run(arguments)
 
 
-def run_in_two(arguments: list[str], run: Callable[[list[str]], None]) -> None:
-    """The command in two processes that work together, as a launcher would start them."""
+def run_in_two(arguments: list[str], run: Callable[[list[str]], None], code: int = 0) -> None:
+    """The command in two processes that work together, as a launcher would start them, and both end with ``code``."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -70,7 +70,7 @@ def run_in_two(arguments: list[str], run: Callable[[list[str]], None]) -> None:
     both = [in_child(arguments, run, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
     for process in both:
         process.join(120)
-        assert process.exitcode == 0
+        assert process.exitcode == code
 
 
 def wait_for_lines(process: Any, output: Path, count: int) -> None:

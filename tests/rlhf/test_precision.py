@@ -114,3 +114,39 @@ def test_a_sampler_that_is_another_policy_is_measured_told_and_corrected(
     assert found["policy/sampler_kl"] > 0.01 * found["val/answer_tokens"]
     torch.testing.assert_close(experience.importance[experience.paid.mask], ratio.exp().clamp(max=1.5))
     assert capsys.readouterr().err.count("update 9: the sampler is") == 1
+
+
+@pytest.mark.parametrize("value_model", ["shared", "separate"])
+def test_products_are_in_bfloat16_where_the_processor_has_it_and_masters_are_not(
+    folders: dict[str, str], tmp_path: Path, value_model: str
+) -> None:
+    """In sampling and in the passes of training; weights, gradients and log-probabilities are in float32."""
+    flags = set(torch.cpu.get_capabilities().items())
+    native = bool(flags & {("avx512_bf16", True), ("amx_bf16", True), ("bf16", True)})
+    expected = torch.bfloat16 if native else torch.float32
+    settings = {"total_episodes": 32, "batch_size": 8, "max_new_tokens": 8, "value_model": value_model}
+    config = PolicyConfig(**folders, output=str(tmp_path / "run"), use_peft=False, device="cpu", **settings)
+    assert config.dtype == "auto"
+    trainer: PPOTrainer = prepare(config, Processes("cpu"))[0]
+    seen: dict[str, set[torch.dtype]] = {"policy": set(), "sampler": set()}
+    sampled = trainer.make.sampler.plain
+    for name, model in (("policy", trainer.model.causal), ("sampler", sampled)):
+        if name == "sampler" and model is trainer.model.causal:
+            continue
+        layer = model.model.layers[0].mlp.down_proj
+        layer.register_forward_hook(lambda module, given, output, name=name: seen[name].add(output.dtype))
+    gradients: set[torch.dtype] = set()
+    update = trainer.update
+
+    def watched(numbers: Any) -> bool:
+        gradients.update(p.grad.dtype for p in trainer.model.parameters() if p.grad is not None)
+        return update(numbers)
+
+    trainer.update = watched  # type: ignore[method-assign]
+    experience = trainer.work(1)
+    trainer.learn(1, experience)
+    assert set().union(*seen.values()) == {expected}
+    assert gradients == {torch.float32}
+    assert {p.dtype for p in trainer.model.parameters() if p.requires_grad} == {torch.float32}
+    assert {part["exp_avg"].dtype for part in trainer.optimizer.state.values()} == {torch.float32}
+    assert experience.paid.log_probs.dtype == torch.float32

@@ -19,7 +19,8 @@ from rlhf.scorer import RewardMix, load_rewards, repetition
 from rlhf.train_groups import train_rloo
 from rlhf.train_policy import train_policy
 from rlhf.types import Draw, Sample, SamplingSettings, user_message
-from tests.rlhf.policy_runs import SMALL, command, in_child, make_folders, metrics
+from tests.rlhf.policy_runs import SMALL, command, in_child, make_folders, metrics, run_in_two
+from tests.rlhf.test_train_policy import run_command
 
 FUNCTIONS = '''
 import json, os, sys, time
@@ -38,6 +39,11 @@ def raises(prompts, responses):
 
 def nan(prompts, responses):
     return [float("nan")] * len(responses)
+
+def one_of_two(prompts, responses):
+    if os.environ["RANK"] == "1":
+        raise ValueError("no connection")
+    return [0.0] * len(responses)
 
 def few(prompts, responses):
     return [1.0] * (len(responses) - 1)
@@ -264,13 +270,19 @@ def test_a_function_that_fails_later_leaves_a_checkpoint_to_go_on_from(folders: 
 def test_the_command_ends_with_exit_code_2(
     folders: dict[str, str], here: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.rlhf.test_train_policy import run_command
-
     process = in_child(command({**folders, "reward": "judge:raises"}, here / "run"), run_command)
     process.join(60)
     assert process.exitcode == 2
     said = capfd.readouterr().err.splitlines()[-1]
     assert said == "error: the reward function judge:raises cannot be used: ValueError: no connection"
+
+
+def test_a_function_that_fails_in_one_of_two_processes_ends_both(
+    folders: dict[str, str], here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = command({**folders, "reward": "judge:one_of_two"}, here / "run", "--device=cpu")
+    run_in_two(arguments, run_command, code=2)
+    assert capfd.readouterr().err.count("judge:one_of_two cannot be used: ValueError: no connection") == 2
 
 
 def test_what_pays_is_seen_by_no_generator(here: Path, tokenizer: PreTrainedTokenizerBase) -> None:

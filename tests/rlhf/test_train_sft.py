@@ -207,6 +207,13 @@ def test_the_first_step_is_that_of_transformers_own_loss(config: dict[str, Any])
         torch.testing.assert_close(ours[name].grad, parameter.grad, rtol=1e-4, atol=1e-5)
 
 
+def test_patience_can_end_a_run_of_which_nothing_is_said(config: dict[str, Any]) -> None:
+    trainer = make_trainer(config, max_steps=80)
+    looks = trainer.total_steps // trainer.eval_every
+    assert (looks, trainer.patience) == (8, 3)
+    assert trainer.eval_every * (1 + trainer.patience) == 40  # the earliest end: the first look was the best
+
+
 def test_rows_of_the_model_without_a_token_take_no_probability(config: dict[str, Any], tmp_path: Path) -> None:
     """As in sampling: Qwen's head has hundreds of rows more than its tokenizer has tokens."""
     tokenizer = load_tokenizer(config["model"])
