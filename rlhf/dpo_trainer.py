@@ -136,7 +136,8 @@ class DPOTrainer(EpochTrainer):
         log_probs = all_log_probs(self.model, self.wrapped, pairs, self.processes, self.token_budget * 2)
         rows = list(range(len(pairs)))
         ratios = self._ratios(data, rows, log_probs)
-        found = pair_metrics(self.config.beta * (ratios[:, 0] - ratios[:, 1]), pairs.preference, pairs.answer_tokens)
+        difference = self.config.beta * (ratios[:, 0] - ratios[:, 1])
+        found = pair_metrics(difference, pairs.preference, pairs.answer_tokens, pairs.prompts())
         losses = self._losses(data, rows, ratios)
         return found | {"loss": float((losses * pairs.weight).sum() / pairs.weight.sum())}
 

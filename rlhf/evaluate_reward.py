@@ -75,8 +75,13 @@ def reward_main(argv: list[str]) -> None:
         print(json.dumps(found, ensure_ascii=False))
         return
     for name, value in found.items():
-        if not isinstance(value, list):
+        if not isinstance(value, list | dict):
             print(f"{name:24} {value:.4f}" if isinstance(value, float) else f"{name:24} {value}")
+    for section, score in found.get("sections", {}).items():
+        print(f"{section:24} {score:.4f}")
+    for row in found.get("subsets", []):
+        low, high = row["accuracy_low"], row["accuracy_high"]
+        print(f"  {row['subset']:22} {row['accuracy']:.4f} ({low:.4f} to {high:.4f}), {row['pairs']} pairs")
     for row in found["accuracy_by_length"]:
         print(f"better answer longer by {row['from']} to {row['to']} tokens: {row['accuracy']} of {row['pairs']}")
 
@@ -105,9 +110,11 @@ def _load(config: EvaluateRewardConfig | ScoreConfig) -> tuple[RewardModel, PreT
 def evaluate_reward(config: EvaluateRewardConfig) -> dict[str, Any]:
     """`reward_metrics.pair_metrics` of the model on the pairs, with mean and spread of its scores.
 
-    Raises InputError for a model or data that cannot be used.
+    Where rows have a `subset`, as RewardBench's have, `reward_bench.bench_scores` of those are added. Raises InputError
+    for a model or data that cannot be used.
     """
     from rlhf.data import load_pairs
+    from rlhf.reward_bench import bench_scores
     from rlhf.reward_data import encode_pairs
     from rlhf.reward_metrics import pair_metrics
 
@@ -120,7 +127,13 @@ def evaluate_reward(config: EvaluateRewardConfig) -> dict[str, Any]:
 
     scores = torch.stack([part.mean(dim=1) for part in model.score(data.groups, config.token_budget)])
     _refuse_broken(scores.flatten().tolist(), config.model)
-    found = pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens)
+    difference, prompts = scores[:, 0] - scores[:, 1], data.prompts()
+    found = pair_metrics(difference, data.preference, data.answer_tokens, prompts)
+    subsets = [pairs[place].extra.get("subset") for place in data.kept]
+    named = [i for i, subset in enumerate(subsets) if isinstance(subset, str) and data.preference[i] != 0.5]
+    if named:
+        better = difference * torch.sign(data.preference - 0.5)
+        found |= bench_scores(better[named], [prompts[i] for i in named], [str(subsets[i]) for i in named])
     return {"model": config.model, "data": config.data, **found, **_mean_and_std(scores.flatten().tolist())}
 
 

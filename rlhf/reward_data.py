@@ -64,6 +64,10 @@ class EncodedPairs:
             groups.append(Group(one[:-first], [one[-first:], two[-second:]]))
         return replace(self, groups=groups)
 
+    def prompts(self) -> list[tuple[int, ...]]:
+        """The tokens of each pair's prompt, which tell whether pairs share it."""
+        return [tuple(group.prefix) for group in self.by_prompt().groups]
+
     def describe(self, max_length: int) -> str:
         """What became of the pairs that were given, in a few words."""
         cut = f"{self.prompts_cut} prompts cut to {max_length} tokens"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -37,6 +38,39 @@ def expected_calibration_error(probability: Tensor, target: Tensor, bins: int = 
     return float(gaps.abs().sum() / max(len(probability), 1))
 
 
+def share_interval(right: Tensor, prompts: Sequence[Any]) -> tuple[float, float]:
+    """Wilson's 95% interval of a share of pairs, of which those of one prompt say less than as many of several would.
+
+    The pairs count as n / deff (Kish 1965), deff the variance of the mean by prompts over that of independent pairs, 1
+    at least. right: (pairs,) of 0 and 1; prompts: what tells which pairs share one.
+    """
+    count = len(right)
+    if not count:
+        return wilson_interval(0, 0)
+    share = float(right.double().mean())
+    sums: dict[Any, float] = {}
+    for value, prompt in zip(right.double().tolist(), prompts, strict=True):
+        sums[prompt] = sums.get(prompt, 0.0) + value - share
+    alone = count * share * (1 - share)
+    effect = max(1.0, sum(each * each for each in sums.values()) / alone) if alone else count / len(sums)
+    return wilson_interval(share * count / effect, count / effect)
+
+
+def calibration_error_if_perfect(probability: Tensor, bins: int = 10, draws: int = 200) -> float:
+    """What `expected_calibration_error` would be, on average, if each pair were decided with just this probability.
+
+    Few pairs leave a gap in every bin by chance alone: a model is to be judged beside this, not beside 0. Simulated,
+    with the same seed each time. probability: (pairs,), for labels of one rater each.
+    """
+    generator = torch.Generator().manual_seed(0)
+    probability = probability.double().cpu()
+    found = [
+        expected_calibration_error(probability, torch.bernoulli(probability, generator=generator), bins)
+        for _ in range(draws)
+    ]
+    return math.fsum(found) / draws
+
+
 def _share(right: Tensor) -> float | None:
     return float(right.double().mean()) if len(right) else None
 
@@ -58,13 +92,16 @@ def _correlation(a: Tensor, b: Tensor) -> float | None:
     return float(torch.corrcoef(torch.stack([a, b]))[0, 1])
 
 
-def pair_metrics(difference: Tensor, preference: Tensor, answer_tokens: Tensor) -> dict[str, Any]:
+def pair_metrics(
+    difference: Tensor, preference: Tensor, answer_tokens: Tensor, prompts: Sequence[Any]
+) -> dict[str, Any]:
     """Everything known about a model from its score differences on labelled pairs.
 
     difference: (pairs,), score of the first answer minus that of the second. preference: (pairs,) in 0..1.
-    answer_tokens: (pairs, 2). Ties (preference 0.5) count for loss and calibration, not for accuracy. By-length
-    figures are from the better answer's side; `length_only_accuracy` is that of the rule "the longer one is better",
-    and `length_correlation` (Pearson's) is between score and length differences: near 1, the model counts tokens.
+    answer_tokens: (pairs, 2). prompts: what tells which pairs share a prompt, for the accuracy's interval. Ties
+    (preference 0.5) count for loss and calibration, not for accuracy. By-length figures are from the better answer's
+    side; `length_only_accuracy` is that of the rule "the longer one is better", and `length_correlation` (Pearson's) is
+    between score and length differences: near 1, the model counts tokens.
     """
     difference, preference = difference.double(), preference.double()
     decided = preference != 0.5
@@ -74,7 +111,8 @@ def pair_metrics(difference: Tensor, preference: Tensor, answer_tokens: Tensor) 
     longer_by = side * token_difference[decided]
     right = ahead > 0
     count = len(right)
-    low, high = wilson_interval(int(right.sum()), count)
+    low, high = share_interval(right, [prompts[place] for place in decided.nonzero().flatten().tolist()])
+    probability = torch.sigmoid(difference)
     return {
         "pairs": len(difference),
         "ties": len(difference) - count,
@@ -82,7 +120,8 @@ def pair_metrics(difference: Tensor, preference: Tensor, answer_tokens: Tensor) 
         "accuracy": _share(right),
         "accuracy_low": low,
         "accuracy_high": high,
-        "ece": expected_calibration_error(torch.sigmoid(difference), preference),
+        "ece": expected_calibration_error(probability, preference),
+        "ece_if_perfect": calibration_error_if_perfect(probability),
         "margin": float(ahead.mean()) if count else None,
         "length_only_accuracy": _share(longer_by[longer_by != 0] > 0),
         "length_correlation": _correlation(difference, token_difference),

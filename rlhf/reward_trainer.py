@@ -144,7 +144,7 @@ class RewardTrainer(EpochTrainer):
         return found, float(scores.mean()), float(scores.std())
 
     def _metrics(self, scores: Tensor, data: EncodedPairs) -> dict[str, Any]:
-        return pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens)
+        return pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens, data.prompts())
 
     @property
     def choosing_pairs(self) -> int:

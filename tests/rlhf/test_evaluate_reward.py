@@ -69,6 +69,32 @@ def test_the_rule_is_measured_on_unseen_pairs(
     assert "accuracy" in capsys.readouterr().out
 
 
+def test_a_file_in_the_form_of_rewardbench(
+    reward_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["alpacaeval-easy", "donotanswer", "our own"]
+    kept = [row for row in pair_rows(60, seed=9) if row.get("preference", 1.0) == 1.0]
+    rows = [
+        {name: row[name] for name in ("prompt", "chosen", "rejected")} | {"subset": names[i % 3], "id": i}
+        for i, row in enumerate(kept)
+    ]
+    data = write_rows(tmp_path / "bench.jsonl", rows)
+    main(["reward", "--model", str(reward_folder), "--data", str(data), "--json"])
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [(row["subset"], row["section"]) for row in found["subsets"]] == [
+        ("alpacaeval-easy", "Chat"), ("donotanswer", "Safety"), ("our own", None),
+    ]  # fmt: skip
+    assert sum(row["pairs"] for row in found["subsets"]) == len(kept)
+    weighted = sum(row["pairs"] * row["accuracy"] for row in found["subsets"]) / len(kept)
+    assert weighted == pytest.approx(found["accuracy"])
+    assert found["score"] == pytest.approx(sum(found["sections"].values()) / 2)
+    assert 0 < found["ece_if_perfect"] < 0.3
+    main(["reward", "--model", str(reward_folder), "--data", str(data)])
+    said = capsys.readouterr().out
+    assert "Safety  " in said
+    assert "  donotanswer  " in said
+
+
 def test_a_row_that_cannot_be_scored_keeps_its_place(reward_folder: Path, tmp_path: Path) -> None:
     rows = [*score_rows(20), {"prompt": "a", "response": "b " * 400}, {"prompt": "a", "response": 5}]
     data = write_rows(tmp_path / "in.jsonl", rows)
