@@ -2,14 +2,15 @@
 
 The two responses are the fields that the answer names (`to_name`), or else the two that are numbered. An annotation
 that was cancelled is none. What answers say beside the comparison: a choice in words is a question of its own, a text
-the rationale; anything else stays in the metadata.
+the rationale; anything else stays in the metadata. As Hone writes such tasks, the choice `equal` is a tie or both bad,
+a rating `strength` says how much better, `messages` are the turns of the prompt, and `meta` names the annotator.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from formats import messages
-from formats.fields import Fields, as_date, as_text, in_python, worded
+from formats.fields import Fields, as_date, as_number, as_text, in_python, worded
 from formats.layouts.base import Layout, columns, comparison
 from formats.layouts.numbered import PROMPTS, numbered
 from formats.records import BadRow, ComparisonRecord, Judgement, Messages, Response, Row
@@ -52,7 +53,9 @@ def _min(fields: Fields) -> Iterator[ComparisonRecord]:
 
 def _task(fields: Fields, sides: list[str]) -> tuple[Messages, list[Response]]:
     name = next((name for name in PROMPTS if name in fields), "prompt")
-    before = fields.prompt(name)
+    turns = "messages" if isinstance(fields.see("messages"), list) else name
+    before = fields.prompt(turns)
+    fields.take(name)
     texts = [messages.response(fields.turns(side), side, before) for side in sides]
     return before, [Response(text) for text in messages.without_repeated(before, texts)]
 
@@ -74,26 +77,30 @@ def _named(annotations: list[Mapping[str, Any]]) -> list[str]:
 
 def _answers(annotation: Mapping[str, Any]) -> tuple[list[Judgement], list[Any]]:
     common: dict[str, Any] = {
-        "annotator": _person(annotation.get("completed_by")),
+        "annotator": _person(_ours(annotation) or annotation.get("completed_by")),
         "date": as_date(annotation.get("created_at")),
     }
     results = _results(annotation)
+    rating = next((_value(result).get("rating") for result in results if _named_so(result, "rating", "strength")), None)
     written = [text for result in results if result.get("type") == "textarea" for text in _texts(result)]
     rationale = "\n".join(written) or None
     judged: list[Judgement] = []
     unread: list[Any] = []
     for result in results:
-        value = result.get("value")
-        value = value if isinstance(value, Mapping) else {}
+        value = _value(result)
         if result.get("type") == "pairwise":
-            judged.append(worded(value.get("selected"), rationale=rationale, **common))
+            strength = as_number(rating, "strength")
+            judged.append(worded(value.get("selected"), strength=strength, rationale=rationale, **common))
         elif result.get("type") == "choices" and isinstance(said := value.get("choices"), list) and len(said) == 1:
             question = as_text(result.get("from_name"), "from_name") or ""
+            main = question == "equal"
             try:
-                judged.append(worded(said[0], question=question, **common))
+                judged.append(
+                    worded(said[0], question="" if main else question, rationale=rationale if main else None, **common)
+                )
             except BadRow:
                 unread.append(result)
-        elif result.get("type") != "textarea":
+        elif result.get("type") != "textarea" and not _named_so(result, "rating", "strength"):
             unread.append(result)
     return judged, unread
 
@@ -105,9 +112,23 @@ def _results(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found
 
 
-def _texts(result: Mapping[str, Any]) -> list[str]:
+def _value(result: Mapping[str, Any]) -> Mapping[str, Any]:
     value = result.get("value")
-    text = value.get("text") if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _named_so(result: Mapping[str, Any], type_: str, name: str) -> bool:
+    return result.get("type") == type_ and result.get("from_name") == name
+
+
+def _ours(annotation: Mapping[str, Any]) -> Any:
+    """Who gave the label that Hone wrote as this annotation: Label Studio itself knows whoever imported it."""
+    metas = [result.get("meta") for result in _results(annotation)]
+    return next((meta["annotator"] for meta in metas if isinstance(meta, Mapping) and "annotator" in meta), None)
+
+
+def _texts(result: Mapping[str, Any]) -> list[str]:
+    text = _value(result).get("text")
     return [line for line in (text if isinstance(text, list) else [text]) if isinstance(line, str)]
 
 

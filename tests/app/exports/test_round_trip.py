@@ -108,3 +108,27 @@ def test_every_preference_is_in_it(everything: All) -> None:
         ).order_by(m.Preference.label_id, m.Preference.question, m.Preference.first, m.Preference.second)
     )  # fmt: skip
     assert inside == [(*row[:4], row.outcome.value, row.strength) for row in stated]
+
+
+def test_label_studio_s_tasks_are_read_as_what_was_said(everything: All) -> None:
+    """As our own reader has them: every preference of a label that stands and is learned from, by pair of responses."""
+    reading = formats.read(everything.file(layout="label-studio"))
+    found = [record for record in reading if isinstance(record, ComparisonRecord)]
+    assert reading.layout is not None
+    assert (reading.layout.name, reading.report.refused) == ("labelstudio", 0)
+    said = [
+        (record.messages, [each.text for each in record.responses], j.outcome, j.question, j.strength, j.annotator)
+        for record in found
+        for j in record.judgements
+    ]
+    stated = []
+    for row in exported(everything.session, everything.project):
+        texts = {each["position"]: each["text"] for each in row["responses"]}
+        for each in row["preferences"] if row["usable"] else ():
+            two = [texts[each["first"]], texts[each["second"]]]
+            strength = None if each["strength"] is None else float(each["strength"])
+            about = (each["outcome"], each["text"] or "", strength, str(row["annotator"]))
+            stated.append((row["prompt"], two, *about))
+    assert sorted(map(str, said)) == sorted(map(str, stated))
+    assert len(said) == 15
+    assert [j.rationale for j in found[0].judgements if j.rationale] == ["-1 for\nboth"]
