@@ -25,7 +25,12 @@ class DPOConfig(PairSettings):
     ] = 0.1
     loss: Annotated[
         Literal["sigmoid", "ipo", "hinge"],
-        Doc("sigmoid: DPO; ipo: a squared loss that cannot run away; hinge: SLiC's margin.", "Loss", group="main"),
+        Doc(
+            "DPO's is the usual one; IPO's cannot run away on clear preferences; SLiC's stops at a margin.",
+            "Loss",
+            group="main",
+            choices=("DPO (sigmoid)", "IPO (squared)", "SLiC (hinge)"),
+        ),
     ] = "sigmoid"
     length_normalized: Annotated[
         bool, Doc("Divide log-ratios by the response's tokens, so that length counts for less.", "Length-normalised")

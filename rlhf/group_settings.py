@@ -62,11 +62,16 @@ class GRPOConfig(GroupSettings):
             "Mean over all tokens (dapo), each response's (grpo), or as if all had the longest length (dr_grpo).",
             "Loss",
             group="main",
+            choices=("Over all tokens (DAPO)", "Over each response (GRPO)", "By the longest length (Dr. GRPO)"),
         ),
     ] = "dapo"
     scale_rewards: Annotated[
         Literal["group", "batch", "none"],
-        Doc("What advantages are divided by: the group's spread, the batch's, or nothing (Dr. GRPO).", "Scaling"),
+        Doc(
+            "What advantages are divided by: the group's spread, the batch's, or nothing (Dr. GRPO).",
+            "Scaling",
+            choices=("The group's spread", "The batch's spread", "Nothing"),
+        ),
     ] = "group"
     use_bias_correction_kl: Annotated[
         bool,

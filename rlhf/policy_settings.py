@@ -18,22 +18,30 @@ class PolicyConfig(OnlineSettings):
     value_model: Annotated[
         Literal["shared", "separate"],
         Doc(
-            "shared: a head on the policy, at half the cost; separate: a model that starts as the reward model.",
+            "What estimates the return: a head on the policy costs half, a model of its own starts as the reward one.",
             "Value model",
             group="main",
+            choices=("A head on the policy", "A model of its own"),
         ),
     ] = "shared"
     num_ppo_epochs: Annotated[
         int, Ge(1), Le(100), Doc("How often each batch is gone through, reshuffled each time.", "PPO epochs", "epochs")
     ] = 2
     whiten_rewards: Annotated[
-        bool, Doc("Scale token rewards to variance 1, without moving their mean.", "Whiten rewards")
+        bool, Doc("Scale token rewards to variance 1, without moving their mean.", "Normalise rewards")
     ] = False
     whiten_advantages: Annotated[
-        bool, Doc("Scale advantages to mean 0 and variance 1 over real tokens.", "Whiten advantages")
+        bool, Doc("Scale advantages to mean 0 and variance 1 over real tokens.", "Normalise advantages")
     ] = True
-    gamma: Annotated[float, Ge(0.01), Le(1), Doc("Discount of rewards, per token.", "Gamma")] = 1.0
-    lam: Annotated[float, Ge(0), Le(1), Doc("Lambda of generalised advantage estimation.", "Lambda")] = 0.95
+    gamma: Annotated[
+        float, Ge(0.01), Le(1), Doc("How much a reward one token later counts: 1 counts all alike.", "Discount (gamma)")
+    ] = 1.0
+    lam: Annotated[
+        float,
+        Ge(0),
+        Le(1),
+        Doc("1 trusts sampled returns, 0 the value model; between, a mix of both.", "Advantage lambda"),
+    ] = 0.95
     cliprange_value: Annotated[
         float | None,
         Ge(0.001),

@@ -74,6 +74,8 @@ def _property(setting: Setting) -> dict[str, Any]:
             found["maximum"] = MOST
     if not setting.required:
         found["default"] = str(setting.default) if isinstance(setting.default, Path) else setting.default
+    if setting.doc.choices:
+        found["x-choices"] = list(setting.doc.choices)
     if setting.doc.unit:
         found["x-unit"] = setting.doc.unit
     found["x-group"] = setting.doc.group

@@ -37,7 +37,8 @@ class Doc:
 
     help: one sentence. title: its name for people; without one, the name of the field in words. unit: of a number.
     group: "local" for what names files and devices of one machine or is about one start, "main" for what most people
-    set, "advanced" for the rest. may_change: a run may be resumed with another value.
+    set, "advanced" for the rest. may_change: a run may be resumed with another value. choices: what each value of a
+    choice is called, in their order.
     """
 
     help: str
@@ -45,6 +46,7 @@ class Doc:
     unit: str = ""
     group: Group = "advanced"
     may_change: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ async function copy(button) {
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 function localTimes(within) {
-  for (const time of within.querySelectorAll("time[datetime]")) {
+  const times = [...within.querySelectorAll("time[datetime]")];
+  for (const time of within.matches?.("time[datetime]") ? [within, ...times] : times) {
     const local = clock.format(new Date(time.dateTime));
     if (time.title) time.title = local;
     else time.textContent = local;
@@ -88,7 +89,11 @@ document.addEventListener("htmx:after:request", (event) => {
   for (const field of document.querySelectorAll('input[name="csrf_token"]')) field.value = fresh;
 });
 
-document.addEventListener("htmx:after:swap", () => localTimes(document));
 document.querySelector("[data-autofocus]")?.focus();
 localTimes(document);
+// Whatever comes later, by htmx or a stream of events, says its times in UTC too.
+new MutationObserver((changes) => {
+  for (const { addedNodes } of changes)
+    for (const node of addedNodes) if (node.nodeType === Node.ELEMENT_NODE) localTimes(node);
+}).observe(document.body, { childList: true, subtree: true });
 markTheme();

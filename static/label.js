@@ -41,6 +41,7 @@ function arrive() {
   const shown = current;
   setTimeout(() => (shown.dataset.settled = "true"), SETTLE);
   form().querySelector("[data-send]").hidden = current.dataset.atOnce === "true" || Boolean(submitter());
+  goOn();
   kind().arrive?.(form());
   const pressed = form().querySelector('.choice[aria-pressed="true"]');
   if (pressed) select(pressed);
@@ -171,6 +172,7 @@ document.addEventListener("htmx:after:request", async (event) => {
     tryAgain(RETRY);
   } else {
     sessionStorage.removeItem(KEPT);
+    if (status < 400) localStorage.removeItem(begunAt());
   }
 });
 
@@ -205,8 +207,17 @@ async function freshToken() {
   return true;
 }
 
+// The guidelines stand beside the answers, and the keys stay with those.
+function dock() {
+  const guidelines = document.getElementById("guidelines");
+  if (guidelines.open) return guidelines.close();
+  guidelines.show();
+  document.getElementById("answers")?.focus({ preventScroll: true });
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
+  if (button?.matches("[data-docks]")) dock();
   if (!button || !form()) return;
   if (button.matches("#answer .choice")) {
     if (event.detail !== 0 || !sending) event.preventDefault(); // requestSubmit() makes no click
@@ -232,6 +243,32 @@ document.addEventListener("htmx:after:swap", () => {
   announce(current.dataset.announce ?? "Next");
 });
 
+// -- what was begun ---------------------------------------------------------------------------------------------------
+
+// Comment, reasons and answers to questions stay in this browser until they are sent.
+const BEGUN = "hone-begun:";
+const FORGET = 14 * 24 * 3600 * 1000; // ms
+const begunAt = () => BEGUN + form().elements.assignment_id.value;
+const begun = () => [...form().elements].filter(({ name }) => /^(comment|reasons|questions\[)/.test(name));
+
+document.addEventListener("input", ({ target }) => {
+  if (!form() || !begun().includes(target)) return;
+  const values = begun().map((field) => (field.type === "checkbox" || field.type === "radio" ? field.checked : field.value));
+  try {
+    localStorage.setItem(begunAt(), JSON.stringify({ values, at: Date.now() }));
+  } catch {
+    // No room, or storage is switched off: it lasts as long as the page.
+  }
+});
+
+function goOn() {
+  for (const name of Object.keys(localStorage).filter((each) => each.startsWith(BEGUN)))
+    if (!(Date.now() - JSON.parse(localStorage.getItem(name)).at < FORGET)) localStorage.removeItem(name);
+  const { values } = JSON.parse(localStorage.getItem(begunAt()) ?? "{}");
+  if (values?.length !== begun().length) return; // the project asks something else by now
+  begun().forEach((field, at) => (field[typeof values[at] === "boolean" ? "checked" : "value"] = values[at]));
+}
+
 // -- keys ------------------------------------------------------------------------------------------------------------
 
 function raw(on) {
@@ -244,10 +281,23 @@ function raw(on) {
 
 const tools = { chosen: () => lastChoice, select, choose };
 
+// The key that is meant, on any keyboard: digits by their place in the row where that gives another sign without Shift,
+// letters as they are written on the key, those of other scripts (or of an input method that is on) by their place.
+function meant({ key, code, shiftKey }) {
+  if (/^[0-9]$/.test(key)) return key;
+  if (/^Digit[0-9]$/.test(code)) return shiftKey ? "" : code.slice(5);
+  if (/^[a-z]$/i.test(key)) return key.toLowerCase();
+  const foreign = /^\p{L}+$/u.test(key) && key.length < 3;
+  if (/^Key[A-Z]$/.test(code) && (foreign || key === "Process" || key === "Unidentified")) return code.slice(3).toLowerCase();
+  return key;
+}
+
 document.addEventListener("keydown", (event) => {
   const { target, key } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog:modal")) return;
+  if (key === "Escape" && !target.matches("textarea")) document.getElementById("guidelines").close();
   if (target.matches("textarea")) {
+    if (event.isComposing || event.keyCode === 229) return; // an input method's own keys
     if (key === "Escape") target.blur();
     if (key === "Enter" && !event.shiftKey && submitter() && target.name === "comment") {
       event.preventDefault();
@@ -256,19 +306,16 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (target.matches("input:not([type=checkbox], [type=radio]), select")) return;
-  const pressed = act(event);
-  if (pressed) event.preventDefault();
+  if (act({ key: meant(event), repeat: event.repeat, target })) event.preventDefault();
 });
 
 function act(event) {
-  const { key, code, shiftKey, repeat, target } = event;
-  if (key === "g") return click('[data-opens="guidelines"]');
+  const { key, repeat, target } = event;
+  if (key === "g") return repeat || click("[data-docks]");
   if (key === "r") return click("[data-raw]");
   if (!form() || repeat) return /^[0-9bsu]$/.test(key);
-  if (shiftKey && code.startsWith("Digit")) {
-    const box = form().querySelector(`[data-reason="${code.slice(5)}"]`);
-    return box ? (box.click(), true) : false;
-  }
+  const reason = key && form().querySelector(`[data-reason="${CSS.escape(key)}"]`);
+  if (reason) return reason.click(), true;
   if (key === "c") return form().elements.comment ? (form().elements.comment.focus(), true) : false;
   if (key === "Enter" && (submitter() || target.matches("input"))) {
     const button = target.closest("a, summary, button");

@@ -13,6 +13,7 @@ PHRASES = """
 next reward model pays
 wait for the first one: train
 People's choices teach the model
+what it learns comes back
 are kept ready
 Find out
 Mend them below
@@ -53,6 +54,14 @@ To the start page
 Pace and agreement
 target row
 by itself in 24 hours
+whiten rewards
+score without an end
+"promoted", "promoted"
+Agreement and annotators
+Take it up again
+Leave it<
+mean: all raters
+>Person<
 LOOP.md
 HOUSE.md
 WORDS.md
@@ -81,7 +90,7 @@ def test_no_text_has_an_old_phrase() -> None:
         f"{path.relative_to(ROOT)}: {phrase}"
         for path, text in read
         for phrase in PHRASES
-        if phrase.lower() in " ".join(text.split()).lower()
+        if phrase.lower() in " ".join(text.replace("’", "'").split()).lower()
     }
     assert not found
 

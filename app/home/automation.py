@@ -65,7 +65,7 @@ def automations(session: Session, project: Project, new_labels: int) -> list[Aut
         Automation(
             "Refresh pairs",
             settings.refresh_pairs,
-            "After a promotion, untouched pairs make room for those of the policy in use",
+            "After a promotion, untouched pairs are replaced by pairs of the current policy",
             f"{items}, shared with the first",
             _refreshed(refreshed),
             f"Waits for the next promotion; {in_use(project).name} is in use." if settings.refresh_pairs else OFF,

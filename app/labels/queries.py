@@ -1,6 +1,6 @@
 """The SQL of lists of labels."""
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.models import Item, Label, Preference, User
@@ -68,10 +68,10 @@ def listing(
 
 
 def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:
-    """(id, name) of everybody who has answered in this project."""
+    """(id, name) of everybody who has answered in this project; of people with one name the e-mail address too."""
     rows = session.execute(
-        select(User.id, User.name)
+        select(User.id, User.name, User.email, func.count().over(partition_by=User.name).label("namesakes"))
         .where(exists().where(Label.annotator_id == User.id, Label.project_id == project_id))
-        .order_by(User.name)
+        .order_by(User.name, User.id)
     )
-    return [(row.id, row.name) for row in rows]
+    return [(row.id, f"{row.name}, {row.email}" if row.namesakes > 1 else row.name) for row in rows]

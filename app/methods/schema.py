@@ -1,7 +1,8 @@
 """Forms made from the JSON schemas that the settings of commands are described by, so that nothing is written twice.
 
 The schemas in schemas/ are generated from the learning library (`make schemas`); what an extension brings has the same
-shape. Beyond draft 2020-12 they have `x-group` and `x-unit` of a property and `x-rules` that span two settings. Those
+shape. Beyond draft 2020-12 they have `x-group`, `x-unit` and `x-choices` (what each value of an
+enum is called) of a property, and `x-rules` that span two settings. Those
 of the group "local" name files and devices: they are for whoever runs the command.
 """
 
@@ -61,7 +62,7 @@ def _field(about: Schema, default: Any) -> tuple[Any, FieldInfo]:
     more = {name: about[word] for word, name in _BOUNDS.items() if word in about}
     if kind == "string" and not choices:
         more["max_length"] = LONGEST_TEXT
-    kept = {word: about[word] for word in ("x-unit", "x-group") if word in about}
+    kept = {word: about[word] for word in ("x-unit", "x-group", "x-choices") if word in about}
     field: FieldInfo = Field(
         default, title=about["title"], description=about["description"], json_schema_extra=kept, **more
     )

@@ -15,7 +15,10 @@ class StartOptions(MethodForm):
     OPTIONS: ClassVar[tuple[str, ...]] = ("start_from",)
 
     start_from: Literal["promoted", "base"] = Field(
-        "promoted", title="Start from", description="The model that learns: the policy in use, or the base model"
+        "promoted",
+        title="Start from",
+        description="The model that learns, and the reference that it is held to.",
+        json_schema_extra={"x-choices": ["Current policy", "Base model"]},
     )
 
 

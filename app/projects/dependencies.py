@@ -51,7 +51,7 @@ def admitted(request: Request, project_id: RowId, session: Db) -> Access:
 async def annotator(request: Request, access: Annotated[Access, Depends(admitted)]) -> Access:
     """Any member of the project, and administrators. An archived project can be read, not changed."""
     if access.project.archived_at is not None and request.method not in ("GET", "HEAD"):
-        raise Conflict("This project is archived. A manager can take it up again in its settings.")
+        raise Conflict("This project is archived. A manager can restore it in its settings.")
     return access
 
 

@@ -21,8 +21,9 @@ class PreferenceOptions(MethodForm):
     aggregation: Aggregation = Field(
         "mean",
         title="Several labels of one pair",
-        description="mean: all raters count alike; reliability: raters are weighted by how often others confirm them "
-        "(Dawid and Skene)",
+        description="The average counts all raters alike; reliability is how often others confirm a rater "
+        "(Dawid and Skene).",
+        json_schema_extra={"x-choices": ["Average", "Weighted by reliability"]},
     )
 
 

@@ -49,11 +49,14 @@ def draw(form: type[MethodForm], values: Mapping[str, Any], choices: Mapping[str
     )
 
 
+def _extra(info: FieldInfo) -> Mapping[str, Any]:
+    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+
+
 def _title(name: str, info: FieldInfo) -> str:
     """The title, with the unit where it does not say that already: `Batch size (pairs)`."""
     title = info.title or name
-    extra = info.json_schema_extra
-    unit = str(extra.get("x-unit", "")) if isinstance(extra, dict) else ""
+    unit = str(_extra(info).get("x-unit", ""))
     return title if not unit or unit.lower() in title.lower() else f"{title} ({unit})"
 
 
@@ -68,7 +71,8 @@ def _field(name: str, info: FieldInfo, values: Mapping[str, Any], choices: Optio
         value = value is True or (isinstance(value, str) and value not in ("", "false", "off", "0"))
     elif any(get_origin(each) is Literal for each in kinds):
         kind = "select"
-        options = [(choice, choice) for each in kinds for choice in get_args(each)]
+        values_of = [choice for each in kinds for choice in get_args(each)]
+        options = list(zip(values_of, _extra(info).get("x-choices") or values_of, strict=True))
     elif int in kinds or float in kinds:
         kind = "number"
         for bound in info.metadata:

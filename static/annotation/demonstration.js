@@ -64,7 +64,7 @@ document.addEventListener("input", ({ target }) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") clearTimeout(entering);
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !box() || document.querySelector("dialog[open]")) return;
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !box() || document.querySelector("dialog:modal")) return;
   event.preventDefault();
   form().querySelector("[data-submit]").click();
 });

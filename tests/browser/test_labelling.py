@@ -43,7 +43,7 @@ def test_a_strength_is_chosen_with_arrows_and_sent_with_enter(page: Page, work: 
     settled(page)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("Shift+Digit2")
+    page.keyboard.press("d")  # the second reason
     page.keyboard.press("c")
     page.keyboard.type("because 1 and 2 are so")
     page.keyboard.press("Enter")
@@ -127,9 +127,9 @@ def test_guidelines_keys_and_raw_text_are_one_key_away(page: Page, work: MakeWor
     page.goto(here.address)
     page.keyboard.press("g")
     expect(page.locator("#guidelines strong")).to_have_text("kinder")
-    page.keyboard.press("1")  # not while a dialog is open
     page.keyboard.press("Escape")
     page.keyboard.press("?")
+    page.keyboard.press("1")  # not while a dialog is over the screen
     expect(page.locator("#shortcuts")).to_contain_text("Both bad")
     page.keyboard.press("Escape")
     expect(page.locator(".raw", has_text="**bold** one")).to_be_hidden()

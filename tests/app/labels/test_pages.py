@@ -213,7 +213,7 @@ def test_the_answer_to_a_withdrawn_item_says_so_and_brings_the_next(
 def test_the_screen_says_why_there_is_nothing(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
     address = f"/projects/{cast.project.id}/label"
     browser = as_("annotator")
-    assert "All done for now" in browser.get(address).text
+    assert "No pairs yet" in browser.get(address).text
     factories.run(session, cast.project, total_steps=8, step=3, state=m.RunState.RUNNING)
     assert "New pairs are on their way" in browser.get(address).text
     add_items(cast.project)
