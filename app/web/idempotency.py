@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.db import task_session
 from app.models import IdempotencyKey
 from app.web.errors import Conflict, Invalid
+from app.web.viewer import Viewer
 
 HEADER = "Idempotency-Key"
 _ANOTHER = (
@@ -120,9 +121,10 @@ class _KeptLater(Response):
 
 async def once(request: Request, key: Key = None) -> Once | None:
     """The call as one to be carried out once, where it brings a key. Comes after whoever says who is asking."""
-    if key is None:
+    viewer: Viewer | None = getattr(request.state, "viewer", None)
+    if key is None or viewer is None:  # nobody was recognised: the call is about to be refused
         return None
-    return Once(request.state.viewer.id, key, await _digest(request))
+    return Once(viewer.id, key, await _digest(request))
 
 
 async def _digest(request: Request) -> str:

@@ -77,6 +77,15 @@ def test_what_is_refused_leaves_no_key(client: Browser, cast: Cast, session: Ses
         assert (answer.status_code, list(answer.json()["errors"])) == (422, ["Idempotency-Key"]), bad
 
 
+def test_a_key_at_an_address_that_is_none_or_without_a_token(client: Browser, cast: Cast) -> None:
+    headers = client.bearer(cast.manager) | KEY
+    assert client.post("/api/v1/projects/0/prompts", json={"prompts": ["Good"]}, headers=headers).status_code == 404
+    nobody = client.post(
+        f"/api/v1/projects/{cast.project.id}/prompts", json={}, headers=KEY | {"Authorization": "Bearer x"}
+    )
+    assert nobody.status_code == 401
+
+
 def test_entries_that_are_refused_in_an_answer_are_refused_alike(client: Browser, cast: Cast, session: Session) -> None:
     headers, url = client.bearer(cast.manager) | KEY, f"/api/v1/projects/{cast.project.id}/prompts"
     first, second = (client.post(url, json={"prompts": ["Good", 7]}, headers=headers) for _ in "ab")
