@@ -125,7 +125,7 @@ def start_import(session: Db, access: Manager, file: Sent, fields: Fields) -> Im
         config = incoming.asked(fields, address, incoming.name_of(file))
     except formats.UnknownLayout as error:
         raise Invalid(str(error), "mapping") from None
-    return _view(session, service.start(session, access.project, config, access.user))
+    return _view(session, service.start(session, access.project, access.user, config))
 
 
 @router.get("/projects/{project_id}/imports")
@@ -149,14 +149,15 @@ def refused_rows(session: Db, access: Manager, run_id: RowId) -> SlottedDownload
 @router.post("/projects/{project_id}/imports/{run_id}/rest")
 def import_rest(session: Db, access: Manager, run_id: RowId) -> ImportView:
     """Import the rows that are good, of a file whose others were refused."""
-    return _view(session, service.import_rest(session, service.get(session, access.project, run_id), access.user))
+    run = service.get(session, access.project, run_id)
+    return _view(session, service.import_rest(session, access.project, access.user, run))
 
 
 @router.post("/projects/{project_id}/imports/{run_id}/undo", status_code=201)
 def undo_import(session: Db, access: Manager, run_id: RowId) -> RunView:
     """Take out what an import has brought. What others depend on stays; the run's summary says how much."""
     run = service.get(session, access.project, run_id)
-    return RunView.model_validate(service.undo(session, access.project, run, access.user))
+    return RunView.model_validate(service.undo(session, access.project, access.user, run))
 
 
 def _view(session: Db, run: Run) -> ImportView:

@@ -45,7 +45,7 @@ def import_file(request: Request, session: Db, access: Manager, form: Submitted)
             given.file, given.text = address.rsplit("/", 1)[1], ""
         config = incoming.asked(given, files.address(access.project.id, given.file), given.name)
         if given.action == "import":
-            run = service.start(session, access.project, config, access.user)
+            run = service.start(session, access.project, access.user, config)
             return redirect(f"/projects/{access.project.id}/imports/{run.id}")
         given.what = config.what
         seen = views.seen(incoming.looked_at(session, access.project, config), config.what, access.project.answer)
@@ -88,7 +88,7 @@ def download_refused(session: Db, access: Manager, run_id: RowId) -> SlottedDown
 @router.post("/projects/{project_id}/imports/{run_id}/rest")
 def import_rest(session: Db, access: Manager, run_id: RowId) -> Response:
     """Import the rows that are good."""
-    run = service.import_rest(session, service.get(session, access.project, run_id), access.user)
+    run = service.import_rest(session, access.project, access.user, service.get(session, access.project, run_id))
     return redirect(f"/projects/{access.project.id}/imports/{run.id}", "The rest is being imported.")
 
 
@@ -96,7 +96,7 @@ def import_rest(session: Db, access: Manager, run_id: RowId) -> Response:
 def undo_import(session: Db, access: Manager, run_id: RowId) -> Response:
     """Take out what the import has brought."""
     run = service.get(session, access.project, run_id)
-    undoing = service.undo(session, access.project, run, access.user)
+    undoing = service.undo(session, access.project, access.user, run)
     return redirect(f"/projects/{access.project.id}/imports/{run.id}", f"Run {undoing.id} takes out what it brought.")
 
 

@@ -30,7 +30,7 @@ def keep_path(session: Session, project: Project, path: Path) -> str:
         raise Invalid(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def start(session: Session, project: Project, config: ImportConfig, actor: User) -> Run:
+def start(session: Session, project: Project, actor: User, config: ImportConfig) -> Run:
     """Queue the import of a file that is in the store."""
     require_map(config)
     if not config.file.startswith(files.address(project.id, "")):
@@ -52,17 +52,17 @@ def config_of(run: Run) -> ImportConfig:
     return run.asked(ImportConfig)
 
 
-def import_rest(session: Session, run: Run, actor: User) -> Run:
+def import_rest(session: Session, project: Project, actor: User, run: Run) -> Run:
     """Import what can be used of a file whose other rows were refused."""
     if run.state is not RunState.FAILED or not queries.counts(session, run.id).get("refused"):
         raise Conflict(f"Import {run.id} does not wait for a word on refused rows.")
     run.config = run.asked(ImportConfig).model_copy(update={"skip_invalid": True})
     session.flush()
-    audit.record(session, actor, "import.rest", project_id=run.project_id, subject=run)
+    audit.record(session, actor, "import.rest", project_id=project.id, subject=run)
     return runs.resume(session, actor, run)
 
 
-def undo(session: Session, project: Project, run: Run, actor: User) -> Run:
+def undo(session: Session, project: Project, actor: User, run: Run) -> Run:
     """Queue what takes out everything that an import has brought."""
     if run.state not in runs.ENDED:
         raise Conflict(f"Import {run.id} is {run.state.value}. Cancel it first.")

@@ -199,6 +199,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         _labels_are_the_same(session, labels)
         _queue_is_the_same(session)
         assert {response.origin for response in session.query(m.Response)} == {m.Origin.MODEL}
+        assert {(label.run_id, label.imported_annotator_id) for label in session.query(m.Label)} == {(None, None)}
         assert {model.answers_from for model in session.query(m.Model)} == {m.FOLDER}
         run = session.get_one(m.Run, 1)  # it goes on as it began: its own model, twice
         assert project.plan == SamplingPlan(sources=[PlannedSource(responses=2)])

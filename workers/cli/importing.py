@@ -97,7 +97,7 @@ def _run(file: Path, project: int, asked: ImportConfig, by: str | None) -> dict[
         target = project_of(session, project)
         address = imports.keep_path(session, target, file)
         config = asked.model_copy(update={"file": address})
-        run_id = imports.start(session, target, config, acting(session, by)).id
+        run_id = imports.start(session, target, acting(session, by), config).id
     run = _worked_on(run_id)
     with task_session() as session:
         counts = queries.counts(session, run_id)

@@ -53,7 +53,7 @@ def begin(project: int, content: bytes, what: Any = "labels", **over: Any) -> in
         target = session.get_one(Project, project)
         file = imports.keep(session, target, BytesIO(content))
         config = ImportConfig(file=file, name="file.jsonl", what=what, **over)
-        return imports.start(session, target, config, session.scalars(select(User)).one()).id
+        return imports.start(session, target, session.scalars(select(User)).one(), config).id
 
 
 def finish(run_id: int) -> Run:
@@ -176,7 +176,7 @@ def undo(project: int, run_id: int) -> Run:
         target = session.get_one(Project, project)
         who = session.scalars(select(User).order_by(User.id)).first()
         assert who is not None
-        undoing = imports.undo(session, target, session.get_one(Run, run_id), who).id
+        undoing = imports.undo(session, target, who, session.get_one(Run, run_id)).id
     return finish(undoing)
 
 
@@ -190,7 +190,7 @@ def test_one_bad_row_stops_all_until_the_rest_is_asked_for(project: int) -> None
         (bad,) = queries.refused(session, run.id, 10)
         assert (bad.line, bad.raw, bad.number) == (2, "nonsense", 2)
         who = session.scalars(select(User)).one()
-        imports.import_rest(session, session.get_one(Run, run.id), who)
+        imports.import_rest(session, session.get_one(Project, project), who, session.get_one(Run, run.id))
     rest = finish(run.id)
     assert rest.state is RunState.SUCCEEDED
     assert rest.summary == {"prompts": 2, "pairs": 2, "labels": 2, "duplicates": 0, "refused": 1}
