@@ -54,10 +54,10 @@ def named(name: str) -> Layout:
 
 
 def detect(rows: Sequence[Row], among: Mapping[str, Layout] = LAYOUTS) -> Match | None:
-    """The layout of most of the rows, the more specific of two; None where less than half of them are of any."""
-    best: Match | None = None
+    """The most specific layout that half of the rows or more are of; None where there is none. Labels among which one
+    row is a prompt alone are labels: what they say would else be lost without a word."""
     for layout in among.values():
         share = sum(layout.knows(row.values) for row in rows) / len(rows) if rows else 0.0
-        if share >= 0.5 and (best is None or share > best.certainty):
-            best = Match(layout, share)
-    return best
+        if share >= 0.5:
+            return Match(layout, share)
+    return None

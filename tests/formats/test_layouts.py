@@ -315,3 +315,12 @@ def test_what_the_library_samples_is_a_pair_to_label() -> None:
     [record] = formats.read(json.dumps({"prompt": "How?", "responses": sampled}).encode(), as_="pairs")
     assert isinstance(record, ComparisonRecord)
     assert [response.metadata["strategy"] for response in record.responses] == ["greedy", "stochastic"]
+
+
+def test_labels_among_which_a_row_is_a_prompt_alone_are_labels() -> None:
+    label = b'{"prompt": "Why?", "response_a": "x", "response_b": "y", "choice": "a"}\n'
+    reading = formats.read(label * 3 + b'{"prompt": "How?"}\n')
+    found = list(reading)
+    assert reading.layout is not None
+    assert reading.layout.name == "choice"
+    assert [isinstance(each, formats.Refusal) for each in found] == [False, False, False, True]
