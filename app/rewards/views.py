@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.models import Model
 from app.models.documents import Agreement, ConfidenceBin, LengthGroup
 from app.web.filters import count, percent, plural
-from app.web.plots import Axes, Line, Plot, Point, Tick
+from app.web.plots import Axes, Line, Plot, Point, Tick, steps
 
 
 def learning_curve(models: Sequence[Model], ceiling: Agreement | None) -> Plot | None:
@@ -24,7 +24,7 @@ def learning_curve(models: Sequence[Model], ceiling: Agreement | None) -> Plot |
         640,
         260,
         "Holdout accuracy of each reward model by the number of pairs it learned from; the table above has the figures",
-        across=[Tick(axes.x(most * part), count(most * part)) for part in (0, 0.25, 0.5, 0.75, 1)],
+        across=[Tick(axes.x(pairs), count(pairs)) for pairs in steps(0, most)],
         up=[Tick(axes.y(tenth / 10), percent(tenth / 10)) for tenth in range(4, 11)],
         left=50,
         right=630,

@@ -43,6 +43,17 @@ def world(database: str) -> dict[str, int]:
         return {"user": manager.id, "project": project.id, "run": run.id, "policy": policy.id, "reward": reward.id}
 
 
+def test_times_stay_local_when_the_page_follows_a_run(
+    page: Page, server: Server, world: dict[str, int], sign_in: SignIn
+) -> None:
+    sign_in(page, person(world))
+    page.goto(f"{server.url}/projects/{world['project']}/runs/{world['run']}")
+    beat(world["run"], 1)
+    expect(page.locator("#panel")).to_contain_text("1 of")
+    assert page.locator("#panel time").count() > 1
+    assert not [text for text in page.locator("#panel time").all_inner_texts() if "UTC" in text]
+
+
 def person(world: dict[str, int]) -> User:
     with task_session() as session:
         return session.get_one(User, world["user"])

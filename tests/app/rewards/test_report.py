@@ -6,6 +6,7 @@ import pytest
 
 from app.models import Outcome
 from app.rewards.report import Judged, build, wilson
+from app.web import plots
 
 A, B, TIE, BAD = Outcome.FIRST, Outcome.SECOND, Outcome.TIE, Outcome.BOTH_BAD
 
@@ -90,3 +91,16 @@ def test_nothing_scored_gives_an_empty_report() -> None:
     report = build([])
     assert report["holdout"] == {"labels": 0, "accuracy": None, "low": 0.0, "high": 1.0}
     assert report["agreement"]["share"] is None
+
+
+def test_ticks_are_round_and_tell_themselves_apart():
+    assert plots.steps(0, 420) == [0, 100, 200, 300, 400]
+    assert plots.steps(-0.22, 0.88) == [0.0, 0.5]
+    assert plots.steps(0, 6.38, 3) == [0, 5]
+    assert [plots.digits(plots.steps(*ends)) for ends in ((0, 420), (0, 0.9), (0, 0.03))] == [0, 1, 2]
+
+
+def test_a_value_beyond_the_edge_of_a_plot_lies_on_it():
+    axes = plots.Axes((0, 10), (0.5, 1.0), left=50, right=150, top=10, bottom=110)
+    assert [axes.x(value) for value in (-1, 0, 5, 10, 99)] == [50, 50, 100, 150, 150]
+    assert [axes.y(value) for value in (0.4, 0.5, 0.75, 1.0)] == [110, 110, 60, 10]
