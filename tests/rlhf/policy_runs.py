@@ -62,7 +62,7 @@ def child(arguments: list[str], run: Callable[[list[str]], None], environment: d
 
 
 def run_in_two(arguments: list[str], run: Callable[[list[str]], None], code: int = 0) -> None:
-    """The command in two processes that work together, as a launcher would start them, and both end with ``code``."""
+    """The command in two processes that work together, as a launcher would start them, and both end with `code`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
