@@ -34,6 +34,7 @@ class EvaluatePolicyConfig(Settings):
     output: Annotated[
         str | None, Doc("JSONL file for prompts, responses and scores. Empty: not written.", group="local")
     ] = None
+    figures: Annotated[str | None, Doc("JSON file for the figures. Empty: not written.", group="local")] = None
     max_prompts: Annotated[
         int | None, Ge(1), Le(10_000_000), Doc("Use only the first prompts. Empty: all.", "Prompts", "prompts", "main")
     ] = None
@@ -158,30 +159,37 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
             for prompt, a, b, x, y in zip(prompts, *answers, *scores, strict=True)
         ]
         _write(Path(config.output), rows)
-    return summarize(scores[0], scores[1], kl) | {
+    figures = summarize(scores[0], scores[1], kl) | {
         "finished": sum(answer.ended for answer in answers[0]) / len(prompts),
         "baseline_finished": sum(answer.ended for answer in answers[1]) / len(prompts),
         "answer_tokens": statistics.fmean(len(answer.answer_ids) for answer in answers[0]),
         "baseline_answer_tokens": statistics.fmean(len(answer.answer_ids) for answer in answers[1]),
     }
+    if config.figures:
+        _write(Path(config.figures), [figures])
+    return figures
 
 
 def summarize(ours: Sequence[float], theirs: Sequence[float], kl: list[float] | None) -> dict[str, Any]:
-    """Win rate of `ours` (equal scores count half) with Wilson's 95% interval, means, and KL with standard error."""
+    """Win rate of `ours` (equal scores count half) with Wilson's 95% interval, means and KL with standard errors."""
     from rlhf.reward_metrics import wilson_interval
 
     wins = sum(0.5 if a == b else float(a > b) for a, b in zip(ours, theirs, strict=True))
     low, high = wilson_interval(wins, len(ours))
-    error = None if kl is None or len(kl) < 2 else statistics.stdev(kl) / len(kl) ** 0.5
+
+    def error(values: Sequence[float] | None) -> float | None:
+        return None if values is None or len(values) < 2 else statistics.stdev(values) / len(values) ** 0.5
+
     return {
         "prompts": len(ours),
         "win_rate": wins / len(ours),
         "win_rate_low": low,
         "win_rate_high": high,
         "reward": statistics.fmean(ours),
+        "reward_error": error(ours),
         "baseline_reward": statistics.fmean(theirs),
         "kl": None if kl is None else statistics.fmean(kl),
-        "kl_error": error,
+        "kl_error": error(kl),
     }
 
 

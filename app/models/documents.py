@@ -122,6 +122,21 @@ what the file has beside what was asked for (`responses_left_out`, `labels_left_
 
 
 @with_config(_OPEN)
+class Measure(TypedDict):
+    """What a reward model and the base model say of a policy's responses to holdout prompts: means with their standard
+    errors, which a single prompt has none of; the KL is in nats a response."""
+
+    prompts: int
+    reward: float
+    reward_error: float | None
+    baseline_reward: float
+    kl: float | None
+    kl_error: float | None
+    answer_tokens: float
+    baseline_answer_tokens: float
+
+
+@with_config(_OPEN)
 class RunSummary(TypedDict, total=False):
     """What a run says at its end: a training its figures, the others what they made."""
 
@@ -142,6 +157,7 @@ class RunSummary(TypedDict, total=False):
     scored: int
     ranked: int
     scores: list[Score]
+    measures: dict[str, Measure]  # by the policy's number
     choosing_pairs: int
     eval_loss: float | None
     eval_accuracy: float | None

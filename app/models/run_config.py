@@ -102,10 +102,13 @@ class TextToScore(BaseModel):
 
 
 class ScoringConfig(_Config):
-    """Score texts written by hand; without any, the project's responses that the model has not scored yet."""
+    """Score texts written by hand, or what these policies respond to holdout prompts; without either, the project's
+    responses that the model has not scored yet."""
 
     kind: Literal[RunKind.SCORING] = RunKind.SCORING
     texts: list[TextToScore] | None = None
+    policy_ids: list[int] | None = None
+    prompt_ids: list[int] = Field(default_factory=list)  # that the policies respond to
 
 
 class EvaluationConfig(_Samples):

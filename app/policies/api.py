@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Query
 
 from app.models import Model, ModelKind, Run, RunKind
-from app.policies import evaluations, results, service
-from app.policies.forms import EvaluationForm, PromotionForm
+from app.models.documents import Measure
+from app.policies import evaluations, measures, results, service
+from app.policies.forms import EvaluationForm, LabelsForm, PromotionForm
 from app.projects.dependencies import Manager
 from app.registry import queries
 from app.registry import service as registry
@@ -57,6 +58,26 @@ class EvaluationView(View):
     pairs: list[ComparedView]
 
 
+class ComparedPolicy(View):
+    """One policy. `measure` is what a reward model says of its responses to holdout prompts, `against_base` what people
+    say of it against the base model; null where there is none."""
+
+    model_id: int
+    name: str
+    method: str
+    seconds: float | None
+    measure: Measure | None
+    against_base: ResultView | None
+
+
+class ComparedPolicies(View):
+    """The policies that learned from one snapshot of labels, the oldest first, measured by one reward model."""
+
+    labels: int
+    scored_by: int | None
+    policies: list[ComparedPolicy]
+
+
 def evaluation_view(run: Run, pairs: Sequence[results.Compared]) -> EvaluationView:
     """An evaluation and what it says of each two of its models."""
     views = [
@@ -79,6 +100,33 @@ def list_policies(session: Db, access: Manager, chosen: Annotated[Paging, Query(
     """The project's policies, newest first. The one in use is the project's `policy_id`; null: the base model."""
     policies = queries.models_of(access.project.id, ModelKind.POLICY)
     return Listing[ModelView].of(page(session, policies, Model.id, chosen.before, chosen.limit))
+
+
+@router.get("/projects/{project_id}/policies/compare")
+def compare_policies(session: Db, access: Manager, chosen: Annotated[LabelsForm, Query()]) -> ComparedPolicies:
+    """Policies that learned from the same labels, by whatever method, side by side."""
+    table = measures.table(session, access.project, chosen.labels)
+    if table is None:
+        raise NotFound("No policy of this project has learned from labels yet.")
+    rows = [
+        ComparedPolicy(
+            model_id=row.model.id,
+            name=row.model.name,
+            method=row.method,
+            seconds=row.seconds,
+            measure=row.measure,
+            against_base=ResultView(**asdict(row.against_base)) if row.against_base else None,
+        )
+        for row in table.rows
+    ]
+    judge = table.scored_by
+    return ComparedPolicies(labels=table.snapshot.id, scored_by=judge.id if judge else None, policies=rows)
+
+
+@router.post("/projects/{project_id}/policies/compare", status_code=201)
+def measure_policies(session: Db, access: Manager, chosen: LabelsForm) -> RunView:
+    """Have the newest reward model score what all of them respond to the same holdout prompts."""
+    return RunView.model_validate(measures.start(session, access.project, access.user, chosen.labels))
 
 
 @router.post("/projects/{project_id}/policies/roll-back")

@@ -51,6 +51,14 @@ class EvaluationForm(Input):
     overlap: int = Field(1, ge=1, le=50, description="People asked about each")
 
 
+class LabelsForm(Input):
+    """Which labels the policies have learned from that are put side by side."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    labels: Id | None = Field(None, description="The snapshot of labels; the newest that a policy has learned from")
+
+
 class PromotionForm(Input):
     """Promotion; without evidence it has to be confirmed."""
 

@@ -25,6 +25,7 @@ from app.models import (
     Run,
     RunKind,
     RunState,
+    Snapshot,
     SnapshotLabel,
     Split,
 )
@@ -135,6 +136,30 @@ def comparison(session: Session, project_id: int, model_id: int, baseline_id: in
     )
 
 
+def policies_with_labels(session: Session, project_id: int, limit: int = 200) -> list[tuple[Model, Run, Snapshot]]:
+    """The newest policies, the oldest first, each with the training that made it and the snapshot of labels that it has
+    learned from, itself or by its reward model."""
+    judge, judged = aliased(Model), aliased(Run)
+    found = session.execute(
+        select(Model, Run, Snapshot)
+        .join(Run, Run.id == Model.run_id)
+        .outerjoin(judge, judge.id == Run.reward_model_id)
+        .outerjoin(judged, judged.id == judge.run_id)
+        .join(Snapshot, Snapshot.id == func.coalesce(Run.snapshot_id, judged.snapshot_id))
+        .where(Model.project_id == project_id, Model.kind == ModelKind.POLICY)
+        .order_by(Model.id.desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in found][::-1]
+
+
+def last_measuring(session: Session, project_id: int, model_ids: Sequence[int]) -> Run | None:
+    """The newest run that has measured any of these policies."""
+    measured = or_(*(Run.summary["measures"].has_key(str(model_id)) for model_id in model_ids))
+    done = (Run.project_id == project_id, Run.kind == RunKind.SCORING, Run.state == RunState.SUCCEEDED)
+    return session.scalar(select(Run).where(*done, measured).order_by(Run.id.desc()).limit(1))
+
+
 def _compares(model_id: int) -> ColumnElement[bool]:
     """Evaluations that this model is one of."""
     other = func.jsonb_path_exists(Run.config, cast(f"$.other_ids[*] ? (@ == {model_id:d})", JSONPATH))
@@ -215,6 +240,7 @@ def uses_of(session: Session, model_id: int) -> int:
             select(func.count()).where(
                 Run.state.in_([RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING]),
                 _compares(model_id)
+                | func.jsonb_path_exists(Run.config, cast(f"$.policy_ids[*] ? (@ == {model_id:d})", JSONPATH))
                 | (Run.reward_model_id == model_id)
                 | func.jsonb_path_exists(Run.config, cast(f"$.others[*] ? (@.model_id == {model_id:d})", JSONPATH)),
             )

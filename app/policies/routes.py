@@ -4,8 +4,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from app.models import Model, ModelKind, ModelState, RunKind
-from app.policies import evaluations, queries, results, service, tree
-from app.policies.forms import EvaluationForm, PromotionForm
+from app.policies import evaluations, measures, queries, results, service, tree
+from app.policies.forms import EvaluationForm, LabelsForm, PromotionForm
 from app.projects.dependencies import Access, Manager
 from app.registry import answering, download
 from app.registry import queries as registry_queries
@@ -14,9 +14,10 @@ from app.runs import queries as runs_queries
 from app.runs import service as runs
 from app.runs import views as run_views
 from app.runs.training_routes import offered
-from app.web.addresses import Before
+from app.web.addresses import Before, Named
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, NotAllowed, NotFound
+from app.web.filters import plural
 from app.web.forms import parse
 from app.web.render import redirect, render
 from app.web.routing import Router
@@ -47,6 +48,27 @@ def list_policies(request: Request, access: Manager, session: Db) -> HTMLRespons
         methods=offered(session, project, ModelKind.POLICY),
         views=run_views,
     )
+
+
+@router.get("/projects/{project_id}/policies/compare")
+def compare_policies(request: Request, access: Manager, session: Db, labels: Named = None) -> HTMLResponse:
+    """Policies that learned from the same labels, by whatever method, side by side."""
+    project = access.project
+    choices = measures.snapshots(session, project)
+    return render(
+        request,
+        "policies/compare.html",
+        project=project,
+        table=measures.table(session, project, labels),
+        choices=[(each.id, f"{each.id}: {plural(each.label_count, 'label')}") for each in choices],
+    )
+
+
+@router.post("/projects/{project_id}/policies/compare")
+def measure_policies(access: Manager, session: Db, form: Submitted) -> Response:
+    """Have a reward model score what all of them respond to the same holdout prompts."""
+    run = measures.start(session, access.project, access.user, parse(LabelsForm, form).labels)
+    return redirect(f"/projects/{access.project.id}/runs/{run.id}", f"Run {run.id} measures the policies.")
 
 
 @router.post("/projects/{project_id}/policies/roll-back")
@@ -103,14 +125,13 @@ def start_evaluation(request: Request, access: Manager, session: Db, form: Submi
     model = service.get(session, access.project, model_id)
     try:
         wanted = parse(EvaluationForm, form)
-    except Invalid as invalid:
-        return _show(
-            request, access, session, model, errors=invalid.errors or {"form": invalid.message}, status=invalid.status
+        others = service.opponents(session, access.project, wanted)
+        run = evaluations.start_evaluation(
+            session, access.project, access.user, model, others, wanted.comparisons, wanted.overlap
         )
-    others = service.opponents(session, access.project, wanted)
-    run = evaluations.start_evaluation(
-        session, access.project, access.user, model, others, wanted.comparisons, wanted.overlap
-    )
+    except Invalid as invalid:
+        errors = invalid.errors or {"form": invalid.message}
+        return _show(request, access, session, model, errors=errors, status=invalid.status)
     return redirect(
         f"/projects/{access.project.id}/policies/evaluations/{run.id}",
         "All of them answer holdout prompts now; the answers then go to the annotators.",

@@ -13,6 +13,7 @@ from app.models import (
     Run,
     RunKind,
     RunState,
+    ScoringConfig,
     UndoConfig,
 )
 from app.runs.queueing import queue_of
@@ -77,6 +78,8 @@ def about(run: Run) -> str:
         return f"import {run.config.import_id}"
     if isinstance(run.config, ExportConfig):
         return f"{run.config.wanted.layout} as {run.config.wanted.written_as}"
+    if isinstance(run.config, ScoringConfig) and run.config.policy_ids and run.reward_model is not None:
+        return f"{plural(len(run.config.policy_ids), 'policy', 'policies')} by {run.reward_model.name}"
     if run.baseline is None:
         return run.model.name
     more = len(run.config.other_ids) if isinstance(run.config, EvaluationConfig) else 0

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from app.db import task_session
 from app.models import RunKind
-from app.policies import evaluations, results, service
+from app.policies import evaluations, measures, results, service
 from app.policies.forms import EvaluationForm
 from app.runs import service as runs
 from app.web.errors import NotFound
-from app.web.filters import percent
+from app.web.filters import decimal, percent
 from workers.cli.data import As, acting, project_of
 from workers.platform.services import connected
 
@@ -56,6 +56,35 @@ def start(
             wanted.comparisons,
             wanted.overlap,
         )
+        typer.echo(f"Run {run.id} is queued.")
+
+
+Labels = Annotated[int | None, typer.Option(help="The snapshot of labels. Default: the newest with policies.")]
+
+
+@commands.command()
+def compare(project: ProjectId, labels: Labels = None) -> None:
+    """The policies that learned from the same labels, by whatever method, side by side."""
+    with connected(), task_session() as session:
+        found = measures.table(session, project_of(session, project), labels)
+        table = Table(box=None, header_style="bold")
+        for column in ("policy", "method", "reward", "KL", "tokens", "wins against base", "95% interval"):
+            table.add_column(column)
+        for row in found.rows if found else ():
+            figures = row.measure
+            means = (figures["reward"], figures["kl"], figures["answer_tokens"]) if figures else (None, None, None)
+            people = row.against_base
+            blind = (percent(people.rate), f"{percent(people.low)} to {percent(people.high)}") if people else ("–", "–")
+            table.add_row(row.model.name, row.method, *(decimal(mean, 2) for mean in means), *blind)
+        Console().print(table if found else "No policy has learned from labels yet.")
+
+
+@commands.command()
+def measure(project: ProjectId, labels: Labels = None, as_: As = None) -> None:
+    """Have the newest reward model score what the policies of the same labels respond to holdout prompts."""
+    with connected(), task_session() as session:
+        actor = acting(session, as_)
+        run = measures.start(session, project_of(session, project), actor, labels)
         typer.echo(f"Run {run.id} is queued.")
 
 

@@ -1,14 +1,15 @@
 """Answers of models: pairs for the labelling queue, both sides of an evaluation, and reward models' scores."""
 
+import json
 from collections import Counter
 from typing import Any
 
 from app.db import task_session
 from app.items import plan
 from app.items import service as items
-from app.models import EvaluationConfig, Run
-from app.models.documents import RunSummary
-from app.policies import evaluations
+from app.models import EvaluationConfig, Run, ScoringConfig
+from app.models.documents import Measure, RunSummary
+from app.policies import evaluations, measures
 from app.registry import service as registry
 from app.rewards import service as rewards
 from rlhf.similarity import repeats
@@ -91,9 +92,11 @@ def evaluate(attempt: Attempt) -> Outcome:
 
 
 def score(attempt: Attempt) -> Outcome:
-    """Have a reward model score responses."""
+    """Have a reward model score responses that are there, or those of policies."""
     with task_session() as session:
         run = session.get_one(Run, attempt.run_id)
+        if run.asked(ScoringConfig).policy_ids is not None:
+            return _measure(attempt, *measures.commands(session, run))
         rows = rewards.rows_to_score(session, run)
         settings = {"model": registry.address(run.model)}
     scored = JsonLines(attempt.folder / "scores.jsonl")
@@ -108,3 +111,18 @@ def score(attempt: Attempt) -> Outcome:
             return rewards.add_scores(session, run, found)
 
     return Outcome(attempt.insist(keep))
+
+
+def _measure(attempt: Attempt, rows: list[dict[str, Any]], settings: dict[str, Any], models: dict[int, str]) -> Outcome:
+    """Have each policy and the base model respond to the same prompts; what was measured before is kept."""
+    prompts = attempt.folder / "prompts.jsonl"
+    write_lines(prompts, rows)
+    found: dict[str, Measure] = {}
+    for done, (model_id, address) in enumerate(models.items()):
+        figures = attempt.folder / f"figures-{model_id}.json"
+        if not figures.exists():
+            given = settings | {"model": address, "prompts": str(prompts), "figures": str(figures)}
+            news = Progress(step=done, total_steps=len(models), unit="policies")
+            attempt.call(["rlhf.evaluate", "policy"], given, lambda news=news: news, threads_for("sampling"))  # type: ignore[misc]
+        found[str(model_id)] = json.loads(figures.read_text(encoding="utf-8"))
+    return Outcome({"measures": found})

@@ -19,6 +19,8 @@ from app.labels import leases
 from app.labels import service as labels
 from app.labels.answers import read_answer
 from app.methods import METHODS
+from app.models.project_settings import SamplingSettings
+from app.policies import measures
 from app.registry import service as registry
 from app.runs import figures, folders, service, training, views
 from app.settings import get_settings
@@ -30,6 +32,7 @@ from workers.runs.execution import execute
 GRADES = ("a very good answer", "a good answer", "a plain answer", "a bad answer")  # the best first
 LEARNED, HELD_OUT = 4, 2  # prompts of each sort of items on either side
 QUICK = {"max_steps": "2", "train_batch_size": "4", "eval_steps": "1"}
+SHORT = {"total_episodes": "8", "batch_size": "4", "num_generations": "2", "max_new_tokens": "8", "eval_steps": "1"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def trained(world: World, method: str, **settings: str) -> int:
     """The number of a run that has trained by a method."""
     with task_session() as session:
         project, chosen = session.get_one(m.Project, world.project_id), METHODS[method]
-        wanted = training.checked(chosen, QUICK | settings)
+        wanted = training.checked(chosen, settings if method in ("rloo", "grpo") else QUICK | settings)
         run_id = training.start(session, project, None, chosen, wanted).id
     state = execute(run_id, "here:1", "CPU", Event())
     with task_session() as session:
@@ -226,6 +229,37 @@ def test_a_copy_learns_from_the_same_labels_though_there_are_more(world: World) 
     fresh = started(world, "sft", parent_id=str(first))[1]
     assert by_prompt(fresh["data"]) == by_prompt([*learned["data"], *written_by("writing later")])
     assert fresh["eval_data"] == learned["eval_data"]
+
+
+def test_methods_are_measured_side_by_side_on_the_same_labels(world: World) -> None:
+    trained(world, "reward")
+    with task_session() as session:  # an untrained head may prefer long responses without an end
+        session.get_one(m.Project, world.project_id).sampling = SamplingSettings(max_new_tokens=8)
+        boss = factories.user(session).id
+    trained(world, "dpo", beta="0.2")
+    for name in ("rloo", "grpo"):
+        trained(world, name, **SHORT)
+    with task_session() as session:
+        project = session.get_one(m.Project, world.project_id)
+        run_id = measures.start(session, project, session.get_one(m.User, boss)).id
+    for _ in range(2):  # the scoring that follows a reward training has its turn first
+        assert execute(run_id, "here:1", "CPU", Event()) is m.RunState.SUCCEEDED
+    with task_session() as session:
+        project = session.get_one(m.Project, world.project_id)
+        table = measures.table(session, project)
+        assert table is not None
+        assert [row.method for row in table.rows] == ["DPO", "RLOO", "GRPO"]
+        assert table.scored_by is not None
+        assert table.scored_by.kind is m.ModelKind.REWARD
+        measured = [row.measure for row in table.rows]
+        for found in measured:
+            assert found is not None
+            assert found["prompts"] == len(world.holdout)
+            assert 1 <= found["answer_tokens"] <= 8
+            assert found["reward_error"] is not None
+            assert found["reward_error"] > 0
+            assert found["kl"] is not None
+        assert len({found["baseline_reward"] for found in measured if found}) == 1  # the same start, the same prompts
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo"])
