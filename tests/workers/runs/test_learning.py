@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from sqlalchemy.orm import Session
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from app import models as m
 from app.annotation import Given
@@ -61,15 +62,21 @@ def answer_of(kind: str, texts: list[str], question: str) -> Given:
     return Given(f"an ideal answer to {question}")
 
 
+def stored(session: Session, model: m.Model, seed: int) -> Path:
+    """The folder of a model, with a tiny language model of this seed in it."""
+    folder = get_settings().store / str(model.artifact)
+    made, tokenizer = tiny_model(seed)
+    made.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def world(database: str) -> World:
     """Comparisons, rankings of four, improved and written responses, all labelled by one person."""
     with task_session() as session:
         base = factories.base_model(session, source="tiny:1")
-        folder = get_settings().store / str(base.artifact)
-        model, tokenizer = tiny_model(1)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        stored(session, base, 1)
         kinds = {"ranking": {"share": 1}, "demonstration": {"share": 1}}
         project = factories.project(session, base_model=base, answer=asking(kinds, share=1))
         held_out = set()
@@ -109,11 +116,10 @@ def trained(world: World, method: str, **settings: str) -> int:
     return run_id
 
 
-def read(run_id: int) -> dict[str, list[dict[str, Any]]]:
+def read(run_id: int, names: tuple[str, ...] = ("data", "eval_data", "choose_data")) -> dict[str, list[dict[str, Any]]]:
     """The rows of the files that a run gave its command, by their names."""
     with task_session() as session:
         folder = folders.workspace(session.get_one(m.Run, run_id))
-    names = ("data", "eval_data", "choose_data")
     paths = {name: folder / f"{name}.jsonl" for name in names}
     return {name: _lines(path) for name, path in paths.items() if path.exists()}
 
@@ -231,35 +237,71 @@ def test_a_copy_learns_from_the_same_labels_though_there_are_more(world: World) 
     assert fresh["eval_data"] == learned["eval_data"]
 
 
-def test_methods_are_measured_side_by_side_on_the_same_labels(world: World) -> None:
-    trained(world, "reward")
-    with task_session() as session:  # an untrained head may prefer long responses without an end
-        session.get_one(m.Project, world.project_id).sampling = SamplingSettings(max_new_tokens=8)
-        boss = factories.user(session).id
-    trained(world, "dpo", beta="0.2")
-    for name in ("rloo", "grpo"):
-        trained(world, name, **SHORT)
+@pytest.fixture
+def judge(world: World) -> int:
+    """A reward model of the world's labels that has learned nothing."""
     with task_session() as session:
         project = session.get_one(m.Project, world.project_id)
-        run_id = measures.start(session, project, session.get_one(m.User, boss)).id
-    for _ in range(2):  # the scoring that follows a reward training has its turn first
-        assert execute(run_id, "here:1", "CPU", Event()) is m.RunState.SUCCEEDED
+        project.sampling = SamplingSettings(max_new_tokens=8)
+        snapshot = factories.snapshot(session, project)
+        run = factories.training(session, project, "reward", state=m.RunState.SUCCEEDED, snapshot_id=snapshot.id)
+        parent = {"parent_id": project.base_model_id, "run_id": run.id}
+        model = factories.model(session, project, kind=m.ModelKind.REWARD, **parent)
+        folder = stored(session, model, 1)
+        config = AutoConfig.from_pretrained(folder)
+        config.num_labels = 1
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+        return int(model.id)
+
+
+@pytest.mark.parametrize("method", ["rloo", "grpo"])
+def test_a_policy_is_trained_against_a_reward_model_without_a_value_model(
+    world: World, judge: int, method: str
+) -> None:
+    run_id = trained(world, method, **SHORT)
+    files = read(run_id, ("prompts", "eval_prompts", "choose_prompts"))
+    assert not asked(files["prompts"]) & world.holdout
+    assert asked([*files["eval_prompts"], *files.get("choose_prompts", [])]) == world.holdout
+    with task_session() as session:
+        run = session.get_one(m.Run, run_id)
+        assert run.reward_model_id == judge
+        made = session.scalars(select(m.Model).where(m.Model.run_id == run_id)).one()
+        assert (made.kind, made.name) == (m.ModelKind.POLICY, "Policy 1")
+        drawn = views.charts(run, [row.name for row in figures.latest_metrics(session, run_id)])
+        titles = [chart.title for chart in drawn if not chart.folded]
+        assert [title for title in titles if title in ("Reward", "KL to the reference", "Clip fraction")] == [
+            "Reward", "KL to the reference", "Clip fraction",
+        ]  # fmt: skip
+
+
+def test_policies_are_measured_side_by_side_on_the_same_labels(world: World, judge: int) -> None:
     with task_session() as session:
         project = session.get_one(m.Project, world.project_id)
-        table = measures.table(session, project)
+        snapshot_id = session.get_one(m.Run, session.get_one(m.Model, judge).run_id).snapshot_id
+        for seed, method, inputs in ((2, "dpo", {"snapshot_id": snapshot_id}), (1, "ppo", {"reward_model_id": judge})):
+            run = factories.training(session, project, method, state=m.RunState.SUCCEEDED, **inputs)
+            stored(session, factories.model(session, project, run_id=run.id), seed)
+        run_id = measures.start(session, project, factories.user(session)).id
+    assert execute(run_id, "here:1", "CPU", Event()) is m.RunState.SUCCEEDED
+    with task_session() as session:
+        table = measures.table(session, session.get_one(m.Project, world.project_id))
         assert table is not None
-        assert [row.method for row in table.rows] == ["DPO", "RLOO", "GRPO"]
         assert table.scored_by is not None
-        assert table.scored_by.kind is m.ModelKind.REWARD
-        measured = [row.measure for row in table.rows]
-        for found in measured:
-            assert found is not None
+        assert table.scored_by.id == judge
+        assert [row.method for row in table.rows] == ["DPO", "PPO"]
+        other, same = (row.measure for row in table.rows)
+        assert other is not None
+        assert same is not None
+        for found in (other, same):
             assert found["prompts"] == len(world.holdout)
             assert 1 <= found["answer_tokens"] <= 8
             assert found["reward_error"] is not None
-            assert found["reward_error"] > 0
-            assert found["kl"] is not None
-        assert len({found["baseline_reward"] for found in measured if found}) == 1  # the same start, the same prompts
+        assert same["kl"] == pytest.approx(0, abs=1e-4)  # it is the base model itself
+        assert same["reward"] == pytest.approx(same["baseline_reward"])
+        assert other["baseline_reward"] == pytest.approx(same["baseline_reward"])
+        assert other["kl"] is not None
+        assert other["kl"] > 0.1
+        assert other["reward"] != pytest.approx(other["baseline_reward"])
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo"])
