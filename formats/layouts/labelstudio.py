@@ -43,12 +43,21 @@ def _min(fields: Fields) -> Iterator[ComparisonRecord]:
     answer = fields.take(_comparison(fields.row.values))
     sides = _sides(fields, [])
     before, responses = _task(fields, sides)
-    selected = in_python(answer) if isinstance(answer, str) else answer
-    if isinstance(selected, Mapping):
-        selected = selected.get("selected")
+    selected = _only(answer, "selected")
+    if selected in (None, ""):
+        selected = fields.take("equal")
+    strength = as_number(_only(fields.take("strength"), "rating"), "strength")
     common = {"annotator": _person(fields.take("annotator")), "date": as_date(fields.take("created_at"))}
-    judged = [] if selected in (None, "") else [worded(selected, **common)]
+    judged = [] if selected in (None, "") else [worded(selected, strength=strength, **common)]
     yield comparison(fields, before, responses, judged)
+
+
+def _only(cell: Any, name: str) -> Any:
+    """What the one answer of a cell says: an answer, or a list of one, in a table as text."""
+    value = in_python(cell) if isinstance(cell, str) else cell
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value.get(name) if isinstance(value, Mapping) else value
 
 
 def _task(fields: Fields, sides: list[str]) -> tuple[Messages, list[Response]]:
@@ -152,7 +161,7 @@ def _is_pairwise(values: Mapping[str, Any]) -> bool:
 
 
 def _is_min(values: Mapping[str, Any]) -> bool:
-    return _comparison(values) in values and len(numbered(list(values))) == 2
+    return (_comparison(values) in values or "equal" in values) and len(numbered(list(values))) == 2
 
 
 LAYOUTS = (

@@ -324,3 +324,22 @@ def test_labels_among_which_a_row_is_a_prompt_alone_are_labels() -> None:
     assert reading.layout is not None
     assert reading.layout.name == "choice"
     assert [isinstance(each, formats.Refusal) for each in found] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_label_studio_s_short_exports_list_their_answers(table: bool) -> None:
+    """As 1.23 writes them where there are several questions."""
+    row = {"prompt": "Why?", "answer1": "So.", "answer2": "Or so.", "annotator": 1, "annotation_id": 2}
+    said = [{"comparison": [{"selected": "right"}], "strength": [{"rating": 2}]}, {"equal": "both bad"}]
+    rows = [row | each for each in said]
+    if table:
+        names = [*row, "comparison", "strength", "equal"]
+        lines = [",".join(f'"{each.get(name, "")}"' for name in names) for each in rows]
+        content = "\n".join([",".join(names), *lines]).encode()
+    else:
+        content = json.dumps(rows).encode()
+    judged = [found.judgements[0] for found in formats.read(content) if isinstance(found, ComparisonRecord)]
+    assert [(each.outcome, each.strength, each.annotator) for each in judged] == [
+        ("second", 2.0, "1"),
+        ("both_bad", None, "1"),
+    ]
