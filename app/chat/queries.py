@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.models import (
@@ -17,6 +17,7 @@ from app.models import (
     TurnComparison,
     TurnState,
 )
+from app.prompts import queries as prompts
 
 
 def conversations(project_id: int, user_id: int) -> Select[Conversation]:
@@ -163,5 +164,5 @@ def forget_unreviewed(session: Session, conversation: Conversation) -> list[int]
             & ~exists().where(Item.prompt_id == Prompt.id, Label.item_id == Item.id),
         ).where(*brought, ~shared_elsewhere)
     ).all()
-    session.execute(delete(Prompt).where(Prompt.id.in_([id_ for id_, forgettable in own if forgettable])))
+    prompts.delete_for_good(session, [id_ for id_, forgettable in own if forgettable])
     return [id_ for id_, forgettable in own if not forgettable]

@@ -4,11 +4,12 @@ The lock order is that of `app.labels.turn`: the item before the assignment.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import text, update
+from sqlalchemy import exists, text, update
 from sqlalchemy.orm import Session
 
-from app.models import Item, Level, Purpose
+from app.models import Item, ItemResponse, Level, Purpose
 
 _EXPIRE = text(
     """
@@ -89,3 +90,21 @@ def raise_overlap(session: Session, project_id: int, item_ids: Sequence[int], ex
         .returning(Item.id)
     )
     return len(session.scalars(statement).all())
+
+
+def withdraw_untouched(session: Session, project_id: int, now: datetime) -> int:
+    """Withdraw training items that nobody has labelled or holds, so that new ones from the new policy take their
+    place; how many. An item that is leased meanwhile stays."""
+    done = session.execute(
+        update(Item)
+        .where(
+            Item.project_id == project_id,
+            Item.purpose == Purpose.TRAIN,
+            Item.withdrawn_at.is_(None),
+            Item.slots_left > 0,
+            Item.slots_left == Item.overlap_target,
+            exists().where(ItemResponse.item_id == Item.id),  # one that shows no answer is as good as ever
+        )
+        .values(withdrawn_at=now)
+    )
+    return int(done.rowcount)  # type: ignore[attr-defined]

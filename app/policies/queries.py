@@ -1,10 +1,9 @@
 """The SQL of policies: the family tree, evaluation items and what people said about them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, case, cast, exists, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, String, case, cast, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
@@ -17,10 +16,8 @@ from app.models import (
     ModelKind,
     Outcome,
     Preference,
-    Project,
     Prompt,
     PromptStatus,
-    Purpose,
     Response,
     Run,
     RunKind,
@@ -202,35 +199,6 @@ def last_event(session: Session, project_id: int, action: str) -> AuditEvent | N
     """The latest event of the audit trail with this action."""
     found = select(AuditEvent).where(AuditEvent.project_id == project_id, AuditEvent.action == action)
     return session.scalar(found.order_by(AuditEvent.id.desc()).limit(1))
-
-
-def put_in_use(session: Session, project_id: int, expected: int | None, policy_id: int | None) -> bool:
-    """Compare-and-set of the promoted policy; False where somebody else has changed it meanwhile."""
-    changed = session.scalar(
-        update(Project)
-        .where(Project.id == project_id, Project.policy_id.is_not_distinct_from(expected))
-        .values(policy_id=policy_id)
-        .returning(Project.id)
-    )
-    return changed is not None
-
-
-def withdraw_untouched_items(session: Session, project_id: int, now: datetime) -> int:
-    """Withdraw training items that nobody has labelled or holds, so that new ones from the new policy take their
-    place; how many. An item that is leased meanwhile stays."""
-    done = session.execute(
-        update(Item)
-        .where(
-            Item.project_id == project_id,
-            Item.purpose == Purpose.TRAIN,
-            Item.withdrawn_at.is_(None),
-            Item.slots_left > 0,
-            Item.slots_left == Item.overlap_target,
-            exists().where(ItemResponse.item_id == Item.id),  # one that shows no answer is as good as ever
-        )
-        .values(withdrawn_at=now)
-    )
-    return int(done.rowcount)  # type: ignore[attr-defined]
 
 
 def uses_of(session: Session, model_id: int) -> int:

@@ -6,10 +6,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
+from app.items import queue
 from app.items import service as items
 from app.models import FOLDER, Model, ModelKind, ModelState, Project, User
 from app.policies import queries, results
 from app.policies.forms import EvaluationForm
+from app.projects import queries as project_queries
 from app.registry import answering
 from app.registry import service as registry
 from app.web.errors import Conflict, NotFound
@@ -103,14 +105,14 @@ def roll_back(session: Session, project: Project, actor: User) -> Project:
 def _put_in_use(session: Session, project: Project, actor: User, model: Model, **details: Any) -> None:
     current = in_use(project)
     policy = None if model.id == project.base_model_id else model
-    if not queries.put_in_use(session, project.id, project.policy_id, policy.id if policy else None):
+    if not project_queries.put_policy_in_use(session, project.id, project.policy_id, policy.id if policy else None):
         raise Conflict("Somebody else has just changed the policy in use. Load the page again, then decide.")
     session.refresh(project)
     audit.record(
         session, actor, "policy.promoted", project_id=project.id, subject=model, previous=current.id, **details
     )
     if project.automation.refresh_pairs:
-        withdrawn = queries.withdraw_untouched_items(session, project.id, datetime.now(UTC))
+        withdrawn = queue.withdraw_untouched(session, project.id, datetime.now(UTC))
         run = items.plan_sampling(session, project, count=withdrawn) if withdrawn else None
         made = {"withdrawn": withdrawn, "run": run.id if run else None}
         audit.record(session, None, REFRESHED, project_id=project.id, subject=model, **made)

@@ -208,3 +208,14 @@ def use_invitation(session: Session, user_id: int, invitation_id: int) -> bool:
         .returning(Invitation.id)
     )
     return session.scalar(used) is not None
+
+
+def put_policy_in_use(session: Session, project_id: int, expected: int | None, policy_id: int | None) -> bool:
+    """Compare-and-set of the promoted policy; False where somebody else has changed it meanwhile."""
+    changed = session.scalar(
+        update(Project)
+        .where(Project.id == project_id, Project.policy_id.is_not_distinct_from(expected))
+        .values(policy_id=policy_id)
+        .returning(Project.id)
+    )
+    return changed is not None

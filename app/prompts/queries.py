@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, func, select, update
+from sqlalchemy import ColumnElement, Text, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -123,3 +123,8 @@ def set_status(
 
 def _as_in_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def delete_for_good(session: Session, ids: Sequence[int]) -> None:
+    """Delete prompts with all that there is of them."""
+    session.execute(delete(Prompt).where(Prompt.id.in_(ids)))

@@ -188,10 +188,10 @@ def test_roll_back_walks_down_the_promotions(
 def test_of_two_promotions_at_once_the_second_is_refused(
     session: Session, project: Project, policy: Model, manager: User
 ) -> None:
-    from app.policies import queries
+    from app.projects import queries
 
-    assert queries.put_in_use(session, project.id, None, policy.id)
-    assert not queries.put_in_use(session, project.id, None, project.base_model_id)
+    assert queries.put_policy_in_use(session, project.id, None, policy.id)
+    assert not queries.put_policy_in_use(session, project.id, None, project.base_model_id)
 
 
 def test_promotion_refreshes_the_items_nobody_has_touched(
