@@ -234,6 +234,10 @@ document.addEventListener("change", ({ target }) => {
   if (submitter() && !kept()) line(missing() ? "" : "Ready to send.");
 });
 
+document.addEventListener("toggle", ({ target }) => {
+  if (target.matches?.(".skip-why[open]")) target.querySelector("button:not([hidden])").focus();
+}, true);
+
 document.addEventListener("htmx:after:swap", () => {
   if (!screen() || screen() === current) return; // a notice came, not an item
   sending = false; // the old form is gone, so its own last event does not come up here

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.models.project_settings import AnswerSettings
 
-_COMMON = ("questions", "reasons", "comment")
+_COMMON = ("questions", "reasons", "comment", "skip_reasons")
 
 
 def asking(kinds: Mapping[str, Mapping[str, Any]] | None = None, **settings: Any) -> AnswerSettings:

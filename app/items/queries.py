@@ -6,7 +6,21 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, func, or_, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from app.models import Item, ItemResponse, Label, Prompt, PromptStatus, Purpose, Response, Run, RunKind, RunState, Split
+from app.models import (
+    Assignment,
+    AssignmentState,
+    Item,
+    ItemResponse,
+    Label,
+    Prompt,
+    PromptStatus,
+    Purpose,
+    Response,
+    Run,
+    RunKind,
+    RunState,
+    Split,
+)
 from app.web.pages import Page, page
 
 
@@ -170,6 +184,12 @@ def standing_labels(session: Session, item_ids: Sequence[int]) -> dict[int, list
     for label in session.scalars(statement.options(*named, selectinload(Label.preferences)).order_by(Label.id)):
         found.setdefault(label.item_id, []).append(label)
     return found
+
+
+def skips(session: Session, item_id: int) -> Sequence[Assignment]:
+    """The leases on an item that ended as skipped, oldest first."""
+    found = select(Assignment).where(Assignment.item_id == item_id, Assignment.state == AssignmentState.SKIPPED)
+    return session.scalars(found.order_by(Assignment.id).options(joinedload(Assignment.annotator))).all()
 
 
 def counts(session: Session, project_id: int) -> dict[str, int]:

@@ -80,6 +80,7 @@ def show_item(request: Request, session: Db, access: Manager, item_id: RowId) ->
         section="items",
         item=item,
         labels=queries.standing_labels(session, [item.id]).get(item.id, []),
+        skips=queries.skips(session, item.id),
         to_html=to_html,
     )
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from app.labels import leases, quality, queries, screen, service
-from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter
+from app.labels import leases, quality, queries, screen, service, skips
+from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter, SkipFilter, SkipForm
 from app.labels.views import (
     Claimed,
     LabelView,
@@ -14,6 +14,7 @@ from app.labels.views import (
     Renewed,
     Saved,
     Skipped,
+    SkipView,
     label_view,
     task_view,
 )
@@ -65,9 +66,17 @@ def preview_answer(session: Db, access: Annotator, body: AnswerForm) -> PreviewV
 
 
 @router.post("/projects/{project_id}/label/skip")
-def skip_item(session: Db, access: Annotator, body: AssignmentForm) -> Skipped:
-    """Leave an item to somebody else."""
-    return Skipped(skipped=leases.skip(session, access.user, access.project, body.assignment_id))
+def skip_item(session: Db, access: Annotator, body: SkipForm) -> Skipped:
+    """Leave an item to somebody else, with a reason or without."""
+    me = (access.user, access.project)
+    return Skipped(skipped=leases.skip(session, *me, body.assignment_id, body.reason, body.note))
+
+
+@router.get("/projects/{project_id}/skips")
+def list_skips(session: Db, access: Manager, chosen: Annotated[SkipFilter, Query()]) -> Listing[SkipView]:
+    """Items that somebody skipped and has not taken up again, the newest first, with the reason where one was given."""
+    found = skips.listing(session, access.project, chosen)
+    return Listing[SkipView].of(found)
 
 
 @router.post("/projects/{project_id}/label/renew")
@@ -94,6 +103,11 @@ def list_labels(session: Db, access: Manager, chosen: Annotated[LabelFilter, Que
 def show_quality(session: Db, access: Manager) -> QualityView:
     """Agreement in the project, and how each annotator works; in a very large project as of a while ago."""
     found, counted_at = quality.quality(session, access.project)
+    skipped = skips.counts(session, access.project)
     return QualityView(
-        agreement=found.agreement, questions=found.questions, annotators=found.annotators, counted_at=counted_at
+        skips=skipped,
+        agreement=found.agreement,
+        questions=found.questions,
+        annotators=found.annotators,
+        counted_at=counted_at,
     )

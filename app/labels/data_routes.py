@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.labels import quality, queries
-from app.labels.forms import LabelFilter
+from app.labels import quality, queries, skips
+from app.labels.forms import LabelFilter, SkipFilter
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.addresses import Before
 from app.web.dependencies import Db, RowId
@@ -59,8 +59,22 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
         by_question={access.project.answer.text_of(id_): each for id_, each in found.questions.items()},
         by_kind=found.kinds,
         annotators=found.annotators,
+        skips=skips.counts(session, access.project),
         counted_at=counted_at,
         overlap=access.project.overlap,
+    )
+
+
+@router.get("/projects/{project_id}/labels/skips")
+def show_skips(request: Request, session: Db, access: Manager, chosen: Annotated[SkipFilter, Query()]) -> Response:
+    """Which items were skipped, and why."""
+    return render(
+        request,
+        "labels/skips.html",
+        section="labels",
+        skips=skips.listing(session, access.project, chosen),
+        chosen=chosen,
+        counts=skips.counts(session, access.project),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
 from app import annotation
-from app.input import CUT_LATER, Id, Input
+from app.input import CUT_LATER, Chosen, Id, Input
 from app.labels.answers import Answer, read_answer
 from app.models.export_settings import LabelConditions
 from app.models.project_settings import AnswerSettings
@@ -50,6 +50,20 @@ class AssignmentForm(Input):
     """Which comparison is meant."""
 
     assignment_id: Id
+
+
+class SkipForm(AssignmentForm):
+    """Which item is left to somebody else, and why, where its person says so."""
+
+    reason: str = Field("", max_length=80, description="The id of one of the project's reasons to skip")
+    note: Annotated[str, StringConstraints(max_length=500)] = Field("", description="In one's own words")
+
+
+class SkipFilter(Paging):
+    """Which skips to list."""
+
+    reason: str | None = Field(None, max_length=80, description="The id of a reason; `none`: no reason was given")
+    item: Chosen[Id] = Field(None, description="Only skips of the item with this number")
 
 
 class LabelFilter(LabelConditions, Paging):

@@ -31,7 +31,9 @@ _REOPEN = text(
             select from assignment o where o.annotator_id = :user and o.project_id = :project and o.state = 'open')
         order by s.id desc limit 1 for no key update of p
     ), leased as (
-        update assignment set state = 'open', leased_at = now(), expires_at = now() + make_interval(mins => :minutes)
+        update assignment
+        set state = 'open', skip_reason = null, skip_note = null, leased_at = now(),
+            expires_at = now() + make_interval(mins => :minutes)
         where id in (select id from back) and state = :state
         returning id, item_id, "order", state
     ), taken as (
@@ -66,7 +68,8 @@ _SKIP = text(
         where s.id = :id and s.annotator_id = :user and s.project_id = :project and s.state = 'open'
         for no key update of p
     ), gone as (
-        update assignment set state = 'skipped' where id = :id and state = 'open' and item_id in (select id from held)
+        update assignment set state = 'skipped', skip_reason = :reason, skip_note = :note
+        where id = :id and state = 'open' and item_id in (select id from held)
         returning item_id
     )
     update item set slots_left = slots_left + 1 where id in (select item_id from gone) returning id
@@ -74,9 +77,11 @@ _SKIP = text(
 )
 
 
-def skip(session: Session, project_id: int, user_id: int, assignment_id: int) -> bool:
+def skip(
+    session: Session, project_id: int, user_id: int, assignment_id: int, reason: str | None, note: str | None
+) -> bool:
     """End an open lease as skipped and give its slot back; False where it was not open."""
-    values = {"id": assignment_id, "user": user_id, "project": project_id}
+    values = {"id": assignment_id, "user": user_id, "project": project_id, "reason": reason, "note": note}
     return session.execute(_SKIP, values).one_or_none() is not None
 
 

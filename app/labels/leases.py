@@ -16,7 +16,7 @@ from app.items import queue
 from app.labels import blocks, lease_queries, turn
 from app.labels.task import START, Place, Task
 from app.models import Project, User
-from app.web.errors import NotFound
+from app.web.errors import Invalid, NotFound
 
 # Asking the system for each number would cost more than the rest of a claim.
 _draw = random.Random()  # noqa: S311  orders and checks are no secrets
@@ -115,10 +115,13 @@ def task_of(session: Session, user: User, project: Project, assignment_id: int) 
     return task
 
 
-def skip(session: Session, user: User, project: Project, assignment_id: int) -> bool:
-    """Give an item to somebody else. False where the lease had ended already, which is no error."""
+def skip(session: Session, user: User, project: Project, assignment_id: int, reason: str = "", note: str = "") -> bool:
+    """Give an item to somebody else, and keep why where they say it: a reason by its id, and a note in their own words.
+    False where the lease had ended already, which is no error."""
     task_of(session, user, project, assignment_id)
-    return lease_queries.skip(session, project.id, user.id, assignment_id)
+    if reason and not project.answer.knows_skip_reason(reason):
+        raise Invalid("This project has no such reason to skip. Load the page again.", "reason")
+    return lease_queries.skip(session, project.id, user.id, assignment_id, reason or None, note.strip() or None)
 
 
 def take_skipped_again(session: Session, user: User, project: Project) -> Task | None:

@@ -8,7 +8,7 @@ from app.annotation import KINDS
 from app.db import DatabaseNotConfigured
 from app.labels import data_routes, fast_path, leases, screen, service
 from app.labels.answers import LONGEST_COMMENT
-from app.labels.forms import AnswerForm, AssignmentForm
+from app.labels.forms import AnswerForm, AssignmentForm, SkipForm
 from app.labels.screen import Filled, Screen
 from app.projects.dependencies import Access, Annotator
 from app.web import csrf
@@ -114,8 +114,9 @@ def undo(request: Request, session: Db, access: Annotator, before: Before = None
 
 @router.post("/projects/{project_id}/label/skip")
 def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
-    """Leave an item to somebody else."""
-    leases.skip(session, access.user, access.project, parse(AssignmentForm, form).assignment_id)
+    """Leave an item to somebody else, with a reason or without."""
+    given = parse(SkipForm, form)
+    leases.skip(session, access.user, access.project, given.assignment_id, given.reason, given.note)
     if not is_htmx(request):
         return redirect(f"/projects/{access.project.id}/label")
     return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))

@@ -112,9 +112,10 @@ def _answer_beside(
     elif assignment.state is AssignmentState.OPEN:
         late, surplus = saving.has_expired(session, assignment), False
         progress.note_answer(project.id)
-    else:
-        late, surplus = True, not saving.take_slot(session, assignment.item_id)
-    assignment.state = AssignmentState.LABELLED
+    else:  # who skipped it and comes back in time is not late
+        late = assignment.state is AssignmentState.EXPIRED or saving.has_expired(session, assignment)
+        surplus = not saving.take_slot(session, assignment.item_id)
+    assignment.state, assignment.skip_reason, assignment.skip_note = AssignmentState.LABELLED, None, None
     label = Label(
         project_id=project.id,
         item_id=assignment.item_id,

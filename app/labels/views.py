@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from app.labels.quality import Agreement, Annotator
+from app.labels.skips import SkipCount
 from app.labels.task import Task
 from app.models import Label, Messages, Outcome, Project
 from app.models.documents import Extra
@@ -70,6 +71,17 @@ class Skipped(View):
     skipped: bool
 
 
+class SkipView(View):
+    """A person's skip of an item. `reason` is the text of the project's reason that they gave, `note` what they wrote
+    themselves; either may be null."""
+
+    item_id: int
+    annotator_id: int
+    reason_id: str | None
+    reason: str | None
+    note: str | None
+
+
 class Renewed(View):
     """False where the lease has ended."""
 
@@ -128,6 +140,7 @@ class QualityView(View):
     agreement: Agreement
     questions: dict[str, Agreement]
     annotators: list[Annotator]
+    skips: list[SkipCount]
     counted_at: datetime
 
 

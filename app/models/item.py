@@ -7,10 +7,22 @@ after a few thousand changes, not after a share of a table that may hold a milli
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, desc, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    desc,
+    text,
+)
 from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.models.account import User
 from app.models.base import Base, CreatedAt, Id, Typed, enum_column
 from app.models.documents import Expected, Extra
 from app.models.prompt import Prompt
@@ -153,6 +165,7 @@ class Assignment(Base):
     __tablename__ = "assignment"
     __table_args__ = (
         UniqueConstraint("item_id", "annotator_id"),
+        CheckConstraint("state = 'skipped' or (skip_reason is null and skip_note is null)", name="skip"),
         # One open lease a person and project, however many tabs ask at once.
         Index("uq_assignment_open", "annotator_id", "project_id", unique=True, postgresql_where=text("state = 'open'")),
         Index(
@@ -173,7 +186,11 @@ class Assignment(Base):
     # The positions of the item's responses in the order in which they are displayed to this person.
     order: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
     state: Mapped[AssignmentState] = mapped_column(enum_column(AssignmentState))
+    # Why it was skipped, where its person says so: the id of one of the project's reasons, and their own words.
+    skip_reason: Mapped[str | None] = mapped_column(String(80))
+    skip_note: Mapped[str | None] = mapped_column(Text)
     leased_at: Mapped[CreatedAt]
     expires_at: Mapped[datetime]
 
     item: Mapped[Item] = relationship()
+    annotator: Mapped[User] = relationship()

@@ -1,5 +1,6 @@
 """How a project's loop is set up: what people and programs send for it, and what its columns hold."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -59,6 +60,9 @@ class CommonSettings(Input):
         list[Annotated[Reason, BeforeValidator(_named)]], Field(max_length=12), AfterValidator(_distinct)
     ] = Field(default_factory=list)
     comment: Literal["off", "optional", "required"] = "optional"
+    skip_reasons: Annotated[
+        list[Annotated[Reason, BeforeValidator(_named)]], Field(max_length=12), AfterValidator(_distinct)
+    ] = Field(default_factory=list, description="Why somebody may skip an item; giving one is never required")
 
 
 class AnswerSettings(CommonSettings):
@@ -75,6 +79,11 @@ class AnswerSettings(CommonSettings):
         total = sum(settings.share for settings in self.kinds.values())
         return {name: settings.share / total for name, settings in self.kinds.items() if settings.share}
 
+    @property
+    def named(self) -> Sequence[Question]:
+        """All that has an id and a text."""
+        return (*self.questions, *self.reasons, *self.skip_reasons)
+
     def question_options(self) -> list[tuple[str, str]]:
         """(value, text) of the questions whose answers can be read; the main one's value is empty. None where there is
         no other."""
@@ -83,9 +92,13 @@ class AnswerSettings(CommonSettings):
         return [("", MAIN_QUESTION), *((question.id, question.text) for question in self.questions)]
 
     def text_of(self, id_: str) -> str:
-        """The present text of a question or reason, or its last one."""
-        present = next((each.text for each in (*self.questions, *self.reasons) if each.id == id_), None)
+        """The present text of a question or of a reason (to answer so, or to skip), or its last one."""
+        present = next((each.text for each in self.named if each.id == id_), None)
         return present or self.former.get(id_, id_)
+
+    def knows_skip_reason(self, id_: str) -> bool:
+        """Whether there is such a reason to skip; or was, for a page that is older than the settings."""
+        return id_ in self.former or any(reason.id == id_ for reason in self.skip_reasons)
 
     def asks(self, id_: str) -> bool:
         """Whether there is a further question of this id."""

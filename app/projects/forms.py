@@ -209,6 +209,7 @@ class AskedForm(Input):
 
     questions: dict[str, str] = Field(default_factory=dict, max_length=20)
     reasons: dict[str, str] = Field(default_factory=dict, max_length=40)
+    skip_reasons: dict[str, str] = Field(default_factory=dict, max_length=40)
     comment: str = Field("optional", max_length=20)
 
     @classmethod
@@ -216,14 +217,19 @@ class AskedForm(Input):
         """Filled, with rows for new ones."""
         rows = {
             name: {each.id: each.text for each in given} | {f"new-{n}": "" for n in range(min(more, most - len(given)))}
-            for name, given, more, most in (("questions", answer.questions, 4, 4), ("reasons", answer.reasons, 4, 12))
+            for name, given, more, most in (
+                ("questions", answer.questions, 4, 4),
+                ("reasons", answer.reasons, 4, 12),
+                ("skip_reasons", answer.skip_reasons, 4, 12),
+            )
         }
         return cls(**rows, comment=answer.comment)
 
     def settings(self, before: AnswerSettings) -> AnswerSettings:
         """The project's settings with these. Raises Invalid."""
         given: dict[str, Any] = {"comment": self.comment}
-        for name, texts in (("questions", self.questions), ("reasons", self.reasons)):
+        texts_by_name = {"questions": self.questions, "reasons": self.reasons, "skip_reasons": self.skip_reasons}
+        for name, texts in texts_by_name.items():
             kept = [(id_, text.strip()) for id_, text in texts.items() if text.strip()]
             given[name] = [text if id_.startswith("new-") else {"id": id_, "text": text} for id_, text in kept]
         try:

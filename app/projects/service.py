@@ -142,8 +142,9 @@ def change_settings(session: Session, project: Project, actor: User, section: st
 def _with_ids(before: AnswerSettings, now: AnswerSettings) -> AnswerSettings:
     """New questions and reasons get ids; one whose text is there already, or was once, is that one again. The last
     texts of those that are not asked any more are kept, for the labels that answer them."""
-    was = before.former | {each.id: each.text for each in (*before.questions, *before.reasons)}
+    was = before.former | {each.id: each.text for each in before.named}
     by_text = {text: id_ for id_, text in was.items()}
+    used: set[str] = set()  # by another list: the same words may be a reason to answer so, and one to skip
 
     def settled(given: list[Asked]) -> list[Asked]:
         ids: dict[str, str] = {}  # by text; first what is named by its id, then texts that are nobody's id
@@ -151,11 +152,13 @@ def _with_ids(before: AnswerSettings, now: AnswerSettings) -> AnswerSettings:
             if each.id not in was and each.id != each.text:
                 raise Invalid(f"There is no question or reason with the id {each.id[:40]!r}.", "questions")
             id_ = each.id if each.id in was else by_text.get(each.text)
-            ids[each.text] = id_ if id_ is not None and id_ not in ids.values() else token_hex(4)
+            ids[each.text] = id_ if id_ is not None and id_ not in used else token_hex(4)
+            used.add(ids[each.text])
         return [each.model_copy(update={"id": ids[each.text]}) for each in given]
 
-    now = now.model_copy(update={"questions": settled(now.questions), "reasons": settled(now.reasons)})
-    asked = {each.id for each in (*now.questions, *now.reasons)}
+    lists = ("questions", "reasons", "skip_reasons")
+    now = now.model_copy(update={name: settled(getattr(now, name)) for name in lists})
+    asked = {each.id for each in now.named}
     return now.model_copy(update={"former": {id_: text for id_, text in was.items() if id_ not in asked}})
 
 

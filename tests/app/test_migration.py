@@ -224,6 +224,7 @@ def _versions_begin(session: Session) -> None:
         "kinds": {"comparison": {"levels": 2, "tie": True, "both_bad": True, "submit_on_choice": True}},
     }
     assert not any(label.instructions_id for label in session.query(m.Label))
+    assert not any(lease.skip_reason or lease.skip_note for lease in session.query(m.Assignment))
     manager = session.get_one(m.User, 1)
     assert projects.change_settings(session, project, manager, "comparison", ComparisonSettings(levels=2, share=9))
     assert project.version == 1
@@ -355,6 +356,17 @@ def test_labels_that_name_a_version_have_no_way_back(old: Engine) -> None:
     with old.begin() as connection:
         connection.exec_driver_sql("update label set instructions_id = null")
     _downgrade(old, "0027")
+
+
+def test_reasons_to_skip_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0029")
+    with old.begin() as connection:
+        connection.exec_driver_sql("update assignment set state = 'skipped', skip_note = 'Latin.' where id = 6")
+    with pytest.raises(RuntimeError, match="1 of the skipped items have a reason"):
+        _downgrade(old, "0028")
+    with old.begin() as connection:
+        connection.exec_driver_sql("update assignment set skip_note = null")
+    _downgrade(old, "0028")
 
 
 def test_there_is_no_way_back(old: Engine) -> None:

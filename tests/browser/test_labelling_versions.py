@@ -4,10 +4,10 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
 from app.db import task_session
-from app.models import Instructions, Label, Project, User
+from app.models import Assignment, Instructions, Label, Project, User
 from app.projects import service
 from tests.asking import asking
-from tests.browser.labelling import MakeWork, Work, assignment, labels, press, said
+from tests.browser.labelling import MakeWork, Work, assignment, labels, press, said, settled
 
 
 def _change(here: Work, **to: object) -> None:
@@ -62,3 +62,32 @@ def test_a_scale_that_changed_renews_the_page_and_keeps_what_was_written(
     press(page, "1")
     (label,) = labels(here)
     assert (said(label).answer, label.comment) == ("left", "It is kinder.")
+
+
+def test_a_reason_to_skip_is_two_keys_away_and_skipping_stays_one(page: Page, work: MakeWork) -> None:
+    here = work(items=4, skip_reasons=["I cannot judge this", "The prompt is broken"])
+    page.goto(here.address)
+    press(page, "s")
+    before = assignment(page)
+    settled(page)
+    page.keyboard.press("x")
+    expect(page.get_by_role("button", name="I cannot judge this")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
+    before = assignment(page)
+    settled(page)
+    page.keyboard.press("x")
+    page.get_by_label("In your own words").fill("It is in Latin, 1 of 2.")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
+    press(page, "1")
+    with task_session() as session:
+        leases = session.scalars(select(Assignment).order_by(Assignment.id)).all()
+        found = [(lease.state.value, lease.skip_reason, lease.skip_note) for lease in leases]
+    assert found == [
+        ("skipped", None, None),
+        ("skipped", "The prompt is broken", None),
+        ("skipped", None, "It is in Latin, 1 of 2."),
+        ("labelled", None, None),
+    ]

@@ -1,9 +1,10 @@
-"""`hone users | projects | audit | sign-in-link`: people and data from a shell."""
+"""`hone users | projects | skips | audit | sign-in-link`: people and data from a shell."""
 
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +14,8 @@ from app.accounts import queries as account_queries
 from app.accounts import service as accounts
 from app.db import task_session
 from app.home import service as home
+from app.labels import skips as label_skips
+from app.labels.forms import SkipFilter
 from app.models import Project, User
 from app.settings import get_settings
 from app.web.errors import NotFound
@@ -28,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("users")(users)
     app.command("projects")(projects)
     app.command("status")(status)
+    app.command("skips")(skips)
     app.command("audit")(audit_trail)
 
 
@@ -85,6 +89,27 @@ def projects() -> None:
             state = "archived" if project.archived_at else "open"
             table.add_row(str(project.id), project.name, project.base_model.name, state)
     Console().print(table)
+
+
+def skips(
+    project: Annotated[int, typer.Argument(help="Number of the project.")],
+    reason: Annotated[str, typer.Option(help="Only skips for the reason of this id; `none`: without one.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
+) -> None:
+    """List what annotators skipped, and why: counts by reason, then the newest."""
+    with connected(), task_session() as session:
+        found = project_of(session, project)
+        counted = Table("reason", "id", "skips", box=None, header_style="bold")
+        for each in label_skips.counts(session, found):
+            counted.add_row(
+                escape(each.reason or "no reason given"), each.reason_id or label_skips.NONE, str(each.count)
+            )
+        listed = Table("pair", "by", "reason", "in their own words", box=None, header_style="bold")
+        for skip in label_skips.listing(session, found, SkipFilter(reason=reason or None, limit=limit)).items:
+            said = escape(skip.reason or "–"), escape(skip.note or "")
+            listed.add_row(str(skip.item_id), escape(skip.annotator), *said)
+        Console().print(counted)
+        Console().print(listed)
 
 
 def status(

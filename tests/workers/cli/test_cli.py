@@ -20,10 +20,11 @@ from app.labels import leases
 from app.labels import service as labels
 from app.labels.answers import Answer
 from app.methods import METHODS, register
-from app.models import Prompt, Run, RunState, SignInLink, TrainingConfig, User, WebSession
+from app.models import AssignmentState, Project, Prompt, Run, RunState, SignInLink, TrainingConfig, User, WebSession
 from rlhf.data import load_pairs
 from rlhf.demonstrations import load_demonstrations
 from tests import factories
+from tests.asking import asking
 from tests.stirring import Stirring
 from workers.cli.main import main
 
@@ -89,6 +90,26 @@ def test_people_projects_and_links(project: int) -> None:
         kept = session.scalar(select(SignInLink.token_hash))
     assert link.rsplit("/", 1)[1] != kept  # a digest
     assert "nobody" in refused("sign-in-link", "who@example.org")
+
+
+def test_skips_are_counted_by_reason_and_listed(project: int) -> None:
+    with task_session() as session:
+        owner = session.get_one(Project, project)
+        owner.answer = asking(skip_reasons=["I cannot [judge] this"])
+        prompt = factories.prompt(session, owner)
+        item = factories.item(session, prompt, owner.base_model)
+        person = factories.user(session, name="Ada")
+        said = {"state": AssignmentState.SKIPPED, "skip_reason": owner.answer.skip_reasons[0].id}
+        factories.assignment(session, item, person, skip_note="Latin.", **said)
+        factories.assignment(session, item, factories.user(session), state=AssignmentState.SKIPPED)
+    told = hone("skips", str(project))
+    assert told.returncode == 0
+    assert "I cannot [judge] this" in told.stdout
+    assert "no reason given" in told.stdout
+    assert "Latin." in told.stdout
+    without = hone("skips", str(project), "--reason", "none")
+    assert "Latin." not in without.stdout
+    assert "no project 999" in refused("skips", "999")
 
 
 def test_a_link_for_somebody_who_forgot_ends_the_password_and_the_sessions(project: int) -> None:
