@@ -202,7 +202,7 @@ def test_the_audit_trail_is_the_projects_own(as_, cast):
     assert "project.renamed" in page
     assert "&lt;i&gt;Renamed&lt;/i&gt;" in page
     assert "project.renamed" not in as_("colleague").get(f"/projects/{cast.other.id}/audit").text
-    assert "Nothing here yet" in as_("manager").get(f"/projects/{cast.project.id}/audit?action=member.").text
+    assert "No entry fits this filter" in as_("manager").get(f"/projects/{cast.project.id}/audit?action=member.").text
 
 
 def test_the_api_reads_and_changes_a_project(client, cast):
