@@ -12,7 +12,8 @@ class KindSettings(Input):
     """What a project may set for one kind; a kind adds its own fields. Forms are drawn from them: their titles,
     descriptions and bounds are what people read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # For the document of the API, which knows what all kinds have; each kind refuses what it does not know.
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"additionalProperties": True})
 
     share: int = Field(0, ge=0, le=100, title="Share", description="Beside the shares of other kinds; 0 asks none.")
 
