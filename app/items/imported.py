@@ -89,7 +89,7 @@ def _insert(session: Session, project: Project, run: Run, brought: Sequence[Brou
     only."""
     if not brought:
         return {}
-    overlap = project.overlap if asked else 0
+    overlap, now = project.overlap if asked else 0, session.scalar(select(func.now()))
     rows = [
         {
             "project_id": project.id,
@@ -103,7 +103,7 @@ def _insert(session: Session, project: Project, run: Run, brought: Sequence[Brou
             "control": _draw.random() < project.control_share,
             "overlap_target": overlap,
             "slots_left": overlap,
-            "withdrawn_at": func.now() if each.withdrawn else None,
+            "withdrawn_at": now if each.withdrawn else None,
             "import_key": each.key,
             "extra": each.extra or None,
         }
@@ -111,11 +111,10 @@ def _insert(session: Session, project: Project, run: Run, brought: Sequence[Brou
     ]
     statement = (
         postgresql.insert(Item)
-        .values(rows)
         .on_conflict_do_nothing(index_elements=["project_id", "import_key"], index_where=Item.import_key.is_not(None))
         .returning(Item.import_key, Item.id)
     )
-    return {str(key): id_ for key, id_ in session.execute(statement)}
+    return {str(key): id_ for key, id_ in session.execute(statement, rows)}
 
 
 def _responses(session: Session, project_id: int, keys: Sequence[str]) -> dict[str, tuple[int, list[tuple[str, str]]]]:

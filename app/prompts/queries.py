@@ -27,19 +27,19 @@ def known_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> se
     return found
 
 
+_INSERT = (
+    insert(Prompt).on_conflict_do_nothing(index_elements=["project_id", "content_hash"]).returning(Prompt.content_hash)
+)
+
+
 def insert_new(session: Session, rows: Sequence[dict[str, Any]]) -> set[str]:
     """Insert what is not there yet; the hashes of the new rows. In their order, so that two that insert the same ones
     at once wait for each other one way round only."""
     new: set[str] = set()
     ordered = sorted(rows, key=lambda row: str(row["content_hash"]))
     for start in range(0, len(ordered), _CHUNK):
-        statement = (
-            insert(Prompt)
-            .values(ordered[start : start + _CHUNK])
-            .on_conflict_do_nothing(index_elements=["project_id", "content_hash"])
-            .returning(Prompt.content_hash)
-        )
-        new.update(session.scalars(statement))
+        # The rows beside the statement, not in it: one with thousands of values takes longer to write than to run.
+        new.update(session.scalars(_INSERT, ordered[start : start + _CHUNK]))
     return new
 
 
