@@ -1,0 +1,60 @@
+"""The page and the calls of exports: what does not go together, and what is kept of it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from app import models as m
+from tests.app.conftest import Browser, Cast
+from tests.exporting import All
+
+As = Callable[[str], Browser]
+
+WRONG = [
+    ({"layout": "sft", "revisions": "true"}, "Only the layout everything has revisions"),
+    ({"layout": "trl", "purpose": "check"}, "Attention checks are no preferences"),
+    ({"rows": "pairs"}, "rows is of TRL&#39;s layouts"),
+    ({"layout": "label-studio", "format": "csv"}, "Label Studio reads JSON"),
+    ({"layout": "trl", "question": "Longer?"}, "asks no such question"),
+    ({"format": "xml"}, "This must be one of"),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), WRONG)
+def test_what_does_not_go_together_is_said_and_kept(
+    everything: All, cast: Cast, as_: As, given: dict[str, str], sentence: str
+) -> None:
+    page = as_("manager").get(f"/projects/{cast.project.id}/exports", params=given)
+    assert page.status_code == 422
+    assert sentence in page.text
+    assert f'<option value="{given.get("layout", "")}" selected>' in page.text or "layout" not in given
+    headers = as_("manager").bearer(cast.manager)
+    for call in ("file", "preview"):
+        refused = as_("manager").get(
+            f"/api/v1/projects/{cast.project.id}/exports/{call}", params=given, headers=headers
+        )
+        assert refused.status_code == 422
+    started = as_("manager").post(f"/api/v1/projects/{cast.project.id}/exports", json=given, headers=headers)
+    assert started.status_code == 422
+    assert everything.session.scalars(select(m.Run)).all() == []
+
+
+def test_the_preview_is_the_first_rows(everything: All, cast: Cast, as_: As) -> None:
+    headers = as_("manager").bearer(cast.manager)
+    base = f"/api/v1/projects/{cast.project.id}/exports"
+    found = as_("manager").get(f"{base}/preview", params={"layout": "trl"}, headers=headers).json()
+    lines = as_("manager").get(f"{base}/file", params={"layout": "trl"}, headers=headers).text.splitlines()
+    assert len(found["rows"]) == 3
+
+    assert found["rows"] == [json.loads(line) for line in lines[:3]]
+    assert set(found["columns"]) == set(found["rows"][0])
+
+
+def test_people_are_numbers_unless_names_are_asked_for(everything: All, cast: Cast, as_: As) -> None:
+    address = f"/projects/{cast.project.id}/exports/file"
+    assert "Annotator" not in as_("manager").get(address).text
+    named = as_("manager").get(address, params={"names": "true"}).text
+    assert "Annotator" in named
+    assert "@" not in named  # nobody's address
