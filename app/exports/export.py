@@ -97,7 +97,7 @@ class Export:
         if self.format in (ExportFormat.CSV, ExportFormat.EXCEL):
             encoder = self.encoder()
             return (encoder.encode(found) + encoder.end()).decode("utf-8-sig")
-        return "\n".join(json.dumps(row, ensure_ascii=False, indent=2) for row in found)
+        return "\n\n".join(json.dumps(row, ensure_ascii=False) for row in found)
 
     def batches(
         self, session: Session, moment: Moment, split: Split | None, after: int = 0, size: int | None = None
