@@ -51,7 +51,11 @@ class Documented(FastAPI):
                     by_token: list[dict[str, list[str]]] = [{"token": [scope]} for scope in sorted(needed)]
                     operation["security"] = [*by_token, {name: [] for name in session}]
                     answers = operation["responses"]["default"]
-                    answers["content"] = {PROBLEM: answers["content"]["application/json"]}
+                    problem = {PROBLEM: answers["content"]["application/json"]}
+                    answers["content"] = problem
+                    for code, answers in operation["responses"].items():
+                        if code.startswith("4"):  # a refusal of its own, beside which there are the usual ones
+                            answers["content"] |= problem
         return document
 
 

@@ -20,7 +20,7 @@ NO_ANSWER = {"download_export", "download_export_of_run"}  # files
 
 
 def schema(operation: dict[str, Any], code: str) -> dict[str, Any]:
-    [content] = operation["responses"][code]["content"].values()
+    content, *_ = operation["responses"][code]["content"].values()  # after it the usual refusals
     found: dict[str, Any] = content["schema"]
     return found
 
