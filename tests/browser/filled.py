@@ -310,7 +310,7 @@ def _places(
         "/runs",
         "/chat",
     ]
-    everybody = ["/", "/projects/new", "/account", "/users", "/endpoints", "/system", "/api/docs", "/projects/99999"]
+    everybody = ["/", "/projects/new", "/account", "/users", "/endpoints", "/system", "/api/docs"]
     return {
         "manager": everybody + [base + page for page in own] + [bare + page for page in bare_pages],
         "annotator": [f"{base}/{page}" for page in ("label", "labels/mine", "guidelines", "chat")],
