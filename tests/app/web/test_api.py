@@ -16,7 +16,7 @@ OPERATIONS = [
     (method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
 ]
 WHOLE = {"list_methods", "list_run_samples"}  # lists that have no second page
-NO_ANSWER = {"download_export", "download_export_of_run"}  # files
+NO_ANSWER = {"download_export", "download_export_of_run", "refused_rows"}  # files
 
 
 def schema(operation: dict[str, Any], code: str) -> dict[str, Any]:
