@@ -45,8 +45,8 @@ check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema 
 	@$(BIN)/python -m rlhf.schema --output app/methods/schemas --check
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; HONE_DATA_DIR=$$data/hone $(BIN)/hone migrate --check
 
-.PHONY: bench-reward bench-sft bench-dpo bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-rendering
-bench-reward bench-sft bench-dpo bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-rendering: bench-%: $(STAMPS)/bench ## Measure beside the peers
+.PHONY: bench-reward bench-sft bench-dpo bench-rloo bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-rendering
+bench-reward bench-sft bench-dpo bench-rloo bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-rendering: bench-%: $(STAMPS)/bench ## Measure beside the peers
 	@$(BIN)/python -m bench.$*
 
 .PHONY: clean

@@ -107,17 +107,15 @@ def scores_by_update(runs: list[dict[str, Any]]) -> list[float]:
     return [round(statistics.fmean(column), 4) for column in columns]
 
 
-def prepare(config: BenchConfig, folder: Path) -> list[list[int]]:
-    """Writes `folder`/base and `folder`/reward (a fresh head on the same trunk); returns the prompts' tokens.
+def write_models(base: str | None, folder: Path) -> None:
+    """Writes `folder`/base and `folder`/reward (a fresh head on the same trunk).
 
     The tokenizer gets a pad token apart from its end token, without which TRL takes every end for padding.
     """
-    from rlhf.chat_format import choose_pad, fit_prompt, load_tokenizer
-    from rlhf.data import load_prompts
+    from rlhf.chat_format import choose_pad, load_tokenizer
     from rlhf.policy_files import load_causal
     from rlhf.reward_model import new_reward_model
 
-    base = config.model
     if base is None:
         base = str(folder / "source")
         command = [sys.executable, "-m", "rlhf.base_models", "--source", "builtin:smollm2-135m-instruct"]
@@ -129,6 +127,15 @@ def prepare(config: BenchConfig, folder: Path) -> list[list[int]]:
     policy.save_pretrained(folder / "base")
     tokenizer.save_pretrained(folder / "base")
     new_reward_model(base, tokenizer, seed=0).save(folder / "reward", tokenizer, mean=0.0, std=1.0)
+
+
+def prepare(config: BenchConfig, folder: Path) -> list[list[int]]:
+    """Writes the models; returns the prompts' tokens."""
+    from rlhf.chat_format import fit_prompt, load_tokenizer
+    from rlhf.data import load_prompts
+
+    write_models(config.model, folder)
+    tokenizer = load_tokenizer(str(folder / "base"))
     needed = config.updates * config.batch
     prompts, _ = load_prompts(config.prompts)
     if len(prompts) < needed:
