@@ -37,11 +37,12 @@ def conditions(project_id: int, wanted: LabelConditions) -> list[ColumnElement[b
     found: list[ColumnElement[bool]] = [Label.project_id == project_id]
     if wanted.outcome:
         said = (Preference.label_id == Label.id, Preference.question == "", Preference.outcome == wanted.outcome)
-        found.append(exists().where(*said))
+        found.append(exists().where(*said).correlate(Label))
     if wanted.annotator:
         found.append(Label.annotator_id == wanted.annotator)
     if wanted.purpose:
-        found.append(exists().where(Item.id == Label.item_id, Item.purpose == wanted.purpose))
+        of = (Item.id == Label.item_id, Item.purpose == wanted.purpose)
+        found.append(exists().where(*of).correlate(Label))  # also where items are joined to labels
     if wanted.late:
         found.append(Label.late.is_(True))
     if wanted.commented:

@@ -58,3 +58,20 @@ def test_people_are_numbers_unless_names_are_asked_for(everything: All, cast: Ca
     named = as_("manager").get(address, params={"names": "true"}).text
     assert "Annotator" in named
     assert "@" not in named  # nobody's address
+
+
+@pytest.mark.parametrize(
+    "filters", [{"purpose": "train"}, {"outcome": "first"}, {"late": "true"}, {"commented": "true"}, {"annotator": "1"}]
+)
+def test_filters_leave_labels_out(everything: All, cast: Cast, as_: As, filters: dict[str, str]) -> None:
+    address = f"/api/v1/projects/{cast.project.id}/exports/file"
+    if "annotator" in filters:
+        filters = {"annotator": str(cast.annotator.id)}
+    headers = as_("manager").bearer(cast.manager)
+    for layout in ("everything", "trl", "trl-conversational", "label-studio"):
+        answers = [
+            as_("manager").get(address, params={"layout": layout, **more}, headers=headers) for more in ({}, filters)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert len(answers[1].content) <= len(answers[0].content)
+        assert len(answers[1].content) < len(answers[0].content) or layout != "everything"
