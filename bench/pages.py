@@ -7,6 +7,7 @@ inside the application, template included; the network and uvicorn's parsing are
 """
 
 import os
+import re
 import secrets
 import statistics
 import sys
@@ -28,9 +29,10 @@ BUILD = Path(__file__).with_name("large_project.sql")
 SEQUENCES = ("user", "model", "project", "prompt", "run", "response", "item", "assignment", "label", "snapshot")
 
 
-def build(connection: Connection) -> None:
-    """The large project; about a minute."""
-    for statement in track(BUILD.read_text().split(";\n"), "Building the project", console=Console(stderr=True)):
+def build(connection: Connection, divisor: int = 1) -> None:
+    """The large project, about a minute; with a divisor a smaller one."""
+    sized = re.sub(r"\b\d{4,}\b", lambda found: str(int(found[0]) // divisor), BUILD.read_text())
+    for statement in track(sized.split(";\n"), "Building the project", console=Console(stderr=True)):
         if statement.strip():
             connection.exec_driver_sql(statement.replace("%", "%%"))
     for table in SEQUENCES:
@@ -47,7 +49,7 @@ def pages(connection: Connection) -> dict[str, tuple[int, str]]:
         text(
             "select (select max(id) from model where kind = 'reward') as reward,"
             " (select max(id) from model where kind = 'policy') as policy,"
-            " (select max(id) from run where kind = 'policy') as ppo,"
+            " (select max(id) from run where method = 'ppo') as ppo,"
             " (select max(id) from conversation where user_id = :manager) as conversation,"
             " (select max(item_id) from label where annotator_id = :annotator) as item"
         ),
@@ -64,7 +66,7 @@ def pages(connection: Connection) -> dict[str, tuple[int, str]]:
         "pairs, none found": "/items?state=withdrawn&split=holdout",
         "a pair": f"/items/{found.item}",
         "labels": "/labels",
-        "labels, filtered": f"/labels?annotator={ANNOTATOR}&choice=tie",
+        "labels, filtered": f"/labels?annotator={ANNOTATOR}&outcome=tie",
         "labels, none found": "/labels?commented=true&late=true",
         "agreement": "/labels/quality",
         "reward models": "/rewards",
@@ -173,7 +175,7 @@ def measure(server: str, folder: Path) -> int:
                 taken.append(time.perf_counter() - start)
             if answer.status_code != 200:
                 slow.append(f"{name} answers {answer.status_code}")
-            median = statistics.median(taken[1:])  # the first fills caches: templates, what app.web.kept keeps
+            median = statistics.median(taken[1:])  # the first fills caches: templates, what app.web.cache keeps
             if median >= LIMIT:
                 slow.append(f"{name} takes {median * 1000:.0f} ms")
             table.add_row(
