@@ -176,11 +176,14 @@ def test_every_other_layout_gives_its_pairs(tmp_path: Path, layout: str) -> None
     said = [Pair("How do tides work?", "By the moon.", "By magic.", outcome) for outcome in outcomes]
     pairs, report = load_pairs(write(tmp_path / "d.jsonl", [row(pair) for pair in said]))
     assert (report.rows, report.bad) == (len(said), [])
-    assert {(pair.prompt[0]["content"], pair.chosen, pair.rejected, pair.weight) for pair in pairs} == {
-        ("How do tides work?", "By the moon.", "By magic.", 1.0)
+    assert {(pair.prompt[0]["content"], frozenset((pair.chosen, pair.rejected)), pair.weight) for pair in pairs} == {
+        ("How do tides work?", frozenset(("By the moon.", "By magic.")), 1.0)
     }
-    worth = {"first": 1.0, "second": 0.0, "tie": 0.5}
-    assert [pair.preference for pair in pairs] == [worth[outcome] for outcome in outcomes if outcome != "both_bad"]
+    worth = {"first": 1.0, "second": 0.0, "tie": 0.5}  # of the moon; of Hone's own labels the likelier one is chosen
+    assert layout == "hone-labels" or {pair.chosen for pair in pairs} == {"By the moon."}
+    assert [pair.preference if pair.chosen == "By the moon." else 1 - pair.preference for pair in pairs] == [
+        worth[outcome] for outcome in outcomes if outcome != "both_bad"
+    ]
 
 
 def test_a_ranking_of_four_gives_six_pairs_that_weigh_as_two(tmp_path: Path) -> None:

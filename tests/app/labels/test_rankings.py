@@ -140,7 +140,7 @@ def test_the_api_takes_a_ranking_as_text(session, cast, client, add):
     assert (refused.status_code, refused.json()["errors"]["answer"][:24]) == (422, "Answer 2 is there twice.")
     assert client.post(f"{base}/label", json=body | {"answer": "5>4>3=2>1"}, headers=headers).status_code == 200
     (mine,) = client.get(f"{base}/labels/mine", headers=headers).json()["items"]
-    assert mine["value"] == {"kind": "ranking", "tiers": [[4], [3], [1, 2], [0]]}
+    assert mine["value"] == {"kind": "ranking", "tiers": [[4], [3], [1, 2], [0]], "questions": {}}
     assert len(mine["preferences"]) == 10
 
 
