@@ -23,7 +23,8 @@ class EndpointServer:
         self.seen: Counter[str] = Counter()  # by model
         self.failing = 0  # so many requests to "flaky" fail first
         self.port = 0
-        self.at_once = self.most_at_once = 0
+        self.at_once: Counter[str] = Counter()  # by model: what nobody waits for any more may still be under way
+        self.most_at_once: Counter[str] = Counter()
 
     @property
     def url(self) -> str:
@@ -40,12 +41,12 @@ class EndpointServer:
             self.asked.append((headers | {":path": lines[0].split()[1]}, body))
             model = str(body.get("model"))
             self.seen[model] += 1
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
+            self.at_once[model] += 1
+            self.most_at_once[model] = max(self.most_at_once[model], self.at_once[model])
             try:
                 await self._answer(writer, model, body, headers)
             finally:
-                self.at_once -= 1
+                self.at_once[model] -= 1
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:

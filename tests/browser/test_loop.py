@@ -33,7 +33,7 @@ def _create_project(page: Page, platform: Platform) -> str:
 def _label_by_keyboard(page: Page, project: str) -> None:
     """The screen fills by itself once the model has answered; then one key a pair."""
     page.goto(f"{project}/label")
-    lease = page.locator("input[name=assignment_id]")
+    lease = page.locator("#answer input[name=assignment_id]")
     expect(lease).to_have_count(1, timeout=90_000)
     for number in range(25):  # a fifth of the prompts are held out; without one there is nothing to measure on
         held = lease.input_value()
@@ -76,7 +76,7 @@ def _promote(page: Page, project: str) -> None:
     page.get_by_role("button", name="Promote").click()
     page.get_by_role("button", name="Promote without evidence").click()
     page.goto(f"{project}/policies")
-    expect(page.get_by_role("region", name="In use")).to_contain_text("Policy 1")
+    expect(page.get_by_role("region", name="Current policy")).to_contain_text("Policy 1")
 
 
 def _chat(page: Page, project: str) -> None:

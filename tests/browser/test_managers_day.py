@@ -249,7 +249,7 @@ def _promote_and_roll_back(
     expect(page.get_by_text("chat and sampling answer with it from now on")).to_be_visible()
     assert in_use() == policy_id
     page.goto(f"{base}/policies")
-    expect(page.get_by_role("region", name="In use")).to_contain_text("Policy 2")
+    expect(page.get_by_role("region", name="Current policy")).to_contain_text("Policy 2")
     page.get_by_role("button", name="Roll back").click()
     expect(page.get_by_text("Rival is in use again.")).to_be_visible()
     assert in_use() == before

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
 
 SMALL = {
@@ -58,6 +59,7 @@ def in_child(arguments: list[str], run: Callable[[list[str]], None], environment
 
 def child(arguments: list[str], run: Callable[[list[str]], None], environment: dict[str, str]) -> None:
     os.environ.update(environment)
+    PartialState._reset_state()  # a fork has that of the process that it came from, where a test had one
     run(arguments)
 
 

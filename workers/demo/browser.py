@@ -14,12 +14,15 @@ class PageProblem(Exception):
 class Form:
     """A form of a page, filled in as it came. `set` what a person would type, then `send`."""
 
-    def __init__(self, browser: "Browser", node: LexborNode, page_url: str) -> None:
+    def __init__(self, browser: "Browser", page: LexborHTMLParser, node: LexborNode, page_url: str) -> None:
         self._browser = browser
         self.action = urljoin(page_url, node.attributes.get("action") or page_url)
         self.fields: dict[str, str] = {}
-        for control in node.css("input, select, textarea"):
-            self._read(control)
+        own = node.attributes.get("id")
+        for control in page.css("input, select, textarea"):
+            named = control.attributes.get("form")
+            if named == own if named else _within(control, node):
+                self._read(control)
 
     def _read(self, control: LexborNode) -> None:
         attributes = control.attributes
@@ -53,6 +56,13 @@ class Form:
         return self._browser.post(urljoin(self.action, to) if to else self.action, self.fields | button)
 
 
+def _within(control: LexborNode, form: LexborNode) -> bool:
+    outer: LexborNode | None = control
+    while outer is not None and outer != form:
+        outer = outer.parent
+    return outer is not None
+
+
 class Page:
     """What came back."""
 
@@ -67,7 +77,7 @@ class Page:
         for node in self.html.css("form"):
             target = urljoin(self.url, node.attributes.get("action") or self.url)
             if target.partition("?")[0].endswith(action):
-                return Form(self._browser, node, self.url)
+                return Form(self._browser, self.html, node, self.url)
         raise PageProblem(f"{self.url} has no form for {action}.{self.says}")
 
     def one(self, selector: str) -> LexborNode:

@@ -56,7 +56,7 @@ def imported(file: bytes) -> int:
         user = session.scalars(select(User).order_by(User.id)).first()
         assert user is not None
         config = ImportConfig(file=kept, name="labels", what="labels")
-        project, run_id = int(made.id), imports.start(session, made, config, user).id
+        project, run_id = int(made.id), imports.start(session, made, user, config).id
     execute(run_id, "here:1", "CPU", Event())
     with task_session() as session:
         run = session.get_one(Run, run_id)

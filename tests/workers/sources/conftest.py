@@ -22,7 +22,7 @@ def _api() -> Iterator[EndpointServer]:
 def api(_api: EndpointServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EndpointServer]:
     _api.asked.clear()
     _api.seen.clear()
-    _api.most_at_once = 0
+    _api.most_at_once.clear()
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps({"main": KEY}))
     monkeypatch.setenv("HONE_ENDPOINT_KEYS", str(keys))

@@ -214,7 +214,7 @@ def test_tokens_nobody_counted_are_marked(api: EndpointServer):
 def test_no_more_at_once_than_was_said(api: EndpointServer):
     run_id, _ = queued(api, "slow", prompts=6, at_once=3)
     assert done(run_id) is m.RunState.SUCCEEDED
-    assert api.most_at_once == 3
+    assert api.most_at_once["slow"] == 3
 
 
 def test_the_rate_is_kept_over_runs(api: EndpointServer, redis_url: str):
