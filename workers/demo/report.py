@@ -8,6 +8,7 @@ from typing import Any
 
 from app.web.render import environment
 from workers.demo import curves as drawing
+from workers.demo.sizes import LEAST_COMPARISONS, Sizes
 
 # name of the metric, title, which run it belongs to
 CURVES = {
@@ -101,3 +102,23 @@ def _replace(path: Path, text: str) -> Path:
         os.fsync(file.fileno())
     beside.replace(path)
     return path
+
+
+def shortcomings(sizes: Sizes, report: dict[str, Any]) -> list[str]:
+    """What keeps the loop from counting as closed, a sentence each; none where all is well."""
+    found = []
+    accuracy, low = report["reward_holdout_accuracy"], report["policy_win_rate_low"]
+    if accuracy < sizes.least_accuracy:
+        found.append(
+            f"the reward model ranks {accuracy:.1%} of the holdout pairs as the annotators did; "
+            f"{sizes.least_accuracy:.0%} are needed."
+        )
+    if report["comparisons"] < LEAST_COMPARISONS:
+        found.append(f"there were {report['comparisons']} comparisons; {LEAST_COMPARISONS} are needed.")
+    if low is None or low <= 0.5:
+        found.append(
+            f"its win rate of {report['policy_win_rate'] or 0:.1%} has an interval from {low or 0:.1%}, not above 50%."
+        )
+    if report["kl"] >= report["kl_budget"]:
+        found.append(f"its KL of {report['kl']:.1f} is not below the budget of {report['kl_budget']:g}.")
+    return found

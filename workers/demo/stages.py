@@ -17,7 +17,8 @@ from workers.demo.annotators import Annotator, label
 from workers.demo.browser import Browser, Page, PageProblem
 from workers.demo.platform import Memory
 from workers.demo.progress import Board
-from workers.demo.sizes import LEAST_COMPARISONS, Sizes
+from workers.demo.report import shortcomings
+from workers.demo.sizes import Sizes
 from workers.demo.taste import DESCRIPTION
 from workers.demo.watch import Watched, watch
 
@@ -166,20 +167,23 @@ class Demo:
 
     def _next_sampling(self, after: str | None) -> str:
         deadline = time.monotonic() + PREPARE_SECONDS
-        while (run := self._newest_run("sampling")) in (None, after):
+        while (run := self._newest_run("kind=sampling")) in (None, after):
             if time.monotonic() > deadline:
                 raise LoopOpen("No sampling run began. `hone doctor` and the system page say what is wrong.")
             time.sleep(1)
         return str(run)
 
-    def _open_items(self) -> int:
-        """How many pairs wait for an answer, as the page says."""
-        return int(re.sub(r"\D", "", self.manager.get(f"{self.project}/items").one(".stat b").text()))
+    def _asked(self, path: str) -> Any:
+        """What a call of the project's API answers."""
+        return self.manager.json(f"/api/v1{self.project}/{path}")
 
-    def _newest_run(self, kind: str) -> str | None:
-        page = self.manager.get(f"{self.project}/runs?kind={kind}")
-        links = [node.attributes.get("href") or "" for node in page.html.css("th a")]
-        return next((link for link in links if re.search(r"/runs/\d+$", link)), None)
+    def _open_items(self) -> int:
+        """How many pairs wait for an answer."""
+        return int(self._asked("loop")["open_items"])
+
+    def _newest_run(self, of: str) -> str | None:
+        found = self._asked(f"runs?{of}&limit=1")["items"]
+        return f"{self.project}/runs/{found[0]['id']}" if found else None
 
     def _label(self) -> None:
         if "labels" not in self.memory.values:
@@ -192,13 +196,12 @@ class Demo:
 
     def _label_count(self) -> int:
         """Labels that the platform counts: pairs to learn from, pairs to measure on, and those left out."""
-        page = self.manager.get(f"{self.project}/rewards")
-        stats = page.html.css(".stats .stat")
-        return sum(int(re.sub(r"\D", "", node.css("b")[0].text())) for node in stats[1:])
+        counts = self._asked("rewards/labels")
+        return sum(int(counts[name]) for name in ("train", "holdout", "both_bad"))
 
     def _train(self, method: str, settings: dict[str, Any], title: str) -> Watched:
         """Start a training from its form, or go on with the one of the interrupted demo, and wait for its end."""
-        known = self.memory.values.get(f"{method}_run") or self._newest_run(method)
+        known = self.memory.values.get(f"{method}_run") or self._newest_run(f"method={method}")
         if known is None:
             path = f"/train/{method}"
             page = self.manager.get(f"{self.project}{path}").form(path).set(**settings).send()
@@ -244,10 +247,10 @@ class Demo:
         with self.board.task("Sampling holdout answers of both") as task:
             self._succeeded(watch(self.manager, run, task))
         result = self._result(str(known))
-        with self.board.task("Blind comparison, new against base", result["pairs"], "pairs") as task:
+        with self.board.task("Blind comparison, new against base", result["items"], "pairs") as task:
             task.advance(result["judged"])
-            while result["judged"] < result["pairs"]:
-                if not label(self.annotators, result["pairs"] - result["judged"], task.advance):
+            while result["judged"] < result["items"]:
+                if not label(self.annotators, result["items"] - result["judged"], task.advance):
                     raise LoopOpen("The annotators found no more pairs of the evaluation to answer.")
                 result = self._result(str(known))
         self.report["policy_win_rate"] = result["rate"]
@@ -257,16 +260,9 @@ class Demo:
         self.report["equal_answers"] = result["equal"]
 
     def _result(self, evaluation: str) -> dict[str, Any]:
-        """What the evaluation's page says."""
-        text = " ".join(self.manager.get(evaluation).one("main").text(separator=" ").replace("\u202f", "").split())
-        judged = re.search(r"(\d+) of (\d+) pairs? judged", text)
-        rate = re.search(r"(?:([\d.]+)%|–) win rate of .*?, ([\d.]+)% to ([\d.]+)%", text)
-        equal = re.search(r"(\d+) equal answers, ties", text)
-        if judged is None or rate is None:
-            raise PageProblem(f"{evaluation} does not show a result.")
-        share = [None if part is None else float(part) / 100 for part in rate.groups()]
-        counts = {"judged": int(judged[1]), "pairs": int(judged[2]), "equal": int(equal[1]) if equal else 0}
-        return counts | {"rate": share[0], "low": share[1], "high": share[2]}
+        """What is known so far of an evaluation, by its address."""
+        found: dict[str, Any] = self._asked(evaluation.removeprefix(f"{self.project}/"))["result"]
+        return found
 
     def _promote(self, policy: str) -> None:
         """Put the new policy in use, if the comparison speaks for it."""
@@ -275,8 +271,7 @@ class Demo:
         if "promoted" not in self.memory.values:
             self.manager.get(policy).form("/promote").send()
             self.memory.keep(promoted=policy)
-        in_use = self.manager.get(f"{self.project}/policies").one('section[aria-labelledby="in-use"] a')
-        if in_use.attributes.get("href") != policy:
+        if policy != f"{self.project}/policies/{self._asked('loop')['in_use_id']}":
             raise LoopOpen("The policy was promoted, but another one is in use.")
 
     def _talk(self) -> list[dict[str, str]]:
@@ -299,23 +294,3 @@ class Demo:
             if left:
                 time.sleep(5)
         raise LoopOpen(f"The model did not answer in chat.{page.says}")
-
-
-def shortcomings(sizes: Sizes, report: dict[str, Any]) -> list[str]:
-    """What keeps the loop from counting as closed, a sentence each; none where all is well."""
-    found = []
-    accuracy, low = report["reward_holdout_accuracy"], report["policy_win_rate_low"]
-    if accuracy < sizes.least_accuracy:
-        found.append(
-            f"the reward model ranks {accuracy:.1%} of the holdout pairs as the annotators did; "
-            f"{sizes.least_accuracy:.0%} are needed."
-        )
-    if report["comparisons"] < LEAST_COMPARISONS:
-        found.append(f"there were {report['comparisons']} comparisons; {LEAST_COMPARISONS} are needed.")
-    if low is None or low <= 0.5:
-        found.append(
-            f"its win rate of {report['policy_win_rate'] or 0:.1%} has an interval from {low or 0:.1%}, not above 50%."
-        )
-    if report["kl"] >= report["kl_budget"]:
-        found.append(f"its KL of {report['kl']:.1f} is not below the budget of {report['kl_budget']:g}.")
-    return found

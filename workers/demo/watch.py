@@ -1,14 +1,12 @@
-"""Waits for a run by looking at its page, as a manager would."""
+"""Waits for a run by asking the API for it."""
 
-import json
-import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from workers.demo.browser import Browser, Page, PageProblem
+from workers.demo.browser import Browser, PageProblem
 from workers.demo.progress import Task
 
 LOOK_SECONDS = 1.5
@@ -32,43 +30,41 @@ def watch(browser: Browser, run: str, task: Task) -> Watched:
     last = time.monotonic()
     while True:
         try:
-            page = browser.get(run)
+            found = browser.json(f"/api/v1{run}")
             last = time.monotonic()
         except httpx.TransportError:  # the web process restarts
             if time.monotonic() - last > AWAY_SECONDS:
                 raise PageProblem(f"The platform has not answered for {AWAY_SECONDS:.0f} s.") from None
             time.sleep(LOOK_SECONDS)
             continue
-        state = page.one("[data-state]").attributes.get("data-state") or ""
-        task.share(_share(page), " ".join(page.one("#panel .number").text().split()))
+        _show(found, task)
+        state = found["state"]
         if state == "cancelled" and not resumed:
             resumed = True
-            page.form("/resume").send()
+            browser.get(run).form("/resume").send()
         elif state in ("succeeded", "failed", "cancelled"):
             if state == "succeeded":
                 task.done()
-            return _ended(page, state)
+            return _ended(browser, run, found)
         time.sleep(LOOK_SECONDS)
 
 
-def _share(page: Page) -> float:
-    bar = page.html.css_first("#panel progress")
-    return float(bar.attributes.get("value") or 0) if bar is not None else 0.0
+def _show(found: dict[str, Any], task: Task) -> None:
+    step, total, unit = found["step"], found["total_steps"], found["unit"] or "steps"
+    task.share(step / total if total else 0.0, f"{step} of {total} {unit}" if total else "")
 
 
-def _ended(page: Page, state: str) -> Watched:
-    error = page.html.css_first("#panel .notice.bad")
-    summary: dict[str, Any] = {}
-    for fold in page.html.css("details.fold"):
-        title = fold.css_first("summary")
-        if title is not None and title.text(strip=True) == "Summary":
-            summary = json.loads(fold.css("pre")[0].text())
-    links = [node.attributes.get("href") or "" for node in page.html.css(".facts a")]
-    made = [link for link in links if re.search(r"/(rewards|policies)/\d+$", link)]
+def _ended(browser: Browser, run: str, found: dict[str, Any]) -> Watched:
+    project = run.rpartition("/runs/")[0]
+    made = ""
+    for kind in ("rewards", "policies") if found["kind"] == "training" else ():
+        for model in browser.json(f"/api/v1{project}/{kind}")["items"]:
+            if model["run_id"] == found["id"]:
+                made = f"{project}/{kind}/{model['id']}"
     return Watched(
-        title=page.one("main h1").text(strip=True),
-        state=state,
-        error=error.text(strip=True) if error is not None else "",
-        summary=summary,
-        made=made[-1] if made else "",
+        title=f"Run {found['id']} ({found['method'] or found['kind']})",
+        state=found["state"],
+        error=found["error"] or "",
+        summary=found["summary"] or {},
+        made=made,
     )

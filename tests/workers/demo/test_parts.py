@@ -11,7 +11,7 @@ import pytest
 from workers.demo import curves, report, sizes
 from workers.demo.browser import Browser, PageProblem
 from workers.demo.platform import Memory
-from workers.demo.stages import shortcomings
+from workers.demo.report import shortcomings
 
 PAGE = """<main><h1>Settings</h1>
 <form action="/projects/1/settings/other" method="post"><input name="a" value="1"></form>
