@@ -3,7 +3,7 @@
 Both run in processes of their own, in turn, several times; all weights are trained, gradient checkpointing is off on
 both sides, and a reward model scores on both. The peer cuts an update into the passes that suit it best, tried first.
 Speed is in episodes per second over whole updates after the first: rollouts and optimiser steps. Sampling is random on
-both sides, so that losses differ: ``score_gap`` is the difference of the mean scores of the first update's responses.
+both sides, so that losses differ: `score_gap` is the difference of the mean scores of the first update's responses.
 The last line on stdout is JSON.
 """
 
