@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -13,7 +14,7 @@ from rlhf.types import LEAST_TEMPERATURE
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnlineSettings(TrainingSettings):
+class OnlineSettings(TrainingSettings, ABC):
     """Prompts, pay, the bound on how far the policy goes, and when it is measured."""
 
     usual_rates: ClassVar[tuple[float, float]] = (3e-6, 1e-4)
@@ -203,9 +204,9 @@ class OnlineSettings(TrainingSettings):
         return 1
 
     @property
+    @abstractmethod
     def passes(self) -> int:
         """How often an update goes through its batch."""
-        raise NotImplementedError
 
     @property
     def prompts_at_once(self) -> int:

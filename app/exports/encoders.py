@@ -7,6 +7,7 @@ A file may be made in parts, by one encoder each. Those of text are one file whe
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -123,7 +124,7 @@ class Excel(Csv):
         return f"'{value}" if isinstance(value, str) and value.startswith(self._SIGNS) else value
 
 
-class _Columns:
+class _Columns(ABC):
     """Rows gathered into groups, each written as a table."""
 
     def __init__(self, schema: pa.Schema, first: bool = True) -> None:
@@ -132,8 +133,9 @@ class _Columns:
         self._rows: list[Row] = []
         self._writer = self._open()
 
+    @abstractmethod
     def _open(self) -> Any:
-        raise NotImplementedError
+        """What the tables are written to."""
 
     def encode(self, rows: Sequence[Row]) -> bytes:
         """See Encoder."""
