@@ -1,0 +1,68 @@
+"""From a trunk's states of a response to the few numbers that a live head learns on. numpy alone, no torch.
+
+States of a trunk differ in scale from one direction to the next by orders of magnitude, and a few outliers would rule a
+linear head and what it is unsure about. So they are centred, whitened along their main directions, and no vector is
+longer than the median one. How long the response is goes beside them, as people and judges care for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SMALLEST_SHARE = 1e-6  # of the greatest variance: directions of less are noise, and whitening would blow it up
+FEWEST = 8  # responses from which directions can be learned at all
+
+
+def usable(states: Floats, lengths: Floats) -> NDArray[np.bool_]:
+    """Which rows can be used: (n,). One that holds NaN or an infinity, or has no length, cannot."""
+    return np.asarray(np.isfinite(states).all(axis=1) & np.isfinite(lengths) & (lengths >= 0))
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """centre: (width,); directions: (width, d), each divided by its standard deviation; cap: the longest norm;
+    length_mean, length_std: of log(1 + length)."""
+
+    centre: Floats
+    directions: Floats
+    cap: float
+    length_mean: float
+    length_std: float
+
+    @property
+    def size(self) -> int:
+        """Of what comes out: the directions and the length."""
+        return int(self.directions.shape[1]) + 1
+
+    @classmethod
+    def fit(cls, states: Floats, lengths: Floats, most: int = 64) -> FeatureSpace:
+        """From the states (n, width) of responses, all `usable`, and their lengths (n,) in any unit.
+
+        Takes the `most` directions of greatest variance, fewer where there are not as many that vary. Raises ValueError
+        for fewer than `FEWEST` responses, or ones that are all the same.
+        """
+        if len(states) < FEWEST or not usable(states, lengths).all():
+            raise ValueError(f"a space of features needs {FEWEST} responses with finite states")
+        centre = states.mean(axis=0)
+        _, spread, axes = np.linalg.svd(states - centre, full_matrices=False)
+        if not spread[0] > 0:
+            raise ValueError("the states of all responses are the same")
+        kept = min(most, int((spread**2 > SMALLEST_SHARE * spread[0] ** 2).sum()), len(states) - 1)
+        directions = (axes[:kept] / (spread[:kept, None] / np.sqrt(len(states) - 1))).T
+        norms = np.linalg.norm((states - centre) @ directions, axis=1)
+        logs = np.log1p(lengths)
+        return cls(centre, directions, float(np.median(norms)), float(logs.mean()), float(logs.std()) or 1.0)
+
+    def __call__(self, states: Floats, lengths: Floats) -> Floats:
+        """(n, width) and (n,) to (n, size): whitened, no longer than the cap, divided by it so that the longest has the
+        norm 1; and the length's logarithm, standardised."""
+        found = (states - self.centre) @ self.directions
+        norms = np.linalg.norm(found, axis=1, keepdims=True)
+        found = found / np.maximum(norms, self.cap) if self.cap > 0 else found
+        length = (np.log1p(lengths) - self.length_mean) / self.length_std
+        return np.concatenate([found, length[:, None]], axis=1)
