@@ -83,7 +83,8 @@ def main(argv: list[str]) -> None:
 def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     """Win rate with its interval, mean rewards and the KL of the policy to the baseline.
 
-    An answer that never ended is paid as in training: less than any finished one, whoever gave it.
+    An answer that never ended is paid as in training: less than any finished one, whoever gave it. The baseline's mean
+    reward is of its answers by themselves, so that it is one figure beside every policy.
 
     The KL (nats an answer, with its standard error) is None where the two do not share their tokenizer. Raises
     InputError for models or prompts that cannot be used.
@@ -140,11 +141,15 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
             print(f"{path}: {warning}", file=sys.stderr)
         scores.append(found.tolist())
         answers.append(drawn)
-    paid = final_scores(
-        torch.tensor(scores[0] + scores[1]),
-        torch.tensor([answer.ended for answer in answers[0] + answers[1]]),
-        missing_end_penalty=config.missing_end_penalty,
-    ).tolist()
+    ended = [[answer.ended for answer in each] for each in answers]
+
+    def pay(found: list[float], finished: list[bool]) -> list[float]:
+        wanted = torch.tensor(found), torch.tensor(finished)
+        paid: list[float] = final_scores(*wanted, missing_end_penalty=config.missing_end_penalty).tolist()
+        return paid
+
+    alone = statistics.fmean(pay(scores[1], ended[1]))
+    paid = pay(scores[0] + scores[1], ended[0] + ended[1])
     scores = [paid[: len(prompts)], paid[len(prompts) :]]
     kl = None
     if same_tokenizer(*tokenizers):
@@ -160,8 +165,9 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
         ]
         _write(Path(config.output), rows)
     figures = summarize(scores[0], scores[1], kl) | {
-        "finished": sum(answer.ended for answer in answers[0]) / len(prompts),
-        "baseline_finished": sum(answer.ended for answer in answers[1]) / len(prompts),
+        "baseline_reward": alone,
+        "finished": sum(ended[0]) / len(prompts),
+        "baseline_finished": sum(ended[1]) / len(prompts),
         "answer_tokens": statistics.fmean(len(answer.answer_ids) for answer in answers[0]),
         "baseline_answer_tokens": statistics.fmean(len(answer.answer_ids) for answer in answers[1]),
     }

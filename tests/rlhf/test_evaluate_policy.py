@@ -42,8 +42,10 @@ def folders(
     return {"base": llama_folder, "brief": root / "brief", "reward": root / "reward", "prompts": root / "prompts.jsonl"}
 
 
-def run(folders: dict[str, Path], model: str, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, float]:
-    files = {"model": model, "baseline": "base", "reward": "reward", "prompts": "prompts"}
+def run(
+    folders: dict[str, Path], model: str, capsys: pytest.CaptureFixture[str], *more: str, baseline: str = "base"
+) -> dict[str, float]:
+    files = {"model": model, "baseline": baseline, "reward": "reward", "prompts": "prompts"}
     flags = [part for name, key in files.items() for part in (f"--{name}", str(folders[key]))]
     main(["policy", *flags, "--json", "--dtype", "float32", "--max_new_tokens", "24", *more])
     found: dict[str, float] = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -72,6 +74,14 @@ def test_another_model_differs_as_it_should(
     paid = [(row[f"{side}finished"], row[f"{side}score"]) for row in rows for side in ("", "baseline_")]
     ended, unended = ([score for finished, score in paid if finished is wanted] for wanted in (True, False))
     assert max(unended) <= min(ended) - 1.0 + 1e-6  # in one batch, whoever gave them
+
+
+def test_the_baselines_reward_is_the_same_beside_every_policy(
+    folders: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside = [run(folders, model, capsys, baseline="brief") for model in ("brief", "base")]
+    assert beside[0]["baseline_finished"] < 1
+    assert beside[0]["baseline_reward"] == beside[1]["baseline_reward"]
 
 
 def test_a_policy_is_no_reward_model(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
