@@ -22,15 +22,15 @@ from rlhf.ppo_trainer import PPOTrainer  # noqa: E402
 from rlhf.processes import Processes  # noqa: E402
 from rlhf.reward_model import load_reward_model  # noqa: E402
 from rlhf.rollouts import RolloutMaker, Sampler, Task  # noqa: E402
-from rlhf.scorer import Answer, RewardMix, Scorer  # noqa: E402
+from rlhf.scorer import Response, RewardMix, Scorer  # noqa: E402
 from rlhf.types import Messages, SamplingSettings  # noqa: E402
 
 
 class ScoresAsDrawn(Scorer):
     """Scores an unfinished answer at its last token, as TRL does, and does not close it first."""
 
-    def _group(self, messages: Messages, sample: Answer) -> Group:
-        return Group([], [[*sample.prompt_ids, *sample.answer_ids]])
+    def _group(self, messages: Messages, sample: Response) -> Group:
+        return Group([], [[*sample.prompt_ids, *sample.response_ids]])
 
 
 def main() -> None:

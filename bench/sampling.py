@@ -135,7 +135,7 @@ class Contest:
         self.model.float()
         gaps: list[float] = []
         for answer in answers:
-            ids = torch.tensor([[*answer.prompt_ids, *answer.answer_ids]], device=self.model.device)
+            ids = torch.tensor([[*answer.prompt_ids, *answer.response_ids]], device=self.model.device)
             with torch.inference_mode():
                 logits = self.model(input_ids=ids).logits[0, len(answer.prompt_ids) - 1 : -1].float()
             exact = logits.log_softmax(-1).gather(1, ids[0, len(answer.prompt_ids) :, None]).squeeze(1).tolist()
@@ -161,7 +161,7 @@ class Contest:
                 top_p=None,
                 top_k=None,
             )
-            different += expected[0, len(prompt) :].tolist() != answer.answer_ids
+            different += expected[0, len(prompt) :].tolist() != answer.response_ids
         self.model.to(format_before)
         return different
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rlhf.base_models import prepare as prepare
     from rlhf.batches import Group as Group
     from rlhf.causal_model import load_causal_lm as load_causal_lm
-    from rlhf.chat_format import encode_answer as encode_answer
     from rlhf.chat_format import encode_prompt as encode_prompt
+    from rlhf.chat_format import encode_response as encode_response
     from rlhf.chat_format import load_tokenizer as load_tokenizer
     from rlhf.config import InputError as InputError
     from rlhf.config import Interrupted as Interrupted
@@ -54,7 +54,7 @@ _NAMES = {
     "base_models": ("prepare",),
     "batches": ("Group",),
     "causal_model": ("load_causal_lm",),
-    "chat_format": ("encode_answer", "encode_prompt", "load_tokenizer"),
+    "chat_format": ("encode_response", "encode_prompt", "load_tokenizer"),
     "config": ("InputError", "Interrupted", "RunFailed"),
     "dpo": ("preference_losses",),
     "dpo_settings": ("DPOConfig",),

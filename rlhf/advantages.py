@@ -1,6 +1,6 @@
-"""Returns and advantages for PPO: pure tensor functions over padded answers.
+"""Returns and advantages for PPO: pure tensor functions over padded responses.
 
-Answers are right-padded to a common length: `mask` is True on real answer tokens. Padding never
+Responses are right-padded to a common length: `mask` is True on real response tokens. Padding never
 takes part in a mean, a variance or a sum. Knows nothing of models, tokenizers or settings.
 """
 
@@ -34,7 +34,7 @@ def to_unit_variance(values: Tensor, mask: Tensor, *, epsilon: float = 1e-8) -> 
     """Scale real tokens to variance 1; padding becomes 0. (batch, length) -> (batch, length).
 
     Rewards are scaled so: what is 0 stays 0, and sums keep their order. Scaling them around their mean, as
-    is sometimes done, pays something for every token, and the longest answer, the unfinished one, is paid most.
+    is sometimes done, pays something for every token, and the longest response, the unfinished one, is paid most.
     """
     return torch.where(mask, values * torch.rsqrt(masked_variance(values, mask) + epsilon), 0)
 
@@ -42,10 +42,10 @@ def to_unit_variance(values: Tensor, mask: Tensor, *, epsilon: float = 1e-8) -> 
 def estimate_advantages(
     rewards: Tensor, values: Tensor, mask: Tensor, *, gamma: float = 1.0, lam: float = 0.95
 ) -> tuple[Tensor, Tensor]:
-    """Generalised advantage estimation (Schulman et al. 2016, eq. 16) over right-padded answers.
+    """Generalised advantage estimation (Schulman et al. 2016, eq. 16) over right-padded responses.
 
     `rewards`, `values`, `mask`: (batch, length); `values[:, t]` is the value of the state in
-    which token t was drawn. The answer ends with its last real token: nothing is worth anything after
+    which token t was sampled. The response ends with its last real token: nothing is worth anything after
     it. Returns `(advantages, returns)`, both 0 on padding, with returns = advantages + values, taken
     before any whitening.
     """

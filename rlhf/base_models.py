@@ -206,14 +206,14 @@ def _check(part: Path, source: str, licence: str | None, say: Callable[[str], No
         raise InputError(f"the tokenizer of {source} has {len(tokenizer)} tokens, but the model knows only {rows}")
     prompt = encode_prompt(tokenizer, user_message("What is the capital of France?"))
     try:
-        [[answer]] = generate(
+        [[response]] = generate(
             model, tokenizer, [prompt], strategy="greedy", settings=SamplingSettings(max_new_tokens=24), max_rows=1
         )
     except RunFailed:
         reason = "the model computes numbers that are not finite"
         raise InputError(f"the weights of {source} are broken: {reason}") from None
-    if source == BUILTIN and "Paris" not in answer.text:
-        raise InputError(f"the conversion of {source} went wrong: to the capital of France it says {answer.text!r}")
+    if source == BUILTIN and "Paris" not in response.text:
+        raise InputError(f"the conversion of {source} went wrong: to the capital of France it says {response.text!r}")
     return {
         "source": source,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -222,7 +222,7 @@ def _check(part: Path, source: str, licence: str | None, say: Callable[[str], No
         "dtype": str(model.dtype).removeprefix("torch."),
         "vocabulary": rows,
         "license": licence,
-        "sample": answer.text,
+        "sample": response.text,
     }
 
 

@@ -1,7 +1,7 @@
-"""From token ids to batches in which a prompt is computed once for all its answers.
+"""From token ids to batches in which a prompt is computed once for all its responses.
 
 A `Group` is one prefix and the branches that follow it: a pair has two branches, a prompt to be scored has as many
-as it has answers, and a conversation is one branch. In a batch prefix, branch 1, branch 2, ... stand one after the
+as it has responses, and a conversation is one branch. In a batch prefix, branch 1, branch 2, ... stand one after the
 other; positions start again after the prefix in every branch, and no branch sees another. Attention, and so every
 score and gradient, is that of the sequences prefix + branch computed one by one.
 This module knows token ids. It does not know models or losses.
@@ -35,7 +35,7 @@ class Group:
 def group_sequences(sequences: Sequence[Sequence[int]]) -> Group:
     """The group of `sequences` with the longest common prefix that leaves each branch a token.
 
-    For a pair this is the prompt and the words with which both answers begin.
+    For a pair this is the prompt and the words with which both responses begin.
     """
     shortest = min(map(len, sequences))
     first, common = sequences[0], 0
@@ -165,17 +165,17 @@ def added_mask(visible: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, torch.finfo(dtype).min)
 
 
-def share_prompts(prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
-    """The places of answers, neighbours to one prompt together, as many as `budget` tokens hold."""
+def share_prompts(prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
+    """The places of responses, neighbours to one prompt together, as many as `budget` tokens hold."""
     parts: list[list[int]] = []
     tokens = 0
-    for place, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        if place and prompts[place - 1] == prompt and tokens + len(answer) <= budget:
+    for place, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
+        if place and prompts[place - 1] == prompt and tokens + len(response) <= budget:
             parts[-1].append(place)
-            tokens += len(answer)
+            tokens += len(response)
         else:
             parts.append([place])
-            tokens = len(prompt) + len(answer)
+            tokens = len(prompt) + len(response)
     return parts
 
 

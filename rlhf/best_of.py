@@ -1,4 +1,4 @@
-"""Which of several answers to one prompt is the best, by a reward."""
+"""Which of several responses to one prompt is the best, by a reward."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 import torch
 
 from rlhf.ppo import final_scores
-from rlhf.scorer import Answer, RewardMix
+from rlhf.scorer import Response, RewardMix
 from rlhf.types import Messages
 
 
 class Chooser:
-    """Scores the answers to a prompt as trainings pay them: one that never ended less than any that did."""
+    """Scores the responses to a prompt as trainings pay them: one that never ended less than any that did."""
 
     def __init__(self, rewards: RewardMix, missing_end_penalty: float) -> None:
         self.rewards, self.missing_end_penalty = rewards, missing_end_penalty
 
     @torch.no_grad()
-    def __call__(self, messages: Messages, answers: Sequence[Answer]) -> list[dict[str, Any]]:
-        """Of each answer its `score` and its `rewards`, the terms before their weights.
+    def __call__(self, messages: Messages, responses: Sequence[Response]) -> list[dict[str, Any]]:
+        """Of each response its `score` and its `rewards`, the terms before their weights.
 
         Raises InputError where a function fails.
         """
-        found = self.rewards([messages] * len(answers), answers)
-        ended = torch.tensor([answer.ended for answer in answers])
+        found = self.rewards([messages] * len(responses), responses)
+        ended = torch.tensor([response.ended for response in responses])
         paid = final_scores(found.total, ended, missing_end_penalty=self.missing_end_penalty)
         terms = {name: values.tolist() for name, values in found.terms.items()}
         return [

@@ -1,6 +1,6 @@
 """From a conversation to token ids, by the tokenizer's own chat template.
 
-An answer is encoded apart from its prompt and closed by the end-of-turn token, exactly as a model produces it, so
+A response is encoded apart from its prompt and closed by the end-of-turn token, exactly as a model produces it, so
 that sampling, reward and PPO see the same ids. Nothing here ever looks for padding by its token: a pad equal to the
 end token is common (SmolLM2, GPT-NeoX), so positions come from lengths, and the pad id is only a filler.
 """
@@ -48,7 +48,7 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
             "`python -m rlhf.base_models --source … --output … --chat_template plain` to give it a plain one"
         )
     if tokenizer.eos_token_id is None:
-        raise InputError(f"the tokenizer of {path} has no end token, so answers of it could not end")
+        raise InputError(f"the tokenizer of {path} has no end token, so responses of it could not end")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -108,7 +108,7 @@ def _cut_first_question(tokenizer: PreTrainedTokenizerBase, messages: Messages, 
     cut = 0
     while len(ids) > max_tokens:
         cut += len(ids) - max_tokens  # mostly once: words cut apart may be other tokens than they were
-        rest = decode_answer(tokenizer, words[cut:]).lstrip("\ufffd") if cut < len(words) else ""
+        rest = decode_response(tokenizer, words[cut:]).lstrip("\ufffd") if cut < len(words) else ""
         if not rest.strip():
             return None
         ids = encode_prompt(tokenizer, [*messages[:place], {"role": "user", "content": rest}, *messages[place + 1 :]])
@@ -130,8 +130,8 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return cast(list[int], tokenizer.encode(text, add_special_tokens=False))
 
 
-def encode_answer(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of one answer with the end-of-turn token appended."""
+def encode_response(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of one response with the end-of-turn token appended."""
     return [*encode_text(tokenizer, text), end_of_turn_id(tokenizer)]
 
 
@@ -145,8 +145,8 @@ def control_tokens(tokenizer: PreTrainedTokenizerBase) -> ControlTokens:
     return cast(ControlTokens, found)
 
 
-def decode_answer(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    """The text of an answer, special tokens left out."""
+def decode_response(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    """The text of a response, special tokens left out."""
     return cast(str, tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
@@ -159,7 +159,7 @@ def end_of_turn_id(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def end_token_ids(tokenizer: PreTrainedTokenizerBase, model_config: Any = None) -> frozenset[int]:
-    """Every token that ends an answer: the template's, the tokenizer's and the model's own (a number or a list)."""
+    """Every token that ends a response: the template's, the tokenizer's and the model's own (a number or a list)."""
     ids = {end_of_turn_id(tokenizer), cast(int, tokenizer.eos_token_id)}
     own = getattr(model_config, "eos_token_id", None)
     ids.update(own if isinstance(own, list | tuple) else [] if own is None else [own])

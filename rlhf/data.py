@@ -2,11 +2,11 @@
 
 Its own rows of pairs (other columns are kept in `PreferencePair.extra`):
 
-- `prompt`, `chosen`, `rejected`: each plain text or a list of messages; the answers may repeat the prompt;
+- `prompt`, `chosen`, `rejected`: each plain text or a list of messages; the responses may repeat the prompt;
 - `chosen`, `rejected` as whole conversations (messages or HH transcripts) that differ in their last turn;
 - `prompt`, `response_a`, `response_b`, `preference`: judged pairs.
 
-`preference` is the probability that the first answer is better (1 where it is absent, 0.5 a tie), except in files of
+`preference` is the probability that the first response is better (1 where it is absent, 0.5 a tie), except in files of
 judged pairs in which it goes beyond 1: those are on AlpacaEval's scale, 1 the first, 2 the second, 0 or 1.5 a tie.
 `margin` and `weight` are optional numbers. Every other layout that `formats` knows is read through
 `rlhf.layouts`. This module knows no tokenizer.
@@ -27,11 +27,11 @@ from rlhf.layouts import HONE, messages_of, of_each_pair, pairs_layout, pairs_of
 from rlhf.transcripts import (
     BadRow,
     is_transcript,
-    last_answer,
+    last_response,
     read_messages,
     read_prompt,
     read_transcript,
-    split_answers,
+    split_responses,
 )
 from rlhf.types import Demonstration, Messages, PreferencePair, Prompt
 
@@ -169,9 +169,9 @@ def _read_pair(row: Mapping[str, Any], line: int, *, alpaca_scale: bool) -> Pref
         prompt, chosen, rejected = _read_chosen(row)
         preference = _number(row, "preference", 1.0)
     if not chosen.strip() or not rejected.strip():
-        raise BadRow("empty answer")
+        raise BadRow("empty response")
     if chosen.strip() == rejected.strip():
-        raise BadRow("two equal answers")
+        raise BadRow("two equal responses")
     if not 0.0 <= preference <= 1.0:
         raise BadRow("preference outside 0..1")
     weight = _number(row, "weight", 1.0)
@@ -194,7 +194,7 @@ def _read_judged(row: Mapping[str, Any]) -> tuple[Messages, str, str]:
         if row.get(name) is None:
             raise BadRow(f"missing field {name}")
     prompt = read_prompt(row["prompt"])
-    return prompt, _read_answer(row, "response_a", prompt), _read_answer(row, "response_b", prompt)
+    return prompt, _read_response(row, "response_a", prompt), _read_response(row, "response_b", prompt)
 
 
 def _read_chosen(row: Mapping[str, Any]) -> tuple[Messages, str, str]:
@@ -205,7 +205,7 @@ def _read_chosen(row: Mapping[str, Any]) -> tuple[Messages, str, str]:
             raise BadRow(f"missing field {name}")
     if row.get("prompt") is not None:
         prompt = read_prompt(row["prompt"])
-        return prompt, _read_answer(row, "chosen", prompt), _read_answer(row, "rejected", prompt)
+        return prompt, _read_response(row, "chosen", prompt), _read_response(row, "rejected", prompt)
     chosen, rejected = row["chosen"], row["rejected"]
     if isinstance(chosen, str) and isinstance(rejected, str):
         if not is_transcript(chosen) or not is_transcript(rejected):
@@ -213,18 +213,18 @@ def _read_chosen(row: Mapping[str, Any]) -> tuple[Messages, str, str]:
         conversations = read_transcript(chosen), read_transcript(rejected)
     else:
         conversations = read_messages(chosen, "chosen"), read_messages(rejected, "rejected")
-    shared, first, second = split_answers(*conversations)
+    shared, first, second = split_responses(*conversations)
     return read_prompt(shared), first, second
 
 
-def _read_answer(row: Mapping[str, Any], name: str, prompt: Messages) -> str:
+def _read_response(row: Mapping[str, Any], name: str, prompt: Messages) -> str:
     value = row[name]
     if isinstance(value, str):
         return value
     messages = read_messages(value, name)
-    if messages[: len(prompt)] == prompt:  # the answer repeats the prompt, as UltraFeedback's does
+    if messages[: len(prompt)] == prompt:  # the response repeats the prompt, as UltraFeedback's does
         messages = messages[len(prompt) :]
-    return last_answer(messages, name)
+    return last_response(messages, name)
 
 
 def _number(row: Mapping[str, Any], name: str, default: float | None) -> float:

@@ -140,7 +140,7 @@ def mask_kind(model: PreTrainedModel) -> MaskKind:
                 lambda kind: [_decode(model, rows, kind)],
                 lambda: [torch.cat([_read_alone(model, row) for row in rows])],
                 exact=model.dtype == torch.float32,
-                purpose="for answers",
+                purpose="for responses",
             )
     return found
 
@@ -159,7 +159,7 @@ def _decode(model: PreTrainedModel, rows: Sequence[Sequence[int]], mask: MaskKin
     cache = prefill(model, [row[:count] for row, count in zip(rows, known, strict=True)])
     if not all(layer.is_initialized for layer in cache.layers) or not cache.layers:
         raise InputError(
-            f"{type(model).__name__} cannot be used for answers: it keeps no keys and values of what it has read; "
+            f"{type(model).__name__} cannot be used for responses: it keeps no keys and values of what it has read; "
             "take a model that does"
         )
     slab.reserve(len(rows), max(map(len, rows)), cache, 0)

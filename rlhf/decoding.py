@@ -1,4 +1,4 @@
-"""The decode loop: many answers at once, token by token, on a transformers model's own forward pass.
+"""The decode loop: many responses at once, token by token, on a transformers model's own forward pass.
 
     decoder = Decoder(model, tokenizer)
     decoder.add(Request("a", prompt_ids, (Draw(settings, seed=1), Draw(settings, seed=2))))
@@ -6,8 +6,8 @@
         for event in decoder.step():
             ...
 
-A request asks for one or more answers to one prompt. The prompt is computed once, its keys and values are copied for
-each answer, and every step draws one token for every unfinished answer; finished ones leave the batch and waiting
+A request asks for one or more responses to one prompt. The prompt is computed once, its keys and values are copied for
+each response, and every step samples one token for every unfinished response; finished ones leave the batch and waiting
 requests take their place, so the batch stays full. Bulk sampling, PPO rollouts and a chat server all stand on this.
 The decoder knows no files, no strategy and no clock; it is to be used from one thread.
 """
@@ -23,7 +23,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf.causal_model import context_of
-from rlhf.chat_format import decode_answer, end_token_ids
+from rlhf.chat_format import decode_response, end_token_ids
 from rlhf.config import InputError
 from rlhf.decode_step import DecodeStep, prefill
 from rlhf.kv_cache import Slab
@@ -37,7 +37,7 @@ from rlhf.vocabulary import Vocabulary
 class Capacity:
     """How much a device does at once, where nothing else is asked for.
 
-    rows: answers decoded together. tokens: those of all of them in the cache. Prompts are computed in batches of at
+    rows: responses decoded together. tokens: those of all of them in the cache. Prompts are computed in batches of at
     most `prefill` tokens, padding included, and once there are `busy` of them, enough to occupy the device, no more
     than a fifth is to be padding.
     """
@@ -54,7 +54,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One prompt and how each of the answers wanted is to be drawn."""
+    """One prompt and how each of the responses wanted is to be sampled."""
 
     id: Hashable
     prompt_ids: Sequence[int]
@@ -64,28 +64,28 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The next piece of text of an unfinished answer; whole characters, and nothing that may begin a stop string."""
+    """The next piece of text of an unfinished response; whole characters, and nothing that may begin a stop string."""
 
     request: Request
-    answer_index: int
+    response_index: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """An answer is complete. The pieces of a streamed one, joined, are `sample.text`."""
+    """A response is complete. The pieces of a streamed one, joined, are `sample.text`."""
 
     request: Request
-    answer_index: int
+    response_index: int
     sample: Sample
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An answer ended because the model computed numbers for it that are not finite; the others go on."""
+    """A response ended because the model computed numbers for it that are not finite; the others go on."""
 
     request: Request
-    answer_index: int
+    response_index: int
 
 
 Event = Piece | Finished | Broken
@@ -94,14 +94,14 @@ Event = Piece | Finished | Broken
 @dataclass(slots=True)
 class _Row:
     request: Request
-    answer_index: int
+    response_index: int
     draw: Draw
     uniforms: list[float]
     max_new_tokens: int
     position: int  # where in the sequence `token` stands, and at which column its keys will be written
     token: int  # the last token, not yet computed
     stream: TextStream | None
-    answer_ids: list[int] = field(default_factory=list)
+    response_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     ended: bool = False
@@ -109,7 +109,7 @@ class _Row:
 
 
 class Decoder:
-    """Decodes requests together; rows are answers."""
+    """Decodes requests together; rows are responses."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Decoder:
         max_rows: int | None = None,
         max_tokens: int | None = None,
     ) -> None:
-        """At most `max_rows` answers at once, of `max_tokens` tokens in all; None: as suits the device.
+        """At most `max_rows` responses at once, of `max_tokens` tokens in all; None: as suits the device.
 
         The model must be in evaluation mode. Raises InputError where its kind of cache is not supported, or where rows
         of unequal length would come out other than alone.
@@ -154,7 +154,7 @@ class Decoder:
             raise InputError("an empty prompt cannot be answered")
         if self.context is not None and len(request.prompt_ids) >= self.context:
             raise InputError(
-                f"the prompt has {len(request.prompt_ids)} tokens and leaves no room for an answer in the model's "
+                f"the prompt has {len(request.prompt_ids)} tokens and leaves no room for a response in the model's "
                 f"context of {self.context}; shorten it, or have it cut from the left"
             )
         if max(request.prompt_ids) >= self._rows_known:
@@ -162,17 +162,17 @@ class Decoder:
                 f"the prompt has the token {max(request.prompt_ids)}, but the model knows only {self._rows_known}: its "
                 "tokenizer is another model's"
             )
-        answers, tokens = len(request.draws), self._reach(request)
-        if answers > self.max_rows or answers * tokens > self.max_tokens:
+        responses, tokens = len(request.draws), self._reach(request)
+        if responses > self.max_rows or responses * tokens > self.max_tokens:
             raise InputError(
-                f"{answers} answers of up to {tokens} tokens, prompt included, do not fit into max_rows="
-                f"{self.max_rows} and max_tokens={self.max_tokens}; raise these or ask for fewer or shorter answers"
+                f"{responses} responses of up to {tokens} tokens, prompt included, do not fit into max_rows="
+                f"{self.max_rows} and max_tokens={self.max_tokens}; raise these or ask for fewer or shorter responses"
             )
         self._waiting.append(request)
 
     @torch.inference_mode()
     def cancel(self, request_id: Hashable) -> list[Event]:
-        """Drop a request, waiting or under way; its unfinished answers end here, with the reason "cancelled"."""
+        """Drop a request, waiting or under way; its unfinished responses end here, with the reason "cancelled"."""
         self._waiting = deque(request for request in self._waiting if request.id != request_id)
         for row in self._rows:
             if row.request.id == request_id:
@@ -181,7 +181,7 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self) -> list[Event]:
-        """Take up what fits, draw one token for every answer, and tell what came of it."""
+        """Take up what fits, sample one token for every response, and tell what came of it."""
         self._admit()
         if not self._rows:
             return []
@@ -191,18 +191,18 @@ class Decoder:
             if not isfinite(logprob):
                 row.broken = True
             elif piece := self._accept(row, token, logprob):
-                events.append(Piece(row.request, row.answer_index, piece))
+                events.append(Piece(row.request, row.response_index, piece))
         return events + self._remove_finished()
 
     def _reach(self, request: Request) -> int:
-        """The most columns an answer of this request can need."""
+        """The most columns a response of this request can need."""
         wanted = len(request.prompt_ids) + max(draw.settings.max_new_tokens for draw in request.draws)
         return wanted if self.context is None else min(wanted, self.context)
 
     def _admit(self) -> None:
         taken: list[Request] = []
         rows = len(self._rows)
-        columns = max((row.position + row.max_new_tokens - len(row.answer_ids) + 1 for row in self._rows), default=0)
+        columns = max((row.position + row.max_new_tokens - len(row.response_ids) + 1 for row in self._rows), default=0)
         longest = real = 0
         while self._waiting:
             request = self._waiting[0]
@@ -222,7 +222,7 @@ class Decoder:
             self._prefill(taken, rows, columns)
 
     def _prefill(self, requests: list[Request], rows: int, columns: int) -> None:
-        """Compute all tokens of the prompts but the last; that one is every answer's first decoding step."""
+        """Compute all tokens of the prompts but the last; that one is every response's first decoding step."""
         known = [request.prompt_ids[: max(1, len(request.prompt_ids) - 1)] for request in requests]
         cache = prefill(self.model, known)
         self._slab.reserve(rows, columns, cache, max((row.position for row in self._rows), default=0))
@@ -230,13 +230,13 @@ class Decoder:
         self._slab.put(len(self._rows), cache, sources, max(map(len, known)))
         for request in requests:
             position = len(request.prompt_ids) - 1
-            for answer_index, draw in enumerate(request.draws):
+            for response_index, draw in enumerate(request.draws):
                 limit = min(draw.settings.max_new_tokens, self._reach(request) - position - 1)
                 wants_text = request.stream or bool(draw.settings.stop)
                 self._rows.append(
                     _Row(
                         request=request,
-                        answer_index=answer_index,
+                        response_index=response_index,
                         draw=draw,
                         uniforms=[] if draw.settings.greedy else uniforms(draw.seed, limit),
                         max_new_tokens=limit,
@@ -253,8 +253,8 @@ class Decoder:
             self._settings = RowSettings.of([row.draw.settings for row in rows], self.device)
             self._seen = self._seen_tokens() if self._settings.any_penalty else None
         logits = self._step([row.token for row in rows], [row.position for row in rows])
-        drawn = [row.uniforms[len(row.answer_ids)] if row.uniforms else 0.0 for row in rows]
-        uniform = torch.tensor(drawn, dtype=torch.float64, device=self.device)
+        sampled = [row.uniforms[len(row.response_ids)] if row.uniforms else 0.0 for row in rows]
+        uniform = torch.tensor(sampled, dtype=torch.float64, device=self.device)
         tokens, logprobs = pick(self.vocabulary.restrict(logits).float(), self._settings, uniform, self._seen)
         if self._seen is not None:
             self._seen.scatter_(1, tokens[:, None], True)
@@ -264,14 +264,14 @@ class Decoder:
         rows: Any = cast(Any, self.model).get_output_embeddings().weight.shape[0]
         seen = torch.zeros(len(self._rows), max(rows, self._rows_known), dtype=torch.bool)
         for i, row in enumerate(self._rows):
-            seen[i, [*row.request.prompt_ids, *row.answer_ids]] = True
+            seen[i, [*row.request.prompt_ids, *row.response_ids]] = True
         return seen[:, : min(rows, self.vocabulary.size)].to(self.device)
 
     def _accept(self, row: _Row, token: int, logprob: float) -> str:
-        """Append a token to its answer, note whether that ends it, and return the text that is ready to be sent."""
+        """Append a token to its response, note whether that ends it, and return the text that is ready to be sent."""
         row.token = token
         row.position += 1
-        row.answer_ids.append(token)
+        row.response_ids.append(token)
         row.logprobs.append(logprob)
         piece = ""
         if token in self.end_ids:
@@ -280,7 +280,7 @@ class Decoder:
             piece = row.stream.push(token)
             if row.stream.stopped:
                 row.finish_reason = "stop"
-        if row.finish_reason is None and len(row.answer_ids) >= row.max_new_tokens:
+        if row.finish_reason is None and len(row.response_ids) >= row.max_new_tokens:
             row.finish_reason = "length"
         if row.finish_reason and row.stream is not None:
             piece += row.stream.flush()
@@ -292,9 +292,9 @@ class Decoder:
         for i in reversed(range(len(self._rows))):
             row = self._rows[i]
             if row.broken:
-                events.append(Broken(row.request, row.answer_index))
+                events.append(Broken(row.request, row.response_index))
             elif row.finish_reason is not None:
-                events.append(Finished(row.request, row.answer_index, self._sample(row)))
+                events.append(Finished(row.request, row.response_index, self._sample(row)))
             else:
                 continue
             last = self._rows.pop()
@@ -309,11 +309,11 @@ class Decoder:
         if row.stream is not None:
             text = row.stream.text
         else:  # the same text: without the end token, without an unfinished character
-            ids = row.answer_ids[:-1] if row.ended else row.answer_ids
-            text = decode_answer(self.tokenizer, ids).rstrip("\ufffd")
+            ids = row.response_ids[:-1] if row.ended else row.response_ids
+            text = decode_response(self.tokenizer, ids).rstrip("\ufffd")
         return Sample(
             prompt_ids=list(row.request.prompt_ids),
-            answer_ids=row.answer_ids,
+            response_ids=row.response_ids,
             logprobs=row.logprobs,
             finish_reason=row.finish_reason,
             text=text,

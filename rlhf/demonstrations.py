@@ -15,10 +15,10 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from rlhf.chat_format import encode_answer, encode_prompt
+from rlhf.chat_format import encode_prompt, encode_response
 from rlhf.config import InputError
 from rlhf.data import NAMED_LINES, DataReport, judged, read_rows
-from rlhf.transcripts import BadRow, last_answer, read_messages, read_prompt
+from rlhf.transcripts import BadRow, last_response, read_messages, read_prompt
 from rlhf.types import Demonstration, Message, Messages
 
 
@@ -43,9 +43,9 @@ def _read(row: Mapping[str, Any], line: int) -> Demonstration:
             raise BadRow("missing field completion")
         prompt, completion = read_prompt(row["prompt"]), row["completion"]
         if not isinstance(completion, str):
-            completion = last_answer(read_messages(completion, "completion"), "completion")
-        answer: Message = {"role": "assistant", "content": completion}
-        messages: Messages = [*prompt, answer]
+            completion = last_response(read_messages(completion, "completion"), "completion")
+        response: Message = {"role": "assistant", "content": completion}
+        messages: Messages = [*prompt, response]
         first = len(prompt)
     elif row.get("messages") is not None:
         messages = read_messages(row["messages"], "messages")
@@ -56,7 +56,7 @@ def _read(row: Mapping[str, Any], line: int) -> Demonstration:
     else:
         raise BadRow("missing field prompt")
     if not all(turn["content"].strip() for turn in messages):
-        raise BadRow("empty answer" if not messages[-1]["content"].strip() else "empty turn")
+        raise BadRow("empty response" if not messages[-1]["content"].strip() else "empty turn")
     return Demonstration(messages, first, line)
 
 
@@ -148,9 +148,9 @@ def _encode(tokenizer: PreTrainedTokenizerBase, row: Demonstration) -> list[tupl
         if place < row.first or turn["role"] != "assistant":
             continue
         prompt = encode_prompt(tokenizer, row.messages[:place])
-        answer = encode_answer(tokenizer, turn["content"])
-        turns = [range(len(prompt), len(prompt) + len(answer))]
+        response = encode_response(tokenizer, turn["content"])
+        turns = [range(len(prompt), len(prompt) + len(response))]
         if sequences and prompt[: len(sequences[-1][0])] == sequences[-1][0]:
             turns = sequences.pop()[1] + turns
-        sequences.append(([*prompt, *answer], turns))
+        sequences.append(([*prompt, *response], turns))
     return sequences

@@ -33,7 +33,7 @@ def response_log_probs(
 ) -> Tensor:
     """The log-probability of both whole responses of these pairs, (rows, 2), in nats."""
     log_probs: Tensor = wrapped(model.branches([pairs.groups[i] for i in rows]), "policy")[0]
-    lengths = pairs.answer_tokens[rows].flatten().to(device)
+    lengths = pairs.response_tokens[rows].flatten().to(device)
     owner = torch.repeat_interleave(torch.arange(len(lengths), device=device), lengths)
     return torch.zeros(len(lengths), device=device).index_add(0, owner, log_probs).view(-1, 2)
 
@@ -114,7 +114,7 @@ class DPOTrainer(EpochTrainer):
         }
 
     def _ratios(self, data: ReferredPairs, rows: list[int], log_probs: Tensor) -> Tensor:
-        reference, tokens = (part[rows].to(log_probs.device) for part in (data.reference, data.pairs.answer_tokens))
+        reference, tokens = (part[rows].to(log_probs.device) for part in (data.reference, data.pairs.response_tokens))
         return log_ratios(log_probs, reference, tokens, length_normalized=self.config.length_normalized)
 
     def _losses(self, data: ReferredPairs, rows: list[int], ratios: Tensor) -> Tensor:
@@ -137,7 +137,7 @@ class DPOTrainer(EpochTrainer):
         rows = list(range(len(pairs)))
         ratios = self._ratios(data, rows, log_probs)
         difference = self.config.beta * (ratios[:, 0] - ratios[:, 1])
-        found = pair_metrics(difference, pairs.preference, pairs.answer_tokens, pairs.prompts())
+        found = pair_metrics(difference, pairs.preference, pairs.response_tokens, pairs.prompts())
         losses = self._losses(data, rows, ratios)
         return found | {"loss": float((losses * pairs.weight).sum() / pairs.weight.sum())}
 

@@ -10,7 +10,7 @@ USAGE = """usage: python -m rlhf.evaluate {reward,policy,score} [settings]
 
   reward   accuracy, calibration and length bias of a reward model on labelled pairs
   policy   win rate, reward and KL of a policy against another
-  score    a reward model's score for each answer of a file
+  score    a reward model's score for each response of a file
 
 Each has its own --help."""
 

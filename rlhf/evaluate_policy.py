@@ -1,6 +1,6 @@
 """`python -m rlhf.evaluate policy`: two policies answer the same prompts, a reward model says who answers better.
 
-The seeds belong to the prompts, so the same two models give the same answers again. What a reward model says is not
+The seeds belong to the prompts, so the same two models give the same responses again. What a reward model says is not
 what people say: a policy trained against it is expected to win here.
 """
 
@@ -83,10 +83,10 @@ def main(argv: list[str]) -> None:
 def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     """Win rate with its interval, mean rewards and the KL of the policy to the baseline.
 
-    An answer that never ended is paid as in training: less than any finished one, whoever gave it. The baseline's mean
-    reward is of its answers by themselves, so that it is one figure beside every policy.
+    A response that never ended is paid as in training: less than any finished one, whoever gave it. The baseline's mean
+    reward is of its responses by themselves, so that it is one figure beside every policy.
 
-    The KL (nats an answer, with its standard error) is None where the two do not share their tokenizer. Raises
+    The KL (nats a response, with its standard error) is None where the two do not share their tokenizer. Raises
     InputError for models or prompts that cannot be used.
     """
     set_threads()
@@ -96,12 +96,12 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     from rlhf.chat_format import load_tokenizer
     from rlhf.data import load_prompts
     from rlhf.decoding import Decoder
-    from rlhf.picking import answer_seed
+    from rlhf.picking import response_seed
     from rlhf.policy_files import load_causal
     from rlhf.ppo import final_scores
     from rlhf.prompts import fit_prompts, prompt_room, unfinished_warning
     from rlhf.reward_model import load_reward_model
-    from rlhf.rollouts import Task, draw_answers
+    from rlhf.rollouts import Task, sample_responses
     from rlhf.scorer import Scorer, same_tokenizer
     from rlhf.types import SamplingSettings
 
@@ -122,26 +122,26 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
         print(f"warning: {refused}", file=sys.stderr)
     fitted = fitted[: config.max_prompts]
     prompts = [each.prompt for each in fitted]
-    answers, scores = [], []
+    responses, scores = [], []
     for which, (path, model, tokenizer) in enumerate(zip(paths, models, tokenizers, strict=True)):
         print(f"{path} answers {len(prompts)} prompts", file=sys.stderr)
         tasks = [
-            Task(each.prompt.messages, each.ids[which], answer_seed(config.seed, index, 0))
+            Task(each.prompt.messages, each.ids[which], response_seed(config.seed, index, 0))
             for index, each in enumerate(fitted)
         ]
         scorer = Scorer(
             reward, reward_tokenizer, tokenizer, longest=config.max_new_tokens, token_budget=config.token_budget
         )
-        drawn = draw_answers(Decoder(model, tokenizer), tasks, settings)
-        found = scorer([prompt.messages for prompt in prompts], drawn)
+        sampled = sample_responses(Decoder(model, tokenizer), tasks, settings)
+        found = scorer([prompt.messages for prompt in prompts], sampled)
         if not bool(found.isfinite().all()):
             raise InputError(f"the reward model {config.reward} gives scores that are not finite: it is damaged")
-        unfinished = sum(not answer.ended for answer in drawn)
-        if warning := unfinished_warning(unfinished, len(drawn), config.max_new_tokens):
+        unfinished = sum(not response.ended for response in sampled)
+        if warning := unfinished_warning(unfinished, len(sampled), config.max_new_tokens):
             print(f"{path}: {warning}", file=sys.stderr)
         scores.append(found.tolist())
-        answers.append(drawn)
-    ended = [[answer.ended for answer in each] for each in answers]
+        responses.append(sampled)
+    ended = [[response.ended for response in each] for each in responses]
 
     def pay(found: list[float], finished: list[bool]) -> list[float]:
         wanted = torch.tensor(found), torch.tensor(finished)
@@ -153,7 +153,7 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     scores = [paid[: len(prompts)], paid[len(prompts) :]]
     kl = None
     if same_tokenizer(*tokenizers):
-        kl = kl_of_answers(models[0], models[1], tokenizers[0], answers[0], config.temperature, config.token_budget)
+        kl = kl_of_responses(models[0], models[1], tokenizers[0], responses[0], config.temperature, config.token_budget)
     if config.output:
         rows = [
             {
@@ -161,15 +161,15 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
                 **{"response": a.text, "score": x, "finished": a.ended},
                 **{"baseline_response": b.text, "baseline_score": y, "baseline_finished": b.ended},
             }
-            for prompt, a, b, x, y in zip(prompts, *answers, *scores, strict=True)
+            for prompt, a, b, x, y in zip(prompts, *responses, *scores, strict=True)
         ]
         _write(Path(config.output), rows)
     figures = summarize(scores[0], scores[1], kl) | {
         "baseline_reward": alone,
         "finished": sum(ended[0]) / len(prompts),
         "baseline_finished": sum(ended[1]) / len(prompts),
-        "answer_tokens": statistics.fmean(len(answer.answer_ids) for answer in answers[0]),
-        "baseline_answer_tokens": statistics.fmean(len(answer.answer_ids) for answer in answers[1]),
+        "answer_tokens": statistics.fmean(len(response.response_ids) for response in responses[0]),
+        "baseline_answer_tokens": statistics.fmean(len(response.response_ids) for response in responses[1]),
     }
     if config.figures:
         _write(Path(config.figures), [figures])
@@ -199,10 +199,10 @@ def summarize(ours: Sequence[float], theirs: Sequence[float], kl: list[float] | 
     }
 
 
-def kl_of_answers(
+def kl_of_responses(
     policy: Any, baseline: Any, tokenizer: Any, samples: Sequence[Any], temperature: float, budget: int
 ) -> list[float]:
-    """log policy - log baseline of each answer that the policy drew: its mean estimates the KL, in nats an answer."""
+    """log policy - log baseline of each of the policy's responses: its mean estimates the KL, in nats a response."""
     import torch
 
     from rlhf.batches import length_buckets
@@ -219,12 +219,12 @@ def kl_of_answers(
     ).to(policy.device)
     found = [0.0] * len(samples)
     with torch.no_grad():
-        lengths = [len(s.prompt_ids) + len(s.answer_ids) for s in samples]
+        lengths = [len(s.prompt_ids) + len(s.response_ids) for s in samples]
         for bucket in length_buckets(lengths, budget, padded=not model.packs):
             part = [samples[i] for i in bucket]
-            batch = model.batch([s.prompt_ids for s in part], [s.answer_ids for s in part])
+            batch = model.batch([s.prompt_ids for s in part], [s.response_ids for s in part])
             difference = model(batch)[0] - model(batch, role="reference")[0]
-            for i, piece in zip(bucket, difference.split([len(s.answer_ids) for s in part]), strict=True):
+            for i, piece in zip(bucket, difference.split([len(s.response_ids) for s in part]), strict=True):
                 found[i] = float(piece.sum())
     return found
 

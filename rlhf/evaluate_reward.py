@@ -1,4 +1,4 @@
-"""A finished reward model at work: measured on labelled pairs, or scoring the answers of a file."""
+"""A finished reward model at work: measured on labelled pairs, or scoring the responses of a file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rlhf.batches import Group
     from rlhf.reward_model import RewardModel
 
-ANSWERS_IN_A_ROW = 8  # of one prompt; longer rows spend on attention what they save on the prompt
-CHUNK = 512  # answers scored between two steps of the progress bar
+RESPONSES_IN_A_ROW = 8  # of one prompt; longer rows spend on attention what they save on the prompt
+CHUNK = 512  # responses scored between two steps of the progress bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ def reward_main(argv: list[str]) -> None:
         low, high = row["accuracy_low"], row["accuracy_high"]
         print(f"  {row['subset']:22} {row['accuracy']:.4f} ({low:.4f} to {high:.4f}), {row['pairs']} pairs")
     for row in found["accuracy_by_length"]:
-        print(f"better answer longer by {row['from']} to {row['to']} tokens: {row['accuracy']} of {row['pairs']}")
+        print(f"better response longer by {row['from']} to {row['to']} tokens: {row['accuracy']} of {row['pairs']}")
 
 
 def score_main(argv: list[str]) -> None:
@@ -128,7 +128,7 @@ def evaluate_reward(config: EvaluateRewardConfig) -> dict[str, Any]:
     scores = torch.stack([part.mean(dim=1) for part in model.score(data.groups, config.token_budget)])
     _refuse_broken(scores.flatten().tolist(), config.model)
     difference, prompts = scores[:, 0] - scores[:, 1], data.prompts()
-    found = pair_metrics(difference, data.preference, data.answer_tokens, prompts)
+    found = pair_metrics(difference, data.preference, data.response_tokens, prompts)
     subsets = [pairs[place].extra.get("subset") for place in data.kept]
     named = [i for i, subset in enumerate(subsets) if isinstance(subset, str) and data.preference[i] != 0.5]
     if named:
@@ -165,7 +165,7 @@ def score_file(config: ScoreConfig) -> dict[str, Any]:
             f"{config.data}: {len(bad)} of {len(rows)} rows cannot be scored, the first: {(bad or ['?'])[0]}"
         )
     order = sorted(range(len(groups)), key=lambda i: -len(groups[i]))  # batches of like length across the whole file
-    with tqdm(total=len(rows) - len(bad), unit=" answers", mininterval=1.0) as bar:
+    with tqdm(total=len(rows) - len(bad), unit=" responses", mininterval=1.0) as bar:
         for chunk in _chunks(order, groups):
             for index, scores in zip(chunk, model.score([groups[i] for i in chunk], config.token_budget), strict=True):
                 for member, of_heads in zip(members[index], scores, strict=True):
@@ -200,12 +200,12 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
 def _group(
     rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[list[Group], list[list[int]]]:
-    """Rows of the same prompt together, a few answers to a group; notes "score_error" where a row does not fit.
+    """Rows of the same prompt together, a few responses to a group; notes "score_error" where a row does not fit.
 
-    Each prompt is cut for its own answer alone, so that a score does not depend on the other rows.
+    Each prompt is cut for its own response alone, so that a score does not depend on the other rows.
     """
     from rlhf.batches import group_sequences
-    from rlhf.chat_format import NoRoom, encode_answer, fit_prompt
+    from rlhf.chat_format import NoRoom, encode_response, fit_prompt
 
     prompt_ids: dict[str, list[int]] = {}
     by_prompt: dict[str, list[tuple[int, list[int]]]] = {}
@@ -214,14 +214,16 @@ def _group(
         if not isinstance(row.get("response"), str):
             row["score_error"] = f"row {index + 1} has no text as its response"
             continue
-        answer = encode_answer(tokenizer, row["response"])
+        response = encode_response(tokenizer, row["response"])
         key = json.dumps(messages)
-        room = max_length - len(answer)
+        room = max_length - len(response)
         if key not in prompt_ids or len(prompt_ids[key]) > room:
             try:
                 prompt, cut = fit_prompt(tokenizer, messages, room)
             except NoRoom:
-                row["score_error"] = f"row {index + 1} has an answer of {len(answer)} tokens, too many for {max_length}"
+                row["score_error"] = (
+                    f"row {index + 1} has a response of {len(response)} tokens, too many for {max_length}"
+                )
                 continue
             except InputError as error:
                 row["score_error"] = f"row {index + 1}: {error}"
@@ -230,12 +232,12 @@ def _group(
                 prompt_ids[key] = prompt
         else:
             prompt = prompt_ids[key]
-        by_prompt.setdefault(key, []).append((index, [*prompt, *answer]))
+        by_prompt.setdefault(key, []).append((index, [*prompt, *response]))
     groups: list[Group] = []
     members: list[list[int]] = []
     for found in by_prompt.values():
-        for start in range(0, len(found), ANSWERS_IN_A_ROW):
-            part = found[start : start + ANSWERS_IN_A_ROW]
+        for start in range(0, len(found), RESPONSES_IN_A_ROW):
+            part = found[start : start + RESPONSES_IN_A_ROW]
             groups.append(group_sequences([sequence for _, sequence in part]))
             members.append([index for index, _ in part])
     return groups, members

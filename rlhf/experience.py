@@ -16,12 +16,12 @@ from torch import Tensor
 from rlhf import ppo
 from rlhf.advantages import masked_mean
 from rlhf.online_settings import OnlineSettings
-from rlhf.rollouts import Rollout, answer_mask, padded
+from rlhf.rollouts import Rollout, padded, response_mask
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Rollouts, what they are paid, and their token-wise numbers, (batch, longest answer), on the CPU."""
+    """Rollouts, what they are paid, and their token-wise numbers, (batch, longest response), on the CPU."""
 
     rollouts: list[Rollout]
     mask: Tensor
@@ -38,7 +38,7 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """What an update learns from: paid rollouts, and what each of their tokens was worth, (batch, longest answer).
+    """What an update learns from: paid rollouts, and what each of their tokens was worth, (batch, longest response).
 
     importance: the policy loss's weight of each token. values, returns: of a value model, where there is one.
     """
@@ -60,7 +60,7 @@ def pay(rollouts: list[Rollout], config: OnlineSettings) -> Paid:
     )
     return Paid(
         rollouts,
-        answer_mask(rollouts),
+        response_mask(rollouts),
         log_probs=padded([r.log_probs for r in rollouts]),
         reference=padded([r.reference for r in rollouts]),
         sampled=padded([r.sampled for r in rollouts]),
@@ -69,7 +69,7 @@ def pay(rollouts: list[Rollout], config: OnlineSettings) -> Paid:
 
 
 def rollout_metrics(paid: Paid, beta: float) -> dict[str, float]:
-    """Metrics of a batch of rollouts. KL and rewards are per answer, entropy and log-ratio per token; nats."""
+    """Metrics of a batch of rollouts. KL and rewards are per response, entropy and log-ratio per token; nats."""
     kl = ppo.sequence_kl(paid.log_ratios, paid.mask)
     scores = paid.scores.mean()
     entropy = masked_mean(padded([r.entropy for r in paid.rollouts]), paid.mask)
@@ -95,7 +95,7 @@ def term_means(rollouts: Sequence[Rollout]) -> dict[str, float]:
 
 
 def sample_rows(paid: Paid, count: int) -> list[dict[str, Any]]:
-    """The first answers of an update, for people to read."""
+    """The first responses of an update, for people to read."""
     kl = paid.log_ratios.sum(dim=1)
     rows = []
     for i, rollout in enumerate(paid.rollouts[:count]):

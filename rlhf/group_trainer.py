@@ -13,7 +13,7 @@ from rlhf.online_trainer import Minibatch, OnlineTrainer, Sums
 
 
 def spread_over(responses: Tensor, mask: Tensor) -> Tensor:
-    """One number a response, (batch,), at each of its tokens, (batch, longest answer)."""
+    """One number a response, (batch,), at each of its tokens, (batch, longest response)."""
     return torch.where(mask, responses[:, None], 0)
 
 

@@ -1,4 +1,4 @@
-"""Keys and values of many answers of different lengths, in one block of memory per layer.
+"""Keys and values of many responses of different lengths, in one block of memory per layer.
 
 Row r of a slab holds its tokens in columns 0 … length-1. A decoding step writes each row's new token at that row's
 own length, so rows of any length share a batch, join it and leave it without anything being shifted or concatenated.
@@ -82,7 +82,7 @@ class Slab:
         for layer in template:
             if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
                 raise InputError(
-                    f"a model of the kind {config.model_type} cannot be used for answers: what it keeps of a text is "
+                    f"a model of the kind {config.model_type} cannot be used for responses: what it keeps of a text is "
                     f"more than keys and values ({type(layer).__name__}); take a model with attention alone"
                 )
         self.windows = {getattr(layer, "sliding_window", None) for layer in template}

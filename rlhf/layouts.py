@@ -59,7 +59,7 @@ def pairs_of(layout: formats.Layout, row: formats.Row) -> list[PreferencePair]:
             first, second = record.responses[one].text, record.responses[two].text
             if first.strip() == second.strip():
                 if len(places) == 1:
-                    raise BadRow("two equal answers")
+                    raise BadRow("two equal responses")
                 continue
             pairs.append(
                 PreferencePair(

@@ -119,10 +119,10 @@ def adapter_card(text: str) -> str:
 def reward_card(settings: Mapping[str, Any], summary: Mapping[str, Any], found: Mapping[str, Any] | None) -> str:
     """The card of a reward model. found: what `reward_metrics.pair_metrics` gave for the holdout, or None."""
     intro = (
-        "Scores an answer to a conversation: the higher, the more people are expected to prefer it. The difference of "
-        "two scores is the log-odds that the first answer is preferred. Give it the conversation in the tokenizer's "
-        "chat template up to and including the end-of-turn token of the answer; the score is read there. "
-        "`config.mean` and `config.std` are those of the scores of reference answers."
+        "Scores a response to a conversation: the higher, the more people are expected to prefer it. The difference of "
+        "two scores is the log-odds that the first response is preferred. Give it the conversation in the tokenizer's "
+        "chat template up to and including the end-of-turn token of the response; the score is read there. "
+        "`config.mean` and `config.std` are those of the scores of reference responses."
     )
     data = {
         "training pairs": summary["pairs"],
@@ -141,6 +141,6 @@ def reward_card(settings: Mapping[str, Any], summary: Mapping[str, Any], found: 
             f"| {_cell(row['from'])} to {_cell(row['to'])} | {row['pairs']} | {_cell(row['accuracy'])} |"
             for row in found["accuracy_by_length"]
         ]
-        head = ["| preferred answer longer by (tokens) | pairs | accuracy |", "|---|---|---|"]
+        head = ["| preferred response longer by (tokens) | pairs | accuracy |", "|---|---|---|"]
         sections["Accuracy by length difference"] = "\n".join([*head, *rows])
     return card("Reward model", "text-classification", settings, ["reward-model", "rlhf", "hone"], intro, sections)

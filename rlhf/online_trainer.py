@@ -1,6 +1,6 @@
 """The training of a policy on its own responses, update by update.
 
-An update draws responses, pays them, and takes a few optimiser steps; it depends on settings, seed and number only.
+An update samples responses, pays them, and takes a few optimiser steps; it depends on settings, seed and number only.
 What the loss of a step is, subclasses say.
 This module knows models and prompts as objects, and no files.
 """
@@ -22,7 +22,7 @@ from rlhf import ppo
 from rlhf.batches import Group, deal
 from rlhf.experience import Experience, Paid, pay, rollout_metrics, sample_rows
 from rlhf.online_settings import OnlineSettings
-from rlhf.picking import answer_seed
+from rlhf.picking import response_seed
 from rlhf.policy_holdout import Holdout
 from rlhf.policy_model import PolicyModel, Role
 from rlhf.processes import Processes
@@ -109,7 +109,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
     # ---- one update ----------------------------------------------------------------------------------------------
 
     def work(self, step: int) -> Experience:
-        """Answers to the update's prompts, paid, with what they are worth. Changes nothing."""
+        """Responses to the update's prompts, paid, with what they are worth. Changes nothing."""
         return self.experience(pay(self.make(self.tasks(step)), self.config), self.state["beta"])
 
     def rate_share(self, step: int) -> float:
@@ -142,13 +142,13 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
         return metrics
 
     def warn_of_gap(self, update: int, metrics: dict[str, float]) -> None:
-        """Says so, once, where answers are drawn from another policy than the one that is trained."""
+        """Says so, once, where responses are sampled from another policy than the one that is trained."""
         gap = metrics["policy/sampler_kl"] / metrics["val/answer_tokens"]
         if gap > LARGE_GAP and self.processes.main and not self.warned:
             self.warned = True
             print(
                 f"update {update}: the sampler is {gap:.3f} nats a token from the policy that is trained, so the "
-                "answers and their KL are not quite its own; sample with --dtype float32, or correct for it with "
+                "responses and their KL are not quite its own; sample with --dtype float32, or correct for it with "
                 "--importance_correction",
                 file=sys.stderr,
             )
@@ -162,8 +162,8 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
             if place == 0 or not chosen:
                 order = torch.randperm(count, generator=generator(self.config.seed, turn, -1)).tolist()
             task = self.prompts[order[place]]
-            for answer in range(self.config.responses):
-                chosen.append(Task(task.messages, task.prompt_ids, answer_seed(self.config.seed, number, answer)))
+            for response in range(self.config.responses):
+                chosen.append(Task(task.messages, task.prompt_ids, response_seed(self.config.seed, number, response)))
         return chosen
 
     def optimise(self, update: int, experience: Experience) -> dict[str, float]:
@@ -174,7 +174,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
         for epoch in range(self.config.passes):
             order = torch.randperm(prompts, generator=generator(self.config.seed, update, epoch))
             for part in order.tensor_split(min(self.config.num_mini_batches, prompts)):
-                rows = [[prompt * size + answer for answer in range(size)] for prompt in part.tolist()]
+                rows = [[prompt * size + response for response in range(size)] for prompt in part.tolist()]
                 found.append(self.optimiser_step(experience, rows))
                 limit = self.config.max_approx_kl
                 if limit is not None and found[-1]["policy/approxkl_avg"] > limit:
@@ -187,7 +187,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
         rollouts = [experience.paid.rollouts[row] for row in rows]
         of = Minibatch(len(rows), int(experience.paid.mask[rows].sum()))
         budget, padded = self.config.tokens_at_once(self.processes.device), not self.model.packs
-        together = self.model.together([r.prompt_ids for r in rollouts], [r.answer_ids for r in rollouts], budget)
+        together = self.model.together([r.prompt_ids for r in rollouts], [r.response_ids for r in rollouts], budget)
         parts = [[rows[place] for place in part] for part in together]
         lengths = [len(self._group(experience, part)) for part in parts]
         shares = deal(lengths, budget, self.processes.rank, self.processes.count, padded=padded)
@@ -207,7 +207,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
 
     def _group(self, experience: Experience, rows: list[int]) -> Group:
         rollouts = [experience.paid.rollouts[row] for row in rows]
-        return Group(rollouts[0].prompt_ids, [rollout.answer_ids for rollout in rollouts])
+        return Group(rollouts[0].prompt_ids, [rollout.response_ids for rollout in rollouts])
 
     def accumulate(
         self, experience: Experience, parts: list[list[int]], of: Minibatch, role: Role, scale: float
@@ -228,7 +228,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
         }
 
     def tokens(self, tensor: Tensor, experience: Experience, rows: list[int]) -> Tensor:
-        """What (batch, longest answer) says of these rows' real tokens, row after row, (N,)."""
+        """What (batch, longest response) says of these rows' real tokens, row after row, (N,)."""
         return tensor[rows][experience.paid.mask[rows]].to(self.processes.device)
 
     # ---- holdout -------------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
         return Evaluation(found, stop="kl_budget")
 
     def report(self) -> dict[str, Any]:
-        """What the policy is worth beside the start, and its KL: on answers that had no part in choosing it."""
+        """What the policy is worth beside the start, and its KL: on responses that had no part in choosing it."""
         scores, kl, watched = self.holdout.report()
         found = {"kl": kl, **self.holdout.compare(self.state["start_scores"], scores)}
         for name, value in watched.items():
@@ -285,7 +285,7 @@ def average(found: list[dict[str, float]]) -> dict[str, float]:
 
 def generator(seed: int, number: int, part: int) -> torch.Generator:
     """A generator of its own for each pass over the prompts (part -1) and each epoch of an update."""
-    return torch.Generator().manual_seed(answer_seed(seed, number, part))
+    return torch.Generator().manual_seed(response_seed(seed, number, part))
 
 
 def digest(groups: Sequence[Sequence[Task]]) -> str:

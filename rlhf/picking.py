@@ -1,7 +1,7 @@
 """Choosing one token for each row of logits, from that row's logits, settings and uniform number alone.
 
 The draw inverts the distribution function, token = min{t : F(t) > u}, with one uniform number per row from the row's
-own counter-based stream (Philox). So what a row draws does not depend on which rows share its batch, up to the
+own counter-based stream (Philox). So what a row samples does not depend on which rows share its batch, up to the
 rounding of the logits themselves. This module knows no model and no cache.
 """
 
@@ -19,9 +19,9 @@ _BLOCK = 128  # tokens summed together in the first of the two stages of the inv
 _FIRST_CANDIDATES = 256  # sorted first when the nucleus has no top-k bound; more only if they do not suffice
 
 
-def answer_seed(seed: int, prompt_index: int, answer_index: int, attempt: int = 0) -> int:
-    """The seed of one answer: 48 bits (exact in JSON numbers) that depend on nothing but the four arguments."""
-    key = f"{seed}/{prompt_index}/{answer_index}/{attempt}".encode()
+def response_seed(seed: int, prompt_index: int, response_index: int, attempt: int = 0) -> int:
+    """The seed of one response: 48 bits (exact in JSON numbers) that depend on nothing but the four arguments."""
+    key = f"{seed}/{prompt_index}/{response_index}/{attempt}".encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=6).digest(), "big")
 
 
@@ -43,7 +43,7 @@ class RowSettings:
     greedy: Tensor  # (rows,) bool
     truncated: Tensor  # indices of rows with top-k, top-p or min-p
     any_penalty: bool
-    any_drawn: bool
+    any_sampled: bool
 
     @classmethod
     def of(cls, rows: Sequence[SamplingSettings], device: torch.device) -> "RowSettings":
@@ -59,7 +59,7 @@ class RowSettings:
             greedy=torch.tensor([row.greedy for row in rows], device=device),
             truncated=torch.tensor([i for i, row in enumerate(rows) if row.truncates], dtype=torch.long, device=device),
             any_penalty=any(row.repetition_penalty != 1 for row in rows),
-            any_drawn=not all(row.greedy for row in rows),
+            any_sampled=not all(row.greedy for row in rows),
         )
 
 
@@ -86,7 +86,7 @@ def pick(logits: Tensor, rows: RowSettings, uniform: Tensor, seen: Tensor | None
     if candidates is not scaled:
         weights = (candidates - top).exp_()
     tokens = candidates.argmax(dim=1)
-    if rows.any_drawn:
+    if rows.any_sampled:
         tokens = torch.where(rows.greedy, tokens, _invert(weights, uniform))
         if len(rows.truncated):
             tokens[rows.truncated] = _pick_truncated(weights, rows, rows.truncated, uniform)
@@ -121,7 +121,7 @@ def keep_mask(
 def _pick_truncated(
     weights: Tensor, rows: RowSettings, index: Tensor, uniform: Tensor, count: int = _FIRST_CANDIDATES
 ) -> Tensor:
-    """Tokens of the rows `index`, drawn among their leading `count` candidates, or more where these do not suffice."""
+    """Tokens of the rows `index`, sampled among their leading `count` candidates, or more where too few."""
     own, top_k = weights[index], rows.top_k[index]
     count = min(own.shape[1], max(count, int(top_k.max())))
     leading, candidates = own.topk(count, dim=1)
@@ -141,10 +141,10 @@ def _block_sums(weights: Tensor) -> Tensor:
 
 
 def _invert(weights: Tensor, uniform: Tensor) -> Tensor:
-    """Index drawn with probability proportional to `weights` (rows, width) by `uniform` (rows,) in [0, 1).
+    """Index sampled with probability proportional to `weights` (rows, width) by `uniform` (rows,) in [0, 1).
 
     Two stages, block then token, so that the vocabulary is read once and no long sum loses precision. A weight of
-    zero is never drawn.
+    zero is never sampled.
     """
     width = weights.shape[1]
     cumulative = _block_sums(weights).double().cumsum(dim=1)

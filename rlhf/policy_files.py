@@ -165,8 +165,8 @@ def policy_card(method: str, settings: Mapping[str, Any], summary: Mapping[str, 
     """The README.md of a finished policy."""
     intro = (
         f"A language model fine-tuned with {method} against a reward. It is the best of the run by the holdout reward "
-        f"among those inside the KL budget, and was trained at temperature {settings['temperature']:g}: answers are "
-        "best drawn at that temperature, without top-k or top-p."
+        f"among those inside the KL budget, and was trained at temperature {settings['temperature']:g}: responses are "
+        "best sampled at that temperature, without top-k or top-p."
     )
     return _card([method.lower(), "rlhf"], intro, settings, summary)
 

@@ -17,18 +17,18 @@ from rlhf import ppo
 from rlhf.experience import pay, rollout_metrics
 from rlhf.intervals import mean_interval
 from rlhf.online_settings import OnlineSettings
-from rlhf.picking import answer_seed
+from rlhf.picking import response_seed
 from rlhf.rollouts import RolloutMaker, Task
 from rlhf.watch import Watch
 
 LEAST_PROMPTS = 8  # in each part; with fewer one part does both, with seeds of its own for each
 CHOOSING, REPORTING = 1, 2
 
-Scores = list[tuple[float, bool]]  # of each answer: the reward model's score, and whether the answer ended
+Scores = list[tuple[float, bool]]  # of each response: the reward model's score, and whether the response ended
 
 
 class Holdout:
-    """Answers to the holdout prompts by whatever policy `make` makes rollouts of at the time."""
+    """Responses to the holdout prompts by whatever policy `make` makes rollouts of at the time."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Holdout:
         }
 
     def report(self) -> tuple[Scores, float, dict[str, float]]:
-        """Of the prompts that report: scores, the KL to the reference, nats an answer, and what is watched besides.
+        """Of the prompts that report: scores, the KL to the reference, nats a response, and what is watched besides.
 
         The seeds are the same each time.
         """
@@ -64,12 +64,12 @@ class Holdout:
     def tasks(self, part: int) -> list[Task]:
         """The prompts of a part, CHOOSING or REPORTING, each with its seed."""
         tasks = self.choosing if part == CHOOSING else self.reporting
-        return [replace(task, seed=answer_seed(self.config.seed + 1, i, part)) for i, task in enumerate(tasks)]
+        return [replace(task, seed=response_seed(self.config.seed + 1, i, part)) for i, task in enumerate(tasks)]
 
     def compare(self, before: Scores, after: Scores) -> dict[str, Any]:
         """The start's and the best policy's mean reward, and the difference with a 95% interval, paired by prompt.
 
-        All answers are paid as one batch, so that one that never ended gets less than any that did, of either policy.
+        All responses are paid as one batch, so that one that never ended gets less than any that did, of either policy.
         """
         scores, finished = (torch.tensor(column) for column in zip(*before, *after, strict=True))
         paid = ppo.final_scores(

@@ -1,7 +1,7 @@
 """The three models of PPO in one module: the policy, its frozen reference, and the value model.
 
-Sequences are prompt + answer, one after the other in one row, none seeing another; where a model cannot do that, in
-rows of their own, padded on the right, where no real token sees it. The language head runs on answer positions only.
+Sequences are prompt + response, one after the other in one row, none seeing another; where a model cannot do that, in
+rows of their own, padded on the right, where no real token sees it. The language head runs on response positions only.
 Everything that training changes lives in one `PolicyModel`, so that accelerate can wrap it whole. This module does not
 know rewards, losses or the sampler.
 """
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from rlhf.answer_head import Head, answer_log_probs
 from rlhf.batches import Batch, Group, collate, pack, share_prompts
 from rlhf.config import InputError
+from rlhf.language_head import Head, token_log_probs
 from rlhf.trial import agrees, first_right, narrow_windows, texts
 from rlhf.trunk import attend_by_span, last_states, states_alone
 from rlhf.vocabulary import Vocabulary
@@ -32,18 +32,18 @@ _CAPS = ("final_logit_softcapping", "logits_soft_cap")
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerBatch:
-    """Conversations as ids, and where their answers are. N answer tokens in all, answer after answer as given."""
+class ResponseBatch:
+    """Conversations as ids, and where their responses are. N response tokens in all, one response after the other."""
 
     conversations: Batch
     rows: Tensor  # (N,) the row a token is in
-    positions: Tensor  # (N,) the column whose state the token was drawn in: the one before it
-    targets: Tensor  # (N,) the tokens drawn
+    positions: Tensor  # (N,) the column whose state the token was sampled in: the one before it
+    targets: Tensor  # (N,) the tokens sampled
 
 
 def token_batch(
     sequences: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
-) -> AnswerBatch:
+) -> ResponseBatch:
     """Sequences in a row each or `packed` into one row; of each the tokens in the `wanted` places, no first one."""
     groups = [Group([], [sequence]) for sequence in sequences]
     batch = pack(groups) if packed else collate(groups, pad_id=0)
@@ -56,21 +56,21 @@ def token_batch(
         rows += [row] * len(places)
         positions += [before + place for place in places]
         targets += [sequence[place] for place in places]
-    return AnswerBatch(
+    return ResponseBatch(
         batch.to(device), *(torch.tensor(column, device=device) for column in (rows, positions, targets))
     )
 
 
-def answer_batch(
-    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
-) -> AnswerBatch:
-    """Prompts and their answers, all of one token or more, in a row each or `packed` into one row."""
-    sequences = [[*p, *a] for p, a in zip(prompts, answers, strict=True)]
+def response_batch(
+    prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], device: torch.device, *, packed: bool = False
+) -> ResponseBatch:
+    """Prompts and their responses, all of one token or more, in a row each or `packed` into one row."""
+    sequences = [[*p, *a] for p, a in zip(prompts, responses, strict=True)]
     wanted = [range(len(p), len(s)) for p, s in zip(prompts, sequences, strict=True)]
     return token_batch(sequences, wanted, device, packed=packed)
 
 
-def branch_batch(groups: Sequence[Group], device: torch.device, *, packed: bool, shared: bool) -> AnswerBatch:
+def branch_batch(groups: Sequence[Group], device: torch.device, *, packed: bool, shared: bool) -> ResponseBatch:
     """All tokens of all branches, group after group; a prefix, never empty, is computed once where `shared`."""
     if not shared:
         groups = [single for group in groups for single in group.apart()]
@@ -86,7 +86,7 @@ def branch_batch(groups: Sequence[Group], device: torch.device, *, packed: bool,
             positions += [start + len(group.prefix) - 1, *range(end - len(branch) + 1, end)]
         start += len(group) if packed else 0
     targets = [token for group in groups for branch in group.branches for token in branch]
-    return AnswerBatch(
+    return ResponseBatch(
         batch.to(device), *(torch.tensor(column, device=device) for column in (rows, positions, targets))
     )
 
@@ -97,7 +97,7 @@ class PolicyModel(nn.Module):
     `policy`: a causal language model, plain or wrapped by peft. `reference`: a frozen copy, or None with peft,
     where the policy with its adapters off is the reference. `value_trunk`: a trunk of its own, or None for a value
     head on the policy's trunk; without `values` there is no head, and the policy's role is the only one.
-    `vocabulary`: the tokens that can be drawn; None: all that the policy has rows for.
+    `vocabulary`: the tokens that can be sampled; None: all that the policy has rows for.
     `compute_dtype`: bfloat16 runs the products of float32 weights in bfloat16.
     """
 
@@ -130,17 +130,19 @@ class PolicyModel(nn.Module):
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
 
-    def batch(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> AnswerBatch:
-        """Prompts and their answers as this model reads them fastest."""
-        return answer_batch(prompts, answers, self.causal.device, packed=self.packs)
+    def batch(self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> ResponseBatch:
+        """Prompts and their responses as this model reads them fastest."""
+        return response_batch(prompts, responses, self.causal.device, packed=self.packs)
 
     def together(
-        self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], budget: int
+        self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]], budget: int
     ) -> list[list[int]]:
-        """The places of answers that make a group each: neighbours to one prompt, where that may be shared."""
-        return share_prompts(prompts, answers, budget) if self.shares else [[place] for place in range(len(answers))]
+        """The places of responses that make a group each: neighbours to one prompt, where that may be shared."""
+        return (
+            share_prompts(prompts, responses, budget) if self.shares else [[place] for place in range(len(responses))]
+        )
 
-    def branches(self, groups: Sequence[Group]) -> AnswerBatch:
+    def branches(self, groups: Sequence[Group]) -> ResponseBatch:
         """Groups as this model reads them fastest, as `find_sharing` found out."""
         return branch_batch(groups, self.causal.device, packed=self.packs, shared=self.shares)
 
@@ -179,8 +181,8 @@ class PolicyModel(nn.Module):
 
         def together(packed: bool) -> list[Tensor]:
             self._attend_by_span(packed)
-            prompts, answers = [row[:-3] for row in rows], [row[-3:] for row in rows]
-            batch = answer_batch(prompts, answers, self.causal.device, packed=packed)
+            prompts, responses = [row[:-3] for row in rows], [row[-3:] for row in rows]
+            batch = response_batch(prompts, responses, self.causal.device, packed=packed)
             return [self._hidden(trunk, batch) for trunk in trunks]
 
         def alone() -> list[Tensor]:
@@ -236,11 +238,11 @@ class PolicyModel(nn.Module):
         """Whether adapters are trained, and not the policy's own weights."""
         return self.causal is not self.policy
 
-    def forward(self, batch: AnswerBatch, role: Role = "both") -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Log-probabilities, entropies and values of the N answer tokens, each (N,) float32.
+    def forward(self, batch: ResponseBatch, role: Role = "both") -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Log-probabilities, entropies and values of the N response tokens, each (N,) float32.
 
         Only what `role` asks for is run, "policy" or "value" alone where they are separate; the rest is None, and so
-        are the reference's values. Values are those of the states in which the tokens were drawn.
+        are the reference's values. Values are those of the states in which the tokens were sampled.
         """
         with self._precision(batch.targets.device):
             if role == "reference":
@@ -260,7 +262,7 @@ class PolicyModel(nn.Module):
         with torch.autocast(hidden.device.type, enabled=False):
             return nn.functional.linear(hidden.float(), self.value_head.weight, self.value_head.bias).squeeze(1)
 
-    def _hidden(self, trunk: Any, batch: AnswerBatch) -> Tensor:
+    def _hidden(self, trunk: Any, batch: ResponseBatch) -> Tensor:
         return last_states(trunk, batch.conversations)[batch.rows, batch.positions]
 
     def _head(self, model: Any, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -272,7 +274,7 @@ class PolicyModel(nn.Module):
         head = Head(weight, bias, self.scale, self.cap, self.vocabulary)
         hidden = hidden.to(self.compute_dtype)
         chunk = self.head_chunk or (256 if hidden.device.type == "cpu" else 2048)
-        return answer_log_probs(hidden, head, targets, temperature=self.temperature, chunk=chunk)
+        return token_log_probs(hidden, head, targets, temperature=self.temperature, chunk=chunk)
 
     def _precision(self, device: torch.device) -> Any:
         if self.compute_dtype == torch.float32:

@@ -19,7 +19,7 @@ def log_ratio(log_probs: Tensor, other: Tensor, *, bound: float = 20.0) -> Tenso
 
 
 def kl_estimate(log_probs: Tensor, reference: Tensor, kind: str = "k1") -> Tensor:
-    """Token-wise estimates of KL(pi || reference) on tokens drawn from pi (Schulman 2020). Nats.
+    """Token-wise estimates of KL(pi || reference) on tokens sampled from pi (Schulman 2020). Nats.
 
     k1 = r: without bias, may be negative; k2 = r²/2: biased, never negative; k3 = exp(-r) - 1 + r:
     without bias and never negative. r = log pi - log reference, clamped to ±20.
@@ -37,11 +37,11 @@ def kl_estimate(log_probs: Tensor, reference: Tensor, kind: str = "k1") -> Tenso
 def final_scores(
     scores: Tensor, finished: Tensor, *, clip: float | None = None, missing_end_penalty: float = 1.0
 ) -> Tensor:
-    """The score each answer is paid, (batch,): clipped to ±clip, and less than any finished one's where it never ended.
+    """What each response is paid, (batch,): its score clipped to ±clip, and less than any finished one's if unfinished.
 
-    `finished` is True for an answer that ends with an end token. One without is paid min(its own score, the lowest
+    `finished` is True for a response that ends with an end token. One without is paid min(its own score, the lowest
     finished score of the batch) - `missing_end_penalty`; in a batch in which none ended, its own score less the
-    penalty. A score that is NaN lowers nothing: an unfinished answer without a score of its own gets the least.
+    penalty. A score that is NaN lowers nothing: an unfinished response without a score of its own gets the least.
     """
     if clip is not None:
         scores = scores.clamp(-clip, clip)
@@ -55,12 +55,12 @@ def place_rewards(scores: Tensor, log_ratios: Tensor, mask: Tensor, *, beta: flo
     """Rewards of every token, (batch, length): -beta * log ratio, and the score at the last real token.
 
     `scores` (batch,), `log_ratios` = log pi - log pi_ref and `mask` (batch, length). The last real
-    token is the end token where the answer has one; every answer has at least one token.
+    token is the end token where the response has one; every response has at least one token.
     """
     rewards = torch.where(mask, -beta * log_ratios, 0)
     last = mask.sum(dim=1) - 1
     if bool((last < 0).any()):
-        raise ValueError("an answer without any token cannot be rewarded")
+        raise ValueError("a response without any token cannot be rewarded")
     rows = torch.arange(len(scores), device=scores.device)
     rewards[rows, last] += scores
     return rewards
@@ -75,7 +75,7 @@ def policy_loss(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, *,
 def importance_weights(log_probs: Tensor, sampled: Tensor, *, cap: float = 2.0) -> Tensor:
     """min(pi / pi_sampler, cap) token by token: truncated importance sampling (Yao et al. 2025).
 
-    `log_probs` are the trained model's when the tokens were drawn, `sampled` those the sampler drew them by. Shape
+    `log_probs` are the trained model's when the tokens were sampled, `sampled` those the sampler drew them by. Shape
     kept. Where both are one policy the weights are 1.
     """
     return torch.exp(log_ratio(log_probs, sampled)).clamp(max=cap)
@@ -105,14 +105,14 @@ def value_clipped(values: Tensor, old_values: Tensor, returns: Tensor, *, clip: 
 
 
 def sequence_kl(log_ratios: Tensor, mask: Tensor) -> Tensor:
-    """KL to the reference per answer, in nats: the sum over its tokens, mean over the batch; a scalar."""
+    """KL to the reference per response, in nats: the sum over its tokens, mean over the batch; a scalar."""
     return torch.where(mask, log_ratios, 0).sum(dim=1).mean()
 
 
 def adapt_beta(beta: float, kl: float, *, target: float, episodes: int, horizon: int = 10_000) -> float:
     """The next beta of an adaptive controller (Ziegler et al. 2019, sec. 2.2).
 
-    `kl`: nats per answer in the update of `episodes` answers. The relative error is cut to ±0.2, so
+    `kl`: nats per response in the update of `episodes` responses. The relative error is cut to ±0.2, so
     beta changes by at most 20% in `horizon` episodes; it never becomes negative.
     """
     error = min(max(kl / target - 1, -0.2), 0.2)

@@ -59,7 +59,7 @@ def fit_prompts(
 
 
 def prompt_room(context: int | None, max_new_tokens: int, max_prompt_tokens: int | None) -> int | None:
-    """The longest prompt that leaves room for an answer, in tokens; None where there is no bound."""
+    """The longest prompt that leaves room for a response, in tokens; None where there is no bound."""
     if context is None:
         return max_prompt_tokens
     if max_new_tokens >= context:
@@ -68,11 +68,11 @@ def prompt_room(context: int | None, max_new_tokens: int, max_prompt_tokens: int
     return room if max_prompt_tokens is None else min(max_prompt_tokens, room)
 
 
-def unfinished_warning(unfinished: int, answers: int, max_new_tokens: int) -> str | None:
-    """What to say where so many answers were cut off that most of what is learned or measured is about that."""
-    if not answers or unfinished / answers < 0.5:
+def unfinished_warning(unfinished: int, responses: int, max_new_tokens: int) -> str | None:
+    """What to say where so many responses were cut off that most of what is learned or measured is about that."""
+    if not responses or unfinished / responses < 0.5:
         return None
     return (
-        f"warning: {unfinished / answers:.0%} of the answers ({unfinished} of {answers}) did not end within "
+        f"warning: {unfinished / responses:.0%} of the responses ({unfinished} of {responses}) did not end within "
         f"{max_new_tokens} tokens; raise --max_new_tokens"
     )

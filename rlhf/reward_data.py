@@ -1,4 +1,4 @@
-"""Preference pairs and answers to be scored, as token groups with the numbers that the loss needs.
+"""Preference pairs and responses to be scored, as token groups with the numbers that the loss needs.
 
 It joins `chat_format` (texts to ids) and `batches` (ids to rows). What does not fit is counted, never lost
 in silence.
@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from rlhf.batches import Group, group_sequences
-from rlhf.chat_format import NoRoom, encode_answer, fit_prompt
+from rlhf.chat_format import NoRoom, encode_response, fit_prompt
 from rlhf.config import InputError
 from rlhf.data import NAMED_LINES
 from rlhf.types import Messages, PreferencePair
@@ -27,8 +27,8 @@ from rlhf.types import Messages, PreferencePair
 class EncodedPairs:
     """Pairs ready for training; position i of everything belongs to one pair, its first branch is `chosen`.
 
-    preference, margin, weight: (pairs,) float32. answer_tokens: (pairs, 2), lengths of both answers.
-    prompts_cut: pairs whose prompt lost its first words. too_long: lines whose answers leave no room for a prompt.
+    preference, margin, weight: (pairs,) float32. response_tokens: (pairs, 2), lengths of both responses.
+    prompts_cut: pairs whose prompt lost its first words. too_long: lines whose responses leave no room for a prompt.
     refused: lines whose conversation the model's chat template does not take, and what it says.
     kept: where each pair stood among those that were given to be encoded.
     """
@@ -37,7 +37,7 @@ class EncodedPairs:
     preference: Tensor
     margin: Tensor
     weight: Tensor
-    answer_tokens: Tensor
+    response_tokens: Tensor
     prompts_cut: int
     too_long: list[int]
     kept: list[int] = field(default_factory=list)
@@ -53,13 +53,13 @@ class EncodedPairs:
     def take(self, places: Sequence[int]) -> EncodedPairs:
         """The pairs in these places, in this order."""
         index = torch.tensor(places, dtype=torch.long)
-        numbers = (self.preference[index], self.margin[index], self.weight[index], self.answer_tokens[index])
+        numbers = (self.preference[index], self.margin[index], self.weight[index], self.response_tokens[index])
         return EncodedPairs([self.groups[i] for i in places], *numbers, self.prompts_cut, self.too_long)
 
     def by_prompt(self) -> EncodedPairs:
-        """The same pairs, their prefix the prompt alone, so that a branch is a whole answer."""
+        """The same pairs, their prefix the prompt alone, so that a branch is a whole response."""
         groups = []
-        for group, (first, second) in zip(self.groups, self.answer_tokens.tolist(), strict=True):
+        for group, (first, second) in zip(self.groups, self.response_tokens.tolist(), strict=True):
             one, two = ([*group.prefix, *branch] for branch in group.branches)
             groups.append(Group(one[:-first], [one[-first:], two[-second:]]))
         return replace(self, groups=groups)
@@ -88,22 +88,22 @@ class EncodedPairs:
 
 
 def encode_conversation(
-    tokenizer: PreTrainedTokenizerBase, prompt: Messages, answers: Sequence[str], max_length: int
+    tokenizer: PreTrainedTokenizerBase, prompt: Messages, responses: Sequence[str], max_length: int
 ) -> tuple[Group | None, list[int], bool]:
-    """One prompt and its answers as a group of sequences of at most `max_length` tokens.
+    """One prompt and its responses as a group of sequences of at most `max_length` tokens.
 
-    The prompt is cut where it must be. Returns the group, the answers' lengths in tokens, and whether the prompt was
-    cut; the group is None when an answer leaves no room for even one word of the prompt. Raises InputError where the
+    The prompt is cut where it must be. Returns the group, the responses' lengths in tokens, and whether the prompt was
+    cut; the group is None when a response leaves no room for even one word of the prompt. Raises InputError where the
     chat template refuses the conversation.
     """
-    encoded = [encode_answer(tokenizer, answer) for answer in answers]
+    encoded = [encode_response(tokenizer, response) for response in responses]
     longest = max(map(len, encoded))
-    lengths = [len(answer) for answer in encoded]
+    lengths = [len(response) for response in encoded]
     try:
         prompt_ids, cut = fit_prompt(tokenizer, prompt, max_length - longest)
     except NoRoom:
         return None, lengths, False
-    return group_sequences([[*prompt_ids, *answer] for answer in encoded]), lengths, cut > 0
+    return group_sequences([[*prompt_ids, *response] for response in encoded]), lengths, cut > 0
 
 
 def encode_pairs(
@@ -111,12 +111,12 @@ def encode_pairs(
 ) -> EncodedPairs:
     """Encodes `pairs`; those of weight 0 are left out.
 
-    Raises InputError when more than `max_bad_share` of them have an answer that does not fit or a conversation that the
-    chat template refuses, or none is left.
+    Raises InputError when more than `max_bad_share` of them have a response that does not fit or a conversation that
+    the chat template refuses, or none is left.
     """
     groups: list[Group] = []
     numbers: list[tuple[float, float, float]] = []
-    answer_tokens: list[list[int]] = []
+    response_tokens: list[list[int]] = []
     too_long: list[int] = []
     refused: list[tuple[int, str]] = []
     prompts_cut = 0
@@ -136,12 +136,12 @@ def encode_pairs(
         kept.append(place)
         groups.append(group)
         numbers.append((pair.preference, pair.margin, pair.weight))
-        answer_tokens.append(lengths)
+        response_tokens.append(lengths)
     if not groups or len(too_long) + len(refused) > max_bad_share * len(pairs):
         raise InputError(_why_so_few(len(pairs), max_length, too_long, refused))
     preference, margin, weight = torch.tensor(numbers, dtype=torch.float32).unbind(dim=1)
     return EncodedPairs(
-        groups, preference, margin, weight, torch.tensor(answer_tokens), prompts_cut, too_long, kept, refused
+        groups, preference, margin, weight, torch.tensor(response_tokens), prompts_cut, too_long, kept, refused
     )
 
 
@@ -150,7 +150,7 @@ def _why_so_few(pairs: int, max_length: int, too_long: list[int], refused: list[
     if too_long:
         named = ", ".join(map(str, too_long[:NAMED_LINES]))
         reasons.append(
-            f"{len(too_long)} of {pairs} pairs have an answer of about {max_length} tokens or more (lines {named}): "
+            f"{len(too_long)} of {pairs} pairs have a response of about {max_length} tokens or more (lines {named}): "
             "raise --max_length or shorten the data"
         )
     if refused:

@@ -36,7 +36,7 @@ class RewardFunction:
             [sys.executable, "-m", "rlhf.reward_worker", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self._rest = b""
-        self._answer(max(timeout, START_SECONDS), "to be imported")
+        self._reply(max(timeout, START_SECONDS), "to be imported")
 
     def __call__(self, prompts: Sequence[Messages], responses: Sequence[str]) -> list[float]:
         """One number for each response."""
@@ -49,7 +49,7 @@ class RewardFunction:
             self._process.stdin.flush()
         except OSError:
             raise self._failed("its process has ended") from None
-        found = self._answer(self.timeout, f"for {len(responses)} responses; make it faster, or raise --reward_timeout")
+        found = self._reply(self.timeout, f"for {len(responses)} responses; make it faster, or raise --reward_timeout")
         scores = found["scores"]
         if len(scores) != len(responses):
             raise self._failed(f"it gave {len(scores)} numbers for {len(responses)} responses")
@@ -63,7 +63,7 @@ class RewardFunction:
         self._process.kill()
         self._process.wait()
 
-    def _answer(self, seconds: float, what: str) -> dict[str, Any]:
+    def _reply(self, seconds: float, what: str) -> dict[str, Any]:
         """Its next line, within so many seconds."""
         assert self._process.stdout is not None  # noqa: S101 - a pipe, as it was started
         deadline, file = time.monotonic() + seconds, self._process.stdout

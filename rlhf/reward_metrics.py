@@ -28,7 +28,7 @@ def wilson_interval(successes: float, trials: float, z: float = 1.959964) -> tup
 def expected_calibration_error(probability: Tensor, target: Tensor, bins: int = 10) -> float:
     """Mean gap between confidence and outcome (Naeini et al. 2015), weighted by the bins' sizes.
 
-    probability: (pairs,), the model's that the first answer is better. target: (pairs,), the raters', in 0..1.
+    probability: (pairs,), the model's that the first response is better. target: (pairs,), the raters', in 0..1.
     Both are read from the side that the model favours, so confidence runs from 0.5 to 1, in `bins` equal bins.
     """
     confidence = torch.maximum(probability, 1 - probability).double()
@@ -76,7 +76,7 @@ def _share(right: Tensor) -> float | None:
 
 
 def _by_length(right: Tensor, longer_by: Tensor) -> list[dict[str, Any]]:
-    """Accuracy where the better answer is much shorter, shorter, alike, longer, much longer."""
+    """Accuracy where the better response is much shorter, shorter, alike, longer, much longer."""
     edges = (-math.inf, *LENGTH_EDGES, math.inf)
     rows: list[dict[str, Any]] = []
     for low, high in itertools.pairwise(edges):
@@ -93,13 +93,13 @@ def _correlation(a: Tensor, b: Tensor) -> float | None:
 
 
 def pair_metrics(
-    difference: Tensor, preference: Tensor, answer_tokens: Tensor, prompts: Sequence[Any]
+    difference: Tensor, preference: Tensor, response_tokens: Tensor, prompts: Sequence[Any]
 ) -> dict[str, Any]:
     """Everything known about a model from its score differences on labelled pairs.
 
-    difference: (pairs,), score of the first answer minus that of the second. preference: (pairs,) in 0..1.
-    answer_tokens: (pairs, 2). prompts: what tells which pairs share a prompt, for the accuracy's interval. Ties
-    (preference 0.5) count for loss and calibration, not for accuracy. By-length figures are from the better answer's
+    difference: (pairs,), score of the first response minus that of the second. preference: (pairs,) in 0..1.
+    response_tokens: (pairs, 2). prompts: what tells which pairs share a prompt, for the accuracy's interval. Ties
+    (preference 0.5) count for loss and calibration, not for accuracy. By-length figures are from the better response's
     side; `length_only_accuracy` is that of the rule "the longer one is better", and `length_correlation` (Pearson's) is
     between score and length differences: near 1, the model counts tokens.
     """
@@ -107,7 +107,7 @@ def pair_metrics(
     decided = preference != 0.5
     side = torch.sign(preference[decided] - 0.5)
     ahead = side * difference[decided]
-    token_difference = (answer_tokens[:, 0] - answer_tokens[:, 1]).double()
+    token_difference = (response_tokens[:, 0] - response_tokens[:, 1]).double()
     longer_by = side * token_difference[decided]
     right = ahead > 0
     count = len(right)

@@ -121,7 +121,7 @@ class RewardTrainer(EpochTrainer):
 
     @torch.no_grad()
     def scores(self, data: EncodedPairs) -> Tensor:
-        """Mean-head scores of both answers of each pair, (pairs, 2), each process computing its share."""
+        """Mean-head scores of both responses of each pair, (pairs, 2), each process computing its share."""
         found = torch.zeros(len(data), 2, device=self.model.device)
         for bucket, counting in self._deal(data.groups, self.token_budget * 2):
             scores = self.wrapped(self.model.batch([data.groups[i] for i in bucket])).mean(dim=1)
@@ -130,9 +130,9 @@ class RewardTrainer(EpochTrainer):
         return self.processes.sum(found).cpu()
 
     def final_evaluation(self) -> tuple[dict[str, Any] | None, float, float]:
-        """Metrics on all pairs that chose nothing, and mean and spread of the scores of reference answers.
+        """Metrics on all pairs that chose nothing, and mean and spread of the scores of reference responses.
 
-        Reference answers are those pairs'; few of those are joined by some that the model was trained on.
+        Reference responses are those pairs'; few of those are joined by some that the model was trained on.
         """
         reporting = self.holdout.reporting if self.holdout else None
         parts = [self.scores(reporting)] if reporting else []
@@ -144,7 +144,7 @@ class RewardTrainer(EpochTrainer):
         return found, float(scores.mean()), float(scores.std())
 
     def _metrics(self, scores: Tensor, data: EncodedPairs) -> dict[str, Any]:
-        return pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.answer_tokens, data.prompts())
+        return pair_metrics(scores[:, 0] - scores[:, 1], data.preference, data.response_tokens, data.prompts())
 
     @property
     def choosing_pairs(self) -> int:

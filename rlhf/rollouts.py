@@ -1,8 +1,8 @@
-"""Rollouts: answers of the policy to a batch of prompts, scored, with all that PPO needs to know of them.
+"""Rollouts: responses of the policy to a batch of prompts, scored, with all that PPO needs to know of them.
 
 Joins the sampler, the reward model and the policy model; knows no loss and no optimiser. With several processes
 each answers its share of the prompts, and all of them end with all rollouts, so that every process plans the
-same minibatches. Seeds belong to prompts: the answers do not depend on how they were spread.
+same minibatches. Seeds belong to prompts: the responses do not depend on how they were spread.
 """
 
 import sys
@@ -20,23 +20,23 @@ from rlhf.batches import Group, deal
 from rlhf.config import InputError
 from rlhf.decoding import Decoder, Request
 from rlhf.policy_files import load_causal
-from rlhf.policy_model import AnswerBatch, PolicyModel, copy_weights
+from rlhf.policy_model import PolicyModel, ResponseBatch, copy_weights
 from rlhf.processes import Processes
 from rlhf.prompts import unfinished_warning
 from rlhf.sampling import completed
-from rlhf.scorer import Answer, RewardMix
+from rlhf.scorer import Response, RewardMix
 from rlhf.types import Draw, Messages, Sample, SamplingSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One answer. The tensors have one float32 entry for each of its T tokens and lie on the CPU."""
+    """One response. The tensors have one float32 entry for each of its T tokens and lie on the CPU."""
 
     messages: Messages
     prompt_ids: list[int]
-    answer_ids: list[int]
+    response_ids: list[int]
     text: str
-    ended: bool  # the answer ends with an end token
+    ended: bool  # the response ends with an end token
     score: float  # by the reward, before clip and penalty
     terms: dict[str, float]  # of which the score is made
     sampled: Tensor  # log-probabilities as the sampler had them when it drew the tokens
@@ -46,27 +46,27 @@ class Rollout:
     values: Tensor | None = None  # of a value model, where there is one
 
     def __len__(self) -> int:
-        return len(self.prompt_ids) + len(self.answer_ids)
+        return len(self.prompt_ids) + len(self.response_ids)
 
 
-def answer_mask(rollouts: Sequence[Rollout]) -> Tensor:
-    """(batch, longest answer), True on real tokens."""
-    lengths = torch.tensor([len(rollout.answer_ids) for rollout in rollouts])
+def response_mask(rollouts: Sequence[Rollout]) -> Tensor:
+    """(batch, longest response), True on real tokens."""
+    lengths = torch.tensor([len(rollout.response_ids) for rollout in rollouts])
     return torch.arange(int(lengths.max()))[None] < lengths[:, None]
 
 
 def padded(parts: Sequence[Tensor]) -> Tensor:
-    """Token-wise tensors of several answers as one, (batch, longest answer), 0 on padding."""
+    """Token-wise tensors of several responses as one, (batch, longest response), 0 on padding."""
     return torch.nn.utils.rnn.pad_sequence(list(parts), batch_first=True)
 
 
 class Sampler:
-    """Draws answers with the weights the policy had at the last `refresh`.
+    """Samples responses with the weights the policy had at the last `refresh`.
 
     `plain` is the policy itself where that can decode: in the number format of the products, or with adapters, which
     stay beside their frozen weights, for merged into 16 bits most of a small update would be rounded away. Otherwise it
     is a copy in that format, into which `refresh` writes the weights. Nothing is truncated, so that the
-    log-probabilities of training are those of the distribution the answers came from.
+    log-probabilities of training are those of the distribution the responses came from.
     """
 
     def __init__(
@@ -98,20 +98,20 @@ class Sampler:
             self.side.refresh()
 
     def __call__(self, tasks: Sequence["Task"]) -> list[Sample]:
-        """One answer to each prompt, in their order."""
+        """One response to each prompt, in their order."""
         was_training = self.plain.training
         self.plain.eval()
         decoder = self._decoder or Decoder(self.plain, self.tokenizer)
         if decoder.device.type == "cuda":  # what it recorded is worth its memory; on a CPU training needs that more
             self._decoder = decoder
         with self.side.active() if self.side is not None else nullcontext():
-            samples = draw_answers(decoder, tasks, self.settings)
+            samples = sample_responses(decoder, tasks, self.settings)
         self.plain.train(was_training)
         return samples
 
 
-def draw_answers(decoder: Decoder, tasks: Sequence["Task"], settings: SamplingSettings) -> list[Sample]:
-    """One answer to each task, in their order; what is drawn depends on a task's own seed.
+def sample_responses(decoder: Decoder, tasks: Sequence["Task"], settings: SamplingSettings) -> list[Sample]:
+    """One response to each task, in their order; what is sampled depends on a task's own seed.
 
     The prompt of neighbours is computed once, as many as the decoder takes at a time.
     """
@@ -125,14 +125,14 @@ def draw_answers(decoder: Decoder, tasks: Sequence["Task"], settings: SamplingSe
         draws = tuple(Draw(settings, tasks[i].seed) for i in part)
         decoder.add(Request(tuple(part), tasks[part[0]].prompt_ids, draws))
     samples: dict[int, Sample] = {}
-    for request, answers in completed(decoder):
-        samples |= zip(cast("tuple[int, ...]", request.id), answers, strict=True)
+    for request, responses in completed(decoder):
+        samples |= zip(cast("tuple[int, ...]", request.id), responses, strict=True)
     return [samples[i] for i in range(len(tasks))]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One prompt to be answered: its ids, cut to length, and the seed of its answer."""
+    """One prompt to be answered: its ids, cut to length, and the seed of its response."""
 
     messages: Messages
     prompt_ids: list[int]
@@ -159,8 +159,8 @@ class RolloutMaker:
     def __call__(self, tasks: Sequence[Task]) -> list[Rollout]:
         """Rollouts of all tasks, in their order, the same in every process. Raises InputError where a reward fails."""
         mine = range(self.processes.rank, len(tasks), self.processes.count)
-        drawn = self._exchange(dict(zip(mine, self.sampler([tasks[i] for i in mine]), strict=True)))
-        samples: list[Sample] = [drawn[i] for i in range(len(tasks))]
+        sampled = self._exchange(dict(zip(mine, self.sampler([tasks[i] for i in mine]), strict=True)))
+        samples: list[Sample] = [sampled[i] for i in range(len(tasks))]
         self._warn_of_unfinished(samples)
         scores = self.scores(self.rewards, [task.messages for task in tasks], samples)
         measured = self._exchange(self._measure(samples))
@@ -168,7 +168,7 @@ class RolloutMaker:
             Rollout(
                 task.messages,
                 sample.prompt_ids,
-                sample.answer_ids,
+                sample.response_ids,
                 sample.text,
                 sample.ended,
                 *scores[i],
@@ -180,17 +180,17 @@ class RolloutMaker:
 
     @torch.no_grad()
     def scores(
-        self, rewards: RewardMix, conversations: Sequence[Messages], answers: Sequence[Answer]
+        self, rewards: RewardMix, conversations: Sequence[Messages], responses: Sequence[Response]
     ) -> list[tuple[float, dict[str, float]]]:
-        """Of each answer what it is paid and its terms, each process computing its share.
+        """Of each response what it is paid and its terms, each process computing its share.
 
         Where a function fails in one process, all of them raise its InputError.
         """
-        mine = range(self.processes.rank, len(answers), self.processes.count)
+        mine = range(self.processes.rank, len(responses), self.processes.count)
         failed: str | None = None
         own: dict[int, Any] = {}
         try:
-            found = rewards([conversations[i] for i in mine], [answers[i] for i in mine])
+            found = rewards([conversations[i] for i in mine], [responses[i] for i in mine])
         except InputError as error:
             failed = str(error)
         else:
@@ -201,20 +201,20 @@ class RolloutMaker:
         for reason in filter(None, reasons.values()):
             raise InputError(reason)
         scores = self._exchange(own)
-        return [scores[i] for i in range(len(answers))]
+        return [scores[i] for i in range(len(responses))]
 
     @torch.no_grad()
-    def log_probs(self, model: PolicyModel, answers: Sequence[Answer]) -> list[Tensor]:
-        """Of the tokens of each answer by another model, each process computing its share."""
+    def log_probs(self, model: PolicyModel, responses: Sequence[Response]) -> list[Tensor]:
+        """Of the tokens of each response by another model, each process computing its share."""
         found: dict[int, Tensor] = {}
-        for places, batch, sizes in self._batches(model, answers):
+        for places, batch, sizes in self._batches(model, responses):
             log_probs, _, _ = model(batch, "policy")
             found |= zip(places, log_probs.cpu().split(sizes), strict=True)
         found = self._exchange(found)
-        return [found[i] for i in range(len(answers))]
+        return [found[i] for i in range(len(responses))]
 
     def _warn_of_unfinished(self, samples: Sequence[Sample]) -> None:
-        """Says so, once, where most answers of a batch are cut off."""
+        """Says so, once, where most responses of a batch are cut off."""
         unfinished = sum(not sample.ended for sample in samples)
         warning = unfinished_warning(unfinished, len(samples), self.sampler.settings.max_new_tokens)
         if warning and not self.warned and self.processes.main:
@@ -232,15 +232,17 @@ class RolloutMaker:
         return found
 
     def _batches(
-        self, model: PolicyModel, answers: Sequence[Answer]
-    ) -> Iterator[tuple[list[int], AnswerBatch, list[int]]]:
-        """This process's share of answers as batches: their places, and how many tokens each has."""
-        parts = model.together([a.prompt_ids for a in answers], [a.answer_ids for a in answers], self.token_budget)
-        groups = [Group(answers[part[0]].prompt_ids, [answers[i].answer_ids for i in part]) for part in parts]
+        self, model: PolicyModel, responses: Sequence[Response]
+    ) -> Iterator[tuple[list[int], ResponseBatch, list[int]]]:
+        """This process's share of responses as batches: their places, and how many tokens each has."""
+        parts = model.together(
+            [a.prompt_ids for a in responses], [a.response_ids for a in responses], self.token_budget
+        )
+        groups = [Group(responses[part[0]].prompt_ids, [responses[i].response_ids for i in part]) for part in parts]
         rank, count = self.processes.rank, self.processes.count
         for bucket, _ in deal([len(g) for g in groups], self.token_budget, rank, count, padded=not model.packs):
             places = [place for i in bucket for place in parts[i]]
-            yield places, model.branches([groups[i] for i in bucket]), [len(answers[i].answer_ids) for i in places]
+            yield places, model.branches([groups[i] for i in bucket]), [len(responses[i].response_ids) for i in places]
 
     def _exchange(self, own: dict[int, Any]) -> dict[int, Any]:
         """What all processes found, in each of them."""

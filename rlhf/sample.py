@@ -1,16 +1,16 @@
-"""Draws answers to a file of prompts.
+"""Samples responses to a file of prompts.
 
     python -m rlhf.sample --model M --prompts P.jsonl --n 2 --strategy mixed --output F.jsonl
 
 Each line of the output is a line of the prompts with `responses` added: text, finish_reason, tokens, strategy,
 temperature, top_p, top_k, seed, logprob (natural, of all its tokens). Lines are appended to F.part as prompts are
 finished, and F appears by one rename, in the order of the prompts. A run that was stopped goes on from F.part where
-model, settings and prompt are the same. Answers alike (`rlhf.similarity`) are drawn again, and a prompt whose answers
-stay alike is marked `"duplicate": true`.
+model, settings and prompt are the same. Responses alike (`rlhf.similarity`) are sampled again, and a prompt whose
+responses stay alike is marked `"duplicate": true`.
 
-With `--best_of n --reward R`, R as in `rlhf.reward_mix`, n answers are drawn to each prompt, none again, and the best
-is kept, as `responses` and as `completion`, which fine-tuning on demonstrations reads; with `--all_scores` all are, the
-best first. Each then has `score` and `rewards`, its terms.
+With `--best_of n --reward R`, R as in `rlhf.reward_mix`, n responses to each prompt are sampled, none again, and the
+best is kept, as `responses` and as `completion`, which fine-tuning on demonstrations reads; with `--all_scores` all
+are, the best first. Each then has `score` and `rewards`, its terms.
 """
 
 import hashlib
@@ -37,17 +37,17 @@ from rlhf.types import Prompt, Sample
 if TYPE_CHECKING:
     from rlhf.best_of import Chooser
 
-_KEY = "_key"  # in lines of F.part only: what the answers were drawn from, so that a later run knows its own
+_KEY = "_key"  # in lines of F.part only: what the responses were sampled from, so that a later run knows its own
 
 
 @dataclass(slots=True)
 class _Work:
-    """One prompt on its way: its ids, the answers so far, and how often they were drawn."""
+    """One prompt on its way: its ids, the responses so far, and how often they were sampled."""
 
     prompt: Prompt
     ids: list[int]
     cut: int
-    places: list[int]  # of the answers now being drawn
+    places: list[int]  # of the responses now being sampled
     samples: dict[int, Sample] = field(default_factory=dict)
     attempt: int = 0
     scores: list[dict[str, Any]] | None = None  # of all samples, where they are chosen from
@@ -65,11 +65,11 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
     part = config.output.with_name(config.output.name + ".part")
     keys = [_key(config, index, prompt) for index, prompt in enumerate(prompts)]
     rows = _resume(part, keys)
-    answers = tokens = redraws = truncated = unfinished = 0
+    responses = tokens = redraws = truncated = unfinished = 0
     bar = tqdm(
-        total=len(prompts) * config.drawn,
-        initial=len(rows) * config.drawn,
-        unit=" answers",
+        total=len(prompts) * config.sampled,
+        initial=len(rows) * config.sampled,
+        unit=" responses",
         file=sys.stderr,
         dynamic_ncols=True,
         mininterval=0.5 if sys.stderr.isatty() else 15.0,
@@ -79,13 +79,13 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
         for index, work, duplicate in _draw(config, todo, stop) if todo else ():
             rows[index] = _row(config, work, duplicate)
             _append(file, {**rows[index], _KEY: keys[index]})
-            answers += config.drawn
-            tokens += sum(len(drawn.answer_ids) for drawn in work.samples.values())
+            responses += config.sampled
+            tokens += sum(len(sampled.response_ids) for sampled in work.samples.values())
             redraws += work.attempt
             truncated += work.cut > 0
-            unfinished += sum(drawn.finish_reason == "length" for drawn in work.samples.values())
-            bar.update(config.drawn)
-    if warning := unfinished_warning(unfinished, answers, config.max_new_tokens):
+            unfinished += sum(sampled.finish_reason == "length" for sampled in work.samples.values())
+            bar.update(config.sampled)
+    if warning := unfinished_warning(unfinished, responses, config.max_new_tokens):
         print(warning, file=sys.stderr)
     lines = (json.dumps(rows[index], ensure_ascii=False) + "\n" for index in sorted(rows))
     _write_whole(config.output, lines)
@@ -93,7 +93,7 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
     seconds = time.monotonic() - started
     return {
         "prompts": len(rows),
-        "answers": len(rows) * config.drawn,
+        "answers": len(rows) * config.sampled,
         "duplicates": sum("duplicate" in row for row in rows.values()),
         "redraws": redraws,
         "truncated_prompts": truncated,
@@ -101,7 +101,7 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
         **_rewards(rows.values()),
         "tokens": tokens,
         "seconds": round(seconds, 3),
-        "answers_per_second": round(answers / seconds, 3),
+        "answers_per_second": round(responses / seconds, 3),
         "tokens_per_second": round(tokens / seconds, 3),
         "output": str(config.output),
     }
@@ -116,12 +116,12 @@ def _rewards(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 def _draw(
     config: SampleConfig, prompts: Mapping[int, Prompt], stop: StopSignal | None
 ) -> Iterator[tuple[int, _Work, bool]]:
-    """Each prompt's place, its answers, and whether they stayed alike, as they are finished."""
+    """Each prompt's place, its responses, and whether they stayed alike, as they are finished."""
     from rlhf.causal_model import load_causal_lm
     from rlhf.chat_format import load_tokenizer
     from rlhf.decoding import Decoder
     from rlhf.prompts import fit_prompts, prompt_room
-    from rlhf.sampling import answer_request, completed
+    from rlhf.sampling import completed, response_request
 
     device = pick_device(config.device)
     tokenizer = load_tokenizer(config.model)
@@ -135,29 +135,29 @@ def _draw(
         print(f"warning: {refused}", file=sys.stderr)
     index_of = {prompt.line: index for index, prompt in prompts.items()}
     works = {
-        index_of[each.prompt.line]: _Work(each.prompt, each.ids[0], each.cut, places=list(range(config.drawn)))
+        index_of[each.prompt.line]: _Work(each.prompt, each.ids[0], each.cut, places=list(range(config.sampled)))
         for each in fitted
     }
     choose = _chooser(config, tokenizer, device)
     request: dict[str, Any] = {
-        "n": config.drawn, "strategy": config.strategy, "settings": config.settings, "seed": config.seed
+        "n": config.sampled, "strategy": config.strategy, "settings": config.settings, "seed": config.seed
     }  # fmt: skip
     for index in sorted(works, key=lambda index: -len(works[index].ids)):
-        decoder.add(answer_request(index, works[index].ids, **request))
+        decoder.add(response_request(index, works[index].ids, **request))
     for done, samples in completed(decoder, each_step=stop.check if stop else None):
         index = cast(int, done.id)
         work = works[index]
         for place, sample in zip(work.places, samples, strict=True):
             work.samples[place] = sample
         if choose is not None:
-            work.scores = choose(work.prompt.messages, [work.samples[place] for place in range(config.drawn)])
+            work.scores = choose(work.prompt.messages, [work.samples[place] for place in range(config.sampled)])
             yield index, work, False
             continue
         alike = repeats([work.samples[place].text for place in range(config.n)])
         work.places = [place for place in alike if not work.samples[place].draw.settings.greedy]
         if work.places and work.attempt < config.max_redraws:
             work.attempt += 1
-            fresh = answer_request(index, work.ids, attempt=work.attempt, **request)
+            fresh = response_request(index, work.ids, attempt=work.attempt, **request)
             decoder.add(replace(fresh, draws=tuple(fresh.draws[place] for place in work.places)))
         else:
             yield index, work, bool(alike)
@@ -201,7 +201,7 @@ def _response(sample: Sample) -> dict[str, Any]:
     return {
         "text": sample.text,
         "finish_reason": sample.finish_reason,
-        "tokens": len(sample.answer_ids),
+        "tokens": len(sample.response_ids),
         "strategy": "greedy" if settings.greedy else "stochastic",
         "temperature": settings.temperature,
         "top_p": settings.top_p,
@@ -212,7 +212,7 @@ def _response(sample: Sample) -> dict[str, Any]:
 
 
 def _key(config: SampleConfig, index: int, prompt: Prompt) -> str:
-    """What decides the answers to a prompt, in short."""
+    """What decides the responses to a prompt, in short."""
     ignored = {"prompts", "output", "max_bad_share", "max_rows", "max_tokens", "reward_timeout"}
     settings = {name: value for name, value in to_dict(config).items() if name not in ignored}
     text = json.dumps([settings, index, prompt.row], sort_keys=True, default=str)
@@ -220,7 +220,7 @@ def _key(config: SampleConfig, index: int, prompt: Prompt) -> str:
 
 
 def _resume(part: Path, keys: list[str]) -> dict[int, dict[str, Any]]:
-    """The rows of an earlier, stopped run that this one would draw again, by place; `part` then holds only these."""
+    """The rows of an earlier, stopped run that this one would sample again, by place; `part` then holds only these."""
     places = {key: place for place, key in enumerate(keys)}
     rows: dict[int, dict[str, Any]] = {}
     lines = []
@@ -229,7 +229,7 @@ def _resume(part: Path, keys: list[str]) -> dict[int, dict[str, Any]]:
             row = json.loads(line)
             place = places[row.pop(_KEY)]
         except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # cut off by a kill, or drawn from something else
+            continue  # cut off by a kill, or sampled from something else
         if place not in rows:
             rows[place] = row
             lines.append(line + "\n")

@@ -39,14 +39,14 @@ class SampleConfig(Settings):
         int | None,
         Ge(2),
         Le(1024),
-        Doc("Draw this many instead, and keep the one that scores highest.", unit="responses", group="local"),
+        Doc("Sample this many instead, and keep the one that scores highest.", unit="responses", group="local"),
     ] = None
     reward: Annotated[
         str | None,
         Doc("A reward model's folder, or a mix: models, module:function, length, repetition.", "Reward", group="local"),
     ] = None
     all_scores: Annotated[
-        bool, Doc("Keep all that were drawn, the best first, each with its score.", group="local")
+        bool, Doc("Keep all that were sampled, the best first, each with its score.", group="local")
     ] = False
     variance_penalty: Annotated[
         float,
@@ -139,6 +139,6 @@ class SampleConfig(Settings):
         )
 
     @property
-    def drawn(self) -> int:
-        """Responses drawn to each prompt."""
+    def sampled(self) -> int:
+        """Responses sampled for each prompt."""
         return self.best_of or self.n

@@ -1,7 +1,7 @@
-"""Answers of a model to many prompts: `generate` for whole batches, `completed` for results as they come.
+"""Responses of a model to many prompts: `generate` for whole batches, `completed` for results as they come.
 
 PPO's rollouts are `generate` with the default settings (temperature 1, nothing truncated): token ids, the
-log-probability of each, and whether the answer ended. This module knows no files and no near-duplicates
+log-probability of each, and whether the response ended. This module knows no files and no near-duplicates
 (`rlhf.sample` does).
 """
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rlhf.config import RunFailed
 from rlhf.decoding import Broken, Decoder, Finished, Request
-from rlhf.picking import answer_seed
+from rlhf.picking import response_seed
 from rlhf.types import Draw, Sample, SamplingSettings, Strategy
 
 
@@ -30,12 +30,12 @@ def generate(
     max_tokens: int | None = None,
     on_done: Callable[[int, list[Sample]], None] | None = None,
 ) -> list[list[Sample]]:
-    """`n` answers to each of the prompts (token ids, as of `encode_prompt`), in the order of the prompts.
+    """`n` responses to each of the prompts (token ids, as of `encode_prompt`), in the order of the prompts.
 
-    Each answer is drawn from a stream of its own, seeded by (seed, place of the prompt, place of the answer), so in
-    float32 it does not depend on `max_rows` or on the other prompts. `on_done(prompt_index, samples)` is called when a
-    prompt's answers are complete. "mixed" makes the first answer greedy. The model is set to evaluation mode meanwhile.
-    Raises InputError for a prompt that leaves no room in the model's context.
+    Each response is sampled from a stream of its own, seeded by (seed, place of the prompt, place of the response), so
+    in float32 it does not depend on `max_rows` or on the other prompts. `on_done(prompt_index, samples)` is called when
+    a prompt's responses are complete. "mixed" makes the first response greedy. The model is set to evaluation mode
+    meanwhile. Raises InputError for a prompt that leaves no room in the model's context.
     """
     settings = settings or SamplingSettings()
     results: list[list[Sample]] = [[] for _ in prompts]
@@ -44,7 +44,7 @@ def generate(
     try:
         decoder = Decoder(model, tokenizer, max_rows=max_rows, max_tokens=max_tokens)
         for index in sorted(range(len(prompts)), key=lambda index: -len(prompts[index])):
-            decoder.add(answer_request(index, prompts[index], n=n, strategy=strategy, settings=settings, seed=seed))
+            decoder.add(response_request(index, prompts[index], n=n, strategy=strategy, settings=settings, seed=seed))
         for request, samples in completed(decoder):
             index = cast(int, request.id)
             results[index] = samples
@@ -55,7 +55,7 @@ def generate(
     return results
 
 
-def answer_request(
+def response_request(
     index: int,
     prompt_ids: Sequence[int],
     *,
@@ -65,15 +65,15 @@ def answer_request(
     seed: int,
     attempt: int = 0,
 ) -> Request:
-    """The request for the `n` answers to prompt number `index`; another `attempt` draws others."""
+    """The request for the `n` responses to prompt number `index`; another `attempt` gives others."""
     greedy = replace(settings, temperature=0.0)
     kinds = {"greedy": [greedy] * n, "stochastic": [settings] * n, "mixed": [greedy] + [settings] * (n - 1)}[strategy]
-    draws = (Draw(kind, answer_seed(seed, index, answer, attempt)) for answer, kind in enumerate(kinds))
+    draws = (Draw(kind, response_seed(seed, index, response, attempt)) for response, kind in enumerate(kinds))
     return Request(id=index, prompt_ids=prompt_ids, draws=tuple(draws))
 
 
 def completed(decoder: Decoder, each_step: Callable[[], None] | None = None) -> Iterator[tuple[Request, list[Sample]]]:
-    """Run the decoder until it is idle, and yield each request with all its answers, in their order, when complete.
+    """Run the decoder until it is idle, and yield each request with all its responses, in their order, when complete.
 
     More requests may be added to the decoder meanwhile. `each_step` is called before every token, and may raise.
     """
@@ -88,8 +88,8 @@ def completed(decoder: Decoder, each_step: Callable[[], None] | None = None) -> 
                     "damaged, or was trained too fast"
                 )
             if isinstance(event, Finished):
-                answers = finished.setdefault(event.request.id, {})
-                answers[event.answer_index] = event.sample
-                if len(answers) == len(event.request.draws):
+                responses = finished.setdefault(event.request.id, {})
+                responses[event.response_index] = event.sample
+                if len(responses) == len(event.request.draws):
                     del finished[event.request.id]
-                    yield event.request, [answers[i] for i in range(len(answers))]
+                    yield event.request, [responses[i] for i in range(len(responses))]

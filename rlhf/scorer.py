@@ -1,4 +1,4 @@
-"""Scores of sampled answers: by reward models, by functions, and by mixes of them (`rlhf.reward_mix`)."""
+"""Scores of sampled responses: by reward models, by functions, and by mixes of them (`rlhf.reward_mix`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.batches import Group
 from rlhf.causal_model import context_of
-from rlhf.chat_format import NoRoom, encode_answer, encode_prompt, end_of_turn_id, fit_prompt, load_tokenizer
+from rlhf.chat_format import NoRoom, encode_prompt, encode_response, end_of_turn_id, fit_prompt, load_tokenizer
 from rlhf.config import InputError
 from rlhf.reward_functions import RewardFunction
 from rlhf.reward_mix import Term, parse_mix
@@ -23,13 +23,13 @@ from rlhf.types import Messages
 REPEATED_WORDS = 3  # how many in a row make a repetition
 
 
-class Answer(Protocol):
+class Response(Protocol):
     """What is scored: `rlhf.types.Sample` and `rlhf.rollouts.Rollout` are such."""
 
     @property
     def prompt_ids(self) -> list[int]: ...
     @property
-    def answer_ids(self) -> list[int]: ...
+    def response_ids(self) -> list[int]: ...
     @property
     def text(self) -> str: ...
     @property
@@ -43,11 +43,11 @@ def same_tokenizer(policy: PreTrainedTokenizerBase, reward: PreTrainedTokenizerB
 
 
 class Scorer:
-    """A reward model's scores of sampled answers.
+    """A reward model's scores of sampled responses.
 
     Where policy and reward model share their tokenizer and chat template the sampled ids are scored as they are, closed
     by the end token; otherwise conversation and text are encoded once more, by the reward model's tokenizer. What is
-    longer than the reward model reads loses the prompt's first words, and at last those of the answer.
+    longer than the reward model reads loses the prompt's first words, and at last those of the response.
     """
 
     def __init__(
@@ -60,46 +60,46 @@ class Scorer:
         normalize: bool = True,
         token_budget: int = 4096,
     ) -> None:
-        """`longest`: tokens of the longest answer to come. Raises InputError where it does not fit the model."""
+        """`longest`: tokens of the longest response to come. Raises InputError where it does not fit the model."""
         self.reward, self.tokenizer, self.token_budget = reward, reward_tokenizer, token_budget
         self.same_tokens = same_tokenizer(policy_tokenizer, reward_tokenizer)
         self.end = end_of_turn_id(reward_tokenizer)
         self.context = context_of(reward.hf.config) or 1 << 30
         if longest + 1 >= self.context:
             raise InputError(
-                f"the reward model reads {self.context} tokens at most, the prompt and the end token included: answers "
-                f"of up to {longest} tokens leave no room; lower --max_new_tokens"
+                f"the reward model reads {self.context} tokens at most, the prompt and the end token included: "
+                f"responses of up to {longest} tokens leave no room; lower --max_new_tokens"
             )
         config = reward.hf.config
         self.mean = float(getattr(config, "mean", None) or 0.0) if normalize else 0.0
         self.std = float(getattr(config, "std", None) or 1.0) if normalize else 1.0
 
-    def __call__(self, conversations: Sequence[Messages], samples: Sequence[Answer]) -> Tensor:
+    def __call__(self, conversations: Sequence[Messages], samples: Sequence[Response]) -> Tensor:
         """The mean of its heads, (batch,) float32."""
         return self.heads(conversations, samples).mean(dim=1)
 
-    def heads(self, conversations: Sequence[Messages], samples: Sequence[Answer]) -> Tensor:
+    def heads(self, conversations: Sequence[Messages], samples: Sequence[Response]) -> Tensor:
         """Of each of its heads, (batch, heads) float32."""
         groups = [self._group(messages, sample) for messages, sample in zip(conversations, samples, strict=True)]
         return (torch.cat(self.reward.score(groups, self.token_budget)) - self.mean) / self.std
 
-    def _group(self, messages: Messages, sample: Answer) -> Group:
+    def _group(self, messages: Messages, sample: Response) -> Group:
         if self.same_tokens:
-            words = sample.answer_ids[:-1] if sample.ended else sample.answer_ids
-            prompt, answer = sample.prompt_ids, [*words, self.end]
+            words = sample.response_ids[:-1] if sample.ended else sample.response_ids
+            prompt, response = sample.prompt_ids, [*words, self.end]
         else:
-            prompt, answer = encode_prompt(self.tokenizer, messages), encode_answer(self.tokenizer, sample.text)
-        if len(prompt) + len(answer) > self.context:
+            prompt, response = encode_prompt(self.tokenizer, messages), encode_response(self.tokenizer, sample.text)
+        if len(prompt) + len(response) > self.context:
             try:
-                prompt, _ = fit_prompt(self.tokenizer, messages, self.context - len(answer))
+                prompt, _ = fit_prompt(self.tokenizer, messages, self.context - len(response))
             except NoRoom:
-                return Group([], [[*prompt, *answer][-self.context :]])
-        return Group([], [[*prompt, *answer]])
+                return Group([], [[*prompt, *response][-self.context :]])
+        return Group([], [[*prompt, *response]])
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What answers are paid, (batch,), and each term of it by name, before its weight."""
+    """What responses are paid, (batch,), and each term of it by name, before its weight."""
 
     total: Tensor
     terms: dict[str, Tensor]
@@ -148,26 +148,26 @@ class RewardMix:
             scorer.reward.to(device)
         return self
 
-    def __call__(self, conversations: Sequence[Messages], answers: Sequence[Answer]) -> Scores:
+    def __call__(self, conversations: Sequence[Messages], responses: Sequence[Response]) -> Scores:
         """Raises InputError where a function fails."""
-        total, found = torch.zeros(len(answers)), dict[str, Tensor]()
+        total, found = torch.zeros(len(responses)), dict[str, Tensor]()
         for term in self.terms:
-            found[term.name] = self._term(term, conversations, answers, found)
+            found[term.name] = self._term(term, conversations, responses, found)
             total += term.weight * found[term.name]
         return Scores(total, found)
 
     def _term(
-        self, term: Term, conversations: Sequence[Messages], answers: Sequence[Answer], beside: dict[str, Tensor]
+        self, term: Term, conversations: Sequence[Messages], responses: Sequence[Response], beside: dict[str, Tensor]
     ) -> Tensor:
         if term.kind == "length":
-            return torch.tensor([float(len(answer.answer_ids)) for answer in answers])
+            return torch.tensor([float(len(response.response_ids)) for response in responses])
         if term.kind == "repetition":
-            return torch.tensor([repetition(answer.text) for answer in answers])
+            return torch.tensor([repetition(response.text) for response in responses])
         if term.kind == "function":
-            return torch.tensor(self.functions[term.name](conversations, [answer.text for answer in answers]))
-        if not answers:
+            return torch.tensor(self.functions[term.name](conversations, [response.text for response in responses]))
+        if not responses:
             return torch.zeros(0)
-        members = torch.cat([scorer.heads(conversations, answers) for scorer in self.scorers[term.name]], dim=1)
+        members = torch.cat([scorer.heads(conversations, responses) for scorer in self.scorers[term.name]], dim=1)
         if members.shape[1] == 1:
             return members[:, 0]
         variance = members.var(dim=1, correction=0)
@@ -195,8 +195,8 @@ def load_rewards(
 ) -> RewardMix:
     """The mix that `text` says, its models loaded, its functions' processes started; on the CPU.
 
-    tokenizer: of the policy whose answers it will score, of at most `longest` tokens. Raises InputError for what cannot
-    be read, loaded or imported.
+    tokenizer: of the policy whose responses it will score, of at most `longest` tokens. Raises InputError for what
+    cannot be read, loaded or imported.
     """
     terms = parse_mix(text)
     functions = {term.name: RewardFunction(term.sources[0], timeout) for term in terms if term.kind == "function"}

@@ -1,8 +1,8 @@
-"""When two answers are too much alike to be worth a person's comparison.
+"""When two responses are too much alike to be worth a person's comparison.
 
-Answers are compared as lists of words, without case and punctuation. They are alike where the share of words they
+Responses are compared as lists of words, without case and punctuation. They are alike where the share of words they
 have in common, in the same order, is at least `NEAR`: 2 * matching / (words of both), Ratcliff and Obershelp's measure
-as `difflib` computes it. An answer without a word is alike to every other: there is nothing to compare.
+as `difflib` computes it. A response without a word is alike to every other: there is nothing to compare.
 """
 
 import difflib
@@ -27,7 +27,7 @@ def alike(first: str, second: str) -> bool:
 
 
 def repeats(texts: Sequence[str]) -> list[int]:
-    """Places of the texts to be drawn again so that no two are alike: what repeats an earlier one or says nothing."""
+    """Places of the texts to be sampled again so that no two are alike: what repeats an earlier one or says nothing."""
     if len(texts) < 2:
         return []
     kept: list[str] = []

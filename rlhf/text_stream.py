@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 
 class TextStream:
-    """The growing text of one answer. `text` is all that was sent; `stopped` says that a stop string has come."""
+    """The growing text of one response. `text` is all that was sent; `stopped` says that a stop string has come."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str] = ()) -> None:
         self._decoder = DecodeStream(skip_special_tokens=True)
@@ -27,7 +27,7 @@ class TextStream:
         return self._send(len(self._held) - (0 if self.stopped else self._suspicious()))
 
     def flush(self) -> str:
-        """The answer is over: return what was held back."""
+        """The response is over: return what was held back."""
         return self._send(len(self._held))
 
     def _suspicious(self) -> int:

@@ -1,6 +1,6 @@
 """A language model of a few hundred kilobytes, built on the spot: `tiny:<seed>`, for tests and quick demonstrations.
 
-It is a random Llama whose head favours common English words, so that its answers read as word salad, end by
+It is a random Llama whose head favours common English words, so that its responses read as word salad, end by
 themselves and differ from draw to draw, and so that PPO can move it within seconds. It has learned nothing.
 """
 
@@ -88,13 +88,13 @@ def tiny_model(seed: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 @torch.no_grad()
 def favour_words(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, patience: float = 1.0) -> None:
-    """Redraw embeddings and head so that answers are words in an order that depends on the context, and end in time.
+    """Redraw embeddings and head so that responses are words in an order that depends on the context, and end in time.
 
-    `patience`: how many times less likely the end is, compared with answers of some 20 words.
+    `patience`: how many times less likely the end is, compared with responses of some 20 words.
 
     Three channels of the embeddings are kept for this, and make the head's columns of the same number a bias: channel
     0 holds one constant for every token (log-frequencies by Zipf's law), channel 1 is on for marks (then the end is
-    likely, another mark is not), channel 2 for the opening of an answer (which then does not end at once).
+    likely, another mark is not), channel 2 for the opening of a response (which then does not end at once).
     """
     embedding = model.get_input_embeddings().weight
     head = model.get_output_embeddings().weight
@@ -117,7 +117,7 @@ def favour_words(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, 
     bias[marks] = math.log(total / SENTENCE_WORDS / len(marks))
     bias[end] = math.log(total / 100 / patience)
     head.normal_(0.0, 1.0 / width**0.5)
-    head[end] = 0.0  # so that answers are about as long for every seed
+    head[end] = 0.0  # so that responses are about as long for every seed
     head[marks] *= 0.5
     head[:, :3] = 0.0
     head[:, 0] = bias / scale

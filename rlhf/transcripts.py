@@ -55,7 +55,7 @@ def is_transcript(text: str) -> bool:
 
 
 def read_transcript(text: str) -> Messages:
-    """The turns of a transcript in HH's form; the last may be an empty assistant's turn that waits for an answer."""
+    """The turns of a transcript in HH's form; the last may be an empty assistant's turn that waits for a response."""
     _, *parts = _HH_TURN.split("\n\n" + text.lstrip())
     return [
         cast(Message, {"role": "user" if speaker == "Human" else "assistant", "content": content.strip()})
@@ -63,14 +63,14 @@ def read_transcript(text: str) -> Messages:
     ]
 
 
-def split_answers(chosen: Messages, rejected: Messages) -> tuple[Messages, str, str]:
-    """The shared prompt of two whole conversations, and the answer each of them ends with."""
+def split_responses(chosen: Messages, rejected: Messages) -> tuple[Messages, str, str]:
+    """The shared prompt of two whole conversations, and the response each of them ends with."""
     if not chosen or not rejected or chosen[:-1] != rejected[:-1]:
         raise BadRow("chosen and rejected differ before their last turn")
-    return chosen[:-1], last_answer(chosen[-1:], "chosen"), last_answer(rejected[-1:], "rejected")
+    return chosen[:-1], last_response(chosen[-1:], "chosen"), last_response(rejected[-1:], "rejected")
 
 
-def last_answer(messages: Messages, name: str) -> str:
+def last_response(messages: Messages, name: str) -> str:
     """The text of what must be exactly one assistant's turn."""
     if len(messages) != 1 or messages[0]["role"] != "assistant":
         raise BadRow(f"{name} is not one assistant's turn after the prompt")

@@ -31,7 +31,7 @@ def user_message(text: str) -> Messages:
 
 @dataclass(frozen=True, slots=True)
 class PreferencePair:
-    """Two answers to one conversation and how much better the first was judged."""
+    """Two responses to one conversation and how much better the first was judged."""
 
     prompt: Messages
     chosen: str
@@ -59,7 +59,7 @@ class Demonstration:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A conversation that waits for an answer, with the row it came from."""
+    """A conversation that waits for a response, with the row it came from."""
 
     messages: Messages
     line: int = 0
@@ -73,9 +73,9 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class SamplingSettings:
-    """How the tokens of an answer are drawn. Temperature 0 takes the most probable token (greedy).
+    """How the tokens of a response are sampled. Temperature 0 takes the most probable token (greedy).
 
-    Order: repetition penalty (over prompt and answer), temperature, top-k, top-p, min-p, as in transformers.
+    Order: repetition penalty (over prompt and response), temperature, top-k, top-p, min-p, as in transformers.
     """
 
     temperature: float = 1.0
@@ -84,7 +84,7 @@ class SamplingSettings:
     min_p: float = 0.0  # keep tokens at least this times as probable as the most probable one
     repetition_penalty: float = 1.0  # above 1 makes tokens that occurred less likely
     max_new_tokens: int = 256
-    stop: tuple[str, ...] = ()  # texts that end an answer; the answer is cut before them
+    stop: tuple[str, ...] = ()  # texts that end a response; the response is cut before them
 
     def __post_init__(self) -> None:
         if not (self.temperature == 0 or LEAST_TEMPERATURE <= self.temperature < inf):
@@ -102,13 +102,13 @@ class SamplingSettings:
 
     @property
     def truncates(self) -> bool:
-        """Whether some tokens can never be drawn."""
+        """Whether some tokens can never be sampled."""
         return not self.greedy and (self.top_k > 0 or self.top_p < 1 or self.min_p > 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How one answer is drawn: the same draw of the same prompt gives the same answer (float32, same model)."""
+    """How one response is sampled: the same draw of the same prompt gives the same response (float32, same model)."""
 
     settings: SamplingSettings
     seed: int = 0
@@ -116,18 +116,18 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One answer drawn from a policy, as tokens.
+    """One response sampled from a policy, as tokens.
 
-    `answer_ids` includes the end token where the model produced one (`finish_reason` "stop" by an end token), and
-    `logprobs` has one entry for each of `answer_ids`: the natural log-probability of that token under
-    softmax(logits / temperature) before any truncation or penalty (temperature 1 for greedy answers), taken at the
-    moment it was drawn.
+    `response_ids` includes the end token where the model produced one (`finish_reason` "stop" by an end token), and
+    `logprobs` has one entry for each of `response_ids`: the natural log-probability of that token under
+    softmax(logits / temperature) before any truncation or penalty (temperature 1 for greedy responses), taken at the
+    moment it was sampled.
     """
 
     prompt_ids: list[int]
-    answer_ids: list[int]
+    response_ids: list[int]
     logprobs: list[float]
     finish_reason: FinishReason
     text: str  # without the end token, cut before a stop string
     draw: Draw
-    ended: bool  # the last of `answer_ids` is an end token
+    ended: bool  # the last of `response_ids` is an end token

@@ -1,6 +1,6 @@
 """Which token ids there are: models often have more rows than their tokenizer has tokens, and those mean nothing.
 
-They are never drawn, and no probability is left for them, in sampling, training and serving alike.
+They are never sampled, and no probability is left for them, in sampling, training and serving alike.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Vocabulary:
         return cast(Self, found)
 
     def restrict(self, logits: Tensor) -> Tensor:
-        """Logits, (..., at most `size`), of these ids: a view in which what is missing cannot be drawn."""
+        """Logits, (..., at most `size`), of these ids: a view in which what is missing cannot be sampled."""
         logits = logits[..., : self.size]
         if self.missing:
             logits.index_fill_(-1, logits.new_tensor(self.missing).long(), _NEVER)

@@ -21,9 +21,9 @@ class Watch:
         self.make, self.rewards, self.base = make, rewards, base
 
     def __call__(self, rollouts: Sequence[Rollout]) -> dict[str, float]:
-        """Means over responses: `answer_tokens`, `repetition`, `watched` with its terms, `kl_base` in nats."""
+        """Means over responses: `response_tokens`, `repetition`, `watched` with its terms, `kl_base` in nats."""
         found = {
-            "answer_tokens": statistics.fmean(len(rollout.answer_ids) for rollout in rollouts),
+            "answer_tokens": statistics.fmean(len(rollout.response_ids) for rollout in rollouts),
             "repetition": statistics.fmean(repetition(rollout.text) for rollout in rollouts),
         }
         if self.rewards is not None:

@@ -16,7 +16,7 @@ def rows(tokenizer: PreTrainedTokenizerBase, lengths: tuple[int, ...] = LENGTHS,
 
 
 @torch.no_grad()
-def answer_alone(model: Any, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
+def decode_alone(model: Any, prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
     """Greedy tokens and their log-probabilities: the whole row anew for each token."""
     ids, log_probs = list(prompt), []
     for _ in range(tokens):
@@ -27,10 +27,10 @@ def answer_alone(model: Any, prompt: list[int], tokens: int) -> tuple[list[int],
 
 
 @torch.no_grad()
-def log_probs_alone(model: Any, prompts: list[list[int]], answers: list[list[int]]) -> Tensor:
-    """Log-probabilities of all answers' tokens, answer after answer."""
+def log_probs_alone(model: Any, prompts: list[list[int]], responses: list[list[int]]) -> Tensor:
+    """Log-probabilities of all responses' tokens, response after response."""
     found = []
-    for prompt, answer in zip(prompts, answers, strict=True):
-        logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
-        found.append(logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).squeeze(1))
+    for prompt, response in zip(prompts, responses, strict=True):
+        logits = model(input_ids=torch.tensor([[*prompt, *response]])).logits[0, len(prompt) - 1 : -1]
+        found.append(logits.log_softmax(-1).gather(1, torch.tensor(response)[:, None]).squeeze(1))
     return torch.cat(found)

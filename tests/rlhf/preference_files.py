@@ -1,4 +1,4 @@
-"""Preference data with a rule that a tiny model can learn: the better answer says "please", the worse says "never"."""
+"""Preference data with a rule that a tiny model can learn: the better response says "please", the worse "never"."""
 
 import json
 import random
@@ -14,7 +14,7 @@ def text(random_: random.Random, words: int) -> str:
 
 
 def pair_rows(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """`count` rows, answers of 3 to 15 words, every tenth a tie, every seventh labelled from the other side."""
+    """`count` rows, responses of 3 to 15 words, every tenth a tie, every seventh labelled from the other side."""
     source = random.Random(seed)
     rows: list[dict[str, Any]] = []
     for number in range(count):

@@ -22,21 +22,21 @@ from rlhf.sampling import generate
 from rlhf.sft_settings import SFTConfig
 from rlhf.types import SamplingSettings
 from tests.rlhf import architectures
-from tests.rlhf.alone import answer_alone, log_probs_alone, rows
+from tests.rlhf.alone import decode_alone, log_probs_alone, rows
 
 KINDS = sorted(architectures.SETTINGS)
 GREEDY = SamplingSettings(temperature=0.0, max_new_tokens=6)
 
 
-def answers(folder: Path, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Greedy answers to prompts of unequal length together, against each alone."""
+def responses(folder: Path, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Greedy responses to prompts of unequal length together, against each alone."""
     model, plain = load_causal_lm(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
     prompts = rows(tokenizer)
     found = generate(model, tokenizer, prompts, strategy="greedy", settings=GREEDY)
-    for prompt, [answer] in zip(prompts, found, strict=True):
-        ids, log_probs = answer_alone(plain, prompt, len(answer.answer_ids))
-        assert answer.answer_ids == ids
-        assert answer.logprobs == pytest.approx(log_probs, abs=1e-3)
+    for prompt, [response] in zip(prompts, found, strict=True):
+        ids, log_probs = decode_alone(plain, prompt, len(response.response_ids))
+        assert response.response_ids == ids
+        assert response.logprobs == pytest.approx(log_probs, abs=1e-3)
     return {"added": "exact", "columns": "exact, by columns"}[mask_kind(model)]
 
 
@@ -114,7 +114,7 @@ def said(error: InputError) -> str:
 def row_of(kind: str, folder: Path, tokenizer: PreTrainedTokenizerBase) -> str:
     architectures.save(kind, folder, tokenizer)
     cells = []
-    for column in (answers, training, rewards, adapters):
+    for column in (responses, training, rewards, adapters):
         try:
             cells.append(column(folder, tokenizer))
         except InputError as error:

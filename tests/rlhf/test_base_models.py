@@ -56,10 +56,10 @@ def test_a_tiny_model_is_the_same_for_the_same_seed_and_speaks(tmp_path: Path) -
     tokenizer, model = load_tokenizer(tmp_path / "a"), load_causal_lm(tmp_path / "a")
     assert tokenizer.pad_token_id != tokenizer.eos_token_id
     prompts = [encode_prompt(tokenizer, user_message(text)) for text in ("What is life?", "Tell me a story.")]
-    answers = [s for row in generate(model, tokenizer, prompts, n=50) for s in row]
-    assert sum(s.ended for s in answers) > 90
-    assert 5 < sum(len(s.answer_ids) for s in answers) / 100 < 40
-    assert len({s.text for s in answers}) > 90
+    responses = [s for row in generate(model, tokenizer, prompts, n=50) for s in row]
+    assert sum(s.ended for s in responses) > 90
+    assert 5 < sum(len(s.response_ids) for s in responses) / 100 < 40
+    assert len({s.text for s in responses}) > 90
 
 
 def test_a_folder_is_taken_over_with_its_weights_and_prepared_once(llama_folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from rlhf.batches import Group, Spans, collate, deal, group_sequences, length_bu
 sequences = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=12), min_size=1, max_size=4)
 
 
-def test_a_pair_shares_the_prompt_and_the_words_both_answers_begin_with() -> None:
+def test_a_pair_shares_the_prompt_and_the_words_both_responses_begin_with() -> None:
     group = group_sequences([[1, 2, 3, 4, 9], [1, 2, 3, 5, 6, 9]])
     assert (list(group.prefix), [list(b) for b in group.branches]) == ([1, 2, 3], [[4, 9], [5, 6, 9]])
 
@@ -47,7 +47,7 @@ def test_the_mask_by_hand() -> None:
     assert mask[0, 0].int().tolist() == [
         [1, 0, 0, 0, 0],  # the prefix sees what was before
         [1, 1, 0, 0, 0],
-        [1, 1, 1, 0, 0],  # the first answer sees the prefix and itself
+        [1, 1, 1, 0, 0],  # the first response sees the prefix and itself
         [1, 1, 0, 1, 0],  # the second does not see the first
         [1, 1, 0, 1, 1],
     ]

@@ -77,12 +77,12 @@ def test_the_best_is_written_and_is_a_demonstration(llama_folder: Path, here: Pa
     assert report.bad == []
 
 
-def test_an_unfinished_answer_is_never_the_best_where_one_ended(tokenizer: PreTrainedTokenizerBase) -> None:
-    def answer(tokens: int, ended: bool) -> Sample:
+def test_an_unfinished_response_is_never_the_best_where_one_ended(tokenizer: PreTrainedTokenizerBase) -> None:
+    def response(tokens: int, ended: bool) -> Sample:
         return Sample([5], [7] * tokens, [0.0] * tokens, "stop", "a", Draw(SamplingSettings()), ended=ended)
 
     mix = load_rewards("length", tokenizer, longest=64, dtype=torch.float32)
-    found = Chooser(mix, 1.0)(user_message("q"), [answer(30, False), answer(4, True), answer(2, True)])
+    found = Chooser(mix, 1.0)(user_message("q"), [response(30, False), response(4, True), response(2, True)])
     assert [each["score"] for each in found] == [1.0, 4.0, 2.0]  # 1 less than the worst that ended
     assert [each["rewards"] for each in found] == [{"length": 30.0}, {"length": 4.0}, {"length": 2.0}]
 

@@ -9,9 +9,9 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.chat_format import (
     PLAIN_TEMPLATE,
-    decode_answer,
-    encode_answer,
+    decode_response,
     encode_prompt,
+    encode_response,
     end_of_turn_id,
     end_token_ids,
     fit_prompt,
@@ -34,23 +34,25 @@ def own(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     return copy.deepcopy(tokenizer)
 
 
-def test_a_prompt_is_the_conversation_with_the_answer_opened(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_a_prompt_is_the_conversation_with_the_response_opened(tokenizer: PreTrainedTokenizerBase) -> None:
     text = tokenizer.decode(encode_prompt(tokenizer, TALK))
     assert text == "<|system|>be kind<|end|><|user|>hi<|end|><|assistant|>hello<|end|><|user|>more<|end|><|assistant|>"
 
 
-def test_prompt_and_answer_join_to_the_templates_own_rendering(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_prompt_and_response_join_to_the_templates_own_rendering(tokenizer: PreTrainedTokenizerBase) -> None:
     whole = tokenizer.apply_chat_template(
         [*TALK, {"role": "assistant", "content": " the people"}], tokenize=True, return_dict=False
     )
-    assert encode_prompt(tokenizer, TALK) + encode_answer(tokenizer, " the people") == whole
+    assert encode_prompt(tokenizer, TALK) + encode_response(tokenizer, " the people") == whole
 
 
 @pytest.mark.parametrize("text", ["", " plain", "tab\tand\n\nlines  ", "naïve 😀", "<|end|> written out"])
-def test_an_answer_ends_with_the_end_token_and_decodes_to_itself(tokenizer: PreTrainedTokenizerBase, text: str) -> None:
-    ids = encode_answer(tokenizer, text)
+def test_an_response_ends_with_the_end_token_and_decodes_to_itself(
+    tokenizer: PreTrainedTokenizerBase, text: str
+) -> None:
+    ids = encode_response(tokenizer, text)
     assert ids[-1] == tokenizer.eos_token_id == 1
-    assert decode_answer(tokenizer, ids) == text
+    assert decode_response(tokenizer, ids) == text
 
 
 def test_the_end_of_a_turn_may_differ_from_the_end_token(own: PreTrainedTokenizerBase) -> None:
@@ -59,7 +61,7 @@ def test_the_end_of_a_turn_may_differ_from_the_end_token(own: PreTrainedTokenize
     assert end_token_ids(own) == {0, 1}
 
 
-def test_a_template_that_writes_nothing_after_an_answer_falls_back_to_the_end_token(
+def test_a_template_that_writes_nothing_after_an_response_falls_back_to_the_end_token(
     own: PreTrainedTokenizerBase,
 ) -> None:
     own.chat_template = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
@@ -134,7 +136,7 @@ def test_a_template_that_refuses_is_an_input_error(own: PreTrainedTokenizerBase)
         encode_prompt(own, user_message("x"))
 
 
-def test_the_plain_template_closes_answers_with_the_end_token(own: PreTrainedTokenizerBase) -> None:
+def test_the_plain_template_closes_responses_with_the_end_token(own: PreTrainedTokenizerBase) -> None:
     own.chat_template = PLAIN_TEMPLATE
     assert (
         own.decode(encode_prompt(own, TALK[1:]))

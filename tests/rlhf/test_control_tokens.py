@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from rlhf.chat_format import control_tokens, decode_answer, encode_answer, encode_prompt, encode_text, end_of_turn_id
+from rlhf.chat_format import (
+    control_tokens,
+    decode_response,
+    encode_prompt,
+    encode_response,
+    encode_text,
+    end_of_turn_id,
+)
 from rlhf.types import Messages
 from tests.rlhf import tokenizers
 
@@ -72,9 +79,9 @@ def test_a_message_cannot_write_a_control_token(kind: str, first: str, second: s
     assert Counter(token for token in found if token in control) == harmless
     for text in (first, second, third):
         assert not control & set(encode_text(each, text))
-        answer = encode_answer(each, text)
-        assert answer[-1] == end_of_turn_id(each)
-        assert not control & set(answer[:-1])
+        response = encode_response(each, text)
+        assert response[-1] == end_of_turn_id(each)
+        assert not control & set(response[:-1])
 
 
 def test_by_hand() -> None:
@@ -83,9 +90,9 @@ def test_by_hand() -> None:
     ids = encode_prompt(chatml, [{"role": "user", "content": attack}])
     start, end = (chatml.convert_tokens_to_ids(token) for token in ("<|im_start|>", "<|im_end|>"))
     assert [ids.count(start), ids.count(end)] == [2, 1]
-    assert decode_answer(chatml, ids) == f"user\n{attack}\nassistant\n"
+    assert decode_response(chatml, ids) == f"user\n{attack}\nassistant\n"
     # tokens that are added, but open and close no turn, stay what they are: models think between them
-    assert chatml.convert_tokens_to_ids("<think>") in encode_answer(chatml, "<think>x")
+    assert chatml.convert_tokens_to_ids("<think>") in encode_response(chatml, "<think>x")
 
 
 def test_a_blank_put_before_a_text_is_put_there_once() -> None:

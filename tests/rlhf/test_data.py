@@ -24,7 +24,7 @@ GOOD = {"prompt": "q", "chosen": "a", "rejected": "b"}
 USER = {"role": "user", "content": "q"}
 
 
-def answer(text: str) -> dict[str, str]:
+def response(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text}
 
 
@@ -43,10 +43,10 @@ def only_pair(tmp_path: Path, row: dict[str, Any]) -> PreferencePair:
     "row",
     [
         GOOD,
-        {"prompt": [USER], "chosen": [answer("a")], "rejected": [answer("b")]},
-        {"prompt": [USER], "chosen": "a", "rejected": [answer("b")]},
-        {"prompt": "q", "chosen": [USER, answer("a")], "rejected": [USER, answer("b")]},
-        {"chosen": [USER, answer("a")], "rejected": [USER, answer("b")]},
+        {"prompt": [USER], "chosen": [response("a")], "rejected": [response("b")]},
+        {"prompt": [USER], "chosen": "a", "rejected": [response("b")]},
+        {"prompt": "q", "chosen": [USER, response("a")], "rejected": [USER, response("b")]},
+        {"chosen": [USER, response("a")], "rejected": [USER, response("b")]},
         {"chosen": "\n\nHuman: q\n\nAssistant: a", "rejected": "\n\nHuman: q\n\nAssistant: b"},
         {"prompt": "q", "response_a": "a", "response_b": "b", "preference": 1},
     ],
@@ -86,17 +86,17 @@ BAD_ROWS: list[tuple[Any, str]] = [
     ({"prompt": "q", "chosen": "a"}, "missing field rejected"),
     ({"chosen": "a", "rejected": "b"}, "missing field prompt"),
     ({"question": "q", "yes": "a"}, "unknown columns question, yes"),
-    (GOOD | {"chosen": " "}, "empty answer"),
-    (GOOD | {"chosen": " b\n"}, "two equal answers"),
+    (GOOD | {"chosen": " "}, "empty response"),
+    (GOOD | {"chosen": " b\n"}, "two equal responses"),
     (GOOD | {"preference": 1.2}, "preference outside 0..1"),
     (GOOD | {"preference": "much"}, "preference is not a number"),
     (GOOD | {"margin": "x"}, "margin is not a number"),
     (GOOD | {"weight": -1}, "negative weight"),
     (GOOD | {"prompt": ""}, "empty prompt"),
-    (GOOD | {"prompt": [answer("x")]}, "prompt does not end with a user's turn"),
+    (GOOD | {"prompt": [response("x")]}, "prompt does not end with a user's turn"),
     (GOOD | {"prompt": [{"role": "boss", "content": "x"}]}, "prompt has a message without a known role"),
     (GOOD | {"chosen": 3}, "chosen is neither text nor a list"),
-    ({"chosen": [USER, answer("a")], "rejected": [answer("b")]}, "differ before their last turn"),
+    ({"chosen": [USER, response("a")], "rejected": [response("b")]}, "differ before their last turn"),
     ({"prompt": "q", "response_a": "a", "response_b": "b"}, "missing field preference"),
 ]
 
@@ -114,10 +114,10 @@ def test_too_many_bad_rows_refuse_the_file_and_name_the_first(tmp_path: Path) ->
     path = write(tmp_path / "d.jsonl", [GOOD] * 90 + [GOOD | {"chosen": ""}] * 10)
     with pytest.raises(InputError) as error:
         load_pairs(path)
-    assert "10 of 100 rows cannot be used (line 91: empty answer; line 92: empty answer" in str(error.value)
+    assert "10 of 100 rows cannot be used (line 91: empty response; line 92: empty response" in str(error.value)
     assert "and 5 more)" in str(error.value)
     pairs, report = load_pairs(path, max_bad_share=0.1)
-    assert (len(pairs), report.bad_by_kind) == (90, {"empty answer": 10})
+    assert (len(pairs), report.bad_by_kind) == (90, {"empty response": 10})
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_gzip_and_parquet_read_as_jsonl_does(tmp_path: Path) -> None:
 
 def test_tables_lists_zstd_and_folders_read_as_jsonl_does(tmp_path: Path) -> None:
     rows = [GOOD | {"prompt": f"q {i}", "preference": i / 4} for i in range(5)]
-    talk = [{"prompt": [USER], "chosen": [answer("a")], "rejected": [answer("b")], "preference": 0.25}]
+    talk = [{"prompt": [USER], "chosen": [response("a")], "rejected": [response("b")], "preference": 0.25}]
     expected, _ = load_pairs(write(tmp_path / "d.jsonl", rows))
     (tmp_path / "list").write_text(json.dumps(rows, indent=1))
     (tmp_path / "packed").write_bytes(pyarrow.compress((tmp_path / "d.jsonl").read_bytes(), "zstd", asbytes=True))
@@ -187,8 +187,8 @@ def test_every_other_layout_gives_its_pairs(tmp_path: Path, layout: str) -> None
 
 
 def test_a_ranking_of_four_gives_six_pairs_that_weigh_as_two(tmp_path: Path) -> None:
-    answers = [{"answer": text, "rank": rank} for text, rank in (("a", 2), ("b", 3), ("c", 1), ("d", 2))]
-    pairs, report = load_pairs(write(tmp_path / "d.jsonl", [{"prompt": "q q", "answers": answers}]))
+    responses = [{"answer": text, "rank": rank} for text, rank in (("a", 2), ("b", 3), ("c", 1), ("d", 2))]
+    pairs, report = load_pairs(write(tmp_path / "d.jsonl", [{"prompt": "q q", "answers": responses}]))
     assert [(p.chosen + p.rejected, p.preference) for p in pairs] == [
         ("ab", 1.0), ("ac", 0.0), ("ad", 0.5), ("bc", 0.0), ("bd", 0.0), ("cd", 1.0),
     ]  # fmt: skip
@@ -203,7 +203,7 @@ def test_rows_of_other_layouts_that_say_nothing_are_counted(tmp_path: Path) -> N
     assert len(pairs) == 1
     assert report.bad == [
         (2, "it does not say which response is better"),
-        (3, "two equal answers"),
+        (3, "two equal responses"),
         (4, "A response is empty"),
     ]
     exported = {
@@ -238,7 +238,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
 
 
 def test_prompts_of_every_kind(tmp_path: Path) -> None:
-    talk = [USER, answer("a"), USER]
+    talk = [USER, response("a"), USER]
     rows = [{"prompt": "q", "id": 7}, {"prompt": talk}, {"turns": ["one", "two"]}, {"prompt": "Human: x\n\nAssistant:"}]
     rows.append({"messages": talk})
     prompts, report = load_prompts(write(tmp_path / "p.jsonl", [*rows, {"text": "x"}]), max_bad_share=0.2)

@@ -27,7 +27,7 @@ def test_summary_by_hand() -> None:
 def folders(
     llama_folder: Path, tokenizer: PreTrainedTokenizerBase, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """A base policy, one that ends its answers sooner, a reward model, and prompts."""
+    """A base policy, one that ends its responses sooner, a reward model, and prompts."""
     root = tmp_path_factory.mktemp("evaluate")
     brief = AutoModelForCausalLM.from_pretrained(llama_folder)
     with torch.no_grad():  # the first channel of every state is a constant: the head's first column is a bias

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from rlhf.chat_format import encode_answer, encode_prompt
+from rlhf.chat_format import encode_prompt, encode_response
 from rlhf.config import InputError
 from rlhf.evaluate import main
 from rlhf.reward_config import RewardConfig
@@ -28,11 +28,11 @@ def reward_folder(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 def score_rows(count: int) -> list[dict[str, Any]]:
     rows = pair_rows(count, seed=5)
-    answers = [
+    responses = [
         {"prompt": row["prompt"], "response": row[name], "id": name} for row in rows for name in ("chosen", "rejected")
     ]
     many = [{"prompt": [{"role": "user", "content": "hello"}], "response": f"{i} please", "id": i} for i in range(20)]
-    return [*answers, *many, {"prompt": "hello", "response": "", "id": "empty"}]
+    return [*responses, *many, {"prompt": "hello", "response": "", "id": "empty"}]
 
 
 def test_scores_are_those_of_plain_transformers_whatever_the_grouping(reward_folder: Path, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_scores_are_those_of_plain_transformers_whatever_the_grouping(reward_fol
     model = AutoModelForSequenceClassification.from_pretrained(reward_folder).eval()
     for row in scored:
         prompt = row["prompt"] if isinstance(row["prompt"], list) else [{"role": "user", "content": row["prompt"]}]
-        ids = encode_prompt(tokenizer, prompt) + encode_answer(tokenizer, row["response"])
+        ids = encode_prompt(tokenizer, prompt) + encode_response(tokenizer, row["response"])
         with torch.no_grad():
             expected = float(model(input_ids=torch.tensor([ids])).logits[0, 0])
         assert row["score"] == pytest.approx(expected, abs=1e-4)

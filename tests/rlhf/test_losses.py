@@ -71,7 +71,7 @@ def test_the_margin_by_hand() -> None:
 
 
 @given(differences, probabilities, st.floats(0, 5))
-def test_swapping_the_answers_and_the_label_changes_nothing(d: float, p: float, m: float) -> None:
+def test_swapping_the_responses_and_the_label_changes_nothing(d: float, p: float, m: float) -> None:
     assert loss_at(d, p, m) == pytest.approx(loss_at(-d, 1 - p, m), rel=1e-6, abs=1e-6)
 
 

@@ -66,7 +66,7 @@ def folder_of(root: Path, kind: str, tokenizer: PreTrainedTokenizerBase, **setti
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "opt", "xglm", "gpt_neox"])
-def test_a_context_that_prompt_and_answer_fill_to_the_last_place(
+def test_a_context_that_prompt_and_response_fill_to_the_last_place(
     kind: str, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
 ) -> None:
     length = {"gpt2": {"n_positions": 64}}.get(kind, {"max_position_embeddings": 64})
@@ -86,7 +86,7 @@ def test_a_reward_model_that_reads_less_than_the_policy(tokenizer: PreTrainedTok
     architectures.save("gpt2", tmp_path / "short", tokenizer, n_positions=32)
     new_reward_model(tmp_path / "short", tokenizer).save(tmp_path / "reward", tokenizer, 0.0, 1.0)
     assert train_policy(policy_config(tmp_path, max_new_tokens=8))["stop_reason"] == "completed"
-    with pytest.raises(InputError, match=r"reward model reads 32 tokens at most.*answers of up to 31 tokens"):
+    with pytest.raises(InputError, match=r"reward model reads 32 tokens at most.*responses of up to 31 tokens"):
         train_policy(policy_config(tmp_path, max_new_tokens=31))
     found = evaluate_policy(
         EvaluatePolicyConfig(
@@ -134,12 +134,12 @@ def test_what_is_no_token_is_never_drawn(
     for seed in range(4):
         decoder.add(Request(seed, [5, 6, 7], (Draw(SamplingSettings(max_new_tokens=16, **settings), seed),)))
     samples = [event.sample for event in iter_events(decoder)]
-    drawn = [token for sample in samples for token in sample.answer_ids]
-    assert max(drawn) < len(tokenizer)
+    sampled = [token for sample in samples for token in sample.response_ids]
+    assert max(sampled) < len(tokenizer)
     # and the probabilities are those among the tokens there are
     logits = model(input_ids=torch.tensor([[5, 6, 7]])).logits[0, -1, : len(tokenizer)]
     for found in samples:
-        assert found.logprobs[0] == pytest.approx(float(logits.log_softmax(-1)[found.answer_ids[0]]), abs=1e-4)
+        assert found.logprobs[0] == pytest.approx(float(logits.log_softmax(-1)[found.response_ids[0]]), abs=1e-4)
 
 
 def iter_events(decoder: Decoder) -> list[Any]:
@@ -341,9 +341,9 @@ def test_sampling_and_scoring_leave_out_what_the_template_refuses(
     rows: list[dict[str, Any]] = [{"prompt": f"say {number}", "response": "the people"} for number in range(40)]
     rows[3] = {"prompt": SYSTEM, "response": "the people"}
     data = write_rows(tmp_path / "rows.jsonl", rows)
-    config = SampleConfig(model=tmp_path / "base", prompts=data, output=tmp_path / "drawn.jsonl", max_new_tokens=4)
+    config = SampleConfig(model=tmp_path / "base", prompts=data, output=tmp_path / "sampled.jsonl", max_new_tokens=4)
     summary = sample(config)
-    assert [summary["prompts"], summary["bad_rows"], len(read_rows(tmp_path / "drawn.jsonl"))] == [39, 1, 39]
+    assert [summary["prompts"], summary["bad_rows"], len(read_rows(tmp_path / "sampled.jsonl"))] == [39, 1, 39]
     assert "warning: " in (said := capsys.readouterr().err)
     assert "1 of 40 prompts cannot be used (line 4: " in said
     score_file(ScoreConfig(model=str(tmp_path / "reward"), data=str(data), output=str(tmp_path / "scores.jsonl")))
@@ -392,10 +392,10 @@ def test_columns_that_json_does_not_have(tokenizer: PreTrainedTokenizerBase, tmp
     rows = [{"prompt": f"say {number}", "response": "the people", **odd} for number in range(3)]
     path = tmp_path / "odd.parquet"
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-    config = SampleConfig(model=tmp_path / "base", prompts=path, output=tmp_path / "drawn.jsonl", max_new_tokens=4)
+    config = SampleConfig(model=tmp_path / "base", prompts=path, output=tmp_path / "sampled.jsonl", max_new_tokens=4)
     sample(config)
     score_file(ScoreConfig(model=str(tmp_path / "reward"), data=str(path), output=str(tmp_path / "scores.jsonl")))
-    for written in ("drawn.jsonl", "scores.jsonl"):
+    for written in ("sampled.jsonl", "scores.jsonl"):
         row = read_rows(tmp_path / written)[0]
         assert row["at"] == row["nested"]["at"][0] == "2026-11-29T06:55:00+00:00"
         assert [row["day"], row["hour"], row["raw"], row["price"]] == ["2026-11-29", "06:55:00", "/wA=", 1.1]
@@ -403,14 +403,14 @@ def test_columns_that_json_does_not_have(tokenizer: PreTrainedTokenizerBase, tmp
     assert load_prompts(path)[0][0].row["nested"]["at"][1] is None
 
 
-def test_answers_that_never_end_are_told_of(
+def test_responses_that_never_end_are_told_of(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder_of(tmp_path, "llama", tokenizer)
     said = "did not end within 2 tokens; raise --max_new_tokens"
     train_policy(policy_config(tmp_path, max_new_tokens=2))
     assert capsys.readouterr().err.count(said) == 1
-    names = {"prompts": tmp_path / "prompts.jsonl", "output": tmp_path / "drawn.jsonl"}
+    names = {"prompts": tmp_path / "prompts.jsonl", "output": tmp_path / "sampled.jsonl"}
     sample(SampleConfig(model=tmp_path / "base", max_new_tokens=2, **names))
     assert said in capsys.readouterr().err
     evaluate_policy(
@@ -422,12 +422,12 @@ def test_answers_that_never_end_are_told_of(
     assert capsys.readouterr().err.count(said) == 2
 
 
-def test_the_share_of_unfinished_answers_by_hand() -> None:
+def test_the_share_of_unfinished_responses_by_hand() -> None:
     assert unfinished_warning(0, 0, 8) is None
     assert unfinished_warning(49, 100, 8) is None
     warning = unfinished_warning(3, 4, 8)
     assert warning is not None
-    assert "75% of the answers (3 of 4) did not end within 8 tokens" in warning
+    assert "75% of the responses (3 of 4) did not end within 8 tokens" in warning
 
 
 @pytest.mark.parametrize("damage", [torch.nan, torch.inf])

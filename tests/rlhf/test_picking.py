@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rlhf.picking import RowSettings, answer_seed, keep_mask, pick, uniforms
+from rlhf.picking import RowSettings, keep_mask, pick, response_seed, uniforms
 from rlhf.types import SamplingSettings
 
 # probabilities 0.4, 0.3, 0.2, 0.1 at tokens 2, 0, 3, 1
@@ -68,8 +68,8 @@ def test_the_repetition_penalty_divides_positive_and_multiplies_negative_logits(
     penalised = torch.tensor([2.0 / 1.5, -1.5, 1.9, -7.5]).softmax(0)
     first = float(penalised[0])
     for uniform, token in ((first - 1e-4, 0), (first + 1e-4, 1), (float(penalised[:2].sum()) + 1e-4, 2)):
-        drawn, logprob = pick(logits.clone(), rows, torch.tensor([uniform], dtype=torch.float64), seen)
-        assert drawn.tolist() == [token]
+        sampled, logprob = pick(logits.clone(), rows, torch.tensor([uniform], dtype=torch.float64), seen)
+        assert sampled.tolist() == [token]
         assert logprob.item() == pytest.approx(float(logits.log_softmax(1)[0, token]), abs=1e-6)
     greedy = RowSettings.of([SamplingSettings(temperature=0, repetition_penalty=1.5)], torch.device("cpu"))
     assert pick(logits.clone(), greedy, torch.zeros(1, dtype=torch.float64), seen)[0].tolist() == [2]
@@ -85,10 +85,10 @@ def test_rows_of_one_batch_keep_their_own_settings() -> None:
 def test_a_wide_nucleus_looks_beyond_the_first_candidates() -> None:
     logits = torch.zeros(1, 1000)  # uniform: top-p 0.9 keeps 900 tokens, more than are sorted at first
     rows = RowSettings.of([SamplingSettings(top_p=0.9)], torch.device("cpu"))
-    drawn = {
+    sampled = {
         pick(logits.clone(), rows, torch.tensor([(i + 0.5) / 900], dtype=torch.float64))[0].item() for i in range(900)
     }
-    assert len(drawn) == 900
+    assert len(sampled) == 900
 
 
 def test_keep_mask_says_when_the_candidates_do_not_suffice() -> None:
@@ -138,10 +138,10 @@ def test_many_draws_have_the_frequencies_of_the_distribution() -> None:
 def test_streams_and_seeds_are_fixed_and_differ() -> None:
     assert uniforms(3, 5) == uniforms(3, 9)[:5]
     assert uniforms(3, 5) != uniforms(4, 5)
-    seeds = {answer_seed(s, p, a, t) for s in range(3) for p in range(20) for a in range(3) for t in range(3)}
+    seeds = {response_seed(s, p, a, t) for s in range(3) for p in range(20) for a in range(3) for t in range(3)}
     assert len(seeds) == 3 * 20 * 3 * 3
     assert max(seeds) < 2**53  # exact as a number in JSON
-    assert answer_seed(0, 0, 0) == 33_614_968_305_247  # published answers must stay reproducible
+    assert response_seed(0, 0, 0) == 33_614_968_305_247  # published responses must stay reproducible
 
 
 @pytest.mark.parametrize(

@@ -17,21 +17,21 @@ from transformers import (
 )
 
 from rlhf.adapters import add_adapters, add_lora
-from rlhf.answer_head import Head, answer_log_probs
 from rlhf.batches import Group, Spans
 from rlhf.config import InputError
+from rlhf.language_head import Head, token_log_probs
 from rlhf.policy_files import load_causal, load_policy_model
 from rlhf.policy_model import (
     PolicyModel,
-    answer_batch,
     frozen_copy,
+    response_batch,
 )
 from rlhf.policy_settings import PolicyConfig
 from rlhf.reward_model import RewardModel, load_reward_model
 from rlhf.vocabulary import Vocabulary
 
 PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12], [13]]
-ANSWERS = [[20, 21, 22, 1], [23], [24, 25, 26, 27, 28, 1]]
+RESPONSES = [[20, 21, 22, 1], [23], [24, 25, 26, 27, 28, 1]]
 CPU = torch.device("cpu")
 
 
@@ -66,7 +66,7 @@ def test_chunked_head_equals_the_full_softmax(form: str, chunk: int, train_head:
     hidden, weight = torch.randn(7, 16), torch.randn(50, 16)
     targets, upstream = torch.tensor([0, 7, 49, 7, 12, 30, 2]), torch.randn(7)
     found = []
-    for log_probs_of in (partial(answer_log_probs, chunk=chunk), full_softmax):
+    for log_probs_of in (partial(token_log_probs, chunk=chunk), full_softmax):
         settings = dict(FORMS[form])
         learned = [hidden.clone().requires_grad_(), weight.clone().requires_grad_(train_head)]
         if "bias" in settings:
@@ -84,16 +84,16 @@ def test_autocast_does_not_round_what_is_measured() -> None:
     torch.manual_seed(0)
     hidden, weight = torch.randn(40, 16).bfloat16(), torch.randn(500, 16).bfloat16()
     targets = torch.randint(0, 500, (40,))
-    expected = answer_log_probs(hidden, Head(weight), targets)
+    expected = token_log_probs(hidden, Head(weight), targets)
     with torch.autocast("cpu", torch.bfloat16):
-        found = answer_log_probs(hidden, Head(weight), targets)
+        found = token_log_probs(hidden, Head(weight), targets)
     torch.testing.assert_close(found, expected)
 
 
 def test_two_classes_by_hand() -> None:
     # logits (ln 3, 0) -> probabilities (3/4, 1/4)
     hidden, weight = torch.tensor([[1.0]]), torch.tensor([[3.0], [1.0]]).log()
-    log_probs, entropy = answer_log_probs(hidden, Head(weight), torch.tensor([1]))
+    log_probs, entropy = token_log_probs(hidden, Head(weight), torch.tensor([1]))
     assert log_probs.exp().item() == pytest.approx(0.25)
     assert entropy.item() == pytest.approx(-0.75 * torch.tensor(0.75).log() - 0.25 * torch.tensor(0.25).log())
 
@@ -102,12 +102,12 @@ def test_no_softmax_is_kept_for_backward() -> None:
     hidden, weight = torch.randn(64, 8, requires_grad=True), torch.randn(1000, 8, requires_grad=True)
     kept: list[int] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):  # type: ignore[func-returns-value]
-        answer_log_probs(hidden, Head(weight), torch.zeros(64, dtype=torch.long), chunk=16)
+        token_log_probs(hidden, Head(weight), torch.zeros(64, dtype=torch.long), chunk=16)
     assert max(kept) <= weight.numel()
 
 
 def test_batches_are_laid_out_as_described() -> None:
-    batch = answer_batch([[5, 6], [7]], [[8], [9, 1]], CPU)
+    batch = response_batch([[5, 6], [7]], [[8], [9, 1]], CPU)
     assert batch.conversations.input_ids.tolist() == [[5, 6, 8], [7, 9, 1]]
     assert batch.rows.tolist() == [0, 1, 1]
     assert batch.positions.tolist() == [1, 0, 1]
@@ -115,7 +115,7 @@ def test_batches_are_laid_out_as_described() -> None:
 
 
 def test_packed_conversations_fill_one_row() -> None:
-    batch = answer_batch([[5], [6, 7, 8], [9, 10]], [[11], [12, 13], [14]], CPU, packed=True)
+    batch = response_batch([[5], [6, 7, 8], [9, 10]], [[11], [12, 13], [14]], CPU, packed=True)
     assert batch.conversations.input_ids.tolist() == [[5, 11, 6, 7, 8, 12, 13, 9, 10, 14]]
     assert batch.conversations.position_ids.tolist() == [[0, 1, 0, 1, 2, 3, 4, 0, 1, 2]]
     assert batch.conversations.spans == Spans.of([Group([], [[0] * length]) for length in (2, 5, 3)])
@@ -127,15 +127,15 @@ def test_packed_conversations_fill_one_row() -> None:
 def test_packed_conversations_come_out_as_alone(any_model: PreTrainedModel) -> None:
     torch.manual_seed(0)
     prompts = [torch.randint(3, 60, (length,)).tolist() for length in (9, 2, 1, 4, 6)]
-    answers = [torch.randint(3, 60, (length,)).tolist() for length in (3, 5, 1, 2, 1)]
+    responses = [torch.randint(3, 60, (length,)).tolist() for length in (3, 5, 1, 2, 1)]
     model = PolicyModel(any_model, reference=None, value_trunk=copy.deepcopy(any_model.base_model))
     nn.init.normal_(model.value_head.weight)
     assert model.packs
-    assert len(model.batch(prompts, answers).conversations.input_ids) == 1
+    assert len(model.batch(prompts, responses).conversations.input_ids) == 1
     found = []
     for packed in (True, False):
         model.zero_grad()
-        log_probs, entropy, values = model(answer_batch(prompts, answers, CPU, packed=packed))
+        log_probs, entropy, values = model(response_batch(prompts, responses, CPU, packed=packed))
         (log_probs.sum() + values.square().sum()).backward()
         gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
         found.append((log_probs.detach(), entropy.detach(), values.detach(), torch.cat(gradients)))
@@ -147,7 +147,7 @@ def test_a_model_with_attention_of_its_own_gets_a_row_for_each_conversation(any_
     any_model.set_attn_implementation("eager")
     model = PolicyModel(any_model, reference=None, value_trunk=None)
     assert not model.packs
-    assert len(model.batch(PROMPTS, ANSWERS).conversations.input_ids) == len(PROMPTS)
+    assert len(model.batch(PROMPTS, RESPONSES).conversations.input_ids) == len(PROMPTS)
 
 
 def test_packed_conversations_keep_their_window() -> None:
@@ -159,23 +159,23 @@ def test_packed_conversations_keep_their_window() -> None:
     mistral = AutoModelForCausalLM.from_config(config).eval()
     model = PolicyModel(mistral, reference=None, value_trunk=None)
     assert model.packs
-    batches = (answer_batch([[5, 6, 7, 8, 9, 10, 11]] * 2, [[12, 13, 14]] * 2, CPU, packed=p) for p in (True, False))
+    batches = (response_batch([[5, 6, 7, 8, 9, 10, 11]] * 2, [[12, 13, 14]] * 2, CPU, packed=p) for p in (True, False))
     together, alone = (model(batch)[0] for batch in batches)
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_forward_equals_transformers_one_by_one(any_model: PreTrainedModel) -> None:
     model = PolicyModel(any_model, reference=frozen_copy(any_model, torch.float32), value_trunk=None, temperature=0.8)
-    log_probs, entropy, values = model(answer_batch(PROMPTS, ANSWERS, CPU))
+    log_probs, entropy, values = model(response_batch(PROMPTS, RESPONSES, CPU))
     expected = []
-    for prompt, answer in zip(PROMPTS, ANSWERS, strict=True):
-        logits = any_model(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1] / 0.8
-        expected.append(logits.log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).squeeze(1))
+    for prompt, response in zip(PROMPTS, RESPONSES, strict=True):
+        logits = any_model(torch.tensor([[*prompt, *response]])).logits[0, len(prompt) - 1 : -1] / 0.8
+        expected.append(logits.log_softmax(-1).gather(1, torch.tensor(response)[:, None]).squeeze(1))
     torch.testing.assert_close(log_probs, torch.cat(expected), rtol=1e-4, atol=1e-5)
     assert values is not None
     assert values.shape == entropy.shape == log_probs.shape
     assert not values.any()  # a new head values everything at 0
-    reference, _, none = model(answer_batch(PROMPTS, ANSWERS, CPU), role="reference")
+    reference, _, none = model(response_batch(PROMPTS, RESPONSES, CPU), role="reference")
     torch.testing.assert_close(reference, log_probs.detach())
     assert none is None
 
@@ -185,7 +185,7 @@ def test_the_reference_stays_where_the_policy_began(llama: PreTrainedModel, lora
     policy: Any = add_lora(llama, rank=2, alpha=4) if lora else llama
     reference = None if lora else frozen_copy(llama, torch.float32)
     model = PolicyModel(policy, reference=reference, value_trunk=None)
-    batch = answer_batch(PROMPTS, ANSWERS, CPU)
+    batch = response_batch(PROMPTS, RESPONSES, CPU)
     before = model(batch)[0].detach()
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
     for _ in range(3):
@@ -237,9 +237,9 @@ def test_the_value_model_begins_as_the_reward_model(
 ) -> None:
     config = config_of(llama_folder, use_peft=use_peft)
     model = load_policy_model(config, tokenizer, reward, compute_dtype=torch.float32, value_model=config.value_model)
-    values = model(answer_batch([[5, 6, 7]], [[20, 21]], CPU))[2]
+    values = model(response_batch([[5, 6, 7]], [[20, 21]], CPU))[2]
     assert values is not None
-    # the value of the state in which a token is drawn is the normalised score of what stands before it
+    # the value of the state in which a token is sampled is the normalised score of what stands before it
     for token, seen in enumerate(([5, 6, 7], [5, 6, 7, 20])):
         hidden = reward.hf.base_model(torch.tensor([seen])).last_hidden_state[0, -1].detach()
         score = float(reward.head_weight()[0].detach() @ hidden)
@@ -254,7 +254,7 @@ def test_policy_and_value_model_in_turn_are_both_at_once(
 ) -> None:
     config = config_of(llama_folder)
     model = load_policy_model(config, tokenizer, reward, compute_dtype=torch.float32, value_model=config.value_model)
-    batch = model.batch(PROMPTS, ANSWERS)
+    batch = model.batch(PROMPTS, RESPONSES)
     log_probs, entropy, values = model(batch)
     found = model(batch, "policy")
     torch.testing.assert_close((*found[:2], model(batch, "value")[2]), (log_probs, entropy, values), rtol=0, atol=0)
@@ -272,7 +272,7 @@ def test_gradient_checkpointing_changes_no_gradient(
             config, tokenizer, reward, compute_dtype=torch.float32, value_model=config.value_model
         )
         assert model.packs
-        log_probs, _, values = model(model.batch(PROMPTS, ANSWERS))
+        log_probs, _, values = model(model.batch(PROMPTS, RESPONSES))
         (log_probs.sum() + values.square().sum()).backward()
         gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
     assert gradients[0].keys() == gradients[1].keys()

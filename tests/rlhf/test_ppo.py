@@ -54,12 +54,12 @@ def test_what_never_ended_is_paid_by_hand() -> None:
     assert paid([nan, 2.0, 3.0], [yes, yes, no])[1:] == [2.0, 1.0]
 
 
-answers = st.lists(
+responses = st.lists(
     st.tuples(st.floats(width=32, allow_infinity=False), st.booleans(), st.integers(1, 40)), min_size=1, max_size=12
 )
 
 
-@given(answers, st.one_of(st.none(), st.floats(0.01, 1e6)), st.floats(1e-6, 1e6))
+@given(responses, st.one_of(st.none(), st.floats(0.01, 1e6)), st.floats(1e-6, 1e6))
 def test_what_never_ended_is_always_paid_less(
     batch: list[tuple[float, bool, int]], clip: float | None, penalty: float
 ) -> None:
@@ -94,7 +94,7 @@ def test_the_score_lands_on_the_last_real_token() -> None:
     torch.testing.assert_close(rewards, torch.tensor([[-0.1, 0.2, 1.7], [-0.5, -1.0, 0.0]]))
 
 
-def test_a_whole_answer_is_paid_score_minus_beta_kl() -> None:
+def test_a_whole_response_is_paid_score_minus_beta_kl() -> None:
     torch.manual_seed(0)
     log_ratios, scores = torch.randn(2, 3), torch.tensor([0.3, -2.0])
     rewards = ppo.place_rewards(scores, log_ratios, MASK, beta=0.05)
@@ -103,7 +103,7 @@ def test_a_whole_answer_is_paid_score_minus_beta_kl() -> None:
     assert ppo.sequence_kl(log_ratios, MASK).item() == pytest.approx((log_ratios * MASK).sum().item() / 2, rel=1e-5)
 
 
-def test_an_empty_answer_is_refused() -> None:
+def test_an_empty_response_is_refused() -> None:
     with pytest.raises(ValueError, match="without any token"):
         ppo.place_rewards(torch.ones(1), torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.bool), beta=0.1)
 
@@ -158,7 +158,7 @@ def test_explained_variance_by_hand() -> None:
     assert ppo.explained_variance(returns + 1, returns, MASK).item() == pytest.approx(1.0)
 
 
-def test_first_update_of_trl_on_one_answer() -> None:
+def test_first_update_of_trl_on_one_response() -> None:
     """TRL 1.12's formulas on its own conventions, where they mean what ours mean, worked out by hand.
 
     Two tokens, log pi = log pi_ref (first update: no KL), score 1 at the end, V = (0.5, 0.25), gamma 1,

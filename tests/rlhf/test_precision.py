@@ -61,18 +61,18 @@ def kl(of: Tensor, log_ratio: Tensor) -> float:
 
 
 @pytest.mark.parametrize("rate", [1e-4, 1e-3])
-def test_kl_on_sampled_answers_is_the_trainers_own(folders: dict[str, str], tmp_path: Path, rate: float) -> None:
+def test_kl_on_sampled_responses_is_the_trainers_own(folders: dict[str, str], tmp_path: Path, rate: float) -> None:
     trainer = trainer_of(folders, tmp_path / "run", rate, use_peft=True)
     sampler, model = trainer.make.sampler, trainer.model
     with sampler.side.active() if hasattr(sampler, "side") else nullcontext():
-        drawn = log_probs(sampler.plain)
+        sampled = log_probs(sampler.plain)
     with torch.autocast("cpu", torch.bfloat16):  # as the trainer computes
         own = log_probs(model.causal)
         with model.policy.disable_adapter():
             reference = log_probs(model.causal)
     expected = kl(own, own - reference)
-    assert kl(drawn, own - reference) == pytest.approx(expected, rel=0.05)
-    assert kl(drawn, drawn - own) < 0.05 * expected
+    assert kl(sampled, own - reference) == pytest.approx(expected, rel=0.05)
+    assert kl(sampled, sampled - own) < 0.05 * expected
 
 
 @pytest.mark.parametrize("use_peft", [True, False])

@@ -48,7 +48,7 @@ def test_pairs_by_hand() -> None:
     tokens = torch.tensor([[30, 10], [10, 10], [10, 100], [5, 6]])
     found = pair_metrics(difference, preference, tokens, range(4))
     assert (found["pairs"], found["ties"]) == (4, 1)
-    assert found["accuracy"] == pytest.approx(2 / 3)  # the third is right: its second answer was preferred
+    assert found["accuracy"] == pytest.approx(2 / 3)  # the third is right: its second response was preferred
     assert found["margin"] == pytest.approx((2 - 1 + 1) / 3)
     tie = 0.5 * math.log1p(math.exp(-0.3)) + 0.5 * math.log1p(math.exp(0.3))
     expected = (math.log1p(math.exp(-2)) + math.log1p(math.exp(1)) + math.log1p(math.exp(-1)) + tie) / 4

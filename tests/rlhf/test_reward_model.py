@@ -132,8 +132,8 @@ def test_packed_pairs_keep_their_window(tmp_path: Path, tokenizer: PreTrainedTok
 def test_scores_do_not_depend_on_batches_padding_or_sharing(any_model_folder: Path) -> None:
     model, tokenizer = make(any_model_folder, heads=3)
     end = end_of_turn_id(tokenizer)
-    prompt, *answers = random_sequences(5, seed=1, end=end)
-    groups = [group_sequences([prompt + a for a in answers]), *random_pairs(7, seed=9, end=end)]
+    prompt, *responses = random_sequences(5, seed=1, end=end)
+    groups = [group_sequences([prompt + a for a in responses]), *random_pairs(7, seed=9, end=end)]
     alone = torch.cat([model(collate([g], model.pad_id, shared=False)) for g in groups])
     for layout in ("apart", "shared", "packed"):
         model.layout = layout

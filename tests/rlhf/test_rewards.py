@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from rlhf.chat_format import encode_answer, encode_prompt, load_tokenizer
+from rlhf.chat_format import encode_prompt, encode_response, load_tokenizer
 from rlhf.config import InputError
 from rlhf.group_settings import RLOOConfig
 from rlhf.policy_settings import PolicyConfig
@@ -96,7 +96,7 @@ def heads(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def sample(tokenizer: PreTrainedTokenizerBase, prompt: str, text: str) -> Sample:
-    ids = encode_answer(tokenizer, text)
+    ids = encode_response(tokenizer, text)
     prompt_ids = encode_prompt(tokenizer, user_message(prompt))
     return Sample(prompt_ids, ids, [0.0] * len(ids), "stop", text, Draw(SamplingSettings()), ended=True)
 
@@ -141,17 +141,17 @@ def test_a_mix_is_the_weighted_sum_of_its_terms(heads: str, here: Path, tokenize
     samples = [sample(tokenizer, "say it", "the house the house the house"), sample(tokenizer, "and", "a b c")]
     found = mix([user_message("say it"), user_message("and")], samples)
     assert found.terms["judge:words"].tolist() == [6.0, 3.0]
-    assert found.terms["length"].tolist() == [float(len(each.answer_ids)) for each in samples]
+    assert found.terms["length"].tolist() == [float(len(each.response_ids)) for each in samples]
     assert found.terms["repetition"].tolist() == [0.5, 0.0]
     name = Path(heads).name
     model = load_reward_model(heads)
     for place, each in enumerate(samples):
-        ids = torch.tensor([[*each.prompt_ids, *each.answer_ids]])
+        ids = torch.tensor([[*each.prompt_ids, *each.response_ids]])
         scores = model.hf.base_model(ids).last_hidden_state[0, -1].detach() @ model.head_weight().detach().T
         members = (scores - 0.5) / 2
         assert float(found.terms[name][place]) == pytest.approx(float(members.mean()), abs=1e-5)
         assert float(found.terms[f"{name}/spread"][place]) == pytest.approx(float(members.std(correction=0)), abs=1e-5)
-        expected = members.mean() + 0.5 * [6, 3][place] - 0.01 * len(each.answer_ids) - 2 * [0.5, 0.0][place]
+        expected = members.mean() + 0.5 * [6, 3][place] - 0.01 * len(each.response_ids) - 2 * [0.5, 0.0][place]
         assert float(found.total[place]) == pytest.approx(float(expected), abs=1e-5)
     mix.close()
 

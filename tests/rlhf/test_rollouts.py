@@ -14,7 +14,7 @@ from rlhf.policy_settings import PolicyConfig
 from rlhf.ppo_trainer import value_experience
 from rlhf.processes import Processes
 from rlhf.reward_model import RewardModel, load_reward_model
-from rlhf.rollouts import Rollout, RolloutMaker, Sampler, Task, answer_mask, padded
+from rlhf.rollouts import Rollout, RolloutMaker, Sampler, Task, padded, response_mask
 from rlhf.scorer import RewardMix, Scorer, same_tokenizer
 from rlhf.types import Draw, Sample, SamplingSettings, user_message
 
@@ -59,14 +59,14 @@ def test_rollouts_say_what_the_models_say(
     rollouts = make(tasks)
     policy = load_causal(llama_folder, torch.float32)
     for task, rollout in zip(tasks, rollouts, strict=True):
-        ids = torch.tensor([[*task.prompt_ids, *rollout.answer_ids]])
+        ids = torch.tensor([[*task.prompt_ids, *rollout.response_ids]])
         logits = policy(ids).logits[0, len(task.prompt_ids) - 1 : -1].detach() / 0.9
-        expected = logits.log_softmax(-1).gather(1, torch.tensor(rollout.answer_ids)[:, None]).squeeze(1)
+        expected = logits.log_softmax(-1).gather(1, torch.tensor(rollout.response_ids)[:, None]).squeeze(1)
         torch.testing.assert_close(rollout.log_probs, expected, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(rollout.reference, rollout.log_probs)
-        assert rollout.ended == (rollout.answer_ids[-1] == tokenizer.eos_token_id)
-        assert len(rollout.answer_ids) <= 12
-        closed = rollout.answer_ids if rollout.ended else [*rollout.answer_ids, tokenizer.eos_token_id]
+        assert rollout.ended == (rollout.response_ids[-1] == tokenizer.eos_token_id)
+        assert len(rollout.response_ids) <= 12
+        closed = rollout.response_ids if rollout.ended else [*rollout.response_ids, tokenizer.eos_token_id]
         hidden = reward.hf.base_model(torch.tensor([[*task.prompt_ids, *closed]])).last_hidden_state[0, -1].detach()
         score = float(reward.head_weight()[0].detach() @ hidden)
         assert rollout.score == pytest.approx((score - 0.5) / 2, abs=1e-5)
@@ -77,7 +77,7 @@ def test_rollouts_do_not_depend_on_the_token_budget(
 ) -> None:
     small, large = (maker(llama_folder, reward, tokenizer, budget)(tasks) for budget in (1, 1000))
     for one, other in zip(small, large, strict=True):
-        assert one.answer_ids == other.answer_ids
+        assert one.response_ids == other.response_ids
         torch.testing.assert_close(one.log_probs, other.log_probs, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(one.values, other.values, rtol=1e-4, atol=1e-5)
 
@@ -98,13 +98,13 @@ def test_the_sampler_is_the_policy(
             if parameter.requires_grad and "lora_A" not in name:
                 parameter.add_(torch.randn_like(parameter), alpha=0.02)
     sampler.refresh()
-    drawn = sampler(tasks)
-    assert drawn != before
+    sampled = sampler(tasks)
+    assert sampled != before
     mix = RewardMix.of(Scorer(reward, tokenizer, tokenizer, longest=64))
     make = RolloutMaker(model, sampler, mix, Processes("cpu"), token_budget=500)
     rollouts = make(tasks)
     close = {"rtol": 1e-3, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 0.0, "atol": 0.05}
-    for sample, rollout in zip(drawn, rollouts, strict=True):
+    for sample, rollout in zip(sampled, rollouts, strict=True):
         assert rollout.sampled.tolist() == pytest.approx(sample.logprobs)
         torch.testing.assert_close(rollout.sampled, rollout.log_probs, **close)
 
@@ -122,8 +122,8 @@ def test_another_tokenizer_reads_the_text_again(reward: RewardModel, tokenizer: 
     # what the other policy produced is no ids of the reward model's: only the text counts
     sample = Sample([3], [9, 9], [0.0, 0.0], "length", " the house", Draw(SamplingSettings()), ended=False)
     scorer = Scorer(reward, tokenizer, other, longest=64, normalize=False)
-    answer = [*tokenizer.encode(" the house", add_special_tokens=False), tokenizer.eos_token_id]
-    ids = torch.tensor([[*encode_prompt(tokenizer, question), *answer]])
+    response = [*tokenizer.encode(" the house", add_special_tokens=False), tokenizer.eos_token_id]
+    ids = torch.tensor([[*encode_prompt(tokenizer, question), *response]])
     expected = float((reward.hf.base_model(ids).last_hidden_state[0, -1] @ reward.head_weight()[0]).detach())
     assert float(scorer([question], [sample])) == pytest.approx(expected, abs=1e-5)
 
@@ -139,9 +139,9 @@ def rollout(log_probs: list[float], score: float, finished: bool) -> Rollout:
 
 
 def test_experience_and_metrics_by_hand() -> None:
-    # log ratios are 0.5 on every token: KL 1.5 and 0.5 an answer, mean 1
+    # log ratios are 0.5 on every token: KL 1.5 and 0.5 a response, mean 1
     rollouts = [rollout([-1.0, -2.0, -3.0], 2.0, True), rollout([-1.0], 3.0, False)]
-    assert answer_mask(rollouts).tolist() == [[True, True, True], [True, False, False]]
+    assert response_mask(rollouts).tolist() == [[True, True, True], [True, False, False]]
     assert padded([r.log_probs for r in rollouts])[1].tolist() == [-1.0, 0.0, 0.0]
     config = PolicyConfig(model="-", reward="-", prompts="-", output="-", lam=1.0, whiten_advantages=False)
     paid = pay(rollouts, config)

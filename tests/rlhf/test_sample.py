@@ -39,7 +39,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
 
 
-def drawn(rows: list[dict[str, Any]]) -> list[Any]:
+def sampled(rows: list[dict[str, Any]]) -> list[Any]:
     """The rows without what rounding may change with the batch."""
     return [row | {"responses": [r | {"logprob": 0} for r in row["responses"]]} for row in rows]
 
@@ -58,7 +58,7 @@ def config(model: Path, prompts: Path, **settings: Any) -> SampleConfig:
     return SampleConfig(model=model, prompts=prompts, **(defaults | settings))
 
 
-def test_the_command_writes_the_rows_with_their_answers(llama_folder: Path, prompts: Path) -> None:
+def test_the_command_writes_the_rows_with_their_responses(llama_folder: Path, prompts: Path) -> None:
     output = prompts.parent / "new" / "out.jsonl"
     arguments = (
         "--model",
@@ -99,19 +99,19 @@ def test_the_command_writes_the_rows_with_their_answers(llama_folder: Path, prom
     assert "8/8" in done.stderr
 
 
-def test_answers_do_not_depend_on_the_batch_or_on_other_settings_of_memory(llama_folder: Path, prompts: Path) -> None:
+def test_responses_do_not_depend_on_the_batch_or_on_other_settings_of_memory(llama_folder: Path, prompts: Path) -> None:
     sample(config(llama_folder, prompts))
     first = read(prompts.parent / "out.jsonl")
     sample(config(llama_folder, prompts, max_rows=2))
     second = read(prompts.parent / "out.jsonl")
-    assert drawn(second) == drawn(first)
+    assert sampled(second) == sampled(first)
     for one, other in zip(logprobs(first), logprobs(second), strict=True):
         assert one == pytest.approx(other, abs=1e-3)
     sample(config(llama_folder, prompts, seed=1))
-    assert drawn(read(prompts.parent / "out.jsonl")) != drawn(first)
+    assert sampled(read(prompts.parent / "out.jsonl")) != sampled(first)
 
 
-def test_answers_alike_are_drawn_again_or_marked(llama_folder: Path, prompts: Path) -> None:
+def test_responses_alike_are_drawn_again_or_marked(llama_folder: Path, prompts: Path) -> None:
     """At this temperature nearly all draws are equal; with many redraws most pairs come to differ."""
     cold = {"temperature": 0.1, "max_new_tokens": 4, "n": 3}
     never = sample(config(llama_folder, prompts, max_redraws=0, **cold))
@@ -125,7 +125,7 @@ def test_answers_alike_are_drawn_again_or_marked(llama_folder: Path, prompts: Pa
         for row in rows:
             assert row.get("duplicate", False) == bool(repeats([response["text"] for response in row["responses"]]))
     kept = [(old["responses"][0], new["responses"][0]) for old, new in zip(before, after, strict=True)]
-    assert all(old == new for old, new in kept if old["text"].strip())  # only the repeating ones are drawn again
+    assert all(old == new for old, new in kept if old["text"].strip())  # only the repeating ones are sampled again
 
 
 def test_greedy_pairs_are_marked_and_not_drawn_again(llama_folder: Path, prompts: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_stopped_run_goes_on_from_its_part(llama_folder: Path, tmp_path: Path)
     resumed = read(output)
     assert not part.exists()
     sample(settings)
-    assert drawn(read(output)) == drawn(resumed)  # what two stops and a cut line left is what one run gives
+    assert sampled(read(output)) == sampled(resumed)  # what two stops and a cut line left is what one run gives
     assert [row["prompt"] for row in resumed] == [f"What is\u2028number {i}?" for i in range(60)]
 
 
@@ -234,11 +234,11 @@ def test_prompts_with_too_many_bad_rows_are_refused(llama_folder: Path, prompts:
         ("one two three four", "four three two one", False),
     ],
 )
-def test_when_answers_are_alike(first: str, second: str, same: bool) -> None:
+def test_when_responses_are_alike(first: str, second: str, same: bool) -> None:
     assert alike(first, second) is alike(second, first) is same
 
 
-def test_which_answers_repeat() -> None:
+def test_which_responses_repeat() -> None:
     assert repeats(["a b", "c d", "A, b!", "c d e"]) == [2]
     assert repeats(["", "a b", ""]) == [0, 2]
     assert repeats([""]) == []

@@ -20,7 +20,7 @@ from transformers import (
 from rlhf.chat_format import encode_prompt
 from rlhf.config import InputError
 from rlhf.decoding import Decoder, Event, Finished, Piece, Request
-from rlhf.picking import answer_seed
+from rlhf.picking import response_seed
 from rlhf.sampling import generate
 from rlhf.text_stream import TextStream
 from rlhf.tiny_model import favour_words
@@ -51,22 +51,22 @@ def drain(decoder: Decoder) -> list[Event]:
 
 
 def samples(events: Sequence[Event]) -> dict[tuple[object, int], Sample]:
-    return {(e.request.id, e.answer_index): e.sample for e in events if isinstance(e, Finished)}
+    return {(e.request.id, e.response_index): e.sample for e in events if isinstance(e, Finished)}
 
 
-def peer_answer(model: PreTrainedModel, prompt: list[int], **settings: object) -> list[int]:
+def peer_response(model: PreTrainedModel, prompt: list[int], **settings: object) -> list[int]:
     output = model.generate(
         torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long), pad_token_id=0, **settings
     )
-    answer: list[int] = output[0, len(prompt) :].tolist()
-    return answer
+    response: list[int] = output[0, len(prompt) :].tolist()
+    return response
 
 
 def full_logprobs(model: PreTrainedModel, sample: Sample, temperature: float = 1.0) -> torch.Tensor:
     with torch.no_grad():
-        logits = model(torch.tensor([sample.prompt_ids + sample.answer_ids])).logits[0] / temperature
+        logits = model(torch.tensor([sample.prompt_ids + sample.response_ids])).logits[0] / temperature
     start = len(sample.prompt_ids) - 1
-    return logits[start:-1].log_softmax(-1).gather(1, torch.tensor(sample.answer_ids)[:, None]).squeeze(1)
+    return logits[start:-1].log_softmax(-1).gather(1, torch.tensor(sample.response_ids)[:, None]).squeeze(1)
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.3])
@@ -74,19 +74,19 @@ def test_greedy_tokens_are_those_of_transformers(
     any_model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]], penalty: float
 ) -> None:
     settings = SamplingSettings(temperature=0, max_new_tokens=40, repetition_penalty=penalty)
-    answers = generate(any_model, tokenizer, prompts, strategy="greedy", settings=settings)
-    for prompt, [answer] in zip(prompts, answers, strict=True):
-        expected = peer_answer(any_model, prompt, do_sample=False, max_new_tokens=40, repetition_penalty=penalty)
-        assert answer.answer_ids == expected
-        assert answer.finish_reason == ("stop" if expected[-1] == tokenizer.eos_token_id else "length")
+    responses = generate(any_model, tokenizer, prompts, strategy="greedy", settings=settings)
+    for prompt, [response] in zip(prompts, responses, strict=True):
+        expected = peer_response(any_model, prompt, do_sample=False, max_new_tokens=40, repetition_penalty=penalty)
+        assert response.response_ids == expected
+        assert response.finish_reason == ("stop" if expected[-1] == tokenizer.eos_token_id else "length")
 
 
 def test_logprobs_are_those_of_a_full_forward(
     any_model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]
 ) -> None:
     settings = SamplingSettings(temperature=0.7, top_p=0.9, repetition_penalty=1.1, max_new_tokens=40)
-    for answers in generate(any_model, tokenizer, prompts, n=3, settings=settings):
-        for sample in answers:
+    for responses in generate(any_model, tokenizer, prompts, n=3, settings=settings):
+        for sample in responses:
             expected = full_logprobs(any_model, sample, temperature=0.7)
             torch.testing.assert_close(torch.tensor(sample.logprobs), expected, rtol=1e-4, atol=1e-4)
 
@@ -99,20 +99,20 @@ def test_a_result_does_not_depend_on_its_batch(
     together = generate(any_model, tokenizer, prompts, n=2, settings=WARM)
     squeezed = generate(any_model, tokenizer, prompts, n=2, settings=WARM, max_rows=3)
     for one, other, third in zip(alone, together, squeezed, strict=True):
-        assert [s.answer_ids for s in one] == [s.answer_ids for s in other] == [s.answer_ids for s in third]
+        assert [s.response_ids for s in one] == [s.response_ids for s in other] == [s.response_ids for s in third]
     decoder = Decoder(any_model, tokenizer)
     mixed = [SamplingSettings(top_k=3, max_new_tokens=9), GREEDY, SamplingSettings(repetition_penalty=2.0)]
     for index, prompt in enumerate(prompts):  # strangers with other settings in the same batch
-        decoder.add(Request(index, prompt, (Draw(WARM, answer_seed(0, index, 0)), Draw(mixed[index % 3], 5))))
+        decoder.add(Request(index, prompt, (Draw(WARM, response_seed(0, index, 0)), Draw(mixed[index % 3], 5))))
     found = samples(drain(decoder))
-    assert [found[index, 0].answer_ids for index in range(len(prompts))] == [one.answer_ids for one, _ in alone]
+    assert [found[index, 0].response_ids for index in range(len(prompts))] == [one.response_ids for one, _ in alone]
 
 
-def test_seeds_fix_and_vary_answers(
+def test_seeds_fix_and_vary_responses(
     llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]
 ) -> None:
     first, again, other = (
-        [s.answer_ids for row in generate(llama, tokenizer, prompts, n=2, settings=WARM, seed=seed) for s in row]
+        [s.response_ids for row in generate(llama, tokenizer, prompts, n=2, settings=WARM, seed=seed) for s in row]
         for seed in (1, 1, 2)
     )
     assert first == again
@@ -123,7 +123,7 @@ def test_mixed_begins_greedy_and_results_arrive_once(
     llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]
 ) -> None:
     arrived: dict[int, list[Sample]] = {}
-    answers = generate(
+    responses = generate(
         llama,
         tokenizer,
         prompts,
@@ -133,9 +133,9 @@ def test_mixed_begins_greedy_and_results_arrive_once(
         on_done=lambda i, done: arrived.update({i: done}),
     )
     greedy = generate(llama, tokenizer, prompts, strategy="greedy", settings=WARM)
-    assert [row[0].answer_ids for row in answers] == [row[0].answer_ids for row in greedy]
-    assert all(not row[1].draw.settings.greedy for row in answers)
-    assert [arrived[index] for index in range(len(prompts))] == answers
+    assert [row[0].response_ids for row in responses] == [row[0].response_ids for row in greedy]
+    assert all(not row[1].draw.settings.greedy for row in responses)
+    assert [arrived[index] for index in range(len(prompts))] == responses
 
 
 def test_finish_reasons(llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]) -> None:
@@ -145,17 +145,17 @@ def test_finish_reasons(llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
     cut = [s for s in found if s.finish_reason == "length"]
     assert ended
     assert cut
-    assert all(s.ended and s.answer_ids[-1] == 1 and 1 not in s.answer_ids[:-1] for s in ended)
-    assert all(not s.ended and len(s.answer_ids) == 12 and 1 not in s.answer_ids for s in cut)
-    assert all(len(s.logprobs) == len(s.answer_ids) for s in found)
-    assert all(s.text == tokenizer.decode(s.answer_ids, skip_special_tokens=True).rstrip("\ufffd") for s in found)
+    assert all(s.ended and s.response_ids[-1] == 1 and 1 not in s.response_ids[:-1] for s in ended)
+    assert all(not s.ended and len(s.response_ids) == 12 and 1 not in s.response_ids for s in cut)
+    assert all(len(s.logprobs) == len(s.response_ids) for s in found)
+    assert all(s.text == tokenizer.decode(s.response_ids, skip_special_tokens=True).rstrip("\ufffd") for s in found)
 
 
-def test_the_context_limits_prompt_and_answer(llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def test_the_context_limits_prompt_and_response(llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     context = llama.config.max_position_embeddings
     for room in (1, 3):
         [[sample]] = generate(llama, tokenizer, [[40] * (context - room)], settings=SamplingSettings(max_new_tokens=50))
-        assert len(sample.answer_ids) <= room
+        assert len(sample.response_ids) <= room
         assert sample.finish_reason == ("stop" if sample.ended else "length")
     with pytest.raises(InputError, match="context of 256"):
         generate(llama, tokenizer, [[40] * context])
@@ -167,10 +167,10 @@ def test_the_context_limits_prompt_and_answer(llama: PreTrainedModel, tokenizer:
 
 def test_a_prompt_of_one_token(any_model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     [[sample]] = generate(any_model, tokenizer, [[40]], strategy="greedy", settings=GREEDY)
-    assert sample.answer_ids == peer_answer(any_model, [40], do_sample=False, max_new_tokens=40)
+    assert sample.response_ids == peer_response(any_model, [40], do_sample=False, max_new_tokens=40)
 
 
-def test_a_stop_string_ends_and_cuts_the_answer(
+def test_a_stop_string_ends_and_cuts_the_response(
     llama: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[list[int]]
 ) -> None:
     free = generate(llama, tokenizer, prompts, n=4, settings=WARM)
@@ -196,9 +196,9 @@ def test_pieces_join_to_the_text_and_never_show_a_stop_string(
     for index, prompt in enumerate(prompts):
         decoder.add(Request(index, prompt, (Draw(settings, 1), Draw(settings, 2)), stream=True))
     events = drain(decoder)
-    for (request, answer), sample in samples(events).items():
+    for (request, response), sample in samples(events).items():
         pieces = [
-            e.text for e in events if isinstance(e, Piece) and (e.request.id, e.answer_index) == (request, answer)
+            e.text for e in events if isinstance(e, Piece) and (e.request.id, e.response_index) == (request, response)
         ]
         assert "".join(pieces) == sample.text
         assert "" not in pieces
@@ -226,7 +226,7 @@ def test_requests_join_leave_and_are_cancelled(
     decoder = Decoder(llama, tokenizer, max_rows=3)
     trial = Decoder(llama, tokenizer)
     trial.add(Request("trial", prompts[0], tuple(Draw(WARM, seed) for seed in range(20))))
-    long = [draw.draw for draw in samples(drain(trial)).values() if len(draw.answer_ids) > 10][:2]
+    long = [draw.draw for draw in samples(drain(trial)).values() if len(draw.response_ids) > 10][:2]
     decoder.add(Request("dropped", prompts[0], tuple(long)))
     decoder.add(Request(0, prompts[0], (Draw(GREEDY),)))  # behind it, so that it moves up when the first is dropped
     decoder.add(Request("never started", prompts[0], (Draw(WARM), Draw(WARM))))
@@ -242,9 +242,9 @@ def test_requests_join_leave_and_are_cancelled(
     for event in cancelled:
         assert isinstance(event, Finished)
         assert event.sample.finish_reason == "cancelled"
-        assert len(event.sample.answer_ids) == 3
+        assert len(event.sample.response_ids) == 3
     found = samples(events + drain(decoder))
-    assert [found[index, 0].answer_ids for index in range(len(prompts))] == [row[0].answer_ids for row in expected]
+    assert [found[index, 0].response_ids for index in range(len(prompts))] == [row[0].response_ids for row in expected]
     assert not decoder.busy
 
 
@@ -272,10 +272,10 @@ def test_sliding_windows_are_kept(kind: str, tokenizer: PreTrainedTokenizerBase,
         config.final_logit_softcapping = 5.0  # the head of a Decoder is the model's own, whatever it does
         model = Gemma3ForCausalLM(config).eval()
     favour_words(model, tokenizer)
-    answers = generate(model, tokenizer, prompts, n=2, strategy="mixed", settings=WARM)
-    for prompt, [greedy, drawn] in zip(prompts, answers, strict=True):
-        assert greedy.answer_ids == peer_answer(model, prompt, do_sample=False, max_new_tokens=40)
-        torch.testing.assert_close(torch.tensor(drawn.logprobs), full_logprobs(model, drawn), rtol=1e-4, atol=1e-4)
+    responses = generate(model, tokenizer, prompts, n=2, strategy="mixed", settings=WARM)
+    for prompt, [greedy, sampled] in zip(prompts, responses, strict=True):
+        assert greedy.response_ids == peer_response(model, prompt, do_sample=False, max_new_tokens=40)
+        torch.testing.assert_close(torch.tensor(sampled.logprobs), full_logprobs(model, sampled), rtol=1e-4, atol=1e-4)
 
 
 def test_models_with_another_kind_of_state_are_refused(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -338,4 +338,4 @@ def test_a_model_may_be_grouped_or_not(tokenizer: PreTrainedTokenizerBase, promp
     for implementation in ("sdpa", "eager"):
         model = LlamaForCausalLM._from_config(config, attn_implementation=implementation).eval()
         [[sample]] = generate(model, tokenizer, prompts[2:3], strategy="greedy", settings=GREEDY)
-        assert sample.answer_ids == peer_answer(model, prompts[2], do_sample=False, max_new_tokens=40)
+        assert sample.response_ids == peer_response(model, prompts[2], do_sample=False, max_new_tokens=40)

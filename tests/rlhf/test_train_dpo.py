@@ -118,7 +118,7 @@ def test_a_step_is_that_of_plain_transformers(config: dict[str, Any], changes: d
     trainer.step(1)
     plain = AutoModelForCausalLM.from_pretrained(config["model"], dtype=torch.float32)
     unit = trainer.work(2)
-    tokens, p = trainer.train.pairs.answer_tokens[unit], trainer.train.pairs.preference[unit]
+    tokens, p = trainer.train.pairs.response_tokens[unit], trainer.train.pairs.preference[unit]
     reference = plain_sums(plain, trainer, unit).detach()
     torch.testing.assert_close(trainer.train.reference[unit], reference, rtol=1e-4, atol=1e-4)
     plain.load_state_dict({k.removeprefix("policy."): v for k, v in trainer.model.state_dict().items()})

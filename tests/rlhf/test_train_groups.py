@@ -76,10 +76,10 @@ def test_equal_rewards_teach_nothing() -> None:
 
 
 def plain_log_probs(model: Any, rollouts: list[Any]) -> list[Tensor]:
-    """Of the tokens of each answer by transformers, one sequence after the other."""
+    """Of the tokens of each response by transformers, one sequence after the other."""
     found = []
     for rollout in rollouts:
-        ids = torch.tensor([[*rollout.prompt_ids, *rollout.answer_ids]])
+        ids = torch.tensor([[*rollout.prompt_ids, *rollout.response_ids]])
         log_probs = model(input_ids=ids).logits[0, :-1].log_softmax(dim=-1).gather(1, ids[0, 1:, None]).squeeze(1)
         found.append(log_probs[len(rollout.prompt_ids) - 1 :])
     return found
@@ -176,7 +176,7 @@ def test_the_prompt_of_a_group_is_computed_once(folders: dict[str, str], tmp_pat
     handle.remove()
     assert computed[0] == 4  # prompts, and not 16
     alone = [sampler([task])[0] for task in tasks]
-    same = [one.answer_ids == other.answer_ids for one, other in zip(together, alone, strict=True)]
+    same = [one.response_ids == other.response_ids for one, other in zip(together, alone, strict=True)]
     assert sum(same) >= 15  # rounding alone turns one draw in some thousand tokens
 
 

@@ -49,7 +49,7 @@ def test_reward_rises_and_the_best_policy_is_published(folders: dict[str, str], 
     assert max(evaluations.values()) == evaluations[summary["best_step"]]  # chooses, and is not what is reported
     assert summary["reward_after"] != evaluations[summary["best_step"]]
     assert summary["reward_gain"] == pytest.approx(summary["reward_after"] - summary["reward_before"])
-    assert summary["reward_gain"] > 0.2  # most answers end in time by now
+    assert summary["reward_gain"] > 0.2  # most responses end in time by now
     assert summary["reward_gain_low"] < summary["reward_gain"] < summary["reward_gain_high"]
     assert summary["kl"] < summary["kl_budget"]
     assert summary["stop_reason"] == "completed"

@@ -272,7 +272,7 @@ def test_a_loss_that_is_not_finite_is_skipped_and_then_fails(config: dict[str, A
 
 BAD: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     "missing field": ([{"prompt": "a", "chosen": "b"}], {}, "line 1: missing field rejected"),
-    "equal answers": ([{"prompt": "a", "chosen": "b", "rejected": "b"}], {}, "line 1: two equal answers"),
+    "equal responses": ([{"prompt": "a", "chosen": "b", "rejected": "b"}], {}, "line 1: two equal responses"),
     "unknown columns": ([{"question": "a", "answer": "b"}], {}, "unknown columns"),
     "too long": ([{"prompt": "a", "chosen": "b " * 300, "rejected": "c"}], {"holdout": 0}, "1 of 1 pairs .*lines 1"),
     "no such model": (pair_rows(3), {"model": "/nowhere"}, "/nowhere"),

@@ -39,17 +39,17 @@ def assistant(content: str) -> dict[str, str]:
 
 
 def demonstration_rows(count: int) -> list[dict[str, Any]]:
-    """Every answer begins alike; text, messages and whole conversations by turns."""
+    """Every response begins alike; text, messages and whole conversations by turns."""
     source = random.Random(0)
     rows: list[dict[str, Any]] = []
     for number in range(count):
         prompt = f"{text(source, source.randint(1, 20))} {number}"
-        answer = "well please " + text(source, source.randint(1, 8))
+        response = "well please " + text(source, source.randint(1, 8))
         rows.append(
             [
-                {"prompt": prompt, "completion": answer},
-                {"prompt": [SYSTEM, user(prompt)], "completion": [assistant(answer)]},
-                {"messages": [user(prompt), assistant(answer), user("and then"), assistant("well please do")]},
+                {"prompt": prompt, "completion": response},
+                {"prompt": [SYSTEM, user(prompt)], "completion": [assistant(response)]},
+                {"messages": [user(prompt), assistant(response), user("and then"), assistant("well please do")]},
             ][number % 3]
         )
     return rows
@@ -132,7 +132,7 @@ def test_turns_that_the_template_renders_otherwise_later_get_sequences_of_their_
 @pytest.mark.parametrize(
     ("row", "kind"),
     [
-        ({"prompt": "a", "completion": " "}, "empty answer"),
+        ({"prompt": "a", "completion": " "}, "empty response"),
         ({"prompt": "a"}, "missing field completion"),
         ({"completion": "a"}, "missing field prompt"),
         ({"prompt": "a", "completion": [user("b")]}, "completion is not one assistant's turn"),

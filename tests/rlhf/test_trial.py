@@ -21,7 +21,7 @@ from rlhf.sampling import generate
 from rlhf.trial import agrees, narrow_windows
 from rlhf.types import Draw, SamplingSettings
 from tests.rlhf import architectures
-from tests.rlhf.alone import answer_alone, log_probs_alone, rows
+from tests.rlhf.alone import decode_alone, log_probs_alone, rows
 
 KINDS = sorted(architectures.SETTINGS)
 REFUSED = {"gpt_neo": "GPTNeoForCausalLM", "llama4_text": "Llama4ForCausalLM"}  # their attention goes by the batch
@@ -33,7 +33,9 @@ GREEDY = SamplingSettings(temperature=0.0, max_new_tokens=6)
 def test_what_cannot_be_answered_together_is_refused_by_name(kind: str, tokenizer: PreTrainedTokenizerBase) -> None:
     for dtype in (torch.float32, torch.bfloat16):
         model = architectures.build(kind, tokenizer, dtype=dtype)
-        with pytest.raises(InputError, match=f"{REFUSED[kind]} cannot be used for answers: of texts of unequal length"):
+        with pytest.raises(
+            InputError, match=f"{REFUSED[kind]} cannot be used for responses: of texts of unequal length"
+        ):
             generate(model, tokenizer, rows(tokenizer), settings=GREEDY)
 
 
@@ -53,7 +55,7 @@ def test_flat_logits_are_compared_as_well(tokenizer: PreTrainedTokenizerBase) ->
         with torch.no_grad():
             model.lm_head.weight.mul_(1e-5)
         if refused:
-            with pytest.raises(InputError, match="cannot be used for answers"):
+            with pytest.raises(InputError, match="cannot be used for responses"):
                 Decoder(model, tokenizer)
         else:
             Decoder(model, tokenizer)
@@ -68,14 +70,14 @@ def test_windows_longer_than_the_texts_of_the_trial_are_tried_too(
 ) -> None:
     model = architectures.build(kind, tokenizer, **{setting: 100})
     if refused:
-        with pytest.raises(InputError, match="cannot be used for answers"):
+        with pytest.raises(InputError, match="cannot be used for responses"):
             mask_kind(model)
         return
     assert mask_kind(model) == "added"
     assert getattr(model.config, setting) == 100
     [prompt] = rows(tokenizer, (120,))
-    [[answer], _] = generate(model, tokenizer, [prompt, [7, 8]], strategy="greedy", settings=GREEDY)
-    assert answer.answer_ids == answer_alone(model, prompt, len(answer.answer_ids))[0]
+    [[response], _] = generate(model, tokenizer, [prompt, [7, 8]], strategy="greedy", settings=GREEDY)
+    assert response.response_ids == decode_alone(model, prompt, len(response.response_ids))[0]
 
 
 def test_the_trial_is_held_once_for_a_model(tokenizer: PreTrainedTokenizerBase, monkeypatch: Any) -> None:
@@ -112,11 +114,11 @@ def test_a_rotation_that_depends_on_the_longest_row_bounds_the_context(tokenizer
     with pytest.raises(InputError, match="context of 48"):
         decoder.add(Request("long", [5] * 48, (Draw(GREEDY, 0),)))
     [prompt] = rows(tokenizer, (45,))
-    answers = generate(
+    responses = generate(
         model, tokenizer, [[5, 6], prompt], strategy="greedy", settings=SamplingSettings(max_new_tokens=9)
     )
-    assert len(answers[1][0].answer_ids) == 3
-    assert answers[0][0].answer_ids == answer_alone(model, [5, 6], len(answers[0][0].answer_ids))[0]
+    assert len(responses[1][0].response_ids) == 3
+    assert responses[0][0].response_ids == decode_alone(model, [5, 6], len(responses[0][0].response_ids))[0]
 
 
 def test_by_hand() -> None:
@@ -152,7 +154,7 @@ def test_ppo_refuses_at_once_what_could_not_answer_later(
         value_model=value_model,
         use_peft=False,
     )
-    with pytest.raises(InputError, match="GPTNeoForCausalLM cannot be used for answers"):
+    with pytest.raises(InputError, match="GPTNeoForCausalLM cannot be used for responses"):
         load_policy_model(
             config,
             tokenizer,
@@ -192,7 +194,7 @@ def test_a_value_model_of_another_kind_decides_too(tokenizer: PreTrainedTokenize
     other = architectures.build("mpt", tokenizer).base_model
     model = PolicyModel(add_lora(policy, 2, 4), reference=None, value_trunk=other)
     assert not model.packs
-    prompts, answers = rows(tokenizer, (2, 30)), rows(tokenizer, (3, 4), seed=6)
+    prompts, responses = rows(tokenizer, (2, 30)), rows(tokenizer, (3, 4), seed=6)
     with torch.no_grad():
-        found = model(model.batch(prompts, answers))[0]
-        torch.testing.assert_close(found, log_probs_alone(policy, prompts, answers), rtol=1e-3, atol=1e-3)
+        found = model(model.batch(prompts, responses))[0]
+        torch.testing.assert_close(found, log_probs_alone(policy, prompts, responses), rtol=1e-3, atol=1e-3)

@@ -64,14 +64,14 @@ def test_the_kl_to_the_base_by_plain_transformers(folders: dict[str, str], tmp_p
     base = AutoModelForCausalLM.from_pretrained(folders["base"], dtype=torch.float32).eval()
     expected = []
     for rollout in rollouts:
-        ids = torch.tensor([[*rollout.prompt_ids, *rollout.answer_ids]])
+        ids = torch.tensor([[*rollout.prompt_ids, *rollout.response_ids]])
         with torch.no_grad():
             log_probs = base(ids).logits[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None]).squeeze(1)
         expected.append(float(rollout.log_probs.sum() - log_probs[len(rollout.prompt_ids) - 1 :].sum()))
     found = trainer.holdout.watch(rollouts)
     assert found["kl_base"] == pytest.approx(statistics.fmean(expected), abs=1e-4)
     assert found["repetition"] == pytest.approx(statistics.fmean(repetition(each.text) for each in rollouts))
-    assert found["answer_tokens"] == pytest.approx(statistics.fmean(len(each.answer_ids) for each in rollouts))
+    assert found["answer_tokens"] == pytest.approx(statistics.fmean(len(each.response_ids) for each in rollouts))
 
 
 def test_a_run_in_which_nothing_ended_says_so(

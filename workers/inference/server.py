@@ -35,7 +35,7 @@ from app.settings import get_settings
 from rlhf.chat_format import encode_prompt
 from rlhf.config import Doc, Ge, InputError, Le, parse_config, run_cli
 from rlhf.decoding import Finished
-from rlhf.picking import answer_seed
+from rlhf.picking import response_seed
 from rlhf.runtime import pick_device, pick_dtype, set_threads
 from rlhf.types import Draw
 from workers.inference import elsewhere
@@ -155,7 +155,7 @@ def _draws(asked: ChatRequest, loaded: LoadedModel, prompt_tokens: int) -> tuple
     room = loaded.context - prompt_tokens
     settings = asked.settings(min(asked.asked_tokens or DEFAULT_MAX_TOKENS, room))
     seed = secrets.randbits(48) if asked.seed is None else asked.seed
-    return tuple(Draw(settings, answer_seed(seed, 0, index)) for index in range(asked.choices))
+    return tuple(Draw(settings, response_seed(seed, 0, index)) for index in range(asked.choices))
 
 
 async def _whole(ticket: Ticket, asked: ChatRequest) -> dict[str, Any]:
@@ -163,8 +163,8 @@ async def _whole(ticket: Ticket, asked: ChatRequest) -> dict[str, Any]:
     tokens = 0
     async for event in ticket.events():
         if isinstance(event, Finished):
-            answers[event.answer_index] = (event.sample.text, event.sample.finish_reason)
-            tokens += len(event.sample.answer_ids)
+            answers[event.response_index] = (event.sample.text, event.sample.finish_reason)
+            tokens += len(event.sample.response_ids)
     ordered = [answers[index] for index in sorted(answers)]
     return Reply(asked.model).whole(ordered, usage(len(ticket.request.prompt_ids), tokens))
 
@@ -177,10 +177,10 @@ async def _chunks(ticket: Ticket, asked: ChatRequest) -> AsyncIterator[str]:
             yield data(reply.chunk(index, {"role": "assistant", "content": ""}))
         async for event in ticket.events():
             if isinstance(event, Finished):
-                tokens += len(event.sample.answer_ids)
-                yield data(reply.chunk(event.answer_index, {}, event.sample.finish_reason))
+                tokens += len(event.sample.response_ids)
+                yield data(reply.chunk(event.response_index, {}, event.sample.finish_reason))
             else:
-                yield data(reply.chunk(event.answer_index, {"content": event.text}))
+                yield data(reply.chunk(event.response_index, {"content": event.text}))
         if asked.stream_options and asked.stream_options.include_usage:
             yield data(reply.usage_chunk(usage(len(ticket.request.prompt_ids), tokens)))
     except ApiError as error:  # the status has left already: the error is the last thing in the stream

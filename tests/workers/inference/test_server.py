@@ -181,7 +181,7 @@ def test_a_kind_of_model_that_cannot_answer_is_refused_by_name(server: Inference
     )
     assert answer.status_code == 500
     sentence = answer.json()["error"]["message"]
-    assert "'models/neo' could not be loaded: GPTNeoForCausalLM cannot be used for answers: of texts of" in sentence
+    assert "'models/neo' could not be loaded: GPTNeoForCausalLM cannot be used for responses: of texts of" in sentence
     assert str(folder) not in sentence
     assert httpx.get(f"{server.url}/healthz").json()["status"] == "ok"
 

@@ -341,7 +341,7 @@ def test_a_base_model_of_a_kind_that_cannot_be_used_says_so(
     with task_session() as session:
         model = session.get_one(Model, model.id)
         assert model.state is ModelState.FAILED
-        assert str(model.error).startswith("GPTNeoForCausalLM cannot be used for answers: of texts of unequal length")
+        assert str(model.error).startswith("GPTNeoForCausalLM cannot be used for responses: of texts of unequal length")
 
 
 def test_a_base_model_is_prepared_by_a_run_and_tried_again_by_it(

@@ -1,4 +1,4 @@
-"""Log-probabilities of drawn tokens from the states they were drawn in, without a softmax over all of them in memory.
+"""Log-probabilities of sampled tokens from the states they were sampled in, without a whole softmax in memory.
 
 It knows states, a head and tokens; no model and no batch.
 """
@@ -17,7 +17,7 @@ class Head:
     """How logits come from states: cap(scale * (states @ weight.T + bias)), with cap(x) = cap * tanh(x / cap).
 
     weight: (vocabulary, width); bias: (vocabulary,) or None; both in the data type of the product. vocabulary: the
-    tokens that can be drawn; None: all.
+    tokens that can be sampled; None: all.
     """
 
     weight: Tensor
@@ -41,7 +41,7 @@ class Head:
         return logits if self.vocabulary is None else self.vocabulary.restrict(logits), damping
 
 
-class _AnswerHead(torch.autograd.Function):
+class _TokenLogProbs(torch.autograd.Function):
     """log softmax(logits / temperature) at the targets, and its entropy, chunk by chunk.
 
     The probabilities of a chunk are used at once, for the gradient with respect to `hidden`, and dropped: what
@@ -114,7 +114,7 @@ def _slope(probs: Tensor, picked: Tensor, damping: Tensor | None) -> Tensor:
     return slope if damping is None else slope.mul_(damping)
 
 
-def answer_log_probs(
+def token_log_probs(
     hidden: Tensor, head: Head, targets: Tensor, *, temperature: float = 1.0, chunk: int = 256
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each target and entropy of its distribution, both (N,) float32, in nats.
@@ -122,6 +122,6 @@ def answer_log_probs(
     `hidden` (N, width) in the head's data type; `targets` (N,). Memory: one chunk of logits, chunk x vocabulary.
     The entropy carries no gradient.
     """
-    apply: Any = _AnswerHead.apply
+    apply: Any = _TokenLogProbs.apply
     log_probs, entropy = apply(hidden, head.weight, head.bias, head, targets, temperature, chunk)
     return log_probs, entropy
