@@ -43,6 +43,7 @@ check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m rlhf.schema --output app/methods/schemas --check
+	@$(BIN)/python -m workers.reference --check
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; HONE_DATA_DIR=$$data/hone $(BIN)/hone migrate --check
 
 .PHONY: bench-reward bench-sft bench-dpo bench-rloo bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-rendering
@@ -71,6 +72,10 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/run
 schemas: $(STAMPS)/dev ## Write app/methods/schemas/ and docs/settings.md anew from the library's settings
 	@$(BIN)/python -m rlhf.schema --output app/methods/schemas
 	@$(BIN)/python -m app.methods.reference docs/settings.md
+
+.PHONY: client
+client: $(STAMPS)/dev ## Write hone_client/ and docs/api.md anew from the API's document
+	@$(BIN)/python -m workers.reference
 
 .PHONY: lock
 lock: | $(STAMPS)/dev ## Write requirements/*.txt anew from pyproject.toml and constraints.txt

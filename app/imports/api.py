@@ -50,7 +50,7 @@ class FoundRow(View):
     labels: list[str]
 
 
-class PreviewView(View):
+class ImportPreview(View):
     """What a file comes to, or its first rows where it is not `whole`; nothing was stored. `proposal` says which column
     may be what, where the columns are of no known layout: `counts` are empty then, and `sentence` says what to do."""
 
@@ -101,7 +101,7 @@ Sent = Annotated[UploadFile, File(description="JSON Lines, JSON, CSV, Parquet, A
 
 
 @router.post("/projects/{project_id}/imports/preview", max_body_size=MOST_BYTES)
-def preview_import(session: Db, access: Manager, file: Sent, fields: Fields) -> PreviewView:
+def preview_import(session: Db, access: Manager, file: Sent, fields: Fields) -> ImportPreview:
     """Read a file and say what its import would make, without storing any of it."""
     address = service.keep(session, access.project, file.file)
     try:
@@ -109,7 +109,7 @@ def preview_import(session: Db, access: Manager, file: Sent, fields: Fields) -> 
         found = incoming.looked_at(session, access.project, config)
     except formats.UnknownLayout as error:
         about = incoming.unmapped(error)
-        return PreviewView(
+        return ImportPreview(
             what=fields.what, container=None, layout=None, columns=list(about.columns), rows=0, whole=False, counts={},
             first=[], refused=[], proposal=about.proposal, sentence=about.sentence,
         )  # fmt: skip
@@ -170,7 +170,7 @@ def _view(session: Db, run: Run) -> ImportView:
     )
 
 
-def _preview_view(found: Preview, what: Imported) -> PreviewView:
+def _preview_view(found: Preview, what: Imported) -> ImportPreview:
     def row(each: Any) -> FoundRow:
         return FoundRow(
             line=each.line,
@@ -179,7 +179,7 @@ def _preview_view(found: Preview, what: Imported) -> PreviewView:
             labels=[said.words for said in views.said(each)],
         )
 
-    return PreviewView(
+    return ImportPreview(
         what=what, container=found.container, layout=found.layout, columns=found.columns, rows=found.rows,
         whole=found.whole, counts=found.counts, first=[row(each) for each in found.first],
         refused=[RefusedView.model_validate(each) for each in found.refused[:100]], proposal={}, sentence=None,

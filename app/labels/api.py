@@ -7,9 +7,9 @@ from fastapi import Query, Response
 from app.labels import leases, quality, queries, screen, service, skips
 from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter, SkipFilter, SkipForm
 from app.labels.views import (
+    AnswerPreview,
     Claimed,
     LabelView,
-    PreviewView,
     QualityView,
     Renewed,
     Saved,
@@ -56,13 +56,13 @@ def save_label(session: Db, access: Annotator, body: AnswerForm, response: Respo
 
 
 @router.post("/projects/{project_id}/label/preview")
-def preview_answer(session: Db, access: Annotator, body: AnswerForm) -> PreviewView:
+def preview_answer(session: Db, access: Annotator, body: AnswerForm) -> AnswerPreview:
     """What an answer that is being written will look like, by the kind of its item; nothing is kept."""
     task = leases.task_of(session, access.user, access.project, body.assignment_id)
     shown = screen.preview(task, body.given)
     if shown is None:
         raise NotFound("There is no preview of this kind of answer.")
-    return PreviewView(**shown)
+    return AnswerPreview(**shown)
 
 
 @router.post("/projects/{project_id}/label/skip")

@@ -54,7 +54,7 @@ class Change(View):
     text: str
 
 
-class PreviewView(View):
+class AnswerPreview(View):
     """An answer that is being written. `html` is its rendering, null where there is no text yet; `changes` are those to
     the response that it began as, null where it began as none. A kind from outside may have more."""
 

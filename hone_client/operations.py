@@ -1,0 +1,1338 @@
+"""Every call by its name. Written by `make client` from the API's document; not to be edited."""
+
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from hone_client import models
+from hone_client.calling import OMIT, Caller, Omit
+from hone_client.files import Download
+from hone_client.paging import Pages
+
+
+class Operations(Caller):
+    """One method for each operation of the API, with its name."""
+
+    def list_all_events(
+        self,
+        *,
+        before: int | None = None,
+        action: str | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.EventView]:
+        """What everybody did, newest first. For administrators.
+
+        `action`: Keeps the events whose action begins with this.
+        """
+        return self._pages(models.EventView, "/audit", query={"before": before, "action": action}, limit=limit)
+
+    def show_me(self) -> models.PersonView:
+        """Who this token stands for."""
+        return self._one(models.PersonView, "GET", "/me")
+
+    def list_users(
+        self,
+        *,
+        before: int | None = None,
+        q: str | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.PersonView]:
+        """Everybody with an account, newest first. For administrators.
+
+        `q`: Part of a name or an e-mail address.
+        """
+        return self._pages(models.PersonView, "/users", query={"before": before, "q": q}, limit=limit)
+
+    def create_project(
+        self,
+        *,
+        name: str,
+        guidelines: str | Omit = OMIT,
+        base_model: str | Omit = OMIT,
+        starter_prompts: bool | Omit = OMIT,
+        answer: models.AnswerSettings | dict[str, Any] | Omit = OMIT,
+        sampling: models.SamplingSettings | dict[str, Any] | Omit = OMIT,
+        automation: models.AutomationSettings | dict[str, Any] | Omit = OMIT,
+        queue: models.QueueSettings | dict[str, Any] | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.CreatedProject:
+        """Make a project. For administrators and managers."""
+        return self._one(
+            models.CreatedProject,
+            "POST",
+            "/projects",
+            body={
+                "name": name,
+                "guidelines": guidelines,
+                "base_model": base_model,
+                "starter_prompts": starter_prompts,
+                "answer": answer,
+                "sampling": sampling,
+                "automation": automation,
+                "queue": queue,
+            },
+            key=idempotency_key,
+        )
+
+    def list_projects(self, *, before: int | None = None, limit: int | None = None) -> Pages[models.ListedProject]:
+        """The projects this person may enter, newest first."""
+        return self._pages(models.ListedProject, "/projects", query={"before": before}, limit=limit)
+
+    def list_instructions(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.InstructionsView]:
+        """All versions of the guidelines and of what is asked, the newest first."""
+        return self._pages(
+            models.InstructionsView, f"/projects/{project_id}/instructions", query={"before": before}, limit=limit
+        )
+
+    def show_instructions(self, project_id: int, number: int) -> models.InstructionsView:
+        """One version."""
+        return self._one(models.InstructionsView, "GET", f"/projects/{project_id}/instructions/{number}")
+
+    def show_project(self, project_id: int) -> models.ProjectView:
+        """A project and its settings."""
+        return self._one(models.ProjectView, "GET", f"/projects/{project_id}")
+
+    def change_project(
+        self,
+        project_id: int,
+        *,
+        name: str | Omit | None = OMIT,
+        guidelines: str | Omit | None = OMIT,
+        answer: models.AnswerSettings | dict[str, Any] | Omit | None = OMIT,
+        sampling: models.SamplingSettings | dict[str, Any] | Omit | None = OMIT,
+        plan: models.SamplingPlan | dict[str, Any] | Omit | None = OMIT,
+        automation: models.AutomationSettings | dict[str, Any] | Omit | None = OMIT,
+        queue: models.QueueSettings | dict[str, Any] | Omit | None = OMIT,
+    ) -> models.ProjectView:
+        """Change a project. For its managers."""
+        return self._one(
+            models.ProjectView,
+            "PATCH",
+            f"/projects/{project_id}",
+            body={
+                "name": name,
+                "guidelines": guidelines,
+                "answer": answer,
+                "sampling": sampling,
+                "plan": plan,
+                "automation": automation,
+                "queue": queue,
+            },
+        )
+
+    def list_answering_models(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.AnsweringModelView]:
+        """The models that a sampling plan, a blind evaluation or chat may name, newest first. For managers."""
+        return self._pages(
+            models.AnsweringModelView, f"/projects/{project_id}/models", query={"before": before}, limit=limit
+        )
+
+    def list_members(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.MemberView]:
+        """Everybody in the project, the newest accounts first. For its managers."""
+        return self._pages(models.MemberView, f"/projects/{project_id}/members", query={"before": before}, limit=limit)
+
+    def change_member(
+        self,
+        project_id: int,
+        user_id: int,
+        *,
+        role: Literal["manager", "annotator"] | Omit | None = OMIT,
+        paused: bool | Omit | None = OMIT,
+        reason: str | Omit = OMIT,
+    ) -> models.MemberView:
+        """Change a member's role, or pause and resume them. For managers."""
+        return self._one(
+            models.MemberView,
+            "PATCH",
+            f"/projects/{project_id}/members/{user_id}",
+            body={"role": role, "paused": paused, "reason": reason},
+        )
+
+    def remove_member(self, project_id: int, user_id: int) -> None:
+        """Remove a person from the project; their labels stay. For managers."""
+        self._none("DELETE", f"/projects/{project_id}/members/{user_id}")
+
+    def list_events(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        action: str | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.EventView]:
+        """Who did what in the project, newest first.
+
+        `action`: Keeps the events whose action begins with this.
+        """
+        return self._pages(
+            models.EventView, f"/projects/{project_id}/audit", query={"before": before, "action": action}, limit=limit
+        )
+
+    def list_invitations(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.InvitationView]:
+        """Invitations that can still be used, newest first. For managers."""
+        return self._pages(
+            models.InvitationView, f"/projects/{project_id}/invitations", query={"before": before}, limit=limit
+        )
+
+    def withdraw_invitation(self, project_id: int, invitation_id: int) -> None:
+        """Make an invitation useless. For managers."""
+        self._none("DELETE", f"/projects/{project_id}/invitations/{invitation_id}")
+
+    def list_prompts(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        status: Literal["review", "active", "refused", "withdrawn"] | None = None,
+        split: Literal["train", "holdout"] | None = None,
+        source: Literal["starter", "import", "api", "chat"] | None = None,
+        contains: str | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.PromptView]:
+        """Prompts, newest first."""
+        return self._pages(
+            models.PromptView,
+            f"/projects/{project_id}/prompts",
+            query={"before": before, "status": status, "split": split, "source": source, "contains": contains},
+            limit=limit,
+        )
+
+    def import_prompts(
+        self,
+        project_id: int,
+        *,
+        prompts: list[Any],
+        accept_bad: bool | Omit = OMIT,
+        dry_run: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.ImportReport:
+        """Import entries. Answers 422 and imports nothing where some are bad and `accept_bad` is not set.
+
+        `accept_bad`: Skip invalid entries and import the rest.
+        `dry_run`: Only count.
+        """
+        return self._one(
+            models.ImportReport,
+            "POST",
+            f"/projects/{project_id}/prompts",
+            body={"prompts": prompts, "accept_bad": accept_bad, "dry_run": dry_run},
+            key=idempotency_key,
+            also=frozenset({422}),
+        )
+
+    def show_prompt(self, project_id: int, prompt_id: int) -> models.PromptView:
+        """One prompt."""
+        return self._one(models.PromptView, "GET", f"/projects/{project_id}/prompts/{prompt_id}")
+
+    def preview_import(
+        self,
+        project_id: int,
+        file: Path | BinaryIO,
+        *,
+        what: Literal["prompts", "pairs", "labels"] | None = None,
+        layout: str | None = None,
+        container: Literal["", "jsonl", "json", "csv", "lines", "blocks"] | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        mapping: str | None = None,
+        skip_invalid: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.ImportPreview:
+        """Read a file and say what its import would make, without storing any of it.
+
+        `what`: Default: the most that the file holds.
+        `layout`: Default: by the columns.
+        `container`: Default: by the content.
+        `mapping`: A JSON object: {"prompt": "Question"}.
+        `skip_invalid`: Import the rest where rows are refused.
+        """
+        return self._one(
+            models.ImportPreview,
+            "POST",
+            f"/projects/{project_id}/imports/preview",
+            form={
+                "what": what,
+                "layout": layout,
+                "container": container,
+                "encoding": encoding,
+                "delimiter": delimiter,
+                "mapping": mapping,
+                "skip_invalid": skip_invalid,
+            },
+            file=file,
+            key=idempotency_key,
+        )
+
+    def start_import(
+        self,
+        project_id: int,
+        file: Path | BinaryIO,
+        *,
+        what: Literal["prompts", "pairs", "labels"] | None = None,
+        layout: str | None = None,
+        container: Literal["", "jsonl", "json", "csv", "lines", "blocks"] | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        mapping: str | None = None,
+        skip_invalid: bool | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.ImportView:
+        """Import a file, as a run. Where rows are refused and `skip_invalid` is not set, the run fails and nothing
+        is imported; `rest` imports the others then.
+
+        `what`: Default: the most that the file holds.
+        `layout`: Default: by the columns.
+        `container`: Default: by the content.
+        `mapping`: A JSON object: {"prompt": "Question"}.
+        `skip_invalid`: Import the rest where rows are refused.
+        """
+        return self._one(
+            models.ImportView,
+            "POST",
+            f"/projects/{project_id}/imports",
+            form={
+                "what": what,
+                "layout": layout,
+                "container": container,
+                "encoding": encoding,
+                "delimiter": delimiter,
+                "mapping": mapping,
+                "skip_invalid": skip_invalid,
+            },
+            file=file,
+            key=idempotency_key,
+        )
+
+    def list_imports(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.RunView]:
+        """The project's imports, and the runs that take them back, newest first."""
+        return self._pages(models.RunView, f"/projects/{project_id}/imports", query={"before": before}, limit=limit)
+
+    def show_import(self, project_id: int, run_id: int) -> models.ImportView:
+        """One import."""
+        return self._one(models.ImportView, "GET", f"/projects/{project_id}/imports/{run_id}")
+
+    def refused_rows(self, project_id: int, run_id: int) -> Download:
+        """All refused rows as JSON Lines."""
+        return self._file("GET", f"/projects/{project_id}/imports/{run_id}/refused")
+
+    def import_rest(self, project_id: int, run_id: int, *, idempotency_key: str | None = None) -> models.ImportView:
+        """Import the rows that are good, of a file whose others were refused."""
+        return self._one(
+            models.ImportView, "POST", f"/projects/{project_id}/imports/{run_id}/rest", key=idempotency_key
+        )
+
+    def undo_import(self, project_id: int, run_id: int, *, idempotency_key: str | None = None) -> models.RunView:
+        """Take out what an import has brought. What others depend on stays; the run's summary says how much."""
+        return self._one(models.RunView, "POST", f"/projects/{project_id}/imports/{run_id}/undo", key=idempotency_key)
+
+    def list_items(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        purpose: Literal["train", "check", "evaluation", "chat"] | None = None,
+        state: Literal["open", "done", "withdrawn"] | None = None,
+        split: Literal["train", "holdout"] | None = None,
+        prompt: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.ItemView]:
+        """Items, newest first."""
+        return self._pages(
+            models.ItemView,
+            f"/projects/{project_id}/items",
+            query={"before": before, "purpose": purpose, "state": state, "split": split, "prompt": prompt},
+            limit=limit,
+        )
+
+    def show_item(self, project_id: int, item_id: int) -> models.ItemView:
+        """One item."""
+        return self._one(models.ItemView, "GET", f"/projects/{project_id}/items/{item_id}")
+
+    def sample_items(
+        self,
+        project_id: int,
+        *,
+        count: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.SamplingStarted:
+        """Have more items sampled."""
+        return self._one(
+            models.SamplingStarted,
+            "POST",
+            f"/projects/{project_id}/items/sample",
+            body={"count": count},
+            key=idempotency_key,
+        )
+
+    def add_checks(
+        self,
+        project_id: int,
+        *,
+        count: int | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.ChecksMade:
+        """Make attention checks."""
+        return self._one(
+            models.ChecksMade,
+            "POST",
+            f"/projects/{project_id}/items/checks",
+            body={"count": count},
+            key=idempotency_key,
+        )
+
+    def withdraw_items(
+        self,
+        project_id: int,
+        *,
+        items: list[int],
+        idempotency_key: str | None = None,
+    ) -> models.Withdrawn:
+        """Take items out of the queue."""
+        return self._one(
+            models.Withdrawn,
+            "POST",
+            f"/projects/{project_id}/items/withdraw",
+            body={"items": items},
+            key=idempotency_key,
+        )
+
+    def ask_items_again(
+        self,
+        project_id: int,
+        *,
+        items: list[int],
+        idempotency_key: str | None = None,
+    ) -> models.AskedAgain:
+        """Ask for one more label on items."""
+        return self._one(
+            models.AskedAgain, "POST", f"/projects/{project_id}/items/again", body={"items": items}, key=idempotency_key
+        )
+
+    def withdraw_prompts(
+        self,
+        project_id: int,
+        *,
+        prompts: list[int],
+        idempotency_key: str | None = None,
+    ) -> models.Withdrawn:
+        """Take prompts and their items out of the loop."""
+        return self._one(
+            models.Withdrawn,
+            "POST",
+            f"/projects/{project_id}/prompts/withdraw",
+            body={"prompts": prompts},
+            key=idempotency_key,
+        )
+
+    def claim_item(self, project_id: int, *, idempotency_key: str | None = None) -> models.Claimed:
+        """The item to label now, the same until it is labelled. What is asked about its responses is in the
+        project's `answer`.
+        """
+        return self._one(models.Claimed, "POST", f"/projects/{project_id}/label/next", key=idempotency_key)
+
+    def save_label(
+        self,
+        project_id: int,
+        *,
+        assignment_id: int,
+        kind: str | Omit = OMIT,
+        answer: str | Omit = OMIT,
+        fields: dict[str, str] | Omit = OMIT,
+        questions: dict[str, str] | Omit = OMIT,
+        reasons: list[str] | Omit = OMIT,
+        comment: str | Omit | None = OMIT,
+        instructions: int | Omit | None = OMIT,
+        seconds: float | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.Saved:
+        """Save a label; sent again, it is the same one.
+
+        `kind`: Of the item that is answered.
+        `answer`: The answer in the words of the item's kind, see docs/annotating.md.
+        `fields`: The same as named fields, where the kind has some.
+        `questions`: The answer to each further question of the project.
+        `instructions`: The version of the guidelines and questions that were shown; else the present one.
+        `seconds`: From display to answer.
+        """
+        return self._one(
+            models.Saved,
+            "POST",
+            f"/projects/{project_id}/label",
+            body={
+                "assignment_id": assignment_id,
+                "kind": kind,
+                "answer": answer,
+                "fields": fields,
+                "questions": questions,
+                "reasons": reasons,
+                "comment": comment,
+                "instructions": instructions,
+                "seconds": seconds,
+            },
+            key=idempotency_key,
+            also=frozenset({409}),
+        )
+
+    def preview_answer(
+        self,
+        project_id: int,
+        *,
+        assignment_id: int,
+        kind: str | Omit = OMIT,
+        answer: str | Omit = OMIT,
+        fields: dict[str, str] | Omit = OMIT,
+        questions: dict[str, str] | Omit = OMIT,
+        reasons: list[str] | Omit = OMIT,
+        comment: str | Omit | None = OMIT,
+        instructions: int | Omit | None = OMIT,
+        seconds: float | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.AnswerPreview:
+        """What an answer that is being written will look like, by the kind of its item; nothing is kept.
+
+        `kind`: Of the item that is answered.
+        `answer`: The answer in the words of the item's kind, see docs/annotating.md.
+        `fields`: The same as named fields, where the kind has some.
+        `questions`: The answer to each further question of the project.
+        `instructions`: The version of the guidelines and questions that were shown; else the present one.
+        `seconds`: From display to answer.
+        """
+        return self._one(
+            models.AnswerPreview,
+            "POST",
+            f"/projects/{project_id}/label/preview",
+            body={
+                "assignment_id": assignment_id,
+                "kind": kind,
+                "answer": answer,
+                "fields": fields,
+                "questions": questions,
+                "reasons": reasons,
+                "comment": comment,
+                "instructions": instructions,
+                "seconds": seconds,
+            },
+            key=idempotency_key,
+        )
+
+    def skip_item(
+        self,
+        project_id: int,
+        *,
+        assignment_id: int,
+        reason: str | Omit = OMIT,
+        note: str | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.Skipped:
+        """Leave an item to somebody else, with a reason or without.
+
+        `reason`: The id of one of the project's reasons to skip.
+        `note`: In one's own words.
+        """
+        return self._one(
+            models.Skipped,
+            "POST",
+            f"/projects/{project_id}/label/skip",
+            body={"assignment_id": assignment_id, "reason": reason, "note": note},
+            key=idempotency_key,
+        )
+
+    def list_skips(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        reason: str | None = None,
+        item: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.SkipView]:
+        """Items that somebody skipped and has not taken up again, the newest first, with the reason where one was
+        given.
+
+        `reason`: The id of a reason; `none`: no reason was given.
+        `item`: Only skips of the item with this number.
+        """
+        return self._pages(
+            models.SkipView,
+            f"/projects/{project_id}/skips",
+            query={"before": before, "reason": reason, "item": item},
+            limit=limit,
+        )
+
+    def renew_lease(self, project_id: int, *, assignment_id: int, idempotency_key: str | None = None) -> models.Renewed:
+        """Keep a lease."""
+        return self._one(
+            models.Renewed,
+            "POST",
+            f"/projects/{project_id}/label/renew",
+            body={"assignment_id": assignment_id},
+            key=idempotency_key,
+        )
+
+    def list_my_labels(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.LabelView]:
+        """My own labels, newest first."""
+        return self._pages(
+            models.LabelView, f"/projects/{project_id}/labels/mine", query={"before": before}, limit=limit
+        )
+
+    def list_labels(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        outcome: Literal["first", "second", "tie", "both_bad"] | None = None,
+        annotator: int | None = None,
+        purpose: Literal["train", "check", "evaluation", "chat"] | None = None,
+        late: bool | None = None,
+        commented: bool | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.LabelView]:
+        """Everybody's labels, newest first.
+
+        `outcome`: Only labels with this answer to the main question.
+        `annotator`: Only labels of the person with this number.
+        `purpose`: Only labels on items of this purpose.
+        `late`: Only labels given after their lease had ended.
+        `commented`: Only labels with a comment.
+        """
+        return self._pages(
+            models.LabelView,
+            f"/projects/{project_id}/labels",
+            query={
+                "before": before,
+                "outcome": outcome,
+                "annotator": annotator,
+                "purpose": purpose,
+                "late": late,
+                "commented": commented,
+            },
+            limit=limit,
+        )
+
+    def show_quality(self, project_id: int) -> models.QualityView:
+        """Agreement in the project, and how each annotator works; in a very large project as of a while ago."""
+        return self._one(models.QualityView, "GET", f"/projects/{project_id}/labels/quality")
+
+    def download_export(
+        self,
+        project_id: int,
+        *,
+        outcome: Literal["first", "second", "tie", "both_bad"] | None = None,
+        annotator: int | None = None,
+        purpose: Literal["train", "check", "evaluation", "chat"] | None = None,
+        late: bool | None = None,
+        commented: bool | None = None,
+        layout: Literal["everything", "trl", "trl-conversational", "sft", "label-studio"] | None = None,
+        format: Literal["jsonl", "json", "csv", "excel", "parquet", "dataset"] | None = None,
+        files: Literal["one", "splits"] | None = None,
+        rows: Literal["labels", "pairs"] | None = None,
+        question: str | None = None,
+        ties: bool | None = None,
+        split: Literal["train", "holdout"] | None = None,
+        revisions: bool | None = None,
+        names: bool | None = None,
+    ) -> Download:
+        """Labels as a file, made while it is sent; of more than 100,000 a run makes it.
+
+        `outcome`: Only labels with this answer to the main question.
+        `annotator`: Only labels of the person with this number.
+        `purpose`: Only labels on items of this purpose.
+        `late`: Only labels given after their lease had ended.
+        `commented`: Only labels with a comment.
+        `layout`: everything: all there is, can be imported again; trl: prompt, chosen, rejected as text; trl-
+            conversational: the same as messages; sft: prompt and completion, of responses that people wrote;
+            label-studio: tasks with annotations.
+        `format`: jsonl (the default), json: a list (Label Studio's), csv, excel: CSV for spreadsheets, parquet,
+            dataset: a DatasetDict folder in a ZIP archive.
+        `files`: splits: train and test, a file each, with a dataset card, in a ZIP archive.
+        `rows`: Of TRL's layouts. labels: a row for each label; pairs: a row for each pair of responses, with the
+            share of its raters that prefer the chosen one.
+        `question`: Of TRL's layouts: the id of the question; empty: the main one.
+        `ties`: Of TRL's layouts: rows of equal responses too, with the preference 0.5.
+        `split`: Only labels on prompts of this split.
+        `revisions`: Of everything: labels that were changed or withdrawn later, too.
+        `names`: People by name, beside their numbers.
+        """
+        return self._file(
+            "GET",
+            f"/projects/{project_id}/exports/file",
+            query={
+                "outcome": outcome,
+                "annotator": annotator,
+                "purpose": purpose,
+                "late": late,
+                "commented": commented,
+                "layout": layout,
+                "format": format,
+                "files": files,
+                "rows": rows,
+                "question": question,
+                "ties": ties,
+                "split": split,
+                "revisions": revisions,
+                "names": names,
+            },
+        )
+
+    def start_export(
+        self,
+        project_id: int,
+        *,
+        outcome: Literal["first", "second", "tie", "both_bad"] | Omit | None = OMIT,
+        annotator: int | Omit | None = OMIT,
+        purpose: Literal["train", "check", "evaluation", "chat"] | Omit | None = OMIT,
+        late: bool | Omit = OMIT,
+        commented: bool | Omit = OMIT,
+        layout: Literal["everything", "trl", "trl-conversational", "sft", "label-studio"] | Omit = OMIT,
+        format: Literal["jsonl", "json", "csv", "excel", "parquet", "dataset"] | Omit | None = OMIT,
+        files: Literal["one", "splits"] | Omit = OMIT,
+        rows: Literal["labels", "pairs"] | Omit = OMIT,
+        question: str | Omit = OMIT,
+        ties: bool | Omit = OMIT,
+        split: Literal["train", "holdout"] | Omit | None = OMIT,
+        revisions: bool | Omit = OMIT,
+        names: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.RunView:
+        """Start a run that writes labels to a file, of any number.
+
+        `outcome`: Only labels with this answer to the main question.
+        `annotator`: Only labels of the person with this number.
+        `purpose`: Only labels on items of this purpose.
+        `late`: Only labels given after their lease had ended.
+        `commented`: Only labels with a comment.
+        `layout`: everything: all there is, can be imported again; trl: prompt, chosen, rejected as text; trl-
+            conversational: the same as messages; sft: prompt and completion, of responses that people wrote;
+            label-studio: tasks with annotations.
+        `format`: jsonl (the default), json: a list (Label Studio's), csv, excel: CSV for spreadsheets, parquet,
+            dataset: a DatasetDict folder in a ZIP archive.
+        `files`: splits: train and test, a file each, with a dataset card, in a ZIP archive.
+        `rows`: Of TRL's layouts. labels: a row for each label; pairs: a row for each pair of responses, with the
+            share of its raters that prefer the chosen one.
+        `question`: Of TRL's layouts: the id of the question; empty: the main one.
+        `ties`: Of TRL's layouts: rows of equal responses too, with the preference 0.5.
+        `split`: Only labels on prompts of this split.
+        `revisions`: Of everything: labels that were changed or withdrawn later, too.
+        `names`: People by name, beside their numbers.
+        """
+        return self._one(
+            models.RunView,
+            "POST",
+            f"/projects/{project_id}/exports",
+            body={
+                "outcome": outcome,
+                "annotator": annotator,
+                "purpose": purpose,
+                "late": late,
+                "commented": commented,
+                "layout": layout,
+                "format": format,
+                "files": files,
+                "rows": rows,
+                "question": question,
+                "ties": ties,
+                "split": split,
+                "revisions": revisions,
+                "names": names,
+            },
+            key=idempotency_key,
+        )
+
+    def download_export_of_run(self, project_id: int, run_id: int) -> Download:
+        """The file that a run has written; it is kept for some days."""
+        return self._file("GET", f"/projects/{project_id}/exports/{run_id}/file")
+
+    def preview_export(
+        self,
+        project_id: int,
+        *,
+        outcome: Literal["first", "second", "tie", "both_bad"] | None = None,
+        annotator: int | None = None,
+        purpose: Literal["train", "check", "evaluation", "chat"] | None = None,
+        late: bool | None = None,
+        commented: bool | None = None,
+        layout: Literal["everything", "trl", "trl-conversational", "sft", "label-studio"] | None = None,
+        format: Literal["jsonl", "json", "csv", "excel", "parquet", "dataset"] | None = None,
+        files: Literal["one", "splits"] | None = None,
+        rows: Literal["labels", "pairs"] | None = None,
+        question: str | None = None,
+        ties: bool | None = None,
+        split: Literal["train", "holdout"] | None = None,
+        revisions: bool | None = None,
+        names: bool | None = None,
+    ) -> models.ExportPreview:
+        """The first three rows.
+
+        `outcome`: Only labels with this answer to the main question.
+        `annotator`: Only labels of the person with this number.
+        `purpose`: Only labels on items of this purpose.
+        `late`: Only labels given after their lease had ended.
+        `commented`: Only labels with a comment.
+        `layout`: everything: all there is, can be imported again; trl: prompt, chosen, rejected as text; trl-
+            conversational: the same as messages; sft: prompt and completion, of responses that people wrote;
+            label-studio: tasks with annotations.
+        `format`: jsonl (the default), json: a list (Label Studio's), csv, excel: CSV for spreadsheets, parquet,
+            dataset: a DatasetDict folder in a ZIP archive.
+        `files`: splits: train and test, a file each, with a dataset card, in a ZIP archive.
+        `rows`: Of TRL's layouts. labels: a row for each label; pairs: a row for each pair of responses, with the
+            share of its raters that prefer the chosen one.
+        `question`: Of TRL's layouts: the id of the question; empty: the main one.
+        `ties`: Of TRL's layouts: rows of equal responses too, with the preference 0.5.
+        `split`: Only labels on prompts of this split.
+        `revisions`: Of everything: labels that were changed or withdrawn later, too.
+        `names`: People by name, beside their numbers.
+        """
+        return self._one(
+            models.ExportPreview,
+            "GET",
+            f"/projects/{project_id}/exports/preview",
+            query={
+                "outcome": outcome,
+                "annotator": annotator,
+                "purpose": purpose,
+                "late": late,
+                "commented": commented,
+                "layout": layout,
+                "format": format,
+                "files": files,
+                "rows": rows,
+                "question": question,
+                "ties": ties,
+                "split": split,
+                "revisions": revisions,
+                "names": names,
+            },
+        )
+
+    def list_rewards(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.ModelView]:
+        """The project's reward models, newest first. `metrics.report` compares a model with all labels."""
+        return self._pages(models.ModelView, f"/projects/{project_id}/rewards", query={"before": before}, limit=limit)
+
+    def show_label_counts(self, project_id: int) -> models.LabelCounts:
+        """Usable pairs on either side as of the last training where there was one, and the labels since."""
+        return self._one(models.LabelCounts, "GET", f"/projects/{project_id}/rewards/labels")
+
+    def show_reward(self, project_id: int, model_id: int) -> models.ModelView:
+        """One reward model."""
+        return self._one(models.ModelView, "GET", f"/projects/{project_id}/rewards/{model_id}")
+
+    def score_responses(self, project_id: int, model_id: int, *, idempotency_key: str | None = None) -> models.RunView:
+        """Score the answers that came since, and measure the model again."""
+        return self._one(
+            models.RunView, "POST", f"/projects/{project_id}/rewards/{model_id}/scores", key=idempotency_key
+        )
+
+    def score_text(
+        self,
+        project_id: int,
+        model_id: int,
+        *,
+        prompt: str,
+        response: str,
+        idempotency_key: str | None = None,
+    ) -> models.RunView:
+        """Score any answer: the score is in `summary.scores` of the run once it has succeeded."""
+        return self._one(
+            models.RunView,
+            "POST",
+            f"/projects/{project_id}/rewards/{model_id}/score",
+            body={"prompt": prompt, "response": response},
+            key=idempotency_key,
+        )
+
+    def ask_disputed_again(
+        self,
+        project_id: int,
+        model_id: int,
+        item_id: int,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.DisputedAskedAgain:
+        """Send a disputed pair to one more person."""
+        return self._one(
+            models.DisputedAskedAgain,
+            "POST",
+            f"/projects/{project_id}/rewards/{model_id}/disputed/{item_id}",
+            key=idempotency_key,
+        )
+
+    def list_policies(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.ModelView]:
+        """The project's policies, newest first. The one in use is the project's `policy_id`; null: the base model."""
+        return self._pages(models.ModelView, f"/projects/{project_id}/policies", query={"before": before}, limit=limit)
+
+    def compare_policies(self, project_id: int, *, labels: int | None = None) -> models.ComparedPolicies:
+        """Policies that learned from the same labels, by whatever method, side by side.
+
+        `labels`: The snapshot of labels; the newest that a policy has learned from.
+        """
+        return self._one(
+            models.ComparedPolicies, "GET", f"/projects/{project_id}/policies/compare", query={"labels": labels}
+        )
+
+    def measure_policies(
+        self,
+        project_id: int,
+        *,
+        labels: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.RunView:
+        """Have the newest reward model score what all of them respond to the same holdout prompts.
+
+        `labels`: The snapshot of labels; the newest that a policy has learned from.
+        """
+        return self._one(
+            models.RunView,
+            "POST",
+            f"/projects/{project_id}/policies/compare",
+            body={"labels": labels},
+            key=idempotency_key,
+        )
+
+    def roll_back_policy(self, project_id: int, *, idempotency_key: str | None = None) -> models.ModelView:
+        """Put the policy in use that was in use before; answers with it."""
+        return self._one(models.ModelView, "POST", f"/projects/{project_id}/policies/roll-back", key=idempotency_key)
+
+    def show_evaluation(self, project_id: int, run_id: int) -> models.EvaluationView:
+        """An evaluation's result so far."""
+        return self._one(models.EvaluationView, "GET", f"/projects/{project_id}/policies/evaluations/{run_id}")
+
+    def show_policy(self, project_id: int, model_id: int) -> models.LineageView:
+        """One policy."""
+        return self._one(models.LineageView, "GET", f"/projects/{project_id}/policies/{model_id}")
+
+    def start_evaluation(
+        self,
+        project_id: int,
+        model_id: int,
+        *,
+        baseline_id: int | Omit | None = OMIT,
+        other_ids: list[int] | Omit = OMIT,
+        comparisons: int | Omit = OMIT,
+        overlap: int | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.RunView:
+        """Send items of this policy and another (where none is named: the one in use) to the annotators: pairs, or
+        rankings where `other_ids` names more.
+
+        `baseline_id`: Blank: the policy in use.
+        `other_ids`: Further models: people then rank the answers of all of them.
+        `comparisons`: Pairs, or rankings, on holdout prompts.
+        `overlap`: People asked about each.
+        """
+        return self._one(
+            models.RunView,
+            "POST",
+            f"/projects/{project_id}/policies/{model_id}/evaluations",
+            body={"baseline_id": baseline_id, "other_ids": other_ids, "comparisons": comparisons, "overlap": overlap},
+            key=idempotency_key,
+        )
+
+    def promote_policy(
+        self,
+        project_id: int,
+        model_id: int,
+        *,
+        confirm_without_evaluation: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.ModelView:
+        """Put the policy in use. Answers 409 where nothing speaks for it and `confirm_without_evaluation` is not
+        set.
+        """
+        return self._one(
+            models.ModelView,
+            "POST",
+            f"/projects/{project_id}/policies/{model_id}/promote",
+            body={"confirm_without_evaluation": confirm_without_evaluation},
+            key=idempotency_key,
+        )
+
+    def archive_policy(self, project_id: int, model_id: int, *, idempotency_key: str | None = None) -> models.ModelView:
+        """Keep the record, delete the files."""
+        return self._one(
+            models.ModelView, "POST", f"/projects/{project_id}/policies/{model_id}/archive", key=idempotency_key
+        )
+
+    def list_methods(self, project_id: int) -> Pages[models.MethodView]:
+        """The methods of training, all of them; `missing` says what is in the way of starting one now."""
+        return self._pages(models.MethodView, f"/projects/{project_id}/methods", paged=False)
+
+    def start_training(
+        self,
+        project_id: int,
+        *,
+        method: str,
+        settings: dict[str, bool | int | float | str | list[str] | None] | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.RunView:
+        """Start a training by a method."""
+        return self._one(
+            models.RunView,
+            "POST",
+            f"/projects/{project_id}/runs",
+            body={"method": method, "settings": settings},
+            key=idempotency_key,
+        )
+
+    def list_runs(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        kind: Literal["preparation", "sampling", "training", "scoring", "evaluation", "import", "undo", "export"]
+        | None = None,
+        state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None = None,
+        method: str | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.RunView]:
+        """The project's runs, newest first."""
+        return self._pages(
+            models.RunView,
+            f"/projects/{project_id}/runs",
+            query={"before": before, "kind": kind, "state": state, "method": method},
+            limit=limit,
+        )
+
+    def show_run(self, project_id: int, run_id: int) -> models.RunView:
+        """One run."""
+        return self._one(models.RunView, "GET", f"/projects/{project_id}/runs/{run_id}")
+
+    def delete_run(self, project_id: int, run_id: int) -> None:
+        """Delete an ended run with its folder."""
+        self._none("DELETE", f"/projects/{project_id}/runs/{run_id}")
+
+    def show_run_metrics(self, project_id: int, run_id: int, *, since: int | None = None) -> models.CurvesView:
+        """The run's curves from a step on; long ones are thinned."""
+        return self._one(
+            models.CurvesView, "GET", f"/projects/{project_id}/runs/{run_id}/metrics", query={"since": since}
+        )
+
+    def list_run_samples(self, project_id: int, run_id: int, *, step: int | None = None) -> Pages[models.SampleView]:
+        """All that the policy said at a step; at the last one where none is given.
+
+        `step`: The last one where none is given.
+        """
+        return self._pages(
+            models.SampleView, f"/projects/{project_id}/runs/{run_id}/samples", query={"step": step}, paged=False
+        )
+
+    def show_run_log(self, project_id: int, run_id: int) -> models.LogView:
+        """The end of the run's log."""
+        return self._one(models.LogView, "GET", f"/projects/{project_id}/runs/{run_id}/log")
+
+    def cancel_run(self, project_id: int, run_id: int, *, idempotency_key: str | None = None) -> models.RunView:
+        """Stop at the next step, keeping the checkpoint."""
+        return self._one(models.RunView, "POST", f"/projects/{project_id}/runs/{run_id}/cancel", key=idempotency_key)
+
+    def resume_run(self, project_id: int, run_id: int, *, idempotency_key: str | None = None) -> models.RunView:
+        """Go on from the last checkpoint."""
+        return self._one(models.RunView, "POST", f"/projects/{project_id}/runs/{run_id}/resume", key=idempotency_key)
+
+    def clone_run(self, project_id: int, run_id: int, *, idempotency_key: str | None = None) -> models.RunView:
+        """Queue a new run with the same inputs and settings."""
+        return self._one(models.RunView, "POST", f"/projects/{project_id}/runs/{run_id}/clone", key=idempotency_key)
+
+    def list_conversations(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.ConversationHead]:
+        """My conversations, newest first."""
+        return self._pages(
+            models.ConversationHead, f"/projects/{project_id}/chat", query={"before": before}, limit=limit
+        )
+
+    def begin_conversation(
+        self,
+        project_id: int,
+        *,
+        content: str | Omit = OMIT,
+        consent: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.ConversationView:
+        """Start a conversation; it comes back with its first response.
+
+        `consent`: Of a new conversation: may its prompts and choices be used for training.
+        """
+        return self._one(
+            models.ConversationView,
+            "POST",
+            f"/projects/{project_id}/chat",
+            body={"content": content, "consent": consent},
+            key=idempotency_key,
+        )
+
+    def list_choices(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.SharedChoiceView]:
+        """Choices between two answers in conversations whose person shares them, as preference pairs."""
+        return self._pages(
+            models.SharedChoiceView, f"/projects/{project_id}/chat-choices", query={"before": before}, limit=limit
+        )
+
+    def show_conversation(self, project_id: int, conversation_id: int) -> models.ConversationView:
+        """One of my conversations with all its turns."""
+        return self._one(models.ConversationView, "GET", f"/projects/{project_id}/chat/{conversation_id}")
+
+    def delete_conversation(self, project_id: int, conversation_id: int) -> None:
+        """Delete a conversation for good."""
+        self._none("DELETE", f"/projects/{project_id}/chat/{conversation_id}")
+
+    def send_message(
+        self,
+        project_id: int,
+        conversation_id: int,
+        *,
+        content: str | Omit = OMIT,
+        consent: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.ConversationView:
+        """Say something more.
+
+        `consent`: Of a new conversation: may its prompts and choices be used for training.
+        """
+        return self._one(
+            models.ConversationView,
+            "POST",
+            f"/projects/{project_id}/chat/{conversation_id}/messages",
+            body={"content": content, "consent": consent},
+            key=idempotency_key,
+        )
+
+    def regenerate_response(
+        self,
+        project_id: int,
+        conversation_id: int,
+        turn_id: int,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.ConversationView:
+        """Have the last response written anew."""
+        return self._one(
+            models.ConversationView,
+            "POST",
+            f"/projects/{project_id}/chat/{conversation_id}/turns/{turn_id}/regenerate",
+            key=idempotency_key,
+        )
+
+    def stop_response(
+        self,
+        project_id: int,
+        conversation_id: int,
+        turn_id: int,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.ConversationView:
+        """Stop a response that is being written."""
+        return self._one(
+            models.ConversationView,
+            "POST",
+            f"/projects/{project_id}/chat/{conversation_id}/turns/{turn_id}/stop",
+            key=idempotency_key,
+        )
+
+    def rate_response(
+        self,
+        project_id: int,
+        conversation_id: int,
+        turn_id: int,
+        *,
+        thumb: Literal["up", "down", "none"],
+        idempotency_key: str | None = None,
+    ) -> models.ConversationView:
+        """A thumb up or down, or none."""
+        return self._one(
+            models.ConversationView,
+            "POST",
+            f"/projects/{project_id}/chat/{conversation_id}/turns/{turn_id}/thumb",
+            body={"thumb": thumb},
+            key=idempotency_key,
+        )
+
+    def choose_response(
+        self,
+        project_id: int,
+        conversation_id: int,
+        turn_id: int,
+        *,
+        choice: Literal["first", "second", "tie"],
+        idempotency_key: str | None = None,
+    ) -> models.ConversationView:
+        """Say which of two responses is better; `turn_id` is the newer one."""
+        return self._one(
+            models.ConversationView,
+            "POST",
+            f"/projects/{project_id}/chat/{conversation_id}/turns/{turn_id}/choose",
+            body={"choice": choice},
+            key=idempotency_key,
+        )
+
+    def set_consent(
+        self,
+        project_id: int,
+        conversation_id: int,
+        *,
+        consent: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.ConversationHead:
+        """Say whether this conversation's prompts and choices may be used for training."""
+        return self._one(
+            models.ConversationHead,
+            "POST",
+            f"/projects/{project_id}/chat/{conversation_id}/consent",
+            body={"consent": consent},
+            key=idempotency_key,
+        )
+
+    def list_endpoints(self, *, before: int | None = None, limit: int | None = None) -> Pages[models.EndpointView]:
+        """All endpoints, newest first. For administrators."""
+        return self._pages(models.EndpointView, "/endpoints", query={"before": before}, limit=limit)
+
+    def register_endpoint(
+        self,
+        *,
+        name: str,
+        base_url: str,
+        served_name: str,
+        key_name: str | Omit | None = OMIT,
+        requests_per_minute: int | Omit = OMIT,
+        at_once: int | Omit = OMIT,
+        token_limit: int | Omit | None = OMIT,
+        price_in: float | Omit | None = OMIT,
+        price_out: float | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.EndpointView:
+        """Offer a model behind an OpenAI-compatible API to all projects.
+
+        `name`: What managers see; annotators never do.
+        `base_url`: Up to /v1, before /chat/completions.
+        `key_name`: Its name in the list of keys; blank where the API asks for none.
+        `requests_per_minute`: Over all runs.
+        `at_once`: By one run.
+        `token_limit`: Of prompts and answers together, in all; raise it to go on. Blank: no limit.
+        `price_in`: Only shown.
+        `price_out`: Only shown.
+        `served_name`: As the API names it.
+        """
+        return self._one(
+            models.EndpointView,
+            "POST",
+            "/endpoints",
+            body={
+                "name": name,
+                "base_url": base_url,
+                "key_name": key_name,
+                "requests_per_minute": requests_per_minute,
+                "at_once": at_once,
+                "token_limit": token_limit,
+                "price_in": price_in,
+                "price_out": price_out,
+                "served_name": served_name,
+            },
+            key=idempotency_key,
+        )
+
+    def show_endpoint(self, model_id: int) -> models.EndpointView:
+        """One endpoint."""
+        return self._one(models.EndpointView, "GET", f"/endpoints/{model_id}")
+
+    def change_endpoint(
+        self,
+        model_id: int,
+        *,
+        name: str | Omit | None = OMIT,
+        base_url: str | Omit | None = OMIT,
+        key_name: str | Omit | None = OMIT,
+        requests_per_minute: int | Omit = OMIT,
+        at_once: int | Omit = OMIT,
+        token_limit: int | Omit | None = OMIT,
+        price_in: float | Omit | None = OMIT,
+        price_out: float | Omit | None = OMIT,
+    ) -> models.EndpointView:
+        """Change an endpoint; what is left out stays. Another model is another endpoint.
+
+        `key_name`: Its name in the list of keys; blank where the API asks for none.
+        `requests_per_minute`: Over all runs.
+        `at_once`: By one run.
+        `token_limit`: Of prompts and answers together, in all; raise it to go on. Blank: no limit.
+        `price_in`: Only shown.
+        `price_out`: Only shown.
+        """
+        return self._one(
+            models.EndpointView,
+            "PATCH",
+            f"/endpoints/{model_id}",
+            body={
+                "name": name,
+                "base_url": base_url,
+                "key_name": key_name,
+                "requests_per_minute": requests_per_minute,
+                "at_once": at_once,
+                "token_limit": token_limit,
+                "price_in": price_in,
+                "price_out": price_out,
+            },
+        )
+
+    def retire_endpoint(self, model_id: int, *, idempotency_key: str | None = None) -> models.EndpointView:
+        """Ask it nothing more; its responses stay."""
+        return self._one(models.EndpointView, "POST", f"/endpoints/{model_id}/retire", key=idempotency_key)
+
+    def try_endpoint(self, model_id: int, *, idempotency_key: str | None = None) -> models.EndpointView:
+        """Ask it one short question now; `tried_said` of the answer tells how it went."""
+        return self._one(models.EndpointView, "POST", f"/endpoints/{model_id}/try", key=idempotency_key)
+
+    def show_loop(self, project_id: int) -> models.LoopView:
+        """The overview in numbers."""
+        return self._one(models.LoopView, "GET", f"/projects/{project_id}/loop")

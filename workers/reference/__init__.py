@@ -1,0 +1,1 @@
+"""What is written from the API's document: the client's code, and the page docs/api.md."""
