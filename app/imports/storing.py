@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Protocol
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.imports import files, queries
@@ -26,6 +27,8 @@ from app.web.filters import plural
 from formats import Refusal, Unreadable
 
 BATCH = 500
+# A plan that is kept was made for the few rows that there were when the import began.
+_PLAN_ANEW = text("set local plan_cache_mode = force_custom_plan")
 MOST_REFUSED = 2**29  # characters of refused rows that are kept, to be given back
 Writing = Callable[[], AbstractContextManager[tuple[Session, Run]]]
 
@@ -97,6 +100,7 @@ def _check(writing: Writing, file: File, after: int, tell: Watching) -> int:
 def _keep(writing: Writing, batch: Sequence[Row]) -> None:
     """Store a batch of rows, those that are refused passed over."""
     with writing() as (session, run):
+        session.execute(_PLAN_ANEW)
         done = queries.progress(session, run.id)
         if done.stored >= batch[0][0]:
             raise RuntimeError("these rows are stored already")

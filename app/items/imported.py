@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from app import bulk
 from app.items import queue
 from app.models import Item, ItemResponse, Label, Project, Purpose, Response, Run
 from app.models.item import Level
@@ -56,20 +56,18 @@ def add(session: Session, project: Project, run: Run, brought: Sequence[Brought]
     since the file says already which response is better."""
     first = {each.key: each for each in reversed(brought)}
     new = _insert(session, project, run, [first[key] for key in sorted(first)], asked)
-    rows = [
-        {"prompt_id": first[key].prompt_id, "run_id": run.id, "text": text, "imported_from": author or UNNAMED,
-         "extra": extra or None}
-        for key in new
-        for text, author, extra in first[key].responses
-    ]  # fmt: skip
-    if rows:
-        ids = iter(session.scalars(insert(Response).returning(Response.id, sort_by_parameter_order=True), rows).all())
-        shown = [
-            {"item_id": item_id, "position": position, "response_id": next(ids)}
-            for key, item_id in new.items()
-            for position in range(len(first[key].responses))
-        ]
-        session.execute(insert(ItemResponse), shown)
+    said = [(key, item_id, position) for key, item_id in new.items() for position in range(len(first[key].responses))]
+    ids = bulk.new_ids(session, Response, len(said))
+    responses, shown = [], []
+    for id_, (key, item_id, position) in zip(ids, said, strict=True):
+        text, author, extra = first[key].responses[position]
+        responses.append(
+            {"id": id_, "prompt_id": first[key].prompt_id, "run_id": run.id, "text": text,
+             "imported_from": author or UNNAMED, "extra": extra or None}
+        )  # fmt: skip
+        shown.append({"item_id": item_id, "position": position, "response_id": id_})
+    bulk.insert_all(session, Response, responses)
+    bulk.insert_all(session, ItemResponse, shown)
     texts = _responses(session, project.id, [key for key in first if key not in new])
     for key, item_id in new.items():
         texts[key] = item_id, [(text, author or UNNAMED) for text, author, _ in first[key].responses]
@@ -79,7 +77,7 @@ def add(session: Session, project: Project, run: Run, brought: Sequence[Brought]
 def known(session: Session, project_id: int, keys: Sequence[str]) -> dict[str, int]:
     """Key -> id of those items that are there."""
     found = session.execute(
-        select(Item.import_key, Item.id).where(Item.project_id == project_id, Item.import_key.in_(keys))
+        select(Item.import_key, Item.id).where(Item.project_id == project_id, bulk.among(Item.import_key, keys))
     )
     return {str(key): id_ for key, id_ in found}
 
@@ -110,11 +108,11 @@ def _insert(session: Session, project: Project, run: Run, brought: Sequence[Brou
         for each in brought
     ]
     statement = (
-        postgresql.insert(Item)
+        bulk.inserting(Item, rows)
         .on_conflict_do_nothing(index_elements=["project_id", "import_key"], index_where=Item.import_key.is_not(None))
         .returning(Item.import_key, Item.id)
     )
-    return {str(key): id_ for key, id_ in session.execute(statement, rows)}
+    return {str(key): id_ for key, id_ in session.execute(statement)}
 
 
 def _responses(session: Session, project_id: int, keys: Sequence[str]) -> dict[str, tuple[int, list[tuple[str, str]]]]:
@@ -124,7 +122,7 @@ def _responses(session: Session, project_id: int, keys: Sequence[str]) -> dict[s
         select(Item.import_key, Item.id, Response.text, Response.imported_from)
         .join(ItemResponse, ItemResponse.item_id == Item.id)
         .join(Response, Response.id == ItemResponse.response_id)
-        .where(Item.project_id == project_id, Item.import_key.in_(keys), ItemResponse.label_id.is_(None))
+        .where(Item.project_id == project_id, bulk.among(Item.import_key, keys), ItemResponse.label_id.is_(None))
         .order_by(Item.id, ItemResponse.position)
     )
     for key, id_, text, author in rows:

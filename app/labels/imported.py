@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text, update
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
+from app import bulk
 from app.labels import outside, turn
 from app.models import ImportedAnnotator, Item, Label, Run, SnapshotLabel
 from app.models.values import LabelValue
@@ -41,10 +41,9 @@ class Brought:
 _PREFER = text(
     f"""
     with saved as (
-        select label.id as label_id, "order", said.preferences
-        from unnest(cast(:labels as bigint[]), cast(:said as text[])) with ordinality as said(label_id, preferences, n)
-        join label on label.id = said.label_id
-    ), {turn.preferring("saved", "cast(saved.preferences as jsonb)", raters=True)} select
+        select label_id, "order", preferences from json_to_recordset(cast(:said as json))
+            as said(label_id bigint, "order" smallint[], preferences jsonb)
+    ), {turn.preferring("saved", "saved.preferences", raters=True)} select
     """  # noqa: S608  fixed fragments
 )
 
@@ -55,7 +54,7 @@ def add(session: Session, run: Run, brought: Sequence[Brought]) -> int:
     if not items:
         return 0
     # Whoever stores labels of these items waits: what is there is read below.
-    session.execute(select(Item.id).where(Item.id.in_(items)).order_by(Item.id).with_for_update(key_share=True))
+    session.execute(select(Item.id).where(bulk.among(Item.id, items)).order_by(Item.id).with_for_update(key_share=True))
     known, unnamed, standing = _there(session, items)
     new: list[tuple[Brought, Named]] = []
     for each in brought:
@@ -72,12 +71,14 @@ def add(session: Session, run: Run, brought: Sequence[Brought]) -> int:
     now = session.scalar(select(func.clock_timestamp()))
     session.execute(
         update(Label)
-        .where(Label.id.in_([standing[said] for said in last if said in standing]))
+        .where(bulk.among(Label.id, [standing[said] for said in last if said in standing]))
         .values(superseded_at=now)
         .execution_options(synchronize_session=False)
     )
+    labels = bulk.new_ids(session, Label, len(new))
     rows = [
         {
+            "id": labels[place],
             "project_id": project_of(run),
             "item_id": each.item_id,
             "imported_annotator_id": ids[who],
@@ -92,16 +93,19 @@ def add(session: Session, run: Run, brought: Sequence[Brought]) -> int:
         }
         for place, (each, who) in enumerate(new)
     ]
-    labels = list(session.scalars(insert(Label).returning(Label.id, sort_by_parameter_order=True), rows))
-    said = [json.dumps(each.preferences) for each, _ in new]
-    session.execute(_PREFER, {"labels": labels, "said": said})
+    bulk.insert_all(session, Label, rows)
+    said = [
+        {"label_id": id_, "order": each.order, "preferences": each.preferences}
+        for id_, (each, _) in zip(labels, new, strict=True)
+    ]
+    session.execute(_PREFER, {"said": json.dumps(said)})
     return len(new)
 
 
 def known_keys(session: Session, items: Sequence[int]) -> set[tuple[int, str]]:
     """(item, key) of the imported labels of these items."""
     found = session.execute(
-        select(Label.item_id, Label.import_key).where(Label.item_id.in_(items), Label.import_key.is_not(None))
+        select(Label.item_id, Label.import_key).where(bulk.among(Label.item_id, items), Label.import_key.is_not(None))
     )
     return {(item_id, str(key)) for item_id, key in found}
 
@@ -118,7 +122,7 @@ def _there(
         select(Label.id, Label.item_id, Label.import_key, Label.imported_annotator_id, Label.superseded_at,
                ImportedAnnotator.aggregate)
         .join(ImportedAnnotator, ImportedAnnotator.id == Label.imported_annotator_id)
-        .where(Label.item_id.in_(items))
+        .where(bulk.among(Label.item_id, items))
     )  # fmt: skip
     for row in rows:
         known.add((row.item_id, row.import_key))
@@ -130,10 +134,10 @@ def _there(
 
 def _annotators(session: Session, project_id: int, named: Sequence[Named]) -> dict[Named, int]:
     rows = [{"project_id": project_id, "name": name, "aggregate": aggregate} for name, aggregate in named]
-    session.execute(postgresql.insert(ImportedAnnotator).values(rows).on_conflict_do_nothing())
+    session.execute(bulk.inserting(ImportedAnnotator, rows).on_conflict_do_nothing())
     found = session.execute(
         select(ImportedAnnotator.name, ImportedAnnotator.aggregate, ImportedAnnotator.id).where(
-            ImportedAnnotator.project_id == project_id, ImportedAnnotator.name.in_([name for name, _ in named])
+            ImportedAnnotator.project_id == project_id, bulk.among(ImportedAnnotator.name, [name for name, _ in named])
         )
     )
     return {(name, aggregate): id_ for name, aggregate, id_ in found}

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app import bulk
 from app.models import Prompt, PromptSource, PromptStatus, Split
 from app.web.pages import Page, page
 
@@ -21,15 +21,10 @@ def known_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> se
         part = hashes[start : start + _CHUNK]
         found.update(
             session.scalars(
-                select(Prompt.content_hash).where(Prompt.project_id == project_id, Prompt.content_hash.in_(part))
+                select(Prompt.content_hash).where(Prompt.project_id == project_id, bulk.among(Prompt.content_hash, part))
             )
         )
     return found
-
-
-_INSERT = (
-    insert(Prompt).on_conflict_do_nothing(index_elements=["project_id", "content_hash"]).returning(Prompt.content_hash)
-)
 
 
 def insert_new(session: Session, rows: Sequence[dict[str, Any]]) -> set[str]:
@@ -38,8 +33,10 @@ def insert_new(session: Session, rows: Sequence[dict[str, Any]]) -> set[str]:
     new: set[str] = set()
     ordered = sorted(rows, key=lambda row: str(row["content_hash"]))
     for start in range(0, len(ordered), _CHUNK):
-        # The rows beside the statement, not in it: one with thousands of values takes longer to write than to run.
-        new.update(session.scalars(_INSERT, ordered[start : start + _CHUNK]))
+        statement = bulk.inserting(Prompt, ordered[start : start + _CHUNK]).on_conflict_do_nothing(
+            index_elements=["project_id", "content_hash"]
+        )
+        new.update(session.scalars(statement.returning(Prompt.content_hash)))
     return new
 
 
@@ -47,7 +44,7 @@ def with_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> dic
     """Hash -> (id, status) of the prompts with these contents, which are there until this transaction ends."""
     found = session.execute(
         select(Prompt.content_hash, Prompt.id, Prompt.status)
-        .where(Prompt.project_id == project_id, Prompt.content_hash.in_(hashes))
+        .where(Prompt.project_id == project_id, bulk.among(Prompt.content_hash, hashes))
         .order_by(Prompt.id)
         .with_for_update(read=True, key_share=True)
     )
