@@ -7,8 +7,9 @@ A statement with a value for each column of each row takes the driver and the se
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from typing import cast as cast_to
 
-from sqlalchemy import ARRAY, JSON, BigInteger, ColumnElement, Text, any_, cast, column, func, literal, select
+from sqlalchemy import ARRAY, JSON, BigInteger, ColumnElement, Table, Text, any_, cast, column, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert, dialect, insert
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 from sqlalchemy.types import TypeDecorator
@@ -25,7 +26,8 @@ def inserting(table: type[DeclarativeBase], rows: Sequence[Mapping[str, Any]]) -
         .table_valued(*(column(name, kind) for name, kind in kinds.items()), name="given")
         .render_derived(with_types=True)
     )
-    return insert(table.__table__).from_select(list(kinds), select(*given.c))
+    plain = cast_to(Table, table.__table__)  # not the mapped class, whose inserts take rows as parameters
+    return insert(plain).from_select(list(kinds), select(*given.c))
 
 
 def _encoded(kinds: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

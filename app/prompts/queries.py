@@ -21,7 +21,9 @@ def known_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> se
         part = hashes[start : start + _CHUNK]
         found.update(
             session.scalars(
-                select(Prompt.content_hash).where(Prompt.project_id == project_id, bulk.among(Prompt.content_hash, part))
+                select(Prompt.content_hash).where(
+                    Prompt.project_id == project_id, bulk.among(Prompt.content_hash, part)
+                )
             )
         )
     return found
