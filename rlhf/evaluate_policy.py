@@ -10,7 +10,7 @@ import json
 import os
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -164,7 +164,7 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
             for prompt, a, b, x, y in zip(prompts, *responses, *scores, strict=True)
         ]
         _write(Path(config.output), rows)
-    figures = summarize(scores[0], scores[1], kl) | {
+    figures = summarize(scores[0], scores[1], kl, [json.dumps(prompt.messages) for prompt in prompts]) | {
         "baseline_reward": alone,
         "finished": sum(ended[0]) / len(prompts),
         "baseline_finished": sum(ended[1]) / len(prompts),
@@ -176,26 +176,30 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     return figures
 
 
-def summarize(ours: Sequence[float], theirs: Sequence[float], kl: list[float] | None) -> dict[str, Any]:
-    """Win rate of `ours` (equal scores count half) with Wilson's 95% interval, means and KL with standard errors."""
-    from rlhf.reward_metrics import wilson_interval
+def summarize(
+    ours: Sequence[float], theirs: Sequence[float], kl: list[float] | None, prompts: Sequence[Hashable]
+) -> dict[str, Any]:
+    """Win rate of `ours` (equal scores count half) with a 95% interval, means and KL with standard errors.
 
-    wins = sum(0.5 if a == b else float(a > b) for a, b in zip(ours, theirs, strict=True))
-    low, high = wilson_interval(wins, len(ours))
+    prompts: what tells which answers are to one and the same prompt: those are alike.
+    """
+    import torch
 
-    def error(values: Sequence[float] | None) -> float | None:
-        return None if values is None or len(values) < 2 else statistics.stdev(values) / len(values) ** 0.5
+    from rlhf.intervals import mean_error
+    from rlhf.reward_metrics import share_interval
 
+    wins = torch.tensor([0.5 if a == b else float(a > b) for a, b in zip(ours, theirs, strict=True)])
+    low, high = share_interval(wins, prompts)
     return {
         "prompts": len(ours),
-        "win_rate": wins / len(ours),
+        "win_rate": float(wins.double().mean()),
         "win_rate_low": low,
         "win_rate_high": high,
         "reward": statistics.fmean(ours),
-        "reward_error": error(ours),
+        "reward_error": mean_error(ours, prompts),
         "baseline_reward": statistics.fmean(theirs),
         "kl": None if kl is None else statistics.fmean(kl),
-        "kl_error": error(kl),
+        "kl_error": None if kl is None else mean_error(kl, prompts),
     }
 
 

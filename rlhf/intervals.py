@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 Z = 1.959963984540054  # of a normal distribution, 95% on both sides
 
@@ -24,10 +24,26 @@ def t_quantile(degrees: int) -> float:
     )
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Student's 95% interval of the mean of independent values; of one value anything is possible."""
-    if len(values) < 2:
+def mean_error(values: Sequence[float], groups: Sequence[Hashable]) -> float | None:
+    """Standard error of the mean of values of which those of one group, a prompt mostly, may be alike.
+
+    With a value a group it is stdev / sqrt(n). None where there is one group: anything is possible.
+    """
+    mean = statistics.fmean(values)
+    sums: dict[Hashable, float] = {}
+    for value, group in zip(values, groups, strict=True):
+        sums[group] = sums.get(group, 0.0) + value - mean
+    if len(sums) < 2:
+        return None
+    return math.sqrt(math.fsum(each * each for each in sums.values()) * len(sums) / (len(sums) - 1)) / len(values)
+
+
+def mean_interval(values: Sequence[float], groups: Sequence[Hashable]) -> tuple[float, float]:
+    """Student's 95% interval of the mean of values of which those of one group, a prompt mostly, may be alike; of one
+    group anything is possible."""
+    error = mean_error(values, groups)
+    if error is None:
         return -math.inf, math.inf
-    half = t_quantile(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    half = t_quantile(len(set(groups)) - 1) * error
     mean = statistics.fmean(values)
     return mean - half, mean + half

@@ -76,7 +76,7 @@ class Holdout:
             scores, finished, clip=self.config.score_clip, missing_end_penalty=self.config.missing_end_penalty
         ).tolist()
         first, second = paid[: len(before)], paid[len(before) :]
-        low, high = mean_interval([b - a for a, b in zip(first, second, strict=True)])
+        low, high = mean_interval([b - a for a, b in zip(first, second, strict=True)], range(len(before)))
         return {
             "reward_before": statistics.fmean(first),
             "reward_after": statistics.fmean(second),

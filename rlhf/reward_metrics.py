@@ -42,7 +42,7 @@ def share_interval(right: Tensor, prompts: Sequence[Any]) -> tuple[float, float]
     """Wilson's 95% interval of a share of pairs, of which those of one prompt say less than as many of several would.
 
     The pairs count as n / deff (Kish 1965), deff the variance of the mean by prompts over that of independent pairs, 1
-    at least. right: (pairs,) of 0 and 1; prompts: what tells which pairs share one.
+    at least. right: (pairs,) in 0..1; prompts: what tells which pairs share one.
     """
     count = len(right)
     if not count:
@@ -51,8 +51,11 @@ def share_interval(right: Tensor, prompts: Sequence[Any]) -> tuple[float, float]
     sums: dict[Any, float] = {}
     for value, prompt in zip(right.double().tolist(), prompts, strict=True):
         sums[prompt] = sums.get(prompt, 0.0) + value - share
-    alone = count * share * (1 - share)
-    effect = max(1.0, sum(each * each for each in sums.values()) / alone) if alone else count / len(sums)
+    alone, groups = count * share * (1 - share), len(sums)
+    if alone <= 0 or groups < 2:
+        return wilson_interval(share * groups, groups)
+    between = sum(each * each for each in sums.values()) * groups / (groups - 1)
+    effect = max(1.0, between / alone)
     return wilson_interval(share * count / effect, count / effect)
 
 

@@ -1,47 +1,20 @@
-"""How well people agree, and how each of them works. Counts what `queries` brings; needs no HTTP.
-
-Krippendorff's alpha (Krippendorff, "Content Analysis", 2004, ch. 11) is taken on the ordinal scale a < neither < b,
-where tie and both bad are one: 1 is perfect agreement, 0 is what chance would give. Its interval is a percentile
-bootstrap over items. Items with the same answers are alike to all of this, so that a hundred thousand of them are a
-few dozen tallies with the number of items that have each.
-"""
+"""How well people agree, and how each of them works. Counts what `queries` brings; needs no HTTP."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from math import sqrt
 from typing import Any
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from app.annotation import KINDS
 from app.annotation.kind import Figure
 from app.labels import quality_queries as queries
 from app.models import Project
+from app.statistics.agreement import Agreement, Prompts, agreement_of
+from app.statistics.shares import wilson
 from app.web.cache import Cache
-
-RESAMPLES = 300
-_Z95 = 1.959964
-
-Tally = tuple[int, int, int]
-"""How many people chose a, neither (tie or both bad), b."""
-
-Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Agreement of everybody in a project. `percent` is the share of equal answers among two people's answers to the
-    same item; tie and both bad are one answer."""
-
-    items: int
-    comparisons: int
-    percent: float | None
-    alpha: float | None
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -74,16 +47,6 @@ class Annotator:
         return self.left_share is not None and not self.left_low <= 0.5 <= self.left_high
 
 
-def wilson(successes: float, trials: float) -> tuple[float, float]:
-    """Wilson's 95% interval of a share; (0, 1) without trials."""
-    if not trials:
-        return 0.0, 1.0
-    share, z = successes / trials, _Z95
-    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials**2)) / (1 + z * z / trials)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 @dataclass(frozen=True)
 class OfKind:
     """Agreement on one kind of items; `agreement` is null where it is not measured."""
@@ -106,43 +69,6 @@ class Quality:
     annotators: list[Annotator]
 
 
-def agreement_of(tallies: Mapping[Tally, int], seed: int = 0) -> Agreement:
-    """Agreement, from how many items have each tally."""
-    shared = {tally: items for tally, items in tallies.items() if sum(tally) > 1}
-    if not shared:
-        return Agreement(0, 0, None, None, None, None)
-    counts, items = np.array(list(shared), dtype=float), np.array(list(shared.values()))
-    both = (items * counts.sum(axis=1) * (counts.sum(axis=1) - 1) / 2).sum()
-    same = (items[:, None] * counts * (counts - 1) / 2).sum()
-    drawn = np.random.default_rng(seed).multinomial(items.sum(), items / items.sum(), size=RESAMPLES)
-    [alpha], resampled = alphas(counts, items[None, :]), alphas(counts, drawn)
-    known = resampled[np.isfinite(resampled)]
-    low, high = (float(bound) for bound in np.percentile(known, [2.5, 97.5])) if len(known) else (None, None)
-    return Agreement(
-        int(items.sum()), int(both), float(same / both), float(alpha) if np.isfinite(alpha) else None, low, high
-    )
-
-
-def alphas(counts: Floats, items: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> Floats:
-    """Krippendorff's alpha (ordinal) of samples of items.
-
-    `counts` (tallies, places): how many people chose each place; `items` (samples, tallies): how many items of each
-    tally a sample has. Returns (samples,); NaN where all gave one and the same answer: there is nothing to disagree on.
-    """
-    voters = counts.sum(axis=1)
-    own = np.eye(counts.shape[1]) * counts[:, None, :]
-    coincidences = (counts[:, :, None] * counts[:, None, :] - own) / (voters - 1)[:, None, None]
-    observed = np.einsum("st,tij->sij", items, coincidences)
-    n = observed.sum(axis=2)
-    before = np.cumsum(n, axis=1) - n / 2  # answers below the middle of each place
-    distance = (before[:, :, None] - before[:, None, :]) ** 2
-    disagreement = (observed * distance).sum(axis=(1, 2))
-    by_chance = (n[:, :, None] * n[:, None, :] * distance).sum(axis=(1, 2)) / (n.sum(axis=1) - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = 1.0 - disagreement / by_chance
-    return found
-
-
 _cache: Cache[Quality] = Cache()
 
 
@@ -153,20 +79,20 @@ def quality(session: Session, project: Project) -> tuple[Quality, datetime]:
 
 def _count(session: Session, project_id: int) -> Quality:
     votes = queries.vote_tallies(session, project_id)
-    agreement = _agreement(votes)
+    judged = queries.prompt_tallies(session, project_id)
+    main = [row for row in judged if not row.question]
     kinds = [
         OfKind(
             name,
             KINDS[name].title,
             labels,
-            _agreement([vote for vote in votes if vote.kind == name]) if KINDS[name].measured else None,
+            _agreement(row for row in main if row.kind == name) if KINDS[name].measured else None,
             list(KINDS[name].figures(queries.judged(session, project_id, name))) if KINDS[name].figured else [],
         )
         for name, labels in queries.kinds_labelled(session, project_id).items()
     ]
-    further: dict[str, dict[Tally, int]] = defaultdict(dict)
-    for row in queries.question_tallies(session, project_id):
-        further[row.question][row.a, row.neither, row.b] = row.items
+    further = {row.question for row in judged} - {""}
+    questions = {name: _agreement(row for row in judged if row.question == name) for name in sorted(further)}
     others, consensus = _matches(votes)
     found = []
     for row in queries.work_done(session, project_id):
@@ -195,14 +121,14 @@ def _count(session: Session, project_id: int) -> Quality:
                 pause_reason=row.pause_reason,
             )
         )
-    return Quality(agreement, kinds, {question: agreement_of(tallies) for question, tallies in further.items()}, found)
+    return Quality(_agreement(main), kinds, questions, found)
 
 
-def _agreement(votes: Iterable[Any]) -> Agreement:
-    answers: dict[Tally, int] = defaultdict(int)
-    for vote in votes:
-        answers[vote.a, vote.neither, vote.b] += vote.answers
-    return agreement_of({tally: given // sum(tally) for tally, given in answers.items()})
+def _agreement(rows: Iterable[Any]) -> Agreement:
+    prompts: dict[Prompts, int] = defaultdict(int)
+    for row in rows:
+        prompts[tuple(map(tuple, row.tallies))] += row.prompts
+    return agreement_of(prompts)
 
 
 def _share(item: list[int]) -> float | None:

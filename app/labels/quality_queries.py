@@ -66,23 +66,27 @@ def judged(session: Session, project_id: int, kind: str) -> list[list[tuple[Labe
     return list(items.values())
 
 
-_FURTHER = text(
+_AGREED = text(
     """
-    select question, a, neither, b, count(*) as items from (
-        select f.question, count(*) filter (where f.outcome = 'first') as a,
-               count(*) filter (where f.outcome = 'tie') as neither, count(*) filter (where f.outcome = 'second') as b
-        from label l join preference f on f.label_id = l.id and f.question <> '' join item p on p.id = l.item_id
-        where l.project_id = :project and l.superseded_at is null and p.purpose not in ('check', 'chat')
-        group by f.question, l.item_id, f.first, f.second
-    ) answers group by question, a, neither, b order by question
+    select question, kind, tallies, count(*) as prompts from (
+        select question, kind, array_agg(array[a, neither, b] order by a, neither, b) as tallies from (
+            select f.question, p.kind, p.prompt_id, count(*) filter (where f.outcome = 'first') as a,
+                   count(*) filter (where f.outcome in ('tie', 'both_bad')) as neither,
+                   count(*) filter (where f.outcome = 'second') as b
+            from label l join preference f on f.label_id = l.id join item p on p.id = l.item_id
+            where l.project_id = :project and l.superseded_at is null and p.purpose not in ('check', 'chat')
+            group by f.question, p.kind, p.prompt_id, l.item_id, f.first, f.second having count(*) > 1
+        ) pairs group by question, kind, prompt_id
+    ) prompts group by question, kind, tallies order by question, kind, tallies
     """
 )
 
 
-def question_tallies(session: Session, project_id: int) -> list[Any]:
-    """(question, a, neither, b, items): on how many items so many people answered a further question with a, neither
-    and b. Standing labels; neither attention checks nor choices made in chat are among them."""
-    return list(session.execute(_FURTHER, {"project": project_id}))
+def prompt_tallies(session: Session, project_id: int) -> list[Any]:
+    """(question, kind, tallies, prompts): of how many prompts several people judged just these pairs of responses, by
+    a question (empty: the main one) on items of a kind; `tallies` has for each pair how many said a, neither and b.
+    Standing labels; neither attention checks nor choices made in chat are among them."""
+    return list(session.execute(_AGREED, {"project": project_id}))
 
 
 _WORK = text(

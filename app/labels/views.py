@@ -5,11 +5,12 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
-from app.labels.quality import Agreement, Annotator
+from app.labels.quality import Annotator
 from app.labels.skips import SkipCount
 from app.labels.task import Task
 from app.models import Label, Messages, Outcome, Project
 from app.models.documents import Extra
+from app.statistics.agreement import Agreement
 from app.web.views import View
 
 

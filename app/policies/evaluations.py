@@ -2,6 +2,7 @@
 names: pairs of two models, rankings of more. What the judgements say is in results.py."""
 
 from collections.abc import Sequence
+from random import SystemRandom
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -13,6 +14,8 @@ from app.policies import queries
 from app.registry import service as registry
 from app.runs import service as runs
 from app.web.errors import Conflict, Invalid
+
+_draw = SystemRandom()
 
 
 def start_evaluation(
@@ -67,8 +70,8 @@ def add_evaluation_items(session: Session, run: Run, answered: Sequence[Sequence
     """Turn the rows that each model answered, in the order of `models_of`, into items for the annotators, and say so in
     the run's summary.
 
-    Where all answers to a prompt are equal nobody is asked: they count as ties. Asking again for the same run adds
-    nothing.
+    Where all answers to a prompt are equal nobody is asked: they count as ties. Prompts are asked in random order, the
+    items of each one after the other: results are read in that order. Asking again for the same run adds nothing.
     """
     if "pairs" in (run.summary or {}):
         return 0
@@ -79,6 +82,7 @@ def add_evaluation_items(session: Session, run: Run, answered: Sequence[Sequence
     prompts = {prompt.id: prompt for prompt in queries.prompts(session, prompt_ids)}
     for prompt in prompts.values():
         items.render_prompt(prompt)
+    place = {prompt_id: at for at, prompt_id in enumerate(_draw.sample(prompt_ids, len(prompt_ids)))}
     made = equal = 0
     depth = max((len(row["responses"]) for row in answered[0]), default=0)
     for draw in range(depth):  # all prompts once before any prompt twice
@@ -102,6 +106,7 @@ def add_evaluation_items(session: Session, run: Run, answered: Sequence[Sequence
                 ordinal=draw,
                 purpose=Purpose.EVALUATION,
                 level=Level.EVALUATION,
+                rank=(place[prompt_id] + draw / depth) / len(place),
                 overlap=config.overlap,
             )
             made += 1

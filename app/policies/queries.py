@@ -58,15 +58,16 @@ def prompts(session: Session, ids: Sequence[int]) -> Sequence[Prompt]:
     return session.scalars(select(Prompt).where(Prompt.id.in_(ids)).order_by(Prompt.id)).all()
 
 
-def count_items(session: Session, run_id: int) -> int:
-    """Items that a run has made."""
-    return session.scalar(select(func.count()).where(Item.run_id == run_id)) or 0
+def items_by_prompt(session: Session, run_id: int) -> dict[int, int]:
+    """Prompt -> the items that a run has made of it."""
+    counted = select(Item.prompt_id, func.count().label("items")).where(Item.run_id == run_id).group_by(Item.prompt_id)
+    return {row.prompt_id: row.items for row in session.execute(counted)}
 
 
 def evaluation_votes(session: Session, run_id: int, model_id: int, other_id: int) -> list[Any]:
-    """One row per labelled item of an evaluation, in the order of its last label: (labels, wanted, wins, losses, ties,
-    both_bad) of a model against another one, from the first one's side. Two equal answers are a tie, whatever people
-    said of them."""
+    """One row per labelled item of an evaluation, in the order in which they were put before people: (prompt_id,
+    labels, wanted, wins, losses, ties, both_bad) of a model against another one, from the first one's side. Two equal
+    answers are a tie, whatever people said of them."""
     places, answers = (aliased(ItemResponse), aliased(ItemResponse)), (aliased(Response), aliased(Response))
     sides = [answer.model_id for answer in answers]
     texts = [func.btrim(answer.text, " \t\r\n") for answer in answers]
@@ -80,6 +81,7 @@ def evaluation_votes(session: Session, run_id: int, model_id: int, other_id: int
     return list(
         session.execute(
             select(
+                Item.prompt_id,
                 func.count().label("labels"),
                 Item.overlap_target.label("wanted"),
                 how_many(outcome == favoured).label("wins"),
@@ -100,7 +102,7 @@ def evaluation_votes(session: Session, run_id: int, model_id: int, other_id: int
                 tuple_(*sides).in_([(model_id, other_id), (other_id, model_id)]),
             )
             .group_by(Item.id)
-            .order_by(func.max(Label.id))
+            .order_by(Item.rank, Item.id)
         )
     )
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import fmean
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +17,8 @@ from app.policies.intervals import anytime_interval
 @dataclass(frozen=True)
 class Result:
     """What an evaluation says so far, from the policy's side. `rate` and its bounds count ties, "both bad" and equal
-    answers as half a win; `judged` items have all the labels they ask for, `equal` needed none."""
+    answers as half a win; `judged` items, and all others of their prompts, have all the labels they ask for; `equal`
+    needed none."""
 
     items: int
     judged: int
@@ -61,28 +64,35 @@ def evaluation_result(session: Session, run: Run) -> Result:
 def between(session: Session, run: Run, model_id: int, other_id: int) -> Result:
     """The model's win rate against the other one, with a 95% interval that stays valid however often one looks.
 
-    An item counts once it has all its labels, with their mean as its value. Equal answers are a known share of the
-    comparisons at one half each, so they move the rate and shrink the interval, and no bet is made on them.
+    A prompt counts once all its items have all their labels, with the mean over both as its value: its items are alike.
+    Prompts count in the random order in which they were put before people, not in that in which people were done.
+    Equal answers are a known share of the comparisons at one half each, so they move the rate and shrink the interval,
+    and no bet is made on them.
     """
-    rows = queries.evaluation_votes(session, run.id, model_id, other_id)
-    whole = [row for row in rows if row.labels >= row.wanted]
-    values = [(row.wins + 0.5 * (row.ties + row.both_bad)) / row.labels for row in whole]
-    asked = queries.count_items(session, run.id)
+    asked = queries.items_by_prompt(session, run.id)
+    prompts: dict[int, list[Any]] = {}
+    for row in queries.evaluation_votes(session, run.id, model_id, other_id):
+        if row.labels >= row.wanted:
+            prompts.setdefault(row.prompt_id, []).append(row)
+    whole = [rows for prompt_id, rows in prompts.items() if len(rows) == asked[prompt_id]]
+    values = [fmean((row.wins + 0.5 * (row.ties + row.both_bad)) / row.labels for row in rows) for rows in whole]
+    judged = [row for rows in whole for row in rows]
     equal = int((run.summary or {}).get("equal_answers", 0))
-    share = asked / (asked + equal) if asked + equal else 1.0
+    items = sum(asked.values())
+    share = items / (items + equal) if items + equal else 1.0
     interval = anytime_interval(values)
 
     def overall(rate: float) -> float:
         return 0.5 * (1.0 - share) + share * rate
 
     return Result(
-        items=asked,
-        judged=len(whole),
+        items=items,
+        judged=len(judged),
         equal=equal,
-        wins=sum(row.wins / row.labels for row in whole),
-        losses=sum(row.losses / row.labels for row in whole),
-        ties=sum(row.ties / row.labels for row in whole),
-        both_bad=sum(row.both_bad / row.labels for row in whole),
+        wins=sum(row.wins / row.labels for row in judged),
+        losses=sum(row.losses / row.labels for row in judged),
+        ties=sum(row.ties / row.labels for row in judged),
+        both_bad=sum(row.both_bad / row.labels for row in judged),
         rate=overall(sum(values) / len(values)) if values else None,
         low=overall(interval.low),
         high=overall(interval.high),

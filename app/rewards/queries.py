@@ -76,13 +76,14 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
 
 
 def judged_preferences(session: Session, project_id: int, model_id: int, question: str = "") -> Iterator[Any]:
-    """(label_id, item_id, first, second, rater, outcome, split, chooses, score_first, score_second,
+    """(label_id, prompt_id, item_id, first, second, rater, outcome, split, chooses, score_first, score_second,
     tokens_first, tokens_second) of what every current label says, on the question, of responses that the model has
     scored."""
     one, two = (_scored(model_id, position) for position in (Preference.first, Preference.second))
     yield from session.execute(
         select(
             Preference.label_id,
+            Item.prompt_id,
             Label.item_id,
             Preference.first,
             Preference.second,

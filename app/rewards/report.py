@@ -1,17 +1,18 @@
 """How a reward model does against every label there is: computed once after a scoring, kept with the model.
 
 Everything is measured on labels of holdout prompts, except the disputed ones, which come from all. Pure arithmetic
-on rows; knows no database.
+on rows; knows no database. Intervals are by prompt: labels of one prompt are alike.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp
+from statistics import fmean
 
-from app.labels.quality import wilson
 from app.models import Outcome
 from app.models.documents import Agreement, AnnotatorShare, ConfidenceBin, LengthGroup, Report, Share
+from app.statistics.shares import Tally
 
 BINS = 10
 LENGTHS = (-50, -10, 10, 50)  # tokens that the preferred answer is longer; the edges of five groups
@@ -23,6 +24,7 @@ class Judged:
     """A label beside the model's scores."""
 
     label_id: int
+    prompt_id: int
     item_id: int
     annotator_id: int  # as `Label.rater` has it: below zero for an imported one
     places: tuple[int, int]  # which two of the item's responses
@@ -52,28 +54,24 @@ def _right(row: Judged) -> bool:
     return row.difference > 0 if row.outcome is Outcome.FIRST else row.difference < 0
 
 
-def _share(rows: Iterable[Judged]) -> Share:
-    given = [_right(row) for row in rows]
-    low, high = wilson(sum(given), len(given))
-    return {"labels": len(given), "accuracy": sum(given) / len(given) if given else None, "low": low, "high": high}
+def _share(rows: Sequence[Judged]) -> Share:
+    agreed = Tally()
+    for row in rows:
+        agreed.add(row.prompt_id, _right(row))
+    low, high = agreed.interval
+    return {"labels": len(rows), "accuracy": agreed.share, "low": low, "high": high}
 
 
 def _calibration(rows: Iterable[Judged]) -> list[ConfidenceBin]:
     """Confidence from 0.5 to 1 in equal bins: how many labels, the mean confidence, the share that agrees."""
-    bins: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+    bins: dict[int, list[Judged]] = defaultdict(list)
     for row in rows:
-        confidence = 1 / (1 + exp(-min(abs(row.difference), 700.0)))
-        bins[min(BINS - 1, int((confidence - 0.5) * 2 * BINS))].append((confidence, _right(row)))
-    found: list[ConfidenceBin] = []
-    for index in sorted(bins):
-        given = bins[index]
-        right = sum(agrees for _, agrees in given)
-        low, high = wilson(right, len(given))
-        confidence = sum(value for value, _ in given) / len(given)
-        found.append(
-            {"labels": len(given), "confidence": confidence, "accuracy": right / len(given), "low": low, "high": high}
-        )
-    return found
+        bins[min(BINS - 1, int((_confidence(row) - 0.5) * 2 * BINS))].append(row)
+    return [{"confidence": fmean(map(_confidence, bins[index])), **_share(bins[index])} for index in sorted(bins)]
+
+
+def _confidence(row: Judged) -> float:
+    return 1 / (1 + exp(-min(abs(row.difference), 700.0)))
 
 
 def _by_length(rows: Iterable[Judged]) -> list[LengthGroup]:
@@ -100,13 +98,12 @@ def _by_annotator(rows: Iterable[Judged]) -> list[AnnotatorShare]:
 
 def _agreement(rows: Iterable[Judged]) -> Agreement:
     """How often two people agree on a pair that both found clear: what a model of their taste can reach at best."""
-    pairs: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0])
+    pairs: dict[tuple[int, int, tuple[int, int]], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
         if row.outcome in (Outcome.FIRST, Outcome.SECOND):
-            pairs[row.item_id, *row.places][row.outcome is Outcome.SECOND] += 1
-    both = agree = 0
-    for a, b in pairs.values():
-        both += (a + b) * (a + b - 1) // 2
-        agree += a * (a - 1) // 2 + b * (b - 1) // 2
-    low, high = wilson(agree, both)
-    return {"comparisons": both, "share": agree / both if both else None, "low": low, "high": high}
+            pairs[row.prompt_id, row.item_id, row.places][row.outcome is Outcome.SECOND] += 1
+    agreed = Tally()
+    for (prompt_id, _, _), (a, b) in pairs.items():
+        agreed.add(prompt_id, a * (a - 1) // 2 + b * (b - 1) // 2, (a + b) * (a + b - 1) // 2)
+    low, high = agreed.interval
+    return {"comparisons": int(agreed.trials), "share": agreed.share, "low": low, "high": high}

@@ -87,6 +87,7 @@ def build_report(session: Session, model: Model) -> Report:
         [
             report.Judged(
                 label_id=row.label_id,
+                prompt_id=row.prompt_id,
                 item_id=row.item_id,
                 annotator_id=row.rater,
                 places=(row.first, row.second),

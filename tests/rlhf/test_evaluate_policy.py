@@ -1,6 +1,7 @@
 """`rlhf.evaluate policy`: the summary by hand, and the command on two real models."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,25 @@ from rlhf.evaluate_policy import summarize
 
 
 def test_summary_by_hand() -> None:
-    found = summarize([1.0, 2.0, 3.0, 0.0], [0.0, 2.0, 5.0, -1.0], [1.0, 3.0])
+    found = summarize([1.0, 2.0, 3.0, 0.0], [0.0, 2.0, 5.0, -1.0], [1.0, 3.0, 1.0, 3.0], range(4))
     assert found["win_rate"] == pytest.approx(2.5 / 4)  # two wins, a tie, a defeat
     assert found["win_rate_low"] < 0.625 < found["win_rate_high"]
     assert found["reward"] == pytest.approx(1.5)
     assert found["baseline_reward"] == pytest.approx(1.5)
     assert found["kl"] == pytest.approx(2.0)
-    assert found["kl_error"] == pytest.approx(1.0)  # sqrt(2) / sqrt(2)
-    assert summarize([1.0], [0.0], None)["kl"] is None
+    assert found["kl_error"] == pytest.approx(math.sqrt(4 / 3) / 2)
+    alone = summarize([1.0], [0.0], None, ["only"])
+    assert (alone["kl"], alone["reward_error"]) == (None, None)
+
+
+def test_answers_to_one_prompt_say_less_than_answers_to_several() -> None:
+    ours, theirs, kl = [1.0, 1.0, 0.0, 0.0] * 5, [0.5] * 20, [1.0, 1.0, 3.0, 3.0] * 5
+    apart = summarize(ours, theirs, kl, range(20))
+    twice = summarize(ours, theirs, kl, [place // 2 for place in range(20)])
+    assert twice["win_rate"] == apart["win_rate"] == 0.5
+    assert twice["win_rate_high"] - twice["win_rate_low"] > 1.3 * (apart["win_rate_high"] - apart["win_rate_low"])
+    assert twice["kl_error"] == pytest.approx(math.sqrt(10 * 4 * 10 / 9) / 20)  # ten sums of 2 or -2
+    assert twice["kl_error"] > 1.3 * apart["kl_error"]
 
 
 @pytest.fixture(scope="module")

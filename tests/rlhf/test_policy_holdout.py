@@ -109,7 +109,7 @@ def test_before_and_after_are_paid_as_one_batch(folders: dict[str, str], tmp_pat
     # all of the start's ended, at 1 and 3; of the policy's one never did: 1 less than the worst of either that did
     found = holdout.compare([(1.0, True), (3.0, True)], [(2.0, True), (9.0, False)])
     assert (found["reward_before"], found["reward_after"], found["reward_gain"]) == (2.0, 1.0, -1.0)
-    low, high = mean_interval([1.0, -3.0])
+    low, high = mean_interval([1.0, -3.0], range(2))
     assert (found["reward_gain_low"], found["reward_gain_high"]) == (low, high)
 
 
@@ -117,15 +117,18 @@ def test_intervals_by_hand() -> None:
     table = {3: 3.182, 5: 2.571, 7: 2.365, 10: 2.228, 30: 2.042, 1000: 1.962}  # of Student's t, 97.5%
     for degrees, value in table.items():
         assert t_quantile(degrees) == pytest.approx(value, rel=0.01)
-    low, high = mean_interval([1.0, 2.0, 3.0, 4.0])
+    low, high = mean_interval([1.0, 2.0, 3.0, 4.0], range(4))
     assert low == pytest.approx(2.5 - t_quantile(3) * math.sqrt(5 / 3) / 2)
     assert high == pytest.approx(5.0 - low)
-    assert mean_interval([0.0] * 9) == (0.0, 0.0)
-    assert mean_interval([1.0]) == (-math.inf, math.inf)
+    assert mean_interval([0.0] * 9, range(9)) == (0.0, 0.0)
+    assert mean_interval([1.0], ["a"]) == mean_interval([1.0, 2.0], ["a", "a"]) == (-math.inf, math.inf)
+    # Four values of two prompts: their sums are off by -2 and 2.
+    low, high = mean_interval([1.0, 2.0, 3.0, 4.0], "aabb")
+    assert high - low == pytest.approx(2 * t_quantile(1) * math.sqrt(8 * 2 / 1) / 4)
 
 
 def test_the_interval_covers_the_truth() -> None:
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(4000, 8, generator=generator).tolist()
-    covered = statistics.fmean(low < 0 < high for low, high in map(mean_interval, drawn))
+    covered = statistics.fmean(low < 0 < high for low, high in (mean_interval(values, range(8)) for values in drawn))
     assert covered == pytest.approx(0.95, abs=0.012)

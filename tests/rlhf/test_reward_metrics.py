@@ -83,11 +83,11 @@ def test_ties_alone_have_no_accuracy() -> None:
 
 def test_an_interval_by_prompts_by_hand() -> None:
     right = torch.tensor([1, 1, 0, 0, 1, 1, 1, 1])
-    apart = share_interval(right, range(8))
-    assert apart == pytest.approx(wilson_interval(6, 8))  # a pair a prompt: Wilson's own
-    # Two pairs a prompt that agree: by prompts -0.25 * 2 = -1.5 once and 0.5 thrice, 2.25 + 0.75 = 3, over 8 * 3/16.
+    # A pair a prompt: (6 / 16 + 2 * 9 / 16) * 8 / 7 = 12 / 7 by prompts, over 8 * 3 / 16 of pairs: 8 / 7.
+    assert share_interval(right, range(8)) == pytest.approx(wilson_interval(6 * 7 / 8, 7))
+    # Two pairs a prompt that agree: by prompts 1.5 once and 0.5 thrice, (9 / 4 + 3 / 4) * 4 / 3 = 4, over 3 / 2: 8 / 3.
     together = share_interval(right, [0, 0, 1, 1, 2, 2, 3, 3])
-    assert together == pytest.approx(wilson_interval(3, 4))
+    assert together == pytest.approx(wilson_interval(0.75 * 3, 3))
     assert share_interval(torch.ones(8), [0, 0, 1, 1, 2, 2, 3, 3]) == pytest.approx(wilson_interval(4, 4))
     assert share_interval(torch.tensor([1, 0, 1, 0]), [0, 0, 1, 1]) == pytest.approx(wilson_interval(2, 4))  # not less
     assert share_interval(torch.empty(0), []) == (0.0, 1.0)
@@ -129,7 +129,7 @@ def test_sections_by_hand() -> None:
     assert rows == {
         "alpacaeval-easy": ("Chat", 4, 0.75), "hep-go": ("Reasoning", 2, 1.0), "mt-bench-med": ("Chat", 2, 0.5),
     }  # fmt: skip
-    assert (found["subsets"][0]["accuracy_low"], found["subsets"][0]["accuracy_high"]) == wilson_interval(3, 4)
+    assert (found["subsets"][0]["accuracy_low"], found["subsets"][0]["accuracy_high"]) == wilson_interval(0.75 * 3, 3)
 
 
 def test_the_benchmark_is_whole() -> None:

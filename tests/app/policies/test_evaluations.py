@@ -17,6 +17,7 @@ from app.models import (
     Project,
     Purpose,
     Run,
+    RunState,
     Split,
     User,
 )
@@ -88,7 +89,7 @@ def made(
 
 
 def items_of(session: Session, run: Run) -> list[Item]:
-    return list(session.scalars(select(Item).where(Item.run_id == run.id).order_by(Item.id)))
+    return list(session.scalars(select(Item).where(Item.run_id == run.id).order_by(Item.rank, Item.id)))
 
 
 def test_holdout_prompts_only_and_several_answers_where_there_are_too_few(
@@ -152,6 +153,31 @@ def test_an_item_counts_once_all_its_labels_are_there(
             factories.label(session, item, person, choice)
     result = results.evaluation_result(session, run)
     assert (result.judged, result.rate, result.wins, result.ties) == (1, 0.75, 0.5, 0.5)
+
+
+def test_a_prompt_counts_once_all_its_items_are_judged_and_as_one(
+    session: Session, project: Project, policy: Model, people: list[User]
+) -> None:
+    run = made(session, project, policy, comparisons=12)
+    first, second, other = items_of(session, run)[:3]
+    assert first.prompt_id == second.prompt_id != other.prompt_id  # the items of a prompt follow each other
+    factories.label(session, first, people[0], Outcome.FIRST)
+    factories.label(session, other, people[0], Outcome.FIRST)
+    assert (results.evaluation_result(session, run).judged, results.evaluation_result(session, run).rate) == (0, None)
+    factories.label(session, second, people[0], Outcome.SECOND)
+    result = results.evaluation_result(session, run)
+    assert (result.judged, result.rate, result.wins, result.losses) == (2, 0.5, 1, 1)
+    assert (result.low, result.high) == (anytime_interval([0.5]).low, anytime_interval([0.5]).high)
+
+
+def test_prompts_are_asked_in_random_order(session: Session, project: Project, policy: Model) -> None:
+    """Not in that in which they came: of six prompts, in ten evaluations, none is always the first."""
+    firsts = set()
+    for _ in range(10):
+        run = made(session, project, policy)
+        run.state = RunState.SUCCEEDED
+        firsts.add(items_of(session, run)[0].prompt_id)
+    assert len(firsts) > 1
 
 
 def test_equal_answers_are_ties_that_nobody_is_asked_about(

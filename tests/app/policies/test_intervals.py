@@ -67,6 +67,17 @@ def test_of_2000_evaluations_without_a_difference_at_most_one_in_twenty_ever_cro
         assert wrong <= 0.05 * 2000, f"{wrong} of 2000 crossed"
 
 
+@pytest.mark.parametrize(("prompts", "draws"), [(100, 1), (20, 5), (5, 60)])
+def test_a_value_a_prompt_holds_the_truth_over_all_looks(prompts: int, draws: int) -> None:
+    """Win rates differ from prompt to prompt. With each of its answers as a value of its own, 20 prompts of 5 answers
+    miss the truth 1 time of 10, 5 prompts of 60 more often than not."""
+    random, missed, times = np.random.default_rng(prompts), 0, 400
+    for _ in range(times):
+        values = random.binomial(draws, random.beta(1.2, 0.8, prompts)) / draws
+        missed += bool((log_capital(values, np.array([0.6]), ALPHA) >= LIMIT).any())
+    assert missed <= 0.05 * times
+
+
 def test_it_has_power() -> None:
     """Of evaluations that win 70% of 100 comparisons most are decided."""
     random = np.random.default_rng(7)

@@ -113,6 +113,8 @@ def test_equal_answers_are_ties_whatever_is_said_of_them(
     items = asked(session, run, ({0, 1}, {0, 1}, {0}))
     assert len(items) == 5
     assert (run.summary or {})["equal_answers"] == 1
+    items[0].rank = -1.0  # asked first
+    session.flush()
     task = as_("annotator").get(f"/projects/{cast.project.id}/label").text
     assignment = re.search(r'name="assignment_id" value="(\d+)"', task)
     assert assignment is not None

@@ -5,7 +5,7 @@ from math import log
 import pytest
 
 from app.models import Outcome
-from app.rewards.report import Judged, build, wilson
+from app.rewards.report import Judged, build
 from app.web import plots
 
 A, B, TIE, BAD = Outcome.FIRST, Outcome.SECOND, Outcome.TIE, Outcome.BOTH_BAD
@@ -20,15 +20,9 @@ def judged(
     holdout: bool = True,
     tokens: int = 0,
     item: int = 0,
+    prompt: int = 0,
 ) -> Judged:
-    return Judged(label, item or label, who, (0, 1), choice, holdout, difference, tokens)
-
-
-def test_wilson_against_the_published_example() -> None:
-    # Newcombe (1998), Table I, method 3 (score): 81 of 263 gives 0.2553 to 0.3662, 0 of 20 gives 0 to 0.1611.
-    assert wilson(81, 263) == (pytest.approx(0.2553, abs=5e-5), pytest.approx(0.3662, abs=5e-5))
-    assert wilson(0, 20) == (0.0, pytest.approx(0.1611, abs=5e-5))
-    assert wilson(0, 0) == (0.0, 1.0)
+    return Judged(label, prompt or item or label, item or label, who, (0, 1), choice, holdout, difference, tokens)
 
 
 def test_only_clear_holdout_labels_are_measured() -> None:

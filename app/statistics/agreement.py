@@ -1,0 +1,108 @@
+"""How far people agree: Krippendorff's alpha ("Content Analysis", 2004, ch. 11), and the share of equal answers.
+
+Answers lie on the ordinal scale a < neither < b, where tie and both bad are one: 1 is perfect agreement, 0 is what
+chance would give. What is judged of one prompt is alike, so intervals come from drawing prompts. Prompts with the same
+answers are alike to all of this, so that a hundred thousand of them are a few hundred with a number each.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.statistics.shares import clustered
+
+RESAMPLES = 500
+
+Tally = tuple[int, ...]
+"""How many people chose each place of the scale, of one pair of responses: a, neither, b."""
+
+Prompts = tuple[Tally, ...]
+"""The tallies of the pairs of one prompt."""
+
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """`items` pairs of responses were judged by several people; `percent` is the share of equal answers among two
+    people's answers to the same one. Intervals are 95%, by prompt."""
+
+    items: int
+    comparisons: int
+    percent: float | None
+    percent_low: float
+    percent_high: float
+    alpha: float | None
+    low: float | None
+    high: float | None
+
+
+def agreement_of(prompts: Mapping[Prompts, int], seed: int = 0) -> Agreement:
+    """Agreement, from how many prompts have each set of tallies."""
+    found: dict[Prompts, int] = {}
+    for tallies, count in prompts.items():
+        if shared := tuple(tally for tally in tallies if sum(tally) > 1):
+            found[shared] = found.get(shared, 0) + count
+    if not found:
+        return Agreement(0, 0, None, 0.0, 1.0, None, None, None)
+    times = np.array(list(found.values()))
+    items, same, both = (np.array([sum(map(count, tallies)) for tallies in found]) for count in (_one, _same, _both))
+    observed = np.array(
+        [np.sum([coincidences(np.array(tally, float)) for tally in tallies], axis=0) for tallies in found]
+    )
+    [alpha] = alphas(np.tensordot(times[None, :], observed, 1))
+    drawn = np.random.default_rng(seed).multinomial(times.sum(), times / times.sum(), size=RESAMPLES)
+    resampled = alphas(np.tensordot(drawn, observed, 1))
+    known = resampled[np.isfinite(resampled)]
+    low, high = (float(bound) for bound in np.percentile(known, [2.5, 97.5])) if len(known) else (None, None)
+    percent_low, percent_high = clustered(
+        pair for pair, count in zip(zip(same.tolist(), both.tolist(), strict=True), times.tolist(), strict=True)
+        for _ in range(count)
+    )  # fmt: skip
+    return Agreement(
+        items=int((items * times).sum()),
+        comparisons=int((both * times).sum()),
+        percent=float((same * times).sum() / (both * times).sum()),
+        percent_low=percent_low,
+        percent_high=percent_high,
+        alpha=float(alpha) if np.isfinite(alpha) else None,
+        low=low,
+        high=high,
+    )
+
+
+def _one(tally: Tally) -> int:
+    return 1
+
+
+def _same(tally: Tally) -> int:
+    return sum(count * (count - 1) // 2 for count in tally)
+
+
+def _both(tally: Tally) -> int:
+    return sum(tally) * (sum(tally) - 1) // 2
+
+
+def coincidences(counts: Floats) -> Floats:
+    """(places, places): how often one of two people chose the one place and the other the other, of one pair.
+
+    counts: (places,), of two people or more.
+    """
+    found: Floats = (np.outer(counts, counts) - np.diag(counts)) / (counts.sum() - 1)
+    return found
+
+
+def alphas(observed: Floats) -> Floats:
+    """Krippendorff's alpha (ordinal) of samples, from the coincidences that each adds up to: (samples, places, places).
+
+    Returns (samples,); NaN where all gave one and the same answer: there is nothing to disagree on.
+    """
+    n = observed.sum(axis=2)
+    before = np.cumsum(n, axis=1) - n / 2  # answers below the middle of each place
+    distance = (before[:, :, None] - before[:, None, :]) ** 2
+    disagreement = (observed * distance).sum(axis=(1, 2))
+    by_chance = (n[:, :, None] * n[:, None, :] * distance).sum(axis=(1, 2)) / (n.sum(axis=1) - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = 1.0 - disagreement / by_chance
+    return found
