@@ -7,13 +7,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 class Agreement(BaseModel):
     """
-    Agreement of everybody in a project. `percent` is the share of equal answers among two people's answers to the
-    same item; tie and both bad are one answer.
+    `items` pairs of responses were judged by several people; `percent` is the share of equal answers among two
+    people's answers to the same one. Intervals are 95%, by prompt.
     """
 
     items: int
     comparisons: int
     percent: float | None
+    percent_low: float
+    percent_high: float
     alpha: float | None
     low: float | None
     high: float | None
