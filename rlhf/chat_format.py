@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from rlhf.config import InputError
 from rlhf.control_tokens import ControlTokens
-from rlhf.types import Messages
+from rlhf.types import Message, Messages
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | capitalize + ':\n' + message['content'] }}"
@@ -64,14 +64,18 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> lis
     Control tokens are those that the chat template writes; one spelled out in a message is only text. Raises InputError
     where the template refuses the conversation (some want strictly alternating roles).
     """
+    return _encode(tokenizer, messages, opening=True)
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, messages: Messages, *, opening: bool) -> list[int]:
     control = control_tokens(tokenizer)
     if control.spelled_out(message["content"] for message in messages):
         return control.encode_rendered(
             lambda quote: _render(
-                tokenizer, [{**message, "content": quote(message["content"])} for message in messages]
+                tokenizer, [{**message, "content": quote(message["content"])} for message in messages], opening
             )
         )
-    return cast(list[int], tokenizer.encode(_render(tokenizer, messages), add_special_tokens=False))
+    return cast(list[int], tokenizer.encode(_render(tokenizer, messages, opening), add_special_tokens=False))
 
 
 def fit_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages, max_tokens: int) -> tuple[list[int], int]:
@@ -88,6 +92,25 @@ def fit_prompt(tokenizer: PreTrainedTokenizerBase, messages: Messages, max_token
         if (ids := _cut_first_question(tokenizer, shorter, max_tokens)) is not None:
             return ids, len(whole) - len(ids)
     raise NoRoom(f"{max_tokens} tokens leave no room for a question beside what the chat template writes around it")
+
+
+def encode_whole(
+    tokenizer: PreTrainedTokenizerBase, messages: Messages, response: str, max_tokens: int
+) -> tuple[list[int], bool]:
+    """Ids of the conversation with its response, all of it as the chat template writes it, and whether any were cut.
+
+    What is longer than `max_tokens` loses its first exchanges, and at last its first ids. Raises InputError where the
+    template refuses the conversation.
+    """
+    said: Message = {"role": "assistant", "content": response}
+    ids = _encode(tokenizer, [*messages, said], opening=False)
+    if len(ids) <= max_tokens:
+        return ids, False
+    for shorter in _shorter(messages):
+        ids = _encode(tokenizer, [*shorter, said], opening=False)
+        if len(ids) <= max_tokens:
+            break
+    return ids[-max_tokens:], True
 
 
 def _shorter(messages: Messages) -> Iterator[Messages]:
@@ -115,9 +138,11 @@ def _cut_first_question(tokenizer: PreTrainedTokenizerBase, messages: Messages, 
     return ids
 
 
-def _render(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> str:
+def _render(tokenizer: PreTrainedTokenizerBase, messages: Messages, opening: bool) -> str:
     try:
-        return cast(str, tokenizer.apply_chat_template(cast(Any, messages), add_generation_prompt=True, tokenize=False))
+        return cast(
+            str, tokenizer.apply_chat_template(cast(Any, messages), add_generation_prompt=opening, tokenize=False)
+        )
     except (jinja2.TemplateError, TypeError, ValueError, KeyError) as error:
         raise InputError(f"the model's chat template refuses this conversation: {first_line(error)}") from None
 

@@ -121,7 +121,7 @@ def evaluate_reward(config: EvaluateRewardConfig) -> dict[str, Any]:
     pairs, report = load_pairs(config.data, max_bad_share=config.max_bad_share)
     print(report, file=sys.stderr)
     model, tokenizer, max_length = _load(config)
-    data = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share)
+    data = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share, whole=model.reads_whole)
     print(data.describe(max_length), file=sys.stderr)
     import torch
 
@@ -158,7 +158,7 @@ def score_file(config: ScoreConfig) -> dict[str, Any]:
 
     rows = list(_read(Path(config.data)))
     model, tokenizer, max_length = _load(config)
-    groups, members = _group(rows, tokenizer, max_length)
+    groups, members = _group(rows, tokenizer, max_length, model.reads_whole)
     bad = [row["score_error"] for row in rows if "score_error" in row]
     if len(bad) > config.max_bad_share * len(rows) or not groups:
         raise InputError(
@@ -198,14 +198,14 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _group(
-    rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, max_length: int
+    rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, max_length: int, whole: bool
 ) -> tuple[list[Group], list[list[int]]]:
     """Rows of the same prompt together, a few responses to a group; notes "score_error" where a row does not fit.
 
     Each prompt is cut for its own response alone, so that a score does not depend on the other rows.
     """
     from rlhf.batches import group_sequences
-    from rlhf.chat_format import NoRoom, encode_response, fit_prompt
+    from rlhf.chat_format import NoRoom, encode_response, encode_whole, fit_prompt
 
     prompt_ids: dict[str, list[int]] = {}
     by_prompt: dict[str, list[tuple[int, list[int]]]] = {}
@@ -214,8 +214,16 @@ def _group(
         if not isinstance(row.get("response"), str):
             row["score_error"] = f"row {index + 1} has no text as its response"
             continue
-        response = encode_response(tokenizer, row["response"])
         key = json.dumps(messages)
+        if whole:
+            try:
+                sequence, _ = encode_whole(tokenizer, messages, row["response"], max_length)
+            except InputError as error:
+                row["score_error"] = f"row {index + 1}: {error}"
+            else:
+                by_prompt.setdefault(key, []).append((index, sequence))
+            continue
+        response = encode_response(tokenizer, row["response"])
         room = max_length - len(response)
         if key not in prompt_ids or len(prompt_ids[key]) > room:
             try:

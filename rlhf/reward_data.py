@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from rlhf.batches import Group, group_sequences
-from rlhf.chat_format import NoRoom, encode_response, fit_prompt
+from rlhf.chat_format import NoRoom, encode_response, encode_prompt, encode_whole, fit_prompt
 from rlhf.config import InputError
 from rlhf.data import NAMED_LINES
 from rlhf.types import Messages, PreferencePair
@@ -106,10 +106,25 @@ def encode_conversation(
     return group_sequences([[*prompt_ids, *response] for response in encoded]), lengths, cut > 0
 
 
+def _encode_whole(
+    tokenizer: PreTrainedTokenizerBase, prompt: Messages, responses: Sequence[str], max_length: int
+) -> tuple[Group | None, list[int], bool]:
+    """The same for a reward model that reads conversations whole (`rlhf.outside_reward`)."""
+    before = len(encode_prompt(tokenizer, prompt))
+    encoded = [encode_whole(tokenizer, prompt, response, max_length) for response in responses]
+    lengths = [min(max(1, len(ids) - before), len(ids) - 1) for ids, _ in encoded]
+    return group_sequences([ids for ids, _ in encoded]), lengths, any(cut for _, cut in encoded)
+
+
 def encode_pairs(
-    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[PreferencePair], max_length: int, max_bad_share: float
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[PreferencePair],
+    max_length: int,
+    max_bad_share: float,
+    *,
+    whole: bool = False,
 ) -> EncodedPairs:
-    """Encodes `pairs`; those of weight 0 are left out.
+    """Encodes `pairs`; those of weight 0 are left out. `whole`: for a reward model that reads conversations whole.
 
     Raises InputError when more than `max_bad_share` of them have a response that does not fit or a conversation that
     the chat template refuses, or none is left.
@@ -125,7 +140,8 @@ def encode_pairs(
         if pair.weight == 0:
             continue
         try:
-            group, lengths, cut = encode_conversation(tokenizer, pair.prompt, [pair.chosen, pair.rejected], max_length)
+            encode = _encode_whole if whole else encode_conversation
+            group, lengths, cut = encode(tokenizer, pair.prompt, [pair.chosen, pair.rejected], max_length)
         except InputError as error:
             refused.append((pair.line, str(error)))
             continue

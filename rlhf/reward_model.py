@@ -62,6 +62,11 @@ class RewardModel(nn.Module):
         return int(self.head_weight().shape[0])
 
     @property
+    def reads_whole(self) -> bool:
+        """Whether it was trained elsewhere (`rlhf.outside_reward`): its score is read where the chat template ends."""
+        return getattr(self.hf.config, "std", None) is None
+
+    @property
     def device(self) -> torch.device:
         return cast(torch.device, self.hf.device)
 
@@ -196,7 +201,10 @@ def position_limit(path: str | Path) -> int:
     return context_of(_load_config(path)) or 1 << 30
 
 
-def _load_classifier(path: str | Path, dtype: torch.dtype, attention: Attention, *, new_head: bool) -> PreTrainedModel:
+def load_classifier(
+    path: str | Path, dtype: torch.dtype | Literal["auto"], attention: Attention, *, new_head: bool
+) -> PreTrainedModel:
+    """The sequence classifier in a folder, its head left as it is or (`new_head`) begun anew. Raises InputError."""
     config = _load_config(path)
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         raise InputError(
@@ -236,8 +244,14 @@ def _is_reward_model(config: Any) -> bool:
     return config.num_labels == 1 and _is_classifier(config)
 
 
-def _saved_heads(hf: PreTrainedModel, path: str | Path) -> Tensor:
-    """(heads, width) of a finished reward model."""
+def require_reward_model(path: str | Path) -> None:
+    """Raise InputError where the folder's config does not tell of a finished reward model."""
+    if not _is_reward_model(_load_config(path)):
+        raise InputError(f"{path} is no reward model: it must be a sequence classifier with one label")
+
+
+def saved_heads(hf: PreTrainedModel, path: str | Path) -> Tensor:
+    """(heads, width) of a finished reward model. Raises InputError where they do not fit it."""
     mean = cast(Tensor, cast(Any, hf).score.weight.detach())
     old = Path(path) / OLD_HEADS_FILE
     file = old if old.exists() else Path(path) / HEADS_FILE
@@ -274,9 +288,9 @@ def new_reward_model(
     if _is_classifier(config) and not _is_reward_model(config):
         raise InputError(f"{base} is a classifier of {config.num_labels} labels: give a language or a reward model")
     finished = _is_reward_model(config)
-    hf = _load_classifier(base, torch.float32, attention, new_head=not finished)
+    hf = load_classifier(base, torch.float32, attention, new_head=not finished)
     if finished:
-        saved = _saved_heads(hf, base)
+        saved = saved_heads(hf, base)
         if len(saved) != heads:
             raise InputError(f"{base} is a reward model of {len(saved)} heads: go on with --heads {len(saved)}")
         _set_heads(hf, saved)
@@ -303,10 +317,9 @@ def load_reward_model(
 
     Raises InputError where the folder holds none.
     """
-    if not _is_reward_model(_load_config(path)):
-        raise InputError(f"{path} is no reward model: it must be a sequence classifier with one label")
-    hf = _load_classifier(path, dtype, "auto", new_head=False)
-    _set_heads(hf, _saved_heads(hf, path))
+    require_reward_model(path)
+    hf = load_classifier(path, dtype, "auto", new_head=False)
+    _set_heads(hf, saved_heads(hf, path))
     model = RewardModel(hf, autocast).to(device).eval()
     model.find_layout(max_length)
     return model

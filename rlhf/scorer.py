@@ -12,7 +12,15 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.batches import Group
 from rlhf.causal_model import context_of
-from rlhf.chat_format import NoRoom, encode_prompt, encode_response, end_of_turn_id, fit_prompt, load_tokenizer
+from rlhf.chat_format import (
+    NoRoom,
+    encode_response,
+    encode_prompt,
+    encode_whole,
+    end_of_turn_id,
+    fit_prompt,
+    load_tokenizer,
+)
 from rlhf.config import InputError
 from rlhf.reward_functions import RewardFunction
 from rlhf.reward_mix import Term, parse_mix
@@ -46,8 +54,9 @@ class Scorer:
     """A reward model's scores of sampled responses.
 
     Where policy and reward model share their tokenizer and chat template the sampled ids are scored as they are, closed
-    by the end token; otherwise conversation and text are encoded once more, by the reward model's tokenizer. What is
-    longer than the reward model reads loses the prompt's first words, and at last those of the response.
+    by the end token; otherwise conversation and text are encoded once more, by the reward model's tokenizer, and those
+    of one that was trained elsewhere always are. What is longer than the reward model reads loses the prompt's first
+    words, and at last those of the response.
     """
 
     def __init__(
@@ -62,7 +71,7 @@ class Scorer:
     ) -> None:
         """`longest`: tokens of the longest response to come. Raises InputError where it does not fit the model."""
         self.reward, self.tokenizer, self.token_budget = reward, reward_tokenizer, token_budget
-        self.same_tokens = same_tokenizer(policy_tokenizer, reward_tokenizer)
+        self.same_tokens = not reward.reads_whole and same_tokenizer(policy_tokenizer, reward_tokenizer)
         self.end = end_of_turn_id(reward_tokenizer)
         self.context = context_of(reward.hf.config) or 1 << 30
         if longest + 1 >= self.context:
@@ -84,6 +93,8 @@ class Scorer:
         return (torch.cat(self.reward.score(groups, self.token_budget)) - self.mean) / self.std
 
     def _group(self, messages: Messages, sample: Response) -> Group:
+        if self.reward.reads_whole:
+            return Group([], [encode_whole(self.tokenizer, messages, sample.text, self.context)[0]])
         if self.same_tokens:
             words = sample.response_ids[:-1] if sample.ended else sample.response_ids
             prompt, response = sample.prompt_ids, [*words, self.end]
