@@ -14,6 +14,8 @@ from app.accounts.api import router as accounts_api
 from app.accounts.dependencies import maybe_signed_in
 from app.accounts.routes import router as accounts
 from app.accounts.scopes import needed
+from app.catalog.api import router as catalog_api
+from app.catalog.routes import router as catalog
 from app.chat.api import router as chat_api
 from app.chat.routes import router as chat
 from app.exports.api import router as exports_api
@@ -52,11 +54,11 @@ from app.web.routing import CALLS as API
 # no project's id.
 PAGES = (
     labels, accounts, new_project, projects, prompts, imports, items, exports, rewards, policies, training, runs,
-    chat, endpoints, home,
+    chat, catalog, endpoints, home,
 )  # fmt: skip
 CALLS = (
     accounts_api, new_project_api, projects_api, prompts_api, imports_api, items_api, labels_api, exports_api,
-    rewards_api, policies_api, runs_api, chat_api, endpoints_api, home_api,
+    rewards_api, policies_api, runs_api, chat_api, catalog_api, endpoints_api, home_api,
 )  # fmt: skip
 MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body_size`
 

@@ -139,7 +139,7 @@ def _promoted(words: Words) -> str:
 
 
 def _refreshed(words: Words) -> str:
-    told = f"{words['who']} withdrew {words.counted('withdrawn', 'untouched pair')} after the promotion"
+    told = f"{words['who']} withdrew {words.counted('withdrawn', 'untouched pair')} of the model before"
     return told + words.after("run", ", and queued run ") + (" for new ones" if words.get("run") else "")
 
 
@@ -203,6 +203,7 @@ SENTENCES: dict[str, Sentence] = {
     "policy.promoted": _promoted,
     "policy.registered": "{who} added {subject}, made by run {run}",
     "project.archived": "{who} archived the project",
+    "project.base_model_changed": "{who} changed the base model from {previous} to {subject}",
     "project.created": "{who} created the project {name}",
     "project.guidelines_changed": "{who} changed the guidelines",
     "project.renamed": "{who} renamed the project from {before} to {now}",

@@ -146,7 +146,8 @@ def next_step(now: Situation) -> Step:
         return Step("Wait for the base model", reason, *_preparation(now, here))
     if now.base_state is ModelState.FAILED:
         reason = now.base_error or f"{now.base_name} failed."
-        return Step("The base model cannot be used", reason, *_preparation(now, here))
+        place = f"{here}/settings#base-model"
+        return Step("The base model cannot be used", reason, place, "Try again, or choose another one")
     if now.prompts == 0:
         return Step("Import prompts", "There is nothing to ask the model yet.", f"{here}/prompts", "Import prompts")
     if now.failed is not None:

@@ -33,6 +33,15 @@ class SamplingPlan(Input):
     )
     chat_model_id: Id | None = Field(None, description="What chat answers with; null: the policy in use")
 
+    def renamed(self, before: int, now: int) -> "SamplingPlan":
+        """The same with one model in the place of another."""
+        sources = [
+            source.model_copy(update={"model_id": now}) if source.model_id == before else source
+            for source in self.sources
+        ]
+        chat = now if self.chat_model_id == before else self.chat_model_id
+        return self.model_copy(update={"sources": sources, "chat_model_id": chat})
+
     @model_validator(mode="after")
     def _enough(self) -> "SamplingPlan":
         total = sum(source.responses for source in self.sources)

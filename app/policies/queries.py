@@ -203,6 +203,15 @@ def last_event(session: Session, project_id: int, action: str) -> AuditEvent | N
     return session.scalar(found.order_by(AuditEvent.id.desc()).limit(1))
 
 
+def has_used(session: Session, project_id: int, model_id: int) -> bool:
+    """Whether a run of the project has used a model, or one of its models was made from it."""
+    runs = select(Run.id).where(
+        Run.project_id == project_id, or_(Run.model_id == model_id, Run.baseline_id == model_id)
+    )
+    made = select(Model.id).where(Model.project_id == project_id, Model.parent_id == model_id)
+    return bool(session.scalar(select(or_(runs.exists(), made.exists()))))
+
+
 def uses_of(session: Session, model_id: int) -> int:
     """Active runs that need the model's files."""
     return (

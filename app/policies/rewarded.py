@@ -38,13 +38,7 @@ class RewardedMethod(PolicyMethod):
     def inputs(self, session: Session, project: Project, wanted: RewardedOptions, parent: Run | None) -> Inputs:
         reward_model = _reward_model(session, project, wanted.reward_model_id)
         registry.require_ready(reward_model)
-        model = self.start(project, wanted, parent)
-        if registry.lineage(session, reward_model)[0].id != registry.lineage(session, model)[0].id:
-            raise Conflict(
-                f"{reward_model.name} was trained for another base model than {model.name}. "
-                "Train a reward model for this base model first."
-            )
-        return Inputs(model, reward_model)
+        return Inputs(self.start(project, wanted, parent), reward_model)
 
     def missing(self, session: Session, project: Project) -> str | None:
         if registry.newest(session, project.id, ModelKind.REWARD) is None:

@@ -25,11 +25,12 @@ def in_use(project: Project) -> Model:
 
 
 def get(session: Session, project: Project, model_id: int) -> Model:
-    """A policy of the project, or its base model."""
+    """A policy of the project, its base model, or one that was."""
     model = session.get(Model, model_id)
-    if model is None or (model.id != project.base_model_id and model.project_id != project.id):
+    if model is None or model.kind is ModelKind.REWARD:
         raise NotFound()
-    if model.kind is ModelKind.REWARD:
+    own = model.project_id == project.id or model.id == project.base_model_id
+    if not own and not (model.kind is ModelKind.BASE and queries.has_used(session, project.id, model.id)):
         raise NotFound()
     return model
 
@@ -64,6 +65,8 @@ def promote(
         raise Conflict(f"{model.name} is in use already.")
     if model.state is not ModelState.READY:
         raise Conflict(f"{model.name} is {model.state.value} and cannot be promoted.")
+    if model.kind is ModelKind.BASE and model.id != project.base_model_id:
+        raise Conflict(f"{model.name} is no policy. Make it the base model again in the settings, to use it as it is.")
     registry.artifact_path(model)
     evidence = _evidence(session, project, model, current)
     if not confirm_without_evaluation and (reason := _doubt(model, current, evidence)):
@@ -89,12 +92,12 @@ def _doubt(model: Model, current: Model, evidence: dict[str, Any] | None) -> str
 
 
 def roll_back(session: Session, project: Project, actor: User) -> Project:
-    """Put the policy in use that was in use before the promoted one."""
+    """Put the policy in use that was in use before the promoted one: the base model, where one was."""
     if project.policy is None:
         raise Conflict("The base model is in use; there is nothing to roll back to.")
     change = queries.last_change_to(session, project.id, project.policy.id)
     previous = session.get(Model, change.details["previous"]) if change else None
-    model = previous or project.base_model
+    model = project.base_model if previous is None or previous.kind is ModelKind.BASE else previous
     if model.state is not ModelState.READY:
         raise Conflict(f"{model.name}, which was in use before, is {model.state.value}. Promote another policy.")
     registry.artifact_path(model)
@@ -111,11 +114,17 @@ def _put_in_use(session: Session, project: Project, actor: User, model: Model, *
     audit.record(
         session, actor, "policy.promoted", project_id=project.id, subject=model, previous=current.id, **details
     )
-    if project.automation.refresh_pairs:
-        withdrawn = queue.withdraw_untouched(session, project.id, datetime.now(UTC))
-        run = items.plan_sampling(session, project, count=withdrawn) if withdrawn else None
-        made = {"withdrawn": withdrawn, "run": run.id if run else None}
-        audit.record(session, None, REFRESHED, project_id=project.id, subject=model, **made)
+    refresh_pairs(session, project)
+
+
+def refresh_pairs(session: Session, project: Project) -> None:
+    """Another model is in use: where the project wants that, pairs that nobody has begun make room for new ones."""
+    if not project.automation.refresh_pairs:
+        return
+    withdrawn = queue.withdraw_untouched(session, project.id, datetime.now(UTC))
+    run = items.plan_sampling(session, project, count=withdrawn) if withdrawn else None
+    made = {"withdrawn": withdrawn, "run": run.id if run else None}
+    audit.record(session, None, REFRESHED, project_id=project.id, subject=in_use(project), **made)
 
 
 def _evidence(session: Session, project: Project, model: Model, current: Model) -> dict[str, Any] | None:

@@ -182,6 +182,16 @@ class NewProjectForm(Input):
     starter_prompts: bool = True
 
 
+class BaseModelForm(Input):
+    """What the project starts from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), ONE_LINE] = (
+        Field(title="Base model", description="builtin:…, tiny:<number>, a folder on the server, or a hub id")
+    )
+
+
 class InvitationForm(Input):
     """An invitation to one person."""
 

@@ -10,9 +10,12 @@ from app.accounts import events
 from app.accounts import queries as account_queries
 from app.accounts.dependencies import SignedIn
 from app.annotation import KINDS
+from app.models import Project
 from app.projects import forms, instructions_routes, invitation_routes, people_routes, queries, service
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
 from app.registry import answering
+from app.registry import service as registry
+from app.settings import get_settings
 from app.web.addresses import Before
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
@@ -36,7 +39,8 @@ def show_projects(request: Request, session: Db, user: SignedIn, archived: bool 
     return render(request, "projects/list.html", projects=projects, may_create=may_create, archived=archived)
 
 
-def _settings(request: Request, session: Session, access: Access, status: int = 200, **over: Any) -> Response:
+def settings_page(request: Request, session: Session, access: Access, status: int = 200, **over: Any) -> Response:
+    """Everything a manager can set, with what was `typed` and is `wrong` in a section that was refused."""
     project = access.project
     sections: dict[str, Any] = {name: service.settings_of(project, name) for name in (*service.SECTIONS, *KINDS)}
     context: dict[str, Any] = {
@@ -48,10 +52,20 @@ def _settings(request: Request, session: Session, access: Access, status: int = 
         "filled": sections
         | {"answer": forms.AskedForm.of(project.answer), "queue": forms.QueueForm.of(sections["queue"])},
         "models": answering.choices(session, project),
+        "base_models": _base_models(session, project),
         "typed": {},  # by section: what was sent and refused
         "wrong": {},  # by section: field -> sentence
     }
     return render(request, "projects/settings.html", status=status, **(context | over))
+
+
+def _base_models(session: Session, project: Project) -> list[tuple[str, str]]:
+    """(source, name) of what a manager may choose as base model, what it is now first."""
+    default = get_settings().base_model
+    found = {project.base_model.source or "": project.base_model.name, default: f"{default} (default)"}
+    for model in registry.offered(session):
+        found.setdefault(model.source or "", model.name)
+    return list(found.items())
 
 
 def _drawn() -> dict[str, type[BaseModel]]:
@@ -71,7 +85,7 @@ _SHAPES: dict[str, type[BaseModel]] = {
 @router.get("/projects/{project_id}/settings")
 def show_settings(request: Request, session: Db, access: Manager) -> Response:
     """Everything a manager can set."""
-    return _settings(request, session, access)
+    return settings_page(request, session, access)
 
 
 @router.post("/projects/{project_id}/settings/name")
@@ -80,7 +94,7 @@ def rename(request: Request, session: Db, access: Manager, form: Submitted) -> R
     try:
         service.rename(session, access.project, access.user, parse(forms.NameForm, form).name)
     except Invalid as refusal:
-        return _settings(
+        return settings_page(
             request, session, access, 422, typed={"name": typed(forms.NameForm, form)}, wrong={"name": refusal.errors}
         )
     return redirect(f"/projects/{access.project.id}/settings", "The name is saved.")
@@ -116,7 +130,7 @@ def change_settings(request: Request, session: Db, access: Manager, form: Submit
     except Invalid as refusal:
         said: Any = {name: str(form[name]) for name in form} if part == "plan" else typed(shape, form)
         said = parse(forms.AskedForm, form) if part == "answer" else said
-        return _settings(request, session, access, 422, typed={part: said}, wrong={part: refusal.errors})
+        return settings_page(request, session, access, 422, typed={part: said}, wrong={part: refusal.errors})
     return redirect(f"/projects/{access.project.id}/settings#{part}", "Saved." if changed else "Nothing was changed.")
 
 

@@ -181,6 +181,16 @@ def _require_answering(session: Session, project: Project, plan: SamplingPlan) -
         answering.chosen(session, project, plan.chat_model_id, "chat_model_id")
 
 
+def change_base_model(session: Session, project: Project, actor: User, model: Model) -> None:
+    """Set what the project starts from. Where its sampling plan or chat names the former base model, it is the new one
+    from now on."""
+    before = project.base_model
+    project.plan = project.plan.renamed(before.id, model.id)
+    project.base_model = model
+    session.flush()
+    record(session, actor, "project.base_model_changed", project_id=project.id, subject=model, previous=before.id)
+
+
 def set_archived(session: Session, project: Project, actor: User, archived: bool) -> None:
     """Set a project aside: it can be read but not changed, nothing starts in it, and lists leave it out."""
     project.archived_at = datetime.now(UTC) if archived else None

@@ -31,11 +31,11 @@ def base_model(session: Session, source: str) -> tuple[Model, bool]:
     return model, fresh or model.state is ModelState.FAILED
 
 
-def chosen(session: Session, user: User, source: str) -> str:
+def chosen(session: Session, user: User, source: str, known: Model | None = None) -> str:
     """The source of the base model that a person chooses for a project; without one the installation's default. Raises
-    Invalid where it is not theirs to choose."""
+    Invalid where it is not theirs to choose; `known` always is."""
     source = source.strip() or get_settings().base_model
-    if sources.is_free(source):
+    if sources.is_free(source) or (known is not None and source == known.source and not user.is_admin):
         return source
     if user.is_admin:
         return sources.named(source)

@@ -27,9 +27,10 @@ def base_model(session: Session, source: str, actor: User | None = None) -> Mode
     return model
 
 
-def choose(session: Session, user: User, source: str) -> Model:
+def choose(session: Session, user: User, source: str, known: Model | None = None) -> Model:
     """The base model that a person chooses for a project; without a source the installation's default. Raises Invalid
-    where it is not theirs to choose. What an administrator names is offered to managers from then on."""
-    model = base_model(session, registry.chosen(session, user, source), user)
+    where it is not theirs to choose; `known`, which the project has already, always is. What an administrator names is
+    offered to managers from then on."""
+    model = base_model(session, registry.chosen(session, user, source, known), user)
     registry.offer(session, user, model)
     return model
