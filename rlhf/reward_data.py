@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from rlhf.batches import Group, group_sequences
-from rlhf.chat_format import NoRoom, encode_response, encode_prompt, encode_whole, fit_prompt
+from rlhf.chat_format import NoRoom, encode_prompt, encode_response, encode_whole, fit_prompt
 from rlhf.config import InputError
 from rlhf.data import NAMED_LINES
 from rlhf.types import Messages, PreferencePair

@@ -14,8 +14,8 @@ from rlhf.batches import Group
 from rlhf.causal_model import context_of
 from rlhf.chat_format import (
     NoRoom,
-    encode_response,
     encode_prompt,
+    encode_response,
     encode_whole,
     end_of_turn_id,
     fit_prompt,

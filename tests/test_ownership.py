@@ -38,7 +38,7 @@ _TABLES = {mapper.class_.__name__: mapper.local_table.name for mapper in Base.re
 
 def _modules() -> list[Path]:
     found = [path for folder in ("app", "workers") for path in (ROOT / folder).rglob("*.py")]
-    return sorted(path for path in found if "models" not in path.parts)
+    return sorted(path for path in found if "models" not in path.relative_to(ROOT).parts)
 
 
 def _rows(tree: ast.Module) -> Iterator[str]:
