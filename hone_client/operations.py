@@ -1235,6 +1235,26 @@ class Operations(Caller):
             key=idempotency_key,
         )
 
+    def change_base_model(
+        self,
+        project_id: int,
+        *,
+        base_model: str,
+        idempotency_key: str | None = None,
+    ) -> models.ModelView:
+        """Have the project start from another base model; the one that it has is fetched again where that failed.
+        Labels, snapshots, policies and reward models stay, and a promoted policy stays in use.
+
+        `base_model`: builtin:…, tiny:<number>, a folder on the server, or a hub id.
+        """
+        return self._one(
+            models.ModelView,
+            "POST",
+            f"/projects/{project_id}/base-model",
+            body={"base_model": base_model},
+            key=idempotency_key,
+        )
+
     def list_endpoints(self, *, before: int | None = None, limit: int | None = None) -> Pages[models.EndpointView]:
         """All endpoints, newest first. For administrators."""
         return self._pages(models.EndpointView, "/endpoints", query={"before": before}, limit=limit)
