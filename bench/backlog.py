@@ -24,7 +24,7 @@ from app.annotation.comparison import ComparisonValue
 from app.async_db import Connections
 from app.db import normalise_url
 from app.labels import fast_path
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.labels.screen import Screen, answer, next_screen
 from app.models import Outcome, Project, User
 from app.projects.dependencies import Access
@@ -38,7 +38,7 @@ from workers.platform.postgres import EmbeddedPostgres
 
 SHORT, LONG, ANSWERED = 10_000, 1_000_000, 20_000
 CYCLES = 2_000
-ANSWER = Answer(ComparisonValue(choice=Outcome.FIRST), seconds=7.0)
+ANSWER = NewLabel(ComparisonValue(choice=Outcome.FIRST), seconds=7.0)
 
 # Overlap 2: every pair that the annotator has answered waits for a second person.
 BUILD = """
@@ -80,7 +80,7 @@ class Queue:
     the two have different ones."""
 
     def __init__(self, server: URL, project: int, items: int, labels: int) -> None:
-        say(f"building a queue of {items:,} pairs, {labels:,} of them answered")
+        say(f"building a queue of {items:,} pairs, {labels:,} of them labelled")
         with create_engine(server, isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql(f"create database queue_{project}")
         self.engine = create_engine(server.set(database=f"queue_{project}"))
@@ -112,7 +112,7 @@ class Queue:
     async def _at_once(self) -> Screen | None:
         if self.standing is None:
             return None
-        return await fast_path.answer(self.direct.fetch_one, self.standing, self.holds, ANSWER)
+        return await fast_path.save_and_claim(self.direct.fetch_one, self.standing, self.holds, ANSWER)
 
     def _by_the_rules(self) -> Screen:
         with Session(self.engine, expire_on_commit=False) as session:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.db import get_engine, task_session
-from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.web.markdown import rendering, to_html
 from app.web.signing import digest
 
@@ -29,7 +29,7 @@ def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
         project = m.Project(
             name="bench",
             base_model_id=base.id,
-            answer=AnswerSettings(),
+            answer=LabelSettings(),
             sampling=SamplingSettings(),
             automation=AutomationSettings(keep_queue_filled=False),
         )

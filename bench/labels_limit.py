@@ -12,14 +12,14 @@ from pathlib import Path
 import psycopg
 
 from app.async_db import PLANNING
-from app.labels.turn import CLAIM, answer_and_claim
+from app.labels.turn import CLAIM, save_and_claim
 from workers.platform.postgres import EmbeddedPostgres, programs
 
 # What a cycle binds that is the same for every annotator.
 _CONSTANT = {
     "project": "1",
     "minutes": "30",
-    "drawn": "'{1,0,2,3,4,5,6,7}'",
+    "order": "'{1,0,2,3,4,5,6,7}'",
     "level": "2",
     "rank": "0",
     "after": ":item_id",
@@ -48,7 +48,7 @@ def _script(first_person: int) -> str:
         \\if :id = 0
         {bound(CLAIM.text)} \\gset
         \\else
-        {bound(answer_and_claim("true").text)} \\gset
+        {bound(save_and_claim("true").text)} \\gset
         \\endif
         commit;
         """

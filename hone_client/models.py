@@ -7,8 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 class Agreement(BaseModel):
     """
-    `items` pairs of responses were judged by several people; `percent` is the share of equal answers among two
-    people's answers to the same one. Intervals are 95%, by prompt.
+    `items` pairs of responses were judged by several people; `percent` is the share of equal choices among two
+    people's choices on the same one. Intervals are 95%, by prompt.
     """
 
     items: int
@@ -219,6 +219,20 @@ class LabelCounts(BaseModel):
     new: int
     least_train: int
     least_holdout: int
+
+
+class LabelPreview(BaseModel):
+    """
+    A response that is being written. `html` is its rendering, null where there is no text yet; `changes` are those
+    to the response that it began as, null where it began as none. A kind from outside may have more.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+    )
+    html: str | None = None
+    changes: list[Change] | None = None
+    words: int | None = None
 
 
 class LabelValueView(BaseModel):
@@ -696,45 +710,6 @@ class Withdrawn(BaseModel):
     withdrawn: int
 
 
-class AnswerPreview(BaseModel):
-    """
-    An answer that is being written. `html` is its rendering, null where there is no text yet; `changes` are those to
-    the response that it began as, null where it began as none. A kind from outside may have more.
-    """
-
-    model_config = ConfigDict(
-        extra="allow",
-    )
-    html: str | None = None
-    changes: list[Change] | None = None
-    words: int | None = None
-
-
-class AnswerSettings(BaseModel):
-    """
-    What people are asked, and how they answer.
-    """
-
-    questions: list[Question] | None = None
-    """
-    Asked beside the main question, each with an answer of its own
-    """
-    reasons: list[Reason] | None = None
-    comment: Literal["off", "optional", "required"] = "optional"
-    skip_reasons: list[Reason] | None = None
-    """
-    Why somebody may skip an item; giving one is never required
-    """
-    kinds: dict[str, KindSettings] | None = None
-    """
-    The settings of each kind of items, by its name
-    """
-    former: dict[str, str] | None = None
-    """
-    The last text of questions and reasons that are not asked any more, by id
-    """
-
-
 class AnsweringModelView(BaseModel):
     """
     A model that may answer in a project: `answers_from` is folder, endpoint, or a source of an extension.
@@ -1020,6 +995,31 @@ class InvitationView(BaseModel):
     expires_at: AwareDatetime
 
 
+class LabelSettings(BaseModel):
+    """
+    What people are asked, and how they answer.
+    """
+
+    questions: list[Question] | None = None
+    """
+    Asked beside the main question, each with an answer of its own
+    """
+    reasons: list[Reason] | None = None
+    comment: Literal["off", "optional", "required"] = "optional"
+    skip_reasons: list[Reason] | None = None
+    """
+    Why somebody may skip an item; giving one is never required
+    """
+    kinds: dict[str, KindSettings] | None = None
+    """
+    The settings of each kind of items, by its name
+    """
+    former: dict[str, str] | None = None
+    """
+    The last text of questions and reasons that are not asked any more, by id
+    """
+
+
 class LabelView(BaseModel):
     """
     A label. `order` has the positions of the item's responses as they were displayed; `assignment_id` is null where
@@ -1143,7 +1143,7 @@ class ProjectView(BaseModel):
     """
     base_model_id: int
     policy_id: int | None
-    answer: AnswerSettings
+    answer: LabelSettings
     sampling: SamplingSettings
     plan: SamplingPlan | None
     """

@@ -49,7 +49,7 @@ class Operations(Caller):
         guidelines: str | Omit = OMIT,
         base_model: str | Omit = OMIT,
         starter_prompts: bool | Omit = OMIT,
-        answer: models.AnswerSettings | dict[str, Any] | Omit = OMIT,
+        answer: models.LabelSettings | dict[str, Any] | Omit = OMIT,
         sampling: models.SamplingSettings | dict[str, Any] | Omit = OMIT,
         automation: models.AutomationSettings | dict[str, Any] | Omit = OMIT,
         queue: models.QueueSettings | dict[str, Any] | Omit = OMIT,
@@ -103,7 +103,7 @@ class Operations(Caller):
         *,
         name: str | Omit | None = OMIT,
         guidelines: str | Omit | None = OMIT,
-        answer: models.AnswerSettings | dict[str, Any] | Omit | None = OMIT,
+        answer: models.LabelSettings | dict[str, Any] | Omit | None = OMIT,
         sampling: models.SamplingSettings | dict[str, Any] | Omit | None = OMIT,
         plan: models.SamplingPlan | dict[str, Any] | Omit | None = OMIT,
         automation: models.AutomationSettings | dict[str, Any] | Omit | None = OMIT,
@@ -475,12 +475,12 @@ class Operations(Caller):
     ) -> models.Saved:
         """Save a label; sent again, it is the same one.
 
-        `kind`: Of the item that is answered.
-        `answer`: The answer in the words of the item's kind, see docs/annotating.md.
+        `kind`: Of the item that is labelled.
+        `answer`: The label in the words of the item's kind, see docs/annotating.md.
         `fields`: The same as named fields, where the kind has some.
-        `questions`: The answer to each further question of the project.
+        `questions`: The choice for each further question of the project.
         `instructions`: The version of the guidelines and questions that were shown; else the present one.
-        `seconds`: From display to answer.
+        `seconds`: From display to label.
         """
         return self._one(
             models.Saved,
@@ -501,7 +501,7 @@ class Operations(Caller):
             also=frozenset({409}),
         )
 
-    def preview_answer(
+    def preview_label(
         self,
         project_id: int,
         *,
@@ -515,18 +515,18 @@ class Operations(Caller):
         instructions: int | Omit | None = OMIT,
         seconds: float | Omit | None = OMIT,
         idempotency_key: str | None = None,
-    ) -> models.AnswerPreview:
-        """What an answer that is being written will look like, by the kind of its item; nothing is kept.
+    ) -> models.LabelPreview:
+        """What a response that is being written will look like, by the kind of its item; nothing is kept.
 
-        `kind`: Of the item that is answered.
-        `answer`: The answer in the words of the item's kind, see docs/annotating.md.
+        `kind`: Of the item that is labelled.
+        `answer`: The label in the words of the item's kind, see docs/annotating.md.
         `fields`: The same as named fields, where the kind has some.
-        `questions`: The answer to each further question of the project.
+        `questions`: The choice for each further question of the project.
         `instructions`: The version of the guidelines and questions that were shown; else the present one.
-        `seconds`: From display to answer.
+        `seconds`: From display to label.
         """
         return self._one(
-            models.AnswerPreview,
+            models.LabelPreview,
             "POST",
             f"/projects/{project_id}/label/preview",
             body={

@@ -17,7 +17,7 @@ from app.annotation.ranking import RankingValue
 from app.exports.export import Export
 from app.items import written
 from app.labels import saving
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.models.export_settings import ExportSettings
 from app.models.values import LabelValue
 from app.prompts.reading import content_hash, split_of
@@ -38,7 +38,7 @@ def give(
 ) -> m.Label:
     """A label as the screen saves it, preferences and written response with it."""
     own = {name: more.pop(name) for name in ("reasons", "comment", "seconds") if name in more}
-    answer = Answer(value, tuple(own.get("reasons", ())), own.get("comment"), own.get("seconds"))
+    answer = NewLabel(value, tuple(own.get("reasons", ())), own.get("comment"), own.get("seconds"))
     shown = list(order if order is not None else range(len(item.item_responses)))
     text = answer.kind.writes(value)
     place = written.next_position(session, item) if text is not None else None

@@ -72,11 +72,11 @@ def endpoint(session: Session, **over: Any) -> m.Model:
 
 
 def project(session: Session, **over: Any) -> m.Project:
-    from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+    from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 
     values = {
         "name": f"Project {next(_numbers)}",
-        "answer": AnswerSettings(),
+        "answer": LabelSettings(),
         "sampling": SamplingSettings(),
         "automation": AutomationSettings(),
     }

@@ -6,26 +6,26 @@ from typing import Any, Protocol
 
 from app.models import Outcome
 from app.models.kind_settings import KindSettings
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.models.values import LabelValue
 
 PROBABILITY = {Outcome.FIRST: 1.0, Outcome.TIE: 0.5, Outcome.SECOND: 0.0, Outcome.BOTH_BAD: None}
-"""That the first of two is the better one, as one answer alone says it."""
+"""That the first of two is the better one, as one label alone says it."""
 
 
 @dataclass(frozen=True)
-class Given:
-    """An answer as the form or the API has it: one word or text, and named fields where the kind has some. `questions`
-    has the answers to the project's further questions."""
+class RawLabel:
+    """A label as the form or the API has it: one word or text, and named fields where the kind has some. `questions`
+    has the choices for the project's further questions."""
 
-    answer: str
+    text: str
     fields: Mapping[str, str] = field(default_factory=dict)
     questions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Stated:
-    """Which of two responses is better, as one answer says it, by the places at which they were shown, from 0 on.
+    """Which of two responses is better, as one label says it, by the places at which they were shown, from 0 on.
     `question` is empty for the main one."""
 
     question: str
@@ -78,7 +78,7 @@ class Kind(Protocol):
     keys: str
     """Template of its lines in the list of keys."""
     preview_template: str | None = None
-    """Shows an answer that is being written, where there is anything to see before it is sent."""
+    """Shows a response that is being written, where there is anything to see before it is sent."""
     script: str | None = None
     """Of the screen, under static/; without it the form is a plain one."""
 
@@ -88,7 +88,7 @@ class Kind(Protocol):
     """How many responses an item may show."""
 
     self_contained: bool = False
-    """Whether an answer can be read without a look at the item: then the quick turn takes it, see `settle`."""
+    """Whether a label can be read without a look at the item: then the quick turn takes it, see `settle`."""
     checks: bool = False
     """Whether attention checks can be made of it; then it has `expects` and `passes`."""
     evaluates: bool = False
@@ -100,28 +100,28 @@ class Kind(Protocol):
         """How many responses are sampled for one item; 0 where it needs none."""
         return self.responses.start
 
-    def read(self, settings: AnswerSettings, given: Given) -> LabelValue:
+    def read(self, settings: LabelSettings, raw: RawLabel) -> LabelValue:
         """What the form's fields say; Invalid with a sentence where the project does not take it."""
         ...
 
     def settle(self, value: LabelValue, responses: Sequence[str]) -> LabelValue:
         """The value as it is kept of an item that shows these texts in this order; Invalid with a sentence where it can
-        be no answer to that."""
+        be no label of that."""
         return value
 
     def writes(self, value: LabelValue) -> str | None:
         """The response that a person wrote with this value. Preferences speak of it as the place behind those shown."""
         return None
 
-    def preview(self, given: Given, responses: Sequence[str]) -> Mapping[str, Any]:
-        """What `preview_template` shows of an answer that is being written."""
+    def preview(self, raw: RawLabel, responses: Sequence[str]) -> Mapping[str, Any]:
+        """What `preview_template` shows of a response that is being written."""
         raise TypeError(f"there is no preview of a {self.name}")
 
-    def given(self, value: LabelValue) -> Given:
-        """The answer as the form has it, to start from."""
+    def raw(self, value: LabelValue) -> RawLabel:
+        """The label as the form has it, to start from."""
         ...
 
-    def data(self, settings: AnswerSettings) -> Mapping[str, str]:
+    def data(self, settings: LabelSettings) -> Mapping[str, str]:
         """What the script needs to know: data-… attributes of the screen."""
         return {}
 
@@ -134,16 +134,16 @@ class Kind(Protocol):
         raise TypeError(f"a {self.name} is no choice between two")
 
     def expects(self, foreign: int) -> dict[str, Any]:
-        """What a right answer to an attention check says, in which the response at this position answers another
+        """What a right label of an attention check says, in which the response at this position belongs to another
         prompt: {"best": position} or {"worst": position}."""
         raise TypeError(f"no attention checks are made of a {self.name}")
 
     def passes(self, value: LabelValue, order: Sequence[int], expected: Mapping[str, Any]) -> bool:
-        """Whether this is a right answer to an attention check."""
+        """Whether this is a right label of an attention check."""
         raise TypeError(f"no attention checks are made of a {self.name}")
 
     def figures(self, items: Sequence[Judged]) -> Sequence[Figure]:
-        """Further figures on agreement, from the items that several people answered."""
+        """Further figures on agreement, from the items that several people labelled."""
         return ()
 
     @property

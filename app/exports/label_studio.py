@@ -13,13 +13,13 @@ from sqlalchemy import Row
 from app.exports.rows import FILES, Found, Out, plain
 from app.models import Outcome
 from app.models.export_settings import ExportSettings
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 
 _SELECTED = {Outcome.FIRST: "left", Outcome.SECOND: "right"}
 _WORDS = {Outcome.FIRST: "first", Outcome.SECOND: "second", Outcome.TIE: "tie", Outcome.BOTH_BAD: "both bad"}
 
 
-def tasks(wanted: ExportSettings, asked: AnswerSettings, found: Found) -> Iterator[Out]:
+def tasks(wanted: ExportSettings, asked: LabelSettings, found: Found) -> Iterator[Out]:
     """A task for each two responses of which anything was said."""
     for _, of_item in groupby(found, lambda label: label.item_id):
         labels = list(of_item)
@@ -47,7 +47,7 @@ def _data(label: Row[Any], first: Mapping[str, Any], second: Mapping[str, Any]) 
 
 
 def _annotation(
-    wanted: ExportSettings, asked: AnswerSettings, label: Row[Any], stated: Sequence[Mapping[str, Any]]
+    wanted: ExportSettings, asked: LabelSettings, label: Row[Any], stated: Sequence[Mapping[str, Any]]
 ) -> Out:
     who = {"annotator": str(label.rater)} | ({"name": label.annotator} if wanted.names else {})
     results = [result for each in stated for result in _results(asked, each)]
@@ -61,7 +61,7 @@ def _annotation(
     }
 
 
-def _results(asked: AnswerSettings, stated: Mapping[str, Any]) -> Iterator[Out]:
+def _results(asked: LabelSettings, stated: Mapping[str, Any]) -> Iterator[Out]:
     outcome = Outcome(stated["outcome"])
     if stated["question"]:
         yield _result(asked.text_of(stated["question"]), "choices", {"choices": [_WORDS[outcome]]})

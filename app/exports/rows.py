@@ -15,7 +15,7 @@ from app.annotation.comparison import value as comparisons
 from app.exports.queries import Moment
 from app.models import Outcome, Split
 from app.models.export_settings import ExportLayout, ExportRows, ExportSettings
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.rewards.targets import Pair, Vote, mean_targets
 
 Found = Sequence[Row[Any]]
@@ -74,7 +74,7 @@ def schema(wanted: ExportSettings) -> pa.Schema:
     return pa.schema([column for column in columns if wanted.names or column[0] != "annotator_name"])
 
 
-def everything(wanted: ExportSettings, asked: AnswerSettings, moment: Moment, label: Row[Any]) -> Iterator[Out]:
+def everything(wanted: ExportSettings, asked: LabelSettings, moment: Moment, label: Row[Any]) -> Iterator[Out]:
     """One row, with all there is. Questions and reasons have their present texts beside their ids."""
     gone = label.superseded_at is not None and label.superseded_at <= moment.at
     yield {
@@ -108,10 +108,10 @@ def everything(wanted: ExportSettings, asked: AnswerSettings, moment: Moment, la
     }
 
 
-def _stated(asked: AnswerSettings, stated: Mapping[str, Any]) -> Out:
+def _stated(asked: LabelSettings, stated: Mapping[str, Any]) -> Out:
     """A preference; the strength is of so many levels."""
     text = asked.text_of(stated["question"]) if stated["question"] else None
-    return {**stated, "text": text, "levels": comparisons.own(asked).levels if stated["strength"] else None}
+    return {**stated, "text": text, "levels": comparisons.settings_in(asked).levels if stated["strength"] else None}
 
 
 def written(wanted: ExportSettings, label: Row[Any]) -> Iterator[Out]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.dependencies import SignedIn
 from app.models import Project, User
-from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.projects import forms, service
 from app.prompts import service as prompts
 from app.registry import service as registry
@@ -29,7 +29,7 @@ class NewProject(forms.NewProjectForm):
     """A new project; every setting has a sane default."""
 
     model_config = ConfigDict(extra="forbid")
-    answer: AnswerSettings = Field(default_factory=AnswerSettings)
+    answer: LabelSettings = Field(default_factory=LabelSettings)
     sampling: SamplingSettings = SamplingSettings()
     automation: AutomationSettings = AutomationSettings()
     queue: forms.QueueSettings = forms.QueueSettings()

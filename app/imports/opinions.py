@@ -12,11 +12,11 @@ from hashlib import sha256
 from typing import Any
 
 from app.annotation.comparison import ComparisonValue
-from app.annotation.comparison.value import own
+from app.annotation.comparison.value import settings_in
 from app.annotation.kind import Kind
 from app.annotation.ranking import RankingValue
 from app.models import Outcome
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.models.values import LabelValue
 from formats import ComparisonRecord, Judgement
 
@@ -41,7 +41,7 @@ class Opinion:
     key: str  # the same for the same row, in whatever order its responses are
 
 
-def opinions(record: ComparisonRecord, kind: Kind, answer: AnswerSettings) -> tuple[Opinion, ...]:
+def opinions(record: ComparisonRecord, kind: Kind, answer: LabelSettings) -> tuple[Opinion, ...]:
     """The labels of a record: the judgements of one annotator are one, of several questions. Raises Unclear."""
     places = _canonical(record)
     return tuple(
@@ -69,7 +69,7 @@ def _opinion(
     judged: dict[str, Judgement],
     record: ComparisonRecord,
     kind: Kind,
-    answer: AnswerSettings,
+    answer: LabelSettings,
     places: Sequence[int],
     index: int,
 ) -> Opinion:
@@ -80,7 +80,7 @@ def _opinion(
     if main.annotator and len(main.annotator) > LONGEST_NAME:
         raise Unclear(f"The annotator's name is longer than {LONGEST_NAME} characters.")
     further = {_question(answer, question): each for question, each in judged.items() if question != MAIN}
-    level = _level(main, own(answer).levels)
+    level = _level(main, settings_in(answer).levels)
     value: LabelValue
     if len(record.responses) == 2:
         value = ComparisonValue(
@@ -119,7 +119,7 @@ def _from_canonical(row: dict[str, Any], places: Sequence[int]) -> list[Any]:
     return [row["question"], one, two, -1.0 if p is None else round(p, 9), row["raters"], row["strength"] or 0]
 
 
-def _question(answer: AnswerSettings, name: str) -> str:
+def _question(answer: LabelSettings, name: str) -> str:
     """The project's own question of this text or id; else the file's name for it."""
     wanted = name.strip().casefold()
     found = next((q.id for q in answer.questions if wanted in (q.text.casefold(), q.id.casefold())), None)

@@ -18,7 +18,7 @@ from app.annotation.comparison import COMPARISON
 from app.annotation.ranking import RANKING
 from app.imports.opinions import Opinion, Unclear, opinions
 from app.models import ImportConfig, Imported, Messages
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.prompts.reading import Unusable, check, content_hash
 from app.web.errors import Invalid
 from formats import ComparisonRecord, Record, Refusal
@@ -50,7 +50,7 @@ class File:
 
     reading: formats.Reading
     config: ImportConfig
-    answer: AnswerSettings
+    answer: LabelSettings
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def rows(self, after: int = 0) -> Iterator[tuple[int, Ready | Refusal]]:
@@ -67,7 +67,7 @@ class File:
             return Refusal(record.line, str(error), _shown(record))
 
 
-def opened(path: Path, config: ImportConfig, answer: AnswerSettings) -> File:
+def opened(path: Path, config: ImportConfig, answer: LabelSettings) -> File:
     """The file as the config says. Raises formats.UnknownLayout where its columns say nothing, formats.Unreadable where
     the whole cannot be read."""
     layout, kind = config.layout, config.container
@@ -84,7 +84,7 @@ def offers(reading: formats.Reading) -> Imported:
     return "prompts" if gives == "demonstrations" else gives
 
 
-def ready(number: int, record: Record, what: Imported, answer: AnswerSettings) -> Ready:
+def ready(number: int, record: Record, what: Imported, answer: LabelSettings) -> Ready:
     """The record as the project takes it. Raises Unusable or Unclear with a sentence."""
     messages = check(record.messages)
     digest = content_hash(messages)

@@ -11,7 +11,7 @@ from app.imports.reading import Ready
 from app.items.imported import UNNAMED
 from app.models import Imported, Messages, Run
 from app.models.label import LETTERS
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.web.filters import plural
 from app.web.slots import SlottedDownload
 
@@ -49,7 +49,7 @@ class Seen:
     left_out: str
 
 
-def seen(preview: Preview, what: Imported, answer: AnswerSettings) -> Seen:
+def seen(preview: Preview, what: Imported, answer: LabelSettings) -> Seen:
     """A preview in words."""
     order: dict[Imported, tuple[str, ...]] = {
         "prompts": ("prompts",),
@@ -67,12 +67,12 @@ def left_out(counts: dict[str, int]) -> str:
     return " and ".join(found)
 
 
-def _looks(row: Ready, answer: AnswerSettings) -> Looks:
+def _looks(row: Ready, answer: LabelSettings) -> Looks:
     responses = [(LETTERS[place], each.text, each.author or UNNAMED) for place, each in enumerate(row.responses)]
     return Looks(row.line, row.messages, responses, said(row, answer), list(row.extra))
 
 
-def said(row: Ready, answer: AnswerSettings | None = None) -> list[Said]:
+def said(row: Ready, answer: LabelSettings | None = None) -> list[Said]:
     """What annotators say of a row's responses, by their letters. Questions have their text where `answer` knows it."""
     name = answer.text_of if answer is not None else str
     return [

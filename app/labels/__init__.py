@@ -1,1 +1,1 @@
-"""Stage 3: which answer a person preferred; revisions, agreement, annotator quality."""
+"""Stage 3: which response a person preferred; revisions, agreement, annotator quality."""

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from app.labels import leases, quality, queries, screen, service, skips
-from app.labels.forms import AnswerForm, AssignmentForm, LabelFilter, SkipFilter, SkipForm
+from app.labels.forms import AssignmentForm, LabelFilter, LabelForm, SkipFilter, SkipForm
 from app.labels.views import (
-    AnswerPreview,
     Claimed,
+    LabelPreview,
     LabelView,
     QualityView,
     Renewed,
@@ -42,10 +42,10 @@ def claim_item(session: Db, access: Annotator) -> Claimed:
     "/projects/{project_id}/label",
     responses={409: {"model": Saved, "description": "The item was withdrawn meanwhile; `next` is another"}},
 )
-def save_label(session: Db, access: Annotator, body: AnswerForm, response: Response) -> Saved:
+def save_label(session: Db, access: Annotator, body: LabelForm, response: Response) -> Saved:
     """Save a label; sent again, it is the same one."""
-    given = body.read(access.project.answer)
-    done = service.submit_and_claim(session, access.user, access.project, access.member, body.assignment_id, given)
+    new = body.read(access.project.answer)
+    done = service.submit_and_claim(session, access.user, access.project, access.member, body.assignment_id, new)
     response.status_code = done.status
     return Saved(
         label=done.label_id,
@@ -56,13 +56,13 @@ def save_label(session: Db, access: Annotator, body: AnswerForm, response: Respo
 
 
 @router.post("/projects/{project_id}/label/preview")
-def preview_answer(session: Db, access: Annotator, body: AnswerForm) -> AnswerPreview:
-    """What an answer that is being written will look like, by the kind of its item; nothing is kept."""
+def preview_label(session: Db, access: Annotator, body: LabelForm) -> LabelPreview:
+    """What a response that is being written will look like, by the kind of its item; nothing is kept."""
     task = leases.task_of(session, access.user, access.project, body.assignment_id)
-    shown = screen.preview(task, body.given)
+    shown = screen.preview(task, body.raw)
     if shown is None:
-        raise NotFound("There is no preview of this kind of answer.")
-    return AnswerPreview(**shown)
+        raise NotFound("There is no preview of this kind of label.")
+    return LabelPreview(**shown)
 
 
 @router.post("/projects/{project_id}/label/skip")

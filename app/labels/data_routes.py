@@ -40,7 +40,7 @@ def show_mine(request: Request, session: Db, access: Annotator, before: Before =
 
 @router.get("/projects/{project_id}/labels/mine/{item_id}")
 def show_history(request: Request, session: Db, access: Annotator, item_id: RowId) -> Response:
-    """All revisions of my answer to one item."""
+    """All revisions of my label of one item."""
     found = queries.revisions(session, item_id, access.user.id)
     if not found or found[0].project_id != access.project.id:
         raise NotFound("You have not answered this pair.")

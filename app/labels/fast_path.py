@@ -1,9 +1,9 @@
-"""The fast path of the labelling screen: an answer saved, the next item leased and the progress counted by one
+"""The fast path of the labelling screen: a label saved, the next item leased and the progress counted by one
 statement, which stands alone as a transaction.
 
 Who asks and what their project takes is remembered from the last time that it was looked up. The statement itself asks
 whether that still stands: the session, the account, and the very versions of the membership and the project that were
-read. Anything unusual, the answer to an attention check among it, is for `app.labels.service`.
+read. Anything unusual, the label of an attention check among it, is for `app.labels.service`.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,11 +16,11 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import TextClause
 
 from app.labels import leases, progress, turn
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.labels.screen import Screen, with_item
 from app.labels.task import task_in
-from app.labels.turn import Own, Parameters
-from app.models.project_settings import AnswerSettings
+from app.labels.turn import LabelledSince, Parameters
+from app.models.project_settings import LabelSettings
 from app.projects.dependencies import Access
 from app.web.csrf import SESSION_COOKIE, has_bearer
 from app.web.signing import digest
@@ -38,7 +38,7 @@ class Standing:
     project_id: int
     lease_minutes: int
     check_share: float
-    settings: AnswerSettings
+    settings: LabelSettings
     instructions: int | None  # the number of their version, and its id
     instructions_id: int | None
     version: str
@@ -79,34 +79,34 @@ Fetch = Callable[[TextClause, Mapping[str, Any]], Awaitable[Any]]
 """As `app.async_db.fetch_one`."""
 
 
-async def answer(fetch: Fetch, standing: Standing, assignment_id: int, given: Answer) -> Screen | None:
-    """Save an answer and go on: the screen with the next item. None where the answer was not taken, or no item came
-    with it: `app.labels.service` may be given it in either case, since an answer sent again is the same label."""
+async def save_and_claim(fetch: Fetch, standing: Standing, assignment_id: int, new: NewLabel) -> Screen | None:
+    """Save a label and go on: the screen with the next item. None where the label was not taken, or no item came with
+    it: `app.labels.service` may take it in either case, since what is sent again is the same label."""
     project_id, user_id = key = (standing.project_id, standing.user_id)
     day = progress.day_of(*key)
-    if day is None or not progress.totals_are_fresh(project_id) or not given.kind.self_contained:
+    if day is None or not progress.totals_are_fresh(project_id) or not new.kind.self_contained:
         return None
-    if given.instructions not in (None, standing.instructions):  # the page is older than the guidelines or questions
+    if new.instructions not in (None, standing.instructions):  # the page is older than the guidelines or questions
         return None
     search = leases.search_for(*key, standing.lease_minutes, standing.check_share)
     parameters: Parameters = {
         **search.parameters,
-        **turn.answering(*key, assignment_id, given, standing.instructions_id),
+        **turn.labelling(*key, assignment_id, new, standing.instructions_id),
         "token_hash": standing.token_hash,
         "version": standing.version,
         "since": day.midnight,
         "counted": day.last,
     }
-    row = await fetch(turn.ANSWER_AND_CLAIM_CHECK if search.check else turn.ANSWER_AND_CLAIM, parameters)
+    row = await fetch(turn.SAVE_AND_CLAIM_CHECK if search.check else turn.SAVE_AND_CLAIM, parameters)
     if row is None:
         return None
-    progress.note_answer(project_id)
+    progress.note_label(project_id)
     task = task_in(row)
     if task is None:
         return None
     if not search.check:
         search.found(task)
-    told = progress.counted_on(project_id, user_id, day, Own(row.new + 1, row.label_id, row.pace))
+    done = progress.counted_on(project_id, user_id, day, LabelledSince(row.new + 1, row.label_id, row.pace))
     about = (project_id, standing.lease_minutes, standing.settings, standing.instructions)
-    show = partial(with_item, *about, told, task)
+    show = partial(with_item, *about, done, task)
     return show() if task.rendered else await run_in_threadpool(show)  # rendering may take long

@@ -1,4 +1,4 @@
-"""What an annotator may send. Whether the project's scale knows the answer is checked by `app.labels.answers`."""
+"""What an annotator may send. Whether the project's scale knows the choice is checked by `app.labels.new_label`."""
 
 from typing import Annotated
 
@@ -6,44 +6,44 @@ from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
 from app import annotation
 from app.input import CUT_LATER, Chosen, Id, Input
-from app.labels.answers import Answer, read_answer
+from app.labels.new_label import NewLabel, read_label
 from app.models.export_settings import LabelConditions
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.web.pages import Paging
 
 Word = Annotated[str, StringConstraints(max_length=100)]
 
 
-class AnswerForm(Input):
-    """An answer to one item."""
+class LabelForm(Input):
+    """A label of one item."""
 
     model_config = ConfigDict(extra="forbid")
 
     assignment_id: Id
-    kind: str = Field(default_factory=annotation.first, max_length=32, description="Of the item that is answered")
-    answer: str = Field("", description="The answer in the words of the item's kind, see docs/annotating.md")
+    kind: str = Field(default_factory=annotation.first, max_length=32, description="Of the item that is labelled")
+    answer: str = Field("", description="The label in the words of the item's kind, see docs/annotating.md")
     fields: dict[str, Word] = Field(
         default_factory=dict, max_length=20, description="The same as named fields, where the kind has some"
     )
     questions: dict[str, Word] = Field(
-        default_factory=dict, max_length=20, description="The answer to each further question of the project"
+        default_factory=dict, max_length=20, description="The choice for each further question of the project"
     )
     reasons: list[str] = Field(default_factory=list, max_length=50)
     comment: str | None = None
     instructions: Id | None = Field(
         None, description="The version of the guidelines and questions that were shown; else the present one"
     )
-    seconds: Annotated[float | None, CUT_LATER, AllowInfNan(True)] = Field(None, description="From display to answer")
+    seconds: Annotated[float | None, CUT_LATER, AllowInfNan(True)] = Field(None, description="From display to label")
 
     @property
-    def given(self) -> annotation.Given:
+    def raw(self) -> annotation.RawLabel:
         """What the kind reads."""
-        return annotation.Given(self.answer, self.fields, self.questions)
+        return annotation.RawLabel(self.answer, self.fields, self.questions)
 
-    def read(self, settings: AnswerSettings) -> Answer:
-        """The answer; Invalid or TooLarge with a sentence where the project does not take it."""
+    def read(self, settings: LabelSettings) -> NewLabel:
+        """The label; Invalid or TooLarge with a sentence where the project does not take it."""
         beside = (self.reasons, self.comment, self.seconds, self.instructions)
-        return read_answer(settings, self.kind, self.given, *beside)
+        return read_label(settings, self.kind, self.raw, *beside)
 
 
 class AssignmentForm(Input):

@@ -1,9 +1,9 @@
 """The rules of leases: who gets which item, for how long, and what becomes of it.
 
 How the invariants are kept: an item's `slots_left` is changed in the very statement that opens or ends a lease,
-so that open leases and labels never exceed the overlap (2); an ended lease gives its slot back at once, and an answer
+so that open leases and labels never exceed the overlap (2); an ended lease gives its slot back at once, and a label
 that comes later takes a slot if one is free and is otherwise kept as surplus, see `app.labels.service` (3); the display
-order is drawn when the lease is made and lives in its row (4).
+order is chosen at random when the lease is made and lives in its row (4).
 """
 
 import random
@@ -56,12 +56,12 @@ class Search:
 
 def search_for(project_id: int, user_id: int, minutes: int, check_share: float, kind: str | None = None) -> Search:
     """Draw how this person's next item is looked for."""
-    drawn, check = _draw.sample(_POSITIONS, len(_POSITIONS)), check_share > 0 and _draw.random() < check_share
+    order, check = _draw.sample(_POSITIONS, len(_POSITIONS)), check_share > 0 and _draw.random() < check_share
     key = project_id, user_id, kind
     place, until = _hints.get(key, (START, 0.0))
     if time.monotonic() >= until:
         place, until = START, time.monotonic() + HINT_SECONDS
-    return Search(key, place, check, until, turn.searching(project_id, user_id, minutes, drawn, place, kind))
+    return Search(key, place, check, until, turn.searching(project_id, user_id, minutes, order, place, kind))
 
 
 def claim_item(session: Session, user: User, project: Project) -> Task | None:
@@ -125,7 +125,7 @@ def skip(session: Session, user: User, project: Project, assignment_id: int, rea
 
 
 def take_skipped_again(session: Session, user: User, project: Project) -> Task | None:
-    """Lease the newest item that this person skipped and that still needs an answer, in its old display order."""
+    """Lease the newest item that this person skipped and that still needs a label, in its old display order."""
     return lease_queries.reopen(session, project.id, user.id, project.lease_minutes, "skipped")
 
 

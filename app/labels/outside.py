@@ -11,16 +11,16 @@ from sqlalchemy.orm import Session
 
 from app.items import outside, queue
 from app.labels import saving
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.models import Item, Label, SnapshotLabel, User
 from app.models.values import LabelValue
 
 
 def give(session: Session, item: Item, person: User, value: LabelValue) -> Label:
     """This person's label on an item whose responses they saw in stored order; another one supersedes it."""
-    answer = Answer(value)
+    new = NewLabel(value)
     standing = saving.current_label(session, item.id, person.id)
-    if standing is not None and answer.says_the_same(standing):
+    if standing is not None and new.says_the_same(standing):
         return standing
     label = Label(
         project_id=item.project_id,
@@ -30,7 +30,7 @@ def give(session: Session, item: Item, person: User, value: LabelValue) -> Label
         order=[shown.position for shown in item.item_responses],
         surplus=True,
     )
-    return saving.add(session, label, answer, supersedes=standing)
+    return saving.add(session, label, new, supersedes=standing)
 
 
 def withdraw(session: Session, project_id: int, item_ids: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""What the screen tells of progress: this person's day and pace, the project's labels and open answers. Counted from
+"""What the screen tells of progress: this person's day and pace, the project's labels and open ones. Counted from
 what was counted before, so that it takes a time that does not grow with the labels."""
 
 import time
@@ -8,24 +8,24 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from app.labels import saving, turn
-from app.labels.turn import Own
+from app.labels.turn import LabelledSince
 from app.models import Project, User
 
 # A project's totals are counted anew after this long, or after a hundred times what the counting took.
 _TOTALS_SECONDS = 15.0
 
-# A person's answers of today are counted from the last label that was counted; all of them again after this long, since
+# A person's labels of today are counted from the last label that was counted; all of them again after this long, since
 # a transaction that was counted may have been undone.
 _TODAY_SECONDS = 600.0
 
-_totals: dict[int, tuple[float, tuple[int, int]]] = {}  # project -> until when, labels and open answers
+_totals: dict[int, tuple[float, tuple[int, int]]] = {}  # project -> until when, labels and how many are asked for
 _today: dict[tuple[int, int], "Day"] = {}  # by project and person
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the screen tells: comparisons that this person first answered today and their pace (median seconds), the
-    project's labels and open answers."""
+    """What the screen tells: items that this person first labelled today and their pace (median seconds), the project's
+    labels and how many are still asked for."""
 
     today: int
     pace: float | None
@@ -34,7 +34,7 @@ class Progress:
 
     @property
     def many(self) -> bool:
-        """Whether more answers are asked for than were counted."""
+        """Whether more labels are asked for than were counted."""
         return self.wanted >= saving.MOST_COUNTED
 
     @property
@@ -45,12 +45,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Day:
-    """A person's answers since midnight up to their label `last`, which need not be counted again before `until`."""
+    """A person's labels since midnight up to their label `last`, which need not be counted again before `until`."""
 
     until: float
     midnight: datetime
     last: int
-    answers: int
+    labels: int
 
 
 def count(session: Session, user: User, project: Project) -> Progress:
@@ -60,13 +60,13 @@ def count(session: Session, user: User, project: Project) -> Progress:
         midnight = _midnight()
         last = saving.last_label_before(session, project.id, user.id, midnight)
         day = Day(time.monotonic() + _TODAY_SECONDS, midnight, last, 0)
-    own = turn.own_progress(session, project.id, user.id, day.midnight, day.last)
+    since = turn.progress_since(session, project.id, user.id, day.midnight, day.last)
     if not totals_are_fresh(project.id):
         started = time.monotonic()
         totals = saving.project_totals(session, project.id)
         took = time.monotonic() - started
         _totals[project.id] = (time.monotonic() + max(_TOTALS_SECONDS, 100 * took), totals)
-    return counted_on(project.id, user.id, day, own)
+    return counted_on(project.id, user.id, day, since)
 
 
 def day_of(project_id: int, user_id: int) -> Day | None:
@@ -76,19 +76,19 @@ def day_of(project_id: int, user_id: int) -> Day | None:
 
 
 def totals_are_fresh(project_id: int) -> bool:
-    """Whether the project's labels and open answers need not be counted anew."""
+    """Whether the project's labels and open ones need not be counted anew."""
     return project_id in _totals and time.monotonic() < _totals[project_id][0]
 
 
-def counted_on(project_id: int, user_id: int, day: Day, own: Own) -> Progress:
+def counted_on(project_id: int, user_id: int, day: Day, since: LabelledSince) -> Progress:
     """Keep what was counted since `day`; what the screen tells then, with the totals counted last."""
-    day = replace(day, last=own.last, answers=day.answers + own.new)
+    day = replace(day, last=since.last, labels=day.labels + since.new)
     _today[project_id, user_id] = day
-    return Progress(day.answers, own.pace, *_totals[project_id][1])
+    return Progress(day.labels, since.pace, *_totals[project_id][1])
 
 
-def note_answer(project_id: int) -> None:
-    """One answer more until the totals are counted anew."""
+def note_label(project_id: int) -> None:
+    """One label more until the totals are counted anew."""
     if project_id in _totals:
         until, (labels, wanted) = _totals[project_id]
         _totals[project_id] = (until, (labels + 1, max(wanted - 1, 0)))

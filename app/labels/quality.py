@@ -136,15 +136,15 @@ def _share(item: list[int]) -> float | None:
 
 
 def _matches(votes: Iterable[Any]) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-    """Annotator -> [equal answers, comparisons] with each other person, and with the majority of the others."""
+    """Annotator -> [equal choices, comparisons] with each other person, and with the majority of the others."""
     others: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     consensus: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for vote in votes:
         rest = [vote.a, vote.neither, vote.b]
         rest[vote.place] -= 1
-        others[vote.annotator_id][0] += rest[vote.place] * vote.answers
-        others[vote.annotator_id][1] += sum(rest) * vote.answers
+        others[vote.annotator_id][0] += rest[vote.place] * vote.choices
+        others[vote.annotator_id][1] += sum(rest) * vote.choices
         if rest.count(max(rest)) == 1:
-            consensus[vote.annotator_id][0] += (rest[vote.place] == max(rest)) * vote.answers
-            consensus[vote.annotator_id][1] += vote.answers
+            consensus[vote.annotator_id][0] += (rest[vote.place] == max(rest)) * vote.choices
+            consensus[vote.annotator_id][1] += vote.choices
     return others, consensus

@@ -10,7 +10,7 @@ from app.models.values import LabelValue
 
 _VOTES = text(
     """
-    select kind, annotator_id, place, a, neither, b, count(*) as answers from (
+    select kind, annotator_id, place, a, neither, b, count(*) as choices from (
         select p.kind, l.annotator_id, case f.outcome when 'first' then 0 when 'second' then 2 else 1 end as place,
                count(*) filter (where f.outcome = 'first') over same as a,
                count(*) filter (where f.outcome in ('tie', 'both_bad')) over same as neither,
@@ -24,9 +24,9 @@ _VOTES = text(
 
 
 def vote_tallies(session: Session, project_id: int) -> list[Any]:
-    """(kind, annotator_id, place, a, neither, b, answers): how often each person chose a place (0: a, 1: neither, 2: b)
+    """(kind, annotator_id, place, a, neither, b, choices): how often each person chose a place (0: a, 1: neither, 2: b)
     on items that so many people, they among them, chose a, neither and b on. Standing labels of items that several
-    people answered; attention checks are not among them, since their answer is known, nor choices made in chat."""
+    people labelled; attention checks are not among them, since the right choice is known, nor choices made in chat."""
     return list(session.execute(_VOTES, {"project": project_id}))
 
 
@@ -123,6 +123,6 @@ _WORK = text(
 
 def work_done(session: Session, project_id: int) -> list[Any]:
     """For each annotator, of what the queue asked them: count, median seconds, how often the response shown earlier (on
-    the left) and later was the better one, ties, both bad, late ones, attention checks answered and passed, skips, and
-    when they last answered. A written response was at no place, so that nobody chose it by that."""
+    the left) and later was the better one, ties, both bad, late ones, attention checks labelled and passed, skips, and
+    when they last labelled. A written response was at no place, so that nobody chose it by that."""
     return list(session.execute(_WORK, {"project": project_id}))

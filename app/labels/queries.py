@@ -21,7 +21,7 @@ def own_labels(session: Session, project_id: int, user_id: int, before: int | No
 
 
 def revisions(session: Session, item_id: int, user_id: int) -> list[Label]:
-    """All revisions of one person's answer to an item of the queue, the standing one first."""
+    """All revisions of one person's label of an item of the queue, the standing one first."""
     return list(
         session.scalars(
             select(Label)
@@ -69,7 +69,7 @@ def listing(
 
 
 def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:
-    """(id, name) of everybody who has answered in this project; of people with one name the e-mail address too."""
+    """(id, name) of everybody who has labelled in this project; of people with one name the e-mail address too."""
     rows = session.execute(
         select(User.id, User.name, User.email, func.count().over(partition_by=User.name).label("namesakes"))
         .where(exists().where(Label.annotator_id == User.id, Label.project_id == project_id))

@@ -7,8 +7,8 @@ from app import async_db
 from app.annotation import KINDS
 from app.db import DatabaseNotConfigured
 from app.labels import data_routes, fast_path, leases, screen, service
-from app.labels.answers import LONGEST_COMMENT
-from app.labels.forms import AnswerForm, AssignmentForm, SkipForm
+from app.labels.forms import AssignmentForm, LabelForm, SkipForm
+from app.labels.new_label import LONGEST_COMMENT
 from app.labels.screen import Filled, Screen
 from app.projects.dependencies import Access, Annotator
 from app.web import csrf
@@ -37,15 +37,15 @@ def _show(
 
 
 async def _at_once(request: Request) -> Response | None:
-    """The fast path, see `app.labels.fast_path`; None leaves it to `answer`."""
+    """The fast path, see `app.labels.fast_path`; None leaves it to `save`."""
     standing = fast_path.standing_of(request) if is_htmx(request) else None
     if standing is None:
         return None
     await csrf.protect(request)
     try:
-        given = parse(AnswerForm, await request.form())
-        read = given.read(standing.settings)
-        shown = await fast_path.answer(async_db.fetch_one, standing, given.assignment_id, read)
+        sent = parse(LabelForm, await request.form())
+        new = sent.read(standing.settings)
+        shown = await fast_path.save_and_claim(async_db.fetch_one, standing, sent.assignment_id, new)
     except (Refused, psycopg.Error, DatabaseNotConfigured):
         return None
     return None if shown is None else render(request, _PART, screen=shown, warning=None)
@@ -53,7 +53,7 @@ async def _at_once(request: Request) -> Response | None:
 
 @router.get("/projects/{project_id}/label")
 def show_next(request: Request, session: Db, access: Annotator, assignment: Named = None) -> Response:
-    """The next item; or, with `assignment`, one of my own again with its answer filled in."""
+    """The next item; or, with `assignment`, one of my own again with its label filled in."""
     if assignment is not None:
         return _show(request, access, screen.revisit(session, access.user, access.project, assignment))
     return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))
@@ -61,21 +61,21 @@ def show_next(request: Request, session: Db, access: Annotator, assignment: Name
 
 @router.post("/projects/{project_id}/label")
 @first(_at_once)
-def answer(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
-    """Save an answer and bring the next item. A refused answer brings it too, and says why."""
-    given, me = parse(AnswerForm, form), (access.user, access.project, access.member)
-    renewed = given.instructions is not None and given.instructions != access.project.version
+def save(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
+    """Save a label and bring the next item. A refused one brings it too, and says why."""
+    sent, me = parse(LabelForm, form), (access.user, access.project, access.member)
+    renewed = sent.instructions is not None and sent.instructions != access.project.version
     try:
-        read = given.read(access.project.answer)
+        new = sent.read(access.project.answer)
         if is_htmx(request):
-            done, shown = screen.answer(session, *me, given.assignment_id, read)
+            done, shown = screen.save_and_claim(session, *me, sent.assignment_id, new)
             return _show(request, access, shown, status=done.status, warning=done.warning)
-        done = service.submit(session, *me, given.assignment_id, read)
+        done = service.submit(session, *me, sent.assignment_id, new)
     except (Invalid, TooLarge) as refusal:
         if is_htmx(request) and not renewed:  # the page keeps what was typed, and shows the sentence beside it
             raise
-        typed = Filled(given.given, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
-        again = screen.revisit(session, access.user, access.project, given.assignment_id, typed)
+        typed = Filled(sent.raw, sent.reasons, (sent.comment or "")[:LONGEST_COMMENT])
+        again = screen.revisit(session, access.user, access.project, sent.assignment_id, typed)
         return _show(request, access, again, status=refusal.status, warning=refusal.message)
     if done.status == 200:
         word = done.warning or (_CHANGED if renewed else None)
@@ -85,15 +85,15 @@ def answer(request: Request, session: Db, access: Annotator, form: Submitted) ->
 
 @router.post("/projects/{project_id}/label/preview")
 def preview(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
-    """What an answer that is being written will look like; nothing is kept."""
-    given = parse(AnswerForm, form)
-    task = leases.task_of(session, access.user, access.project, given.assignment_id)
-    shown, template = screen.preview(task, given.given), KINDS[task.kind].preview_template
+    """What a response that is being written will look like; nothing is kept."""
+    sent = parse(LabelForm, form)
+    task = leases.task_of(session, access.user, access.project, sent.assignment_id)
+    shown, template = screen.preview(task, sent.raw), KINDS[task.kind].preview_template
     if shown is None or template is None:
         raise NotFound("There is no preview of this kind of answer.")
     if is_htmx(request):
         return render(request, template, preview=shown)
-    typed = Filled(given.given, given.reasons, (given.comment or "")[:LONGEST_COMMENT])
+    typed = Filled(sent.raw, sent.reasons, (sent.comment or "")[:LONGEST_COMMENT])
     return _show(request, access, screen.revisit(session, access.user, access.project, task.id, typed))
 
 
@@ -105,7 +105,7 @@ def show_guidelines(request: Request, access: Annotator) -> Response:
 
 @router.get("/projects/{project_id}/label/undo")
 def undo(request: Request, session: Db, access: Annotator, before: Before = None) -> Response:
-    """The comparison before `before` again, its answer filled in. Nothing changes until another answer is sent."""
+    """The comparison before `before` again, its label filled in. Nothing changes until it is sent again."""
     found = screen.previous(session, access.user, access.project, before)
     if is_htmx(request):
         return _show(request, access, screen.revisit(session, access.user, access.project, found))
@@ -115,8 +115,8 @@ def undo(request: Request, session: Db, access: Annotator, before: Before = None
 @router.post("/projects/{project_id}/label/skip")
 def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Leave an item to somebody else, with a reason or without."""
-    given = parse(SkipForm, form)
-    leases.skip(session, access.user, access.project, given.assignment_id, given.reason, given.note)
+    sent = parse(SkipForm, form)
+    leases.skip(session, access.user, access.project, sent.assignment_id, sent.reason, sent.note)
     if not is_htmx(request):
         return redirect(f"/projects/{access.project.id}/label")
     return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))
@@ -124,7 +124,7 @@ def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> R
 
 @router.post("/projects/{project_id}/label/again")
 def take_again(request: Request, session: Db, access: Annotator) -> Response:
-    """Look once more at an item that I skipped and nobody has answered."""
+    """Look once more at an item that I skipped and nobody has labelled."""
     leases.take_skipped_again(session, access.user, access.project)
     return redirect(f"/projects/{access.project.id}/label")
 

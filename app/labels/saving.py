@@ -1,4 +1,4 @@
-"""The SQL beside the labelling turn: answers to leases that ended, revisions, and what the screen tells of progress."""
+"""The SQL beside the labelling turn: labels for leases that ended, revisions, and what the screen tells of progress."""
 
 from datetime import datetime
 
@@ -6,14 +6,14 @@ from sqlalchemy import func, select, text, true, update
 from sqlalchemy.orm import Session, joinedload
 
 from app.labels import turn
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.models import Assignment, AssignmentState, Item, Label
 
 
 def locked_assignment(
     session: Session, project_id: int, user_id: int, assignment_id: int, *, hold_item: bool = False
 ) -> Assignment | None:
-    """This person's assignment, locked. Where its lease ended without an answer the item is locked before it, since a
+    """This person's assignment, locked. Where its lease ended without a label the item is locked before it, since a
     slot may be taken; a repeat or a revision takes none and holds up nobody, unless `hold_item` asks for the item."""
     mine = (
         Assignment.id == assignment_id,
@@ -54,25 +54,25 @@ def take_slot(session: Session, item_id: int) -> bool:
 
 
 def current_label(session: Session, item_id: int, user_id: int) -> Label | None:
-    """The revision that stands of a person's answer to an item."""
+    """The revision that stands of a person's label of an item."""
     return session.scalar(
         select(Label).where(Label.item_id == item_id, Label.annotator_id == user_id, Label.superseded_at.is_(None))
     )
 
 
-def add(session: Session, label: Label, answer: Answer, supersedes: Label | None = None) -> Label:
+def add(session: Session, label: Label, new: NewLabel, supersedes: Label | None = None) -> Label:
     """Store a label and who prefers what by it; an older revision is kept, marked as superseded."""
     if supersedes is not None:
         supersedes.superseded_at = func.clock_timestamp()
         session.flush()
     session.add(label)
     session.flush()
-    turn.prefer(session, label.id, answer)
+    turn.prefer(session, label.id, new)
     return label
 
 
 def last_assignment(session: Session, project_id: int, user_id: int, before: int | None = None) -> int | None:
-    """The newest comparison that this person finished (answered, skipped or let expire), older than `before`."""
+    """The newest comparison that this person finished (labelled, skipped or let expire), older than `before`."""
     statement = select(Assignment.id).where(
         Assignment.annotator_id == user_id,
         Assignment.project_id == project_id,
@@ -111,7 +111,7 @@ MOST_COUNTED = 20_000
 
 
 def project_totals(session: Session, project_id: int) -> tuple[int, int]:
-    """Labels that stand, and answers still asked for, those being given just now among them. Of a very long queue only
+    """Labels that stand, and labels still asked for, those being made just now among them. Of a very long queue only
     the first MOST_COUNTED items are counted."""
     labels, wanted = session.execute(_TOTALS, {"project": project_id, "most": MOST_COUNTED}).one()
     return int(labels), int(wanted)
@@ -131,11 +131,11 @@ _MISSES = text(
 
 
 def set_passed(session: Session, label_id: int, passed: bool) -> None:
-    """Write down whether an attention check was answered right."""
+    """Write down whether an attention check was passed."""
     session.execute(update(Label).where(Label.id == label_id).values(passed=passed))
 
 
 def missed_checks(session: Session, project_id: int, user_id: int, window: int) -> int:
-    """How many of this person's last `window` attention checks they missed; the first answer counts."""
+    """How many of this person's last `window` attention checks they missed; the first label counts."""
     values = {"user": user_id, "project": project_id, "window": window}
     return int(session.execute(_MISSES, values).scalar_one())

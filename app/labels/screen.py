@@ -7,16 +7,16 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from app.annotation import KINDS, Given, Kind
+from app.annotation import KINDS, Kind, RawLabel
 from app.items import queries as item_queries
 from app.labels import blocks, lease_queries, leases, progress, saving, service
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.labels.progress import Progress
 from app.labels.service import Submitted
 from app.labels.task import Task
 from app.models import Label, Member, Project, Run, RunState, User
 from app.models.kind_settings import KindSettings
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.web.errors import NotFound
 from app.web.markdown import to_html
 
@@ -34,7 +34,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Shown:
-    """One of the answers as displayed; the first has the number 1."""
+    """One of the responses as displayed; the first has the number 1."""
 
     number: int
     text: str
@@ -44,9 +44,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Filled:
-    """An answer given before, to start from: as the form's fields name it."""
+    """A label to start from, as the form's fields have it."""
 
-    given: Given
+    raw: RawLabel
     reasons: list[str]
     comment: str
 
@@ -57,12 +57,12 @@ class Screen:
 
     project_id: int
     lease_minutes: int
-    settings: AnswerSettings
+    settings: LabelSettings
     instructions: int | None  # the version of the guidelines and questions that it shows
     progress: Progress
     task: Task | None = None
     turns: tuple[Turn, ...] = ()
-    answers: tuple[Shown, ...] = ()
+    responses: tuple[Shown, ...] = ()
     preview: Mapping[str, Any] | None = None  # of a kind that has one
     filled: Filled | None = None
     revisiting: bool = False
@@ -78,7 +78,7 @@ class Screen:
         return KINDS[self.task.kind] if self.task else None
 
     @property
-    def own(self) -> KindSettings | None:
+    def kind_settings(self) -> KindSettings | None:
         """The settings of that kind."""
         return self.settings.kinds[self.task.kind] if self.task else None
 
@@ -99,16 +99,16 @@ def next_screen(session: Session, user: User, project: Project, member: Member |
     return _now(session, user, project, member, service.next_task(session, user, project, member))
 
 
-def answer(
-    session: Session, user: User, project: Project, member: Member | None, assignment_id: int, given: Answer
+def save_and_claim(
+    session: Session, user: User, project: Project, member: Member | None, assignment_id: int, new: NewLabel
 ) -> tuple[Submitted, Screen]:
-    """Save an answer and go on: what became of it, and the screen with the next item."""
-    done = service.submit_and_claim(session, user, project, member, assignment_id, given)
+    """Save a label and go on: what became of it, and the screen with the next item."""
+    done = service.submit_and_claim(session, user, project, member, assignment_id, new)
     return done, _now(session, user, project, member, done.task)
 
 
 def revisit(session: Session, user: User, project: Project, assignment_id: int, typed: Filled | None = None) -> Screen:
-    """One of this person's comparisons again, with its answer (or what they just typed) filled in."""
+    """One of this person's comparisons again, with its label (or what they just typed) filled in."""
     task = leases.task_of(session, user, project, assignment_id)
     label = saving.current_label(session, task.item_id, user.id)
     filled = typed or (_filled(label) if label else None)
@@ -126,9 +126,9 @@ def previous(session: Session, user: User, project: Project, before: int | None)
 def with_item(
     project_id: int,
     lease_minutes: int,
-    settings: AnswerSettings,
+    settings: LabelSettings,
     instructions: int | None,
-    told: Progress,
+    done: Progress,
     task: Task,
     **more: Any,
 ) -> Screen:
@@ -143,22 +143,22 @@ def with_item(
         )
         for place, (message, html) in enumerate(zip(task.messages, kept, strict=True))
     )
-    answers = tuple(
+    responses = tuple(
         Shown(number, shown.text, _html(shown.text, shown.html), shown.finish_reason)
         for number, shown in enumerate(task.responses, start=1)
     )
     filled: Filled | None = more.get("filled")
-    more["preview"] = preview(task, filled.given if filled else None)
+    more["preview"] = preview(task, filled.raw if filled else None)
     about = (project_id, lease_minutes, settings, instructions)
-    return Screen(*about, told, task=task, turns=turns, answers=answers, **more)
+    return Screen(*about, done, task=task, turns=turns, responses=responses, **more)
 
 
-def preview(task: Task, given: Given | None) -> Mapping[str, Any] | None:
-    """What is seen of an answer before it is sent, or of where it begins; None where its kind shows nothing."""
+def preview(task: Task, raw: RawLabel | None) -> Mapping[str, Any] | None:
+    """What is seen of a response before it is sent, or of where it begins; None where its kind shows nothing."""
     kind, texts = KINDS[task.kind], [shown.text for shown in task.responses]
     if kind.preview_template is None:
         return None
-    return kind.preview(given or Given("".join(texts[:1])), texts)
+    return kind.preview(raw or RawLabel("".join(texts[:1])), texts)
 
 
 def _now(session: Session, user: User, project: Project, member: Member | None, task: Task | None) -> Screen:
@@ -185,7 +185,7 @@ def _of(session: Session, user: User, project: Project, task: Task, **more: Any)
     return with_item(*_project(project), progress.count(session, user, project), task, **more)
 
 
-def _project(project: Project) -> tuple[int, int, AnswerSettings, int | None]:
+def _project(project: Project) -> tuple[int, int, LabelSettings, int | None]:
     return project.id, project.lease_minutes, project.answer, project.version
 
 
@@ -194,4 +194,4 @@ def _html(text: str, kept: str | None, what: str = "answer") -> Markup:
 
 
 def _filled(label: Label) -> Filled:
-    return Filled(KINDS[label.value.kind].given(label.value), label.reasons, label.comment or "")
+    return Filled(KINDS[label.value.kind].raw(label.value), label.reasons, label.comment or "")

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.labels.forms import SkipFilter
 from app.models import Assignment, AssignmentState, Project
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.web.pages import Page, page
 
 NONE = "none"
@@ -62,10 +62,10 @@ def counts(session: Session, project: Project) -> list[SkipCount]:
     return sorted(found, key=lambda each: (-each.count, each.reason or ""))
 
 
-def _skip(row: Assignment, asked: AnswerSettings) -> Skip:
+def _skip(row: Assignment, asked: LabelSettings) -> Skip:
     reason = row.skip_reason
     return Skip(row.id, row.item_id, row.annotator_id, row.annotator.name, reason, _text(reason, asked), row.skip_note)
 
 
-def _text(reason: str | None, asked: AnswerSettings) -> str | None:
+def _text(reason: str | None, asked: LabelSettings) -> str | None:
     return None if reason is None else asked.text_of(reason)

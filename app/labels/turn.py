@@ -1,8 +1,8 @@
-"""The SQL of the labelling turn: the next item leased, an answer saved with its preferences, the progress counted; each
+"""The SQL of the labelling turn: the next item leased, a label saved with its preferences, the progress counted; each
 alone, and all of it in one statement.
 
 Lock order, everywhere: the item before the assignment. A claim never waits for an item (SKIP LOCKED): it may come in
-the same transaction as an answer, and two that waited for each other's items would be a deadlock. What two tabs of one
+the same transaction as a label, and two that waited for each other's items would be a deadlock. What two tabs of one
 person race for is settled by two unique indexes: one open lease a person, one assignment a person and item.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.labels.task import SHOWN, START, Place, Task, task_in
 from app.models import Purpose
 from app.projects.queries import STANDING, StandingParameters
@@ -27,12 +27,12 @@ class Parameters(StandingParameters, total=False):
 
     # The search for the next item, see `searching`.
     minutes: int
-    drawn: str
+    order: str
     level: int
     rank: float
     after: int
     wanted: str | None
-    # The answer, see `answering`.
+    # The label, see `labelling`.
     id: int
     kind: str
     value: str
@@ -41,7 +41,7 @@ class Parameters(StandingParameters, total=False):
     comment: str | None
     seconds: float | None
     instructions: int | None
-    # The progress, see `Own`.
+    # The progress, see `LabelledSince`.
     since: datetime
     counted: int
 
@@ -50,7 +50,7 @@ def searching(
     project_id: int,
     user_id: int,
     minutes: int,
-    drawn: Sequence[int],
+    order: Sequence[int],
     place: Place = START,
     kind: str | None = None,
 ) -> Parameters:
@@ -61,7 +61,7 @@ def searching(
         "project": project_id,
         "user": user_id,
         "minutes": minutes,
-        "drawn": "{" + ",".join(map(str, drawn)) + "}",  # as text: a list costs psycopg ten times as much
+        "order": "{" + ",".join(map(str, order)) + "}",  # as text: a list costs psycopg ten times as much
         "level": level,
         "rank": rank,
         "after": after,
@@ -75,20 +75,20 @@ def from_head(searched: Parameters) -> Parameters:
     return {**searched, "level": level, "rank": rank, "after": after}
 
 
-def answering(
-    project_id: int, user_id: int, assignment_id: int, answer: Answer, instructions_id: int | None
+def labelling(
+    project_id: int, user_id: int, assignment_id: int, new: NewLabel, instructions_id: int | None
 ) -> Parameters:
-    """Whose answer it is, to which lease, what it says, and under which version of the guidelines and questions."""
+    """Whose label it is, of which lease, what it says, and under which version of the guidelines and questions."""
     return {
         "project": project_id,
         "user": user_id,
         "id": assignment_id,
-        "kind": answer.value.kind,
-        "value": answer.value.model_dump_json(),
-        "preferences": json.dumps(answer.preferences),
-        "reasons": json.dumps(answer.reasons),
-        "comment": answer.comment,
-        "seconds": answer.seconds,
+        "kind": new.value.kind,
+        "value": new.value.model_dump_json(),
+        "preferences": json.dumps(new.preferences),
+        "reasons": json.dumps(new.reasons),
+        "comment": new.comment,
+        "seconds": new.seconds,
         "instructions": instructions_id,
     }
 
@@ -120,7 +120,7 @@ def _leasing(pick: str, condition: str) -> str:
             insert into assignment (project_id, item_id, annotator_id, "order", state, expires_at)
             select :project, id, :user,
                    array(select x.position from item_response x where x.item_id = picked.id and x.label_id is null
-                         order by array_position(cast(:drawn as smallint[]), x.position)),
+                         order by array_position(cast(:order as smallint[]), x.position)),
                    'open', now() + make_interval(mins => :minutes) from picked
             on conflict do nothing
             returning id, item_id, "order", state
@@ -165,8 +165,8 @@ def claim(session: Session, searched: Parameters, check: bool = False) -> Task |
 
 # The lease is open, so its slot is taken already and only changes its holder from a lease to a label. Whoever comes
 # second (a double click, a resent request) finds the lease no longer open.
-_ANSWERED = """
-    answered as (
+_SAVING = """
+    labelled as (
         update assignment set state = 'labelled' from item
         where assignment.id = :id and annotator_id = :user and assignment.project_id = :project and state = 'open'
           and item.id = item_id and item.kind = :kind and item.withdrawn_at is null and {condition}
@@ -176,7 +176,7 @@ _ANSWERED = """
                            late, instructions_id)
         select :project, item_id, :user, id, cast(:value as jsonb), cast(:reasons as jsonb), :comment, :seconds,
                "order", late, :instructions
-        from answered returning id as label_id, "order"
+        from labelled returning id as label_id, "order"
     ), {preferring}
 """
 
@@ -202,13 +202,13 @@ def preferring(saved: str, said: str = "cast(:preferences as jsonb)", *, raters:
     """  # noqa: S608  fixed fragments
 
 
-def _answered(condition: str) -> str:
-    return _ANSWERED.format(condition=condition, preferring=preferring("saved"))
+def _saving(condition: str) -> str:
+    return _SAVING.format(condition=condition, preferring=preferring("saved"))
 
 
-_ANSWER_OPEN = text(
+_SAVE_OPEN = text(
     f"""
-    with {_answered("true")} select label_id, purpose, expected, answered."order" from saved cross join answered
+    with {_saving("true")} select label_id, purpose, expected, labelled."order" from saved cross join labelled
     """  # noqa: S608  fixed fragments of this module
 )
 
@@ -223,10 +223,10 @@ class Saved:
     order: tuple[int, ...]
 
 
-def answer_open(session: Session, answered: Parameters) -> Saved | None:
+def save_open(session: Session, labelled: Parameters) -> Saved | None:
     """Turn an open lease into a label; None where it is not open, not this person's, of another kind, or its item
     withdrawn."""
-    row = session.execute(_ANSWER_OPEN, answered).one_or_none()
+    row = session.execute(_SAVE_OPEN, labelled).one_or_none()
     return None if row is None else Saved(row.label_id, Purpose(row.purpose), row.expected, tuple(row.order))
 
 
@@ -235,15 +235,15 @@ _PREFER = text(
 )
 
 
-def prefer(session: Session, label_id: int, answer: Answer) -> None:
+def prefer(session: Session, label_id: int, new: NewLabel) -> None:
     """Write down who prefers what by a label that is there."""
-    stated: Parameters = {"id": label_id, "preferences": json.dumps(answer.preferences)}
+    stated: Parameters = {"id": label_id, "preferences": json.dumps(new.preferences)}
     session.execute(_PREFER, stated)
 
 
-# How many items of the queue a person first answered since a moment, by labels newer than `:counted`; their last label;
+# How many items of the queue a person first labelled since a moment, by labels newer than `:counted`; their last label;
 # the median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
-_OWN = """
+_SINCE = """
     select count(*) filter (where created_at >= :since and id = (
                select min(id) from label first where first.assignment_id = fresh.assignment_id)) as new,
            coalesce(max(id), :counted) as last,
@@ -254,11 +254,11 @@ _OWN = """
           where annotator_id = :user and project_id = :project and id > :counted order by id desc) fresh
 """
 
-_COUNT_OWN = text(_OWN)
+_COUNT_SINCE = text(_SINCE)
 
 
 @dataclass(frozen=True)
-class Own:
+class LabelledSince:
     """A person's items that were counted now, their last label, and their pace (median seconds)."""
 
     new: int
@@ -266,24 +266,24 @@ class Own:
     pace: float | None
 
 
-def own_progress(session: Session, project_id: int, user_id: int, since: datetime, counted: int) -> Own:
-    """What this person first answered since a moment by labels newer than `counted`."""
+def progress_since(session: Session, project_id: int, user_id: int, since: datetime, counted: int) -> LabelledSince:
+    """What this person first labelled since a moment by labels newer than `counted`."""
     asked: Parameters = {"user": user_id, "project": project_id, "since": since, "counted": counted}
-    return Own(*session.execute(_COUNT_OWN, asked).one())
+    return LabelledSince(*session.execute(_COUNT_SINCE, asked).one())
 
 
-def answer_and_claim(condition: str, pick: str = _NEXT) -> TextClause:
-    """An open lease answered where `condition` holds and it is no attention check, which may pause the person; with it
-    the next item, and the person's progress before this answer. They hold no other lease: nobody holds two."""
-    answered = _answered(f"item.purpose <> 'check' and {condition}")
+def save_and_claim(condition: str, pick: str = _NEXT) -> TextClause:
+    """An open lease made a label where `condition` holds and it is no attention check, which may pause the person; with
+    it the next item, and the person's progress before this label. They hold no other lease: nobody holds two."""
+    saving = _saving(f"item.purpose <> 'check' and {condition}")
     return text(
         f"""
-        with {answered}, {_leasing(pick, "exists (select from answered)")}
-        select label_id, own.*, task.* from saved cross join ({_OWN}) own
+        with {saving}, {_leasing(pick, "exists (select from labelled)")}
+        select label_id, own.*, task.* from saved cross join ({_SINCE}) own
         left join ({SHOWN.format(leases="leased")}) task on true
         """  # noqa: S608  fixed fragments of this module and of `app.labels.task`
     )
 
 
-ANSWER_AND_CLAIM = answer_and_claim(f"exists ({STANDING})")
-ANSWER_AND_CLAIM_CHECK = answer_and_claim(f"exists ({STANDING})", _CHECK)
+SAVE_AND_CLAIM = save_and_claim(f"exists ({STANDING})")
+SAVE_AND_CLAIM_CHECK = save_and_claim(f"exists ({STANDING})", _CHECK)

@@ -55,9 +55,9 @@ class Change(View):
     text: str
 
 
-class AnswerPreview(View):
-    """An answer that is being written. `html` is its rendering, null where there is no text yet; `changes` are those to
-    the response that it began as, null where it began as none. A kind from outside may have more."""
+class LabelPreview(View):
+    """A response that is being written. `html` is its rendering, null where there is no text yet; `changes` are those
+    to the response that it began as, null where it began as none. A kind from outside may have more."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.account import Role, User
 from app.models.base import Base, CreatedAt, Id, Typed, enum_column
-from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Project(Base):
     base_model_id: Mapped[int] = mapped_column(ForeignKey("model.id"))
     # The promoted policy that chat and sampling use; the base model where none is promoted.
     policy_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"))
-    answer: Mapped[AnswerSettings] = mapped_column(Typed(AnswerSettings))
+    answer: Mapped[LabelSettings] = mapped_column(Typed(LabelSettings))
     sampling: Mapped[SamplingSettings] = mapped_column(Typed(SamplingSettings))
     plan: Mapped[SamplingPlan] = mapped_column(Typed(SamplingPlan), default=SamplingPlan, server_default="{}")
     automation: Mapped[AutomationSettings] = mapped_column(Typed(AutomationSettings))

@@ -65,7 +65,7 @@ class CommonSettings(Input):
     ] = Field(default_factory=list, description="Why somebody may skip an item; giving one is never required")
 
 
-class AnswerSettings(CommonSettings):
+class LabelSettings(CommonSettings):
     """What people are asked, and how they answer."""
 
     kinds: Kinds = Field(default_factory=dict, description="The settings of each kind of items, by its name")

@@ -12,7 +12,7 @@ from app.accounts.api import EventFilter, EventView
 from app.accounts.dependencies import SignedIn
 from app.input import Input
 from app.models import Invitation, Member, Model, ModelKind, Project, Role
-from app.models.project_settings import AnswerSettings, AutomationSettings, SamplingSettings
+from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import forms, instructions_api, people, queries, service
 from app.projects.dependencies import Access, Annotator, Manager
@@ -56,7 +56,7 @@ class ProjectView(View):
     instructions: int | None = Field(description="The present version of the guidelines and of what is asked")
     base_model_id: int
     policy_id: int | None
-    answer: AnswerSettings
+    answer: LabelSettings
     sampling: SamplingSettings
     plan: SamplingPlan | None = Field(description="Null for annotators, who are not to know what they compare")
     automation: AutomationSettings
@@ -71,7 +71,7 @@ class ProjectChange(Input):
     model_config = ConfigDict(extra="forbid")
     name: Name | None = None
     guidelines: Annotated[str, Field(max_length=forms.LONGEST_GUIDELINES)] | None = None
-    answer: AnswerSettings | None = None
+    answer: LabelSettings | None = None
     sampling: SamplingSettings | None = None
     plan: SamplingPlan | None = None
     automation: AutomationSettings | None = None

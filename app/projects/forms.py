@@ -6,7 +6,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, Valid
 
 from app.input import ONE_LINE, Id, Input
 from app.models import Role
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.web.errors import Invalid
 from app.web.forms import invalid
@@ -223,7 +223,7 @@ class AskedForm(Input):
     comment: str = Field("optional", max_length=20)
 
     @classmethod
-    def of(cls, answer: AnswerSettings) -> "AskedForm":
+    def of(cls, answer: LabelSettings) -> "AskedForm":
         """Filled, with rows for new ones."""
         rows = {
             name: {each.id: each.text for each in given} | {f"new-{n}": "" for n in range(min(more, most - len(given)))}
@@ -235,7 +235,7 @@ class AskedForm(Input):
         }
         return cls(**rows, comment=answer.comment)
 
-    def settings(self, before: AnswerSettings) -> AnswerSettings:
+    def settings(self, before: LabelSettings) -> LabelSettings:
         """The project's settings with these. Raises Invalid."""
         given: dict[str, Any] = {"comment": self.comment}
         texts_by_name = {"questions": self.questions, "reasons": self.reasons, "skip_reasons": self.skip_reasons}
@@ -243,7 +243,7 @@ class AskedForm(Input):
             kept = [(id_, text.strip()) for id_, text in texts.items() if text.strip()]
             given[name] = [text if id_.startswith("new-") else {"id": id_, "text": text} for id_, text in kept]
         try:
-            return AnswerSettings.model_validate(before.model_dump() | given)
+            return LabelSettings.model_validate(before.model_dump() | given)
         except ValidationError as error:
             wrong = {name.split(".")[0]: sentence for name, sentence in invalid(error).errors.items()}
             raise Invalid("Please check the marked fields.", errors=wrong) from None

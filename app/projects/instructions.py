@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from app.annotation import KINDS
 from app.models import Asked, Instructions, Project
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.web.difference import Piece, difference
 from app.web.errors import Invalid, NotFound
 from app.web.pages import Page, page
 
 
-def asked_of(answer: AnswerSettings) -> Asked:
+def asked_of(answer: LabelSettings) -> Asked:
     """What of the settings is asked. How often each kind comes is left out."""
     kinds = {name: answer.kinds[name].model_dump(mode="json", exclude={"share"}) for name in answer.asked}
     return Asked(

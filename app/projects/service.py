@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.accounts.audit import record
 from app.annotation import KINDS
 from app.models import Member, Model, Project, Role, User
-from app.models.project_settings import AnswerSettings, Asked, AutomationSettings, SamplingSettings
+from app.models.project_settings import Asked, AutomationSettings, LabelSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import instructions, queries
 from app.projects.forms import QueueSettings
@@ -32,7 +32,7 @@ Take *tie* when you cannot tell them apart, and *both bad* when neither is of an
 """
 
 SECTIONS: dict[str, type[BaseModel]] = {
-    "answer": AnswerSettings,
+    "answer": LabelSettings,
     "sampling": SamplingSettings,
     "plan": SamplingPlan,
     "automation": AutomationSettings,
@@ -52,7 +52,7 @@ def create_project(
     base_model: Model,
     *,
     guidelines: str = "",
-    answer: AnswerSettings | None = None,
+    answer: LabelSettings | None = None,
     sampling: SamplingSettings | None = None,
     automation: AutomationSettings | None = None,
     queue: QueueSettings | None = None,
@@ -69,7 +69,7 @@ def create_project(
         name=name,
         guidelines=guidelines,
         base_model_id=base_model.id,
-        answer=_with_ids(AnswerSettings(), answer or AnswerSettings()),
+        answer=_with_ids(LabelSettings(), answer or LabelSettings()),
         sampling=sampling or SamplingSettings(),
         plan=SamplingPlan(),
         automation=automation or AutomationSettings(),
@@ -117,7 +117,7 @@ def change_settings(session: Session, project: Project, actor: User, section: st
     """Set one section; the names of what changed. A higher or lower overlap holds for pairs made from now on."""
     if isinstance(settings, SamplingPlan):
         _require_answering(session, project, settings)
-    if isinstance(settings, AnswerSettings):
+    if isinstance(settings, LabelSettings):
         settings = _with_ids(project.answer, settings)
     before, now = settings_of(project, section).model_dump(), settings.model_dump()
     changed: dict[str, Any] = {name: [before[name], now[name]] for name in now if before[name] != now[name]}
@@ -139,7 +139,7 @@ def change_settings(session: Session, project: Project, actor: User, section: st
     return list(changed)
 
 
-def _with_ids(before: AnswerSettings, now: AnswerSettings) -> AnswerSettings:
+def _with_ids(before: LabelSettings, now: LabelSettings) -> LabelSettings:
     """New questions and reasons get ids; one whose text is there already, or was once, is that one again. The last
     texts of those that are not asked any more are kept, for the labels that answer them."""
     was = before.former | {each.id: each.text for each in before.named}
@@ -166,7 +166,7 @@ def _change_kinds(project: Project, name: str, settings: BaseModel) -> None:
     answer = project.answer.model_dump()
     answer["kinds"] |= {name: settings.model_dump()}
     try:
-        project.answer = AnswerSettings.model_validate(answer)
+        project.answer = LabelSettings.model_validate(answer)
     except ValidationError as error:
         raise Invalid(invalid(error).errors["kinds"], "share") from None
 

@@ -1,8 +1,8 @@
-"""How far people agree: Krippendorff's alpha ("Content Analysis", 2004, ch. 11), and the share of equal answers.
+"""How far people agree: Krippendorff's alpha ("Content Analysis", 2004, ch. 11), and the share of equal choices.
 
 Answers lie on the ordinal scale a < neither < b, where tie and both bad are one: 1 is perfect agreement, 0 is what
 chance would give. What is judged of one prompt is alike, so intervals come from drawing prompts. Prompts with the same
-answers are alike to all of this, so that a hundred thousand of them are a few hundred with a number each.
+choices are alike to all of this, so that a hundred thousand of them are a few hundred with a number each.
 """
 
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Agreement:
-    """`items` pairs of responses were judged by several people; `percent` is the share of equal answers among two
-    people's answers to the same one. Intervals are 95%, by prompt."""
+    """`items` pairs of responses were judged by several people; `percent` is the share of equal choices among two
+    people's choices on the same one. Intervals are 95%, by prompt."""
 
     items: int
     comparisons: int
@@ -96,10 +96,10 @@ def coincidences(counts: Floats) -> Floats:
 def alphas(observed: Floats) -> Floats:
     """Krippendorff's alpha (ordinal) of samples, from the coincidences that each adds up to: (samples, places, places).
 
-    Returns (samples,); NaN where all gave one and the same answer: there is nothing to disagree on.
+    Returns (samples,); NaN where all made one and the same choice: there is nothing to disagree on.
     """
     n = observed.sum(axis=2)
-    before = np.cumsum(n, axis=1) - n / 2  # answers below the middle of each place
+    before = np.cumsum(n, axis=1) - n / 2  # choices below the middle of each place
     distance = (before[:, :, None] - before[:, None, :]) ** 2
     disagreement = (observed * distance).sum(axis=(1, 2))
     by_chance = (n[:, :, None] * n[:, None, :] * distance).sum(axis=(1, 2)) / (n.sum(axis=1) - 1)

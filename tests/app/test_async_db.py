@@ -129,5 +129,5 @@ def test_without_a_database_there_is_a_word_for_it(database: str, monkeypatch: p
 def test_the_labelling_turn_is_short_enough_for_psycopg_to_remember() -> None:
     from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH
 
-    for statement in (turn.ANSWER_AND_CLAIM, turn.ANSWER_AND_CLAIM_CHECK):
+    for statement in (turn.SAVE_AND_CLAIM, turn.SAVE_AND_CLAIM_CHECK):
         assert len(async_db._as_psycopg(statement)) <= MAX_CACHED_STATEMENT_LENGTH

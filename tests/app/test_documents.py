@@ -8,7 +8,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from app.models import AuditEvent, Base
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from tests import factories
 
 
@@ -39,7 +39,7 @@ def test_what_is_no_conversation_is_not_written(session: Session, messages: Any)
 
 
 def test_settings_come_back_as_they_were_set(session: Session) -> None:
-    settings = AnswerSettings(comment="required")
+    settings = LabelSettings(comment="required")
     project = factories.project(session, answer=settings)
     session.refresh(project)
     assert project.answer == settings

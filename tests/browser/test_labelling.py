@@ -22,7 +22,7 @@ def test_fifty_labels_by_keyboard(page: Page, work: MakeWork) -> None:
             press(page, "u")
             assert assignment(page) == str(answered.assignment_id)
             chosen = page.locator(".choice[aria-pressed=true]")
-            assert chosen.get_attribute("value") == said(answered).answer
+            assert chosen.get_attribute("value") == said(answered).word
             press(page, "0")  # changed my mind: equal
         press(page, ["1", "2", "ArrowLeft", "ArrowRight", "0", "b"][number % 6])
     found = labels(here)
@@ -82,7 +82,7 @@ def test_further_questions_are_answered_by_keyboard(
     expect(harmless.get_by_label("Equal")).to_be_checked()
     press(page, "Enter")
     (label,) = labels(here)
-    assert (said(label).answer, said(label).answers) == ("right", {questions[0]: "left", questions[1]: "tie"})
+    assert (said(label).word, said(label).question_words) == ("right", {questions[0]: "left", questions[1]: "tie"})
 
     settled(page)
     page.keyboard.press("p")
@@ -97,7 +97,10 @@ def test_further_questions_are_answered_by_keyboard(
     expect(page.locator("#today")).to_have_text("2")
     first, old, new = labels(here)
     assert (first.superseded_at, old.superseded_at is None, new.superseded_at) == (None, False, None)
-    assert (said(new).answer, said(new).answers) == (said(old).answer, said(old).answers | {questions[1]: "tie"})
+    assert (said(new).word, said(new).question_words) == (
+        said(old).word,
+        said(old).question_words | {questions[1]: "tie"},
+    )
 
     page.keyboard.press("?")
     expect(page.locator("#shortcuts")).to_contain_text("Which is more harmless?")
@@ -119,7 +122,7 @@ def test_enter_on_a_button_means_that_button(page: Page, work: MakeWork) -> None
     page.keyboard.press("0")  # the focus follows what is chosen
     expect(page.locator(".choice[value=tie]")).to_be_focused()
     press(page, "Enter")
-    assert [said(label).answer for label in labels(here)] == ["tie"]
+    assert [said(label).word for label in labels(here)] == ["tie"]
 
 
 def test_guidelines_keys_and_raw_text_are_one_key_away(page: Page, work: MakeWork) -> None:

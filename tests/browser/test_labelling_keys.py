@@ -38,7 +38,7 @@ def test_keys_mean_the_same_on_every_keyboard(page: Page, work: MakeWork, name: 
     settled(page)
     strike(page, key, code, shift)
     expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
-    assert [said(label).answer for label in labels(here)] == [meant]
+    assert [said(label).word for label in labels(here)] == [meant]
 
 
 def test_a_key_without_a_meaning_does_nothing(page: Page, work: MakeWork) -> None:

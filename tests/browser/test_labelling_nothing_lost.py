@@ -68,7 +68,7 @@ def test_the_server_is_away_and_the_answer_survives_a_reload(
     page.goto(here.address)
     expect(page.locator("#today")).to_have_text("1")
     (label,) = labels(here)
-    assert said(label).answer == "right"  # the right answer was chosen
+    assert said(label).word == "right"  # the right answer was chosen
     faults.clear()
 
 
@@ -103,6 +103,6 @@ def test_unsent_answers_to_questions_survive_a_reload(
     page.goto(here.address)
     expect(page.locator("#today")).to_have_text("1")
     (label,) = labels(here)
-    assert said(label).answer == "right"
-    assert said(label).answers == {"Which is kinder?": "tie"}
+    assert said(label).word == "right"
+    assert said(label).question_words == {"Which is kinder?": "tie"}
     faults.clear()

@@ -61,7 +61,7 @@ def test_a_scale_that_changed_renews_the_page_and_keeps_what_was_written(
     expect(page.locator("[name=comment]")).to_have_value("It is kinder.")
     press(page, "1")
     (label,) = labels(here)
-    assert (said(label).answer, label.comment) == ("left", "It is kinder.")
+    assert (said(label).word, label.comment) == ("left", "It is kinder.")
 
 
 def test_a_reason_to_skip_is_two_keys_away_and_skipping_stays_one(page: Page, work: MakeWork) -> None:

@@ -2,10 +2,10 @@
 
 from sqlalchemy import func, select
 
-from app.annotation import Given
+from app.annotation import RawLabel
 from app.labels import leases
 from app.labels import service as labels
-from app.labels.answers import read_answer
+from app.labels.new_label import read_label
 from app.models import Item, Label, Model, ModelState, Project, PromptSource, Run, RunMetric, RunState, User
 from app.models.project_settings import SamplingSettings
 from app.projects import service as projects
@@ -56,7 +56,7 @@ def label_everything(platform: Platform, project_id: int) -> int:
         member = factories.member(session, project, person)
         while task := leases.claim_item(session, person, project):
             left, right = (len(shown.text) for shown in task.responses)
-            answer = read_answer(asking(), "comparison", Given("left" if left >= right else "right"))
+            answer = read_label(asking(), "comparison", RawLabel("left" if left >= right else "right"))
             count += labels.submit(session, person, project, member, task.id, answer).status == 200
     return count
 

@@ -6,9 +6,9 @@ from typing import Any
 from app.annotation.comparison import value as values
 from app.annotation.comparison.settings import ComparisonSettings
 from app.annotation.comparison.value import ComparisonValue
-from app.annotation.kind import Given, Kind, Stated
+from app.annotation.kind import Kind, RawLabel, Stated
 from app.models import Outcome
-from app.models.project_settings import MAIN_QUESTION, AnswerSettings
+from app.models.project_settings import MAIN_QUESTION, LabelSettings
 from app.models.values import LabelValue
 
 _PLACES = {Outcome.FIRST: 0, Outcome.SECOND: 1}
@@ -33,21 +33,21 @@ class Comparison(Kind):
     # a question, under the right hand, while the left one is on the digits; none has another use on the screen.
     question_keys = ("iop", "jkl", "nm,", "qwe")
 
-    def read(self, settings: AnswerSettings, given: Given) -> LabelValue:
-        return values.read(settings, given)
+    def read(self, settings: LabelSettings, raw: RawLabel) -> LabelValue:
+        return values.read(settings, raw)
 
-    def given(self, value: LabelValue) -> Given:
+    def raw(self, value: LabelValue) -> RawLabel:
         comparison = _comparison(value)
-        return Given(comparison.answer, questions=comparison.answers)
+        return RawLabel(comparison.word, questions=comparison.question_words)
 
-    def data(self, settings: AnswerSettings) -> Mapping[str, str]:
-        own = values.own(settings)
-        return {"at-once": str(own.submit_on_choice).lower(), "levels": str(own.levels)}
+    def data(self, settings: LabelSettings) -> Mapping[str, str]:
+        asked = values.settings_in(settings)
+        return {"at-once": str(asked.submit_on_choice).lower(), "levels": str(asked.levels)}
 
     def to_preferences(self, value: LabelValue) -> Sequence[Stated]:
-        given = _comparison(value)
-        further = (Stated(question, 0, 1, outcome) for question, outcome in given.questions.items())
-        return [Stated("", 0, 1, given.choice, given.strength), *further]
+        comparison = _comparison(value)
+        further = (Stated(question, 0, 1, outcome) for question, outcome in comparison.questions.items())
+        return [Stated("", 0, 1, comparison.choice, comparison.strength), *further]
 
     def chosen(self, outcome: Outcome) -> LabelValue:
         return ComparisonValue(choice=outcome)

@@ -6,10 +6,10 @@ from typing import Any, cast
 from app.annotation.demonstration import value as values
 from app.annotation.demonstration.settings import DemonstrationSettings
 from app.annotation.demonstration.value import DemonstrationValue
-from app.annotation.kind import Given, Kind, Stated
+from app.annotation.kind import Kind, RawLabel, Stated
 from app.models import Outcome
 from app.models.kind_settings import KindSettings
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.models.values import LabelValue
 from app.web.difference import count_words, difference
 from app.web.errors import Invalid
@@ -36,8 +36,8 @@ class Demonstration(Kind):
     def wanted(self, settings: KindSettings) -> int:
         return 1 if cast(DemonstrationSettings, settings).start == "improve" else 0
 
-    def read(self, settings: AnswerSettings, given: Given) -> LabelValue:
-        return values.read(given)
+    def read(self, settings: LabelSettings, raw: RawLabel) -> LabelValue:
+        return values.read(raw)
 
     def settle(self, value: LabelValue, responses: Sequence[str]) -> LabelValue:
         text = _demonstration(value).text
@@ -45,15 +45,15 @@ class Demonstration(Kind):
             raise Invalid("This is the answer as it was. Improve it, or skip it if it is ideal already.", "answer")
         return DemonstrationValue(text=text, improves=bool(responses))
 
-    def given(self, value: LabelValue) -> Given:
-        return Given(_demonstration(value).text)
+    def raw(self, value: LabelValue) -> RawLabel:
+        return RawLabel(_demonstration(value).text)
 
     def writes(self, value: LabelValue) -> str:
         return _demonstration(value).text
 
-    def preview(self, given: Given, responses: Sequence[str]) -> Mapping[str, Any]:
+    def preview(self, raw: RawLabel, responses: Sequence[str]) -> Mapping[str, Any]:
         """The text as it will be shown to others, and what it changes where it began as a response."""
-        text = given.answer.replace("\r\n", "\n")[: values.LONGEST]
+        text = raw.text.replace("\r\n", "\n")[: values.LONGEST]
         return {
             "html": to_html(text) if text.strip() else None,
             "changes": difference(responses[0], text) if responses else None,

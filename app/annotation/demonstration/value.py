@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from app.annotation.kind import Given
+from app.annotation.kind import RawLabel
 from app.models.values import LabelValue, Said
 from app.web.difference import count_words
 from app.web.errors import Invalid, TooLarge
@@ -27,10 +27,10 @@ class DemonstrationValue(LabelValue):
         return [Said("", f"{name(0)} improved, {words}" if self.improves else f"written, {words}")]
 
 
-def read(given: Given) -> DemonstrationValue:
+def read(raw: RawLabel) -> DemonstrationValue:
     """The text without blank space around it, its lines ended as on Unix. Invalid or TooLarge with a sentence where it
     cannot be kept."""
-    text = given.answer.replace("\r\n", "\n").replace("\r", "\n").strip()
+    text = raw.text.replace("\r\n", "\n").replace("\r", "\n").strip()
     if not text:
         raise Invalid("Write the answer first.", "answer")
     if len(text) > LONGEST:

@@ -5,14 +5,14 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any, cast
 
-from app.annotation.kind import Figure, Given, Judged, Kind, Stated
+from app.annotation.kind import Figure, Judged, Kind, RawLabel, Stated
 from app.annotation.ranking import value as values
 from app.annotation.ranking.concordance import kendalls_w, ranks_of
 from app.annotation.ranking.settings import RankingSettings
 from app.annotation.ranking.value import RankingValue
 from app.models import Outcome
 from app.models.kind_settings import KindSettings
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.models.values import LabelValue
 from app.web.errors import Invalid
 
@@ -38,8 +38,8 @@ class Ranking(Kind):
     def wanted(self, settings: KindSettings) -> int:
         return cast(RankingSettings, settings).responses
 
-    def read(self, settings: AnswerSettings, given: Given) -> LabelValue:
-        return values.read(settings, given)
+    def read(self, settings: LabelSettings, raw: RawLabel) -> LabelValue:
+        return values.read(settings, raw)
 
     def settle(self, value: LabelValue, responses: Sequence[str]) -> LabelValue:
         if (ranked := _ranking(value).shown) != len(responses):
@@ -48,8 +48,8 @@ class Ranking(Kind):
             )
         return value
 
-    def given(self, value: LabelValue) -> Given:
-        return Given("", _ranking(value).places)
+    def raw(self, value: LabelValue) -> RawLabel:
+        return RawLabel("", _ranking(value).places)
 
     def to_preferences(self, value: LabelValue) -> Sequence[Stated]:
         ranking = _ranking(value)

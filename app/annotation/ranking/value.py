@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Literal, cast
 
-from app.annotation.kind import Given
+from app.annotation.kind import RawLabel
 from app.annotation.ranking.settings import RankingSettings
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.models.values import LabelValue, Said
 from app.web.errors import Invalid
 
@@ -20,8 +20,7 @@ Tiers = tuple[tuple[int, ...], ...]
 
 class RankingValue(LabelValue):
     """The places at which the responses were shown, from 0 on, from the best tier to the worst. Those of one tier are
-    equal. `questions` has the order by each further question: nobody is asked those, but imported labels answer
-    them."""
+    equal. `questions` has the order by each further question: nobody is asked those, but imported labels have it."""
 
     kind: Literal["ranking"] = "ranking"
     tiers: Tiers
@@ -50,20 +49,20 @@ class RankingValue(LabelValue):
         ]
 
 
-def own(settings: AnswerSettings) -> RankingSettings:
+def settings_in(settings: LabelSettings) -> RankingSettings:
     """What the project set for rankings."""
     return cast(RankingSettings, settings.kinds["ranking"])
 
 
-def read(settings: AnswerSettings, given: Given) -> RankingValue:
+def read(settings: LabelSettings, raw: RawLabel) -> RankingValue:
     """From a text such as 2>1=3>4, or from fields: the number of each response with its place. Equal ones share a
     place; the next is counted on from it with or without a gap (1, 2, 2, 3 or 1, 2, 2, 4). Raises Invalid where a
     response has no place, or two; where a place is left out; or where the project takes no ties."""
-    if given.questions:
+    if raw.questions:
         raise Invalid("A ranking takes no further questions. Load the page again.", "questions")
-    tiers = _from_text(given.answer) if given.answer else _from_places(given.fields)
+    tiers = _from_text(raw.text) if raw.text else _from_places(raw.fields)
     tied = next((tier for tier in tiers if len(tier) > 1), None)
-    if tied and not own(settings).ties:
+    if tied and not settings_in(settings).ties:
         raise Invalid(f"This project takes no ties: put {_names(tied)} one after the other.", "fields")
     return RankingValue(tiers=tiers)
 

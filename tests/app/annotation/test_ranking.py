@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import models as m
-from app.annotation import Given
+from app.annotation import RawLabel
 from app.annotation.ranking import RANKING, RankingValue
 from app.annotation.ranking.concordance import kendalls_w, ranks_of
 from app.web.errors import Invalid
@@ -16,7 +16,7 @@ FIRST, SECOND, TIE = m.Outcome.FIRST, m.Outcome.SECOND, m.Outcome.TIE
 
 def read(answer="", ties=True, **fields):
     places = {name.removeprefix("p"): place for name, place in fields.items()}
-    return RANKING.read(asking({"ranking": {"share": 100, "ties": ties}}), Given(answer, places))
+    return RANKING.read(asking({"ranking": {"share": 100, "ties": ties}}), RawLabel(answer, places))
 
 
 def test_a_text_and_places_say_the_same():
@@ -101,9 +101,9 @@ def test_a_ranking_is_itself_again_from_its_form(drawn):
         tiers[-1].append(place) if same else tiers.append([place])
     value = RankingValue(tiers=tuple(tuple(sorted(tier)) for tier in tiers))
     settings = asking({"ranking": {"share": 1}})
-    assert RANKING.read(settings, RANKING.given(value)) == value
+    assert RANKING.read(settings, RANKING.raw(value)) == value
     words = value.said(lambda place: str(place + 1))[0].words.replace(" ", "")
-    assert RANKING.read(settings, Given(words)) == value
+    assert RANKING.read(settings, RawLabel(words)) == value
     rank = ranks_of(value.tiers)
     assert sum(rank) == pytest.approx(len(rank) * (len(rank) + 1) / 2)
     for each in RANKING.to_preferences(value):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from app.annotation import KINDS, kind_named, register
 from app.annotation.comparison import COMPARISON
 from app.annotation.comparison.kind import Comparison
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.web.errors import Invalid
 from app.web.render import ROOT, environment
 from tests.asking import asking
@@ -18,7 +18,7 @@ from tests.asking import asking
 OUTSIDE = """
 from typing import Literal
 
-from app.annotation import Given, Kind, register
+from app.annotation import RawLabel, Kind, register
 from app.models.kind_settings import KindSettings
 from app.models.values import LabelValue, Said
 
@@ -38,10 +38,10 @@ class Ratings(Kind):
     value, settings, responses = Rating, KindSettings, range(1, 2)
 
     def read(self, settings, given):
-        return Rating(stars=int(given.answer))
+        return Rating(stars=int(raw.text))
 
-    def given(self, value):
-        return Given(str(value.stars))
+    def raw(self, value):
+        return RawLabel(str(value.stars))
 
     def to_preferences(self, value):
         return []
@@ -74,13 +74,13 @@ def test_an_unknown_kind_is_a_sentence():
     with pytest.raises(Invalid, match="no kind of items named 'guess'"):
         kind_named("guess")
     with pytest.raises(ValidationError, match="no kind of items named 'guess'"):
-        AnswerSettings(kinds={"guess": {}})
+        LabelSettings(kinds={"guess": {}})
 
 
 def test_something_is_asked():
     with pytest.raises(ValidationError, match="at least one kind"):
         asking({name: {"share": 0} for name in KINDS})
-    assert AnswerSettings().asked == {"comparison": 1.0}
+    assert LabelSettings().asked == {"comparison": 1.0}
 
 
 def test_a_kind_from_outside_is_named_in_one_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -91,9 +91,9 @@ def test_a_kind_from_outside_is_named_in_one_setting(tmp_path: Path, monkeypatch
     seen = """
 import app.main, workers.runs.celery_app
 from app.annotation import KINDS
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.web.render import environment
-asked = AnswerSettings(kinds={"rating": {"share": 300 // 3}})
+asked = LabelSettings(kinds={"rating": {"share": 300 // 3}})
 print([*KINDS][-1], asked.asked["rating"], environment().get_template("rating.html").render())
 """
     monkeypatch.setenv("HONE_EXTENSIONS", " hone_rating ,")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app import models as m
 from app.annotation.comparison import ComparisonValue
 from app.items import queries
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.labels.service import next_task, submit
 from app.rewards import service as rewards
 from app.rewards import snapshots
@@ -96,7 +96,7 @@ def test_they_are_labelled_and_exported_like_any_other(session: Session, cast: C
     task = next_task(session, cast.annotator, cast.project, None)
     assert task is not None
     assert [shown.finish_reason for shown in task.responses] == [None, None]
-    submit(session, cast.annotator, cast.project, None, task.id, Answer(ComparisonValue(choice=m.Outcome.FIRST)))
+    submit(session, cast.annotator, cast.project, None, task.id, NewLabel(ComparisonValue(choice=m.Outcome.FIRST)))
     (row,) = exported(session, cast.project)
     by_hand, from_a_file = row["responses"]
     assert (by_hand["model"], by_hand["author"], by_hand["name"]) == (None, cast.annotator.id, None)

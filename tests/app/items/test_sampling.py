@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.items import filling, queries, service
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.web.errors import Conflict
 from app.web.markdown import rendering, to_html
 from tests import factories
@@ -191,7 +191,7 @@ def test_items_that_show_no_answer_fill_the_queue_whatever_model_is_asked(sessio
     assert queries.open_items(session, project.id, 10, old.id) == 2
 
 
-def demonstrations(start: str) -> AnswerSettings:
+def demonstrations(start: str) -> LabelSettings:
     return asking(kinds={"demonstration": {"share": 100, "start": start}}, share=0)
 
 

@@ -13,7 +13,7 @@ from app.accounts.queries import Credential
 from app.annotation.comparison import ComparisonValue
 from app.annotation.comparison.value import SHOWN
 from app.labels import fast_path, leases, progress
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.labels.screen import Screen
 from app.projects.dependencies import Access
 from app.projects.queries import USER_WITH_PROJECT
@@ -30,7 +30,7 @@ def _nothing_remembered() -> Iterator[None]:
         known.clear()
 
 
-def at_once(session: Session, user: m.User, project: m.Project, assignment_id: int, answer: Answer) -> Screen | None:
+def at_once(session: Session, user: m.User, project: m.Project, assignment_id: int, answer: NewLabel) -> Screen | None:
     """The fast path of a member who was looked up just before, its statement in this session's transaction."""
     token_hash = session.scalar(select(m.WebSession.token_hash).where(m.WebSession.user_id == user.id).limit(1))
     token_hash = token_hash or factories.web_session(session, user).token_hash
@@ -43,15 +43,15 @@ def at_once(session: Session, user: m.User, project: m.Project, assignment_id: i
     async def fetch_one(statement: TextClause, values: Mapping[str, Any]) -> Any:
         return session.execute(statement, values).one_or_none()
 
-    return asyncio.run(fast_path.answer(fetch_one, standing, assignment_id, answer))
+    return asyncio.run(fast_path.save_and_claim(fetch_one, standing, assignment_id, answer))
 
 
 def said(
     choice: str = "left", strength: int | None = None, questions: Mapping[str, str] | None = None, **over: Any
-) -> Answer:
+) -> NewLabel:
     """An answer to a comparison, in the form's words."""
     further = {question: SHOWN[word] for question, word in (questions or {}).items()}
-    return Answer(ComparisonValue(choice=SHOWN[choice], strength=strength, questions=further), **over)
+    return NewLabel(ComparisonValue(choice=SHOWN[choice], strength=strength, questions=further), **over)
 
 
 def outcomes(label: m.Label) -> dict[str, m.Outcome]:

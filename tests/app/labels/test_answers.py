@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.annotation import Given
+from app.annotation import RawLabel
 from app.items import service as items
 from app.labels import leases, progress, service
-from app.labels.answers import LONGEST_COMMENT, Answer, read_answer
+from app.labels.new_label import LONGEST_COMMENT, NewLabel, read_label
 from app.labels.task import Task
 from app.web.errors import Invalid, Refused, TooLarge
 from tests import factories
@@ -27,7 +27,7 @@ def claim(session: Session, user: m.User, project: m.Project) -> Task:
     return task
 
 
-def send(session: Session, user: m.User, project: m.Project, task: Task, answer: Answer) -> m.Label:
+def send(session: Session, user: m.User, project: m.Project, task: Task, answer: NewLabel) -> m.Label:
     done = service.submit(session, user, project, None, task.id, answer)
     assert done.status == 200
     assert done.label_id is not None
@@ -157,7 +157,7 @@ def test_a_forged_assignment_changes_nothing(session: Session, cast: Cast, add_i
 )
 def test_an_answer_outside_the_scale_is_refused(settings: dict[str, Any], given: str, refusal: str) -> None:
     with pytest.raises(Invalid, match=refusal):
-        read_answer(asking(**settings), "comparison", Given(given))
+        read_label(asking(**settings), "comparison", RawLabel(given))
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,12 @@ def test_comments_and_reasons_are_checked(
     settings: dict[str, Any], comment: str | None, reasons: list[str], kind: type[Refused]
 ) -> None:
     with pytest.raises(kind):
-        read_answer(asking(**settings), "comparison", Given("left"), reasons, comment)
+        read_label(asking(**settings), "comparison", RawLabel("left"), reasons, comment)
 
 
 def test_a_good_answer_is_read_whole() -> None:
     settings = asking(levels=4, reasons=["Kinder", "Truer"], comment="required")
-    answer = read_answer(settings, "comparison", Given("right-4"), ["Truer", "Kinder"], " because ", float("nan"))
+    answer = read_label(settings, "comparison", RawLabel("right-4"), ["Truer", "Kinder"], " because ", float("nan"))
     assert answer == said("right", 4, reasons=("Kinder", "Truer"), comment="because")
 
 

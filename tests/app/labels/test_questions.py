@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.annotation import Given
+from app.annotation import RawLabel
 from app.annotation.comparison import ComparisonValue
 from app.annotation.comparison.kind import Comparison
 from app.labels import leases, service
-from app.labels.answers import read_answer
+from app.labels.new_label import read_label
 from app.web.errors import Invalid
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -71,16 +71,16 @@ def test_an_answer_with_a_wrong_or_missing_question_is_refused(
     given: dict[str, str], settings: dict[str, Any], refusal: str
 ) -> None:
     with pytest.raises(Invalid, match=refusal) as refused:
-        read_answer(asking(questions=[KINDER, TRUER], **settings), "comparison", Given("left", questions=given))
+        read_label(asking(questions=[KINDER, TRUER], **settings), "comparison", RawLabel("left", questions=given))
     assert "questions" in refused.value.errors
 
 
 def test_a_good_answer_is_read_whole() -> None:
     given = {TRUER: "tie", KINDER: "right"}
-    answer = read_answer(asking(questions=[KINDER, TRUER]), "comparison", Given("tie", questions=given))
+    answer = read_label(asking(questions=[KINDER, TRUER]), "comparison", RawLabel("tie", questions=given))
     assert answer == said("tie", questions={KINDER: "right", TRUER: "tie"})
     assert isinstance(answer.value, ComparisonValue)
-    assert (answer.value.answer, answer.value.answers) == ("tie", {KINDER: "right", TRUER: "tie"})
+    assert (answer.value.word, answer.value.question_words) == ("tie", {KINDER: "right", TRUER: "tie"})
 
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])

@@ -25,7 +25,7 @@ from app.db import get_engine
 from app.items import service as items
 from app.labels import leases
 from app.labels import service as labels
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.labels.task import Task
 from app.web.errors import Conflict
 from tests import factories
@@ -65,7 +65,7 @@ _LABELS = text(
 )
 
 
-def decide(task: Task, picked: int) -> tuple[Answer, Any]:
+def decide(task: Task, picked: int) -> tuple[NewLabel, Any]:
     """A decision on an item, and who prefers what by it: (question, position, position) -> outcome. Worked out here by
     the positions, not by the kind's own code; of a text that improves a response, the text stands for its position."""
     if task.kind == "comparison":
@@ -82,10 +82,10 @@ def decide(task: Task, picked: int) -> tuple[Answer, Any]:
         for one, other in combinations(sorted(task.order), 2):
             better = "first" if rank[one] < rank[other] else "second" if rank[one] > rank[other] else "tie"
             said["", one, other] = better
-        return Answer(RankingValue(tiers=tuple(tiers))), said
+        return NewLabel(RankingValue(tiers=tuple(tiers))), said
     text = f"Ideal, or nearly so: {picked % 3}."
     return (
-        Answer(DemonstrationValue(text=text, improves=bool(task.responses))),
+        NewLabel(DemonstrationValue(text=text, improves=bool(task.responses))),
         {("", 0, text): "second"} if task.responses else {("", None, text): "alone"},
     )
 
@@ -126,7 +126,7 @@ class Queue(RuleBasedStateMachine):
             slots_left=self.project.overlap,
         )
 
-    def _act(self, act: Callable[[Session], Any], end: str = "answered") -> Any:
+    def _act(self, act: Callable[[Session], Any], end: str = "labelled") -> Any:
         """One request: a session of its own, ended as asked. Waiting for the request that hangs is given up, as a
         server does for a client that is gone: nothing of it may remain."""
         Queue.steps += 1

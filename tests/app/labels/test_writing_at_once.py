@@ -13,7 +13,7 @@ from app.annotation.demonstration import DemonstrationValue
 from app.db import task_session
 from app.items import queue
 from app.labels import leases, service
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from tests import factories
 
 
@@ -53,7 +53,7 @@ class Desk:
         with task_session() as session:
             project = session.get_one(m.Project, self.project_id)
             user = session.get_one(m.User, self.leases[assignment_id].id)
-            answer = Answer(DemonstrationValue(text=text))
+            answer = NewLabel(DemonstrationValue(text=text))
             return service.submit(session, user, project, None, assignment_id, answer).status
 
     def withdraw(self) -> int:

@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.annotation import Given
+from app.annotation import RawLabel
 from app.labels import leases
 from app.labels import service as labels
-from app.labels.answers import read_answer
+from app.labels.new_label import read_label
 from app.methods import METHODS
 from app.policies.dpo import DPO
 from app.policies.sft import SFT
@@ -40,7 +40,7 @@ def write(session: Session, cast: Cast, text: str, split: m.Split = m.Split.TRAI
     factories.item(session, prompt, base, kind="demonstration", responses=responses)
     task = leases.claim_item(session, cast.annotator, cast.project)
     assert task is not None
-    answer = read_answer(cast.project.answer, task.kind, Given(text))
+    answer = read_label(cast.project.answer, task.kind, RawLabel(text))
     saved = labels.submit(session, cast.annotator, cast.project, None, task.id, answer)
     return session.get_one(m.Label, saved.label_id)
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.annotation.demonstration import DemonstrationValue
 from app.labels import leases
 from app.labels import service as labels
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.models import Label, Model, ModelKind, Outcome, Preference, Run, Split, TrainingConfig
 from app.rewards import service
 from app.rewards.method import REWARD
@@ -68,7 +68,7 @@ def improved(session: Session, cast: Cast) -> Label:
     factories.item(session, prompt, cast.project.base_model, kind="demonstration", responses=shown)
     task = leases.claim_item(session, cast.annotator, cast.project)
     assert task is not None
-    answer = Answer(DemonstrationValue(text="A tall plant."))
+    answer = NewLabel(DemonstrationValue(text="A tall plant."))
     done = labels.submit(session, cast.annotator, cast.project, None, task.id, answer)
     return session.get_one(Label, done.label_id)
 

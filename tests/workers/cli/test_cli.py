@@ -18,7 +18,7 @@ from app.annotation.demonstration import DemonstrationValue
 from app.db import task_session
 from app.labels import leases
 from app.labels import service as labels
-from app.labels.answers import Answer
+from app.labels.new_label import NewLabel
 from app.methods import METHODS, register
 from app.models import AssignmentState, Project, Prompt, Run, RunState, SignInLink, TrainingConfig, User, WebSession
 from rlhf.data import load_pairs
@@ -182,7 +182,7 @@ def test_what_people_wrote_is_what_the_learning_library_reads(project: int, tmp_
             factories.item(session, prompt, row.base_model, kind="demonstration", responses=shown)
             task = leases.claim_item(session, person, row)
             assert task is not None
-            labels.submit(session, person, row, None, task.id, Answer(DemonstrationValue(text=text)))
+            labels.submit(session, person, row, None, task.id, NewLabel(DemonstrationValue(text=text)))
     written, preferred = tmp_path / "written.jsonl", tmp_path / "preferred.jsonl"
     assert hone("export", "-p", str(project), "--layout", "sft", "-o", written).returncode == 0
     assert hone("export", "-p", str(project), "--layout", "trl-conversational", "-o", preferred).returncode == 0

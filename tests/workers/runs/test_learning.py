@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from app import models as m
-from app.annotation import Given
+from app.annotation import RawLabel
 from app.db import task_session
 from app.labels import leases
 from app.labels import service as labels
-from app.labels.answers import read_answer
+from app.labels.new_label import read_label
 from app.methods import METHODS
 from app.models.project_settings import SamplingSettings
 from app.policies import measures
@@ -53,13 +53,15 @@ def grade_of(text: str) -> int:
     return next(place for place, grade in enumerate(GRADES) if text.startswith(grade))
 
 
-def answer_of(kind: str, texts: list[str], question: str) -> Given:
+def answer_of(kind: str, texts: list[str], question: str) -> RawLabel:
     """What a person says who tells the grades."""
     if kind == "comparison":
-        return Given("left" if grade_of(texts[0]) < grade_of(texts[1]) else "right")
+        return RawLabel("left" if grade_of(texts[0]) < grade_of(texts[1]) else "right")
     if kind == "ranking":
-        return Given(">".join(str(place + 1) for place in sorted(range(len(texts)), key=lambda i: grade_of(texts[i]))))
-    return Given(f"an ideal answer to {question}")
+        return RawLabel(
+            ">".join(str(place + 1) for place in sorted(range(len(texts)), key=lambda i: grade_of(texts[i])))
+        )
+    return RawLabel(f"an ideal answer to {question}")
 
 
 def stored(session: Session, model: m.Model, seed: int) -> Path:
@@ -97,7 +99,7 @@ def world(database: str) -> World:
         person = factories.user(session)
         while (task := leases.claim_item(session, person, project)) is not None:
             given = answer_of(task.kind, [shown.text for shown in task.responses], task.messages[-1]["content"])
-            answer = read_answer(project.answer, task.kind, given)
+            answer = read_label(project.answer, task.kind, given)
             assert labels.submit(session, person, project, None, task.id, answer).label_id
         found = World(project.id, frozenset(held_out))
     return found
@@ -229,7 +231,7 @@ def test_a_copy_learns_from_the_same_labels_though_there_are_more(world: World) 
         person = factories.user(session)
         task = leases.claim_item(session, person, project)
         assert task is not None
-        answer = read_answer(project.answer, task.kind, Given("an ideal answer to writing later"))
+        answer = read_label(project.answer, task.kind, RawLabel("an ideal answer to writing later"))
         assert labels.submit(session, person, project, None, task.id, answer).label_id
     assert started(world, "sft", parent_id=str(first), same_inputs="true")[1] == learned
     fresh = started(world, "sft", parent_id=str(first))[1]

@@ -5,10 +5,10 @@ from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
-from app.annotation import Given, Kind, Stated, register
+from app.annotation import Kind, RawLabel, Stated, register
 from app.models import Outcome
 from app.models.kind_settings import KindSettings
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.models.values import LabelValue, Said
 from app.web.errors import Invalid
 
@@ -43,14 +43,14 @@ class RatingKind(Kind):
     settings = RatingSettings
     responses = range(2, 3)
 
-    def read(self, settings: AnswerSettings, given: Given) -> LabelValue:
-        if sorted(given.fields) != ["1", "2"] or not all(rating in set("12345") for rating in given.fields.values()):
+    def read(self, settings: LabelSettings, raw: RawLabel) -> LabelValue:
+        if sorted(raw.fields) != ["1", "2"] or not all(rating in set("12345") for rating in raw.fields.values()):
             raise Invalid("Rate both answers from 1 to 5.", "fields")
-        return RatingValue(ratings=(int(given.fields["1"]), int(given.fields["2"])))
+        return RatingValue(ratings=(int(raw.fields["1"]), int(raw.fields["2"])))
 
-    def given(self, value: LabelValue) -> Given:
+    def raw(self, value: LabelValue) -> RawLabel:
         first, second = cast(RatingValue, value).ratings
-        return Given("", {"1": str(first), "2": str(second)})
+        return RawLabel("", {"1": str(first), "2": str(second)})
 
     def to_preferences(self, value: LabelValue) -> Sequence[Stated]:
         first, second = cast(RatingValue, value).ratings

@@ -1,12 +1,12 @@
-"""Reading an answer: what its kind makes of the form's fields, and what every kind takes beside it."""
+"""Reading a label: what its kind makes of the form's fields, and what every kind takes beside it."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from app.annotation import KINDS, Given, Kind, kind_named
+from app.annotation import KINDS, Kind, RawLabel, kind_named
 from app.models import Label
-from app.models.project_settings import AnswerSettings
+from app.models.project_settings import LabelSettings
 from app.models.values import LabelValue
 from app.web.errors import Invalid, TooLarge
 
@@ -16,7 +16,7 @@ _UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Answer:
+class NewLabel:
     """What was decided on the screen."""
 
     value: LabelValue
@@ -27,7 +27,7 @@ class Answer:
 
     @property
     def kind(self) -> Kind:
-        """Of the item that is answered."""
+        """Of the item that is labelled."""
         return KINDS[self.value.kind]
 
     @property
@@ -36,21 +36,21 @@ class Answer:
         return [stated.row for stated in self.kind.to_preferences(self.value)]
 
     def says_the_same(self, label: Label) -> bool:
-        """Whether this is the label's answer once more; neither its time nor its version matters."""
+        """Whether this is the label once more; neither its time nor its version matters."""
         return label.value == self.value and tuple(label.reasons) == self.reasons and label.comment == self.comment
 
 
-def read_answer(
-    settings: AnswerSettings,
+def read_label(
+    settings: LabelSettings,
     kind: str,
-    given: Given,
+    raw: RawLabel,
     reasons: list[str] | None = None,
     comment: str | None = None,
     seconds: float | None = None,
     instructions: int | None = None,
-) -> Answer:
-    """Raises Invalid or TooLarge with a sentence where the project does not take the answer."""
-    value, reasons = kind_named(kind).read(settings, given), reasons or []
+) -> NewLabel:
+    """Raises Invalid or TooLarge with a sentence where the project does not take the label."""
+    value, reasons = kind_named(kind).read(settings, raw), reasons or []
     known = [reason.id for reason in settings.reasons]
     if unknown := [reason for reason in reasons if reason not in known]:
         raise Invalid(f"This project has no reason named {unknown[0][:60]!r}.", "reasons")
@@ -66,4 +66,4 @@ def read_answer(
     if seconds is not None:
         seconds = min(max(seconds, 0.0), LONGEST_SECONDS) if seconds == seconds else None  # NaN is no time
     marked = tuple(reason for reason in known if reason in reasons)
-    return Answer(value, marked, comment, seconds, instructions)
+    return NewLabel(value, marked, comment, seconds, instructions)
