@@ -104,10 +104,10 @@ class Caller:
         body: Mapping[str, Any] | None = None,
         form: Mapping[str, Any] | None = None,
         file: Path | BinaryIO | None = None,
-        key: str | None = None,
+        key: str | Omit | None = OMIT,
     ) -> httpx.Response:
         """The response, whose body is still to be read."""
-        headers = {"Idempotency-Key": key or str(uuid4())} if method == "POST" else {}
+        headers = {} if key is OMIT else {"Idempotency-Key": key or str(uuid4())}
         with opened(file) as upload:
             for attempt in range(self._retries + 1):
                 last = attempt == self._retries

@@ -478,6 +478,14 @@ class ResultView(BaseModel):
     high: float
 
 
+class Reviewed(BaseModel):
+    """
+    How many prompts were decided about.
+    """
+
+    decided: int
+
+
 class SampleView(BaseModel):
     """
     What a policy said at a step of its training.
@@ -567,6 +575,14 @@ class SamplingStarted(BaseModel):
     run: int | None
 
 
+class SessionsEnded(BaseModel):
+    """
+    How many browsers were signed out.
+    """
+
+    ended: int
+
+
 class SharedChoiceView(BaseModel):
     """
     A choice between two responses in a conversation that is shared, as a row to learn from. `preference` is the
@@ -588,6 +604,14 @@ class ShownResponse(BaseModel):
 
     text: str
     finish_reason: str | None
+
+
+class SignInLinkView(BaseModel):
+    """
+    An address that signs its person in, once, within a day.
+    """
+
+    url: str
 
 
 class SkipCount(BaseModel):
@@ -651,6 +675,19 @@ class TextToScore(BaseModel):
 
     prompt: list[Message]
     response: str
+
+
+class TokenView(BaseModel):
+    """
+    One of my API tokens. Without `expires_at` it lasts until it is revoked.
+    """
+
+    id: int
+    name: str
+    scopes: list[Literal["read", "label", "manage", "admin"]]
+    created_at: AwareDatetime
+    last_used_at: AwareDatetime | None
+    expires_at: AwareDatetime | None
 
 
 class TrainingConfig(BaseModel):
@@ -791,6 +828,36 @@ class ConversationView(BaseModel):
     consent: bool
     created_at: AwareDatetime
     turns: list[TurnView]
+
+
+class CreatedInvitation(BaseModel):
+    """
+    A new invitation. The address of its link is told this once.
+    """
+
+    id: int
+    role: Literal["manager", "annotator"]
+    """
+    What a member may do in a project.
+    """
+    note: str | None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    url: str
+
+
+class CreatedToken(BaseModel):
+    """
+    A new token. Its `token` is told this once.
+    """
+
+    id: int
+    name: str
+    scopes: list[Literal["read", "label", "manage", "admin"]]
+    created_at: AwareDatetime
+    last_used_at: AwareDatetime | None
+    expires_at: AwareDatetime | None
+    token: str
 
 
 class EndpointView(BaseModel):

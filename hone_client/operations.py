@@ -29,6 +29,39 @@ class Operations(Caller):
         """Who this token stands for."""
         return self._one(models.PersonView, "GET", "/me")
 
+    def change_me(self, *, name: str | Omit = OMIT, email: str | Omit = OMIT) -> models.PersonView:
+        """Change my name or e-mail; what is left out or empty stays."""
+        return self._one(models.PersonView, "PATCH", "/me", body={"name": name, "email": email})
+
+    def set_my_password(self, *, new: str, current: str | Omit = OMIT) -> None:
+        """Set my password. Other browsers are signed out, and my API tokens are void."""
+        self._none("POST", "/me/password", body={"current": current, "new": new})
+
+    def sign_out_elsewhere(self, *, idempotency_key: str | None = None) -> models.SessionsEnded:
+        """End every session of mine but this one."""
+        return self._one(models.SessionsEnded, "POST", "/me/sign-out-elsewhere", key=idempotency_key)
+
+    def list_tokens(self, *, before: int | None = None, limit: int | None = None) -> Pages[models.TokenView]:
+        """My API tokens that were not revoked, newest first; never their text."""
+        return self._pages(models.TokenView, "/tokens", query={"before": before}, limit=limit)
+
+    def create_token(
+        self,
+        *,
+        name: str,
+        scopes: list[Literal["read", "label", "manage", "admin"]],
+        days: int | Omit | None = OMIT,
+    ) -> models.CreatedToken:
+        """Make an API token. Its text is in this answer and nowhere else.
+
+        `days`: How long it lasts; null: until it is revoked.
+        """
+        return self._one(models.CreatedToken, "POST", "/tokens", body={"name": name, "scopes": scopes, "days": days})
+
+    def revoke_token(self, token_id: int) -> None:
+        """Make one of my tokens useless at once."""
+        self._none("DELETE", f"/tokens/{token_id}")
+
     def list_users(
         self,
         *,
@@ -41,6 +74,27 @@ class Operations(Caller):
         `q`: Part of a name or an e-mail address.
         """
         return self._pages(models.PersonView, "/users", query={"before": before, "q": q}, limit=limit)
+
+    def change_user(
+        self,
+        user_id: int,
+        *,
+        disabled: bool | Omit | None = OMIT,
+        is_admin: bool | Omit | None = OMIT,
+    ) -> models.PersonView:
+        """Shut somebody out or let them in again, give or take the rights of an administrator. For administrators.
+
+        `disabled`: A disabled account is signed out everywhere; its tokens are void.
+        """
+        return self._one(
+            models.PersonView, "PATCH", f"/users/{user_id}", body={"disabled": disabled, "is_admin": is_admin}
+        )
+
+    def reset_sign_in(self, user_id: int) -> models.SignInLinkView:
+        """For somebody who forgot: their password, sessions and tokens end, and a link signs them in once. For
+        administrators.
+        """
+        return self._one(models.SignInLinkView, "POST", f"/users/{user_id}/sign-in-link")
 
     def create_project(
         self,
@@ -73,9 +127,41 @@ class Operations(Caller):
             key=idempotency_key,
         )
 
-    def list_projects(self, *, before: int | None = None, limit: int | None = None) -> Pages[models.ListedProject]:
-        """The projects this person may enter, newest first."""
-        return self._pages(models.ListedProject, "/projects", query={"before": before}, limit=limit)
+    def list_projects(
+        self,
+        *,
+        before: int | None = None,
+        archived: bool | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.ListedProject]:
+        """The projects this person may enter, newest first.
+
+        `archived`: Those that were set aside, instead of the others.
+        """
+        return self._pages(
+            models.ListedProject, "/projects", query={"before": before, "archived": archived}, limit=limit
+        )
+
+    def clone_project(
+        self,
+        project_id: int,
+        *,
+        name: str,
+        prompts: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.CreatedProject:
+        """Make a project like this one: settings, guidelines, questions; with its prompts if asked. For its
+        managers.
+
+        `prompts`: Whether its active prompts are copied too.
+        """
+        return self._one(
+            models.CreatedProject,
+            "POST",
+            f"/projects/{project_id}/clone",
+            body={"name": name, "prompts": prompts},
+            key=idempotency_key,
+        )
 
     def list_instructions(
         self,
@@ -124,6 +210,14 @@ class Operations(Caller):
                 "queue": queue,
             },
         )
+
+    def archive_project(self, project_id: int, *, idempotency_key: str | None = None) -> models.ProjectView:
+        """Set a project aside: it can be read, not changed. For its managers."""
+        return self._one(models.ProjectView, "POST", f"/projects/{project_id}/archive", key=idempotency_key)
+
+    def restore_project(self, project_id: int, *, idempotency_key: str | None = None) -> models.ProjectView:
+        """Take an archived project up again. For its managers."""
+        return self._one(models.ProjectView, "POST", f"/projects/{project_id}/unarchive", key=idempotency_key)
 
     def list_answering_models(
         self,
@@ -196,6 +290,18 @@ class Operations(Caller):
             models.InvitationView, f"/projects/{project_id}/invitations", query={"before": before}, limit=limit
         )
 
+    def invite_person(
+        self,
+        project_id: int,
+        *,
+        role: Literal["manager", "annotator"] | Omit = OMIT,
+        note: str | Omit = OMIT,
+    ) -> models.CreatedInvitation:
+        """Make an invitation, whose link lets one person join. For managers."""
+        return self._one(
+            models.CreatedInvitation, "POST", f"/projects/{project_id}/invitations", body={"role": role, "note": note}
+        )
+
     def withdraw_invitation(self, project_id: int, invitation_id: int) -> None:
         """Make an invitation useless. For managers."""
         self._none("DELETE", f"/projects/{project_id}/invitations/{invitation_id}")
@@ -242,9 +348,45 @@ class Operations(Caller):
             also=frozenset({422}),
         )
 
+    def add_starter_prompts(self, project_id: int, *, idempotency_key: str | None = None) -> models.ImportReport:
+        """Add the prompts that come with Hone."""
+        return self._one(models.ImportReport, "POST", f"/projects/{project_id}/prompts/starter", key=idempotency_key)
+
+    def review_prompts(
+        self,
+        project_id: int,
+        *,
+        prompts: list[int],
+        admit: bool,
+        idempotency_key: str | None = None,
+    ) -> models.Reviewed:
+        """Add prompts from chat to the loop, or reject them. Those that wait are listed by `status=review`.
+
+        `admit`: Whether they come into the loop, or are rejected.
+        """
+        return self._one(
+            models.Reviewed,
+            "POST",
+            f"/projects/{project_id}/prompts/review",
+            body={"prompts": prompts, "admit": admit},
+            key=idempotency_key,
+        )
+
     def show_prompt(self, project_id: int, prompt_id: int) -> models.PromptView:
         """One prompt."""
         return self._one(models.PromptView, "GET", f"/projects/{project_id}/prompts/{prompt_id}")
+
+    def restore_prompt(
+        self,
+        project_id: int,
+        prompt_id: int,
+        *,
+        idempotency_key: str | None = None,
+    ) -> models.PromptView:
+        """Take a withdrawn prompt back into the loop. Its items stay withdrawn."""
+        return self._one(
+            models.PromptView, "POST", f"/projects/{project_id}/prompts/{prompt_id}/restore", key=idempotency_key
+        )
 
     def preview_import(
         self,
@@ -564,6 +706,10 @@ class Operations(Caller):
             body={"assignment_id": assignment_id, "reason": reason, "note": note},
             key=idempotency_key,
         )
+
+    def take_skipped_again(self, project_id: int, *, idempotency_key: str | None = None) -> models.Claimed:
+        """Look once more at the newest item that I skipped and that nobody has answered; null where there is none."""
+        return self._one(models.Claimed, "POST", f"/projects/{project_id}/label/again", key=idempotency_key)
 
     def list_skips(
         self,

@@ -17,7 +17,7 @@ from app.accounts.emails import spellings
 from app.models import User
 from app.settings import get_settings
 from app.web import rate_limits
-from app.web.errors import TooMany
+from app.web.errors import Invalid, TooMany
 from app.web.signing import digest, is_signed, sign
 
 BROWSER_COOKIE = "hone_browser"
@@ -44,6 +44,12 @@ def check(request: Request, session: Session, email: str, password: str) -> User
     if user.password_hash and passwords.is_outdated(user.password_hash):
         user.password_hash = passwords.hash_password(password)
     return user
+
+
+def require_current(request: Request, session: Session, user: User, password: str) -> None:
+    """Raise Invalid unless this is the person's password, where they have one."""
+    if user.password_hash and check(request, session, user.email, password) is None:
+        raise Invalid("This is not your current password.", "current")
 
 
 def _count(request: Request, account: str, known: str | None) -> list[tuple[str, tuple[str, ...]]]:

@@ -90,6 +90,12 @@ async def admin(user: Annotated[User, Depends(signed_in)]) -> User:
     return user
 
 
+@grants("in person")
+async def in_person() -> None:
+    """Beside another access: by a session, never by a token, since it changes an account or gives out a way in."""
+
+
 Visitor = Annotated[User | None, Depends(maybe_signed_in)]
 SignedIn = Annotated[User, Depends(signed_in)]
 Admin = Annotated[User, Depends(admin)]
+IN_PERSON = Depends(in_person)

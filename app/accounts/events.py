@@ -204,6 +204,7 @@ SENTENCES: dict[str, Sentence] = {
     "policy.registered": "{who} added {subject}, made by run {run}",
     "project.archived": "{who} archived the project",
     "project.base_model_changed": "{who} changed the base model from {previous} to {subject}",
+    "project.cloned": "{who} made it like the project {source}",
     "project.created": "{who} created the project {name}",
     "project.guidelines_changed": "{who} changed the guidelines",
     "project.renamed": "{who} renamed the project from {before} to {now}",
@@ -213,6 +214,9 @@ SENTENCES: dict[str, Sentence] = {
     "project.unarchived": "{who} restored the project",
     "prompt.restored": "{who} restored {subject}",
     "prompts.admitted": lambda words: f"{words['who']} added {words.counted('prompts', 'prompt')} from chat",
+    "prompts.copied": lambda words: (
+        f"{words['who']} copied {words.counted('copied', 'prompt')} from the project {words['source']}"
+    ),
     "prompts.imported": _imported,
     "prompts.refused": lambda words: f"{words['who']} rejected {words.counted('prompts', 'prompt')} from chat",
     "prompts.withdrawn": lambda words: (

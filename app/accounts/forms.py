@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from app.accounts import emails
 from app.accounts.scopes import Scope
@@ -41,6 +41,15 @@ class PasswordForm(Input):
 
     current: Password = ""
     new: Password
+
+
+class NewToken(Input):
+    """A new API token, through the API."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+    scopes: Annotated[list[Scope], Field(min_length=1)]
+    days: int | None = Field(90, ge=1, le=365, description="How long it lasts; null: until it is revoked")
 
 
 class NewTokenForm(Input):

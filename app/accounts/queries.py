@@ -156,11 +156,18 @@ def use_link(session: Session, token_hash: str) -> User | None:
     return session.scalar(select(User).where(User.id == user_id, User.disabled_at.is_(None)))
 
 
+def _tokens(user_id: int) -> Select[ApiToken]:
+    return select(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+
+
 def tokens(session: Session, user_id: int) -> Sequence[ApiToken]:
     """A person's API tokens that are not revoked, newest first; expired ones too."""
-    return session.scalars(
-        select(ApiToken).where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None)).order_by(ApiToken.id.desc())
-    ).all()
+    return session.scalars(_tokens(user_id).order_by(ApiToken.id.desc())).all()
+
+
+def listed_tokens(session: Session, user_id: int, before: int | None, limit: int) -> Page[ApiToken]:
+    """The same, a page at a time."""
+    return page(session, _tokens(user_id), ApiToken.id, before, limit)
 
 
 def token(session: Session, user_id: int, token_id: int) -> ApiToken | None:

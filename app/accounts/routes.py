@@ -130,8 +130,7 @@ def change_password(request: Request, session: Db, user: SignedIn, form: Submitt
     """Set or change the password."""
     try:
         values = parse(forms.PasswordForm, form)
-        if user.password_hash and attempts.check(request, session, user.email, values.current) is None:
-            raise Invalid("This is not your current password.", "current")
+        attempts.require_current(request, session, user, values.current)
         service.change_password(session, user, values.new, request.cookies.get(SESSION_COOKIE))
     except Invalid as refusal:
         return _account(request, session, user, 422, errors=refusal.errors)

@@ -26,7 +26,7 @@ MEANS = {
 }
 
 _ANY = frozenset(Scope)
-_STRICTEST_FIRST = ("admin", "manager", "annotator", "signed in", "public")
+_STRICTEST_FIRST = ("in person", "admin", "manager", "annotator", "signed in", "public")
 
 # (who may call it, whether it changes anything) -> the scopes of which one is needed.
 _CALLS: dict[tuple[str, bool], frozenset[Scope]] = {
@@ -58,7 +58,9 @@ def check(request: Request, held: list[str]) -> None:
     """Raise NotAllowed where a token with the scopes `held` does not open the route of this request."""
     wanted = needed(request.url.path, access_of(request), request.method)
     if not wanted:
-        raise NotAllowed("An API token cannot do this. Sign in with a browser.")
+        raise NotAllowed(
+            "An API token cannot do this. Sign in with a browser, or use `hone` on the machine that Hone runs on."
+        )
     if wanted.isdisjoint(held):
         names = " or ".join(f"“{scope}”" for scope in Scope if scope in wanted)
         raise NotAllowed(f"This API token lacks the scope {names}. Create one that has it on your account page.")

@@ -7,9 +7,11 @@ from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.accounts.dependencies import SignedIn
+from app.input import Input
 from app.models import Project, User
 from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.projects import forms, service
+from app.projects.dependencies import Access, ArchivedManager
 from app.prompts import service as prompts
 from app.registry import service as registry
 from app.runs import preparation
@@ -17,6 +19,7 @@ from app.settings import get_settings
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotAllowed
 from app.web.forms import parse, typed
+from app.web.names import Name
 from app.web.render import absolute, redirect, render
 from app.web.routing import Router
 from app.web.views import View
@@ -33,6 +36,14 @@ class NewProject(forms.NewProjectForm):
     sampling: SamplingSettings = SamplingSettings()
     automation: AutomationSettings = AutomationSettings()
     queue: forms.QueueSettings = forms.QueueSettings()
+
+
+class CloneForm(Input):
+    """A new project like another. Prompts that came from chat stay where they were shared."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Name
+    prompts: bool = Field(False, description="Whether its active prompts are copied too")
 
 
 class CreatedProject(View):
@@ -59,6 +70,15 @@ def create(session: Session, user: User, new: NewProject) -> Project:
     )
     if new.starter_prompts:
         prompts.import_starter_set(session, project, user)
+    return project
+
+
+def clone(session: Session, user: User, source: Project, wanted: CloneForm) -> Project:
+    """A new project with the settings, guidelines and questions of `source`, and its prompts where they are wanted. Its
+    sampling plan comes along where all its models may answer there too."""
+    project = service.clone_project(session, user, source, wanted.name)
+    if wanted.prompts:
+        prompts.copy_prompts(session, project, user, source)
     return project
 
 
@@ -98,4 +118,31 @@ def create_from_page(request: Request, session: Db, user: SignedIn, form: Submit
 def create_project(request: Request, session: Db, user: SignedIn, body: NewProject) -> CreatedProject:
     """Make a project. For administrators and managers."""
     project = create(session, user, body)
+    return CreatedProject(id=project.id, url=absolute(request, f"/projects/{project.id}"))
+
+
+@router.get("/projects/{project_id}/clone")
+def show_clone(request: Request, access: ArchivedManager) -> Response:
+    """The form for a project like this one."""
+    return _clone_page(request, access, values={"name": f"{access.project.name} 2"[:100], "prompts": True}, errors={})
+
+
+def _clone_page(request: Request, access: Access, status: int = 200, **over: Any) -> Response:
+    return render(request, "projects/clone.html", status=status, project=access.project, section="settings", **over)
+
+
+@router.post("/projects/{project_id}/clone")
+def clone_from_page(request: Request, session: Db, access: ArchivedManager, form: Submitted) -> Response:
+    """Make a project like this one and go to it."""
+    try:
+        project = clone(session, access.user, access.project, parse(CloneForm, form))
+    except Invalid as refusal:
+        return _clone_page(request, access, 422, values=typed(CloneForm, form), errors=refusal.errors)
+    return redirect(f"/projects/{project.id}", f"{project.name} is ready.")
+
+
+@api.post("/projects/{project_id}/clone", status_code=201)
+def clone_project(request: Request, session: Db, access: ArchivedManager, body: CloneForm) -> CreatedProject:
+    """Make a project like this one: settings, guidelines, questions; with its prompts if asked. For its managers."""
+    project = clone(session, access.user, access.project, body)
     return CreatedProject(id=project.id, url=absolute(request, f"/projects/{project.id}"))

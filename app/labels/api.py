@@ -72,6 +72,13 @@ def skip_item(session: Db, access: Annotator, body: SkipForm) -> Skipped:
     return Skipped(skipped=leases.skip(session, *me, body.assignment_id, body.reason, body.note))
 
 
+@router.post("/projects/{project_id}/label/again")
+def take_skipped_again(session: Db, access: Annotator) -> Claimed:
+    """Look once more at the newest item that I skipped and that nobody has answered; null where there is none."""
+    task = leases.take_skipped_again(session, access.user, access.project)
+    return Claimed(task=task_view(task, access.project) if task else None)
+
+
 @router.get("/projects/{project_id}/skips")
 def list_skips(session: Db, access: Manager, chosen: Annotated[SkipFilter, Query()]) -> Listing[SkipView]:
     """Items that somebody skipped and has not taken up again, the newest first, with the reason where one was given."""

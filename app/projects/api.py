@@ -3,24 +3,25 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts import events
 from app.accounts import queries as account_queries
 from app.accounts.api import EventFilter, EventView
-from app.accounts.dependencies import SignedIn
+from app.accounts.dependencies import IN_PERSON, SignedIn
 from app.input import Input
 from app.models import Invitation, Member, Model, ModelKind, Project, Role
 from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import forms, instructions_api, people, queries, service
-from app.projects.dependencies import Access, Annotator, Manager
+from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
 from app.registry import answering
 from app.web.dependencies import Db, RowId
 from app.web.names import Name
 from app.web.pages import Paging, page
-from app.web.routing import Router
+from app.web.render import absolute
+from app.web.routing import Router, tells_a_secret
 from app.web.views import Listing, View
 
 router = Router(tags=["projects"])
@@ -108,10 +109,22 @@ class InvitationView(View):
     expires_at: datetime
 
 
+class CreatedInvitation(InvitationView):
+    """A new invitation. The address of its link is told this once."""
+
+    url: str
+
+
+class ProjectFilter(Paging):
+    """Which projects to list."""
+
+    archived: bool = Field(False, description="Those that were set aside, instead of the others")
+
+
 @router.get("/projects")
-def list_projects(session: Db, user: SignedIn, chosen: Annotated[Paging, Query()]) -> Listing[ListedProject]:
+def list_projects(session: Db, user: SignedIn, chosen: Annotated[ProjectFilter, Query()]) -> Listing[ListedProject]:
     """The projects this person may enter, newest first."""
-    found = queries.listed(session, user, before=chosen.before, limit=chosen.limit)
+    found = queries.listed(session, user, **chosen.model_dump())
     return Listing[ListedProject](
         items=[
             ListedProject(
@@ -139,6 +152,20 @@ def change_project(session: Db, access: Manager, body: ProjectChange) -> Project
     for section in service.SECTIONS:
         if (settings := getattr(body, section)) is not None:
             service.change_settings(session, access.project, access.user, section, settings)
+    return _detail(access)
+
+
+@router.post("/projects/{project_id}/archive")
+def archive_project(session: Db, access: Manager) -> ProjectView:
+    """Set a project aside: it can be read, not changed. For its managers."""
+    service.set_archived(session, access.project, access.user, True)
+    return _detail(access)
+
+
+@router.post("/projects/{project_id}/unarchive")
+def restore_project(session: Db, access: ArchivedManager) -> ProjectView:
+    """Take an archived project up again. For its managers."""
+    service.set_archived(session, access.project, access.user, False)
     return _detail(access)
 
 
@@ -189,6 +216,17 @@ def list_invitations(session: Db, access: Manager, chosen: Annotated[Paging, Que
     """Invitations that can still be used, newest first. For managers."""
     found = page(session, queries.inviting(access.project.id), Invitation.id, chosen.before, chosen.limit)
     return Listing[InvitationView].of(found)
+
+
+@router.post("/projects/{project_id}/invitations", status_code=201, dependencies=[IN_PERSON])
+@tells_a_secret
+def invite_person(request: Request, session: Db, access: Manager, body: forms.InvitationForm) -> CreatedInvitation:
+    """Make an invitation, whose link lets one person join. For managers."""
+    invitation, token = people.invite(session, access.project, access.user, body.role, body.note)
+    session.flush()
+    session.refresh(invitation)
+    seen = InvitationView.model_validate(invitation).model_dump()
+    return CreatedInvitation(**seen, url=absolute(request, f"/invitations/{token}"))
 
 
 @router.delete("/projects/{project_id}/invitations/{invitation_id}", status_code=204)

@@ -1,5 +1,6 @@
 """The rules of projects: making one, and changing how its loop is set up."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
@@ -81,6 +82,30 @@ def create_project(
     session.add(Member(project_id=project.id, user_id=creator.id, role=Role.MANAGER))
     record(session, creator, queries.CREATED, project_id=project.id, subject=project, name=name)
     session.flush()
+    return project
+
+
+def clone_project(session: Session, creator: User, source: Project, name: str) -> Project:
+    """A new project that asks, samples and starts things as `source` does, with its base model and guidelines.
+    Questions and reasons get ids of their own, as the answers to them are another project's. The sampling plan stays
+    behind where it names a model that may not answer there, such as a policy of the source's."""
+    lists = ("questions", "reasons", "skip_reasons")
+    asked = {each: [one.model_copy(update={"id": one.text}) for one in getattr(source.answer, each)] for each in lists}
+    project = create_project(
+        session,
+        creator,
+        name,
+        source.base_model,
+        guidelines=source.guidelines,
+        answer=source.answer.model_copy(update={**asked, "former": {}}),
+        sampling=source.sampling,
+        automation=source.automation,
+        queue=QueueSettings.model_validate(settings_of(source, "queue").model_dump()),
+    )
+    with suppress(Invalid):
+        _require_answering(session, project, source.plan)
+        project.plan = source.plan
+    record(session, creator, "project.cloned", project_id=project.id, subject=project, source=source.name)
     return project
 
 

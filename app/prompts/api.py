@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from app.models import Messages, PromptSource, PromptStatus, Split
 from app.projects.dependencies import Manager
 from app.prompts import queries, service
-from app.prompts.forms import ImportBody, PromptFilter
+from app.prompts.forms import ImportBody, PromptFilter, ReviewBody
 from app.prompts.service import MAX_FILE
 from app.web.dependencies import Db, RowId
 from app.web.routing import Router
@@ -48,6 +48,12 @@ class ImportReport(View):
     refused_count: int
 
 
+class Reviewed(View):
+    """How many prompts were decided about."""
+
+    decided: int
+
+
 @router.get("/projects/{project_id}/prompts")
 def list_prompts(session: Db, access: Manager, chosen: Annotated[PromptFilter, Query()]) -> Listing[PromptView]:
     """Prompts, newest first."""
@@ -66,6 +72,34 @@ def import_prompts(session: Db, access: Manager, body: ImportBody, response: Res
     )
     if not body.dry_run and not report.clean and not body.accept_bad:
         response.status_code = 422
+    return _view(report)
+
+
+@router.post("/projects/{project_id}/prompts/starter")
+def add_starter_prompts(session: Db, access: Manager) -> ImportReport:
+    """Add the prompts that come with Hone."""
+    return _view(service.import_starter_set(session, access.project, access.user))
+
+
+@router.post("/projects/{project_id}/prompts/review")
+def review_prompts(session: Db, access: Manager, body: ReviewBody) -> Reviewed:
+    """Add prompts from chat to the loop, or reject them. Those that wait are listed by `status=review`."""
+    return Reviewed(decided=service.review(session, access.project, access.user, body.prompts, body.admit))
+
+
+@router.get("/projects/{project_id}/prompts/{prompt_id}")
+def show_prompt(session: Db, access: Manager, prompt_id: RowId) -> PromptView:
+    """One prompt."""
+    return PromptView.model_validate(service.get(session, access.project, prompt_id))
+
+
+@router.post("/projects/{project_id}/prompts/{prompt_id}/restore")
+def restore_prompt(session: Db, access: Manager, prompt_id: RowId) -> PromptView:
+    """Take a withdrawn prompt back into the loop. Its items stay withdrawn."""
+    return PromptView.model_validate(service.restore(session, access.project, access.user, prompt_id))
+
+
+def _view(report: service.ImportReport) -> ImportReport:
     return ImportReport(
         entries=report.entries,
         imported=report.imported,
@@ -75,9 +109,3 @@ def import_prompts(session: Db, access: Manager, body: ImportBody, response: Res
         refused=[RefusedEntry(entry=refusal.line, reason=refusal.reason) for refusal in report.refused[:100]],
         refused_count=len(report.refused),
     )
-
-
-@router.get("/projects/{project_id}/prompts/{prompt_id}")
-def show_prompt(session: Db, access: Manager, prompt_id: RowId) -> PromptView:
-    """One prompt."""
-    return PromptView.model_validate(service.get(session, access.project, prompt_id))

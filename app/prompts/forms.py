@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from app.input import Chosen, Input
+from app.input import Chosen, Id, Input
 from app.models import PromptSource, PromptStatus, Split
 from app.web.pages import Paging
 
@@ -17,6 +17,15 @@ class ImportBody(Input):
     prompts: list[Any] = Field(min_length=1)
     accept_bad: bool = Field(False, description="Skip invalid entries and import the rest")
     dry_run: bool = Field(False, description="Only count")
+
+
+class ReviewBody(Input):
+    """Prompts from chat that wait for a decision, and which one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompts: list[Id] = Field(min_length=1, max_length=1000)
+    admit: bool = Field(description="Whether they come into the loop, or are rejected")
 
 
 class PromptFilter(Paging):

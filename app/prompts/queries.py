@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, delete, func, select, update
+from sqlalchemy import ColumnElement, Text, cast, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app import bulk
@@ -104,6 +105,19 @@ def active(session: Session, project_id: int, split: Split | None) -> Iterator[P
     if split is not None:
         conditions.append(Prompt.split == split)
     yield from session.scalars(select(Prompt).where(*conditions).order_by(Prompt.id).execution_options(yield_per=500))
+
+
+def copy_active(session: Session, project_id: int, source_id: int, person_id: int) -> int:
+    """Copy a project's active prompts into another, in their order, but for those from chat; how many there were."""
+    kept = ("messages", "html", "html_by", "content_hash", "source", "status", "split", "flags", "extra")
+    columns = [getattr(Prompt, name) for name in kept]
+    there = (
+        select(literal(project_id), literal(person_id), *columns)
+        .where(Prompt.project_id == source_id, Prompt.status == PromptStatus.ACTIVE, Prompt.source != PromptSource.CHAT)
+        .order_by(Prompt.id)
+    )
+    made = insert(Prompt).from_select(["project_id", "created_by_id", *kept], there)
+    return len(session.scalars(made.on_conflict_do_nothing().returning(Prompt.id)).all())
 
 
 def set_status(

@@ -104,6 +104,14 @@ def import_starter_set(session: Session, project: Project, actor: User | None) -
     return import_prompts(session, project, actor, STARTER.read_bytes(), PromptSource.STARTER)
 
 
+def copy_prompts(session: Session, project: Project, actor: User, source: Project) -> int:
+    """Copy the active prompts of `source`; how many. Those from chat stay: their people shared them with that project
+    alone, and may take them back."""
+    copied = queries.copy_active(session, project.id, source.id, actor.id)
+    audit.record(session, actor, "prompts.copied", project_id=project.id, copied=copied, source=source.name)
+    return copied
+
+
 def prompt_rows(session: Session, project: Project, split: Split | None) -> Iterator[dict[str, Any]]:
     """Active prompts as the learning library reads them: {"id", "prompt": messages}.
 

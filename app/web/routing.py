@@ -20,6 +20,7 @@ Shortcut = Callable[[Request], Awaitable[Response | None]]
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _SHORTCUT = "__hone_shortcut__"
+_KEPT_BY_NOBODY = "__hone_kept_by_nobody__"
 CALLS = "/api/v1/"
 """Where the addresses of the JSON API begin."""
 
@@ -35,6 +36,13 @@ def first(shortcut: Shortcut) -> Callable[[F], F]:
     return mark
 
 
+def tells_a_secret(endpoint: F) -> F:
+    """Mark a call that is sent or answers with what nobody may keep: it takes no `Idempotency-Key`, with which its
+    answer would be kept for a day."""
+    setattr(endpoint, _KEPT_BY_NOBODY, True)
+    return endpoint
+
+
 class Router(APIRouter):
     """A router whose routes commit their session in the thread that ran them. `get_session` would, but in another
     thread, and that costs a short request more than the commit does."""
@@ -47,7 +55,7 @@ class _Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         if not inspect.iscoroutinefunction(endpoint):
             # Only calls of the JSON API have tags.
-            repeatable = bool(more.get("tags")) and "POST" in more["methods"]
+            repeatable = bool(more.get("tags")) and "POST" in more["methods"] and not hasattr(endpoint, _KEPT_BY_NOBODY)
             endpoint = _once(endpoint, more.get("status_code") or 200) if repeatable else _committing(endpoint)
         super().__init__(path, endpoint, **more)
 

@@ -4,7 +4,7 @@ import json
 import textwrap
 from typing import Any
 
-from workers.reference.document import Argument, Operation, Schema, name_of, operations, python_type, resolved
+from workers.reference.document import Argument, Operation, Schema, name_of, operations, python_type
 
 _HEAD = '"""{}. Written by `make client` from the API\'s document; not to be edited."""\n'
 _CHECKS = frozenset({
@@ -87,7 +87,7 @@ def _without_checks(node: Any, named: bool = False) -> Any:
 def client_operations(document: Schema) -> str:
     """The class with a method for each operation."""
     found = list(operations(document))
-    body = "\n\n".join(_method(document, each) for each in found)
+    body = "\n\n".join(_method(each) for each in found)
     head = _HEAD.format("Every call by its name")
     imports = (
         "from pathlib import Path\nfrom typing import Any, BinaryIO, Literal\n\n"
@@ -98,15 +98,15 @@ def client_operations(document: Schema) -> str:
     return f"{head}\n{imports}\n\nclass Operations(Caller):\n{about}\n{body}\n"
 
 
-def _method(document: Schema, each: Operation) -> str:
+def _method(each: Operation) -> str:
     path = sorted(each.taken("path"), key=lambda one: each.path.index(f"{{{one.name}}}"))
     named = [one for one in each.arguments if one.where != "path" and not (each.paged and one.name == "limit")]
     parameters = ["self", *(f"{argument.name}: {python_type(argument.schema)}" for argument in path)]
     if each.takes_file:
         parameters.append("file: Path | BinaryIO")
-    keywords = [_keyword(document, argument) for argument in sorted(named, key=lambda one: not one.required)]
+    keywords = [_keyword(argument) for argument in sorted(named, key=lambda one: not one.required)]
     keywords += ["limit: int | None = None"] * each.paged
-    keywords += ["idempotency_key: str | None = None"] * (each.method == "POST")
+    keywords += ["idempotency_key: str | None = None"] * each.takes_key
     if keywords:
         parameters += ["*", *keywords]
     call, answer = _call(each)
@@ -117,30 +117,15 @@ def _method(document: Schema, each: Operation) -> str:
     return "\n".join([head, _docstring(each, named), f"        {call}"])
 
 
-def _keyword(document: Schema, argument: Argument) -> str:
+def _keyword(argument: Argument) -> str:
     """An argument by name. In a query and in a form there is no null, so that None leaves it out."""
-    enum = _is_enum(document, argument.schema)
-    kinds = (_enum(document, argument.schema) if enum else python_type(argument.schema)).split(" | ")
-    if _references(argument.schema) and "dict[str, Any]" not in kinds and not enum:
+    kinds = python_type(argument.schema).split(" | ")
+    if _references(argument.schema) and "dict[str, Any]" not in kinds:
         kinds.append("dict[str, Any]")
     null = "None" in kinds or not (argument.required or argument.where == "body")
     default = "" if argument.required else " = None" if argument.where != "body" else " = OMIT"
     kinds = [*(one for one in kinds if one != "None"), *["Omit"] * (default == " = OMIT"), *["None"] * null]
     return f"{argument.name}: {' | '.join(kinds)}{default}"
-
-
-def _choices(schema: Schema) -> list[Schema]:
-    found: list[Schema] = schema.get("anyOf") or [schema]
-    return found
-
-
-def _is_enum(document: Schema, schema: Schema) -> bool:
-    named = [resolved(document, each) for each in _choices(schema) if "$ref" in each]
-    return bool(named) and all("enum" in each for each in named)
-
-
-def _enum(document: Schema, schema: Schema) -> str:
-    return " | ".join(python_type(resolved(document, each)) for each in _choices(schema))
 
 
 def _call(each: Operation) -> tuple[str, str]:
@@ -149,7 +134,7 @@ def _call(each: Operation) -> tuple[str, str]:
     address = f'f"{address}"' if "{" in address else f'"{address}"'
     sent = [f"{kind}={{{fields}}}" for kind in ("query", "body", "form") if (fields := _fields(each, kind))]
     sent += ["file=file"] * each.takes_file
-    sent += ["key=idempotency_key"] * (each.method == "POST")
+    sent += ["key=idempotency_key"] * each.takes_key
     if each.rows:
         given = [f"models.{each.rows}", address, *sent, *(["limit=limit"] if each.paged else ["paged=False"])]
         return f"return self._pages({', '.join(given)})", f"Pages[models.{each.rows}]"

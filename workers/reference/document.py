@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Schema = dict[str, Any]
+KEY = "Idempotency-Key"
 _TYPES = {
     "string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None", "object": "dict[str, Any]",
 }  # fmt: skip
@@ -39,6 +40,7 @@ class Operation:
     also: list[int]
     is_file: bool
     takes_file: bool
+    takes_key: bool
     scopes: list[str]
 
     def taken(self, where: str) -> list[Argument]:
@@ -55,7 +57,13 @@ def operations(document: Schema) -> Iterator[Operation]:
 
 def _operation(document: Schema, path: str, method: str, about: Schema) -> Operation:
     arguments = [
-        Argument(each["name"], each["in"], each["schema"], each.get("required", False), each.get("description", ""))
+        Argument(
+            each["name"],
+            each["in"],
+            _spelled_out(document, each["schema"]),
+            each.get("required", False),
+            each.get("description", ""),
+        )
         for each in about.get("parameters", [])
         if each["in"] in ("path", "query")
     ]
@@ -70,7 +78,8 @@ def _operation(document: Schema, path: str, method: str, about: Schema) -> Opera
                 takes_file = True
                 continue
             needed = name in shape.get("required", []) and not optional
-            arguments.append(Argument(name, where, schema, needed, schema.get("description", "")))
+            says = schema.get("description", "")
+            arguments.append(Argument(name, where, _spelled_out(document, schema), needed, says))
     names = [each.name for each in arguments]
     if len(set(names)) < len(names):
         raise ValueError(f"two arguments of {about['operationId']} have one name")
@@ -91,8 +100,20 @@ def _operation(document: Schema, path: str, method: str, about: Schema) -> Opera
         also=[int(code) for code, each in about["responses"].items() if code.startswith("4") and _json(each)],
         is_file=status != "204" and answer is None,
         takes_file=takes_file,
+        takes_key=any(each["name"] == KEY for each in about.get("parameters", [])),
         scopes=[scope for way in about["security"] for scope in way.get("token", ())],
     )
+
+
+def _spelled_out(document: Schema, node: Any) -> Any:
+    """A schema with the values of enumerations in the place of references to them."""
+    if isinstance(node, list):
+        return [_spelled_out(document, each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("$ref"), str) and "enum" in (named := resolved(document, node)):
+        return named
+    return {name: _spelled_out(document, value) for name, value in node.items()}
 
 
 def _json(response: Schema) -> str | None:
