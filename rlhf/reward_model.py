@@ -9,7 +9,7 @@ It does not know where texts come from or how it is trained.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -157,11 +157,35 @@ class RewardModel(nn.Module):
     @torch.no_grad()
     def score(self, groups: Sequence[Group], token_budget: int = 4096) -> list[Tensor]:
         """Scores of each group's branches: one (branches, heads) tensor on the CPU for each group, in order."""
+        return self._of_branches(groups, token_budget, lambda batch, _: self(batch))
+
+    @torch.no_grad()
+    def states(self, groups: Sequence[Group], token_budget: int = 4096) -> list[Tensor]:
+        """What the trunk makes of each group's branches: one (branches, 2, width) tensor in float32 on the CPU for each
+        group, in order. [:, 0] is the mean over a branch's tokens, [:, 1] the state at its end, which is scored."""
+        return self._of_branches(groups, token_budget, self._branch_states)
+
+    @torch.no_grad()
+    def score_states(self, states: Tensor) -> Tensor:
+        """The scores that belong to `states` of branches: (branches, 2, width) to (branches, heads)."""
+        return nn.functional.linear(states[:, 1], self.head_weight().float().to(states.device))
+
+    def _branch_states(self, batch: Batch, groups: Sequence[Group]) -> Tensor:
+        with self._precision():
+            hidden = self._trunk(batch)
+        lengths = [len(branch) for group in groups for branch in group.branches]
+        ends = zip(batch.end_rows.tolist(), batch.end_columns.tolist(), lengths, strict=True)
+        parts = [hidden[row, column + 1 - length : column + 1].float() for row, column, length in ends]
+        return torch.stack([torch.stack([part.mean(dim=0), part[-1]]) for part in parts])
+
+    def _of_branches(
+        self, groups: Sequence[Group], token_budget: int, compute: Callable[[Batch, Sequence[Group]], Tensor]
+    ) -> list[Tensor]:
         results: list[Tensor] = [torch.empty(0)] * len(groups)
         for bucket in length_buckets([len(group) for group in groups], token_budget, padded=not self.packs):
             chosen = [groups[index] for index in bucket]
-            scores = self(self.batch(chosen)).cpu()
-            for index, part in zip(bucket, scores.split([len(g.branches) for g in chosen]), strict=True):
+            found = compute(self.batch(chosen), chosen).cpu()
+            for index, part in zip(bucket, found.split([len(g.branches) for g in chosen]), strict=True):
                 results[index] = part
         return results
 
