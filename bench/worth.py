@@ -11,6 +11,7 @@ last line on stdout is JSON.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from bench import worth_features, worth_replay
 from bench.pairs import report, say
 from bench.worth_replay import ORDERS, RULES, Curve, Tasted, on, ratio
 from rlhf.config import Doc, Gt, InputError, parse_config, run_cli
-from rlhf.feature_space import FeatureSpace
+from rlhf.feature_space import DIRECTIONS, FeatureSpace
 from rlhf.live_head import right, sigmoid
 from workers.demo.taste import score
 
@@ -41,10 +42,11 @@ class WorthConfig:
 
     data: Annotated[str, Doc("The folder of the files; also HONE_BENCH_DATA.")] = os.environ.get("HONE_BENCH_DATA", "")
     cache: Annotated[str, Doc("Where features are kept.")] = "build/worth"
+    prompts: Annotated[int | None, Gt(0), Doc("Of each file take the first so many; none: all.")] = None
     splits: Annotated[int, Gt(1), Doc("By prompt, each with other raters.")] = 20
     labels: Annotated[int, Gt(0), Doc("At which chance is to be equalled.")] = 400
     most: Annotated[int, Gt(0), Doc("Labels of a replay: so far a worse rule may take.")] = 800
-    directions: Annotated[int, Gt(0), Doc("Of the features.")] = 64
+    directions: Annotated[int, Gt(0), Doc("Of the features.")] = DIRECTIONS
     several: Annotated[bool, Doc("Sample responses and replay the choice of two, or of four.")] = True
 
 
@@ -59,16 +61,21 @@ def main(argv: list[str]) -> None:
         "judged_pairs": lambda: worth_features.judged(data / "judged_pairs.jsonl.gz"),
         "hh_harmless": lambda: worth_features.harmless(data / "hh_harmless.jsonl.gz"),
     }
-    found = {
-        name: orders(name, worth_features.features(read, base, cache / f"{name}.npz"), config)
-        for name, read in sets.items()
-    }
+    found = {name: orders(name, features(read, base, cache, name, config), config) for name, read in sets.items()}
     if config.several:
-        found["planted_taste"] = several(tasted(data, base, cache, config.directions), config)
+        found["planted_taste"] = several(tasted(data, base, cache, config), config)
     report({name: {**arms[DEFAULTS[name]], "arms": arms} for name, arms in found.items()})
 
 
 DEFAULTS = {"judged_pairs": "uncertain", "hh_harmless": "uncertain", "planted_taste": RULES[1]}
+
+
+def features(
+    read: Callable[[], list[worth_features.Asked]], base: Path, cache: Path, name: str, config: WorthConfig
+) -> worth_features.Features:
+    """Of a file's first prompts, computed once."""
+    kept = cache / f"{name}-{config.prompts or 'all'}.npz"
+    return worth_features.features(lambda: read()[: config.prompts], base, kept)
 
 
 def orders(name: str, found: worth_features.Features, config: WorthConfig) -> dict[str, Any]:
@@ -142,18 +149,20 @@ def words(found: worth_replay.Ratio) -> str:
     return f"{found.ratio:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
-def tasted(data: Path, base: Path, cache: Path, directions: int) -> Tasted:
+def tasted(data: Path, base: Path, cache: Path, config: WorthConfig) -> Tasted:
     """Eight responses of the base model to each prompt, and what the planted taste says of them: its scale is such that
     of two responses at the median gap the better one is chosen in 73 of 100 cases."""
-    written = cache / "sampled.jsonl"
+    written, prompts = cache / f"sampled-{config.prompts or 'all'}.jsonl", cache / "prompts.jsonl"
     if not written.exists():
+        rows = list(worth_features.lines(data / "prompts.jsonl.gz"))[: config.prompts]
+        prompts.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         more = {"n": RESPONSES, "strategy": "stochastic", "max_new_tokens": TOKENS}
-        module("rlhf.sample", model=base, prompts=data / "prompts.jsonl.gz", output=written, **more)
-    found = worth_features.features(lambda: worth_features.sampled(written), base, cache / "sampled.npz")
+        module("rlhf.sample", model=base, prompts=prompts, output=written, **more)
     asked = worth_features.sampled(written)
+    found = features(lambda: asked, base, cache, "sampled", config)
     taste = np.array([[score(*one) for one in zip(each.responses, each.ended, strict=True)] for each in asked])
     gaps = np.abs(taste[:, :, None] - taste[:, None, :])[:, *np.triu_indices(RESPONSES, 1)]
-    vectors = FeatureSpace.fit(found.states, found.lengths, directions)(found.states, found.lengths)
+    vectors = FeatureSpace.fit(found.states, found.lengths, config.directions)(found.states, found.lengths)
     shape = (len(taste), RESPONSES)
     return Tasted(vectors.reshape(*shape, -1), taste / np.median(gaps), found.lengths.reshape(shape))
 

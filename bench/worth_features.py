@@ -21,7 +21,7 @@ from bench.pairs import say
 from rlhf.types import Messages
 
 LAYERS = 12
-MAX_LENGTH = 512
+MAX_LENGTH = 256  # tokens, of which a response takes half at most
 JUDGED_A_PROMPT = 3  # of the ten models that each prompt of the judged pairs has
 TURN = re.compile(r"\n\n(Human|Assistant): ")
 
@@ -114,7 +114,7 @@ def compute(asked: list[Asked], base: Path, kept: Path) -> None:
     import torch
 
     from rlhf.batches import Group
-    from rlhf.chat_format import encode_answer, fit_prompt, load_tokenizer
+    from rlhf.chat_format import encode_response, fit_prompt, load_tokenizer
     from rlhf.reward_model import new_reward_model
     from rlhf.runtime import set_threads
 
@@ -126,7 +126,7 @@ def compute(asked: list[Asked], base: Path, kept: Path) -> None:
     model.eval().find_layout(MAX_LENGTH)
     groups, lengths, prompt, pairs = [], [], [], []
     for number, each in enumerate(asked):
-        answers = [encode_answer(tokenizer, text)[: MAX_LENGTH // 2] for text in each.responses]
+        answers = [encode_response(tokenizer, text)[: MAX_LENGTH // 2] for text in each.responses]
         prefix, _ = fit_prompt(tokenizer, each.prompt, MAX_LENGTH - max(map(len, answers)))
         pairs += [(len(lengths) + first, len(lengths) + second, target) for first, second, target in each.pairs]
         groups.append(Group(prefix, answers))

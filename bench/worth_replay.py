@@ -14,12 +14,11 @@ import numpy as np
 
 from bench.worth_features import Features
 from rlhf.feature_space import FeatureSpace
-from rlhf.live_head import LiveHead, log_losses, right, sigmoid
+from rlhf.live_head import PRECISION, LiveHead, log_losses, right, sigmoid
+from workers.heads.order import GUMBEL
 
-PRECISION = 0.3
 REFIT_EVERY = 25
 FIRST_RANDOM = 50
-GUMBEL = 0.25  # noise of the order, as a share of the mean gap of what waits
 HOLDOUT = 0.3
 FLIPPED = 0.25  # of the labels of every other rater
 
@@ -100,8 +99,8 @@ class Learner:
 
 @dataclass(frozen=True)
 class Order:
-    """A rule of the next item. score(head, z): what is asked first has the most; None: chance alone. updated_every: how
-    many labels pass until the head knows of them."""
+    """A rule of the next item. score(head, z), above 0: what is asked first has the most; None: chance alone.
+    updated_every: how many labels pass until the head knows of them."""
 
     score: Callable[[LiveHead, np.ndarray], np.ndarray] | None
     random_share: float = 0.25
@@ -110,7 +109,7 @@ class Order:
 
 def unsure(head: LiveHead, z: np.ndarray) -> np.ndarray:
     """Smallest gap first."""
-    return -np.abs(head.scores(z))
+    return np.asarray(1.0 / np.maximum(np.abs(head.scores(z)), 1e-9))
 
 
 def spread(head: LiveHead, z: np.ndarray) -> np.ndarray:
@@ -124,7 +123,7 @@ def doubt(head: LiveHead, z: np.ndarray) -> np.ndarray:
     mean, variance = head.scores(z), head.variances(z)
     nodes, weights = np.polynomial.hermite_e.hermegauss(9)
     inner = sigmoid(mean[:, None] + np.sqrt(variance)[:, None] * nodes)
-    return entropy(p) - entropy(inner) @ (weights / weights.sum())
+    return np.maximum(entropy(p) - entropy(inner) @ (weights / weights.sum()), 1e-12)
 
 
 def entropy(p: np.ndarray) -> np.ndarray:
@@ -153,8 +152,7 @@ def replay_order(data: Split, order: Order, labels: int, seed: int) -> Curve:
         place = 0
         if order.score is not None and count > FIRST_RANDOM and draw.random() >= order.random_share:
             score = order.score(learner.head, data.z[waiting])
-            noise = GUMBEL * np.abs(score).mean() * draw.gumbel(size=len(score))
-            place = int(np.argmax(score + noise))
+            place = int(np.argmax(np.log(score) + GUMBEL * draw.gumbel(size=len(score))))
         item, waiting = waiting[place], np.delete(waiting, place)
         learner.learn(data.z[item], said[item])
         if count % max(REFIT_EVERY, order.updated_every) == 0:

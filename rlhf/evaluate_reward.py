@@ -66,6 +66,13 @@ class ScoreConfig(_ScoringSettings):
     output: Annotated[
         str, Doc('File for the rows, each with "score", and "score_std" of several heads.', group="local")
     ]
+    features: Annotated[
+        str | None,
+        Doc(
+            "File (.npz) for what the trunk makes of each scored row: its place, mean and end state, tokens.",
+            group="local",
+        ),
+    ] = None
 
 
 def reward_main(argv: list[str]) -> None:
@@ -164,16 +171,24 @@ def score_file(config: ScoreConfig) -> dict[str, Any]:
         raise InputError(
             f"{config.data}: {len(bad)} of {len(rows)} rows cannot be scored, the first: {(bad or ['?'])[0]}"
         )
+    features: dict[int, tuple[Any, int]] = {}
     order = sorted(range(len(groups)), key=lambda i: -len(groups[i]))  # batches of like length across the whole file
     with tqdm(total=len(rows) - len(bad), unit=" responses", mininterval=1.0) as bar:
         for chunk in _chunks(order, groups):
-            for index, scores in zip(chunk, model.score([groups[i] for i in chunk], config.token_budget), strict=True):
-                for member, of_heads in zip(members[index], scores, strict=True):
+            for index, states in zip(chunk, model.states([groups[i] for i in chunk], config.token_budget), strict=True):
+                of_branches = zip(
+                    members[index], groups[index].branches, states, model.score_states(states), strict=True
+                )
+                for member, branch, state, of_heads in of_branches:
                     rows[member]["score"] = float(of_heads.mean())
                     if len(of_heads) > 1:
                         rows[member]["score_std"] = float(of_heads.std())
+                    if config.features:
+                        features[member] = (state.flatten().numpy(), len(branch))
                 bar.update(len(members[index]))
     _refuse_broken([row["score"] for row in rows if row["score"] is not None], config.model)
+    if config.features:
+        _write_features(Path(config.features), features)
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(output.name + ".part")
@@ -185,6 +200,20 @@ def score_file(config: ScoreConfig) -> dict[str, Any]:
     os.replace(beside, output)
     found = [row["score"] for row in rows if row["score"] is not None]
     return {"rows": len(rows), "scored": len(found), "output": str(output), **_mean_and_std(found)}
+
+
+def _write_features(path: Path, features: dict[int, tuple[Any, int]]) -> None:
+    """rows: (n,), places in the file; states: (n, 2 * width) in float16, mean and end; tokens: (n,)."""
+    import numpy as np
+
+    rows = sorted(features)
+    beside = path.with_name(path.name + ".part")
+    with np.errstate(over="ignore"):  # what float16 has no room for is infinite, and told by that
+        states = np.array([features[row][0] for row in rows]).astype("<f2")
+    tokens = np.array([features[row][1] for row in rows])
+    with beside.open("wb") as handle:
+        np.savez(handle, rows=np.array(rows), states=states, tokens=tokens)
+    os.replace(beside, path)
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
@@ -204,11 +233,11 @@ def _group(
 
     Each prompt is cut for its own response alone, so that a score does not depend on the other rows.
     """
-    from rlhf.batches import group_sequences
+    from rlhf.batches import Group
     from rlhf.chat_format import NoRoom, encode_response, encode_whole, fit_prompt
 
     prompt_ids: dict[str, list[int]] = {}
-    by_prompt: dict[str, list[tuple[int, list[int]]]] = {}
+    by_prompt: dict[tuple[int, ...], list[tuple[int, list[int]]]] = {}
     for index, row in enumerate(rows):
         messages = row.pop("_messages")
         if not isinstance(row.get("response"), str):
@@ -221,7 +250,7 @@ def _group(
             except InputError as error:
                 row["score_error"] = f"row {index + 1}: {error}"
             else:
-                by_prompt.setdefault(key, []).append((index, sequence))
+                by_prompt.setdefault((), []).append((index, sequence))
             continue
         response = encode_response(tokenizer, row["response"])
         room = max_length - len(response)
@@ -240,13 +269,13 @@ def _group(
                 prompt_ids[key] = prompt
         else:
             prompt = prompt_ids[key]
-        by_prompt.setdefault(key, []).append((index, [*prompt, *response]))
+        by_prompt.setdefault(tuple(prompt), []).append((index, response))
     groups: list[Group] = []
     members: list[list[int]] = []
-    for found in by_prompt.values():
+    for prefix, found in by_prompt.items():
         for start in range(0, len(found), RESPONSES_IN_A_ROW):
             part = found[start : start + RESPONSES_IN_A_ROW]
-            groups.append(group_sequences([sequence for _, sequence in part]))
+            groups.append(Group(prefix, [response for _, response in part]))
             members.append([index for index, _ in part])
     return groups, members
 

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rlhf.live_head import from_bytes, to_bytes
+
 Floats = NDArray[np.float64]
 
+DIRECTIONS = 64  # that are kept at most
 SMALLEST_SHARE = 1e-6  # of the greatest variance: directions of less are noise, and whitening would blow it up
 FEWEST = 8  # responses from which directions can be learned at all
 
@@ -40,7 +43,7 @@ class FeatureSpace:
         return int(self.directions.shape[1]) + 1
 
     @classmethod
-    def fit(cls, states: Floats, lengths: Floats, most: int = 64) -> FeatureSpace:
+    def fit(cls, states: Floats, lengths: Floats, most: int = DIRECTIONS) -> FeatureSpace:
         """From the states (n, width) of responses, all `usable`, and their lengths (n,) in any unit.
 
         Takes the `most` directions of greatest variance, fewer where there are not as many that vary. Raises ValueError
@@ -66,3 +69,15 @@ class FeatureSpace:
         found = found / np.maximum(norms, self.cap) if self.cap > 0 else found
         length = (np.log1p(lengths) - self.length_mean) / self.length_std
         return np.concatenate([found, length[:, None]], axis=1)
+
+    def to_bytes(self) -> bytes:
+        """As it is kept."""
+        scalars = np.array([self.cap, self.length_mean, self.length_std])
+        return to_bytes(centre=self.centre, directions=self.directions, scalars=scalars)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FeatureSpace:
+        """What `to_bytes` said."""
+        kept = from_bytes(data)
+        cap, mean, std = map(float, kept["scalars"])
+        return cls(kept["centre"], kept["directions"], cap, mean, std)

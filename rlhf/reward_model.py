@@ -185,7 +185,7 @@ class RewardModel(nn.Module):
         for bucket in length_buckets([len(group) for group in groups], token_budget, padded=not self.packs):
             chosen = [groups[index] for index in bucket]
             found = compute(self.batch(chosen), chosen).cpu()
-            for index, part in zip(bucket, found.split([len(g.branches) for g in chosen]), strict=True):
+            for index, part in zip(bucket, torch.split(found, [len(g.branches) for g in chosen]), strict=True):
                 results[index] = part
         return results
 

@@ -1,10 +1,12 @@
 """One factory per table: the smallest valid row, flushed, with anything overridden by keyword."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 import app.annotation  # noqa: F401  registers the kinds of items, which a project has settings of
@@ -282,6 +284,18 @@ def run_sample(session: Session, run: m.Run, step: int = 1, **over: Any) -> m.Ru
 
 def response_score(session: Session, model: m.Model, response: m.Response, score: float = 0.0) -> m.ResponseScore:
     return _add(session, m.ResponseScore(model_id=model.id, response_id=response.id, score=score))
+
+
+def response_features(
+    session: Session, model: m.Model, response: m.Response, states: Sequence[float], tokens: int = 10
+) -> m.ResponseFeatures:
+    kept = np.asarray(states, dtype="<f2").tobytes()
+    return _add(session, m.ResponseFeatures(model_id=model.id, response_id=response.id, states=kept, tokens=tokens))
+
+
+def project_head(session: Session, project: m.Project, **over: Any) -> m.ProjectHead:
+    values = {"project_id": project.id, "report": m.HeadReport(state=m.HeadState.OFF), "told_at": datetime.now(UTC)}
+    return _add(session, m.ProjectHead(**values | over))
 
 
 def conversation(session: Session, project: m.Project, user: m.User, **over: Any) -> m.Conversation:

@@ -3,7 +3,8 @@
 The lock order is that of `app.labels.turn`: the item before the assignment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import exists, text, update
@@ -61,19 +62,56 @@ def withdraw(
     return ids
 
 
-def set_ranks(session: Session, project_id: int, ranks: dict[int, float]) -> int:
-    """Give open training items outside the random share new ranks; how many changed."""
-    statement = text(
-        """
-        update item set rank = given.rank
-        from unnest(cast(:ids as bigint[]), cast(:ranks as float8[])) as given(id, rank)
-        where item.id = given.id and item.project_id = :project and not item.control and item.level = :level
-          and item.slots_left > 0
-        returning item.id
-        """
+@dataclass(frozen=True)
+class Waiting:
+    """A training item that waits for labels: held_out or of the random share, it is asked in random order."""
+
+    id: int
+    prompt_id: int
+    rank: float
+    control: bool
+    held_out: bool
+    responses: list[int]
+
+
+_WAITING = text(
+    """
+    select i.id, i.prompt_id, i.rank, i.control, q.split = 'holdout' as held_out,
+           array(select x.response_id from item_response x where x.item_id = i.id and x.label_id is null
+                 order by x.position) as responses
+    from item i join prompt q on q.id = i.prompt_id
+    where i.project_id = :project and i.slots_left > 0 and i.withdrawn_at is null and i.purpose <> 'check'
+      and i.level = :level
+    order by i.level, i.rank, i.id limit :limit
+    """
+)
+
+
+def waiting(session: Session, project_id: int, limit: int) -> list[Waiting]:
+    """The training items that wait, in the queue's order, up to `limit`."""
+    rows = session.execute(_WAITING, {"project": project_id, "level": Level.TRAIN, "limit": limit})
+    return [Waiting(**row._mapping) for row in rows]
+
+
+# Items are locked in the order of their ids, and one that is being claimed or answered is passed over until next time.
+_PLACE = text(
+    """
+    with given as (
+        select id, rank from unnest(cast(:ids as bigint[]), cast(:ranks as float8[])) as given(id, rank)
+    ), free as (
+        select i.id, given.rank from item i join given on given.id = i.id
+        where i.project_id = :project and i.level = :level and i.slots_left > 0 and i.withdrawn_at is null
+        order by i.id for no key update of i skip locked
     )
+    update item set rank = free.rank from free where item.id = free.id
+    """
+)
+
+
+def place(session: Session, project_id: int, ranks: Mapping[int, float]) -> None:
+    """Give waiting training items new ranks: below 0 comes before all that nobody has placed."""
     values = {"project": project_id, "level": Level.TRAIN, "ids": list(ranks), "ranks": list(ranks.values())}
-    return len(session.execute(statement, values).all())
+    session.execute(_PLACE, values)
 
 
 def raise_overlap(session: Session, project_id: int, item_ids: Sequence[int], extra: int) -> int:

@@ -60,17 +60,6 @@ def ask_again(session: Session, project: Project, actor: User, item_ids: Sequenc
     return count
 
 
-def rank(session: Session, project: Project, uncertainty: dict[int, float]) -> int:
-    """Order the open training items by how unsure the reward model is: item id -> any number, higher is asked first.
-
-    Their ranks lie evenly between 0 and 1, among the random ones of the random share; how many changed.
-    """
-    order = sorted(uncertainty, key=lambda item_id: (-uncertainty[item_id], -item_id))
-    return queue.set_ranks(
-        session, project.id, {item_id: (place + 0.5) / len(order) for place, item_id in enumerate(order)}
-    )
-
-
 def plan_sampling(
     session: Session,
     project: Project,

@@ -6,13 +6,14 @@ from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
 from app.models.documents import Asked, AskedText, Message, Messages
 from app.models.endpoint import Endpoint
+from app.models.head import HeadReport, HeadState, ProjectHead, ResponseFeatures
 from app.models.idempotency import IdempotencyKey
 from app.models.imported import ImportedAnnotator, ImportProgress, RefusedRow
 from app.models.instructions import Instructions
 from app.models.item import LEARNT_FROM, MOST_SHOWN, Assignment, AssignmentState, Item, ItemResponse, Level, Purpose
 from app.models.label import Label, Outcome, Preference
 from app.models.model import ENDPOINT, FOLDER, NOWHERE, Model, ModelKind, ModelState
-from app.models.project import Member, Project
+from app.models.project import Member, PairChoice, Project, QueueOrder
 from app.models.prompt import Prompt, PromptSource, PromptStatus, Split
 from app.models.response import Origin, Response, Strategy
 from app.models.run import (
@@ -60,6 +61,8 @@ __all__ = [
     "Endpoint",
     "EvaluationConfig",
     "ExportConfig",
+    "HeadReport",
+    "HeadState",
     "IdempotencyKey",
     "ImportConfig",
     "ImportProgress",
@@ -79,15 +82,19 @@ __all__ = [
     "ModelState",
     "Origin",
     "Outcome",
+    "PairChoice",
     "Preference",
     "PreparationConfig",
     "Project",
+    "ProjectHead",
     "Prompt",
     "PromptSource",
     "PromptStatus",
     "Purpose",
+    "QueueOrder",
     "RefusedRow",
     "Response",
+    "ResponseFeatures",
     "ResponseScore",
     "Role",
     "Run",

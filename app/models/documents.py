@@ -155,7 +155,6 @@ class RunSummary(TypedDict, total=False):
     rows: int
     bytes: int
     scored: int
-    ranked: int
     scores: list[Score]
     measures: dict[str, Measure]  # by the policy's number
     choosing_pairs: int

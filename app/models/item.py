@@ -115,9 +115,12 @@ class Item(Base):
     # What a right answer to an attention check says of the items' responses, as its kind reads it: {"best": position}.
     expected: Mapped[Expected | None] = mapped_column(Typed(Expected))
     level: Mapped[int] = mapped_column(SmallInteger, default=Level.TRAIN, server_default=str(int(Level.TRAIN)))
-    rank: Mapped[float] = mapped_column(default=0.0, server_default="0")  # from 0, which is asked first, to 1
-    # Drawn at random when the item is made: its rank stays random, whatever the reward model is unsure about.
+    # Drawn between 0 and 1; what the live head has placed before all others is below 0, see `app.items.queue`.
+    rank: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    # Drawn when the item is made: one of the random share, whose place says nothing of what the live head thinks of it.
     control: Mapped[bool] = mapped_column(default=False, server_default="false")
+    # The live head chose which of several responses it shows.
+    chosen: Mapped[bool] = mapped_column(default=False, server_default="false")
     overlap_target: Mapped[int] = mapped_column(default=1, server_default="1")
     slots_left: Mapped[int] = mapped_column(default=1, server_default="1")
     withdrawn_at: Mapped[datetime | None]

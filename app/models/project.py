@@ -1,6 +1,7 @@
 """A project: what is being taught, by whom, and how its loop is set up."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text
@@ -14,6 +15,20 @@ from app.models.sampling_plan import SamplingPlan
 if TYPE_CHECKING:
     from app.models.instructions import Instructions
     from app.models.model import Model
+
+
+class QueueOrder(StrEnum):
+    """What is asked first of the items that train: whatever comes, or what the live head is least sure about."""
+
+    RANDOM = "random"
+    UNCERTAIN = "uncertain"
+
+
+class PairChoice(StrEnum):
+    """Which responses an item shows, where more were sampled: any, or those whose comparison tells the head most."""
+
+    RANDOM = "random"
+    INFORMATIVE = "informative"
 
 
 class Project(Base):
@@ -46,6 +61,12 @@ class Project(Base):
     check_window: Mapped[int] = mapped_column(default=10, server_default="10")
     check_misses: Mapped[int] = mapped_column(default=3, server_default="3")
     control_share: Mapped[float] = mapped_column(default=0.2, server_default="0.2")
+    queue_order: Mapped[QueueOrder] = mapped_column(
+        enum_column(QueueOrder), default=QueueOrder.RANDOM, server_default=QueueOrder.RANDOM
+    )
+    pair_choice: Mapped[PairChoice] = mapped_column(
+        enum_column(PairChoice), default=PairChoice.RANDOM, server_default=PairChoice.RANDOM
+    )
     queue_depth: Mapped[int] = mapped_column(default=50, server_default="50")
     lease_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
     archived_at: Mapped[datetime | None]

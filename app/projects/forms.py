@@ -74,6 +74,24 @@ LeaseMinutes = Annotated[
 ]
 
 
+Order = Annotated[
+    Literal["random", "uncertain"],
+    Field(
+        title="Order",
+        description="What is asked first. Most uncertain first needs a reward model; held-out prompts stay random.",
+        json_schema_extra={"words": ["Random", "Most uncertain first"]},
+    ),
+]
+Choice = Annotated[
+    Literal["random", "informative"],
+    Field(
+        title="Answers that are shown",
+        description="Where the sampling plan gives more answers than a pair shows: any two, or those that tell most.",
+        json_schema_extra={"words": ["Random", "Most informative"]},
+    ),
+]
+
+
 class QueueSettings(Input):
     """How pairs are handed out. Shares are between 0 and 1."""
 
@@ -88,6 +106,8 @@ class QueueSettings(Input):
     check_window: CheckWindow = 10
     check_misses: CheckMisses = 3
     lease_minutes: LeaseMinutes = 30
+    queue_order: Order = "random"
+    pair_choice: Choice = "random"
 
 
 class QueueForm(Input):
@@ -105,12 +125,14 @@ class QueueForm(Input):
         ge=0,
         le=100,
         title="Random share (%)",
-        description="Pairs that come in random order, whatever the reward model is unsure about. "
-        "Keeps statistics unbiased.",
+        description="Pairs in random order and with random answers, beside those that are chosen. Keeps statistics "
+        "unbiased, and shows what choosing is worth.",
     )
     check_window: CheckWindow = 10
     check_misses: CheckMisses = 3
     lease_minutes: LeaseMinutes
+    queue_order: Order = "random"
+    pair_choice: Choice = "random"
 
     @classmethod
     def of(cls, queue: QueueSettings) -> "QueueForm":

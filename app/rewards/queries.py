@@ -17,8 +17,8 @@ from app.models import (
     ModelKind,
     Preference,
     Prompt,
-    Purpose,
     Response,
+    ResponseFeatures,
     ResponseScore,
     User,
 )
@@ -32,8 +32,8 @@ def count_models(session: Session, project_id: int) -> int:
 
 
 def responses_to_score(session: Session, project_id: int, model_id: int, open_limit: int) -> list[Row[Any]]:
-    """(response_id, messages, text) that the model has not scored: of every item with a current label, and of up to
-    `open_limit` items that wait for one."""
+    """(response_id, messages, text) that the model has not scored, or that have no features of it: of every item with
+    a current label, and of up to `open_limit` items that wait for one."""
     labelled = select(Label.item_id).where(Label.project_id == project_id, Label.superseded_at.is_(None))
     waiting = (
         select(Item.id)
@@ -47,11 +47,12 @@ def responses_to_score(session: Session, project_id: int, model_id: int, open_li
         .where(Item.purpose.in_(LEARNT_FROM), or_(Item.id.in_(labelled), Item.id.in_(waiting)))
     )
     scored = select(ResponseScore.response_id).where(ResponseScore.model_id == model_id)
+    read = select(ResponseFeatures.response_id).where(ResponseFeatures.model_id == model_id)
     return list(
         session.execute(
             select(Response.id, Prompt.messages, Response.text)
             .join(Prompt, Prompt.id == Response.prompt_id)
-            .where(Response.id.in_(wanted), Response.id.not_in(scored))
+            .where(Response.id.in_(wanted), or_(Response.id.not_in(scored), Response.id.not_in(read)))
             .order_by(Response.prompt_id, Response.id)
         )
     )
@@ -142,32 +143,3 @@ def names_of(session: Session, raters: Sequence[int]) -> dict[int, str]:
     names = {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(raters)))}
     imported = ImportedAnnotator.id.in_([-rater for rater in raters if rater < 0])
     return names | {-each.id: each.shown for each in session.scalars(select(ImportedAnnotator).where(imported))}
-
-
-def unsure_items(session: Session, project_id: int, model_id: int) -> list[Row[Any]]:
-    """(id, scores, spreads) of the waiting items of several responses, all of which the model has scored; spreads are
-    null without an ensemble."""
-    shown = func.count(ItemResponse.position)
-    return list(
-        session.execute(
-            select(
-                Item.id,
-                func.array_agg(ResponseScore.score).label("scores"),
-                func.array_agg(ResponseScore.spread).label("spreads"),
-            )
-            .join(ItemResponse, ItemResponse.item_id == Item.id)
-            .outerjoin(
-                ResponseScore,
-                (ResponseScore.response_id == ItemResponse.response_id) & (ResponseScore.model_id == model_id),
-            )
-            .where(
-                Item.project_id == project_id,
-                Item.purpose == Purpose.TRAIN,
-                Item.slots_left > 0,
-                Item.withdrawn_at.is_(None),
-            )
-            .group_by(Item.id)
-            .having(shown > 1, func.count(ResponseScore.score) == shown)
-            .order_by(Item.id)
-        )
-    )

@@ -1,8 +1,5 @@
 """The rules of stage 4: what a reward model says of the project's responses. How one is trained is in method.py."""
 
-from itertools import combinations
-from math import hypot
-from statistics import fmean
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -27,7 +24,7 @@ def new_labels(session: Session, project: Project) -> int:
 
 
 def score_answers(session: Session, model: Model, actor: User | None = None) -> Run:
-    """Queue the scoring of labelled and waiting answers; the model's page and the order of the queue need it."""
+    """Queue the scoring of labelled and waiting answers; the model's page and the live head need it."""
     project = session.get_one(Project, model.project_id)
     return runs.create(session, project, ScoringConfig(), model=model, created_by=actor, automatic=actor is None)
 
@@ -49,7 +46,7 @@ def rows_to_score(session: Session, run: Run) -> list[dict[str, Any]]:
 
 
 def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> RunSummary:
-    """Keep the scores of a scoring run, and what follows from them: the model's report and the order of the queue.
+    """Keep the scores of a scoring run, and what follows from them: the model's report.
 
     Returns the run's summary, which is also set on the run. Rows without a score are counted, never guessed.
     """
@@ -67,7 +64,6 @@ def add_scores(session: Session, run: Run, rows: list[dict[str, Any]]) -> RunSum
         queries.add_scores(session, run.model_id, values)
         model = session.get_one(Model, run.model_id)
         model.metrics = {**model.metrics, "report": build_report(session, model)}
-        summary["ranked"] = rank_waiting_items(session, session.get_one(Project, run.project_id), model)
     run.summary = summary
     session.flush()
     return summary
@@ -111,22 +107,6 @@ def _longer(row: Any) -> int | None:
 def question_of(model: Model) -> str:
     """The question whose answers the model has learned from; empty: the main one."""
     return model.metrics.get("question", "")
-
-
-def rank_waiting_items(session: Session, project: Project, model: Model) -> int:
-    """Put the waiting pairs first that the model is most unsure about; how many were ranked.
-
-    Unsure is what the ensemble's heads disagree on, or without an ensemble a probability near one half.
-    """
-    rows = queries.unsure_items(session, project.id, model.id)
-    return items.rank(session, project, {row.id: _unsureness(row) for row in rows})
-
-
-def _unsureness(row: Any) -> float:
-    """Averaged over each two of the responses."""
-    if None not in row.spreads:
-        return fmean(hypot(one, other) for one, other in combinations(map(float, row.spreads), 2))
-    return -fmean(abs(one - other) for one, other in combinations(map(float, row.scores), 2))
 
 
 def ask_again(session: Session, project: Project, actor: User, item_id: int) -> None:

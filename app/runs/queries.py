@@ -51,6 +51,12 @@ def last_automatic(session: Session, project_id: int, kind: RunKind, method: str
     return session.scalar(found.order_by(Run.id.desc()).limit(1))
 
 
+def last_succeeded(session: Session, project_id: int, kind: RunKind) -> int:
+    """The number of the project's newest run of a kind that has succeeded; 0 where none has."""
+    found = select(func.max(Run.id)).where(_of(project_id, kind, None), Run.state == RunState.SUCCEEDED)
+    return session.scalar(found) or 0
+
+
 def count_automatic(
     session: Session, project_id: int, kind: RunKind, since: datetime, method: str | None = None
 ) -> int:

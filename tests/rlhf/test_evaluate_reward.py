@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -11,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from rlhf.chat_format import encode_prompt, encode_response
 from rlhf.config import InputError
 from rlhf.evaluate import main
+from rlhf.evaluate_reward import ScoreConfig, score_file
 from rlhf.reward_config import RewardConfig
 from rlhf.train_reward import train_reward
 from tests.rlhf.preference_files import pair_rows, read_rows, write_rows
@@ -53,6 +55,28 @@ def test_scores_are_those_of_plain_transformers_whatever_the_grouping(reward_fol
         assert row["score"] == pytest.approx(expected, abs=1e-4)
         assert row["score_std"] > 0
     assert not (tmp_path / "out.jsonl.part").exists()
+
+
+def test_features_are_the_trunks_states_whatever_the_grouping(reward_folder: Path, tmp_path: Path) -> None:
+    rows = [*score_rows(3), {"prompt": "hello", "response": None}]
+    files = {"data": str(write_rows(tmp_path / "in.jsonl", rows)), "output": str(tmp_path / "out.jsonl")}
+    files["features"] = str(tmp_path / "features.npz")
+    score_file(ScoreConfig(model=str(reward_folder), **files, dtype="float32", token_budget=200, max_bad_share=0.5))
+    with np.load(tmp_path / "features.npz") as kept:
+        places, states, tokens = kept["rows"], kept["states"], kept["tokens"]
+    assert places.tolist() == list(range(len(rows) - 1))  # the last has no text
+    assert states.dtype == np.float16
+
+    tokenizer = AutoTokenizer.from_pretrained(reward_folder)
+    trunk = AutoModelForSequenceClassification.from_pretrained(reward_folder).eval().base_model
+    for row, state, count in zip(rows, states, tokens, strict=False):
+        prompt = row["prompt"] if isinstance(row["prompt"], list) else [{"role": "user", "content": row["prompt"]}]
+        response = encode_response(tokenizer, row["response"])
+        with torch.no_grad():
+            ids = torch.tensor([encode_prompt(tokenizer, prompt) + response])
+            own = trunk(input_ids=ids).last_hidden_state[0, -len(response) :]
+        assert count == len(response)
+        assert np.abs(state - torch.cat([own.mean(dim=0), own[-1]]).numpy()).max() < 5e-3
 
 
 def test_the_rule_is_measured_on_unseen_pairs(

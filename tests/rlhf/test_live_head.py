@@ -16,6 +16,7 @@ from rlhf.live_head import (
     negative_log_posterior,
     right,
     sigmoid,
+    unsureness,
 )
 
 
@@ -41,14 +42,14 @@ def test_one_preference_by_hand():
 
 def test_weight_and_tie_by_hand():
     """A tie moves nothing and makes surer. Half a weight: k = 1/8, S = 1 - (1/8) / (1 + 1/8) = 8/9, w = 1/4 * 8/9."""
-    tied = LiveHead(1)
+    tied = LiveHead(1, precision=1.0)
     tied.update(np.array([1.0]), 0.5)
     assert (tied.mean[0], tied.covariance[0, 0]) == (0.0, pytest.approx(0.8, abs=1e-15))
-    half = LiveHead(1)
+    half = LiveHead(1, precision=1.0)
     half.update(np.array([1.0]), 1.0, weight=0.5)
     assert half.covariance[0, 0] == pytest.approx(8 / 9, abs=1e-15)
     assert half.mean[0] == pytest.approx(2 / 9, abs=1e-15)
-    nothing = LiveHead(1)
+    nothing = LiveHead(1, precision=1.0)
     nothing.update(np.array([1.0]), 1.0, weight=0.0)
     assert (nothing.mean[0], nothing.covariance[0, 0]) == (0.0, 1.0)
 
@@ -116,7 +117,7 @@ def test_the_distance_from_online_to_exact_is_told():
 def test_separable_labels_have_an_exact_fit_too():
     """A thousand equal labels and an adversary's thousand: the prior bounds the first, and the second cancel out."""
     z = np.tile([[1.0, 0.0], [0.0, 1.0]], (1000, 1))
-    head = LiveHead(2)
+    head = LiveHead(2, precision=1.0)
     assert head.refit(z, np.ones(2000), np.ones(2000)).gradient_norm < 1e-8
     assert head.mean[0] == pytest.approx(head.mean[1])
     assert float(1000 * (1 - sigmoid(head.mean[:1])[0])) == pytest.approx(head.mean[0], abs=1e-8)
@@ -138,7 +139,7 @@ def test_all_ties_leave_a_coin():
     [([math.nan, 0.0], 1.0, 1.0), ([math.inf, 0.0], 1.0, 1.0), ([1.0, 0.0], 1.5, 1.0), ([1.0, 0.0], 1.0, -1.0)],
 )
 def test_what_is_no_preference_is_refused_and_changes_nothing(z: list[float], target: float, weight: float):
-    head = LiveHead(2)
+    head = LiveHead(2, precision=1.0)
     with pytest.raises(ValueError, match="a preference has"):
         head.update(np.array(z), target, weight)
     assert not head.mean.any()
@@ -160,10 +161,8 @@ def test_which_two_may_differ_most():
 
 
 def test_unsure_is_near_a_coin():
-    head = LiveHead(1)
-    head.mean = np.array([1.0])
-    assert head.unsureness(np.array([[0.0], [0.5]])) == pytest.approx(-0.5)
-    assert head.unsureness(np.array([[0.0], [1.0], [3.0]])) == pytest.approx(-2.0)  # gaps of 1, 2 and 3
+    assert unsureness([0.0, 0.5]) == pytest.approx(-0.5)
+    assert unsureness([0.0, 1.0, 3.0]) == pytest.approx(-2.0)  # gaps of 1, 2 and 3
 
 
 def test_losses_and_right_by_hand():

@@ -1,6 +1,7 @@
 """Celery's beat, doing what is due itself: one process, no child, and nothing that waits for the broker."""
 
 import atexit
+import threading
 from typing import Any
 
 from celery import signals
@@ -20,7 +21,10 @@ class Clock(Scheduler):
 
 
 @signals.beat_init.connect
-def _see_to_the_end(**_: Any) -> None:
-    from workers.runs.scheduling import give_back
+def _begin(**_: Any) -> None:
+    from workers.heads.keeper import keep
+    from workers.runs.scheduling import give_back, leads
 
     atexit.register(give_back)
+    # Beside the sweeps, which may take their time; numpy alone, and it stops with the process.
+    threading.Thread(target=keep, args=(leads, threading.Event()), name="heads", daemon=True).start()

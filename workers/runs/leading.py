@@ -37,6 +37,11 @@ class Lease:
         """Whether it still leads, renewed in time; one that was stopped for a while finds that it does not."""
         return time.monotonic() - self._taken < LEASE / 3 or self.take()
 
+    @property
+    def held(self) -> bool:
+        """Whether it led when that was last looked at, not longer ago than a lease lasts."""
+        return time.monotonic() - self._taken < LEASE
+
     def note_sweep(self) -> None:
         """Everything was done once more."""
         with _alone() as connection:

@@ -4,6 +4,8 @@ import json
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from app.db import task_session
 from app.items import plan
 from app.items import service as items
@@ -11,7 +13,9 @@ from app.models import EvaluationConfig, Run, ScoringConfig
 from app.models.documents import Measure, RunSummary
 from app.policies import evaluations, measures
 from app.registry import service as registry
+from app.rewards import head_queries
 from app.rewards import service as rewards
+from app.rewards.head_queries import Features
 from rlhf.similarity import repeats
 from workers.runs.attempt import Attempt, Failed, Progress
 from workers.runs.follow import JsonLines, write_lines
@@ -99,18 +103,33 @@ def score(attempt: Attempt) -> Outcome:
             return _measure(attempt, *measures.commands(session, run))
         rows = rewards.rows_to_score(session, run)
         settings = {"model": registry.address(run.model)}
-    scored = JsonLines(attempt.folder / "scores.jsonl")
-    if rows:
-        files = {"data": str(attempt.folder / "answers.jsonl"), "output": str(scored.path)}
-        write_lines(attempt.folder / "answers.jsonl", rows)
-        attempt.call(["rlhf.evaluate", "score"], settings | files, Progress, threads_for("sampling"))
-    found = scored.new()
+    found, features = scores_of(attempt, rows, settings)
 
     def keep() -> RunSummary:
         with attempt.writing() as (session, run):
+            head_queries.add_features(session, run.model_id, features)
             return rewards.add_scores(session, run, found)
 
     return Outcome(attempt.insist(keep))
+
+
+def scores_of(
+    attempt: Attempt, rows: list[dict[str, Any]], settings: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[Features]]:
+    """Rows of prompt and response with a reward model's scores, and what its trunk makes of those that have a
+    response_id."""
+    if not rows:
+        return [], []
+    scored, kept = JsonLines(attempt.folder / "scores.jsonl"), attempt.folder / "features.npz"
+    files = {"data": str(attempt.folder / "answers.jsonl"), "output": str(scored.path), "features": str(kept)}
+    write_lines(attempt.folder / "answers.jsonl", rows)
+    attempt.call(["rlhf.evaluate", "score"], settings | files, Progress, threads_for("sampling"))
+    found = scored.new()
+    with np.load(kept) as read:
+        states = zip(read["rows"].tolist(), read["states"], read["tokens"].tolist(), strict=True)
+        ids = [row.get("response_id") for row in rows]
+        features = [Features(ids[place], each.tobytes(), tokens) for place, each, tokens in states if ids[place]]
+    return found, features
 
 
 def _measure(attempt: Attempt, rows: list[dict[str, Any]], settings: dict[str, Any], models: dict[int, str]) -> Outcome:

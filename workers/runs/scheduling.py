@@ -13,7 +13,7 @@ from app.db import task_session
 from app.items import service as items
 from app.labels import leases
 from app.models import Project, RunKind
-from app.rewards import retraining
+from app.rewards import features, retraining
 from app.runs import service as runs
 from app.runs import work as run_work
 from app.settings import get_settings
@@ -53,6 +53,11 @@ def sweep() -> None:
         _away = True
 
 
+def leads() -> bool:
+    """Whether this process leads, as the last sweep found."""
+    return _lease.held
+
+
 def give_back() -> None:
     """Leave the lead to another process, because this one ends."""
     with suppress(OperationalError):  # then it lapses
@@ -69,6 +74,7 @@ def _do_everything() -> None:
         projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()
     for project_id in projects:
         _step(f"fill the queue of project {project_id}", _for(project_id, items.plan_sampling))
+        _step(f"read what waits in project {project_id}", _for(project_id, features.read_if_due))
         _step(f"train the reward model of project {project_id}", _for(project_id, retraining.retrain_if_due))
     if _lease.holds():
         _lease.note_sweep()

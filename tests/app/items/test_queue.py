@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import models as m
+from app.items import queue as queue_sql
 from app.items import service
 from app.labels import leases
 from app.web.errors import Conflict, NotFound
@@ -188,15 +189,19 @@ def test_checks_are_made_of_an_own_answer_and_a_foreign_one(session: Session, qu
         assert right.prompt_id == check.prompt_id != wrong.prompt_id
 
 
-def test_ranking_moves_open_training_items_outside_the_control_arm(session: Session, queue: MakeQueue) -> None:
+def test_placing_moves_waiting_training_items_alone(session: Session, queue: MakeQueue) -> None:
     project, items = queue(4)
-    items[1].control = True
+    items[1].slots_left, items[2].level = 0, m.Level.AGAIN
     session.flush()
-    before = items[1].rank
-    assert service.rank(session, project, {item.id: float(n) for n, item in enumerate(items)}) == 3
+    before = [item.rank for item in items]
+    places = {item.id: -1.0 - n for n, item in enumerate(items)}
+    queue_sql.place(session, project.id, places)
+    queue_sql.place(session, factories.project(session).id, dict.fromkeys(places, 7.0))
     session.expire_all()
-    assert [items[n].rank for n in (0, 2, 3)] == [0.875, 0.375, 0.125]
-    assert items[1].rank == before
+    assert [item.rank for item in items] == [-1.0, before[1], before[2], -4.0]
+    waiting = queue_sql.waiting(session, project.id, 10)
+    assert [item.id for item in waiting] == [items[3].id, items[0].id]
+    assert waiting[0].responses == [each.id for each in items[3].responses]
 
 
 def test_asking_again_opens_a_slot_for_somebody_who_has_not_seen_the_item(session: Session, queue: MakeQueue) -> None:

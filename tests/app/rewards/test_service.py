@@ -27,7 +27,8 @@ from app.models import (
     User,
 )
 from app.registry import service as registry
-from app.rewards import retraining, service, snapshots
+from app.rewards import head_queries, retraining, service, snapshots
+from app.rewards.head_queries import Features
 from app.rewards.method import REWARD
 from app.rewards.targets import VALUE
 from app.runs import training
@@ -331,7 +332,7 @@ def test_a_finished_training_registers_its_model_and_queues_the_scoring(
     assert again.id == model.id
 
 
-def test_scores_become_a_report_and_the_order_of_the_queue(
+def test_scores_become_a_report(
     session: Session, project: Project, people: list[User], stored: Any
 ) -> None:
     project.control_share = 0.0
@@ -342,27 +343,30 @@ def test_scores_become_a_report_and_the_order_of_the_queue(
     model = _trained(session, project, stored)
     run = service.scoring_run(session, model)
     assert run is not None
-    unsure = {waiting[0].id: 0.1, waiting[1].id: 0.9, waiting[2].id: 0.5}
     score = {item.responses[0].id: 1.0 for item in items} | {item.responses[1].id: 0.0 for item in items}
-    spread = {answer: unsure[item.id] for item in waiting for answer in (item.responses[0].id, item.responses[1].id)}
     rows = [
-        row | {"score": score.get(row["response_id"], 0.0), "score_std": spread.get(row["response_id"], 0.0)}
+        row | {"score": score.get(row["response_id"], 0.0), "score_std": 0.1}
         for row in service.rows_to_score(session, run)
     ]
     assert len(rows) == 16
     rows[0]["score"] = None
     rows[0]["score_error"] = "too long"
     summary = service.add_scores(session, run, rows)
-    assert summary == {"rows": 16, "scored": 15, "ranked": 3}
+    assert summary == {"rows": 16, "scored": 15}
     assert run.summary == summary
     report = model.metrics["report"]
     assert report["holdout"]["labels"] == 1
     assert report["holdout"]["accuracy"] == 0.0  # people chose b there, the model favours a
     assert [row["label_id"] for row in report["disputed"]]
     session.expire_all()
-    order = sorted(waiting, key=lambda item: session.get_one(Item, item.id).rank)
-    assert [item.id for item in order] == [waiting[1].id, waiting[2].id, waiting[0].id]
-    assert [row["response_id"] for row in service.rows_to_score(session, run)] == [rows[0]["response_id"]]
+    assert [session.get_one(Item, item.id).rank for item in waiting] == [0.1] * 3
+    assert len(service.rows_to_score(session, run)) == 16  # none has features
+    kept = [Features(row["response_id"], b"12345678", 3) for row in rows[:-1]]
+    head_queries.add_features(session, model.id, kept)
+    assert [row["response_id"] for row in service.rows_to_score(session, run)] == [
+        rows[0]["response_id"],
+        rows[-1]["response_id"],
+    ]
 
 
 def test_the_report_leaves_out_what_chose_the_checkpoint(

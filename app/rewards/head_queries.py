@@ -1,0 +1,155 @@
+"""The SQL of live heads: features of responses, the preferences that they learn from, and what they tell."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, and_, func, literal, select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session, aliased
+
+from app.models import (
+    HeadReport,
+    Item,
+    ItemResponse,
+    Label,
+    Level,
+    Preference,
+    ProjectHead,
+    Prompt,
+    Response,
+    ResponseFeatures,
+    Split,
+)
+from app.rewards.snapshot_queries import usable_in
+
+AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of one response: float16 states as bytes, and its length in tokens."""
+
+    response_id: int
+    states: bytes
+    tokens: int
+
+
+def add_features(session: Session, model_id: int, found: Sequence[Features]) -> None:
+    """Keep features, in place of those that are there; those of responses that were deleted meanwhile are dropped."""
+    for start in range(0, len(found), AT_ONCE):
+        part = found[start : start + AT_ONCE]
+        there = select(Response.id).where(Response.id.in_([each.response_id for each in part])).order_by(Response.id)
+        kept = set(session.scalars(there.with_for_update(read=True, key_share=True)))
+        rows = [{"model_id": model_id, **vars(each)} for each in part if each.response_id in kept]
+        if rows:
+            statement = postgresql.insert(ResponseFeatures).values(rows)
+            session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["model_id", "response_id"],
+                    set_={"states": statement.excluded.states, "tokens": statement.excluded.tokens},
+                )
+            )
+
+
+def features(session: Session, model_id: int, response_ids: Sequence[int]) -> Iterator[Features]:
+    """Those that are there of a model's."""
+    columns = (ResponseFeatures.response_id, ResponseFeatures.states, ResponseFeatures.tokens)
+    for start in range(0, len(response_ids), AT_ONCE):
+        wanted = select(*columns).where(
+            ResponseFeatures.model_id == model_id,
+            ResponseFeatures.response_id.in_(response_ids[start : start + AT_ONCE]),
+        )
+        yield from (Features(*row) for row in session.execute(wanted))
+
+
+def foreign_features(session: Session, model_id: int, response_ids: Sequence[int]) -> int:
+    """How many of these have features of another model alone."""
+    own = select(ResponseFeatures.response_id).where(ResponseFeatures.model_id == model_id)
+    found = select(func.count(ResponseFeatures.response_id.distinct())).where(
+        ResponseFeatures.response_id.in_(response_ids), ResponseFeatures.response_id.not_in(own)
+    )
+    return session.scalar(found) or 0
+
+
+def lacking(session: Session, project_id: int, model_id: int, limit: int) -> tuple[int, int]:
+    """(responses of waiting items, those among them without features of the model), of `limit` items at most."""
+    items = (
+        select(Item.id)
+        .where(
+            Item.project_id == project_id, Item.slots_left > 0, Item.withdrawn_at.is_(None), Item.level == Level.TRAIN
+        )
+        .limit(limit)
+    )
+    read = and_(ResponseFeatures.response_id == ItemResponse.response_id, ResponseFeatures.model_id == model_id)
+    row = session.execute(
+        select(func.count(ItemResponse.response_id), func.count(ResponseFeatures.response_id))
+        .outerjoin(ResponseFeatures, read)
+        .where(ItemResponse.item_id.in_(items), ItemResponse.label_id.is_(None))
+    ).one()
+    return row[0], row[0] - row[1]
+
+
+def preferences_after(session: Session, project_id: int, label_id: int, most: int) -> list[Row[Any]]:
+    """(label_id, item_id, rater, prompt_id, held_out, control, placed, chosen, first, second, probability, raters) of
+    current labels that are newer than a label: the newest `most` preferences, oldest first. `placed`: the live head had
+    put the item before others; first and second are responses."""
+    one, two = aliased(ItemResponse), aliased(ItemResponse)
+    newest = (
+        select(
+            Preference.label_id,
+            Label.item_id,
+            Label.rater.label("rater"),
+            Item.prompt_id,
+            (Prompt.split == Split.HOLDOUT).label("held_out"),
+            Item.control,
+            (Item.rank < 0).label("placed"),
+            Item.chosen,
+            one.response_id.label("first"),
+            two.response_id.label("second"),
+            Preference.probability,
+            Preference.raters,
+        )
+        .join(Label, Label.id == Preference.label_id)
+        .join(Item, Item.id == Label.item_id)
+        .join(Prompt, Prompt.id == Item.prompt_id)
+        .join(one, and_(one.item_id == Item.id, one.position == Preference.first))
+        .join(two, and_(two.item_id == Item.id, two.position == Preference.second))
+        .where(
+            *usable_in(project_id),
+            Label.id > label_id,
+            Preference.question == literal(""),
+            Preference.probability.is_not(None),
+        )
+        .order_by(Preference.label_id.desc(), Preference.first, Preference.second)
+        .limit(most)
+    )
+    return [*session.execute(newest)][::-1]
+
+
+_NEWEST = text("select project_id, max(id) as label_id from label where id > :after group by project_id")
+
+
+def newest_labels(session: Session, after: int) -> dict[int, int]:
+    """Project -> its newest label, of projects that have one newer than a label."""
+    return {row.project_id: row.label_id for row in session.execute(_NEWEST, {"after": after})}
+
+
+def head(session: Session, project_id: int) -> ProjectHead | None:
+    """What the project's head last wrote down."""
+    return session.get(ProjectHead, project_id, populate_existing=True)
+
+
+def tell(
+    session: Session,
+    project_id: int,
+    report: HeadReport,
+    *,
+    model_id: int | None,
+    knowledge: bytes | None,
+    **space: bytes | None,
+) -> None:
+    """Write down what a head knows, in place of what it knew; `space`, which is large, only where it is new."""
+    values = {"model_id": model_id, "knowledge": knowledge, "report": report, "told_at": func.now(), **space}
+    statement = postgresql.insert(ProjectHead).values(project_id=project_id, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["project_id"], set_=values))
