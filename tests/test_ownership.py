@@ -19,7 +19,7 @@ OWNERS = {
     "prompts": {"prompt"},
     "items": {"item", "item_response", "response"},
     "labels": {"assignment", "imported_annotator", "label", "preference"},
-    "rewards": {"response_score", "snapshot", "snapshot_label"},
+    "rewards": {"live_head", "response_features", "response_score", "snapshot", "snapshot_label"},
     "imports": {"import_progress", "refused_row"},
     "chat": {"conversation", "turn", "turn_comparison"},
     "workers": {"scheduler"},
