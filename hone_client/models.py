@@ -422,6 +422,14 @@ class QueueSettings(BaseModel):
     """
     After that it goes to somebody else. A late answer is still kept.
     """
+    queue_order: Literal["random", "uncertain"] = "random"
+    """
+    What is asked first. Most uncertain first needs a reward model; held-out prompts stay random.
+    """
+    pair_choice: Literal["random", "informative"] = "random"
+    """
+    Where the sampling plan gives more answers than a pair shows: any two, or those that tell most.
+    """
 
 
 class Reason(BaseModel):

@@ -60,7 +60,7 @@ def curve(means: Sequence[tuple[int, Floats]], measuring: Preferences) -> list[C
     for labels, mean in means:
         p = sigmoid(measuring.z @ mean)
         values = by_prompt(right(p, measuring.targets), measuring.prompts)
-        low, high = mean_interval([float(value) for value in values])
+        low, high = mean_interval([float(value) for value in values], range(len(values)))
         points.append(
             CurvePoint(
                 labels=labels,
