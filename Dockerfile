@@ -17,6 +17,7 @@ COPY requirements requirements
 RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement requirements/web.txt
 COPY app app
 COPY formats formats
+COPY hone_client hone_client
 COPY rlhf rlhf
 COPY workers workers
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable .

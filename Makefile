@@ -52,9 +52,14 @@ bench-reward bench-sft bench-dpo bench-rloo bench-ppo bench-sampling bench-label
 
 bench-worth: export OPENBLAS_NUM_THREADS = 1  # of products of 64 x 64 threads only wait for each other
 
+.PHONY: wheel
+wheel: $(STAMPS)/run static/vendor/.stamp ## Write dist/hone_rlhf-*.whl and .tar.gz, with all that the pages load
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build -d dist
+
 .PHONY: clean
 clean: ## Remove what make made; your data in .hone/ stays
-	@rm -rf $(VENV) node_modules static/vendor build *.egg-info
+	@rm -rf $(VENV) node_modules static/vendor dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 

@@ -38,6 +38,7 @@ from app.prompts.api import router as prompts_api
 from app.prompts.routes import router as prompts
 from app.registry.endpoint_api import router as endpoints_api
 from app.registry.endpoint_routes import router as endpoints
+from app.resources import STATIC
 from app.rewards.api import router as rewards_api
 from app.rewards.routes import router as rewards
 from app.runs.api import router as runs_api
@@ -47,7 +48,6 @@ from app.settings import get_settings
 from app.web import api_docs, csrf, guard, problems
 from app.web.assets import Assets
 from app.web.middleware import Frame
-from app.web.render import ROOT
 from app.web.routing import CALLS as API
 
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
@@ -104,7 +104,7 @@ def create_app() -> FastAPI:
         app.include_router(router, include_in_schema=False, max_body_size=MAX_BODY)
     for router in CALLS:
         app.include_router(router, prefix=API.rstrip("/"), max_body_size=MAX_BODY, responses=api_docs.FAILURES)
-    app.mount("/static", Assets(directory=ROOT / "static"), name="static")
+    app.mount("/static", Assets(directory=STATIC), name="static")
     problems.install(app)
     app.add_middleware(Frame)
     # Nobody's word on where a request comes from counts but that of a named proxy; the server's own trust in the

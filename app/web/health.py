@@ -14,11 +14,11 @@ import httpx
 import psycopg
 
 from app.db import connection_arguments
+from app.resources import MIGRATIONS
 from app.settings import Settings, get_settings
 from app.silence import Connection, watched
 from app.web import presence
 from app.web.filters import size
-from app.web.render import ROOT
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def _missing(settings: Settings) -> str | None:
 def _schema_of_this_code() -> str | None:
     from alembic.script import ScriptDirectory
 
-    return ScriptDirectory(str(ROOT / "migrations")).get_current_head()
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def _database(settings: Settings) -> Part:

@@ -4,7 +4,6 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from fastapi import Request
@@ -13,12 +12,12 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from app.extensions import template_folders
+from app.resources import STATIC, TEMPLATES
 from app.settings import get_settings
 from app.web import csrf, filters
 from app.web.signing import is_signed, sign
 from app.web.viewer import frame_of, viewer_of
 
-ROOT = Path(__file__).parents[2]
 FLASH_COOKIE = "hone_flash"
 
 
@@ -26,7 +25,7 @@ FLASH_COOKIE = "hone_flash"
 def environment() -> Environment:
     """Jinja2 with escaping on, undefined names an error, and the filters of `app.web.filters`."""
     env = Environment(
-        loader=FileSystemLoader([ROOT / "templates", *template_folders()]),
+        loader=FileSystemLoader([TEMPLATES, *template_folders()]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -41,7 +40,7 @@ def environment() -> Environment:
 @lru_cache(maxsize=256)
 def static(path: str) -> str:
     """Address of a file under static/, with its time of change so that browsers fetch a new one at once."""
-    file = ROOT / "static" / path
+    file = STATIC / path
     return f"/static/{path}?v={int(file.stat().st_mtime)}" if file.is_file() else f"/static/{path}"
 
 

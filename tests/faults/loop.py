@@ -19,8 +19,14 @@ from tests.faults.platform import Platform
 PROMPTS = 30
 
 
-def make_project(platform: Platform, name: str = "Faults", prompt_count: int = PROMPTS, overlap: int = 1) -> int:
-    """A project on the tiny base model, with prompts; the platform then fills its queue."""
+def make_project(
+    platform: Platform,
+    name: str = "Faults",
+    prompt_count: int = PROMPTS,
+    overlap: int = 1,
+    base_model: str | None = None,
+) -> int:
+    """A project on a tiny base model, with prompts; the platform then fills its queue."""
     with platform.session() as session:
         admin = session.get(User, session.scalar(select(func.min(User.id))))
         assert admin is not None
@@ -28,7 +34,7 @@ def make_project(platform: Platform, name: str = "Faults", prompt_count: int = P
             session,
             admin,
             name,
-            preparation.base_model(session, platform.env["HONE_BASE_MODEL"]),
+            preparation.base_model(session, base_model or platform.env["HONE_BASE_MODEL"]),
             sampling=SamplingSettings(strategy="stochastic", max_new_tokens=8),
             queue=QueueSettings(queue_depth=prompt_count, overlap=overlap),
         )

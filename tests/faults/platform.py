@@ -30,6 +30,7 @@ class Platform:
 
     def __init__(self, folder: Path, base_model: str = "tiny:1") -> None:
         self.folder = folder
+        self.command = [sys.executable, "-c", "from workers.cli.main import main; main()"]
         self.port = free_ports()
         self.env = dict(os.environ) | {
             "HONE_DATA_DIR": str(folder),
@@ -54,7 +55,7 @@ class Platform:
         assert self.process is None, "it runs already"
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from workers.cli.main import main; main()", "up"],
+            [*self.command, "up"],
             env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         Thread(target=self._read, args=(self.process,), daemon=True).start()

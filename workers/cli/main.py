@@ -61,7 +61,7 @@ def init() -> None:
     from workers.platform.first_start import ensure_first_records
 
     with connected():
-        link = ensure_first_records(get_settings())
+        link = ensure_first_records(get_settings()).link
     typer.echo(f"Sign in as the manager, once, with {link}" if link else "The database is ready.")
 
 

@@ -4,17 +4,17 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from app.db import get_engine
+from app.resources import STATIC
 from app.settings import Settings, get_settings
 from app.web import health, presence
 from rlhf.runtime import available_cores
-from workers.platform import services
+from workers.platform import packages, services
 from workers.platform.folder import FolderInUse, Unusable, lock, prepare_folder
 from workers.platform.migrate import check_known, config
 from workers.platform.servers import check_postgres, check_redis
@@ -38,7 +38,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; changes nothing but that the data folder is there, and its owner's alone."""
     settings = get_settings()
-    findings = [_look("python", _python), _look("packages", _packages), _look("machine", _machine)]
+    findings = [_look("python", _python), _look("packages", packages.versions), _look("machine", _machine)]
     folder: list[Path] = []
 
     def data_folder() -> str:
@@ -68,26 +68,13 @@ def _python() -> str:
     return f"{sys.version.split()[0]} at {sys.executable}"
 
 
-def _packages() -> str:
-    found = []
-    for name in ("torch", "transformers", "fastapi", "celery"):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            raise Unusable(
-                f"{name} is not installed; run make, or: pip install -c constraints.txt -e '.[train]'"
-            ) from None
-    return ", ".join(found)
-
-
 def _machine() -> str:
     return f"{available_cores()} cores, {len(gpus())} GPUs"
 
 
 def _static() -> str:
-    wanted = Path(__file__).parents[2] / "static" / "vendor" / "htmx.min.js"
-    if not wanted.exists():
-        raise Unusable("static/vendor is missing, so pages work without scripts only; run make.")
+    if not (STATIC / "vendor" / "htmx.min.js").exists():
+        raise Unusable("static/vendor is missing, so pages work without scripts only; run make in the checkout.")
     return "static files are in place"
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from alembic import command
@@ -15,14 +14,17 @@ from sqlalchemy import Connection, text
 
 from app.db import get_engine, get_patient_engine
 from app.models import Base
+from app.resources import MIGRATIONS
 from workers.platform.folder import Unusable
 
 _LOCK = 0x686F6E65  # any number that nobody else locks: "hone"
 
 
 def config() -> Config:
-    """Alembic's configuration, from pyproject.toml beside the packages."""
-    return Config(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
+    """Alembic's configuration, wherever the migrations are."""
+    found = Config()
+    found.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return found
 
 
 def migrate(

