@@ -46,7 +46,7 @@ def insert_all(session: Session, table: type[DeclarativeBase], rows: Sequence[Ma
 
 
 def new_ids(session: Session, table: type[DeclarativeBase], count: int) -> list[int]:
-    """So many ids, ascending, for rows that are inserted next: what refers to them need not wait for an answer."""
+    """So many ids, ascending, for rows that are inserted next: what refers to them need not wait for a response."""
     sequence = func.pg_get_serial_sequence(f'"{table.__tablename__}"', "id")
     found = session.scalars(select(func.nextval(sequence)).select_from(func.generate_series(1, count).alias()))
     return sorted(found)

@@ -1,4 +1,4 @@
-"""create_app(): mounts every stage's pages and calls, denies what declares no access, and frames every answer."""
+"""create_app(): mounts every stage's pages and calls, denies what declares no access, and frames every response."""
 
 import gc
 import logging

@@ -381,7 +381,7 @@ class PreparationConfig(BaseModel):
 
 class Question(BaseModel):
     """
-    A question beside the main one. Answers are kept under its id, so that its text may change. A text alone is one
+    A question beside the main one. Choices are kept under its id, so that its text may change. A text alone is one
     that has no id yet: until the project gives it one, and for those from before there were ids, the text is the id.
     """
 
@@ -471,7 +471,7 @@ class Renewed(BaseModel):
 class ResultView(BaseModel):
     """
     What an evaluation says so far, from the policy's side. The 95% interval `low` to `high` of the win rate stays
-    valid however often it is looked at; ties, "both bad" and equal answers count one half.
+    valid however often it is looked at; ties, "both bad" and equal responses count one half.
     """
 
     items: int
@@ -550,7 +550,7 @@ class SamplingPlan(BaseModel):
 
 class SamplingSettings(BaseModel):
     """
-    How answers are drawn.
+    How responses are sampled.
     """
 
     strategy: Literal["mixed", "stochastic"] = "mixed"
@@ -871,7 +871,7 @@ class CreatedToken(BaseModel):
 class EndpointView(BaseModel):
     """
     A model that answers through an API. Prices are of a million tokens; `tokens_estimated` of those used are by our
-    own count. `tried_said` is what a short question brought: the answer, or what went wrong.
+    own count. `tried_said` is what a short question brought: the response, or what went wrong.
     """
 
     id: int
@@ -942,7 +942,7 @@ class ExportSettings(BaseModel):
 
     outcome: Literal["first", "second", "tie", "both_bad"] | None = None
     """
-    Only labels with this answer to the main question
+    Only labels with this choice on the main question
     """
     annotator: int | None = None
     """
@@ -1072,12 +1072,12 @@ class InvitationView(BaseModel):
 
 class LabelSettings(BaseModel):
     """
-    What people are asked, and how they answer.
+    What people are asked, and how they label.
     """
 
     questions: list[Question] | None = None
     """
-    Asked beside the main question, each with an answer of its own
+    Asked beside the main question, each with a choice of its own
     """
     reasons: list[Reason] | None = None
     comment: Literal["off", "optional", "required"] = "optional"

@@ -334,7 +334,7 @@ class Operations(Caller):
         dry_run: bool | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> models.ImportReport:
-        """Import entries. Answers 422 and imports nothing where some are bad and `accept_bad` is not set.
+        """Import entries. Gives 422 and imports nothing where some are bad and `accept_bad` is not set.
 
         `accept_bad`: Skip invalid entries and import the rest.
         `dry_run`: Only count.
@@ -769,7 +769,7 @@ class Operations(Caller):
     ) -> Pages[models.LabelView]:
         """Everybody's labels, newest first.
 
-        `outcome`: Only labels with this answer to the main question.
+        `outcome`: Only labels with this choice on the main question.
         `annotator`: Only labels of the person with this number.
         `purpose`: Only labels on items of this purpose.
         `late`: Only labels given after their lease had ended.
@@ -814,7 +814,7 @@ class Operations(Caller):
     ) -> Download:
         """Labels as a file, made while it is sent; of more than 100,000 a run makes it.
 
-        `outcome`: Only labels with this answer to the main question.
+        `outcome`: Only labels with this choice on the main question.
         `annotator`: Only labels of the person with this number.
         `purpose`: Only labels on items of this purpose.
         `late`: Only labels given after their lease had ended.
@@ -876,7 +876,7 @@ class Operations(Caller):
     ) -> models.RunView:
         """Start a run that writes labels to a file, of any number.
 
-        `outcome`: Only labels with this answer to the main question.
+        `outcome`: Only labels with this choice on the main question.
         `annotator`: Only labels of the person with this number.
         `purpose`: Only labels on items of this purpose.
         `late`: Only labels given after their lease had ended.
@@ -943,7 +943,7 @@ class Operations(Caller):
     ) -> models.ExportPreview:
         """The first three rows.
 
-        `outcome`: Only labels with this answer to the main question.
+        `outcome`: Only labels with this choice on the main question.
         `annotator`: Only labels of the person with this number.
         `purpose`: Only labels on items of this purpose.
         `late`: Only labels given after their lease had ended.
@@ -1003,7 +1003,7 @@ class Operations(Caller):
         return self._one(models.ModelView, "GET", f"/projects/{project_id}/rewards/{model_id}")
 
     def score_responses(self, project_id: int, model_id: int, *, idempotency_key: str | None = None) -> models.RunView:
-        """Score the answers that came since, and measure the model again."""
+        """Score the responses that came since, and measure the model again."""
         return self._one(
             models.RunView, "POST", f"/projects/{project_id}/rewards/{model_id}/scores", key=idempotency_key
         )
@@ -1017,7 +1017,7 @@ class Operations(Caller):
         response: str,
         idempotency_key: str | None = None,
     ) -> models.RunView:
-        """Score any answer: the score is in `summary.scores` of the run once it has succeeded."""
+        """Score any response: the score is in `summary.scores` of the run once it has succeeded."""
         return self._one(
             models.RunView,
             "POST",
@@ -1127,9 +1127,7 @@ class Operations(Caller):
         confirm_without_evaluation: bool | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> models.ModelView:
-        """Put the policy in use. Answers 409 where nothing speaks for it and `confirm_without_evaluation` is not
-        set.
-        """
+        """Put the policy in use. Gives 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
         return self._one(
             models.ModelView,
             "POST",
@@ -1262,7 +1260,7 @@ class Operations(Caller):
         before: int | None = None,
         limit: int | None = None,
     ) -> Pages[models.SharedChoiceView]:
-        """Choices between two answers in conversations whose person shares them, as preference pairs."""
+        """Choices between two responses in conversations whose person shares them, as preference pairs."""
         return self._pages(
             models.SharedChoiceView, f"/projects/{project_id}/chat-choices", query={"before": before}, limit=limit
         )
@@ -1496,7 +1494,7 @@ class Operations(Caller):
         return self._one(models.EndpointView, "POST", f"/endpoints/{model_id}/retire", key=idempotency_key)
 
     def try_endpoint(self, model_id: int, *, idempotency_key: str | None = None) -> models.EndpointView:
-        """Ask it one short question now; `tried_said` of the answer tells how it went."""
+        """Ask it one short question now; `tried_said` of the response tells how it went."""
         return self._one(models.EndpointView, "POST", f"/endpoints/{model_id}/try", key=idempotency_key)
 
     def show_loop(self, project_id: int) -> models.LoopView:

@@ -149,7 +149,7 @@ def _imported(words: Words) -> str:
     return told + (f", skipped {words.counted('refused', 'invalid line')}" if words.get("refused") else "")
 
 
-def _refused_answer(words: Words) -> str:
+def _refused_label(words: Words) -> str:
     reason = "it belongs to somebody else" if words.get("reason") == "foreign" else words["reason"]
     return f"An answer by {words['who']} was refused: {reason}"
 
@@ -171,7 +171,7 @@ def _queued(kind: RunKind) -> Sentence:
 
 
 SENTENCES: dict[str, Sentence] = {
-    "answer.refused": _refused_answer,
+    "answer.refused": _refused_label,
     "api_token.created": "{who} created the API token “{name}”",
     "api_token.revoked": "{who} revoked the API token “{name}”",
     "base_model.offered": "{who} offered the base model {subject} to managers",

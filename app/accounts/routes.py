@@ -146,7 +146,7 @@ def sign_out_elsewhere(request: Request, session: Db, user: SignedIn) -> Respons
 
 @router.post("/account/tokens")
 def create_token(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
-    """Make an API token. It is in this answer and nowhere else, so there is no redirect."""
+    """Make an API token. It is in this response and nowhere else, so there is no redirect."""
     try:
         values = parse(forms.NewTokenForm, form)
         _, text = service.create_token(session, user, values.token_name, values.scopes, values.days)

@@ -1,4 +1,4 @@
-"""Chat through the JSON API. A message is answered once its answer is whole; only one's own conversations are seen."""
+"""Chat through the JSON API. A message waits for its whole response. Only one's own conversations are seen."""
 
 from datetime import datetime
 from typing import Annotated
@@ -11,7 +11,7 @@ from app.chat import choices, queries, service
 from app.chat.forms import ChoiceForm, ConsentForm, MessageForm, ThumbForm
 from app.chat.routes import MESSAGES
 from app.chat.service import Job
-from app.chat.writing import AwaitedAnswer
+from app.chat.writing import AwaitedResponse
 from app.db import task_session
 from app.models import (
     Conversation,
@@ -91,7 +91,7 @@ def list_conversations(session: Db, access: Annotator, chosen: Annotated[Paging,
 
 @router.get("/chat-choices")
 def list_choices(session: Db, access: Manager, chosen: Annotated[Paging, Query()]) -> Listing[SharedChoiceView]:
-    """Choices between two answers in conversations whose person shares them, as preference pairs."""
+    """Choices between two responses in conversations whose person shares them, as preference pairs."""
     shared = queries.shared_choices(access.project.id)
     found = page(session, shared, TurnComparison.id, chosen.before, chosen.limit)
     return Listing[SharedChoiceView](items=[_choice(session, each) for each in found.items], before=found.before)
@@ -179,7 +179,7 @@ def _answered(job: Job, status: int = 200) -> Response:
                 return JSONResponse(gone.model_dump(exclude={"errors"}), 404, media_type=PROBLEM)
             return JSONResponse(_whole(session, conversation).model_dump(mode="json"), status)
 
-    return AwaitedAnswer(job, whole)
+    return AwaitedResponse(job, whole)
 
 
 def _whole(session: Session, conversation: Conversation) -> ConversationView:

@@ -1,5 +1,5 @@
-"""What leaves a chat with its person's consent: prompts, and choices between two answers as labels; and how it is taken
-back with the consent, or with the conversation."""
+"""What leaves a chat with its person's consent: prompts, and choices between two responses as labels; and how it is
+taken back with the consent, or with the conversation."""
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from app.web.errors import Invalid
 
 
 def line_before(session: Session, conversation_id: int, position: int) -> Messages:
-    """The turns before a position as a model reads them: a message whose answer failed goes with it, so that roles
+    """The turns before a position as a model reads them: a message whose response failed goes with it, so that roles
     alternate."""
     messages: Messages = []
     for turn in queries.kept_turns(session, conversation_id, position):
@@ -46,7 +46,7 @@ def share(session: Session, project: Project, person: User, comparison: TurnComp
 
 
 def _item(session: Session, project: Project, person: User, comparison: TurnComparison) -> Item | None:
-    """The comparison as an item; None where there is nothing to learn: two equal answers, or no prompt."""
+    """The comparison as an item; None where there is nothing to learn: two equal responses, or no prompt."""
     if comparison.item_id is not None:
         return session.get_one(Item, comparison.item_id)
     seen = (comparison.first, comparison.second)

@@ -27,7 +27,7 @@ class ConsentForm(Input):
 
 
 class ThumbForm(Input):
-    """What the reader thinks of an answer; `none` takes a thumb back."""
+    """What the reader thinks of a response; `none` takes a thumb back."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,7 +35,7 @@ class ThumbForm(Input):
 
 
 class ChoiceForm(Input):
-    """Which of two answers to the same message is better."""
+    """Which of two responses to the same message is better."""
 
     model_config = ConfigDict(extra="forbid")
 

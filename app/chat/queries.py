@@ -34,7 +34,7 @@ def conversation(
 
 
 def turns(session: Session, conversation_id: int) -> Sequence[Turn]:
-    """All turns with the models that wrote them, answers written again included."""
+    """All turns with the models that wrote them, responses written again included."""
     return session.scalars(
         select(Turn)
         .where(Turn.conversation_id == conversation_id)
@@ -61,7 +61,7 @@ def last_turn(session: Session, conversation_id: int) -> Turn | None:
 
 
 def variants(session: Session, conversation_id: int, position: int) -> int:
-    """How many answers there are at a position."""
+    """How many responses there are at a position."""
     statement = select(func.count()).where(Turn.conversation_id == conversation_id, Turn.position == position)
     return session.scalars(statement).one()
 
@@ -81,7 +81,7 @@ def comparisons(session: Session, conversation_id: int) -> Sequence[TurnComparis
 
 
 def comparison(session: Session, conversation_id: int, second_id: int) -> TurnComparison | None:
-    """The comparison in which this answer is the newer one."""
+    """The comparison in which this response is the newer one."""
     return session.scalars(
         select(TurnComparison).where(
             TurnComparison.conversation_id == conversation_id, TurnComparison.second_id == second_id
@@ -114,7 +114,7 @@ def shared_choices(project_id: int) -> Select[TurnComparison]:
 
 
 def end_abandoned(session: Session, conversation_id: int, older_than: timedelta, error: str) -> None:
-    """Answers whose writer died with its process do not stay under way for ever."""
+    """Responses whose writer died with its process do not stay under way for ever."""
     session.execute(
         update(Turn)
         .where(
@@ -127,13 +127,13 @@ def end_abandoned(session: Session, conversation_id: int, older_than: timedelta,
 
 
 def is_streaming(session: Session, conversation_id: int) -> bool:
-    """Whether an answer of this conversation is being written."""
+    """Whether a response of this conversation is being written."""
     statement = select(Turn.id).where(Turn.conversation_id == conversation_id, Turn.state == TurnState.STREAMING)
     return session.scalars(statement.limit(1)).one_or_none() is not None
 
 
 def write_on(session: Session, turn_id: int, text: str) -> bool:
-    """Keep what there is of an answer; False where nobody waits for it any more."""
+    """Keep what there is of a response; False where nobody waits for it any more."""
     return bool(
         session.scalars(
             update(Turn)

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from app.chat import queries, service, views
 from app.chat.forms import MAX_CHARACTERS, ChoiceForm, ConsentForm, MessageForm, ThumbForm
 from app.chat.service import Job
-from app.chat.writing import AwaitedAnswer, StreamedAnswer
+from app.chat.writing import AwaitedResponse, StreamedResponse
 from app.models import Conversation, Thumb, TurnChoice
 from app.policies.service import chat_model
 from app.projects.dependencies import Access, Annotator
@@ -71,7 +71,7 @@ def send(request: Request, access: Annotator, session: Db, conversation_id: RowI
 
 @router.post("/{conversation_id}/turns/{turn_id}/regenerate")
 def regenerate(request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId) -> Response:
-    """Write the last answer again; where it was whole, the two are offered for comparison."""
+    """Write the last response again; where it was whole, the two are offered for comparison."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
     rate_limits.hit(MESSAGES, "chat", str(access.user.id))
     job = service.regenerate(session, access.project, conversation, turn_id)
@@ -101,7 +101,7 @@ def rate(
 def choose(
     request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId, submitted: Submitted
 ) -> Response:
-    """Which of two answers is better; the conversation goes on from it."""
+    """Which of two responses is better; the conversation goes on from it."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
     choice = TurnChoice(parse(ChoiceForm, submitted).choice)
     service.choose(session, access.project, access.user, conversation, turn_id, choice)
@@ -186,7 +186,7 @@ def _again(
 def _answered(request: Request, access: Access, session: Db, job: Job) -> Response:
     url = f"/projects/{job.project_id}/chat/{job.conversation_id}"
     if "text/event-stream" not in request.headers.get("accept", ""):
-        return AwaitedAnswer(job, lambda: redirect(f"{url}#latest"))
+        return AwaitedResponse(job, lambda: redirect(f"{url}#latest"))
     conversation = service.get(session, access.project, access.user, job.conversation_id)
     token = csrf.token_for(request)
     first = {
@@ -194,7 +194,7 @@ def _answered(request: Request, access: Access, session: Db, job: Job) -> Respon
         "title": conversation.title,
         "thread": views.thread_html(session, conversation, token, live=True),
     }
-    return StreamedAnswer(job, json.dumps(first), lambda: views.thread_html_later(job.conversation_id, token))
+    return StreamedResponse(job, json.dumps(first), lambda: views.thread_html_later(job.conversation_id, token))
 
 
 def _changed(request: Request, session: Db, conversation: Conversation) -> Response:

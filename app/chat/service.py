@@ -29,13 +29,13 @@ from app.web.errors import Conflict, Invalid, NotFound, TooLarge
 
 MAX_TURNS = 200
 MAX_VARIANTS = 5
-ANSWER_TIME = timedelta(minutes=10)
+RESPONSE_TIME = timedelta(minutes=10)
 _ABANDONED = "This answer broke off, since the server that wrote it was stopped. Try again."
 
 
 @dataclass(frozen=True)
 class Job:
-    """An answer to be written: everything its writer needs, so that no database session stays open meanwhile."""
+    """A response to be written: everything its writer needs, so that no database session stays open meanwhile."""
 
     project_id: int
     conversation_id: int
@@ -50,7 +50,7 @@ def get(session: Session, project: Project, person: User, conversation_id: int, 
     found = queries.conversation(session, project.id, person.id, conversation_id, lock=lock)
     if found is None:
         raise NotFound("This conversation does not exist.")
-    queries.end_abandoned(session, found.id, ANSWER_TIME, _ABANDONED)
+    queries.end_abandoned(session, found.id, RESPONSE_TIME, _ABANDONED)
     return found
 
 
@@ -70,7 +70,7 @@ def begin(session: Session, project: Project, person: User, text: str, consent: 
 
 
 def send(session: Session, project: Project, person: User, conversation: Conversation, text: str) -> Job:
-    """Add a message, and an answer to be written by the policy in use."""
+    """Add a message, and a response to be written by the policy in use."""
     text = _message(text)
     _check_free(session, conversation)
     last = queries.last_turn(session, conversation.id)
@@ -81,16 +81,16 @@ def send(session: Session, project: Project, person: User, conversation: Convers
         conversation_id=conversation.id, position=position, role=TurnRole.USER, content=text, state=TurnState.DONE
     )
     session.add(asked)
-    job = _answer(session, project, conversation, position + 1)
+    job = _response(session, project, conversation, position + 1)
     if conversation.consent:
         choices.collect(session, project, person, asked, job.messages)
     return job
 
 
 def regenerate(session: Session, project: Project, conversation: Conversation, turn_id: int) -> Job:
-    """Write the last answer again. A whole answer stays and is compared with the new one; a failed one goes."""
+    """Write the last response again. A whole response stays and is compared with the new one; a failed one goes."""
     _check_free(session, conversation)
-    old = answer(session, conversation, turn_id)
+    old = response(session, conversation, turn_id)
     last = queries.last_turn(session, conversation.id)  # the kept one, where somebody asks from an older page
     if last is None or old.position != last.position:
         raise Conflict("Only the last answer can be written again.")
@@ -103,14 +103,14 @@ def regenerate(session: Session, project: Project, conversation: Conversation, t
         session.delete(last)
     session.flush()
     variant = queries.variants(session, conversation.id, last.position)
-    job = _answer(session, project, conversation, last.position, variant)
+    job = _response(session, project, conversation, last.position, variant)
     if whole:
         session.add(TurnComparison(conversation_id=conversation.id, first_id=last.id, second_id=job.turn_id))
         session.flush()
     return job
 
 
-def _answer(session: Session, project: Project, conversation: Conversation, position: int, variant: int = 0) -> Job:
+def _response(session: Session, project: Project, conversation: Conversation, position: int, variant: int = 0) -> Job:
     policy = policies.chat_model(session, project)
     address = registry.address_of(policy)  # refuses with a sentence while it is prepared, or where its files are gone
     turn = Turn(
@@ -155,7 +155,7 @@ def _check_free(session: Session, conversation: Conversation) -> None:
 
 
 def write_on(session: Session, turn_id: int, text: str) -> bool:
-    """Keep what there is of an answer; False where it was stopped or deleted meanwhile."""
+    """Keep what there is of a response; False where it was stopped or deleted meanwhile."""
     return queries.write_on(session, turn_id, text)
 
 
@@ -169,7 +169,7 @@ def end(
     left_out: int = 0,
     error: str | None = None,
 ) -> None:
-    """An answer is whole, or was stopped or failed. Where writing again gave nothing, the first answer is kept."""
+    """A response is whole, or was stopped or failed. Where writing again gave nothing, the first response is kept."""
     turn = session.get(Turn, turn_id, with_for_update=True)
     if turn is None:
         return  # deleted by its reader meanwhile
@@ -189,14 +189,14 @@ def end(
 
 def stop(session: Session, conversation: Conversation, turn_id: int) -> None:
     """The reader has enough: the writer notices within a second and keeps what there is."""
-    turn = answer(session, conversation, turn_id)
+    turn = response(session, conversation, turn_id)
     if turn.state is TurnState.STREAMING:
         turn.state = TurnState.STOPPED
 
 
 def rate(session: Session, conversation: Conversation, turn_id: int, thumb: Thumb | None) -> None:
-    """A thumb for an answer, or none."""
-    turn = answer(session, conversation, turn_id)
+    """A thumb for a response, or none."""
+    turn = response(session, conversation, turn_id)
     if turn.state is TurnState.STREAMING:
         raise Conflict("This answer is still being written.")
     turn.thumb = thumb
@@ -205,7 +205,7 @@ def rate(session: Session, conversation: Conversation, turn_id: int, thumb: Thum
 def choose(
     session: Session, project: Project, person: User, conversation: Conversation, second_id: int, choice: TurnChoice
 ) -> None:
-    """Which of two answers is better; with consent it is a label, too. While they are the last turn, the conversation
+    """Which of two responses is better; with consent it is a label, too. While they are the last turn, the conversation
     goes on from the better one."""
     _check_free(session, conversation)
     comparison = queries.comparison(session, conversation.id, second_id)
@@ -241,8 +241,8 @@ def delete(session: Session, project: Project, person: User, conversation: Conve
     session.flush()
 
 
-def answer(session: Session, conversation: Conversation, turn_id: int) -> Turn:
-    """An answer of this conversation, or NotFound."""
+def response(session: Session, conversation: Conversation, turn_id: int) -> Turn:
+    """A response of this conversation, or NotFound."""
     turn = queries.turn(session, conversation.id, turn_id)
     if turn is None or turn.role is not TurnRole.ASSISTANT:
         raise NotFound("There is no such answer.")

@@ -1,4 +1,4 @@
-"""What the chat pages show: the thread as groups of answers, and the partials that streams carry."""
+"""What the chat pages show: the thread as groups of responses, and the partials that streams carry."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +15,10 @@ from app.web.render import environment, render
 
 @dataclass(frozen=True)
 class Exchange:
-    """A message of the reader with its answers: the kept one, the others, and an offered comparison, if one is open."""
+    """A message of the reader with its responses: the kept one, others, and an offered comparison, if one is open."""
 
     asked: Turn
-    answer: Turn | None
+    response: Turn | None
     others: list[Turn]
     offered: TurnComparison | None
 
@@ -35,13 +35,13 @@ def thread(session: Session, conversation: Conversation) -> dict[str, Any]:
     for turn in turns:
         if turn.role is not TurnRole.USER:
             continue
-        answers = by_position.get(turn.position + 1, [])
-        kept = next((each for each in answers if each.kept), None)
+        responses = by_position.get(turn.position + 1, [])
+        kept = next((each for each in responses if each.kept), None)
         offered = comparisons.get(kept.id) if kept and kept.state is not TurnState.STREAMING else None
         if offered is not None and (offered.choice is not None or turn.position + 1 != last):
             offered = None
         shown = {kept.id, offered.first_id} if kept and offered else {kept.id} if kept else set()
-        exchanges.append(Exchange(turn, kept, [each for each in answers if each.id not in shown], offered))
+        exchanges.append(Exchange(turn, kept, [each for each in responses if each.id not in shown], offered))
     return {
         "conversation": conversation,
         "exchanges": exchanges,
@@ -53,13 +53,13 @@ def thread(session: Session, conversation: Conversation) -> dict[str, Any]:
 
 
 def thread_html(session: Session, conversation: Conversation, csrf_token: str, *, live: bool) -> str:
-    """The thread alone. `live`: this page itself receives the answer, so that it need not ask for it."""
+    """The thread alone. `live`: this page itself receives the response, so that it need not ask for it."""
     context = thread(session, conversation) | {"csrf_token": csrf_token, "live": live}
     return environment().get_template("chat/_thread.html").render(context)
 
 
 def thread_html_later(conversation_id: int, csrf_token: str) -> str:
-    """The thread once its answer has ended, in a transaction of its own; empty where it was deleted meanwhile."""
+    """The thread once its response has ended, in a transaction of its own; empty where it was deleted meanwhile."""
     with task_session() as session:
         conversation = session.get(Conversation, conversation_id)
         return "" if conversation is None else thread_html(session, conversation, csrf_token, live=False)

@@ -1,8 +1,8 @@
-"""Writes one answer: from the model server to the reader and, every second, to the database.
+"""Writes one response: from the model server to the reader and, every second, to the database.
 
-Two kinds of response drive it. `StreamedAnswer` sends the pieces as server-sent events; `AwaitedAnswer` sends its page
-when the answer is whole, for readers without JavaScript and for programs. Both stop the writing as soon as the reader
-hangs up or takes nothing for a while, and what there is of the answer is kept either way.
+Two kinds of response drive it. `StreamedResponse` sends the pieces as server-sent events; `AwaitedResponse` sends its
+page when the response is whole, for readers without JavaScript and for programs. Both stop the writing as soon as the
+reader hangs up or takes nothing for a while, and what there is of the response is kept either way.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ _STALLED = "The reader took nothing for too long."
 
 
 async def write(job: Job) -> AsyncGenerator[str]:
-    """The pieces of the answer. However the iteration ends, the turn has its text and its final state afterwards."""
+    """The pieces of the response. However the iteration ends, the turn has its text and its final state afterwards."""
     loop = asyncio.get_running_loop()
     text: list[str] = []
     state, reason, error = TurnState.STOPPED, None, None
     left_out, saved = 0, loop.time()
-    deadline = saved + service.ANSWER_TIME.total_seconds() - 30  # before others take the answer for abandoned
+    deadline = saved + service.RESPONSE_TIME.total_seconds() - 30  # before others take the response for abandoned
     try:
         async with aclosing(_fitting(job)) as parts:
             async for part in parts:
@@ -69,7 +69,7 @@ async def _fitting(job: Job) -> AsyncGenerator[str | int | inference.End]:
     messages, left_out = job.messages, 0
     while True:
         try:
-            async with aclosing(inference.answer(job.model, messages, job.settings)) as parts:
+            async with aclosing(inference.respond(job.model, messages, job.settings)) as parts:
                 yield left_out
                 async for part in parts:
                     yield part
@@ -93,7 +93,7 @@ def _end(job: Job, text: str, state: TurnState, reason: str | None, left_out: in
         service.end(session, job.turn_id, text, state, finish_reason=reason, left_out=left_out, error=error)
 
 
-class StreamedAnswer(Response):
+class StreamedResponse(Response):
     """`start` (HTML of the thread), `piece`s of text, then `end` (HTML of the thread)."""
 
     def __init__(self, job: Job, first: str, last: Callable[[], str]) -> None:
@@ -120,8 +120,8 @@ class StreamedAnswer(Response):
         yield event(await run_in_threadpool(self.last), name="end")
 
 
-class AwaitedAnswer(Response):
-    """Waits for the whole answer, then sends what `then` makes."""
+class AwaitedResponse(Response):
+    """Waits for the whole response, then sends what `then` makes."""
 
     def __init__(self, job: Job, then: Callable[[], Response]) -> None:
         self.job, self.then = job, then

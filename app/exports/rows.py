@@ -185,7 +185,7 @@ def _pair(wanted: ExportSettings, messages: Sequence[Any], chosen: Out, rejected
 
 
 def plain(messages: Sequence[Mapping[str, str]]) -> str:
-    """A conversation as one text: the question alone, or its turns by name, open for the answer."""
+    """A conversation as one text: the question alone, or its turns by name, open for the response."""
     if len(messages) == 1:
         return messages[0]["content"]
     turns = [f"{turn['role'].title()}: {turn['content']}" for turn in messages]

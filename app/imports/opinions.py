@@ -41,17 +41,17 @@ class Opinion:
     key: str  # the same for the same row, in whatever order its responses are
 
 
-def opinions(record: ComparisonRecord, kind: Kind, answer: LabelSettings) -> tuple[Opinion, ...]:
+def opinions(record: ComparisonRecord, kind: Kind, asked: LabelSettings) -> tuple[Opinion, ...]:
     """The labels of a record: the judgements of one annotator are one, of several questions. Raises Unclear."""
     places = _canonical(record)
     return tuple(
-        _opinion(judged, record, kind, answer, places, index)
+        _opinion(judged, record, kind, asked, places, index)
         for index, judged in enumerate(_by_annotator(record.judgements))
     )
 
 
 def _by_annotator(judgements: Sequence[Judgement]) -> list[dict[str, Judgement]]:
-    """Question -> judgement, for each annotator. One who answers a question again is another one, where nobody is
+    """Question -> judgement, for each annotator. One who judges a question again is another one, where nobody is
     named; a person's last word counts."""
     labels: list[dict[str, Judgement]] = []
     open_: dict[str | None, dict[str, Judgement]] = {}
@@ -69,7 +69,7 @@ def _opinion(
     judged: dict[str, Judgement],
     record: ComparisonRecord,
     kind: Kind,
-    answer: LabelSettings,
+    asked: LabelSettings,
     places: Sequence[int],
     index: int,
 ) -> Opinion:
@@ -79,8 +79,8 @@ def _opinion(
     main = judged[MAIN]
     if main.annotator and len(main.annotator) > LONGEST_NAME:
         raise Unclear(f"The annotator's name is longer than {LONGEST_NAME} characters.")
-    further = {_question(answer, question): each for question, each in judged.items() if question != MAIN}
-    level = _level(main, settings_in(answer).levels)
+    further = {_question(asked, question): each for question, each in judged.items() if question != MAIN}
+    level = _level(main, settings_in(asked).levels)
     value: LabelValue
     if len(record.responses) == 2:
         value = ComparisonValue(
@@ -119,10 +119,10 @@ def _from_canonical(row: dict[str, Any], places: Sequence[int]) -> list[Any]:
     return [row["question"], one, two, -1.0 if p is None else round(p, 9), row["raters"], row["strength"] or 0]
 
 
-def _question(answer: LabelSettings, name: str) -> str:
+def _question(asked: LabelSettings, name: str) -> str:
     """The project's own question of this text or id; else the file's name for it."""
     wanted = name.strip().casefold()
-    found = next((q.id for q in answer.questions if wanted in (q.text.casefold(), q.id.casefold())), None)
+    found = next((q.id for q in asked.questions if wanted in (q.text.casefold(), q.id.casefold())), None)
     if found is None and len(name) > LONGEST_QUESTION:
         raise Unclear(f"A question is longer than {LONGEST_QUESTION} characters.")
     return found or name

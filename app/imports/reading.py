@@ -50,7 +50,7 @@ class File:
 
     reading: formats.Reading
     config: ImportConfig
-    answer: LabelSettings
+    asked: LabelSettings
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def rows(self, after: int = 0) -> Iterator[tuple[int, Ready | Refusal]]:
@@ -62,12 +62,12 @@ class File:
 
     def _ready(self, number: int, record: Record) -> Ready | Refusal:
         try:
-            return ready(number, record, self.config.what, self.answer)
+            return ready(number, record, self.config.what, self.asked)
         except (Unusable, Unclear) as error:
             return Refusal(record.line, str(error), _shown(record))
 
 
-def opened(path: Path, config: ImportConfig, answer: LabelSettings) -> File:
+def opened(path: Path, config: ImportConfig, asked: LabelSettings) -> File:
     """The file as the config says. Raises formats.UnknownLayout where its columns say nothing, formats.Unreadable where
     the whole cannot be read."""
     layout, kind = config.layout, config.container
@@ -75,7 +75,7 @@ def opened(path: Path, config: ImportConfig, answer: LabelSettings) -> File:
         path, layout=layout, mapping=config.mapping or None, as_=config.what, kind=kind, encoding=config.encoding,
         delimiter=config.delimiter, max_bytes=MAX_EXPANDED,
     )  # fmt: skip
-    return File(reading, config, answer)
+    return File(reading, config, asked)
 
 
 def offers(reading: formats.Reading) -> Imported:
@@ -84,7 +84,7 @@ def offers(reading: formats.Reading) -> Imported:
     return "prompts" if gives == "demonstrations" else gives
 
 
-def ready(number: int, record: Record, what: Imported, answer: LabelSettings) -> Ready:
+def ready(number: int, record: Record, what: Imported, asked: LabelSettings) -> Ready:
     """The record as the project takes it. Raises Unusable or Unclear with a sentence."""
     messages = check(record.messages)
     digest = content_hash(messages)
@@ -103,7 +103,7 @@ def ready(number: int, record: Record, what: Imported, answer: LabelSettings) ->
     if what == "pairs" and len({response.text for response in responses}) < len(responses):
         raise Unusable("Two of its responses are the same, so that there is nothing to compare.")
     kind = COMPARISON.name if len(responses) == 2 else RANKING.name
-    given = opinions(record, KINDS[kind], answer) if what == "labels" else ()
+    given = opinions(record, KINDS[kind], asked) if what == "labels" else ()
     key = _key(digest, kind, [(response.text, response.author) for response in responses])
     return Ready(number, record.line, messages, digest, record.metadata, responses, kind, key, given)
 

@@ -50,9 +50,9 @@ def bring_in(writing: Writing, tell: Watching) -> ImportCounts:
         config, project = run.asked(ImportConfig), session.get_one(Project, run.project_id)
         done = queries.progress(session, run.id)
         read, whole, stored, counts = done.read, done.whole, done.stored, done.counts
-        answer = project.answer
+        asked = project.answer
     try:
-        file = opened(files.path(config.file), config, answer)
+        file = opened(files.path(config.file), config, asked)
         if not whole:
             read = _check(writing, file, read, tell)
             with writing() as (session, run):

@@ -49,7 +49,7 @@ class Seen:
     left_out: str
 
 
-def seen(preview: Preview, what: Imported, answer: LabelSettings) -> Seen:
+def seen(preview: Preview, what: Imported, asked: LabelSettings) -> Seen:
     """A preview in words."""
     order: dict[Imported, tuple[str, ...]] = {
         "prompts": ("prompts",),
@@ -57,7 +57,7 @@ def seen(preview: Preview, what: Imported, answer: LabelSettings) -> Seen:
         "labels": ("labels", "pairs", "prompts"),
     }
     counts = [(preview.counts.get(name, 0), _WORDS[name]) for name in order[what]]
-    return Seen(preview, counts, [_looks(row, answer) for row in preview.first], left_out(preview.counts))
+    return Seen(preview, counts, [_looks(row, asked) for row in preview.first], left_out(preview.counts))
 
 
 def left_out(counts: dict[str, int]) -> str:
@@ -67,14 +67,14 @@ def left_out(counts: dict[str, int]) -> str:
     return " and ".join(found)
 
 
-def _looks(row: Ready, answer: LabelSettings) -> Looks:
+def _looks(row: Ready, asked: LabelSettings) -> Looks:
     responses = [(LETTERS[place], each.text, each.author or UNNAMED) for place, each in enumerate(row.responses)]
-    return Looks(row.line, row.messages, responses, said(row, answer), list(row.extra))
+    return Looks(row.line, row.messages, responses, said(row, asked), list(row.extra))
 
 
-def said(row: Ready, answer: LabelSettings | None = None) -> list[Said]:
-    """What annotators say of a row's responses, by their letters. Questions have their text where `answer` knows it."""
-    name = answer.text_of if answer is not None else str
+def said(row: Ready, asked: LabelSettings | None = None) -> list[Said]:
+    """What annotators say of a row's responses, by their letters. Questions have their text where `asked` knows it."""
+    name = asked.text_of if asked is not None else str
     return [
         Said(
             each.annotator,

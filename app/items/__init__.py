@@ -1,1 +1,1 @@
-"""Stage 2: two sampled answers to one prompt; the labelling queue and its leases."""
+"""Stage 2: two sampled responses to one prompt; the labelling queue and its leases."""

@@ -25,7 +25,7 @@ class ChecksForm(Input):
 
 
 class SampleForm(Input):
-    """How many prompts to sample answers for; none: as many as the queue lacks."""
+    """How many prompts to sample responses for; none: as many as the queue lacks."""
 
     count: int | None = Field(None, ge=1, le=10_000)
 

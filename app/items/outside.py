@@ -14,15 +14,15 @@ from app.web.markdown import rendering, to_html
 
 @dataclass(frozen=True)
 class Said:
-    """What a model answered in a chat. With which settings it was drawn is not known there."""
+    """What a model wrote in a chat. With which settings it was sampled is not known there."""
 
     model_id: int
     text: str
     finish_reason: str | None
 
 
-def add_from_chat(session: Session, prompt: Prompt, answers: Sequence[Said]) -> Item:
-    """An item of these answers, by position in the order in which they were seen."""
+def add_from_chat(session: Session, prompt: Prompt, written: Sequence[Said]) -> Item:
+    """An item of these responses, by position in the order in which they were seen."""
     responses = [
         Response(
             prompt_id=prompt.id,
@@ -32,9 +32,9 @@ def add_from_chat(session: Session, prompt: Prompt, answers: Sequence[Said]) -> 
             html_by=rendering(),
             finish_reason=said.finish_reason,
         )
-        for said in answers
+        for said in written
     ]
-    return service.add(session, comparing(len(answers)).name, prompt, responses, purpose=Purpose.CHAT, overlap=0)
+    return service.add(session, comparing(len(written)).name, prompt, responses, purpose=Purpose.CHAT, overlap=0)
 
 
 def delete_from_chat(session: Session, item_ids: Sequence[int]) -> None:

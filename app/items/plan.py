@@ -25,7 +25,7 @@ def wanted(project: Project, kind: str) -> int:
 
 def parts(session: Session, project: Project, seed: int, least: int = 2) -> list[Part]:
     """What a run of this project asks now: as planned, and of each source in turn one more where that makes fewer than
-    the `least` responses that an item needs. Where it needs one, one source is drawn for it, by its responses."""
+    the `least` responses that an item needs. Where it needs one, one source is picked at random, by its responses."""
     common = project.sampling.model_dump()
     sources, counts = project.plan.sources, [source.responses for source in project.plan.sources]
     if least == 1:
@@ -79,9 +79,9 @@ def parts_of(session: Session, run: Run) -> list[Part]:
 def choose(
     texts: Sequence[Sequence[str]], shown: int, across: bool, draw: Random, least: int | None = None
 ) -> list[tuple[int, int]] | None:
-    """(source, place) of the `shown` responses that one item shows, no two alike, drawn at random; None where there are
-    fewer, or fewer than `least` where that is given. `across`: from as many sources as there are, so none where one of
-    those has nothing of its own to show."""
+    """(source, place) of the `shown` responses that one item shows, no two alike, picked at random; None where there
+    are fewer, or fewer than `least` where that is given. `across`: from as many sources as there are, so none where one
+    of those has nothing of its own to show."""
     left = [draw.sample(range(len(group)), len(group)) for group in texts]
     order = draw.sample(range(len(texts)), len(texts))
     picked: list[tuple[int, int]] = []

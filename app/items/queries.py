@@ -25,8 +25,8 @@ from app.web.pages import Page, page
 
 
 def open_items(session: Session, project_id: int, limit: int, model_id: int | None = None) -> int:
-    """How many items wait for an answer, counted to `limit`; if a model is given, training items of its answers only,
-    and those that show no answer."""
+    """How many items wait for a label, counted to `limit`; if a model is given, training items of its responses only,
+    and those that show no response."""
     waiting = select(Item.id).where(
         Item.project_id == project_id,
         Item.slots_left > 0,
@@ -43,7 +43,7 @@ def open_items(session: Session, project_id: int, limit: int, model_id: int | No
 
 
 def open_by_kind(session: Session, project_id: int) -> dict[str, int]:
-    """How many training items of each kind wait for an answer."""
+    """How many training items of each kind wait for a label."""
     waiting = select(Item.kind, func.count().label("waiting")).where(
         Item.project_id == project_id,
         Item.slots_left > 0,
@@ -82,8 +82,8 @@ def sampling_is_active(session: Session, project_id: int) -> bool:
 
 
 def prompts_to_sample(session: Session, project_id: int, model_id: int, count: int) -> list[int]:
-    """Active prompts that this model was compared on least often, drawn at random among equals. A prompt whose answers
-    came out the same counts as tried, so that it does not come up again and again."""
+    """Active prompts that this model was compared on least often, picked at random among equals. A prompt whose
+    responses came out the same counts as tried, so that it does not come up again and again."""
     rows = session.execute(
         text(
             """
@@ -102,7 +102,7 @@ def prompts_to_sample(session: Session, project_id: int, model_id: int, count: i
 
 
 def prompts_without(session: Session, project_id: int, kind: str, count: int) -> Sequence[Prompt]:
-    """Active prompts of which no item of a kind was made yet, drawn at random. None is held out: what people write to
+    """Active prompts of which no item of a kind was made yet, picked at random. None is held out: what people write to
     those from nothing neither teaches nor measures anything."""
     made = exists().where(Item.prompt_id == Prompt.id, Item.kind == kind)
     fitting = (Prompt.status == PromptStatus.ACTIVE, Prompt.split == Split.TRAIN)
@@ -146,7 +146,7 @@ def listing(
     before: int | None = None,
     limit: int = 50,
 ) -> Page[Item]:
-    """Items, newest first. `state` is open (an answer is asked for), done, or withdrawn."""
+    """Items, newest first. `state` is open (a label is asked for), done, or withdrawn."""
     conditions: list[ColumnElement[bool]] = [Item.project_id == project_id]
     if purpose:
         conditions.append(Item.purpose == purpose)
@@ -210,8 +210,8 @@ def counts(session: Session, project_id: int) -> dict[str, int]:
 
 
 def material_for_checks(session: Session, project_id: int, count: int) -> list[tuple[int, list[int], int]]:
-    """(prompt, its own different answers, another prompt's answer) for new attention checks: whole answers of some
-    length, to prompts that have no check yet. None is from a chat: who withdraws theirs must not meet it again."""
+    """(prompt, its own different responses, another prompt's response) for new attention checks: whole responses of
+    some length, to prompts that have no check yet. None is from a chat: who withdraws theirs must not meet it again."""
     rows = session.execute(
         text(
             """
@@ -226,12 +226,12 @@ def material_for_checks(session: Session, project_id: int, count: int) -> list[t
                                       where x.response_id = r.id and i.purpose = 'chat')
                     order by r.prompt_id, trim(r.text), greedy desc, r.id desc
                 ) different group by prompt_id
-            ), drawn as (
+            ), picked as (
                 select *, row_number() over (order by random()) as place, count(*) over () as total from material
             )
             select one.prompt_id, one.ids as own, other.ids[1] as foreign_id
-            from drawn one
-            join drawn other on other.place = one.place % one.total + 1 and other.prompt_id <> one.prompt_id
+            from picked one
+            join picked other on other.place = one.place % one.total + 1 and other.prompt_id <> one.prompt_id
             where not exists (select from item c where c.prompt_id = one.prompt_id and c.purpose = 'check')
             limit :count
             """

@@ -1,4 +1,4 @@
-"""The SQL of the queue as a whole: leases that ran out, items taken out of it, their order, more answers asked for.
+"""The SQL of the queue as a whole: leases that ran out, items taken out of it, their order, more labels asked for.
 
 The lock order is that of `app.labels.turn`: the item before the assignment.
 """
@@ -115,7 +115,7 @@ def place(session: Session, project_id: int, ranks: Mapping[int, float]) -> None
 
 
 def raise_overlap(session: Session, project_id: int, item_ids: Sequence[int], extra: int) -> int:
-    """Ask for more answers on these items; how many items changed."""
+    """Ask for more labels on these items; how many items changed."""
     statement = (
         update(Item)
         .where(
@@ -141,7 +141,7 @@ def withdraw_untouched(session: Session, project_id: int, now: datetime) -> int:
             Item.withdrawn_at.is_(None),
             Item.slots_left > 0,
             Item.slots_left == Item.overlap_target,
-            exists().where(ItemResponse.item_id == Item.id),  # one that shows no answer is as good as ever
+            exists().where(ItemResponse.item_id == Item.id),  # one that shows no response is as good as ever
         )
         .values(withdrawn_at=now)
     )

@@ -63,7 +63,7 @@ def withdraw(session: Db, access: Manager, form: Submitted) -> Response:
 
 @router.post("/projects/{project_id}/items/again")
 def ask_again(session: Db, access: Manager, form: Submitted) -> Response:
-    """Ask for one more answer on the marked items."""
+    """Ask for one more label on the marked items."""
     count = service.ask_again(session, access.project, access.user, marked(form, "item"))
     text = f"One more answer is asked for on {count} {'pair' if count == 1 else 'pairs'}."
     return redirect(f"/projects/{access.project.id}/items", text)
@@ -71,7 +71,7 @@ def ask_again(session: Db, access: Manager, form: Submitted) -> Response:
 
 @router.get("/projects/{project_id}/items/{item_id}")
 def show_item(request: Request, session: Db, access: Manager, item_id: RowId) -> Response:
-    """One item with both answers, how they were drawn, and what people said."""
+    """One item with both responses, how they were sampled, and what people said."""
     item = service.get(session, access.project, item_id)
     return render(
         request,

@@ -52,7 +52,7 @@ def withdraw_items(session: Session, project: Project, actor: User, item_ids: Se
 
 
 def ask_again(session: Session, project: Project, actor: User, item_ids: Sequence[int], extra: int = 1) -> int:
-    """Ask for `extra` more answers on these items, by people who have not seen them; how many items."""
+    """Ask for `extra` more labels on these items, by people who have not seen them; how many items."""
     count = queue.raise_overlap(session, project.id, item_ids, extra)
     if not count:
         raise Conflict("None of these pairs can be asked for again.")
@@ -130,11 +130,11 @@ def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:
     return [{"id": prompt.id, "prompt": prompt.messages} for prompt in prompts]
 
 
-def add_sampled(session: Session, run: Run, prompt_id: int, drawn: Sequence[Sequence[dict[str, Any]]]) -> Item | None:
+def add_sampled(session: Session, run: Run, prompt_id: int, sampled: Sequence[Sequence[dict[str, Any]]]) -> Item | None:
     """Keep what the models of a run's plan gave to a prompt, in the plan's order, and put some of it into the queue.
 
-    The item that is there already where it comes again; None where fewer different answers are left than an item of the
-    run's kind shows, or the prompt was withdrawn meanwhile: there is nothing to judge.
+    The item that is there already where it comes again; None where fewer different responses are left than an item of
+    the run's kind shows, or the prompt was withdrawn meanwhile: there is nothing to judge.
     """
     project = session.get_one(Project, run.project_id)
     prompt = prompt_queries.get(session, project.id, prompt_id)
@@ -143,7 +143,7 @@ def add_sampled(session: Session, run: Run, prompt_id: int, drawn: Sequence[Sequ
     known = queries.sampled_item(session, run.id, prompt.id)
     if known is not None:
         return known
-    texts = [[each["text"] for each in group] for group in drawn]
+    texts = [[each["text"] for each in group] for group in sampled]
     config = run.asked(SamplingConfig)
     kind = config.item_kind
     draw = random.Random(f"{run.id}/{prompt.id}")  # noqa: S311  the same each time
@@ -151,20 +151,20 @@ def add_sampled(session: Session, run: Run, prompt_id: int, drawn: Sequence[Sequ
     if chosen is None:
         return None
     models = [part.model.id for part in plan.parts_of(session, run)]
-    answers = {
+    responses = {
         (source, place): sampled_response(run, models[source], prompt.id, each)
-        for source, group in enumerate(drawn)
+        for source, group in enumerate(sampled)
         for place, each in enumerate(group)
     }
     render_prompt(prompt)
     try:
         with session.begin_nested():
-            session.add_all(answers.values())
+            session.add_all(responses.values())
             item = add(
                 session,
                 kind,
                 prompt,
-                [answers[each] for each in sorted(chosen)],
+                [responses[each] for each in sorted(chosen)],
                 run_id=run.id,
                 purpose=Purpose.TRAIN,
                 rank=_draw.random(),
@@ -198,22 +198,22 @@ def render_prompt(prompt: Prompt) -> None:
         prompt.html_by = rendering()
 
 
-def sampled_response(run: Run, model_id: int, prompt_id: int, drawn: dict[str, Any]) -> Response:
+def sampled_response(run: Run, model_id: int, prompt_id: int, sampled: dict[str, Any]) -> Response:
     """A row for one answer as the sampler wrote it."""
     return Response(
         prompt_id=prompt_id,
         model_id=model_id,
         run_id=run.id,
-        text=drawn["text"],
-        html=to_html(drawn["text"]),
+        text=sampled["text"],
+        html=to_html(sampled["text"]),
         html_by=rendering(),
-        finish_reason=drawn["finish_reason"],
-        token_count=drawn["tokens"],
-        strategy=Strategy(drawn["strategy"]),
-        temperature=drawn.get("temperature"),
-        top_p=drawn.get("top_p"),
-        top_k=drawn.get("top_k"),
-        seed=drawn.get("seed"),
+        finish_reason=sampled["finish_reason"],
+        token_count=sampled["tokens"],
+        strategy=Strategy(sampled["strategy"]),
+        temperature=sampled.get("temperature"),
+        top_p=sampled.get("top_p"),
+        top_k=sampled.get("top_k"),
+        seed=sampled.get("seed"),
     )
 
 
@@ -221,8 +221,8 @@ CHECK_SLOTS = 1_000_000  # everybody may meet a check once
 
 
 def add_checks(session: Session, project: Project, actor: User, count: int) -> int:
-    """Make up to `count` attention checks out of answers that are there: answers to the prompt and among them one to
-    another prompt, which nobody who reads them all prefers. Their kinds are those that the project asks, by their
+    """Make up to `count` attention checks out of responses that are there: responses to the prompt and among them one
+    to another prompt, which nobody who reads them all prefers. Their kinds are those that the project asks, by their
     shares. How many were made; Conflict where there is no material."""
     asked = {name: share for name, share in project.answer.asked.items() if KINDS[name].checks}
     if not asked:

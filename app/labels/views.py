@@ -1,4 +1,4 @@
-"""What the calls about labels answer with."""
+"""What the calls about labels respond with."""
 
 from datetime import datetime
 from typing import Literal

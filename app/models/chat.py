@@ -27,14 +27,14 @@ class TurnState(StrEnum):
 
 
 class Thumb(StrEnum):
-    """What the reader thought of an answer."""
+    """What the reader thought of a response."""
 
     UP = "up"
     DOWN = "down"
 
 
 class TurnChoice(StrEnum):
-    """Which of two answers to the same turn the reader preferred."""
+    """Which of two responses to the same turn the reader preferred."""
 
     FIRST = "first"
     SECOND = "second"
@@ -63,9 +63,9 @@ class Conversation(Base):
 
 
 class Turn(Base):
-    """One message; an answer names the model that wrote it.
+    """One message; a response names the model that wrote it.
 
-    An answer written again is another variant at the same position; the conversation goes on from the kept one.
+    A response written again is another variant at the same position; the conversation goes on from the kept one.
     """
 
     __tablename__ = "turn"
@@ -88,7 +88,7 @@ class Turn(Base):
     thumb: Mapped[Thumb | None] = mapped_column(enum_column(Thumb))
     finish_reason: Mapped[str | None] = mapped_column(String(16))  # stop | length
     left_out: Mapped[int] = mapped_column(default=0, server_default="0")  # oldest turns the context had no room for
-    error: Mapped[str | None] = mapped_column(WrittenText)  # of a failed answer, for the reader
+    error: Mapped[str | None] = mapped_column(WrittenText)  # of a failed response, for the reader
     ended_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
@@ -97,7 +97,7 @@ class Turn(Base):
 
 
 class TurnComparison(Base):
-    """Two answers to the same turn, offered to the reader; `choice` is null until they say which is better."""
+    """Two responses to the same turn, offered to the reader; `choice` is null until they say which is better."""
 
     __tablename__ = "turn_comparison"
 

@@ -29,7 +29,7 @@ SampleDetails = dict[str, JsonValue]
 
 
 class Expected(TypedDict, total=False):
-    """The right answer to an attention check: the stored position of its best response, or of its worst."""
+    """The right label of an attention check: the stored position of its best response, or of its worst."""
 
     best: int
     worst: int

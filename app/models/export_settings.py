@@ -53,7 +53,7 @@ PREFERENCES = (ExportLayout.TRL, ExportLayout.TRL_CONVERSATIONAL)
 class LabelConditions(Input):
     """Which labels are meant."""
 
-    outcome: Chosen[Outcome] = Field(None, description="Only labels with this answer to the main question")
+    outcome: Chosen[Outcome] = Field(None, description="Only labels with this choice on the main question")
     annotator: Chosen[Id] = Field(None, description="Only labels of the person with this number")
     purpose: Chosen[Purpose] = Field(None, description="Only labels on items of this purpose")
     late: bool = Field(False, description="Only labels given after their lease had ended")

@@ -7,8 +7,8 @@ from app.models.base import Base, CreatedAt
 
 
 class IdempotencyKey(Base):
-    """A key that a person's program sent with a request, and what was answered. Without a `status` the answer is still
-    to come. Rows are deleted after a day."""
+    """A key that a person's program sent with a request, and what was answered. Without a `status` the response is
+    still to come. Rows are deleted after a day."""
 
     __tablename__ = "idempotency_key"
 

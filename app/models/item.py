@@ -112,7 +112,7 @@ class Item(Base):
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # of sampling, evaluation or import, that made it
     ordinal: Mapped[int] = mapped_column(default=0, server_default="0")  # among those of its run and prompt
     purpose: Mapped[Purpose] = mapped_column(enum_column(Purpose))
-    # What a right answer to an attention check says of the items' responses, as its kind reads it: {"best": position}.
+    # What a right label of an attention check says of the items' responses, as its kind reads it: {"best": position}.
     expected: Mapped[Expected | None] = mapped_column(Typed(Expected))
     level: Mapped[int] = mapped_column(SmallInteger, default=Level.TRAIN, server_default=str(int(Level.TRAIN)))
     # Drawn between 0 and 1; what the live head has placed before all others is below 0, see `app.items.queue`.

@@ -90,11 +90,11 @@ class Label(Base):
     # Of the guidelines and questions that its person had before them; null for labels from before there were versions,
     # and for those given outside the queue.
     instructions_id: Mapped[int | None] = mapped_column(ForeignKey("instructions.id"))
-    passed: Mapped[bool | None]  # of an attention check: whether the answer was right
+    passed: Mapped[bool | None]  # of an attention check: whether the label was right
     reasons: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     comment: Mapped[str | None] = mapped_column(Text)
-    seconds: Mapped[float | None]  # from display to answer, as the page measured it
-    late: Mapped[bool] = mapped_column(default=False, server_default="false")  # answered after the lease had ended
+    seconds: Mapped[float | None]  # from display to label, as the page measured it
+    late: Mapped[bool] = mapped_column(default=False, server_default="false")  # labelled after the lease had ended
     # It fills no slot of the item's overlap: it came late and the slot had gone to somebody else, or from outside the
     # queue.
     surplus: Mapped[bool] = mapped_column(default=False, server_default="false")

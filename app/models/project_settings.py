@@ -16,7 +16,7 @@ ReasonText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=
 
 
 class Question(Input):
-    """A question beside the main one. Answers are kept under its id, so that its text may change. A text alone is one
+    """A question beside the main one. Choices are kept under its id, so that its text may change. A text alone is one
     that has no id yet: until the project gives it one, and for those from before there were ids, the text is the id."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,13 +49,13 @@ def _distinct(values: list[Asked]) -> list[Asked]:
 
 
 class CommonSettings(Input):
-    """What goes with an answer to an item of whatever kind."""
+    """What goes with a label of an item of whatever kind."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     questions: Annotated[
         list[Annotated[Question, BeforeValidator(_named)]], Field(max_length=4), AfterValidator(_distinct)
-    ] = Field(default_factory=list, description="Asked beside the main question, each with an answer of its own")
+    ] = Field(default_factory=list, description="Asked beside the main question, each with a choice of its own")
     reasons: Annotated[
         list[Annotated[Reason, BeforeValidator(_named)]], Field(max_length=12), AfterValidator(_distinct)
     ] = Field(default_factory=list)
@@ -66,7 +66,7 @@ class CommonSettings(Input):
 
 
 class LabelSettings(CommonSettings):
-    """What people are asked, and how they answer."""
+    """What people are asked, and how they label."""
 
     kinds: Kinds = Field(default_factory=dict, description="The settings of each kind of items, by its name")
     former: dict[str, str] = Field(
@@ -85,14 +85,14 @@ class LabelSettings(CommonSettings):
         return (*self.questions, *self.reasons, *self.skip_reasons)
 
     def question_options(self) -> list[tuple[str, str]]:
-        """(value, text) of the questions whose answers can be read; the main one's value is empty. None where there is
+        """(value, text) of the questions whose labels can be read; the main one's value is empty. None where there is
         no other."""
         if not self.questions:
             return []
         return [("", MAIN_QUESTION), *((question.id, question.text) for question in self.questions)]
 
     def text_of(self, id_: str) -> str:
-        """The present text of a question or of a reason (to answer so, or to skip), or its last one."""
+        """The present text of a question or of a reason (to choose so, or to skip), or its last one."""
         present = next((each.text for each in self.named if each.id == id_), None)
         return present or self.former.get(id_, id_)
 
@@ -106,7 +106,7 @@ class LabelSettings(CommonSettings):
 
 
 class SamplingSettings(Input):
-    """How answers are drawn."""
+    """How responses are sampled."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""A response to a prompt, who or what wrote it, and exactly how it was drawn where a model did."""
+"""A response to a prompt, who or what wrote it, and exactly how it was sampled where a model did."""
 
 from enum import StrEnum
 

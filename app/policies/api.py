@@ -27,7 +27,7 @@ router = Router(tags=["policies"])
 
 class ResultView(View):
     """What an evaluation says so far, from the policy's side. The 95% interval `low` to `high` of the win rate stays
-    valid however often it is looked at; ties, "both bad" and equal answers count one half."""
+    valid however often it is looked at; ties, "both bad" and equal responses count one half."""
 
     items: int
     judged: int
@@ -169,7 +169,7 @@ def start_evaluation(session: Db, access: Manager, model_id: RowId, wanted: Eval
 
 @router.post("/projects/{project_id}/policies/{model_id}/promote")
 def promote_policy(session: Db, access: Manager, model_id: RowId, sure: PromotionForm | None = None) -> ModelView:
-    """Put the policy in use. Answers 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
+    """Put the policy in use. Gives 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
     model = service.get(session, access.project, model_id)
     confirmed = sure.confirm_without_evaluation if sure else False
     service.promote(session, access.project, access.user, model, confirmed)

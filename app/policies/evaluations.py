@@ -1,4 +1,4 @@
-"""Blind evaluation: items of a policy's and other models' answers to holdout prompts, judged by people who see no
+"""Blind evaluation: items of a policy's and other models' responses to holdout prompts, judged by people who see no
 names: pairs of two models, rankings of more. What the judgements say is in results.py."""
 
 from collections.abc import Sequence
@@ -29,14 +29,14 @@ def start_evaluation(
 ) -> Run:
     """Queue the sampling of all these models on holdout prompts; the items then go to the annotators.
 
-    Where there are fewer prompts than comparisons, several answers are drawn for each.
+    Where there are fewer prompts than comparisons, several responses are sampled for each.
     """
     models = [policy, *others]
     if len({model.id for model in models}) < len(models):
         raise Invalid("Choose different policies to compare.", field="baseline_id")
     comparing(len(models))
     for model in models:
-        registry.require_answers(model)
+        registry.require_usable(model)
     prompt_ids = queries.holdout_prompt_ids(session, project.id, comparisons)
     if not prompt_ids:
         raise Conflict("There are no holdout prompts to compare on. Import prompts; every fifth or so is held out.")
@@ -67,7 +67,7 @@ def evaluation_prompts(session: Session, run: Run) -> list[dict[str, Any]]:
 
 
 def add_evaluation_items(session: Session, run: Run, answered: Sequence[Sequence[dict[str, Any]]]) -> int:
-    """Turn the rows that each model answered, in the order of `models_of`, into items for the annotators, and say so in
+    """Turn the rows that each model wrote, in the order of `models_of`, into items for the annotators, and say so in
     the run's summary.
 
     Where all answers to a prompt are equal nobody is asked: they count as ties. Prompts are asked in random order, the
@@ -90,8 +90,8 @@ def add_evaluation_items(session: Session, run: Run, answered: Sequence[Sequence
             given = [found.get(prompt_id, []) for found in by_prompt]
             if draw >= min(map(len, given)) or made + equal >= config.comparisons:
                 continue
-            drawn = [responses[draw] for responses in given]
-            if len({response["text"].strip() for response in drawn}) == 1:
+            shown = [responses[draw] for responses in given]
+            if len({response["text"].strip() for response in shown}) == 1:
                 equal += 1
                 continue
             items.add(
@@ -100,7 +100,7 @@ def add_evaluation_items(session: Session, run: Run, answered: Sequence[Sequence
                 prompts[prompt_id],
                 [
                     items.sampled_response(run, model_id, prompt_id, response)
-                    for model_id, response in zip(model_ids, drawn, strict=True)
+                    for model_id, response in zip(model_ids, shown, strict=True)
                 ],
                 run_id=run.id,
                 ordinal=draw,

@@ -67,10 +67,10 @@ def items_by_prompt(session: Session, run_id: int) -> dict[int, int]:
 def evaluation_votes(session: Session, run_id: int, model_id: int, other_id: int) -> list[Any]:
     """One row per labelled item of an evaluation, in the order in which they were put before people: (prompt_id,
     labels, wanted, wins, losses, ties, both_bad) of a model against another one, from the first one's side. Two equal
-    answers are a tie, whatever people said of them."""
-    places, answers = (aliased(ItemResponse), aliased(ItemResponse)), (aliased(Response), aliased(Response))
-    sides = [answer.model_id for answer in answers]
-    texts = [func.btrim(answer.text, " \t\r\n") for answer in answers]
+    responses are a tie, whatever people said of them."""
+    places, responses = (aliased(ItemResponse), aliased(ItemResponse)), (aliased(Response), aliased(Response))
+    sides = [response.model_id for response in responses]
+    texts = [func.btrim(response.text, " \t\r\n") for response in responses]
     outcome = case((texts[0] == texts[1], Outcome.TIE.value), else_=cast(Preference.outcome, String))
     favoured = case((sides[0] == model_id, Outcome.FIRST.value), else_=Outcome.SECOND.value)
     clear = outcome.in_([Outcome.FIRST.value, Outcome.SECOND.value])
@@ -93,9 +93,9 @@ def evaluation_votes(session: Session, run_id: int, model_id: int, other_id: int
             .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
             .join(Item, Item.id == Label.item_id)
             .join(places[0], (places[0].item_id == Item.id) & (places[0].position == Preference.first))
-            .join(answers[0], answers[0].id == places[0].response_id)
+            .join(responses[0], responses[0].id == places[0].response_id)
             .join(places[1], (places[1].item_id == Item.id) & (places[1].position == Preference.second))
-            .join(answers[1], answers[1].id == places[1].response_id)
+            .join(responses[1], responses[1].id == places[1].response_id)
             .where(
                 Item.run_id == run_id,
                 Label.superseded_at.is_(None),

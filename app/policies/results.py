@@ -1,4 +1,4 @@
-"""What the judgements of a blind evaluation say: of each two models, and of each answer."""
+"""What the judgements of a blind evaluation say: of each two models, and of each response."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from app.policies.intervals import anytime_interval
 @dataclass(frozen=True)
 class Result:
     """What an evaluation says so far, from the policy's side. `rate` and its bounds count ties, "both bad" and equal
-    answers as half a win; `judged` items, and all others of their prompts, have all the labels they ask for; `equal`
+    responses as half a win; `judged` items, and all others of their prompts, have all the labels they ask for; `equal`
     needed none."""
 
     items: int
@@ -65,9 +65,9 @@ def between(session: Session, run: Run, model_id: int, other_id: int) -> Result:
     """The model's win rate against the other one, with a 95% interval that stays valid however often one looks.
 
     A prompt counts once all its items have all their labels, with the mean over both as its value: its items are alike.
-    Prompts count in the random order in which they were put before people, not in that in which people were done.
-    Equal answers are a known share of the comparisons at one half each, so they move the rate and shrink the interval,
-    and no bet is made on them.
+    Prompts count in the random order in which they were put before people, not in that in which people were done. Equal
+    responses are a known share of the comparisons at one half each, so they move the rate and shrink the interval, and
+    no bet is made on them.
     """
     asked = queries.items_by_prompt(session, run.id)
     prompts: dict[int, list[Any]] = {}
@@ -101,7 +101,7 @@ def between(session: Session, run: Run, model_id: int, other_id: int) -> Result:
 
 @dataclass(frozen=True)
 class Judged:
-    """One answer with what people said of it. `place`: from 1, the best, averaged over labels; None before any."""
+    """One response with what people said of it. `place`: from 1, the best, averaged over labels; None before any."""
 
     model: str
     text: str
@@ -113,7 +113,7 @@ _BEHIND = {Outcome.FIRST: (0.0, 1.0), Outcome.SECOND: (1.0, 0.0)}
 
 
 def side_by_side(session: Session, run: Run, items: Sequence[Item]) -> list[tuple[str, list[Judged]]]:
-    """(what the prompt asks, its answers) of these items of an evaluation."""
+    """(what the prompt asks, its responses) of these items of an evaluation."""
     names = {model.id: model.name for model in models_of(session, run)}
     behind: dict[tuple[int, int], float] = {}
     labels: dict[int, set[int]] = {}

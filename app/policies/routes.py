@@ -23,7 +23,7 @@ from app.web.render import redirect, render
 from app.web.routing import Router
 
 router = Router()
-ANSWERS_SHOWN = 20
+RESPONSES_SHOWN = 20
 
 
 @router.get("/projects/{project_id}/policies")
@@ -142,18 +142,18 @@ def start_evaluation(request: Request, access: Manager, session: Db, form: Submi
 def show_evaluation(
     request: Request, access: Manager, session: Db, run_id: RowId, before: Before = None
 ) -> HTMLResponse:
-    """The result so far, and the answers side by side."""
+    """The result so far, and the responses side by side."""
     run = runs.get(session, access.project, run_id)
     if run.kind is not RunKind.EVALUATION:
         raise NotFound()
-    items = queries.evaluation_items(session, run.id, before, ANSWERS_SHOWN)
+    items = queries.evaluation_items(session, run.id, before, RESPONSES_SHOWN)
     return render(
         request,
         "policies/evaluation.html",
         run=run,
         models=evaluations.models_of(session, run),
         pairs=results.of_each_two(session, run),
-        answers=results.side_by_side(session, run, items.items),
+        responses=results.side_by_side(session, run, items.items),
         before=items.before,
         views=run_views,
     )

@@ -234,7 +234,7 @@ class PauseForm(Input):
 
 
 class AskedForm(Input):
-    """What goes with every answer, as its page sends it: texts by the id of their question or reason; those of new ones
+    """What goes with every label, as its page sends it: texts by the id of their question or reason; those of new ones
     by a name that begins with `new-`. An empty text takes one away."""
 
     model_config = ConfigDict(extra="forbid")
@@ -245,17 +245,17 @@ class AskedForm(Input):
     comment: str = Field("optional", max_length=20)
 
     @classmethod
-    def of(cls, answer: LabelSettings) -> "AskedForm":
+    def of(cls, settings: LabelSettings) -> "AskedForm":
         """Filled, with rows for new ones."""
         rows = {
             name: {each.id: each.text for each in given} | {f"new-{n}": "" for n in range(min(more, most - len(given)))}
             for name, given, more, most in (
-                ("questions", answer.questions, 4, 4),
-                ("reasons", answer.reasons, 4, 12),
-                ("skip_reasons", answer.skip_reasons, 4, 12),
+                ("questions", settings.questions, 4, 4),
+                ("reasons", settings.reasons, 4, 12),
+                ("skip_reasons", settings.skip_reasons, 4, 12),
             )
         }
-        return cls(**rows, comment=answer.comment)
+        return cls(**rows, comment=settings.comment)
 
     def settings(self, before: LabelSettings) -> LabelSettings:
         """The project's settings with these. Raises Invalid."""

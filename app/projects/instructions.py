@@ -1,4 +1,4 @@
-"""Versions of what a project's people are told and asked: its guidelines, and what goes with an answer.
+"""Versions of what a project's people are told and asked: its guidelines, and what goes with a label.
 
 A version is made when its content is new. The same content again is the version that it was, so that all labels given
 under the same words name the same one; when it held is in the audit trail.
@@ -21,13 +21,13 @@ from app.web.errors import Invalid, NotFound
 from app.web.pages import Page, page
 
 
-def asked_of(answer: LabelSettings) -> Asked:
+def asked_of(settings: LabelSettings) -> Asked:
     """What of the settings is asked. How often each kind comes is left out."""
-    kinds = {name: answer.kinds[name].model_dump(mode="json", exclude={"share"}) for name in answer.asked}
+    kinds = {name: settings.kinds[name].model_dump(mode="json", exclude={"share"}) for name in settings.asked}
     return Asked(
-        questions=[{"id": each.id, "text": each.text} for each in answer.questions],
-        reasons=[{"id": each.id, "text": each.text} for each in answer.reasons],
-        comment=answer.comment,
+        questions=[{"id": each.id, "text": each.text} for each in settings.questions],
+        reasons=[{"id": each.id, "text": each.text} for each in settings.reasons],
+        comment=settings.comment,
         kinds=kinds,
     )
 

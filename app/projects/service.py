@@ -166,10 +166,10 @@ def change_settings(session: Session, project: Project, actor: User, section: st
 
 def _with_ids(before: LabelSettings, now: LabelSettings) -> LabelSettings:
     """New questions and reasons get ids; one whose text is there already, or was once, is that one again. The last
-    texts of those that are not asked any more are kept, for the labels that answer them."""
+    texts of those that are not asked any more are kept, for the labels that name them."""
     was = before.former | {each.id: each.text for each in before.named}
     by_text = {text: id_ for id_, text in was.items()}
-    used: set[str] = set()  # by another list: the same words may be a reason to answer so, and one to skip
+    used: set[str] = set()  # by another list: the same words may be a reason to choose so, and one to skip
 
     def settled(given: list[Asked]) -> list[Asked]:
         ids: dict[str, str] = {}  # by text; first what is named by its id, then texts that are nobody's id

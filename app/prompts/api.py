@@ -66,7 +66,7 @@ def list_prompts(session: Db, access: Manager, chosen: Annotated[PromptFilter, Q
     responses={422: {"model": ImportReport, "description": "Some entries are refused, and nothing was imported"}},
 )
 def import_prompts(session: Db, access: Manager, body: ImportBody, response: Response) -> ImportReport:
-    """Import entries. Answers 422 and imports nothing where some are bad and `accept_bad` is not set."""
+    """Import entries. Gives 422 and imports nothing where some are bad and `accept_bad` is not set."""
     report = service.import_prompts(
         session, access.project, access.user, body.prompts, PromptSource.API, body.accept_bad, dry=body.dry_run
     )

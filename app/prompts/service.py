@@ -125,7 +125,7 @@ def prompt_rows(session: Session, project: Project, split: Split | None) -> Iter
 def add_from_chat(session: Session, project: Project, person: User, messages: Messages) -> Prompt:
     """Keep what a consenting person asked in chat, for a manager to admit. The same content twice is one prompt.
 
-    Raises Invalid where the conversation is no prompt, e.g. because it ends with an answer.
+    Raises Invalid where the conversation is no prompt, e.g. because it ends with a response.
     """
     try:
         messages = check(messages)

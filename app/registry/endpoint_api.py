@@ -22,7 +22,7 @@ router = Router(tags=["endpoints"])
 
 class EndpointView(View):
     """A model that answers through an API. Prices are of a million tokens; `tokens_estimated` of those used are by our
-    own count. `tried_said` is what a short question brought: the answer, or what went wrong."""
+    own count. `tried_said` is what a short question brought: the response, or what went wrong."""
 
     id: int
     name: str
@@ -93,7 +93,7 @@ def retire_endpoint(session: Db, user: Admin, model_id: RowId) -> EndpointView:
 
 @router.post("/endpoints/{model_id}/try", response_model=EndpointView)
 def try_endpoint(session: Db, user: Admin, model_id: RowId) -> Tried:
-    """Ask it one short question now; `tried_said` of the answer tells how it went."""
+    """Ask it one short question now; `tried_said` of the response tells how it went."""
     endpoints.call(session, model_id)
     return Tried(model_id, lambda: _shown(model_id))
 

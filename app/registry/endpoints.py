@@ -121,7 +121,7 @@ def reserve(session: Session, model_id: int, tokens_in: int, tokens_out: int) ->
 
 
 def settle(session: Session, model_id: int, reserved: tuple[int, int], taken: tuple[int, int], estimated: int) -> None:
-    """What a reserved request took in the end: (prompt, answer), `estimated` of both by our own estimate."""
+    """What a reserved request took in the end: (prompt, response), `estimated` of both by our own estimate."""
     session.execute(
         update(Endpoint)
         .where(Endpoint.model_id == model_id)

@@ -26,7 +26,7 @@ _TIMEOUT = httpx.Timeout(connect=3.0, read=300.0, write=10.0, pool=5.0)  # readi
 _ELSEWHERE, _PURPOSE = "sources/", "sources"
 SIGNATURE = "X-Hone-Signature"
 QUIET = 10.0  # seconds without a word after which the server is asked whether it is there
-ANSWER = 5.0  # seconds in which one that is there answers
+PROBE_SECONDS = 5.0  # seconds in which one that is there answers
 _AWAY = "The model server is starting or not running. Try again in a moment."
 _SILENT = "The model server has fallen silent. Try again in a moment."
 
@@ -37,7 +37,7 @@ class TooLong(Exception):
 
 @dataclass(frozen=True)
 class End:
-    """The answer is complete; `reason` is stop or length."""
+    """The response is complete; `reason` is stop or length."""
 
     reason: str
 
@@ -64,8 +64,8 @@ def is_ours(address: str, signature: str) -> bool:
     return is_signed(_PURPOSE, address, signature)
 
 
-async def answer(model: str, messages: Messages, settings: dict[str, Any]) -> AsyncGenerator[str | End]:
-    """Pieces of the answer as they come, then its End. Raises Unavailable with a sentence, or TooLong.
+async def respond(model: str, messages: Messages, settings: dict[str, Any]) -> AsyncGenerator[str | End]:
+    """Pieces of the response as they come, then its End. Raises Unavailable with a sentence, or TooLong.
 
     Leaving the iteration closes the connection, which frees the server's place at once.
     """
@@ -101,7 +101,7 @@ async def _unless_silent(work: Awaitable[Result]) -> Result:
     working = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait({working}, timeout=QUIET))[0]:
-            if not await _answers():
+            if not await _is_up():
                 log.warning("the model server is silent")
                 raise Unavailable(_SILENT)
         return working.result()
@@ -111,9 +111,9 @@ async def _unless_silent(work: Awaitable[Result]) -> Result:
             await asyncio.gather(working, return_exceptions=True)
 
 
-async def _answers() -> bool:
+async def _is_up() -> bool:
     try:
-        async with httpx.AsyncClient(timeout=ANSWER, verify=_tls()) as client:
+        async with httpx.AsyncClient(timeout=PROBE_SECONDS, verify=_tls()) as client:
             await client.get(f"{get_settings().inference_base_url}/models")
     except httpx.HTTPError:
         return False

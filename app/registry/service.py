@@ -160,7 +160,7 @@ def require_ready(model: Model) -> None:
     artifact_path(model)
 
 
-def require_answers(model: Model) -> None:
+def require_usable(model: Model) -> None:
     """Refuse with a sentence unless the model can be asked now, wherever it answers from."""
     if model.kind is ModelKind.REWARD:
         raise Invalid(f"{model.name} is a reward model: it scores responses and gives none.")
@@ -173,8 +173,8 @@ def require_answers(model: Model) -> None:
 
 
 def address_of(model: Model) -> str:
-    """What the inference server calls the model. Refuses as `require_answers` does."""
-    require_answers(model)
+    """What the inference server calls the model. Refuses as `require_usable` does."""
+    require_usable(model)
     return model.artifact or inference.elsewhere(model.id)
 
 
@@ -184,7 +184,7 @@ def is_usable(model: Model) -> bool:
         if model.kind is ModelKind.REWARD:
             artifact_path(model)
         else:
-            require_answers(model)
+            require_usable(model)
     except Conflict:
         return False
     return model.state is ModelState.READY

@@ -21,7 +21,7 @@ async def try_endpoint(model_id: int) -> None:
     text, well = "", True
     try:
         messages: Messages = [{"role": "user", "content": QUESTION}]
-        async for part in inference.answer(inference.elsewhere(model_id), messages, {"max_tokens": MOST_TOKENS}):
+        async for part in inference.respond(inference.elsewhere(model_id), messages, {"max_tokens": MOST_TOKENS}):
             text += part if isinstance(part, str) else ""
         said = text.strip()
     except (Unavailable, inference.TooLong) as error:

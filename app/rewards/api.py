@@ -60,14 +60,14 @@ def show_reward(session: Db, access: Manager, model_id: RowId) -> ModelView:
 
 @router.post("/projects/{project_id}/rewards/{model_id}/scores", status_code=201)
 def score_responses(session: Db, access: Manager, model_id: RowId) -> RunView:
-    """Score the answers that came since, and measure the model again."""
+    """Score the responses that came since, and measure the model again."""
     model = service.get(session, access.project, model_id)
-    return RunView.model_validate(service.score_answers(session, model, access.user))
+    return RunView.model_validate(service.score_responses(session, model, access.user))
 
 
 @router.post("/projects/{project_id}/rewards/{model_id}/score", status_code=201)
 def score_text(session: Db, access: Manager, model_id: RowId, text: ScoreForm) -> RunView:
-    """Score any answer: the score is in `summary.scores` of the run once it has succeeded."""
+    """Score any response: the score is in `summary.scores` of the run once it has succeeded."""
     model = service.get(session, access.project, model_id)
     return RunView.model_validate(service.score_text(session, access.user, model, text.prompt, text.response))
 

@@ -47,4 +47,4 @@ def read_if_due(session: Session, project: Project) -> Run | None:
         summary = last.summary or {}
         left = summary.get("rows", 0) - summary.get("scored", 0)
     shown, without = head_queries.lacking(session, project.id, model.id, service.OPEN_ITEMS_SCORED)
-    return service.score_answers(session, model) if without > left + shown // 10 else None
+    return service.score_responses(session, model) if without > left + shown // 10 else None

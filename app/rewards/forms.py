@@ -16,7 +16,7 @@ class PreferenceOptions(MethodForm):
     OPTIONS: ClassVar[tuple[str, ...]] = ("question", "aggregation")
 
     question: str = Field(
-        "", max_length=80, title="Question", description="Whose answers it learns from; empty: the main one"
+        "", max_length=80, title="Question", description="Whose choices it learns from; empty: the main one"
     )
     aggregation: Aggregation = Field(
         "mean",

@@ -64,7 +64,7 @@ class RewardTraining(Method):
         )
         if question:
             model.metrics = {**model.metrics, "question": question}
-        service.score_answers(session, model)
+        service.score_responses(session, model)
         audit.record(session, None, "reward_model.registered", project_id=run.project_id, subject=model, run=run.id)
         return model
 

@@ -41,7 +41,7 @@ def frozen(run: Run) -> Snapshot:
 
 
 def question(run: Run) -> str:
-    """The question whose answers a run learns from; empty: the main one."""
+    """The question whose choices a run learns from; empty: the main one."""
     return str(run.asked(TrainingConfig).options.get("question", ""))
 
 

@@ -15,7 +15,7 @@ from app.models.documents import Agreement, AnnotatorShare, ConfidenceBin, Lengt
 from app.statistics.shares import Tally
 
 BINS = 10
-LENGTHS = (-50, -10, 10, 50)  # tokens that the preferred answer is longer; the edges of five groups
+LENGTHS = (-50, -10, 10, 50)  # tokens that the preferred response is longer; the edges of five groups
 DISPUTED = 50
 
 
@@ -75,7 +75,7 @@ def _confidence(row: Judged) -> float:
 
 
 def _by_length(rows: Iterable[Judged]) -> list[LengthGroup]:
-    """Accuracy where the preferred answer is much shorter, shorter, alike, longer, much longer; where it is known."""
+    """Accuracy where the preferred response is much shorter, shorter, alike, longer, much longer; where it is known."""
     groups: dict[int, list[Judged]] = defaultdict(list)
     for row in rows:
         if row.tokens is None:

@@ -77,9 +77,9 @@ def show_reward(request: Request, access: Manager, session: Db, model_id: RowId,
 
 @router.post("/projects/{project_id}/rewards/{model_id}/scores")
 def score_again(access: Manager, session: Db, model_id: RowId) -> Response:
-    """Score the answers that came since, and measure again."""
+    """Score the responses that came since, and measure again."""
     model = service.get(session, access.project, model_id)
-    run = service.score_answers(session, model, access.user)
+    run = service.score_responses(session, model, access.user)
     return redirect(f"/projects/{access.project.id}/rewards/{model.id}", f"Run {run.id} scores the answers.")
 
 

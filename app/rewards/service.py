@@ -23,8 +23,8 @@ def new_labels(session: Session, project: Project) -> int:
     return snapshot_queries.labels_since(session, project.id, latest.id if latest else None)
 
 
-def score_answers(session: Session, model: Model, actor: User | None = None) -> Run:
-    """Queue the scoring of labelled and waiting answers; the model's page and the live head need it."""
+def score_responses(session: Session, model: Model, actor: User | None = None) -> Run:
+    """Queue the scoring of labelled and waiting responses; the model's page and the live head need it."""
     project = session.get_one(Project, model.project_id)
     return runs.create(session, project, ScoringConfig(), model=model, created_by=actor, automatic=actor is None)
 
@@ -105,7 +105,7 @@ def _longer(row: Any) -> int | None:
 
 
 def question_of(model: Model) -> str:
-    """The question whose answers the model has learned from; empty: the main one."""
+    """The question whose choices the model has learned from; empty: the main one."""
     return model.metrics.get("question", "")
 
 

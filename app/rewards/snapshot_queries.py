@@ -76,7 +76,7 @@ def usable_without_preference(session: Session, project_id: int) -> list[Row[Any
 
 
 def usable_counts(session: Session, project_id: int) -> Any:
-    """(train, holdout, both_bad): items with a usable answer on either side, and labels that call both bad."""
+    """(train, holdout, both_bad): items with a usable label on either side, and labels that call both bad."""
     said = (
         select(Label.item_id, Preference.outcome, Prompt.split)
         .join(Preference, (Preference.label_id == Label.id) & (Preference.question == ""))
@@ -152,7 +152,7 @@ def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:
 
 
 def snapshot_preferences(session: Session, snapshot_id: int, question: str = "") -> list[Row[Any]]:
-    """(item_id, first, second, rater, outcome, probability, raters) by the snapshot's labels that answer the question,
+    """(item_id, first, second, rater, outcome, probability, raters) by the snapshot's labels for the question,
     in order of pair of responses and rater."""
     return list(
         session.execute(

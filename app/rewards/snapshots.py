@@ -22,11 +22,11 @@ MIN_TRAIN_PAIRS, MIN_HOLDOUT_PAIRS, MIN_WRITTEN = 4, 1, 4
 
 
 def take(session: Session, project: Project, question: str = "") -> Snapshot:
-    """Freeze the project's current labels with all their answers, to learn from preferences. The same labels give the
+    """Freeze the project's current labels with all they say, to learn from preferences. The same labels give the
     same snapshot, whoever takes it, when, and for what.
 
-    Labels of attention checks and of evaluation pairs are not in it. Refuses where too few answer `question`, the main
-    one where it is empty, or where no answer to it prefers anything.
+    Labels of attention checks and of evaluation pairs are not in it. Refuses where too few have `question`, the main
+    one where it is empty, or where no label of it prefers anything.
     """
     labels = _current(session, project)
     _require_pairs(labels.stated, question)
@@ -84,7 +84,7 @@ def _freeze(session: Session, project: Project, labels: _Labels) -> Snapshot:
 
 
 def _usable_pairs(stated: Sequence[Any], question: str) -> dict[Split, dict[Pair, float]]:
-    """Pairs of responses to learn from and to measure on, by the answers to a question, and how much more often the
+    """Pairs of responses to learn from and to measure on, by the choices for a question, and how much more often the
     first was preferred than the second."""
     found: dict[Split, dict[Pair, float]] = {Split.TRAIN: defaultdict(float), Split.HOLDOUT: defaultdict(float)}
     for row in stated:
@@ -118,8 +118,8 @@ def training_rows(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(training rows, holdout rows) for the learning library, in order of pair: a function of the snapshot alone.
 
-    Each row is a pair with its better answer as `chosen` and the probability that this is right as `preference`
-    (0.5 for a tie), by the answers to `question`, the main one where it is empty. Only prompts of the training split
+    Each row is a pair with its better response as `chosen` and the probability that this is right as `preference`
+    (0.5 for a tie), by the choices for `question`, the main one where it is empty. Only prompts of the training split
     are in the first list, only holdout prompts in the second; "chooses" says of those whether they are to choose the
     checkpoint, or to report on it.
     """

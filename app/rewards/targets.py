@@ -1,7 +1,7 @@
 """From what several people say of two responses to one soft target: the probability that the first is the better one.
 
 Pure arithmetic on numbers; knows no database. A tie speaks for neither side. "Both bad" says nothing about which of
-the two is better, so such an answer gives no target: a pair with nothing else is left out of training, and counted.
+the two is better, so such a label gives no target: a pair with nothing else is left out of training, and counted.
 """
 
 from collections.abc import Sequence

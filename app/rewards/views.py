@@ -70,7 +70,7 @@ def calibration(bins: Sequence[ConfidenceBin]) -> Plot:
 
 
 def longer_by(group: LengthGroup) -> str:
-    """How many tokens longer the preferred answer of this group is."""
+    """How many tokens longer the preferred response of this group is."""
     low, high = group["from"], group["to"]
     if low is None:
         return f"{high} or less"

@@ -110,7 +110,7 @@ def family(session: Session, run: Run) -> tuple[list[Run], list[Model]]:
 
 
 def dependents(session: Session, run_id: int) -> tuple[int, int, int, int]:
-    """(prompts, answers, items, models) that a run made or brought and that would lose their origin with it."""
+    """(prompts, responses, items, models) that a run made or brought and that would lose their origin with it."""
     return (
         session.scalar(select(func.count()).where(Prompt.run_id == run_id)) or 0,
         session.scalar(select(func.count()).where(Response.run_id == run_id)) or 0,

@@ -178,15 +178,15 @@ def _require_own(run: Run, actor: User | None, what: str) -> None:
 
 
 def delete(session: Session, actor: User | None, run: Run) -> None:
-    """Delete an ended run with its folder. Refused where answers or models would lose their origin."""
+    """Delete an ended run with its folder. Refused where responses or models would lose their origin."""
     _require_own(run, actor, "delete")
     if run.state not in ENDED:
         raise Conflict(f"Run {run.id} is {run.state.value}. Cancel it first.")
-    prompts, answers, items, models = queries.dependents(session, run.id)
+    prompts, responses, items, models = queries.dependents(session, run.id)
     if run.kind is RunKind.IMPORT and (prompts or items):
         raise Conflict(f"Run {run.id} cannot be deleted: what it brought names it. Undo the import first.")
-    if answers or items:
-        raise Conflict(f"Run {run.id} cannot be deleted: {answers} answers come from it, and their labels name them.")
+    if responses or items:
+        raise Conflict(f"Run {run.id} cannot be deleted: {responses} answers come from it, and their labels name them.")
     if models:
         raise Conflict(f"Run {run.id} cannot be deleted: it made a model. Archive the model to free its space.")
     audit.record(session, actor, "run.deleted", project_id=run.project_id, subject=run, kind=run.kind.value)

@@ -1,6 +1,6 @@
 """How far people agree: Krippendorff's alpha ("Content Analysis", 2004, ch. 11), and the share of equal choices.
 
-Answers lie on the ordinal scale a < neither < b, where tie and both bad are one: 1 is perfect agreement, 0 is what
+Responses lie on the ordinal scale a < neither < b, where tie and both bad are one: 1 is perfect agreement, 0 is what
 chance would give. What is judged of one prompt is alike, so intervals come from drawing prompts. Prompts with the same
 choices are alike to all of this, so that a hundred thousand of them are a few hundred with a number each.
 """

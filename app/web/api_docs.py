@@ -16,7 +16,7 @@ from app.web.views import Problem
 router = Router(dependencies=[Depends(public)])
 
 FAILURES: dict[int | str, dict[str, Any]] = {"default": {"model": Problem, "description": "It failed"}}
-"""What every call may answer with beside what it promises."""
+"""What every call may respond with beside what it promises."""
 Scopes = Callable[[str, set[str], str], Iterable[str]]
 _ORDER = {"get": 0, "post": 1, "put": 2, "patch": 3, "delete": 4}
 
@@ -50,12 +50,12 @@ class Documented(FastAPI):
                     session = ["session"] if method == "get" else ["session", "csrf"]
                     by_token: list[dict[str, list[str]]] = [{"token": [scope]} for scope in sorted(needed)]
                     operation["security"] = [*by_token, {name: [] for name in session}]
-                    answers = operation["responses"]["default"]
-                    problem = {PROBLEM: answers["content"]["application/json"]}
-                    answers["content"] = problem
-                    for code, answers in operation["responses"].items():
+                    responses = operation["responses"]["default"]
+                    problem = {PROBLEM: responses["content"]["application/json"]}
+                    responses["content"] = problem
+                    for code, responses in operation["responses"].items():
                         if code.startswith("4"):  # a refusal of its own, beside which there are the usual ones
-                            answers["content"] |= problem
+                            responses["content"] |= problem
         return document
 
 
@@ -83,7 +83,7 @@ def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     for path, methods in document.get("paths", {}).items():
         for method, operation in sorted(methods.items(), key=lambda item: _ORDER.get(item[0], 9)):
             body = operation.get("requestBody", {}).get("content", {})
-            answers = {code: _answer(one) for code, one in operation["responses"].items() if code != "default"}
+            responses = {code: _response(one) for code, one in operation["responses"].items() if code != "default"}
             groups.setdefault((operation.get("tags") or ["other"])[0], []).append(
                 {
                     "method": method.upper(),
@@ -100,14 +100,14 @@ def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                         for one in operation.get("parameters", [])
                     ],
                     "body": {kind: _type(content.get("schema")) for kind, content in body.items()},
-                    "answers": answers,
+                    "answers": responses,
                 }
             )
     return groups
 
 
-def _answer(answer: dict[str, Any]) -> str:
-    return next((_type(content.get("schema")) for content in answer.get("content", {}).values()), "")
+def _response(response: dict[str, Any]) -> str:
+    return next((_type(content.get("schema")) for content in response.get("content", {}).values()), "")
 
 
 def _schemas(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

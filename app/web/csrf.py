@@ -24,7 +24,7 @@ _STALE = "This page was out of date, so nothing was carried out. Send it once mo
 
 
 class StalePage(NotAllowed):
-    """The form's token is not this session's, mostly because the person signed in again since. The answer carries a
+    """The form's token is not this session's, mostly because the person signed in again since. The response carries a
     fresh token in `X-CSRF-Fresh`, which only a page of ours can read, so that sending once more works."""
 
 

@@ -154,8 +154,8 @@ def _workers(settings: Settings) -> Part:
 
 
 def _inference(settings: Settings) -> Part:
-    answer = httpx.get(f"{settings.inference_base_url}/models", timeout=_SECONDS, headers=settings.inference_headers)
-    return Part(answer.is_success, "answers" if answer.is_success else f"answers {answer.status_code}")
+    response = httpx.get(f"{settings.inference_base_url}/models", timeout=_SECONDS, headers=settings.inference_headers)
+    return Part(response.is_success, "answers" if response.is_success else f"answers {response.status_code}")
 
 
 def _disk(settings: Settings) -> Part:

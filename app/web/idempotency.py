@@ -1,5 +1,5 @@
-"""Calls that are sent twice, by a program that heard no answer to the first: with an `Idempotency-Key` the second is
-not carried out again, and gets the first one's answer.
+"""Calls that are sent twice, by a program that heard no response to the first: with an `Idempotency-Key` the second is
+not carried out again, and gets the first one's response.
 
 The key's row is written in the transaction of the call itself. So there is no moment at which the one is kept and the
 other lost, two calls at once wait for each other, and a call that is refused leaves no key behind. Knows no call.
@@ -53,7 +53,7 @@ class Once:
 
     def begin(self, session: Session) -> Response | None:
         """None for the first call, which may go ahead; for a later one the answer that the first one got. Waits for a
-        first one that is under way. Conflict or Invalid where there is no such answer."""
+        first one that is under way. Conflict or Invalid where there is no such response."""
         session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - text("interval '1 day'")))
         added = session.scalar(
             insert(IdempotencyKey)
@@ -70,17 +70,17 @@ class Once:
             raise Conflict(_UNFINISHED)
         return _response(known.status, known.body or "")
 
-    def keep(self, session: Session, status: int, answer: Any) -> Response:
-        """The answer to the first call, kept beside what the call wrote. One that is still to be written is kept when
+    def keep(self, session: Session, status: int, response: Any) -> Response:
+        """The response to the first call, kept beside what the call wrote. One that is still to be written is kept when
         it has been."""
-        if isinstance(answer, Response):
-            return _KeptLater(self, answer)
-        body = answer.model_dump_json() if isinstance(answer, BaseModel) else ""
+        if isinstance(response, Response):
+            return _KeptLater(self, response)
+        body = response.model_dump_json() if isinstance(response, BaseModel) else ""
         self.note(session, status, body)
         return _response(status, body)
 
     def note(self, session: Session, status: int, body: str) -> None:
-        """Keep an answer."""
+        """Keep a response."""
         known = session.get(IdempotencyKey, (self.user_id, self.key))
         if known is not None:  # else a day has passed
             known.status, known.body = status, body
@@ -94,8 +94,8 @@ def _response(status: int, body: str) -> Response:
 class _KeptLater(Response):
     """An answer that is made while it is sent."""
 
-    def __init__(self, once: Once, answer: Response) -> None:
-        self.once, self.answer = once, answer
+    def __init__(self, once: Once, response: Response) -> None:
+        self.once, self.response = once, response
         self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +110,7 @@ class _KeptLater(Response):
                 whole = not message.get("more_body", False)
             await send(message)
 
-        await self.answer(scope, receive, noting)
+        await self.response(scope, receive, noting)
         if whole:
             await run_in_threadpool(self._keep, status, b"".join(pieces).decode())
 

@@ -61,18 +61,18 @@ class Frame:
         async def framed_send(message: Message) -> None:
             nonlocal status, too_large
             if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
+                response = MutableHeaders(scope=message)
                 # The body limit of the framework answers for itself, in bare text: ours follows instead.
-                too_large = not status and message["status"] == 413 and "text/plain" in answer.get("content-type", "")
+                too_large = not status and message["status"] == 413 and "text/plain" in response.get("content-type", "")
             if too_large:
                 return
             if message["type"] == "http.response.start":
                 status = message["status"]
                 for name, value in _HEADERS.items():
-                    answer.setdefault(name, value)
-                answer["X-Request-ID"] = request_id
+                    response.setdefault(name, value)
+                response["X-Request-ID"] = request_id
                 if settings.secure_cookies:
-                    answer["Strict-Transport-Security"] = "max-age=31536000"
+                    response["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
 
         try:
@@ -89,7 +89,7 @@ class Frame:
         except ClientDisconnect:  # in the middle of what was being sent: there is nobody to answer
             status = status or 499
         except Exception as error:
-            if status:  # part of the answer has left already: all that remains is to break it off
+            if status:  # part of the response has left already: all that remains is to break it off
                 log.exception("the answer broke off (%s)", request_id)
                 raise
             await broken(Request(scope), error)(scope, receive, framed_send)

@@ -1,4 +1,4 @@
-"""Every failure as an answer: a readable page, a notice for htmx, or JSON (RFC 9457) for the API."""
+"""Every failure as a response: a readable page, a notice for htmx, or JSON (RFC 9457) for the API."""
 
 import logging
 from typing import Any
@@ -39,7 +39,7 @@ def wants_json(request: Request) -> bool:
     return "application/json" in accept and "text/html" not in accept
 
 
-def answer(
+def respond(
     request: Request,
     status: int,
     title: str,
@@ -86,13 +86,13 @@ def refused(request: Request, error: errors.Refused) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, csrf.StalePage):
         headers[csrf.FRESH_HEADER] = csrf.token_for(request)
-    return answer(request, error.status, error.title, error.message, fields=error.errors, headers=headers)
+    return respond(request, error.status, error.title, error.message, fields=error.errors, headers=headers)
 
 
 def http_error(request: Request, error: HTTPException) -> Response:
     """What the framework itself refuses, such as an unknown address."""
     title, detail = _HTTP.get(error.status_code, ("That did not work", str(error.detail)))
-    return answer(request, error.status_code, title, detail, headers=dict(error.headers or {}))
+    return respond(request, error.status_code, title, detail, headers=dict(error.headers or {}))
 
 
 def bad_input(request: Request, error: RequestValidationError) -> Response:
@@ -101,7 +101,7 @@ def bad_input(request: Request, error: RequestValidationError) -> Response:
     if any(finding["loc"][:1] == ("path",) for finding in findings):
         return refused(request, errors.NotFound())
     fields = {".".join(str(part) for part in finding["loc"][1:]) or "body": sentence(finding) for finding in findings}
-    return answer(request, 422, errors.Invalid.title, "Please check your input.", fields=fields)
+    return respond(request, 422, errors.Invalid.title, "Please check your input.", fields=fields)
 
 
 def database_away(request: Request, error: Exception) -> Response:
@@ -109,28 +109,28 @@ def database_away(request: Request, error: Exception) -> Response:
     and the driver's words only, without the statement's values."""
     if isinstance(getattr(error, "orig", None), QueryCanceled):
         log.warning("a statement took too long and was given up (%s)", request.url.path)
-        return answer(request, 503, errors.Unavailable.title, _TOO_SLOW)
+        return respond(request, 503, errors.Unavailable.title, _TOO_SLOW)
     reason = " ".join(str(getattr(error, "orig", error)).split())
     log.error("database not available: %s", reason, exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
-    return answer(request, 503, errors.Unavailable.title, _DATABASE_AWAY, headers={"Retry-After": "5"})
+    return respond(request, 503, errors.Unavailable.title, _DATABASE_AWAY, headers={"Retry-After": "5"})
 
 
 def unstorable(request: Request, error: Exception) -> Response:
     """Text or numbers that PostgreSQL cannot hold, e.g. a NUL character."""
     log.info("refused unstorable input: %s", type(error).__name__)
-    return answer(request, 422, errors.Invalid.title, "This contains a character or number that cannot be stored.")
+    return respond(request, 422, errors.Invalid.title, "This contains a character or number that cannot be stored.")
 
 
 def collided(request: Request, error: Exception) -> Response:
     """Two requests wanted the same thing at once, and the other was first."""
     log.warning("refused a colliding write: %s", error)
-    return answer(request, 409, errors.Conflict.title, "This was changed at the same moment. Load the page again.")
+    return respond(request, 409, errors.Conflict.title, "This was changed at the same moment. Load the page again.")
 
 
 def broken(request: Request, error: Exception) -> Response:
     """A fault of ours."""
     log.error("unhandled error", exc_info=error)
-    return answer(request, 500, "Something broke", _BROKEN)
+    return respond(request, 500, "Something broke", _BROKEN)
 
 
 def install(app: FastAPI) -> None:

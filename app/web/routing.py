@@ -65,8 +65,8 @@ class _Route(APIRoute):
             return _reading_carefully(handle, frozenset(query_names(self.dependant)))
 
         async def handle_after_shortcut(request: Request) -> Response:
-            answer: Response | None = await shortcut(request)
-            return await handle(request) if answer is None else answer
+            response: Response | None = await shortcut(request)
+            return await handle(request) if response is None else response
 
         return handle_after_shortcut
 
@@ -107,9 +107,9 @@ def _reading_carefully(handle: Handler, known: frozenset[str]) -> Handler:
 def _committing(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(endpoint)
     def run(**values: Any) -> Any:
-        answer = endpoint(**values)
+        response = endpoint(**values)
         _commit(values)
-        return answer
+        return response
 
     return run
 
@@ -121,16 +121,16 @@ def _once(endpoint: Callable[..., Any], status: int) -> Callable[..., Any]:
     @wraps(endpoint)
     def run(*, idempotency: Once | None, **values: Any) -> Any:
         if idempotency is None:
-            answer = endpoint(**values)
+            response = endpoint(**values)
         else:
             session = next(value for value in values.values() if isinstance(value, Session))
-            answer = idempotency.begin(session)
-            if answer is None:
+            response = idempotency.begin(session)
+            if response is None:
                 made = endpoint(**values)
                 chosen = [value.status_code for value in values.values() if isinstance(value, Response)]
-                answer = idempotency.keep(session, next(filter(None, chosen), status), made)
+                response = idempotency.keep(session, next(filter(None, chosen), status), made)
         _commit(values)
-        return answer
+        return response
 
     once = inspect.Parameter("idempotency", inspect.Parameter.KEYWORD_ONLY, annotation=Repeatable)
     run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), once])  # type: ignore[attr-defined]

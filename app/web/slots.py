@@ -63,7 +63,7 @@ class SlottedDownload(Response):
 
         headers = {"Content-Disposition": f'attachment; filename="{self._name}"'}
         async with aclosing(self._pieces(slots)) as pieces:
-            first = await anext(pieces)  # what goes wrong at the start still gets an answer of its own
+            first = await anext(pieces)  # what goes wrong at the start still gets a response of its own
 
             async def all_pieces() -> AsyncGenerator[bytes]:
                 yield first

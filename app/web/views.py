@@ -1,4 +1,4 @@
-"""What calls of the JSON API answer with. Knows no stage."""
+"""What calls of the JSON API respond with. Knows no stage."""
 
 from collections.abc import Sequence
 from typing import Any, Generic, Self, TypeVar
@@ -9,7 +9,7 @@ from app.web.pages import Page
 
 
 class View(BaseModel):
-    """Base of all answers: made of a row, or of anything with attributes of the same names."""
+    """Base of all responses: made of a row, or of anything with attributes of the same names."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -49,7 +49,7 @@ def _source(model_id: int) -> Source:
         model = session.get(Model, model_id)
         if model is None:
             raise NotFound("There is no such model.")
-        registry.require_answers(model)
+        registry.require_usable(model)
         return source_of(model)
 
 

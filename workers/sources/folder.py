@@ -41,7 +41,7 @@ class Folder:
         with task_session() as session:
             address = registry.address_of(session.get_one(Model, model_id))
         text = ""
-        async for part in inference.answer(address, messages, settings):
+        async for part in inference.respond(address, messages, settings):
             if isinstance(part, inference.End):
                 yield End(part.reason, estimate(messages), count(text))
             else:

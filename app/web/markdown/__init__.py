@@ -3,8 +3,8 @@ hides nothing: people judge what they see, so every letter and digit of a text i
 
 Raw HTML is shown as text; images and links are shown as text with their address, so that nothing loads or fires; what
 remains passes an allowlist once more. The time is in proportion to the text, whatever it is; what would take more than
-a page has is shown as it was written. Results are cached, since the same answer is shown again and again; those of
-sampled answers are kept with them, so that nobody waits for them.
+a page has is shown as it was written. Results are cached, since the same response is shown again and again; those of
+sampled responses are kept with them, so that nobody waits for them.
 """
 
 import re

@@ -52,7 +52,8 @@ class Source:
 def normalised(text: str) -> str:
     """`text` as it is shown: one kind of line break, no character that a browser swallows, no space around it.
 
-    A sampled answer often begins with a space that is no indentation. Where further lines are indented, it may be one.
+    A sampled response often begins with a space that is no indentation. Where further lines are indented, it may be
+    one.
     """
     text = _NO_CHARACTERS.sub("\ufffd", _BREAKS.sub("\n", text)).translate(_PICTURES).rstrip()
     text = _BLANK_START.sub("", text)

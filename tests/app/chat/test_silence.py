@@ -44,7 +44,7 @@ def test_a_slow_server_is_not_silent(anne: Browser, chat: Chat, line: Proxy, mon
 
 def test_silence_before_the_answer_is_told_in_time(anne: Browser, chat: Chat, line: Proxy) -> None:
     line.freeze()
-    assert ask(anne, chat) < client.QUIET + client.ANSWER + 10
+    assert ask(anne, chat) < client.QUIET + client.PROBE_SECONDS + 10
     failed = chat.turns()[-1]
     assert failed.state is TurnState.FAILED
     assert failed.error == "The model server has fallen silent. Try again in a moment."
@@ -55,13 +55,13 @@ def test_silence_before_the_answer_is_told_in_time(anne: Browser, chat: Chat, li
 
 def test_silence_in_the_middle_ends_the_answer(line: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "QUIET", 1.0)
-    monkeypatch.setattr(client, "ANSWER", 2.0)
+    monkeypatch.setattr(client, "PROBE_SECONDS", 2.0)
 
     pieces = []
 
     async def read() -> None:
         messages = [{"role": "user", "content": "Hello"}]
-        async for piece in client.answer(ENDLESS, messages, {"max_tokens": 8000}):
+        async for piece in client.respond(ENDLESS, messages, {"max_tokens": 8000}):
             pieces.append(piece)
             if len(pieces) == 5:
                 line.freeze()

@@ -97,12 +97,12 @@ def test_a_change_keeps_the_model_and_the_past(client: Browser, cast: Cast, sess
 
 def test_one_that_is_retired_is_asked_nothing_more(client: Browser, cast: Cast, session: Session):
     model = factories.endpoint(session)
-    registry.require_answers(model)
+    registry.require_usable(model)
     assert endpoints.call(session, model.id).served_name == model.endpoint.served_name
     assert client.sign_in(cast.admin).submit(f"/endpoints/{model.id}/retire").status_code == 303
     assert (model.state, model.offered) == (ModelState.ARCHIVED, False)
     for refused in (
-        lambda: registry.require_answers(model),
+        lambda: registry.require_usable(model),
         lambda: endpoints.call(session, model.id),
         lambda: endpoints.retire(session, cast.admin, model),
     ):
@@ -153,10 +153,10 @@ def test_files_are_refused_with_a_sentence(session: Session):
     assert registry.address_of(model) == inference.elsewhere(model.id) == f"sources/{model.id}"
     name = factories.base_model(session, answers_from="nowhere", name="Some paper's")
     with pytest.raises(Conflict, match="only a name"):
-        registry.require_answers(name)
+        registry.require_usable(name)
     reward = factories.model(session, factories.project(session), kind=ModelKind.REWARD, name="Reward 1")
     with pytest.raises(Invalid, match="reward model"):
-        registry.require_answers(reward)
+        registry.require_usable(reward)
     assert model not in registry.offered(session)
     with pytest.raises(NotFound):
         endpoints.get(session, name.id)

@@ -332,9 +332,7 @@ def test_a_finished_training_registers_its_model_and_queues_the_scoring(
     assert again.id == model.id
 
 
-def test_scores_become_a_report(
-    session: Session, project: Project, people: list[User], stored: Any
-) -> None:
+def test_scores_become_a_report(session: Session, project: Project, people: list[User], stored: Any) -> None:
     project.control_share = 0.0
     items = enough(session, project, people)
     waiting = [

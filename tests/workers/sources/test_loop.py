@@ -205,7 +205,7 @@ def test_chat_sends_the_secret_that_the_inference_server_asks_for(store: Path, m
     monkeypatch.setenv("HONE_INFERENCE_SECRET", "known to the platform alone")
 
     async def ask() -> str:
-        pieces = inference.answer(FIRST, [{"role": "user", "content": "Hello"}], {"max_tokens": 8})
+        pieces = inference.respond(FIRST, [{"role": "user", "content": "Hello"}], {"max_tokens": 8})
         return "".join([piece async for piece in pieces if isinstance(piece, str)])
 
     with serving(store) as server:
