@@ -92,6 +92,17 @@ def test_a_plan_from_when_a_table_was_empty_does_not_read_it_whole(database: str
     assert "Seq Scan" not in plan
 
 
+def test_a_claim_planned_while_nobody_has_labelled_looks_at_the_items_leases_alone(database: str) -> None:
+    """Not at all that the person ever had, of which there are more with each label."""
+    asked = turn.searching(project_id=1, user_id=1, minutes=30, order=range(8))
+
+    async def scene() -> str:
+        return str(await async_db.fetch_one(text(f"explain (format json) {turn.CLAIM.text}"), asked))
+
+    assert "pk_item" in (plan := run(scene))
+    assert "ix_assignment_annotator_recent" not in plan
+
+
 def test_a_mistake_in_a_statement_leaves_the_connection_usable(database: str) -> None:
     async def scene() -> Any:
         with pytest.raises(psycopg.errors.DivisionByZero):
