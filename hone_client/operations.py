@@ -612,6 +612,7 @@ class Operations(Caller):
         reasons: list[str] | Omit = OMIT,
         comment: str | Omit | None = OMIT,
         instructions: int | Omit | None = OMIT,
+        replaces: int | Omit | None = OMIT,
         seconds: float | Omit | None = OMIT,
         idempotency_key: str | None = None,
     ) -> models.Saved:
@@ -622,6 +623,8 @@ class Operations(Caller):
         `fields`: The same as named fields, where the kind has some.
         `questions`: The choice for each further question of the project.
         `instructions`: The version of the guidelines and questions that were shown; else the present one.
+        `replaces`: The label of mine that was shown with the item, 0: none. Where another one stands by now,
+            nothing is saved (409). Not given: whichever stands is replaced.
         `seconds`: From display to label.
         """
         return self._one(
@@ -637,6 +640,7 @@ class Operations(Caller):
                 "reasons": reasons,
                 "comment": comment,
                 "instructions": instructions,
+                "replaces": replaces,
                 "seconds": seconds,
             },
             key=idempotency_key,
@@ -655,6 +659,7 @@ class Operations(Caller):
         reasons: list[str] | Omit = OMIT,
         comment: str | Omit | None = OMIT,
         instructions: int | Omit | None = OMIT,
+        replaces: int | Omit | None = OMIT,
         seconds: float | Omit | None = OMIT,
         idempotency_key: str | None = None,
     ) -> models.LabelPreview:
@@ -665,6 +670,8 @@ class Operations(Caller):
         `fields`: The same as named fields, where the kind has some.
         `questions`: The choice for each further question of the project.
         `instructions`: The version of the guidelines and questions that were shown; else the present one.
+        `replaces`: The label of mine that was shown with the item, 0: none. Where another one stands by now,
+            nothing is saved (409). Not given: whichever stands is replaced.
         `seconds`: From display to label.
         """
         return self._one(
@@ -680,6 +687,7 @@ class Operations(Caller):
                 "reasons": reasons,
                 "comment": comment,
                 "instructions": instructions,
+                "replaces": replaces,
                 "seconds": seconds,
             },
             key=idempotency_key,

@@ -148,6 +148,7 @@ function sendKept() {
   body.set("csrf_token", form().elements.csrf_token.value);
   fetch(form().action, { method: "POST", body, redirect: "manual" }).then(({ status }) => {
     if (status < 500 && ![401, 403, 429].includes(status)) sessionStorage.removeItem(KEPT);
+    if (status === 409) line("An answer that was kept here was not saved: its item was withdrawn, or you answered it elsewhere.");
   }, () => {});
 }
 
@@ -317,7 +318,8 @@ function act(event) {
   const { key, repeat, target } = event;
   if (key === "g") return repeat || click("[data-docks]");
   if (key === "r") return click("[data-raw]");
-  if (!form() || repeat) return /^[0-9bsu]$/.test(key);
+  if (repeat) return /^[0-9bsu]$/.test(key);
+  if (!form()) return key === "u" && click('[data-key="u"]'); // the queue has run out
   const reason = key && form().querySelector(`[data-reason="${CSS.escape(key)}"]`);
   if (reason) return reason.click(), true;
   if (key === "c") return form().elements.comment ? (form().elements.comment.focus(), true) : false;

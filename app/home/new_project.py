@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.dependencies import SignedIn
 from app.input import Input
-from app.models import Project, User
+from app.models import ModelState, Project, User
 from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.projects import forms, service
 from app.projects.dependencies import Access, ArchivedManager
@@ -111,7 +111,15 @@ def create_from_page(request: Request, session: Db, user: SignedIn, form: Submit
         project = create(session, user, NewProject(**values.model_dump()))
     except Invalid as refusal:
         return _page(request, session, 422, values=typed(forms.NewProjectForm, form), errors=refusal.errors)
-    return redirect(f"/projects/{project.id}", f"{project.name} is ready. Its first pairs are being sampled.")
+    return redirect(f"/projects/{project.id}", f"{project.name} is ready. {_what_comes(project, values)}")
+
+
+def _what_comes(project: Project, values: forms.NewProjectForm) -> str:
+    if not values.starter_prompts:
+        return "Import prompts to have the first pairs sampled."
+    if project.base_model.state is not ModelState.READY:
+        return f"Its first pairs are sampled as soon as {project.base_model.name} is prepared."
+    return "Its first pairs are being sampled."
 
 
 @api.post("/projects", status_code=201)

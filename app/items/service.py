@@ -234,13 +234,16 @@ def add_checks(session: Session, project: Project, actor: User, count: int) -> i
             continue
         kind = KINDS[_draw.choices([*fitting], [*fitting.values()])[0]]
         ids = own[: kind.wanted(project.answer.kinds[kind.name]) - 1]
+        shown, odd = [session.get_one(Response, id_) for id_ in ids], session.get_one(Response, foreign)
+        if odd.text.strip() in [response.text.strip() for response in shown]:
+            continue
         place = _draw.randint(0, len(ids))
-        ids.insert(place, foreign)
+        shown.insert(place, odd)
         add(
             session,
             kind.name,
             session.get_one(Prompt, prompt_id),
-            [session.get_one(Response, id_) for id_ in ids],
+            shown,
             purpose=Purpose.CHECK,
             expected=kind.expects(place),
             overlap=CHECK_SLOTS,

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
 from app import annotation
-from app.input import CUT_LATER, Chosen, Id, Input
+from app.input import CUT_LATER, MOST, Chosen, Id, Input
 from app.labels.new_label import NewLabel, read_label
 from app.models.export_settings import LabelConditions
 from app.models.project_settings import LabelSettings
@@ -33,6 +33,13 @@ class LabelForm(Input):
     instructions: Id | None = Field(
         None, description="The version of the guidelines and questions that were shown; else the present one"
     )
+    replaces: int | None = Field(
+        None,
+        ge=0,
+        le=MOST,
+        description="The label of mine that was shown with the item, 0: none. Where another one stands by now, nothing "
+        "is saved (409). Not given: whichever stands is replaced",
+    )
     seconds: Annotated[float | None, CUT_LATER, AllowInfNan(True)] = Field(None, description="From display to label")
 
     @property
@@ -42,7 +49,7 @@ class LabelForm(Input):
 
     def read(self, settings: LabelSettings) -> NewLabel:
         """The label; Invalid or TooLarge with a sentence where the project does not take it."""
-        beside = (self.reasons, self.comment, self.seconds, self.instructions)
+        beside = (self.reasons, self.comment, self.seconds, self.instructions, self.replaces)
         return read_label(settings, self.kind, self.raw, *beside)
 
 

@@ -24,6 +24,7 @@ class NewLabel:
     comment: str | None = None
     seconds: float | None = None
     instructions: int | None = None  # the number of their version on the screen; None: the present one
+    replaces: int | None = None  # the label that the screen showed, 0: none; None: whichever stands
 
     @property
     def kind(self) -> Kind:
@@ -48,6 +49,7 @@ def read_label(
     comment: str | None = None,
     seconds: float | None = None,
     instructions: int | None = None,
+    replaces: int | None = None,
 ) -> NewLabel:
     """Raises Invalid or TooLarge with a sentence where the project does not take the label."""
     value, reasons = kind_named(kind).read(settings, raw), reasons or []
@@ -66,4 +68,4 @@ def read_label(
     if seconds is not None:
         seconds = min(max(seconds, 0.0), LONGEST_SECONDS) if seconds == seconds else None  # NaN is no time
     marked = tuple(reason for reason in known if reason in reasons)
-    return NewLabel(value, marked, comment, seconds, instructions)
+    return NewLabel(value, marked, comment, seconds, instructions, replaces)

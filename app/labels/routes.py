@@ -71,8 +71,9 @@ def save(request: Request, session: Db, access: Annotator, form: Submitted) -> R
             done, shown = screen.save_and_claim(session, *me, sent.assignment_id, new)
             return _show(request, access, shown, status=done.status, warning=done.warning)
         done = service.submit(session, *me, sent.assignment_id, new)
-    except (Invalid, TooLarge) as refusal:
-        if is_htmx(request) and not renewed:  # the page keeps what was typed, and shows the sentence beside it
+    except (Invalid, TooLarge, service.LabelledMeanwhile) as refusal:
+        told = is_htmx(request) and not renewed and not isinstance(refusal, service.LabelledMeanwhile)
+        if told:  # the page keeps what was typed, and shows the sentence beside it
             raise
         typed = Filled(sent.raw, sent.reasons, (sent.comment or "")[:LONGEST_COMMENT])
         again = screen.revisit(session, access.user, access.project, sent.assignment_id, typed)

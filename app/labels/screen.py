@@ -1,7 +1,7 @@
 """What the labelling screen shows: an item rendered in its display order, or why there is none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -49,6 +49,7 @@ class Filled:
     raw: RawLabel
     reasons: list[str]
     comment: str
+    label: int = 0  # the one that stands, 0: none
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ def revisit(session: Session, user: User, project: Project, assignment_id: int, 
     """One of this person's comparisons again, with its label (or what they just typed) filled in."""
     task = leases.task_of(session, user, project, assignment_id)
     label = saving.current_label(session, task.item_id, user.id)
-    filled = typed or (_filled(label) if label else None)
+    filled = _filled(label) if label else None
+    if typed is not None:
+        filled = replace(typed, label=label.id if label else 0)
     return _of(session, user, project, task, filled=filled, revisiting=task.state != "open")
 
 
@@ -194,4 +197,4 @@ def _html(text: str, kept: str | None, what: str = "answer") -> Markup:
 
 
 def _filled(label: Label) -> Filled:
-    return Filled(KINDS[label.value.kind].raw(label.value), label.reasons, label.comment or "")
+    return Filled(KINDS[label.value.kind].raw(label.value), label.reasons, label.comment or "", label.id)

@@ -25,6 +25,7 @@ from app.labels.task import Task
 from app.labels.turn import Saved
 from app.models import Assignment, AssignmentState, Label, Member, Project, Purpose, User
 from app.projects import instructions
+from app.web.errors import Conflict
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Submitted:
     warning: str | None = None
     status: int = 200
     task: Task | None = None
+
+
+class LabelledMeanwhile(Conflict):
+    """The person has a label on the item that their screen did not show."""
 
 
 def next_task(session: Session, user: User, project: Project, member: Member | None) -> Task | None:
@@ -107,6 +112,11 @@ def _save_beside(
     standing = saving.current_label(session, assignment.item_id, user.id)
     if standing is not None and new.says_the_same(standing):
         return Submitted(standing.id)
+    if standing is not None and new.replaces not in (None, standing.id):
+        raise LabelledMeanwhile(
+            f"You have answered this {new.kind.singular} meanwhile, in another tab or window: nothing was changed. "
+            "Send this answer again if it is to replace that one."
+        )
     if standing is not None:
         late, surplus = standing.late, standing.surplus
     elif assignment.state is AssignmentState.OPEN:

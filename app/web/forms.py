@@ -22,18 +22,19 @@ _SENTENCES = {
 
 def parse(model: type[M], form: FormData) -> M:
     """Validate `form`. A checkbox that is absent means false; a `list[str]` takes one entry a line; a `dict[str, str]`
-    takes fields named like `name[key]`; blank numbers and optional texts mean "not given". Raises Invalid with a
-    sentence for each field."""
+    takes fields named like `name[key]`; blank numbers and optional texts mean "not given"; a line break is one
+    character, as it was typed, where browsers send two. Raises Invalid with a sentence for each field."""
     values: dict[str, Any] = {}
     known = {csrf.FIELD}
     for name, field in model.model_fields.items():
         if get_origin(field.annotation) is dict:
             keyed = dict.fromkeys(key for key in form if key.startswith(f"{name}[") and key.endswith("]"))
-            values[name] = {key[len(name) + 1 : -1]: form[key] for key in keyed}
+            texts = {key[len(name) + 1 : -1]: form[key] for key in keyed}
+            values[name] = {key: _typed(text) if isinstance(text, str) else text for key, text in texts.items()}
             known |= keyed.keys()
             continue
         known.add(name)
-        given = [value for value in form.getlist(name) if isinstance(value, str)]
+        given = [_typed(value) for value in form.getlist(name) if isinstance(value, str)]
         if field.annotation is bool:
             values[name] = bool(given) and given[-1] not in ("", "false", "off", "0")
         elif get_origin(field.annotation) is list:
@@ -55,6 +56,10 @@ def parse(model: type[M], form: FormData) -> M:
         return model.model_validate(values)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def _typed(text: str) -> str:
+    return text.replace("\r\n", "\n")
 
 
 def typed(model: type[BaseModel], form: FormData) -> dict[str, str]:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from psycopg.errors import QueryCanceled
+from psycopg.errors import ExclusionViolation, ForeignKeyViolation, QueryCanceled, UniqueViolation
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -27,6 +27,7 @@ _HTTP: dict[int, tuple[str, str]] = {
     405: ("Not possible here", "This address does not take that kind of request."),
 }
 _BROKEN = "Something broke on our side. It has been logged; nothing you sent was carried out in part."
+_RACES = (UniqueViolation, ForeignKeyViolation, ExclusionViolation)  # what somebody else wrote at the same moment
 _TOO_SLOW = "This took longer than a minute and was given up. Nothing was changed. Ask for less, or try again later."
 _DATABASE_AWAY = "The database does not answer right now. Nothing was changed; please try again in a moment."
 
@@ -122,7 +123,10 @@ def unstorable(request: Request, error: Exception) -> Response:
 
 
 def collided(request: Request, error: Exception) -> Response:
-    """Two requests wanted the same thing at once, and the other was first."""
+    """Two requests wanted the same thing at once, and the other was first; or a row that ours cannot be, which no
+    second try mends."""
+    if not isinstance(getattr(error, "orig", None), _RACES):
+        return broken(request, error)
     log.warning("refused a colliding write: %s", error)
     return respond(request, 409, errors.Conflict.title, "This was changed at the same moment. Load the page again.")
 

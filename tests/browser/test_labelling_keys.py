@@ -123,5 +123,19 @@ def test_what_was_begun_is_kept_until_it_is_sent(page: Page, work: MakeWork) -> 
     expect(page.locator("[name=comment]")).to_have_value("a thought that took long")
     press(page, "1")
     expect(page.locator("[name=comment]")).to_have_value("")
-    assert [label.comment for label in labels(here)] == ["a thought that took long"]
+    page.keyboard.press("c")
+    page.keyboard.type("begun, then looked back")
+    page.keyboard.press("Escape")
+    press(page, "u")
+    expect(page.locator("[name=comment]")).to_have_value("a thought that took long")
+    page.get_by_role("link", name="Back to the current item").click()
+    expect(page.locator("[name=comment]")).to_have_value("begun, then looked back")
+    page.keyboard.press("c")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Delete")
+    page.keyboard.press("Escape")
+    settled(page)
+    page.keyboard.press("i")
+    press(page, "2")
+    assert [label.comment for label in labels(here)] == ["a thought that took long", None]
     assert page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('hone-begun:'))") == []

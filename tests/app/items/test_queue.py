@@ -233,3 +233,33 @@ def test_display_order_is_a_fair_coin_that_is_tossed_once(session: Session, queu
     assert total == 2000
     # Binomial(2000, 1/2): within 4.5 standard deviations of 1000 but for 7 in a million runs.
     assert abs(left - 1000) < 4.5 * (2000 * 0.25) ** 0.5
+
+
+def test_few_answers_make_few_checks_or_a_reason_every_time(session: Session, queue: MakeQueue) -> None:
+    project, _ = queue(0)
+    boss = factories.user(session)
+    first, second = (factories.prompt(session, project) for _ in range(2))
+    text = "A whole answer of some length, one that says what it says, and then no more. "
+    for prompt, said in (
+        (first, text),
+        (first, text + " "),
+        (first, text + "!"),
+        (second, "No: " + text),
+        (second, "No"),
+    ):
+        factories.response(session, prompt, project.base_model, text=said)
+    assert service.add_checks(session, project, boss, 10) == 2
+    for _ in range(4):
+        with pytest.raises(Conflict, match="not enough finished answers"):
+            service.add_checks(session, project, boss, 10)
+    assert session.scalar(select(func.count()).where(m.Item.project_id == project.id)) == 2
+
+
+def test_two_prompts_with_the_same_answer_make_no_check(session: Session, queue: MakeQueue) -> None:
+    """Neither of two equal answers is the right one."""
+    project, _ = queue(0)
+    for _ in range(2):
+        text = "The same answer, of some length, to whatever it is that was asked of the model. "
+        factories.response(session, factories.prompt(session, project), project.base_model, text=text)
+    with pytest.raises(Conflict, match="not enough finished answers"):
+        service.add_checks(session, project, factories.user(session), 10)

@@ -316,3 +316,50 @@ def test_two_clients_on_one_token_hold_one_lease(
     assert tasks[0] == tasks[1]
     held = session.scalars(select(m.Assignment).where(m.Assignment.annotator_id == cast.annotator.id)).all()
     assert len(held) == 1
+
+
+def test_a_line_break_of_a_comment_is_one_character(session: Session, cast: Cast, as_: As, add_items: AddItems) -> None:
+    """Browsers send two for each, and people count one."""
+    add_items(cast.project, 2)
+    browser, comment = as_("annotator"), "\r\n".join(["x" * 49] * 99) + "y" * 51
+    for htmx, extra, status in ((True, "", 200), (False, "z", 413)):
+        sent = browser.submit(
+            f"/projects/{cast.project.id}/label",
+            htmx=htmx,
+            assignment_id=opened(browser, cast),
+            answer="left",
+            comment=comment + extra,
+        )
+        assert sent.status_code == status
+    (label,) = labels_of(session, cast.project)
+    assert label.comment == comment.replace("\r\n", "\n")
+    assert len(label.comment) == 5_000
+
+
+def test_who_says_which_label_they_saw_replaces_no_other(
+    session: Session, cast: Cast, as_: As, add_items: AddItems
+) -> None:
+    """In the API, and on a page without a script."""
+    add_items(cast.project, 2)
+    browser, url = as_("annotator"), f"/projects/{cast.project.id}/label"
+    given = {"assignment_id": int(opened(browser, cast)), "answer": "left"}
+    headers, api = browser.bearer(cast.annotator), f"/api/v1{url}"
+
+    def sent(**more: object) -> tuple[int, int]:
+        answer = browser.post(api, json=given | more, headers=headers)
+        return answer.status_code, len(labels_of(session, cast.project))
+
+    assert sent(replaces=0) == (200, 1)
+    assert sent(replaces=0) == (200, 1)  # the same once more
+    assert sent(replaces=0, answer="tie") == (409, 1)
+    (first,) = labels_of(session, cast.project)
+    assert sent(replaces=first.id, answer="tie") == (200, 2)
+    assert sent(replaces=first.id, answer="right") == (409, 2)
+    assert sent(replaces=-1, answer="right") == (422, 2)
+    assert sent(answer="right") == (200, 3)
+    told = browser.submit(url, **given | {"replaces": first.id, "comment": "as I thought"})
+    assert told.status_code == 409
+    assert "in another tab or window" in told.text
+    assert "as I thought" in told.text
+    assert f'name="replaces" value="{labels_of(session, cast.project)[-1].id}"' in told.text
+    assert len(labels_of(session, cast.project)) == 3

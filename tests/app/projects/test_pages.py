@@ -56,6 +56,23 @@ def test_creating_a_project(as_, session, monkeypatch):
     assert [(m.user.name, m.role) for m in project.members] == [("Manager", Role.MANAGER)]
 
 
+def test_a_new_project_says_what_comes_next(as_, session):
+    browser = as_("manager")
+
+    def told(**given):
+        made = browser.submit("/projects/new", guidelines="", **given)
+        text = browser.get(made.headers["location"]).text
+        return re.search(r'<p class="notice ok">(.*?)</p>', text)[1]
+
+    assert told(name="A", base_model="tiny:7") == "A is ready. Import prompts to have the first pairs sampled."
+    said = told(name="B", base_model="tiny:7", starter_prompts="true")
+    assert said == "B is ready. Its first pairs are sampled as soon as tiny 7 is prepared."
+    session.scalars(select(Project).where(Project.name == "B")).one().base_model.state = ModelState.READY
+    session.flush()
+    said = told(name="C", base_model="tiny:7", starter_prompts="true")
+    assert said == "C is ready. Its first pairs are being sampled."
+
+
 def test_creating_a_project_without_starter_prompts_by_the_api(client, cast, session):
     body = {"name": "Bare", "base_model": "tiny:8", "starter_prompts": False, "queue": {"overlap": 3}}
     answer = client.post("/api/v1/projects", json=body, headers=client.bearer(cast.admin))

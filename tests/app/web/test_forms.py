@@ -35,6 +35,11 @@ def test_a_form_becomes_its_model():
     assert parse(Example, form) == Example(number=4, share=None, on=True, scale=2, lines=["a", "b"], text="ab")
 
 
+def test_a_line_break_counts_as_one_character_wherever_it_is_typed():
+    form = FormData([("text", "a\r\nb"), ("answers[one]", "c\r\n"), ("lines", "d\r\ne")])
+    assert parse(Example, form) == Example(on=False, text="a\nb", answers={"one": "c\n"}, lines=["d", "e"])
+
+
 def test_an_absent_checkbox_is_false_and_a_blank_number_not_given():
     assert parse(Example, FormData([("number", "")])) == Example(on=False)
 
