@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.accounts.audit import record
 from app.annotation import KINDS
 from app.models import Member, Model, Project, Role, User
-from app.models.project_settings import Asked, AutomationSettings, LabelSettings, SamplingSettings
+from app.models.project_settings import Asked, AutomationSettings, LabelSettings, Reason, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import instructions, queries
 from app.projects.forms import QueueSettings
@@ -31,6 +31,7 @@ Read the conversation, then both answers to the end. Choose the answer you would
 
 Take *tie* when you cannot tell them apart, and *both bad* when neither is of any use.
 """
+DEFAULT_SKIP_REASONS = ("I cannot judge this", "The prompt makes no sense", "It is harmful", "It shows personal data")
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "answer": LabelSettings,
@@ -66,11 +67,15 @@ def create_project(
     most = get_settings().projects_per_person
     if not creator.is_admin and queries.created_by(session, creator.id) >= most:
         raise Conflict(f"You have made {most} projects, as many as you may. Archive one that is done with first.")
+    asked = answer or LabelSettings()
+    if "skip_reasons" not in asked.model_fields_set:
+        reasons = [Reason(id=text, text=text) for text in DEFAULT_SKIP_REASONS]
+        asked = asked.model_copy(update={"skip_reasons": reasons})
     project = Project(
         name=name,
         guidelines=guidelines,
         base_model_id=base_model.id,
-        answer=_with_ids(LabelSettings(), answer or LabelSettings()),
+        answer=_with_ids(LabelSettings(), asked),
         sampling=sampling or SamplingSettings(),
         plan=SamplingPlan(),
         automation=automation or AutomationSettings(),

@@ -82,6 +82,18 @@ def test_creating_a_project_without_starter_prompts_by_the_api(client, cast, ses
     assert session.scalars(select(Prompt).where(Prompt.project_id == project.id)).all() == []
 
 
+def test_a_new_project_begins_with_reasons_to_skip(client, cast, session):
+    def skip_reasons(**asked):
+        body = {"name": "P", "base_model": "tiny:7", "starter_prompts": False, "answer": asked}
+        made = client.post("/api/v1/projects", json=body, headers=client.bearer(cast.manager))
+        assert made.status_code == 201, made.text
+        return [reason.text for reason in session.get_one(Project, made.json()["id"]).answer.skip_reasons]
+
+    assert skip_reasons() == skip_reasons(comment="off") == [*service.DEFAULT_SKIP_REASONS]
+    assert skip_reasons(skip_reasons=[]) == []
+    assert skip_reasons(skip_reasons=["Latin"]) == ["Latin"]
+
+
 @pytest.mark.parametrize("who", ["annotator", "outsider"])
 def test_only_managers_and_administrators_create_projects(as_, client, cast, session, who):
     before = len(session.scalars(select(Project)).all())
