@@ -95,7 +95,7 @@ class Queue:
         with Session(self.engine, expire_on_commit=False) as session:
             self.user = session.get_one(User, project)
             self.project = session.get_one(Project, project)
-            self.holds = _held(next_screen(session, self.user, self.project, None))
+            self.holds = _held(next_screen(session, self.project, self.user, None))
             session.commit()
 
             asked = {"token_hash": "token", "project": project}

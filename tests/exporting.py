@@ -47,7 +47,7 @@ def give(
         order=shown if place is None else [*shown, place], reasons=list(answer.reasons), comment=answer.comment,
         seconds=answer.seconds, surplus=True, **more,
     )  # fmt: skip
-    supersedes = saving.current_label(session, item.id, person.id)
+    supersedes = saving.current_label(session, person.id, item.id)
     if text is not None and place is not None:
         session.add(label)
         session.flush()

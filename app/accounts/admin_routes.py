@@ -54,28 +54,28 @@ def reset_sign_in(request: Request, session: Db, user: Admin, user_id: RowId) ->
 @router.post("/users/{user_id}/disable")
 def disable(session: Db, user: Admin, user_id: RowId) -> Response:
     """Shut somebody out."""
-    return _changed(service.set_disabled, session, user, user_id, True, "{} can no longer sign in.")
+    return _changed(session, user, user_id, service.set_disabled, True, "{} can no longer sign in.")
 
 
 @router.post("/users/{user_id}/enable")
 def enable(session: Db, user: Admin, user_id: RowId) -> Response:
     """Let somebody in again."""
-    return _changed(service.set_disabled, session, user, user_id, False, "{} can sign in again.")
+    return _changed(session, user, user_id, service.set_disabled, False, "{} can sign in again.")
 
 
 @router.post("/users/{user_id}/make-admin")
 def make_admin(session: Db, user: Admin, user_id: RowId) -> Response:
     """Make somebody an administrator."""
-    return _changed(service.set_admin, session, user, user_id, True, "{} is an administrator now.")
+    return _changed(session, user, user_id, service.set_admin, True, "{} is an administrator now.")
 
 
 @router.post("/users/{user_id}/remove-admin")
 def remove_admin(session: Db, user: Admin, user_id: RowId) -> Response:
     """Take somebody from the administrators."""
-    return _changed(service.set_admin, session, user, user_id, False, "{} is no longer an administrator.")
+    return _changed(session, user, user_id, service.set_admin, False, "{} is no longer an administrator.")
 
 
-def _changed(rule: Rule, session: Db, actor: User, user_id: int, value: bool, says: str) -> Response:
+def _changed(session: Db, actor: User, user_id: int, rule: Rule, value: bool, says: str) -> Response:
     person = service.person(session, user_id)
     rule(session, actor, person, value)
     return redirect("/users", says.format(person.name))

@@ -85,7 +85,7 @@ def use_link(request: Request, session: Db, token: str) -> Response:
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, user: Visitor, session: Db) -> Response:
+def sign_out(request: Request, session: Db, user: Visitor) -> Response:
     """End this browser's session."""
     if token := request.cookies.get(SESSION_COOKIE):
         service.end_session(session, token)

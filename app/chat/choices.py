@@ -42,7 +42,7 @@ def share(session: Session, project: Project, person: User, comparison: TurnComp
     item = _item(session, project, person, comparison)
     if item is not None and comparison.choice is not None:
         comparison.item_id = item.id
-        labels.give(session, item, person, KINDS[item.kind].chosen(Outcome(comparison.choice.value)))
+        labels.give(session, person, item, KINDS[item.kind].chosen(Outcome(comparison.choice.value)))
 
 
 def _item(session: Session, project: Project, person: User, comparison: TurnComparison) -> Item | None:

@@ -28,22 +28,22 @@ MESSAGES = "30/minute"
 
 
 @router.get("")
-def new(request: Request, access: Annotator, session: Db, before: Before = None) -> HTMLResponse:
+def new(request: Request, session: Db, access: Annotator, before: Before = None) -> HTMLResponse:
     """My conversations, and an empty one to begin with."""
-    return _page(request, access, session, None, before=before)
+    return _page(request, session, access, None, before=before)
 
 
 @router.get("/{conversation_id}")
-def show(request: Request, access: Annotator, session: Db, conversation_id: RowId, before: Before = None) -> Response:
+def show(request: Request, session: Db, access: Annotator, conversation_id: RowId, before: Before = None) -> Response:
     """One of my conversations."""
     conversation = service.get(session, access.project, access.user, conversation_id)
     if is_htmx(request):
         return views.partial(request, session, conversation)
-    return _page(request, access, session, conversation, before=before)
+    return _page(request, session, access, conversation, before=before)
 
 
 @router.post("")
-def begin(request: Request, access: Annotator, session: Db, submitted: Submitted) -> Response:
+def begin(request: Request, session: Db, access: Annotator, submitted: Submitted) -> Response:
     """Start a conversation with a first message."""
     form = parse(MessageForm, submitted)
     try:
@@ -51,12 +51,12 @@ def begin(request: Request, access: Annotator, session: Db, submitted: Submitted
         with session.begin_nested():
             job = service.begin(session, access.project, access.user, form.content, form.consent)
     except Refused as error:
-        return _again(request, access, session, None, form, error)
-    return _answered(request, access, session, job)
+        return _again(request, session, access, None, form, error)
+    return _answered(request, session, access, job)
 
 
 @router.post("/{conversation_id}/messages")
-def send(request: Request, access: Annotator, session: Db, conversation_id: RowId, submitted: Submitted) -> Response:
+def send(request: Request, session: Db, access: Annotator, conversation_id: RowId, submitted: Submitted) -> Response:
     """Say something more."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
     form = parse(MessageForm, submitted)
@@ -65,21 +65,21 @@ def send(request: Request, access: Annotator, session: Db, conversation_id: RowI
         with session.begin_nested():
             job = service.send(session, access.project, access.user, conversation, form.content)
     except Refused as error:
-        return _again(request, access, session, conversation, form, error)
-    return _answered(request, access, session, job)
+        return _again(request, session, access, conversation, form, error)
+    return _answered(request, session, access, job)
 
 
 @router.post("/{conversation_id}/turns/{turn_id}/regenerate")
-def regenerate(request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId) -> Response:
+def regenerate(request: Request, session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId) -> Response:
     """Write the last response again; where it was whole, the two are offered for comparison."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
     rate_limits.hit(MESSAGES, "chat", str(access.user.id))
     job = service.regenerate(session, access.project, conversation, turn_id)
-    return _answered(request, access, session, job)
+    return _answered(request, session, access, job)
 
 
 @router.post("/{conversation_id}/turns/{turn_id}/stop")
-def stop(request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId) -> Response:
+def stop(request: Request, session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId) -> Response:
     """That is enough; what there is stays."""
     conversation = service.get(session, access.project, access.user, conversation_id)
     service.stop(session, conversation, turn_id)
@@ -88,7 +88,7 @@ def stop(request: Request, access: Annotator, session: Db, conversation_id: RowI
 
 @router.post("/{conversation_id}/turns/{turn_id}/thumb")
 def rate(
-    request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId, submitted: Submitted
+    request: Request, session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId, submitted: Submitted
 ) -> Response:
     """A thumb up or down, or none."""
     conversation = service.get(session, access.project, access.user, conversation_id)
@@ -99,7 +99,7 @@ def rate(
 
 @router.post("/{conversation_id}/turns/{turn_id}/choose")
 def choose(
-    request: Request, access: Annotator, session: Db, conversation_id: RowId, turn_id: RowId, submitted: Submitted
+    request: Request, session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId, submitted: Submitted
 ) -> Response:
     """Which of two responses is better; the conversation goes on from it."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
@@ -109,7 +109,7 @@ def choose(
 
 
 @router.post("/{conversation_id}/consent")
-def consent(access: Annotator, session: Db, conversation_id: RowId, submitted: Submitted) -> Response:
+def consent(session: Db, access: Annotator, conversation_id: RowId, submitted: Submitted) -> Response:
     """Allow or forbid that this conversation's prompts and choices are used for training."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
     allowed = parse(ConsentForm, submitted).consent
@@ -125,7 +125,7 @@ def consent(access: Annotator, session: Db, conversation_id: RowId, submitted: S
 
 
 @router.post("/{conversation_id}/delete")
-def delete(access: Annotator, session: Db, conversation_id: RowId) -> Response:
+def delete(session: Db, access: Annotator, conversation_id: RowId) -> Response:
     """Delete the conversation for good."""
     conversation = service.get(session, access.project, access.user, conversation_id, lock=True)
     service.delete(session, access.project, access.user, conversation)
@@ -138,8 +138,8 @@ def _url(access: Access, conversation: Conversation) -> str:
 
 def _page(
     request: Request,
-    access: Access,
     session: Db,
+    access: Access,
     conversation: Conversation | None,
     *,
     before: int | None = None,
@@ -166,15 +166,15 @@ def _page(
 
 
 def _again(
-    request: Request, access: Access, session: Db, conversation: Conversation | None, form: MessageForm, error: Refused
+    request: Request, session: Db, access: Access, conversation: Conversation | None, form: MessageForm, error: Refused
 ) -> Response:
     """The page with what was typed, so that nothing is lost; scripts get the refusal itself."""
     if wants_json(request):
         raise error
     return _page(
         request,
-        access,
         session,
+        access,
         conversation,
         status=error.status,
         typed=form.content,
@@ -183,7 +183,7 @@ def _again(
     )
 
 
-def _answered(request: Request, access: Access, session: Db, job: Job) -> Response:
+def _answered(request: Request, session: Db, access: Access, job: Job) -> Response:
     url = f"/projects/{job.project_id}/chat/{job.conversation_id}"
     if "text/event-stream" not in request.headers.get("accept", ""):
         return AwaitedResponse(job, lambda: redirect(f"{url}#latest"))

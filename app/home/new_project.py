@@ -73,12 +73,12 @@ def create(session: Session, user: User, new: NewProject) -> Project:
     return project
 
 
-def clone(session: Session, user: User, source: Project, wanted: CloneForm) -> Project:
+def clone(session: Session, source: Project, user: User, wanted: CloneForm) -> Project:
     """A new project with the settings, guidelines and questions of `source`, and its prompts where they are wanted. Its
     sampling plan comes along where all its models may answer there too."""
-    project = service.clone_project(session, user, source, wanted.name)
+    project = service.clone_project(session, source, user, wanted.name)
     if wanted.prompts:
-        prompts.copy_prompts(session, project, user, source)
+        prompts.copy_prompts(session, source, project, user)
     return project
 
 
@@ -143,7 +143,7 @@ def _clone_page(request: Request, access: Access, status: int = 200, **over: Any
 def clone_from_page(request: Request, session: Db, access: ArchivedManager, form: Submitted) -> Response:
     """Make a project like this one and go to it."""
     try:
-        project = clone(session, access.user, access.project, parse(CloneForm, form))
+        project = clone(session, access.project, access.user, parse(CloneForm, form))
     except Invalid as refusal:
         return _clone_page(request, access, 422, values=typed(CloneForm, form), errors=refusal.errors)
     return redirect(f"/projects/{project.id}", f"{project.name} is ready.")
@@ -152,5 +152,5 @@ def clone_from_page(request: Request, session: Db, access: ArchivedManager, form
 @api.post("/projects/{project_id}/clone", status_code=201)
 def clone_project(request: Request, session: Db, access: ArchivedManager, body: CloneForm) -> CreatedProject:
     """Make a project like this one: settings, guidelines, questions; with its prompts if asked. For its managers."""
-    project = clone(session, access.user, access.project, body)
+    project = clone(session, access.project, access.user, body)
     return CreatedProject(id=project.id, url=absolute(request, f"/projects/{project.id}"))

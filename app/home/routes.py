@@ -23,7 +23,7 @@ INTERVAL = 2.0  # seconds between looks: counting costs more than looking at one
 
 
 @router.get("/projects/{project_id}")
-def home(request: Request, access: Annotator, session: Db) -> Response:
+def home(request: Request, session: Db, access: Annotator) -> Response:
     """The overview."""
     if not access.is_manager:
         return redirect(f"/projects/{access.project.id}/label")

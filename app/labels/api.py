@@ -34,7 +34,7 @@ def claim_item(session: Db, access: Annotator) -> Claimed:
     `answer`."""
     if access.member is not None and access.member.paused_at is not None:
         raise NotAllowed(access.member.pause_reason or "Your work in this project is paused.")
-    task = service.next_task(session, access.user, access.project, access.member)
+    task = service.next_task(session, access.project, access.user, access.member)
     return Claimed(task=task_view(task, access.project) if task else None)
 
 
@@ -45,7 +45,7 @@ def claim_item(session: Db, access: Annotator) -> Claimed:
 def save_label(session: Db, access: Annotator, body: LabelForm, response: Response) -> Saved:
     """Save a label; sent again, it is the same one."""
     new = body.read(access.project.answer)
-    done = service.submit_and_claim(session, access.user, access.project, access.member, body.assignment_id, new)
+    done = service.submit_and_claim(session, access.project, access.user, access.member, body.assignment_id, new)
     response.status_code = done.status
     return Saved(
         label=done.label_id,
@@ -58,7 +58,7 @@ def save_label(session: Db, access: Annotator, body: LabelForm, response: Respon
 @router.post("/projects/{project_id}/label/preview")
 def preview_label(session: Db, access: Annotator, body: LabelForm) -> LabelPreview:
     """What a response that is being written will look like, by the kind of its item; nothing is kept."""
-    task = leases.task_of(session, access.user, access.project, body.assignment_id)
+    task = leases.task_of(session, access.project, access.user, body.assignment_id)
     shown = screen.preview(task, body.raw)
     if shown is None:
         raise NotFound("There is no preview of this kind of label.")
@@ -68,14 +68,14 @@ def preview_label(session: Db, access: Annotator, body: LabelForm) -> LabelPrevi
 @router.post("/projects/{project_id}/label/skip")
 def skip_item(session: Db, access: Annotator, body: SkipForm) -> Skipped:
     """Leave an item to somebody else, with a reason or without."""
-    me = (access.user, access.project)
+    me = (access.project, access.user)
     return Skipped(skipped=leases.skip(session, *me, body.assignment_id, body.reason, body.note))
 
 
 @router.post("/projects/{project_id}/label/again")
 def take_skipped_again(session: Db, access: Annotator) -> Claimed:
     """Look once more at the newest item that I skipped and that nobody has answered; null where there is none."""
-    task = leases.take_skipped_again(session, access.user, access.project)
+    task = leases.take_skipped_again(session, access.project, access.user)
     return Claimed(task=task_view(task, access.project) if task else None)
 
 
@@ -89,7 +89,7 @@ def list_skips(session: Db, access: Manager, chosen: Annotated[SkipFilter, Query
 @router.post("/projects/{project_id}/label/renew")
 def renew_lease(session: Db, access: Annotator, body: AssignmentForm) -> Renewed:
     """Keep a lease."""
-    return Renewed(open=leases.renew(session, access.user, access.project, body.assignment_id))
+    return Renewed(open=leases.renew(session, access.project, access.user, body.assignment_id))
 
 
 @router.get("/projects/{project_id}/labels/mine")

@@ -41,7 +41,7 @@ def show_mine(request: Request, session: Db, access: Annotator, before: Before =
 @router.get("/projects/{project_id}/labels/mine/{item_id}")
 def show_history(request: Request, session: Db, access: Annotator, item_id: RowId) -> Response:
     """All revisions of my label of one item."""
-    found = queries.revisions(session, item_id, access.user.id)
+    found = queries.revisions(session, access.user.id, item_id)
     if not found or found[0].project_id != access.project.id:
         raise NotFound("You have not answered this pair.")
     return render(request, "labels/history.html", section="labels", revisions=found, asked=access.project.answer)

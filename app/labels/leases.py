@@ -64,13 +64,13 @@ def search_for(project_id: int, user_id: int, minutes: int, check_share: float, 
     return Search(key, place, check, until, turn.searching(project_id, user_id, minutes, order, place, kind))
 
 
-def claim_item(session: Session, user: User, project: Project) -> Task | None:
+def claim_item(session: Session, project: Project, user: User) -> Task | None:
     """The item this person has before them: the one they hold already, or the next one they have not seen.
 
     None when there is nothing for them. The caller has made sure that they are a member and not paused.
     """
     key, minutes = (project.id, user.id), project.lease_minutes
-    if len(project.answer.asked) > 1 and (task := _claim_of_block(session, user, project)) is not None:
+    if len(project.answer.asked) > 1 and (task := _claim_of_block(session, project, user)) is not None:
         return task
     search = search_for(*key, minutes, project.check_share)
     if search.check and (task := turn.claim(session, search.parameters, check=True)) is not None:
@@ -91,7 +91,7 @@ def claim_item(session: Session, user: User, project: Project) -> Task | None:
     return task
 
 
-def _claim_of_block(session: Session, user: User, project: Project) -> Task | None:
+def _claim_of_block(session: Session, project: Project, user: User) -> Task | None:
     """The item that this person holds, or the next one of the block that they are in; None where none is left."""
     kind = blocks.next_kind(session, project, user.id)
     search = search_for(project.id, user.id, project.lease_minutes, project.check_share, kind)
@@ -107,7 +107,7 @@ def _claim_of_block(session: Session, user: User, project: Project) -> Task | No
     return task
 
 
-def task_of(session: Session, user: User, project: Project, assignment_id: int) -> Task:
+def task_of(session: Session, project: Project, user: User, assignment_id: int) -> Task:
     """One of this person's own assignments, to look at again; NotFound for anybody else's."""
     task = lease_queries.task(session, project.id, user.id, assignment_id)
     if task is None:
@@ -115,21 +115,21 @@ def task_of(session: Session, user: User, project: Project, assignment_id: int) 
     return task
 
 
-def skip(session: Session, user: User, project: Project, assignment_id: int, reason: str = "", note: str = "") -> bool:
+def skip(session: Session, project: Project, user: User, assignment_id: int, reason: str = "", note: str = "") -> bool:
     """Give an item to somebody else, and keep why where they say it: a reason by its id, and a note in their own words.
     False where the lease had ended already, which is no error."""
-    task_of(session, user, project, assignment_id)
+    task_of(session, project, user, assignment_id)
     if reason and not project.answer.knows_skip_reason(reason):
         raise Invalid("This project has no such reason to skip. Load the page again.", "reason")
     return lease_queries.skip(session, project.id, user.id, assignment_id, reason or None, note.strip() or None)
 
 
-def take_skipped_again(session: Session, user: User, project: Project) -> Task | None:
+def take_skipped_again(session: Session, project: Project, user: User) -> Task | None:
     """Lease the newest item that this person skipped and that still needs a label, in its old display order."""
     return lease_queries.reopen(session, project.id, user.id, project.lease_minutes, "skipped")
 
 
-def renew(session: Session, user: User, project: Project, assignment_id: int) -> bool:
+def renew(session: Session, project: Project, user: User, assignment_id: int) -> bool:
     """Keep a lease while its page is open; False when it has ended."""
     return lease_queries.renew(session, project.id, user.id, assignment_id, project.lease_minutes)
 

@@ -16,10 +16,10 @@ from app.models import Item, Label, SnapshotLabel, User
 from app.models.values import LabelValue
 
 
-def give(session: Session, item: Item, person: User, value: LabelValue) -> Label:
+def give(session: Session, person: User, item: Item, value: LabelValue) -> Label:
     """This person's label on an item whose responses they saw in stored order; another one supersedes it."""
     new = NewLabel(value)
-    standing = saving.current_label(session, item.id, person.id)
+    standing = saving.current_label(session, person.id, item.id)
     if standing is not None and new.says_the_same(standing):
         return standing
     label = Label(

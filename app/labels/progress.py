@@ -53,7 +53,7 @@ class Day:
     labels: int
 
 
-def count(session: Session, user: User, project: Project) -> Progress:
+def count(session: Session, project: Project, user: User) -> Progress:
     """What the screen tells this person."""
     day = day_of(project.id, user.id)
     if day is None:

@@ -20,7 +20,7 @@ def own_labels(session: Session, project_id: int, user_id: int, before: int | No
     return page(session, statement, Label.id, before, limit)
 
 
-def revisions(session: Session, item_id: int, user_id: int) -> list[Label]:
+def revisions(session: Session, user_id: int, item_id: int) -> list[Label]:
     """All revisions of one person's label of an item of the queue, the standing one first."""
     return list(
         session.scalars(

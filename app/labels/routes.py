@@ -55,15 +55,15 @@ async def _at_once(request: Request) -> Response | None:
 def show_next(request: Request, session: Db, access: Annotator, assignment: Named = None) -> Response:
     """The next item; or, with `assignment`, one of my own again with its label filled in."""
     if assignment is not None:
-        return _show(request, access, screen.revisit(session, access.user, access.project, assignment))
-    return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))
+        return _show(request, access, screen.revisit(session, access.project, access.user, assignment))
+    return _show(request, access, screen.next_screen(session, access.project, access.user, access.member))
 
 
 @router.post("/projects/{project_id}/label")
 @first(_at_once)
 def save(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Save a label and bring the next item. A refused one brings it too, and says why."""
-    sent, me = parse(LabelForm, form), (access.user, access.project, access.member)
+    sent, me = parse(LabelForm, form), (access.project, access.user, access.member)
     renewed = sent.instructions is not None and sent.instructions != access.project.version
     try:
         new = sent.read(access.project.answer)
@@ -76,7 +76,7 @@ def save(request: Request, session: Db, access: Annotator, form: Submitted) -> R
         if told:  # the page keeps what was typed, and shows the sentence beside it
             raise
         typed = Filled(sent.raw, sent.reasons, (sent.comment or "")[:LONGEST_COMMENT])
-        again = screen.revisit(session, access.user, access.project, sent.assignment_id, typed)
+        again = screen.revisit(session, access.project, access.user, sent.assignment_id, typed)
         return _show(request, access, again, status=refusal.status, warning=refusal.message)
     if done.status == 200:
         word = done.warning or (_CHANGED if renewed else None)
@@ -88,14 +88,14 @@ def save(request: Request, session: Db, access: Annotator, form: Submitted) -> R
 def preview(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """What a response that is being written will look like; nothing is kept."""
     sent = parse(LabelForm, form)
-    task = leases.task_of(session, access.user, access.project, sent.assignment_id)
+    task = leases.task_of(session, access.project, access.user, sent.assignment_id)
     shown, template = screen.preview(task, sent.raw), KINDS[task.kind].preview_template
     if shown is None or template is None:
         raise NotFound("There is no preview of this kind of answer.")
     if is_htmx(request):
         return render(request, template, preview=shown)
     typed = Filled(sent.raw, sent.reasons, (sent.comment or "")[:LONGEST_COMMENT])
-    return _show(request, access, screen.revisit(session, access.user, access.project, task.id, typed))
+    return _show(request, access, screen.revisit(session, access.project, access.user, task.id, typed))
 
 
 @router.get("/projects/{project_id}/label/guidelines")
@@ -107,9 +107,9 @@ def show_guidelines(request: Request, access: Annotator) -> Response:
 @router.get("/projects/{project_id}/label/undo")
 def undo(request: Request, session: Db, access: Annotator, before: Before = None) -> Response:
     """The comparison before `before` again, its label filled in. Nothing changes until it is sent again."""
-    found = screen.previous(session, access.user, access.project, before)
+    found = screen.previous(session, access.project, access.user, before)
     if is_htmx(request):
-        return _show(request, access, screen.revisit(session, access.user, access.project, found))
+        return _show(request, access, screen.revisit(session, access.project, access.user, found))
     return redirect(f"/projects/{access.project.id}/label?assignment={found}")
 
 
@@ -117,23 +117,23 @@ def undo(request: Request, session: Db, access: Annotator, before: Before = None
 def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Leave an item to somebody else, with a reason or without."""
     sent = parse(SkipForm, form)
-    leases.skip(session, access.user, access.project, sent.assignment_id, sent.reason, sent.note)
+    leases.skip(session, access.project, access.user, sent.assignment_id, sent.reason, sent.note)
     if not is_htmx(request):
         return redirect(f"/projects/{access.project.id}/label")
-    return _show(request, access, screen.next_screen(session, access.user, access.project, access.member))
+    return _show(request, access, screen.next_screen(session, access.project, access.user, access.member))
 
 
 @router.post("/projects/{project_id}/label/again")
 def take_again(request: Request, session: Db, access: Annotator) -> Response:
     """Look once more at an item that I skipped and nobody has labelled."""
-    leases.take_skipped_again(session, access.user, access.project)
+    leases.take_skipped_again(session, access.project, access.user)
     return redirect(f"/projects/{access.project.id}/label")
 
 
 @router.post("/projects/{project_id}/label/renew")
 def renew(session: Db, access: Annotator, form: Submitted) -> Response:
     """Keep the lease while the page is open."""
-    if not leases.renew(session, access.user, access.project, parse(AssignmentForm, form).assignment_id):
+    if not leases.renew(session, access.project, access.user, parse(AssignmentForm, form).assignment_id):
         raise Conflict("This pair has gone back to the queue. If you answer it all the same, your answer is kept.")
     return Response(status_code=204)
 

@@ -53,7 +53,7 @@ def take_slot(session: Session, item_id: int) -> bool:
     return session.scalar(statement) is not None
 
 
-def current_label(session: Session, item_id: int, user_id: int) -> Label | None:
+def current_label(session: Session, user_id: int, item_id: int) -> Label | None:
     """The revision that stands of a person's label of an item."""
     return session.scalar(
         select(Label).where(Label.item_id == item_id, Label.annotator_id == user_id, Label.superseded_at.is_(None))

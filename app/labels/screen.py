@@ -95,30 +95,30 @@ class Screen:
         return max(20, self.lease_minutes * 20)
 
 
-def next_screen(session: Session, user: User, project: Project, member: Member | None) -> Screen:
+def next_screen(session: Session, project: Project, user: User, member: Member | None) -> Screen:
     """The item this person compares now, or what they wait for."""
-    return _now(session, user, project, member, service.next_task(session, user, project, member))
+    return _now(session, project, user, member, service.next_task(session, project, user, member))
 
 
 def save_and_claim(
-    session: Session, user: User, project: Project, member: Member | None, assignment_id: int, new: NewLabel
+    session: Session, project: Project, user: User, member: Member | None, assignment_id: int, new: NewLabel
 ) -> tuple[Submitted, Screen]:
     """Save a label and go on: what became of it, and the screen with the next item."""
-    done = service.submit_and_claim(session, user, project, member, assignment_id, new)
-    return done, _now(session, user, project, member, done.task)
+    done = service.submit_and_claim(session, project, user, member, assignment_id, new)
+    return done, _now(session, project, user, member, done.task)
 
 
-def revisit(session: Session, user: User, project: Project, assignment_id: int, typed: Filled | None = None) -> Screen:
+def revisit(session: Session, project: Project, user: User, assignment_id: int, typed: Filled | None = None) -> Screen:
     """One of this person's comparisons again, with its label (or what they just typed) filled in."""
-    task = leases.task_of(session, user, project, assignment_id)
-    label = saving.current_label(session, task.item_id, user.id)
+    task = leases.task_of(session, project, user, assignment_id)
+    label = saving.current_label(session, user.id, task.item_id)
     filled = _filled(label) if label else None
     if typed is not None:
         filled = replace(typed, label=label.id if label else 0)
-    return _of(session, user, project, task, filled=filled, revisiting=task.state != "open")
+    return _of(session, project, user, task, filled=filled, revisiting=task.state != "open")
 
 
-def previous(session: Session, user: User, project: Project, before: int | None) -> int:
+def previous(session: Session, project: Project, user: User, before: int | None) -> int:
     """The comparison finished before `before`; NotFound where there is none."""
     found = saving.last_assignment(session, project.id, user.id, before)
     if found is None:
@@ -164,28 +164,28 @@ def preview(task: Task, raw: RawLabel | None) -> Mapping[str, Any] | None:
     return kind.preview(raw or RawLabel("".join(texts[:1])), texts)
 
 
-def _now(session: Session, user: User, project: Project, member: Member | None, task: Task | None) -> Screen:
+def _now(session: Session, project: Project, user: User, member: Member | None, task: Task | None) -> Screen:
     if task is not None:
-        return _of(session, user, project, task, block=blocks.place(session, project, user.id))
+        return _of(session, project, user, task, block=blocks.place(session, project, user.id))
     if member is not None and member.paused_at is not None:
-        return _base(session, user, project, paused=member.pause_reason or "A manager has paused your work here.")
-    return _empty(session, user, project)
+        return _base(session, project, user, paused=member.pause_reason or "A manager has paused your work here.")
+    return _empty(session, project, user)
 
 
-def _base(session: Session, user: User, project: Project, **more: Any) -> Screen:
-    return Screen(*_project(project), progress.count(session, user, project), **more)
+def _base(session: Session, project: Project, user: User, **more: Any) -> Screen:
+    return Screen(*_project(project), progress.count(session, project, user), **more)
 
 
-def _empty(session: Session, user: User, project: Project) -> Screen:
+def _empty(session: Session, project: Project, user: User) -> Screen:
     skipped = lease_queries.skipped_count(session, project.id, user.id)
     last = item_queries.last_sampling(session, project.id)
     sampling = last if last is not None and last.state in (RunState.QUEUED, RunState.RUNNING) else None
     waiting = "archived" if project.archived_at else "sampling" if sampling else "done"
-    return _base(session, user, project, waiting=waiting, skipped=skipped, sampling=sampling)
+    return _base(session, project, user, waiting=waiting, skipped=skipped, sampling=sampling)
 
 
-def _of(session: Session, user: User, project: Project, task: Task, **more: Any) -> Screen:
-    return with_item(*_project(project), progress.count(session, user, project), task, **more)
+def _of(session: Session, project: Project, user: User, task: Task, **more: Any) -> Screen:
+    return with_item(*_project(project), progress.count(session, project, user), task, **more)
 
 
 def _project(project: Project) -> tuple[int, int, LabelSettings, int | None]:

@@ -44,27 +44,27 @@ class LabelledMeanwhile(Conflict):
     """The person has a label on the item that their screen did not show."""
 
 
-def next_task(session: Session, user: User, project: Project, member: Member | None) -> Task | None:
+def next_task(session: Session, project: Project, user: User, member: Member | None) -> Task | None:
     """The item this person compares now; None where there is none, or no work for them."""
     if project.archived_at is not None or (member is not None and member.paused_at is not None):
         return None
-    return leases.claim_item(session, user, project)
+    return leases.claim_item(session, project, user)
 
 
 def submit_and_claim(
-    session: Session, user: User, project: Project, member: Member | None, assignment_id: int, new: NewLabel
+    session: Session, project: Project, user: User, member: Member | None, assignment_id: int, new: NewLabel
 ) -> Submitted:
     """Save a label, as `submit`, and bring the next item."""
-    done = submit(session, user, project, member, assignment_id, new)
-    return replace(done, task=next_task(session, user, project, member))
+    done = submit(session, project, user, member, assignment_id, new)
+    return replace(done, task=next_task(session, project, user, member))
 
 
 def submit(
-    session: Session, user: User, project: Project, member: Member | None, assignment_id: int, new: NewLabel
+    session: Session, project: Project, user: User, member: Member | None, assignment_id: int, new: NewLabel
 ) -> Submitted:
     """Save a label. Somebody else's assignment gives 404; one whose item was withdrawn meanwhile 409."""
     if not new.kind.self_contained:
-        new = _settled(session, user, project, assignment_id, new)
+        new = _settled(session, project, user, assignment_id, new)
     version = instructions.seen(session, project, new.instructions)
     labelled = turn.labelling(project.id, user.id, assignment_id, new, version)
     writes = new.kind.writes(new.value) is not None
@@ -85,12 +85,12 @@ def submit(
         if assignment.state is AssignmentState.OPEN and assignment.item.withdrawn_at is None and not writes:
             saved = turn.save_open(session, labelled)  # opened again meanwhile, in another tab
         if saved is None:
-            return _save_beside(session, user, project, assignment, new, version)
+            return _save_beside(session, project, user, assignment, new, version)
     progress.note_label(project.id)
-    return Submitted(saved.label_id, _judge_check(session, user, project, member, saved, new))
+    return Submitted(saved.label_id, _judge_check(session, project, user, member, saved, new))
 
 
-def _settled(session: Session, user: User, project: Project, assignment_id: int, new: NewLabel) -> NewLabel:
+def _settled(session: Session, project: Project, user: User, assignment_id: int, new: NewLabel) -> NewLabel:
     """The label as it is kept of its item; Invalid where it can be none of that. What is nobody's, or of another kind,
     is for the caller."""
     task = lease_queries.task(session, project.id, user.id, assignment_id)
@@ -100,7 +100,7 @@ def _settled(session: Session, user: User, project: Project, assignment_id: int,
 
 
 def _save_beside(
-    session: Session, user: User, project: Project, assignment: Assignment, new: NewLabel, version: int | None
+    session: Session, project: Project, user: User, assignment: Assignment, new: NewLabel, version: int | None
 ) -> Submitted:
     """A label beside the fast path: one that writes a response, or one for a lease that is not open, since it is sent
     again, changed, late, or its item was withdrawn."""
@@ -109,7 +109,7 @@ def _save_beside(
             session, user, "answer.refused", project_id=project.id, subject=assignment, reason="the pair was withdrawn"
         )
         return Submitted(None, "That comparison was withdrawn meanwhile, so no answer is needed any more.", 409)
-    standing = saving.current_label(session, assignment.item_id, user.id)
+    standing = saving.current_label(session, user.id, assignment.item_id)
     if standing is not None and new.says_the_same(standing):
         return Submitted(standing.id)
     if standing is not None and new.replaces not in (None, standing.id):
@@ -159,7 +159,7 @@ def _passes(new: NewLabel, order: Sequence[int], purpose: Purpose, expected: Map
 
 
 def _judge_check(
-    session: Session, user: User, project: Project, member: Member | None, saved: Saved, new: NewLabel
+    session: Session, project: Project, user: User, member: Member | None, saved: Saved, new: NewLabel
 ) -> str | None:
     """After an attention check: a word of warning for one missed, a pause past the bound."""
     passed = _passes(new, saved.order, saved.purpose, saved.expected)

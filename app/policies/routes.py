@@ -27,7 +27,7 @@ RESPONSES_SHOWN = 20
 
 
 @router.get("/projects/{project_id}/policies")
-def list_policies(request: Request, access: Manager, session: Db) -> HTMLResponse:
+def list_policies(request: Request, session: Db, access: Manager) -> HTMLResponse:
     """All policies, and how the next one is trained."""
     project = access.project
     policies = registry_queries.newest(session, project.id, ModelKind.POLICY)[::-1]
@@ -51,7 +51,7 @@ def list_policies(request: Request, access: Manager, session: Db) -> HTMLRespons
 
 
 @router.get("/projects/{project_id}/policies/compare")
-def compare_policies(request: Request, access: Manager, session: Db, labels: Named = None) -> HTMLResponse:
+def compare_policies(request: Request, session: Db, access: Manager, labels: Named = None) -> HTMLResponse:
     """Policies that learned from the same labels, by whatever method, side by side."""
     project = access.project
     choices = measures.snapshots(session, project)
@@ -65,29 +65,29 @@ def compare_policies(request: Request, access: Manager, session: Db, labels: Nam
 
 
 @router.post("/projects/{project_id}/policies/compare")
-def measure_policies(access: Manager, session: Db, form: Submitted) -> Response:
+def measure_policies(session: Db, access: Manager, form: Submitted) -> Response:
     """Have a reward model score what all of them respond to the same holdout prompts."""
     run = measures.start(session, access.project, access.user, parse(LabelsForm, form).labels)
     return redirect(f"/projects/{access.project.id}/runs/{run.id}", f"Run {run.id} measures the policies.")
 
 
 @router.post("/projects/{project_id}/policies/roll-back")
-def roll_back(access: Manager, session: Db) -> Response:
+def roll_back(session: Db, access: Manager) -> Response:
     """Put the policy in use that was in use before."""
     project = service.roll_back(session, access.project, access.user)
     return redirect(f"/projects/{project.id}/policies", f"{service.in_use(project).name} is in use again.", kind="warn")
 
 
 @router.get("/projects/{project_id}/policies/{model_id}")
-def show_policy(request: Request, access: Manager, session: Db, model_id: RowId) -> HTMLResponse:
+def show_policy(request: Request, session: Db, access: Manager, model_id: RowId) -> HTMLResponse:
     """One policy: where it comes from, how it did, what may be done with it."""
-    return _show(request, access, session, service.get(session, access.project, model_id))
+    return _show(request, session, access, service.get(session, access.project, model_id))
 
 
 def _show(
     request: Request,
-    access: Access,
     session: Db,
+    access: Access,
     model: Model,
     *,
     errors: dict[str, str] | None = None,
@@ -120,7 +120,7 @@ def _show(
 
 
 @router.post("/projects/{project_id}/policies/{model_id}/evaluations")
-def start_evaluation(request: Request, access: Manager, session: Db, form: Submitted, model_id: RowId) -> Response:
+def start_evaluation(request: Request, session: Db, access: Manager, form: Submitted, model_id: RowId) -> Response:
     """Send items of this policy and another to the annotators."""
     model = service.get(session, access.project, model_id)
     try:
@@ -131,7 +131,7 @@ def start_evaluation(request: Request, access: Manager, session: Db, form: Submi
         )
     except Invalid as invalid:
         errors = invalid.errors or {"form": invalid.message}
-        return _show(request, access, session, model, errors=errors, status=invalid.status)
+        return _show(request, session, access, model, errors=errors, status=invalid.status)
     return redirect(
         f"/projects/{access.project.id}/policies/evaluations/{run.id}",
         "All of them answer holdout prompts now; the answers then go to the annotators.",
@@ -140,7 +140,7 @@ def start_evaluation(request: Request, access: Manager, session: Db, form: Submi
 
 @router.get("/projects/{project_id}/policies/evaluations/{run_id}")
 def show_evaluation(
-    request: Request, access: Manager, session: Db, run_id: RowId, before: Before = None
+    request: Request, session: Db, access: Manager, run_id: RowId, before: Before = None
 ) -> HTMLResponse:
     """The result so far, and the responses side by side."""
     run = runs.get(session, access.project, run_id)
@@ -160,13 +160,13 @@ def show_evaluation(
 
 
 @router.post("/projects/{project_id}/policies/{model_id}/promote")
-def promote(request: Request, access: Manager, session: Db, form: Submitted, model_id: RowId) -> Response:
+def promote(request: Request, session: Db, access: Manager, form: Submitted, model_id: RowId) -> Response:
     """Put the policy in use; asks once more where nothing speaks for it."""
     model = service.get(session, access.project, model_id)
     confirmed = parse(PromotionForm, form).confirm_without_evaluation
     doubt = service.doubt(session, access.project, model)
     if doubt and not confirmed:
-        return _show(request, access, session, model, must_confirm=doubt, status=409)
+        return _show(request, session, access, model, must_confirm=doubt, status=409)
     service.promote(session, access.project, access.user, model, confirmed)
     return redirect(
         f"/projects/{access.project.id}/policies/{model.id}",
@@ -175,7 +175,7 @@ def promote(request: Request, access: Manager, session: Db, form: Submitted, mod
 
 
 @router.post("/projects/{project_id}/policies/{model_id}/archive")
-def archive(access: Manager, session: Db, model_id: RowId) -> Response:
+def archive(session: Db, access: Manager, model_id: RowId) -> Response:
     """Keep the record, delete the files."""
     model = service.get(session, access.project, model_id)
     service.archive(session, access.project, access.user, model)
@@ -183,7 +183,7 @@ def archive(access: Manager, session: Db, model_id: RowId) -> Response:
 
 
 @router.get("/projects/{project_id}/policies/{model_id}/download")
-def download_policy(access: Manager, session: Db, model_id: RowId) -> StreamingResponse:
+def download_policy(session: Db, access: Manager, model_id: RowId) -> StreamingResponse:
     """The Hugging Face folder as a tar file, streamed."""
     model = service.get(session, access.project, model_id)
     if not registry.may_download(model, access.user):

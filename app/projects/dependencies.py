@@ -31,7 +31,7 @@ class Access:
         return self.role is Role.MANAGER or self.user.is_admin
 
 
-def admitted(request: Request, project_id: RowId, session: Db) -> Access:
+def admitted(request: Request, session: Db, project_id: RowId) -> Access:
     """Members and administrators; nobody else learns that there is such a project. Recognises the person itself: as a
     dependency of its own, that would cost every request another thread."""
     row = recognise(request, session, queries.USER_WITH_PROJECT, project=project_id)

@@ -28,11 +28,11 @@ _TAKEN = "This e-mail and password cannot be used here. If you have an account, 
 def show_invitation(request: Request, session: Db, user: Visitor, token: str) -> Response:
     """What the invitation is to, and how to accept it."""
     rate_limits.hit("120/15 minutes", "invitation seen", rate_limits.address(request))
-    return _invitation(request, session, token, user)
+    return _invitation(request, session, user, token)
 
 
 def _invitation(
-    request: Request, session: Session, token: str, user: User | None, status: int = 200, **over: Any
+    request: Request, session: Session, user: User | None, token: str, status: int = 200, **over: Any
 ) -> Response:
     try:
         invitation, project = people.invitation_behind(session, token)
@@ -60,7 +60,7 @@ def accept(request: Request, session: Db, user: Visitor, token: str, form: Submi
         person = _person(request, session, parse(NewAccountForm, form))
     except Invalid as refusal:
         shown = typed(NewAccountForm, form)
-        return _invitation(request, session, token, None, 422, values=shown, errors=refusal.errors)
+        return _invitation(request, session, None, token, 422, values=shown, errors=refusal.errors)
     project = people.accept(session, person, token)
     url, flash = f"/projects/{project.id}", f"Welcome to {project.name}."
     return signed_in_redirect(request, session, person, "invitation", url, flash)

@@ -90,7 +90,7 @@ def create_project(
     return project
 
 
-def clone_project(session: Session, creator: User, source: Project, name: str) -> Project:
+def clone_project(session: Session, source: Project, creator: User, name: str) -> Project:
     """A new project that asks, samples and starts things as `source` does, with its base model and guidelines.
     Questions and reasons get ids of their own, as the answers to them are another project's. The sampling plan stays
     behind where it names a model that may not answer there, such as a policy of the source's."""

@@ -104,7 +104,7 @@ def import_starter_set(session: Session, project: Project, actor: User | None) -
     return import_prompts(session, project, actor, STARTER.read_bytes(), PromptSource.STARTER)
 
 
-def copy_prompts(session: Session, project: Project, actor: User, source: Project) -> int:
+def copy_prompts(session: Session, source: Project, project: Project, actor: User) -> int:
     """Copy the active prompts of `source`; how many. Those from chat stay: their people shared them with that project
     alone, and may take them back."""
     copied = queries.copy_active(session, project.id, source.id, actor.id)

@@ -23,7 +23,7 @@ SHOWN = 20  # of the disputed labels
 
 
 @router.get("/projects/{project_id}/rewards")
-def list_rewards(request: Request, access: Manager, session: Db) -> HTMLResponse:
+def list_rewards(request: Request, session: Db, access: Manager) -> HTMLResponse:
     """All reward models, and how the next one is trained."""
     project = access.project
     models = registry.newest(session, project.id, ModelKind.REWARD)
@@ -43,7 +43,7 @@ def list_rewards(request: Request, access: Manager, session: Db) -> HTMLResponse
 
 
 @router.get("/projects/{project_id}/rewards/{model_id}")
-def show_reward(request: Request, access: Manager, session: Db, model_id: RowId, scored: Named = None) -> HTMLResponse:
+def show_reward(request: Request, session: Db, access: Manager, model_id: RowId, scored: Named = None) -> HTMLResponse:
     """What a reward model has learned, against the labels."""
     model = service.get(session, access.project, model_id)
     report = model.metrics.get("report")
@@ -76,7 +76,7 @@ def show_reward(request: Request, access: Manager, session: Db, model_id: RowId,
 
 
 @router.post("/projects/{project_id}/rewards/{model_id}/scores")
-def score_again(access: Manager, session: Db, model_id: RowId) -> Response:
+def score_again(session: Db, access: Manager, model_id: RowId) -> Response:
     """Score the responses that came since, and measure again."""
     model = service.get(session, access.project, model_id)
     run = service.score_responses(session, model, access.user)
@@ -84,7 +84,7 @@ def score_again(access: Manager, session: Db, model_id: RowId) -> Response:
 
 
 @router.post("/projects/{project_id}/rewards/{model_id}/score")
-def score_text(access: Manager, session: Db, form: Submitted, model_id: RowId) -> Response:
+def score_text(session: Db, access: Manager, form: Submitted, model_id: RowId) -> Response:
     """Score one answer written by hand."""
     model = service.get(session, access.project, model_id)
     text = parse(ScoreForm, form)
@@ -93,7 +93,7 @@ def score_text(access: Manager, session: Db, form: Submitted, model_id: RowId) -
 
 
 @router.post("/projects/{project_id}/rewards/{model_id}/disputed/{item_id}")
-def ask_again(access: Manager, session: Db, model_id: RowId, item_id: RowId) -> Response:
+def ask_again(session: Db, access: Manager, model_id: RowId, item_id: RowId) -> Response:
     """Send a disputed pair to one more person."""
     model = service.get(session, access.project, model_id)
     service.ask_again(session, access.project, access.user, item_id)

@@ -33,8 +33,8 @@ def _refuse_unknown(value: str | None, known: Iterable[str]) -> None:
 @router.get("/projects/{project_id}/runs")
 def list_runs(
     request: Request,
-    access: Manager,
     session: Db,
+    access: Manager,
     kind: str | None = None,
     state: str | None = None,
     before: Before = None,
@@ -66,7 +66,7 @@ def active_events(access: Manager) -> LiveStream:
 
 @router.get("/projects/{project_id}/runs/compare")
 def compare(
-    request: Request, access: Manager, session: Db, run: Annotated[list[Id] | None, Query(max_length=100)] = None
+    request: Request, session: Db, access: Manager, run: Annotated[list[Id] | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
     """Curves of several runs of one kind in the same charts."""
     chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
@@ -87,7 +87,7 @@ def compare(
 
 
 @router.get("/projects/{project_id}/runs/{run_id}")
-def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step: LastStep = None) -> HTMLResponse:
+def show_run(request: Request, session: Db, access: Manager, run_id: RowId, step: LastStep = None) -> HTMLResponse:
     """One run; htmx gets its panel of actions alone."""
     run = service.get(session, access.project, run_id)
     if is_htmx(request):
@@ -113,7 +113,7 @@ def show_run(request: Request, access: Manager, session: Db, run_id: RowId, step
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/events")
-def run_events(access: Manager, session: Db, run_id: RowId, after: Step = 0) -> LiveStream:
+def run_events(session: Db, access: Manager, run_id: RowId, after: Step = 0) -> LiveStream:
     """Server-sent events: `panel` (HTML), `state`, `points` (JSON) and `sampled` (a step) as they come."""
     run = service.get(session, access.project, run_id)
     watched = live.watch(("run", run.id), events.run_look(run.id), events.Seen(step=after))
@@ -121,30 +121,30 @@ def run_events(access: Manager, session: Db, run_id: RowId, after: Step = 0) -> 
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/points")
-def run_points(access: Manager, session: Db, run_id: RowId) -> JSONResponse:
+def run_points(session: Db, access: Manager, run_id: RowId) -> JSONResponse:
     """The run's curves: {name: [[steps], [values]]}; long ones are thinned."""
     run = service.get(session, access.project, run_id)
     return JSONResponse(events.curves(figures.points(session, run.id)))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/samples")
-def run_samples(request: Request, access: Manager, session: Db, run_id: RowId, step: Step = 0) -> HTMLResponse:
+def run_samples(request: Request, session: Db, access: Manager, run_id: RowId, step: Step = 0) -> HTMLResponse:
     """What the policy said at a step."""
     run = service.get(session, access.project, run_id)
     if not is_htmx(request):
-        return show_run(request, access, session, run_id, step)
+        return show_run(request, session, access, run_id, step)
     return render(request, "runs/_samples.html", run=run, step=step, samples=figures.samples(session, run.id, step))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/log")
-def run_log(access: Manager, session: Db, run_id: RowId) -> Response:
+def run_log(session: Db, access: Manager, run_id: RowId) -> Response:
     """The end of the run's log as plain text."""
     run = service.get(session, access.project, run_id)
     return PlainTextResponse(folders.log_tail(run, 1_000_000) or "")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")
-def cancel_run(access: Manager, session: Db, run_id: RowId) -> Response:
+def cancel_run(session: Db, access: Manager, run_id: RowId) -> Response:
     """Stop at the next step, keeping the checkpoint."""
     run = service.request_cancel(session, access.user, service.get(session, access.project, run_id))
     said = "cancelled" if run.state is RunState.CANCELLED else "stopping at its next step; its checkpoint is kept"
@@ -152,21 +152,21 @@ def cancel_run(access: Manager, session: Db, run_id: RowId) -> Response:
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/resume")
-def resume_run(access: Manager, session: Db, run_id: RowId) -> Response:
+def resume_run(session: Db, access: Manager, run_id: RowId) -> Response:
     """Go on from the last checkpoint."""
     run = service.resume(session, access.user, service.get(session, access.project, run_id))
     return _to(access, run, f"Run {run.id} is queued and goes on from its last checkpoint.")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/clone")
-def clone_run(access: Manager, session: Db, run_id: RowId) -> Response:
+def clone_run(session: Db, access: Manager, run_id: RowId) -> Response:
     """Start a new run with the same inputs and settings."""
     copy = service.clone(session, access.user, service.get(session, access.project, run_id))
     return _to(access, copy, f"Run {copy.id} was started as a copy of run {run_id}.")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/delete")
-def delete_run(access: Manager, session: Db, run_id: RowId) -> Response:
+def delete_run(session: Db, access: Manager, run_id: RowId) -> Response:
     """Delete an ended run with its folder."""
     service.delete(session, access.user, service.get(session, access.project, run_id))
     return redirect(f"/projects/{access.project.id}/runs", f"Run {run_id} and its files are deleted.")

@@ -26,22 +26,22 @@ def offered(session: Session, project: Project, kind: ModelKind) -> list[tuple[M
 
 
 @router.get("/projects/{project_id}/train/{method}")
-def show_form(request: Request, access: Manager, session: Db, method: str, copy: Named = None) -> HTMLResponse:
+def show_form(request: Request, session: Db, access: Manager, method: str, copy: Named = None) -> HTMLResponse:
     """The form of a method, filled with its defaults or the settings of the run to `copy`."""
     found = _method(method)
     run = copies.parent(session, access.project, found.name, copy)
-    return _page(request, access, session, found, copies.filled(run) if run else {}, {})
+    return _page(request, session, access, found, copies.filled(run) if run else {}, {})
 
 
 @router.post("/projects/{project_id}/train/{method}")
-def start(request: Request, access: Manager, session: Db, form: Submitted, method: str) -> Response:
+def start(request: Request, session: Db, access: Manager, form: Submitted, method: str) -> Response:
     """Queue a training."""
     found = _method(method)
     try:
         run = training.start(session, access.project, access.user, found, parse(found.form, form))
     except Invalid as invalid:
         errors = invalid.errors or {"form": invalid.message}
-        return _page(request, access, session, found, dict(form), errors, invalid.status)
+        return _page(request, session, access, found, dict(form), errors, invalid.status)
     return redirect(f"/projects/{access.project.id}/runs/{run.id}", f"{found.title} is queued.")
 
 
@@ -53,8 +53,8 @@ def _method(name: str) -> Method:
 
 def _page(
     request: Request,
-    access: Access,
     session: Session,
+    access: Access,
     method: Method,
     values: dict[str, Any],
     errors: dict[str, str],

@@ -60,10 +60,10 @@ def label_everything(platform: Platform, project_id: int) -> int:
         project = session.get_one(Project, project_id)
         person = factories.user(session)
         member = factories.member(session, project, person)
-        while task := leases.claim_item(session, person, project):
+        while task := leases.claim_item(session, project, person):
             left, right = (len(shown.text) for shown in task.responses)
             answer = read_label(asking(), "comparison", RawLabel("left" if left >= right else "right"))
-            count += labels.submit(session, person, project, member, task.id, answer).status == 200
+            count += labels.submit(session, project, person, member, task.id, answer).status == 200
     return count
 
 

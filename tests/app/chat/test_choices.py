@@ -250,7 +250,7 @@ def test_nobody_is_ever_asked_about_it(talk: Talk) -> None:
         project, (item,) = session.get_one(Project, talk.project_id), session.scalars(select(Item))
         other = factories.user(session)
         factories.member(session, project, other)
-        assert leases.claim_item(session, other, project) is None
+        assert leases.claim_item(session, project, other) is None
         assert not lease_queries.anything_left(session, project.id, other.id)
         for ask in (
             lambda: items.ask_again(session, project, other, [item.id]),
@@ -284,7 +284,7 @@ def test_it_is_in_no_figure_about_annotators(talk: Talk, begin: Begin) -> None:
             project, person, _ = talk.inside(session)
             found = quality._count(session, project.id)
             own = label_queries.own_labels(session, project.id, person.id, None).items
-            return found, progress.count(session, person, project), len(own)
+            return found, progress.count(session, project, person), len(own)
 
     before = figures()
     talk.choose(FIRST)

@@ -93,10 +93,10 @@ def test_they_are_labelled_and_exported_like_any_other(session: Session, cast: C
     page = as_("annotator").get(f"/projects/{cast.project.id}/label").text
     assert "By hand." in page
     assert 'data-finish=""' in page
-    task = next_task(session, cast.annotator, cast.project, None)
+    task = next_task(session, cast.project, cast.annotator, None)
     assert task is not None
     assert [shown.finish_reason for shown in task.responses] == [None, None]
-    submit(session, cast.annotator, cast.project, None, task.id, NewLabel(ComparisonValue(choice=m.Outcome.FIRST)))
+    submit(session, cast.project, cast.annotator, None, task.id, NewLabel(ComparisonValue(choice=m.Outcome.FIRST)))
     (row,) = exported(session, cast.project)
     by_hand, from_a_file = row["responses"]
     assert (by_hand["model"], by_hand["author"], by_hand["name"]) == (None, cast.annotator.id, None)

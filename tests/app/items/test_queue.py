@@ -30,13 +30,13 @@ def slots(session: Session, item: m.Item) -> int:
 def test_items_come_by_priority_and_a_lease_is_kept_until_it_is_used(session: Session, queue: MakeQueue) -> None:
     project, items = queue(3)
     ann, bob = factories.user(session), factories.user(session)
-    first = leases.claim_item(session, ann, project)
+    first = leases.claim_item(session, project, ann)
     assert first is not None
     assert first.item_id == items[0].id
-    again = leases.claim_item(session, ann, project)
+    again = leases.claim_item(session, project, ann)
     assert again is not None
     assert (again.id, again.order) == (first.id, first.order)
-    other = leases.claim_item(session, bob, project)
+    other = leases.claim_item(session, project, bob)
     assert other is not None
     assert other.item_id == items[1].id
     assert slots(session, items[0]) == slots(session, items[1]) == 0
@@ -45,7 +45,7 @@ def test_items_come_by_priority_and_a_lease_is_kept_until_it_is_used(session: Se
 def test_no_item_goes_to_more_people_than_its_overlap(session: Session, queue: MakeQueue) -> None:
     project, items = queue(1, overlap=2)
     people = [factories.user(session) for _ in range(3)]
-    tasks = [leases.claim_item(session, person, project) for person in people]
+    tasks = [leases.claim_item(session, project, person) for person in people]
     assert [task is not None for task in tasks] == [True, True, False]
     assert slots(session, items[0]) == 0
 
@@ -53,36 +53,36 @@ def test_no_item_goes_to_more_people_than_its_overlap(session: Session, queue: M
 def test_a_skipped_item_goes_to_somebody_else_and_back_only_when_asked_for(session: Session, queue: MakeQueue) -> None:
     project, (item,) = queue(1)
     ann, bob = factories.user(session), factories.user(session)
-    task = leases.claim_item(session, ann, project)
+    task = leases.claim_item(session, project, ann)
     assert task is not None
-    assert leases.skip(session, ann, project, task.id)
-    assert not leases.skip(session, ann, project, task.id)
+    assert leases.skip(session, project, ann, task.id)
+    assert not leases.skip(session, project, ann, task.id)
     assert slots(session, item) == 1
-    assert leases.claim_item(session, ann, project) is None
-    again = leases.take_skipped_again(session, ann, project)
+    assert leases.claim_item(session, project, ann) is None
+    again = leases.take_skipped_again(session, project, ann)
     assert again is not None
     assert (again.id, again.order) == (task.id, task.order)
-    leases.skip(session, ann, project, task.id)
-    other = leases.claim_item(session, bob, project)
+    leases.skip(session, project, ann, task.id)
+    other = leases.claim_item(session, project, bob)
     assert other is not None
-    assert leases.take_skipped_again(session, ann, project) is None
+    assert leases.take_skipped_again(session, project, ann) is None
 
 
 def test_an_expired_lease_gives_its_slot_back_and_comes_back_last(session: Session, queue: MakeQueue) -> None:
     project, items = queue(2)
     ann = factories.user(session)
-    task = leases.claim_item(session, ann, project)
+    task = leases.claim_item(session, project, ann)
     assert task is not None
     expire_all(session)
     assert leases.expire_leases(session) == 1
     assert leases.expire_leases(session) == 0
     assert slots(session, items[0]) == 1
-    following = leases.claim_item(session, ann, project)
+    following = leases.claim_item(session, project, ann)
     assert following is not None
     assert following.item_id == items[1].id
     expire_all(session)
     leases.expire_leases(session)
-    back = leases.claim_item(session, ann, project)
+    back = leases.claim_item(session, project, ann)
     assert back is not None
     assert back.item_id in {item.id for item in items}
 
@@ -90,38 +90,38 @@ def test_an_expired_lease_gives_its_slot_back_and_comes_back_last(session: Sessi
 def test_a_lease_is_renewed_while_it_is_open_and_only_for_its_holder(session: Session, queue: MakeQueue) -> None:
     project, _ = queue(1, lease_minutes=30)
     ann, bob = factories.user(session), factories.user(session)
-    task = leases.claim_item(session, ann, project)
+    task = leases.claim_item(session, project, ann)
     assert task is not None
     expire_all(session)
-    assert not leases.renew(session, bob, project, task.id)
-    assert leases.renew(session, ann, project, task.id)
+    assert not leases.renew(session, project, bob, task.id)
+    assert leases.renew(session, project, ann, task.id)
     assert leases.expire_leases(session) == 0
-    leases.skip(session, ann, project, task.id)
-    assert not leases.renew(session, ann, project, task.id)
+    leases.skip(session, project, ann, task.id)
+    assert not leases.renew(session, project, ann, task.id)
 
 
 def test_somebody_elses_assignment_is_not_found(session: Session, queue: MakeQueue) -> None:
     project, _ = queue(1)
     ann, bob = factories.user(session), factories.user(session)
-    task = leases.claim_item(session, ann, project)
+    task = leases.claim_item(session, project, ann)
     assert task is not None
     for act in (leases.task_of, leases.skip):
         with pytest.raises(NotFound):
             act(session, bob, project, task.id)
     other, _ = queue(1)
     with pytest.raises(NotFound):
-        leases.task_of(session, ann, other, task.id)
+        leases.task_of(session, other, ann, task.id)
 
 
 def test_a_withdrawn_prompt_takes_its_items_and_leases_along(session: Session, queue: MakeQueue) -> None:
     project, items = queue(2)
     ann, boss = factories.user(session), factories.user(session)
-    task = leases.claim_item(session, ann, project)
+    task = leases.claim_item(session, project, ann)
     assert task is not None
     assert service.withdraw_prompts(session, project, boss, [items[0].prompt_id]) == 1
     assert service.withdraw_prompts(session, project, boss, [items[0].prompt_id]) == 0
     assert slots(session, items[0]) == 1
-    following = leases.claim_item(session, ann, project)
+    following = leases.claim_item(session, project, ann)
     assert following is not None
     assert following.item_id == items[1].id
 
@@ -130,12 +130,12 @@ def test_an_item_before_the_remembered_place_is_not_lost(session: Session, queue
     project, items = queue(3)
     ann = factories.user(session)
     for _ in range(3):
-        task = leases.claim_item(session, ann, project)
+        task = leases.claim_item(session, project, ann)
         assert task is not None
         session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
         session.flush()
     new = factories.item(session, factories.prompt(session, project), project.base_model, level=m.Level.AGAIN)
-    found = leases.claim_item(session, ann, project)
+    found = leases.claim_item(session, project, ann)
     assert found is not None
     assert found.item_id == new.id
     assert [slots(session, item) for item in items] == [0, 0, 0]
@@ -159,7 +159,7 @@ def test_attention_checks_come_at_the_projects_rate_and_fill_no_slot_of_others(
     ann = factories.user(session)
     purposes = []
     for _ in range(60):
-        task = leases.claim_item(session, ann, project)
+        task = leases.claim_item(session, project, ann)
         assert task is not None
         purposes.append(session.get_one(m.Item, task.item_id).purpose)
         session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
@@ -167,7 +167,7 @@ def test_attention_checks_come_at_the_projects_rate_and_fill_no_slot_of_others(
     assert 15 <= purposes.count(m.Purpose.CHECK) <= 45  # 60 draws of one half: outside this one time in 10^4
     project.check_share = 0.0
     bob = factories.user(session)
-    task = leases.claim_item(session, bob, project)
+    task = leases.claim_item(session, project, bob)
     assert task is not None
     assert session.get_one(m.Item, task.item_id).purpose is m.Purpose.TRAIN
 
@@ -207,10 +207,10 @@ def test_placing_moves_waiting_training_items_alone(session: Session, queue: Mak
 def test_asking_again_opens_a_slot_for_somebody_who_has_not_seen_the_item(session: Session, queue: MakeQueue) -> None:
     project, (item,) = queue(1)
     ann, bob, boss = (factories.user(session) for _ in range(3))
-    assert leases.claim_item(session, ann, project) is not None
-    assert leases.claim_item(session, bob, project) is None
+    assert leases.claim_item(session, project, ann) is not None
+    assert leases.claim_item(session, project, bob) is None
     assert service.ask_again(session, project, boss, [item.id]) == 1
-    assert leases.claim_item(session, bob, project) is not None
+    assert leases.claim_item(session, project, bob) is not None
     with pytest.raises(Conflict):
         service.ask_again(session, project, boss, [10**9])
 
@@ -220,9 +220,9 @@ def test_display_order_is_a_fair_coin_that_is_tossed_once(session: Session, queu
     for _ in range(40):
         person = factories.user(session)
         for _ in range(50):
-            task = leases.claim_item(session, person, project)
+            task = leases.claim_item(session, project, person)
             assert task is not None
-            assert leases.claim_item(session, person, project) == task  # a reload
+            assert leases.claim_item(session, project, person) == task  # a reload
             session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
             session.flush()
     total, left = session.execute(

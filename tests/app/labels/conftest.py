@@ -38,7 +38,7 @@ def at_once(session: Session, user: m.User, project: m.Project, assignment_id: i
     _, seen, member, version = session.execute(USER_WITH_PROJECT[Credential.COOKIE], asked).one()
     standing = fast_path.Standing.of(token_hash, Access(user, seen, member.role, member, version))
     assert standing is not None
-    progress.count(session, user, project)
+    progress.count(session, project, user)
 
     async def fetch_one(statement: TextClause, values: Mapping[str, Any]) -> Any:
         return session.execute(statement, values).one_or_none()

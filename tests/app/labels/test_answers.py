@@ -22,13 +22,13 @@ from tests.asking import asking
 
 
 def claim(session: Session, user: m.User, project: m.Project) -> Task:
-    task = leases.claim_item(session, user, project)
+    task = leases.claim_item(session, project, user)
     assert task is not None
     return task
 
 
 def send(session: Session, user: m.User, project: m.Project, task: Task, answer: NewLabel) -> m.Label:
-    done = service.submit(session, user, project, None, task.id, answer)
+    done = service.submit(session, project, user, None, task.id, answer)
     assert done.status == 200
     assert done.label_id is not None
     return session.get_one(m.Label, done.label_id)
@@ -121,7 +121,7 @@ def test_an_answer_to_a_withdrawn_item_is_refused_and_written_down(
     (item,) = add_items(cast.project)
     task = claim(session, cast.annotator, cast.project)
     items.withdraw_prompts(session, cast.project, cast.manager, [item.prompt_id])
-    done = service.submit(session, cast.annotator, cast.project, None, task.id, LEFT)
+    done = service.submit(session, cast.project, cast.annotator, None, task.id, LEFT)
     assert (done.status, done.label_id) == (409, None)
     assert "withdrawn" in (done.warning or "")
     assert all_labels(session, cast.project) == []
@@ -136,7 +136,7 @@ def test_a_forged_assignment_changes_nothing(session: Session, cast: Cast, add_i
     user = cast.manager if whose == "somebody else's" else cast.annotator
     project = cast.other if whose == "another project's" else cast.project
     number = 10**12 if whose == "nobody's" else task.id
-    done = service.submit(session, user, project, None, number, LEFT)
+    done = service.submit(session, project, user, None, number, LEFT)
     assert (done.status, done.label_id) == (404, None)
     assert all_labels(session, cast.project) == []
     assert session.get_one(m.Assignment, task.id).state is m.AssignmentState.OPEN
@@ -193,11 +193,11 @@ def answer_checks(session: Session, cast: Cast, count: int, best: int) -> list[s
     member = session.get_one(m.Member, (cast.project.id, cast.annotator.id))
     done = []
     while len(done) < count:
-        task = leases.claim_item(session, cast.annotator, cast.project)
+        task = leases.claim_item(session, cast.project, cast.annotator)
         if task is None:  # the coin did not fall on a check
             continue
         answer = LEFT if task.order[0] == best else RIGHT
-        done.append(service.submit(session, cast.annotator, cast.project, member, task.id, answer))
+        done.append(service.submit(session, cast.project, cast.annotator, member, task.id, answer))
     return done
 
 
@@ -248,21 +248,21 @@ def test_progress_tells_own_count_pace_and_what_is_left(session: Session, cast: 
         task = claim(session, cast.annotator, cast.project)
         send(session, cast.annotator, cast.project, task, replace(LEFT, seconds=seconds))
     progress._totals.clear()
-    told = progress.count(session, cast.annotator, cast.project)
+    told = progress.count(session, cast.project, cast.annotator)
     assert (told.today, told.pace, told.labels, told.wanted) == (3, 4.0, 3, 2)
     assert told.seconds_left == 8.0
-    assert progress.count(session, cast.manager, cast.project).today == 0
+    assert progress.count(session, cast.project, cast.manager).today == 0
     factories.label(session, add_items(cast.project)[0], cast.annotator, created_at=datetime(2020, 1, 1, tzinfo=UTC))
-    assert progress.count(session, cast.annotator, cast.project).today == 3
+    assert progress.count(session, cast.project, cast.annotator).today == 3
 
 
 def test_todays_count_goes_on_from_the_last_label_as_if_counted_anew(
     session: Session, cast: Cast, add_items: AddItems
 ) -> None:
     def today() -> int:
-        went_on = progress.count(session, cast.annotator, cast.project).today
+        went_on = progress.count(session, cast.project, cast.annotator).today
         progress._today.clear()
-        assert progress.count(session, cast.annotator, cast.project).today == went_on
+        assert progress.count(session, cast.project, cast.annotator).today == went_on
         return went_on
 
     add_items(cast.project, 3)
@@ -277,5 +277,5 @@ def test_todays_count_goes_on_from_the_last_label_as_if_counted_anew(
     assert today() == 2
     send(session, cast.annotator, cast.project, first, said("tie"))
     assert today() == 2, "an answer of today that was changed is one answer"
-    service.submit(session, cast.annotator, cast.project, None, old.assignment_id, said("tie"))
+    service.submit(session, cast.project, cast.annotator, None, old.assignment_id, said("tie"))
     assert today() == 2, "an answer of another day that was changed is none of today's"

@@ -39,11 +39,11 @@ def test_many_at_once(database: str, in_one: bool) -> None:
                     if answered is not None:
                         shown = at_once(session, person, project, answered, said("left")) if in_one else None
                         first, again = (
-                            labels.submit(session, person, project, None, answered, said("left")) for _ in range(2)
+                            labels.submit(session, project, person, None, answered, said("left")) for _ in range(2)
                         )
                         assert first.label_id == again.label_id
                         task = shown.task if shown else None
-                    task = task or leases.claim_item(session, person, project)
+                    task = task or leases.claim_item(session, project, person)
                     done = task is None and not lease_queries.anything_left(session, project.id, person.id)
                 if done:
                     return

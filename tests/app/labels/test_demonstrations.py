@@ -115,7 +115,7 @@ def test_another_text_is_a_revision_and_the_same_one_none(
 def test_nobody_is_shown_what_another_wrote(session: Session, cast: Cast, as_: As, add: Callable[..., m.Item]) -> None:
     item = add("A plant.", overlap_target=3, slots_left=3)
     write(as_("annotator"), cast, "Hidden words.")
-    task = leases.claim_item(session, cast.manager, cast.project)
+    task = leases.claim_item(session, cast.project, cast.manager)
     assert task is not None
     assert (task.item_id, task.order, [shown.text for shown in task.responses]) == (item.id, (0,), ["A plant."])
     assert "Hidden words" not in as_("manager").get(f"/projects/{cast.project.id}/label").text
@@ -197,7 +197,7 @@ def test_a_text_is_no_answer_to_a_comparison(session: Session, cast: Cast, as_: 
 def test_a_late_text_is_kept(session: Session, cast: Cast, as_: As, add: Callable[..., m.Item]) -> None:
     item = add("A plant.")
     annotator = as_("annotator")
-    task = leases.claim_item(session, cast.annotator, cast.project)
+    task = leases.claim_item(session, cast.project, cast.annotator)
     assert task is not None
     assignment = session.get_one(m.Assignment, task.id)
     assignment.state = m.AssignmentState.EXPIRED
@@ -240,7 +240,7 @@ def test_the_preview_shows_changes_and_rendering_and_keeps_nothing(
     assert labels(session) == []
     assert as_("manager").submit(f"{base}/preview", htmx=True, answer="x", **fields).status_code == 404
     factories.item(session, factories.prompt(session, cast.project), cast.project.base_model, level=0)
-    other = leases.claim_item(session, cast.manager, cast.project)
+    other = leases.claim_item(session, cast.project, cast.manager)
     assert other is not None
     asked = {"assignment_id": str(other.id), "answer": "x"}
     assert as_("manager").submit(f"{base}/preview", htmx=True, **asked).status_code == 404

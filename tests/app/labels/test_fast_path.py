@@ -19,7 +19,7 @@ LEFT, RIGHT = said("left"), said("right")
 
 
 def claim(session: Session, cast: Cast) -> Task:
-    task = leases.claim_item(session, cast.annotator, cast.project)
+    task = leases.claim_item(session, cast.project, cast.annotator)
     assert task is not None
     return task
 
@@ -41,7 +41,7 @@ def test_the_next_item_and_the_progress_come_with_the_answer(session: Session, c
     assert shown.progress.pace == 1.0, "of the answers before this one"
     progress._today.clear()
     progress._totals.clear()
-    counted = progress.count(session, cast.annotator, cast.project)
+    counted = progress.count(session, cast.project, cast.annotator)
     assert replace(shown.progress, pace=1.5) == counted, "as if counted anew"
 
 
@@ -79,7 +79,7 @@ def test_attention_checks_come_as_often_as_the_project_says(
         if shown is not None:
             task = shown.task
         else:
-            task = service.submit_and_claim(session, cast.annotator, cast.project, None, task.id, LEFT).task
+            task = service.submit_and_claim(session, cast.project, cast.annotator, None, task.id, LEFT).task
         assert task is not None
         came += session.get_one(m.Item, task.item_id).purpose is m.Purpose.CHECK
     assert abs(came - share * answers) < 4 * sqrt(answers * share * (1 - share))

@@ -193,7 +193,7 @@ def test_somebody_elses_item_is_not_answered(
     session: Session, cast: Cast, as_: As, add_items: AddItems, fetched: list[Any]
 ) -> None:
     add_items(cast.project, 3)
-    theirs = leases.claim_item(session, cast.manager, cast.project)
+    theirs = leases.claim_item(session, cast.project, cast.manager)
     assert theirs is not None
     browser = as_("annotator")
     opened(browser, cast)

@@ -90,7 +90,7 @@ def test_the_one_statement_resolves_each_question_by_the_display_order(
     (item,) = add_items(asked)
     lease = factories.assignment(session, item, cast.annotator, order=order)
     answer = said("right", questions={KINDER: "left", TRUER: "right", "An equal one?": "tie"})
-    done = service.submit(session, cast.annotator, asked, None, lease.id, answer)
+    done = service.submit(session, asked, cast.annotator, None, lease.id, answer)
     label = session.get_one(m.Label, done.label_id)
     left, right = outcome_of("left", order), outcome_of("right", order)
     assert label.late is False
@@ -101,9 +101,9 @@ def test_the_one_statement_resolves_each_question_by_the_display_order(
 
 def test_without_questions_nothing_is_stored_for_them(session: Session, cast: Cast, add_items: AddItems) -> None:
     add_items(cast.project)
-    task = leases.claim_item(session, cast.annotator, cast.project)
+    task = leases.claim_item(session, cast.project, cast.annotator)
     assert task
-    done = service.submit(session, cast.annotator, cast.project, None, task.id, said("left"))
+    done = service.submit(session, cast.project, cast.annotator, None, task.id, said("left"))
     assert session.get_one(m.Label, done.label_id).value == said("left").value
 
 
@@ -111,12 +111,12 @@ def test_another_answer_to_a_question_alone_is_a_revision(
     session: Session, cast: Cast, asked: m.Project, add_items: AddItems
 ) -> None:
     add_items(asked)
-    task = leases.claim_item(session, cast.annotator, asked)
+    task = leases.claim_item(session, asked, cast.annotator)
     assert task
 
     def send(**over: str) -> int | None:
         answer = said("left", questions=BOTH | over)
-        return service.submit(session, cast.annotator, asked, None, task.id, answer).label_id
+        return service.submit(session, asked, cast.annotator, None, task.id, answer).label_id
 
     first = send()
     assert send() == first

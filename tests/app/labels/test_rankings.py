@@ -228,7 +228,7 @@ def work(session, cast, count):
     """The kinds of the items that a person answers one after the other."""
     kinds = []
     for _ in range(count):
-        task = leases.claim_item(session, cast.annotator, cast.project)
+        task = leases.claim_item(session, cast.project, cast.annotator)
         kinds.append(task.kind)
         session.get_one(m.Assignment, task.id).state = m.AssignmentState.LABELLED
         session.flush()
@@ -246,7 +246,7 @@ def test_mixed_kinds_come_in_blocks_of_ten(session, cast, add):
 def test_a_block_holds_up_nobody(session, cast, add):
     mixed(session, cast, add, comparisons=3, rankings=4)
     assert sorted(work(session, cast, 7)) == ["comparison"] * 3 + ["ranking"] * 4
-    assert leases.claim_item(session, cast.annotator, cast.project) is None
+    assert leases.claim_item(session, cast.project, cast.annotator) is None
 
 
 def test_what_is_urgent_begins_a_block(session, cast, add):

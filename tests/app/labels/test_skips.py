@@ -31,7 +31,7 @@ def reasons(session: Session, cast: Cast, add_items: AddItems) -> list[str]:
 
 
 def held(session: Session, cast: Cast) -> Task:
-    task = leases.claim_item(session, cast.annotator, cast.project)
+    task = leases.claim_item(session, cast.project, cast.annotator)
     assert task is not None
     return task
 
@@ -83,7 +83,7 @@ def test_a_reason_that_cannot_be_leaves_the_item_open(
 
 def test_managers_see_what_was_skipped_and_why(session: Session, cast: Cast, as_: As, reasons: list[str]) -> None:
     for reason, note in ((reasons[0], ""), (reasons[0], "Too <b>long</b>."), ("", "")):
-        leases.skip(session, cast.annotator, cast.project, held(session, cast).id, reason, note)
+        leases.skip(session, cast.project, cast.annotator, held(session, cast).id, reason, note)
     session.flush()
     browser, base = as_("manager"), f"/projects/{cast.project.id}"
     quality = browser.get(f"{base}/labels/quality").text
@@ -119,45 +119,45 @@ def test_a_reason_keeps_its_id_through_other_words_and_is_apart_from_one_to_answ
     (to_answer,) = cast.project.answer.reasons
     assert to_answer.text == cast.project.answer.skip_reasons[1].text
     assert to_answer.id != reasons[1]
-    leases.skip(session, cast.annotator, cast.project, held(session, cast).id, reasons[0])
+    leases.skip(session, cast.project, cast.annotator, held(session, cast).id, reasons[0])
     form = {f"reasons[{to_answer.id}]": "Broken", f"skip_reasons[{reasons[0]}]": "Not my field", "comment": "optional"}
     assert as_("manager").submit(f"/projects/{cast.project.id}/settings/answer", **form).status_code == 303
     session.expire_all()
     assert [(each.id, each.text) for each in cast.project.answer.skip_reasons] == [(reasons[0], "Not my field")]
     assert "Not my field" in as_("manager").get(f"/projects/{cast.project.id}/labels/quality").text
     # Of a page that is older than the settings; of no project at all.
-    assert leases.skip(session, cast.annotator, cast.project, held(session, cast).id, reasons[1])
+    assert leases.skip(session, cast.project, cast.annotator, held(session, cast).id, reasons[1])
     with pytest.raises(Invalid):
-        leases.skip(session, cast.annotator, cast.project, held(session, cast).id, to_answer.id)
+        leases.skip(session, cast.project, cast.annotator, held(session, cast).id, to_answer.id)
 
 
 def test_taken_up_again_or_answered_it_has_no_reason_any_more(session: Session, cast: Cast, reasons: list[str]) -> None:
     task = held(session, cast)
-    leases.skip(session, cast.annotator, cast.project, task.id, reasons[0], "Later.")
-    again = leases.take_skipped_again(session, cast.annotator, cast.project)
+    leases.skip(session, cast.project, cast.annotator, task.id, reasons[0], "Later.")
+    again = leases.take_skipped_again(session, cast.project, cast.annotator)
     assert again is not None
     assert skipped(session) == [("open", None, None)]
-    leases.skip(session, cast.annotator, cast.project, again.id, reasons[0], "Later.")
-    service.submit(session, cast.annotator, cast.project, None, again.id, said("left"))
+    leases.skip(session, cast.project, cast.annotator, again.id, reasons[0], "Later.")
+    service.submit(session, cast.project, cast.annotator, None, again.id, said("left"))
     session.flush()
     assert skipped(session) == [("labelled", None, None)]
 
 
 def test_who_skips_and_comes_back_in_time_is_not_late(session: Session, cast: Cast, reasons: list[str]) -> None:
     in_time = held(session, cast)
-    leases.skip(session, cast.annotator, cast.project, in_time.id)
+    leases.skip(session, cast.project, cast.annotator, in_time.id)
     gone = held(session, cast)
-    leases.skip(session, cast.annotator, cast.project, gone.id)
-    theirs = leases.claim_item(session, cast.manager, cast.project)  # meanwhile somebody else answers the first
+    leases.skip(session, cast.project, cast.annotator, gone.id)
+    theirs = leases.claim_item(session, cast.project, cast.manager)  # meanwhile somebody else answers the first
     assert theirs is not None
-    service.submit(session, cast.manager, cast.project, None, theirs.id, said("left"))
+    service.submit(session, cast.project, cast.manager, None, theirs.id, said("left"))
     taken = {label.item_id for label in labels_of(session, cast.project)}
     expired = held(session, cast)
-    leases.skip(session, cast.annotator, cast.project, expired.id)
+    leases.skip(session, cast.project, cast.annotator, expired.id)
     session.get_one(m.Assignment, expired.id).expires_at = datetime.now(UTC) - timedelta(seconds=1)
     session.flush()
     for task in (in_time, gone, expired):
-        service.submit(session, cast.annotator, cast.project, None, task.id, said("right"))
+        service.submit(session, cast.project, cast.annotator, None, task.id, said("right"))
     mine = {
         label.item_id: label for label in labels_of(session, cast.project) if label.annotator_id == cast.annotator.id
     }

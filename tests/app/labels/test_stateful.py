@@ -146,7 +146,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(who=person)
     def claim(self, who: int) -> None:
-        self._see(who, self._act(lambda session: leases.claim_item(session, self.people[who], self.project)))
+        self._see(who, self._act(lambda session: leases.claim_item(session, self.project, self.people[who])))
 
     def _see(self, who: int, task: Task | None) -> None:
         if task is not None:
@@ -157,7 +157,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(who=person)
     def claim_and_lose_the_connection(self, who: int) -> None:
-        self._act(lambda session: leases.claim_item(session, self.people[who], self.project), "cut before commit")
+        self._act(lambda session: leases.claim_item(session, self.project, self.people[who]), "cut before commit")
 
     @rule(who=person)
     def claim_in_a_transaction_that_hangs(self, who: int) -> None:
@@ -197,7 +197,7 @@ class Queue(RuleBasedStateMachine):
             shown = (
                 at_once(session, self.people[who], self.project, task.id, given) if goes_on and not self.mixed else None
             )
-            done = labels.submit(session, self.people[who], self.project, None, task.id, given)
+            done = labels.submit(session, self.project, self.people[who], None, task.id, given)
             return replace(done, task=shown.task) if shown else done
 
         done = self._act(send, end)
@@ -221,18 +221,18 @@ class Queue(RuleBasedStateMachine):
     def skip(self, who: int, place: int) -> None:
         if self.tasks[who]:
             number = list(self.tasks[who])[place % len(self.tasks[who])]
-            self._act(lambda session: leases.skip(session, self.people[who], self.project, number))
+            self._act(lambda session: leases.skip(session, self.project, self.people[who], number))
 
     @rule(who=person)
     def take_skipped_again(self, who: int) -> None:
-        task = self._act(lambda session: leases.take_skipped_again(session, self.people[who], self.project))
+        task = self._act(lambda session: leases.take_skipped_again(session, self.project, self.people[who]))
         assert task is None or self.tasks[who].get(task.id, task).order == task.order
 
     @rule(who=person, place=st.integers(0, 50))
     def renew(self, who: int, place: int) -> None:
         if self.tasks[who]:
             number = list(self.tasks[who])[place % len(self.tasks[who])]
-            self._act(lambda session: leases.renew(session, self.people[who], self.project, number))
+            self._act(lambda session: leases.renew(session, self.project, self.people[who], number))
 
     @rule(share=st.floats(0, 1))
     def time_passes(self, share: float) -> None:

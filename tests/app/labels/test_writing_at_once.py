@@ -43,7 +43,7 @@ class Desk:
             tasks = []
             for user in users:
                 factories.member(session, project, user)
-                task = leases.claim_item(session, user, project)
+                task = leases.claim_item(session, project, user)
                 assert task is not None
                 tasks.append(task.id)
         self.project_id, self.item_id, self.leases = project.id, item.id, dict(zip(tasks, users, strict=True))
@@ -54,7 +54,7 @@ class Desk:
             project = session.get_one(m.Project, self.project_id)
             user = session.get_one(m.User, self.leases[assignment_id].id)
             answer = NewLabel(DemonstrationValue(text=text))
-            return service.submit(session, user, project, None, assignment_id, answer).status
+            return service.submit(session, project, user, None, assignment_id, answer).status
 
     def withdraw(self) -> int:
         with task_session() as session:

@@ -38,10 +38,10 @@ def write(session: Session, cast: Cast, text: str, split: m.Split = m.Split.TRAI
     prompt, base = factories.prompt(session, cast.project, split=split), cast.project.base_model
     responses = [factories.response(session, prompt, base, text=began)] if began else []
     factories.item(session, prompt, base, kind="demonstration", responses=responses)
-    task = leases.claim_item(session, cast.annotator, cast.project)
+    task = leases.claim_item(session, cast.project, cast.annotator)
     assert task is not None
     answer = read_label(cast.project.answer, task.kind, RawLabel(text))
-    saved = labels.submit(session, cast.annotator, cast.project, None, task.id, answer)
+    saved = labels.submit(session, cast.project, cast.annotator, None, task.id, answer)
     return session.get_one(m.Label, saved.label_id)
 
 

@@ -66,10 +66,10 @@ def improved(session: Session, cast: Cast) -> Label:
     prompt = factories.prompt(session, cast.project, "What is a tree?")
     shown = [factories.response(session, prompt, cast.project.base_model, text="A plant.")]
     factories.item(session, prompt, cast.project.base_model, kind="demonstration", responses=shown)
-    task = leases.claim_item(session, cast.annotator, cast.project)
+    task = leases.claim_item(session, cast.project, cast.annotator)
     assert task is not None
     answer = NewLabel(DemonstrationValue(text="A tall plant."))
-    done = labels.submit(session, cast.annotator, cast.project, None, task.id, answer)
+    done = labels.submit(session, cast.project, cast.annotator, None, task.id, answer)
     return session.get_one(Label, done.label_id)
 
 

@@ -180,9 +180,9 @@ def test_what_people_wrote_is_what_the_learning_library_reads(project: int, tmp_
             prompt = factories.prompt(session, row, "What is a tree?", split=split)
             shown = [factories.response(session, prompt, row.base_model, text="A plant.")]
             factories.item(session, prompt, row.base_model, kind="demonstration", responses=shown)
-            task = leases.claim_item(session, person, row)
+            task = leases.claim_item(session, row, person)
             assert task is not None
-            labels.submit(session, person, row, None, task.id, NewLabel(DemonstrationValue(text=text)))
+            labels.submit(session, row, person, None, task.id, NewLabel(DemonstrationValue(text=text)))
     written, preferred = tmp_path / "written.jsonl", tmp_path / "preferred.jsonl"
     assert hone("export", "-p", str(project), "--layout", "sft", "-o", written).returncode == 0
     assert hone("export", "-p", str(project), "--layout", "trl-conversational", "-o", preferred).returncode == 0

@@ -203,7 +203,7 @@ def test_pairs_to_label_join_the_queue_with_the_names_of_who_wrote_them(project:
     assert (run.summary or {})["pairs"] == 1
     with task_session() as session:
         who = session.scalars(select(User)).one()
-        task = labels.next_task(session, who, session.get_one(Project, project), None)
+        task = labels.next_task(session, session.get_one(Project, project), who, None)
         assert task is not None
         assert sorted(each.text for each in task.responses) == ["x", "y"]
         item = session.scalars(select(Item)).one()

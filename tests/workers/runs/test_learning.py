@@ -97,10 +97,10 @@ def world(database: str) -> World:
                 if split is m.Split.HOLDOUT:
                     held_out.add(f"{sort} {number}")
         person = factories.user(session)
-        while (task := leases.claim_item(session, person, project)) is not None:
+        while (task := leases.claim_item(session, project, person)) is not None:
             given = answer_of(task.kind, [shown.text for shown in task.responses], task.messages[-1]["content"])
             answer = read_label(project.answer, task.kind, given)
-            assert labels.submit(session, person, project, None, task.id, answer).label_id
+            assert labels.submit(session, project, person, None, task.id, answer).label_id
         found = World(project.id, frozenset(held_out))
     return found
 
@@ -229,10 +229,10 @@ def test_a_copy_learns_from_the_same_labels_though_there_are_more(world: World) 
         prompt = factories.prompt(session, project, "writing later")
         factories.item(session, prompt, project.base_model, kind="demonstration", responses=[])
         person = factories.user(session)
-        task = leases.claim_item(session, person, project)
+        task = leases.claim_item(session, project, person)
         assert task is not None
         answer = read_label(project.answer, task.kind, RawLabel("an ideal answer to writing later"))
-        assert labels.submit(session, person, project, None, task.id, answer).label_id
+        assert labels.submit(session, project, person, None, task.id, answer).label_id
     assert started(world, "sft", parent_id=str(first), same_inputs="true")[1] == learned
     fresh = started(world, "sft", parent_id=str(first))[1]
     assert by_prompt(fresh["data"]) == by_prompt([*learned["data"], *written_by("writing later")])
