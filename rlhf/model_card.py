@@ -79,7 +79,7 @@ def table(rows: Mapping[str, Any]) -> str:
 
 def shown(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a run that a reader elsewhere can use: files by their names, nothing of the machine."""
-    shown = {name: value for name, value in settings.items() if name not in _NOT_SHOWN}
+    shown = {name: value for name, value in settings.items() if name not in (*_NOT_SHOWN, "data_note")}
     models = {name: _without_paths(shown[name]) for name in _MODELS if shown.get(name)}
     return shown | models | {name: Path(shown[name]).name for name in _FILES if shown.get(name)}
 
@@ -106,7 +106,8 @@ def card(
         "datasets": data, "library_name": library, "pipeline_tag": task, "tags": tags,
     }  # fmt: skip
     body = [f"# {title}", intro, f"Base model: `{parent_of(settings['model'])}`"]
-    for name, text in ({"Run": table(shown(settings))} | dict(sections)).items():
+    note = {"Labels": settings["data_note"]} if settings.get("data_note") else {}
+    for name, text in ({"Run": table(shown(settings))} | note | dict(sections)).items():
         body += [f"## {name}", text]
     return f"---\n{yaml.safe_dump(header, sort_keys=True)}---\n\n" + "\n\n".join(body) + "\n"
 

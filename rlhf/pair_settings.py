@@ -39,6 +39,9 @@ class PairSettings(EpochSettings):
             may_change=True,
         ),
     ] = None
+    data_note: Annotated[
+        str, Doc("What the model's card says of where the pairs are from.", "Note", group="local", may_change=True)
+    ] = ""
 
     max_length: Annotated[
         int,

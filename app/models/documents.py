@@ -89,6 +89,14 @@ class Agreement(TypedDict):
     high: float
 
 
+class RaterNote(TypedDict):
+    """What was known of an annotator when a snapshot was taken: attention checks, and whether they were paused."""
+
+    passed: int
+    missed: int
+    paused: bool
+
+
 class Disputed(TypedDict):
     """A label that the model would have decided the other way, by so many points."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, CreatedAt, Id, Typed, WrittenText, enum_column
-from app.models.documents import Messages, RunSummary, SampleDetails
+from app.models.documents import Messages, RaterNote, RunSummary, SampleDetails
 from app.models.model import Model
 from app.models.run_config import AnyConfig, RunConfig, RunKind
 
@@ -38,6 +38,10 @@ class Snapshot(Base):
     label_count: Mapped[int]
     train_pair_count: Mapped[int]
     holdout_pair_count: Mapped[int]
+    # What was known at that time of those who have missed or passed checks or were paused, by `Label.rater`; and how
+    # many levels of strength people could choose from. Not known of snapshots from before these were kept.
+    raters: Mapped[dict[int, RaterNote]] = mapped_column(Typed(dict[int, RaterNote]), default=dict, server_default="{}")
+    levels: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[CreatedAt]
 
 

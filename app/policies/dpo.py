@@ -57,7 +57,8 @@ class DPOTraining(PolicyMethod):
         return preferences.choices(project)
 
     def data(self, session: Session, run: Run) -> Data:
-        return Data({"model": registry.address(run.model)}, preferences.files(session, run))
+        settings = {"model": registry.address(run.model), "data_note": preferences.note(session, run)}
+        return Data(settings, preferences.files(session, run))
 
     def about(self, run: Run) -> str:
         return preferences.about(run)

@@ -1,6 +1,6 @@
 """What a client may send to start a training on preferences, or to have a text scored."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -8,12 +8,15 @@ from app.input import Input
 from app.methods import MethodForm
 
 Aggregation = Literal["mean", "reliability"]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PreferenceOptions(MethodForm):
     """What is asked for a training on preferences beside the settings of its command."""
 
-    OPTIONS: ClassVar[tuple[str, ...]] = ("question", "aggregation")
+    OPTIONS: ClassVar[tuple[str, ...]] = (
+        "question", "aggregation", "strength", "weigh_pairs", "paused", "late", "surplus",
+    )  # fmt: skip
 
     question: str = Field(
         "", max_length=80, title="Question", description="Whose choices it learns from; empty: the main one"
@@ -21,9 +24,26 @@ class PreferenceOptions(MethodForm):
     aggregation: Aggregation = Field(
         "mean",
         title="Several labels of one pair",
-        description="The average counts all raters alike; reliability is how often others confirm a rater "
-        "(Dawid and Skene).",
+        description="The average counts all raters alike; reliability is how often others and attention checks confirm "
+        "a rater (Dawid and Skene).",
         json_schema_extra={"x-choices": ["Average", "Weighted by reliability"]},
+    )
+    strength: bool = Field(
+        True,
+        title="Learn from strength",
+        description="A slight preference counts for less than a strong one, by how often other people confirm it",
+    )
+    weigh_pairs: bool = Field(
+        True,
+        title="Weigh by number of raters",
+        description="A pair that several people judged weighs more; a ranking of K responses weighs as K - 1 pairs",
+    )
+    paused: Share = Field(0.0, title="Labels of paused people", description="0 leaves them out, 1 counts them in full.")
+    late: Share = Field(
+        1.0, title="Late labels", description="Given after the time for the item was over. 0 leaves them out."
+    )
+    surplus: Share = Field(
+        1.0, title="Surplus labels", description="Late ones beyond the labels that an item asks for. 0 leaves them out."
     )
 
 

@@ -47,7 +47,8 @@ class RewardTraining(Method):
         return preferences.choices(project)
 
     def data(self, session: Session, run: Run) -> Data:
-        return Data({"model": registry.address(run.model)}, preferences.files(session, run))
+        settings = {"model": registry.address(run.model), "data_note": preferences.note(session, run)}
+        return Data(settings, preferences.files(session, run))
 
     def finished(self, session: Session, run: Run, summary: RunSummary, artifact: str) -> Model:
         """Register the model, and queue the scoring of the project's responses with it."""

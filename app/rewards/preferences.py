@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Project, Run, Snapshot, TrainingConfig
 from app.rewards import snapshots
+from app.rewards.counting import Counting, told
 from app.rewards.forms import PreferenceOptions
 from app.runs import holdout
 from app.web.errors import Conflict, Invalid
@@ -16,8 +17,13 @@ def snapshot(session: Session, project: Project, wanted: PreferenceOptions, pare
     if wanted.question and not project.answer.asks(wanted.question):
         raise Invalid("This project does not ask that question. Load the page again and choose one.", "question")
     if parent is not None and parent.snapshot is not None:
-        return parent.snapshot
-    return snapshots.take(session, project, wanted.question)
+        found = parent.snapshot
+    else:
+        found = snapshots.take(session, project, wanted.question)
+    how = Counting.of(wanted.model_dump())
+    if min(how.paused, how.late, how.surplus) == 0:
+        snapshots.require_rows(session, found, how)
+    return found
 
 
 def choices(project: Project) -> dict[str, list[tuple[Any, str]]]:
@@ -27,10 +33,13 @@ def choices(project: Project) -> dict[str, list[tuple[Any, str]]]:
 
 def files(session: Session, run: Run) -> dict[str, list[dict[str, Any]]]:
     """The rows of a run's files, by the settings that take them."""
-    asked = run.asked(TrainingConfig).options
-    options = {name: asked[name] for name in PreferenceOptions.OPTIONS if name in asked}
-    train, held_out = snapshots.training_rows(session, frozen(run), **options)  # type: ignore[arg-type]
+    train, held_out = snapshots.training_rows(session, frozen(run), Counting.of(run.asked(TrainingConfig).options))
     return {"data": train} | holdout.parts(held_out, report="eval_data", choose="choose_data")
+
+
+def note(session: Session, run: Run) -> str:
+    """What the card of the model says of its labels."""
+    return told(session, frozen(run), Counting.of(run.asked(TrainingConfig).options))
 
 
 def frozen(run: Run) -> Snapshot:

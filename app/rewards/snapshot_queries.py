@@ -12,6 +12,7 @@ from app.models import (
     Item,
     ItemResponse,
     Label,
+    Member,
     Messages,
     Outcome,
     Preference,
@@ -23,6 +24,7 @@ from app.models import (
     SnapshotLabel,
     Split,
 )
+from app.models.documents import RaterNote
 
 
 def usable() -> ColumnElement[bool]:
@@ -128,6 +130,28 @@ def count_written(session: Session, project_id: int, after: int = 0) -> dict[Spl
     return {row.split: row.written for row in session.execute(statement)}
 
 
+def rater_notes(session: Session, project_id: int) -> dict[int, RaterNote]:
+    """By annotator, what is known now of those who have done attention checks or are paused."""
+    paused = Member.paused_at.is_not(None)
+    counted = (
+        select(
+            Label.annotator_id,
+            func.count().filter(Label.passed.is_(True)).label("passed"),
+            func.count().filter(Label.passed.is_(False)).label("missed"),
+        )
+        .where(Label.project_id == project_id, Label.superseded_at.is_(None), Label.passed.is_not(None))
+        .group_by(Label.annotator_id)
+        .subquery()
+    )
+    found = session.execute(
+        select(Member.user_id, func.coalesce(counted.c.passed, 0), func.coalesce(counted.c.missed, 0), paused)
+        .outerjoin(counted, counted.c.annotator_id == Member.user_id)
+        .where(Member.project_id == project_id, or_(paused, counted.c.annotator_id.is_not(None)))
+        .order_by(Member.user_id)
+    )
+    return {who: {"passed": passed, "missed": missed, "paused": idle} for who, passed, missed, idle in found}
+
+
 def add_snapshot(session: Session, snapshot: dict[str, Any], label_ids: Sequence[int]) -> Snapshot:
     """The project's snapshot with this content; the one that is there already where the content is the same."""
     same = select(Snapshot).where(
@@ -152,8 +176,8 @@ def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:
 
 
 def snapshot_preferences(session: Session, snapshot_id: int, question: str = "") -> list[Row[Any]]:
-    """(item_id, first, second, rater, outcome, probability, raters) by the snapshot's labels for the question,
-    in order of pair of responses and rater."""
+    """(item_id, first, second, rater, outcome, probability, raters, strength, late, surplus) by the snapshot's labels
+    for the question, in order of pair of responses and rater."""
     return list(
         session.execute(
             select(
@@ -164,6 +188,10 @@ def snapshot_preferences(session: Session, snapshot_id: int, question: str = "")
                 Preference.outcome,
                 Preference.probability,
                 Preference.raters,
+                Preference.strength,
+                Label.late,
+                # What came from outside the queue fills no slot either, and is no opinion too many.
+                (Label.surplus & Label.assignment_id.is_not(None)).label("surplus"),
             )
             .join(SnapshotLabel, SnapshotLabel.label_id == Label.id)
             .join(Preference, Preference.label_id == Label.id)

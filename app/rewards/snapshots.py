@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.labels import outside
-from app.models import Outcome, Project, Snapshot, Split
+from app.models import Project, Snapshot, Split
 from app.rewards import snapshot_queries
-from app.rewards.forms import Aggregation
-from app.rewards.targets import VALUE, Pair, Vote, mean_targets, reliability_targets
+from app.rewards.counting import Counting, count
+from app.rewards.targets import VALUE, Pair
 from app.web.errors import Conflict
 from app.web.filters import plural
 
@@ -68,6 +68,9 @@ def _freeze(session: Session, project: Project, labels: _Labels) -> Snapshot:
     digest = sha256()
     for row in (*(row[:-1] for row in labels.stated), *labels.others):
         digest.update(f"{json.dumps(list(row))}\n".encode())
+    raters, levels = snapshot_queries.rater_notes(session, project.id), _levels(project)
+    if raters or levels:  # what is known besides; the same labels without it have the hash that they had
+        digest.update(json.dumps([raters, levels]).encode())
     pairs = _usable_pairs(labels.stated, "")
     label_ids = sorted({row.label_id for row in (*labels.stated, *labels.others)})
     return snapshot_queries.add_snapshot(
@@ -78,9 +81,16 @@ def _freeze(session: Session, project: Project, labels: _Labels) -> Snapshot:
             "label_count": len(label_ids),
             "train_pair_count": len(pairs[Split.TRAIN]),
             "holdout_pair_count": len(pairs[Split.HOLDOUT]),
+            "raters": raters,
+            "levels": levels,
         },
         label_ids,
     )
+
+
+def _levels(project: Project) -> int:
+    """How many levels of strength people choose from."""
+    return max((int(getattr(settings, "levels", 0)) for settings in project.answer.kinds.values()), default=0)
 
 
 def _usable_pairs(stated: Sequence[Any], question: str) -> dict[Split, dict[Pair, float]]:
@@ -114,23 +124,20 @@ def _require_pairs(stated: Sequence[Any], question: str) -> None:
 
 
 def training_rows(
-    session: Session, snapshot: Snapshot, aggregation: Aggregation = "mean", question: str = ""
+    session: Session, snapshot: Snapshot, how: Counting | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(training rows, holdout rows) for the learning library, in order of pair: a function of the snapshot alone.
+    """(training rows, holdout rows) for the learning library, in order of pair: a function of the snapshot alone, and
+    of how its labels are counted.
 
     Each row is a pair with its better response as `chosen` and the probability that this is right as `preference`
-    (0.5 for a tie), by the choices for `question`, the main one where it is empty. Only prompts of the training split
-    are in the first list, only holdout prompts in the second; "chooses" says of those whether they are to choose the
-    checkpoint, or to report on it.
+    (0.5 for a tie). Only prompts of the training split are in the first list, only holdout prompts in the second;
+    "chooses" says of those whether they are to choose the checkpoint, or to report on it.
     """
-    given = snapshot_queries.snapshot_preferences(session, snapshot.id, question)
-    votes = [
-        Vote((row.item_id, row.first, row.second), row.rater, row.outcome, row.probability, row.raters) for row in given
-    ]
-    targets = mean_targets(votes) if aggregation == "mean" else reliability_targets(votes)[0]
+    counted = count(session, snapshot, how or Counting())
+    targets = counted.fitted.targets
     raters: dict[Pair, int] = defaultdict(int)
-    for vote in votes:
-        raters[vote.pair] += vote.raters * (vote.outcome is not Outcome.BOTH_BAD)
+    for vote in counted.votes:
+        raters[vote.pair] += vote.raters
     pairs_of: dict[int, list[Pair]] = defaultdict(list)
     for pair in sorted(targets):  # those of which nothing but "both bad" was said are not among them
         pairs_of[pair[0]].append(pair)
@@ -145,13 +152,24 @@ def training_rows(
                     "chosen": first if p >= 0.5 else second,
                     "rejected": second if p >= 0.5 else first,
                     "preference": max(p, 1.0 - p),
-                    "weight": 1.0,
+                    "weight": counted.weights.get(pair, 1.0),
                     "pair_id": item.item_id,
                     "raters": raters[pair],
                     **({"chooses": item.chooses} if item.split is Split.HOLDOUT else {}),
                 }
             )
     return rows[Split.TRAIN], rows[Split.HOLDOUT]
+
+
+def require_rows(session: Session, snapshot: Snapshot, how: Counting) -> None:
+    """Refuse to learn where too little is left once some labels do not count."""
+    train, holdout = training_rows(session, snapshot, how)
+    if len(train) < MIN_TRAIN_PAIRS or len(holdout) < MIN_HOLDOUT_PAIRS:
+        raise Conflict(
+            f"Without the labels that are not to count, {plural(len(train), 'usable pair')} to learn from and "
+            f"{len(holdout)} to measure on are left; at least {MIN_TRAIN_PAIRS} and {MIN_HOLDOUT_PAIRS} are needed. "
+            "Let labels of paused people, late or surplus labels count, or label more pairs."
+        )
 
 
 def written_rows(session: Session, snapshot: Snapshot) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

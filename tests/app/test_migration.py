@@ -24,6 +24,7 @@ from app.policies import results
 from app.projects import instructions
 from app.projects import service as projects
 from app.rewards import snapshots
+from app.rewards.counting import Counting
 from app.runs import queries as runs_queries
 from tests.asking import asking
 from tests.conftest import _execute
@@ -184,13 +185,14 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
     with Session(old) as session:
         snapshot = session.get_one(m.Snapshot, 1)
         for question, expected in rows.items():
-            train, holdout = snapshots.training_rows(session, snapshot, question=question)
+            train, holdout = snapshots.training_rows(session, snapshot, Counting(question))
             found = sorted(
                 ({name: value for name, value in row.items() if name != "chooses"} for row in [*train, *holdout]),
                 key=lambda row: int(row["pair_id"]),
             )
             assert found == expected
             assert {row["pair_id"] for row in holdout} <= {5, 6}
+        assert (snapshot.raters, snapshot.levels) == ({}, 0)
         project = session.get_one(m.Project, 1)
         assert project.answer == asking(levels=2, questions=["Kinder?"], reasons=["Short"])
         export = Export(project, ExportSettings(layout="trl"))
@@ -367,6 +369,17 @@ def test_reasons_to_skip_have_no_way_back(old: Engine) -> None:
     with old.begin() as connection:
         connection.exec_driver_sql("update assignment set skip_note = null")
     _downgrade(old, "0028")
+
+
+def test_what_snapshots_know_of_annotators_has_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0031")
+    with old.begin() as connection:
+        connection.exec_driver_sql("update snapshot set levels = 3")
+    with pytest.raises(RuntimeError, match="1 of the snapshots keep"):
+        _downgrade(old, "0030")
+    with old.begin() as connection:
+        connection.exec_driver_sql("update snapshot set levels = 0")
+    _downgrade(old, "0030")
 
 
 def test_there_is_no_way_back(old: Engine) -> None:

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from rlhf.base_models import prepare
 from rlhf.batches import Group
-from rlhf.model_card import shown
+from rlhf.model_card import card, shown
 from rlhf.model_files import save_model, save_tokenizer
 from rlhf.reward_config import RewardConfig
 from rlhf.reward_model import HEADS_FILE, OLD_HEADS_FILE, load_reward_model, new_reward_model
@@ -176,3 +176,11 @@ def test_a_mix_of_rewards_is_shown_without_paths(tmp_path: Path) -> None:
     assert shown(settings | {"output": str(tmp_path)}) == settings | {
         "reward": "0.5*one + my.rules:polite - 0.1*length"
     }
+
+
+def test_a_card_says_where_its_labels_are_from_in_sentences(tmp_path: Path) -> None:
+    settings = {"model": str(tmp_path), "data": "pairs.jsonl", "data_note": "5 pairs by 1 annotator.", "seed": 3}
+    text = card("Reward model", "text-classification", settings, [], "It scores.", {})
+    assert "## Labels\n\n5 pairs by 1 annotator.\n" in text
+    assert "data_note" not in text
+    assert "## Labels" not in card("Reward model", "text-classification", settings | {"data_note": ""}, [], "", {})

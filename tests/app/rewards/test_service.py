@@ -28,6 +28,7 @@ from app.models import (
 )
 from app.registry import service as registry
 from app.rewards import head_queries, retraining, service, snapshots
+from app.rewards.counting import Counting
 from app.rewards.head_queries import Features
 from app.rewards.method import REWARD
 from app.rewards.targets import VALUE
@@ -130,7 +131,7 @@ def test_rows_have_the_better_answer_first_and_no_prompt_on_both_sides(
     assert [row["preference"] for row in holdout] == [1.0]
     assert not {row["pair_id"] for row in holdout} & rows.keys()
     assert [row["pair_id"] for row in train] == sorted(rows)
-    by_reliability, _ = snapshots.training_rows(session, snapshot, "reliability")
+    by_reliability, _ = snapshots.training_rows(session, snapshot, Counting(aggregation="reliability"))
     assert {row["pair_id"] for row in by_reliability} == rows.keys()
     assert all(0.5 <= row["preference"] < 1 for row in by_reliability)
 
@@ -162,7 +163,7 @@ def test_rows_by_a_question_follow_its_answers(session: Session, project: Projec
     snapshot = snapshots.take(session, project, KINDER)
     assert (snapshot.label_count, snapshot.train_pair_count, snapshot.holdout_pair_count) == (6, 5, 1)
     assert snapshots.take(session, project).id == snapshot.id  # frozen with every answer, whoever learns from which
-    train, holdout = snapshots.training_rows(session, snapshot, question=KINDER)
+    train, holdout = snapshots.training_rows(session, snapshot, Counting(KINDER))
     rows = {row["pair_id"]: row for row in train}
     assert not_asked.id not in rows
     assert len(rows) == 4

@@ -1,13 +1,12 @@
-"""Soft targets by hand: means, and the two-class EM with a reliability per rater."""
+"""Soft targets by hand: means, reliability, taste, strength, weights; and on planted raters."""
 
-from math import isclose
-
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.models import Outcome
-from app.rewards.targets import Pair, Vote, mean_targets, reliability_targets
+from app.rewards.targets import TASTES, Checks, Pair, Vote, mean_targets, reliability_targets, weights
 
 A, B, TIE, BAD = Outcome.FIRST, Outcome.SECOND, Outcome.TIE, Outcome.BOTH_BAD
 
@@ -29,34 +28,97 @@ def test_both_bad_says_nothing_beside_a_choice() -> None:
     assert by_item(mean_targets(votes({1: [(1, B), (2, BAD)]}))) == {1: 0.0}
 
 
+def test_a_label_may_count_for_less_or_not_at_all() -> None:
+    said = [Vote((1, 0, 1), 1, A), Vote((1, 0, 1), 2, B, weight=0.5), Vote((2, 0, 1), 2, B, weight=0)]
+    assert by_item(mean_targets(said)) == {1: pytest.approx(1 / 1.5)}
+    assert by_item(reliability_targets(said).targets).keys() == {1}
+
+
+def test_strength_says_how_much_a_choice_says() -> None:
+    said = [Vote((1, 0, 1), 1, A, strength=1), Vote((1, 0, 1), 2, B, strength=2), Vote((2, 0, 1), 1, A)]
+    assert by_item(mean_targets(said, {1: 0.8, 2: 0.95})) == {1: pytest.approx((0.8 + 0.05) / 2), 2: 1.0}
+
+
+# ---- reliability --------------------------------------------------------------------------------------------------
+
+
 def test_without_overlap_every_rater_keeps_the_prior() -> None:
-    target, reliability = reliability_targets(votes({1: [(1, A)], 2: [(2, B)], 3: [(1, TIE)]}))
-    assert by_item(target) == {1: pytest.approx(0.9), 2: pytest.approx(0.1), 3: 0.5}
-    assert reliability == {1: pytest.approx(0.9), 2: pytest.approx(0.9)}
+    found = reliability_targets(votes({1: [(1, A)], 2: [(2, B)], 3: [(1, TIE)]}))
+    assert by_item(found.targets) == {1: pytest.approx(0.9), 2: pytest.approx(0.1), 3: pytest.approx(0.5)}
+    assert found.reliability == {1: pytest.approx(0.9), 2: pytest.approx(0.9)}
+    assert found.taste == 0
 
 
-def test_one_step_by_hand() -> None:
-    # Raters 1 and 2 say a, 3 says b. At the start p = 2/3. M: r1 = r2 = (9 + 2/3) / 11, r3 = (9 + 1/3) / 11.
-    target, reliability = reliability_targets(votes({1: [(1, A), (2, A), (3, B)]}), rounds=1)
-    assert reliability == {1: pytest.approx(29 / 33), 2: pytest.approx(29 / 33), 3: pytest.approx(28 / 33)}
-    odds = (29 / 4) ** 2 / (28 / 5)
-    assert target[1, 0, 1] == pytest.approx(odds / (1 + odds))
+def test_attention_checks_inform_reliability() -> None:
+    found = reliability_targets(votes({1: [(1, A)], 2: [(2, A)]}), {1: Checks(10, 0), 2: Checks(2, 8)})
+    assert found.reliability == {1: pytest.approx(19 / 20), 2: pytest.approx(11 / 20)}
+    assert by_item(found.targets) == {1: pytest.approx(19 / 20), 2: pytest.approx(11 / 20)}
+
+
+def test_five_against_four_is_no_certainty() -> None:
+    """Each r the prior's 0.9: 0.996 as the sum of log odds of the best guesses, and 0.9 even with all alike."""
+    found = reliability_targets(votes({1: [(who, A if who < 5 else B) for who in range(9)]}))
+    assert 0.5 < by_item(found.targets)[1] < 0.6
+
+
+def test_ties_are_half_votes() -> None:
+    one_of_nine = reliability_targets(votes({1: [(0, A), *((who, TIE) for who in range(1, 9))]}))
+    assert 0.5 < by_item(one_of_nine.targets)[1] < 0.6  # not 0.9, as if the other eight had said nothing
+    halves = [Vote((1, 0, 1), 1, TIE), Vote((1, 0, 1), 2, A)]
+    fractions = [Vote((1, 0, 1), 1, A, probability=0.5), Vote((1, 0, 1), 2, A)]
+    assert reliability_targets(halves) == reliability_targets(fractions)
+
+
+def test_the_end_is_where_the_equations_hold() -> None:
+    """What is fitted, put into the model's own equations, gives itself."""
+    table = {1: [(1, A), (2, A)], 2: [(1, A), (2, B), (3, B)], 3: [(3, A), (1, TIE)], 4: [(2, B), (3, B)]}
+    found = reliability_targets(votes(table), {3: Checks(4, 2)}, rounds=20_000, tolerance=1e-13)
+    r, points = found.reliability, np.array([0.0, 1.0, *TASTES])
+    prior = np.array([(1 - found.taste) / 2] * 2 + [found.taste / len(TASTES)] * len(TASTES))
+    right, said, taste = {1: 9.0, 2: 9.0, 3: 13.0}, {1: 10.0, 2: 10.0, 3: 16.0}, 0.1
+    for item, choices in table.items():
+        posterior = prior.copy()
+        for who, choice in choices:
+            first = r[who] * points + (1 - r[who]) * (1 - points)
+            value = {A: 1.0, TIE: 0.5, B: 0.0}[choice]
+            posterior *= first**value * (1 - first) ** (1 - value)
+        posterior /= posterior.sum()
+        assert by_item(found.targets)[item] == pytest.approx(float(posterior @ points), abs=1e-6)
+        taste += float(posterior[2:].sum())
+        for who, choice in choices:
+            first = r[who] * points + (1 - r[who]) * (1 - points)
+            value = {A: 1.0, TIE: 0.5, B: 0.0}[choice]
+            own = value * r[who] * points / first + (1 - value) * r[who] * (1 - points) / (1 - first)
+            right[who] += float(posterior @ own)
+            said[who] += 1
+    assert found.reliability == {who: pytest.approx(right[who] / said[who], abs=1e-6) for who in r}
+    assert found.taste == pytest.approx(taste / 5, abs=1e-6)
 
 
 def test_a_rater_whom_the_others_contradict_counts_less() -> None:
     table = {item: [(1, A), (2, A), (3, B)] for item in range(20)}
     table[99] = [(1, A), (3, B)]
-    target, reliability = reliability_targets(votes(table))
-    assert reliability[3] < 0.4 < 0.95 < reliability[1]
-    assert target[99, 0, 1] > 0.95
+    found = reliability_targets(votes(table))
+    assert found.reliability[3] < 0.4 < 0.9 < found.reliability[1]
+    assert found.targets[99, 0, 1] > 0.9
     assert mean_targets(votes(table))[99, 0, 1] == 0.5
 
 
-def test_the_end_is_a_fixed_point() -> None:
-    table = {1: [(1, A), (2, A)], 2: [(1, A), (2, B), (3, B)], 3: [(3, A), (1, TIE)], 4: [(2, B), (3, B)]}
-    once = reliability_targets(votes(table), rounds=2000)
-    more = reliability_targets(votes(table), rounds=4000)
-    assert all(isclose(once[0][item], more[0][item], abs_tol=1e-7) for item in once[0])
+def test_levels_begin_with_the_table_and_follow_the_repeats() -> None:
+    strong, slight = Vote((1, 0, 1), 1, A, strength=3), Vote((2, 0, 1), 1, A, strength=1)
+    first = reliability_targets([strong, slight], levels=3)
+    assert by_item(first.targets) == {1: pytest.approx(0.97), 2: pytest.approx(0.75)}
+    assert first.levels == {1: pytest.approx(0.75), 2: pytest.approx(0.9), 3: pytest.approx(0.97)}
+    random = np.random.default_rng(0)
+    said = []
+    for item in range(800):
+        for who in random.choice(6, 3, replace=False).tolist():
+            level = int(random.integers(1, 4))
+            right = random.random() < {1: 0.6, 2: 0.9, 3: 0.97}[level]
+            said.append(Vote((item, 0, 1), who, A if right == (item % 2 == 0) else B, strength=level))
+    fitted = reliability_targets(said, levels=3).levels
+    assert fitted[1] < 0.7  # not the 0.75 that it began with
+    assert fitted[1] < fitted[2] < fitted[3]
 
 
 VOTES = st.lists(
@@ -65,6 +127,7 @@ VOTES = st.lists(
         st.tuples(st.integers(1, 6), st.just(0), st.integers(1, 2)),
         st.integers(1, 4),
         st.sampled_from([A, B, TIE, BAD]),
+        strength=st.sampled_from([None, 1, 2]),
     ),
     max_size=20,
     unique_by=lambda vote: (vote.pair, vote.annotator_id),
@@ -74,10 +137,64 @@ FLIPPED = {A: B, B: A, TIE: TIE, BAD: BAD}
 
 @given(given=VOTES)
 def test_naming_the_answers_the_other_way_round_mirrors_the_targets(given: list[Vote]) -> None:
-    mirrored = [Vote(vote.pair, vote.annotator_id, FLIPPED[vote.outcome]) for vote in given]
-    for targets in (mean_targets, lambda these: reliability_targets(these)[0]):
+    mirrored = [Vote(vote.pair, vote.annotator_id, FLIPPED[vote.outcome], strength=vote.strength) for vote in given]
+    for targets in (mean_targets, lambda these: reliability_targets(these, levels=2).targets):
         here, there = targets(given), targets(mirrored)
         assert here.keys() == there.keys() == {vote.pair for vote in given if vote.outcome is not BAD}
         for item, p in here.items():
             assert 0 <= p <= 1
             assert p + there[item] == pytest.approx(1, abs=1e-6)
+
+
+@given(given=VOTES, data=st.data())
+def test_the_order_of_labels_changes_nothing(given: list[Vote], data: st.DataObject) -> None:
+    other = data.draw(st.permutations(given))
+    one, two = reliability_targets(given, levels=2), reliability_targets(other, levels=2)
+    assert one.targets == {pair: pytest.approx(p, abs=1e-6) for pair, p in two.targets.items()}
+    assert weights(given) == pytest.approx(weights(other))
+
+
+def _brier(taste: bool, seed: int) -> tuple[float, float]:
+    """(mean, by reliability): squared distance from the share of people who prefer the first. Ten raters, three a
+    pair: careful ones who differ by taste, or some of whom are careless and one of whom says the contrary."""
+    random = np.random.default_rng(seed)
+    careful = np.full(10, 0.97) if taste else random.permutation([0.97] * 5 + [0.9, 0.8, 0.65, 0.55, 0.3])
+    shares = random.beta(1, 1, 500) if taste else random.beta(0.15, 0.15, 500)
+    said = []
+    for item, share in enumerate(shares):
+        for who in random.choice(10, 3, replace=False).tolist():
+            first = (random.random() < share) == (random.random() < careful[who])
+            said.append(Vote((item, 0, 1), who, A if first else B))
+    found = (mean_targets(said), reliability_targets(said).targets)
+    mean, fitted = (
+        float(np.mean([(each[item, 0, 1] - share) ** 2 for item, share in enumerate(shares)])) for each in found
+    )
+    return mean, fitted
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_reliability_beats_the_average_where_care_differs_and_does_not_lose_where_taste_does(seed: int) -> None:
+    mean, fitted = _brier(False, seed)
+    assert fitted < 0.75 * mean
+    mean, fitted = _brier(True, seed)
+    assert fitted < 1.02 * mean
+
+
+# ---- weights ------------------------------------------------------------------------------------------------------
+
+
+def test_a_pair_weighs_more_with_more_raters_and_less_than_as_many_pairs() -> None:
+    # Of item 1 three agree: 3 comparisons, all the same, beside 20 that are alike by a half: (10 + 3) / 23.
+    found = weights(votes({1: [(1, A), (2, A), (3, A)], 2: [(1, B)], 3: [(1, BAD)]}))
+    assert found == {(1, 0, 1): pytest.approx(3 / (1 + 2 * 13 / 23)), (2, 0, 1): 1.0}
+    # Two who contradict each other tell that labels are less alike: (10 - 1) / 21.
+    found = weights(votes({1: [(1, A), (2, B)]}))
+    assert found == {(1, 0, 1): pytest.approx(2 / (1 + 9 / 21))}
+    assert weights([Vote((1, 0, 1), 1, A, weight=0.25)]) == {(1, 0, 1): 0.25}
+
+
+def test_one_ranking_of_k_weighs_k_less_one() -> None:
+    ranking = [Vote((1, first, second), 1, A) for first in range(4) for second in range(first + 1, 4)]
+    found = weights(ranking)
+    assert set(found.values()) == {3 / 6}
+    assert sum(found.values()) == pytest.approx(3)

@@ -1,0 +1,109 @@
+"""How the labels of a snapshot become targets: whose labels count, how much, and what is told of it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.models import Snapshot
+from app.rewards import snapshot_queries
+from app.rewards.forms import Aggregation
+from app.rewards.targets import (
+    Checks,
+    Fitted,
+    Pair,
+    Vote,
+    mean_targets,
+    reliability_targets,
+    reweighted,
+    usable,
+    weights,
+)
+from app.web.filters import percent, plural
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What a run was told of it, by the names of its options. Runs from before there was an option count as they did:
+    each label in full, each pair alike, without strength."""
+
+    question: str = ""
+    aggregation: Aggregation = "mean"
+    strength: bool = False
+    weigh_pairs: bool = False
+    paused: float = 1.0
+    late: float = 1.0
+    surplus: float = 1.0
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Counting":
+        """As the options of a run have it."""
+        return cls(**{each.name: options[each.name] for each in fields(cls) if each.name in options})
+
+    def weight(self, paused: bool, late: bool, surplus: bool) -> float:
+        """How much a label counts."""
+        return min(each for each, holds in ((1.0, True), (self.paused, paused), (self.late, late),
+                                            (self.surplus, surplus)) if holds)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Targets and weights of pairs, and how many labels each has; `less`: labels that did not count in full."""
+
+    votes: list[Vote] = field(default_factory=list)
+    fitted: Fitted = field(default_factory=Fitted)
+    weights: dict[Pair, float] = field(default_factory=dict)
+    less: Counter[str] = field(default_factory=Counter)
+
+
+def count(session: Session, snapshot: Snapshot, how: Counting) -> Counted:
+    """The targets of a snapshot: a function of it and of how it is counted alone."""
+    votes, less = [], Counter[str]()
+    paused = {who for who, known in snapshot.raters.items() if known["paused"]}
+    for row in snapshot_queries.snapshot_preferences(session, snapshot.id, how.question):
+        marks = {"paused": row.rater in paused, "late": row.late, "surplus": row.surplus}
+        less.update(name for name, holds in marks.items() if holds)
+        vote = Vote(
+            (row.item_id, row.first, row.second), row.rater, row.outcome, row.probability, row.raters, row.strength
+        )
+        votes.append(reweighted(vote, how.weight(**marks)))
+    votes = usable(votes)
+    return Counted(votes, _fitted(votes, snapshot, how), weights(votes) if how.weigh_pairs else {}, less)
+
+
+def _fitted(votes: Sequence[Vote], snapshot: Snapshot, how: Counting) -> Fitted:
+    levels = snapshot.levels if how.strength else 0
+    if how.aggregation == "mean" and not levels:
+        return Fitted(mean_targets(votes))
+    checks = {who: Checks(note["passed"], note["missed"]) for who, note in snapshot.raters.items()}
+    fitted = reliability_targets(votes, checks, levels)
+    return (
+        fitted if how.aggregation == "reliability" else Fitted(mean_targets(votes, fitted.levels), levels=fitted.levels)
+    )
+
+
+def told(session: Session, snapshot: Snapshot, how: Counting) -> str:
+    """How labels became targets, in sentences, for the card of the model."""
+    counted = count(session, snapshot, how)
+    raters = {vote.annotator_id for vote in counted.votes}
+    said = [f"{plural(len(counted.fitted.targets), 'pair')} by {plural(len(raters), 'annotator')}."]
+    if how.aggregation == "reliability":
+        found = sorted(counted.fitted.reliability.values()) or [0.9]
+        said.append(
+            f"Targets: weighted by reliability, from {percent(found[0])} to {percent(found[-1])} (Dawid and Skene, "
+            f"with attention checks); people differ by taste on {percent(counted.fitted.taste)} of the pairs."
+        )
+    else:
+        said.append("Targets: the average of a pair's labels, ties as half votes.")
+    if counted.fitted.levels:
+        shares = ", ".join(percent(each) for each in counted.fitted.levels.values())
+        said.append(f"Strength counts: a choice of each level is taken to be right in {shares}.")
+    if counted.weights:
+        said.append("A pair's weight grows with its raters; the preferences of one ranking of K together weigh K - 1.")
+    for name, what in (("paused", "of paused people"), ("late", "that came late"), ("surplus", "beyond the overlap")):
+        if counted.less[name] and (share := getattr(how, name)) < 1:
+            kept = "left out" if share == 0 else f"counted {share:g} each"
+            said.append(f"{plural(counted.less[name], 'preference')} {what}: {kept}.")
+    return " ".join(said)
