@@ -316,6 +316,14 @@ class ModelView(BaseModel):
     created_at: AwareDatetime
 
 
+class OverlapAdopted(BaseModel):
+    """
+    For how many items that wait another number of labels is asked now.
+    """
+
+    changed: int
+
+
 class PersonView(BaseModel):
     """
     An account.

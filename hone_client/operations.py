@@ -578,6 +578,12 @@ class Operations(Caller):
             models.AskedAgain, "POST", f"/projects/{project_id}/items/again", body={"items": items}, key=idempotency_key
         )
 
+    def adopt_overlap(self, project_id: int, *, idempotency_key: str | None = None) -> models.OverlapAdopted:
+        """Ask for the project's number of labels on the items that wait, too; on at most 100,000 of them in one
+        call.
+        """
+        return self._one(models.OverlapAdopted, "POST", f"/projects/{project_id}/items/overlap", key=idempotency_key)
+
     def withdraw_prompts(
         self,
         project_id: int,

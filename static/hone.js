@@ -34,6 +34,10 @@ async function copy(button) {
   setTimeout(() => (button.textContent = label), 1500);
 }
 
+// The days that the server counts are those of the reader's time zone.
+const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+if (timeZone) document.cookie = `hone_zone=${timeZone}; path=/; max-age=31536000; samesite=lax`;
+
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 function localTimes(within) {

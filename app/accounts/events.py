@@ -190,6 +190,9 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "invitation.withdrawn": "{who} withdrew invitation {id}",
     "items.asked_again": lambda words: f"{words['who']} asked for one more label on {words.counted('items', 'pair')}",
+    "items.overlap_changed": lambda words: (
+        f"{words['who']} asked for {words.counted('now', 'label')} each on {words.counted('count', 'pair')} that waited"
+    ),
     "items.withdrawn": lambda words: f"{words['who']} withdrew {words.counted('items', 'pair')}",
     "labels.exported": "{who} exported the labels: layout {layout}, format {format}",
     "member.paused": _paused,

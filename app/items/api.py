@@ -80,6 +80,12 @@ class AskedAgain(View):
     asked: int
 
 
+class OverlapAdopted(View):
+    """For how many items that wait another number of labels is asked now."""
+
+    changed: int
+
+
 @router.get("/projects/{project_id}/items")
 def list_items(session: Db, access: Manager, chosen: Annotated[ItemFilter, Query()]) -> Listing[ItemView]:
     """Items, newest first."""
@@ -116,6 +122,12 @@ def withdraw_items(session: Db, access: Manager, body: ItemsBody) -> Withdrawn:
 def ask_items_again(session: Db, access: Manager, body: ItemsBody) -> AskedAgain:
     """Ask for one more label on items."""
     return AskedAgain(asked=service.ask_again(session, access.project, access.user, body.items))
+
+
+@router.post("/projects/{project_id}/items/overlap")
+def adopt_overlap(session: Db, access: Manager) -> OverlapAdopted:
+    """Ask for the project's number of labels on the items that wait, too; on at most 100,000 of them in one call."""
+    return OverlapAdopted(changed=service.adopt_overlap(session, access.project, access.user))
 
 
 @router.post("/projects/{project_id}/prompts/withdraw")

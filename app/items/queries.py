@@ -6,12 +6,14 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, func, or_, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from app.items.queue import OFF_OVERLAP
 from app.models import (
     Assignment,
     AssignmentState,
     Item,
     ItemResponse,
     Label,
+    Project,
     Prompt,
     PromptStatus,
     Purpose,
@@ -192,19 +194,21 @@ def skips(session: Session, item_id: int) -> Sequence[Assignment]:
     return session.scalars(found.order_by(Assignment.id).options(joinedload(Assignment.annotator))).all()
 
 
-def counts(session: Session, project_id: int) -> dict[str, int]:
-    """How many items there are by state: open, done, withdrawn; and attention checks."""
+def counts(session: Session, project: Project) -> dict[str, int]:
+    """How many items there are by state: open, done, withdrawn; attention checks; and those of the open ones that were
+    made for another number of labels than the project asks for."""
     row = session.execute(
         text(
-            """
+            f"""
             select count(*) filter (where withdrawn_at is null and slots_left > 0 and purpose <> 'check') as open,
                    count(*) filter (where withdrawn_at is null and slots_left = 0) as done,
                    count(*) filter (where withdrawn_at is not null) as withdrawn,
-                   count(*) filter (where purpose = 'check' and withdrawn_at is null) as checks
+                   count(*) filter (where purpose = 'check' and withdrawn_at is null) as checks,
+                   count(*) filter (where {OFF_OVERLAP}) as off_overlap
             from item where project_id = :project
-            """
+            """  # noqa: S608  fixed fragments
         ),
-        {"project": project_id},
+        {"project": project.id, "overlap": project.overlap},
     ).one()
     return dict(row._mapping)
 

@@ -130,6 +130,27 @@ def raise_overlap(session: Session, project_id: int, item_ids: Sequence[int], ex
     return len(session.scalars(statement).all())
 
 
+# Items that wait and were made for another number of labels than `:overlap`. Where somebody has labelled one, no fewer
+# are asked for: it may have been asked again.
+OFF_OVERLAP = """
+    purpose = 'train' and withdrawn_at is null
+    and (slots_left > 0 and overlap_target < :overlap or slots_left = overlap_target and overlap_target > :overlap)
+"""
+MOST_CHANGED = 100_000
+_ADOPT_OVERLAP = text(
+    f"""
+    update item set slots_left = slots_left + :overlap - overlap_target, overlap_target = :overlap
+    where id = any(array(select id from item where project_id = :project and {OFF_OVERLAP} order by id limit :most))
+      and {OFF_OVERLAP} returning id
+    """  # noqa: S608  fixed fragments of this module
+)
+
+
+def adopt_overlap(session: Session, project_id: int, overlap: int) -> int:
+    """Ask for `overlap` labels on items that wait for another number of them, at most MOST_CHANGED items; how many."""
+    return len(session.scalars(_ADOPT_OVERLAP, {"project": project_id, "overlap": overlap, "most": MOST_CHANGED}).all())
+
+
 def withdraw_untouched(session: Session, project_id: int, now: datetime) -> int:
     """Withdraw training items that nobody has labelled or holds, so that new ones from the new policy take their
     place; how many. An item that is leased meanwhile stays."""

@@ -10,6 +10,7 @@ from app.items.forms import ChecksForm, ItemFilter, SampleForm
 from app.projects.dependencies import Manager
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
+from app.web.filters import plural
 from app.web.forms import parse
 from app.web.markdown import to_html
 from app.web.render import redirect, render
@@ -28,7 +29,7 @@ def show_items(request: Request, session: Db, access: Manager, chosen: Annotated
         section="items",
         items=found,
         chosen=chosen,
-        counts=queries.counts(session, access.project.id),
+        counts=queries.counts(session, access.project),
         labels=queries.standing_labels(session, [item.id for item in found.items]),
         sampling=queries.sampling_is_active(session, access.project.id),
         project=access.project,
@@ -52,6 +53,14 @@ def add_checks(session: Db, access: Manager, form: Submitted) -> Response:
     """Make attention checks."""
     made = service.add_checks(session, access.project, access.user, parse(ChecksForm, form).count)
     return redirect(f"/projects/{access.project.id}/items?purpose=check", f"{made} attention checks made.")
+
+
+@router.post("/projects/{project_id}/items/overlap")
+def adopt_overlap(session: Db, access: Manager) -> Response:
+    """Ask for the project's number of labels on the items that wait, too."""
+    changed = service.adopt_overlap(session, access.project, access.user)
+    wanted = plural(access.project.overlap, "label")
+    return redirect(f"/projects/{access.project.id}/items", f"{plural(changed, 'pair')} changed to {wanted} each.")
 
 
 @router.post("/projects/{project_id}/items/withdraw")

@@ -60,6 +60,14 @@ def ask_again(session: Session, project: Project, actor: User, item_ids: Sequenc
     return count
 
 
+def adopt_overlap(session: Session, project: Project, actor: User) -> int:
+    """Ask for the project's number of labels on items that wait for another number; how many changed."""
+    count = queue.adopt_overlap(session, project.id, project.overlap)
+    if count:
+        audit.record(session, actor, "items.overlap_changed", project_id=project.id, count=count, now=project.overlap)
+    return count
+
+
 def plan_sampling(
     session: Session,
     project: Project,

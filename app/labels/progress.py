@@ -3,7 +3,8 @@ what was counted before, so that it takes a time that does not grow with the lab
 
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import time as clock
 
 from sqlalchemy.orm import Session
 
@@ -45,21 +46,24 @@ class Progress:
 
 @dataclass(frozen=True)
 class Day:
-    """A person's labels since midnight up to their label `last`, which need not be counted again before `until`."""
+    """A person's labels between two midnights of their time zone, up to their label `last`, which need not be counted
+    again before `until`."""
 
     until: float
+    zone: tzinfo
     midnight: datetime
+    ends: datetime
     last: int
     labels: int
 
 
-def count(session: Session, project: Project, user: User) -> Progress:
-    """What the screen tells this person."""
+def count(session: Session, project: Project, user: User, zone: tzinfo = UTC) -> Progress:
+    """What the screen tells this person, whose day begins at midnight in `zone`."""
     day = day_of(project.id, user.id)
-    if day is None:
-        midnight = _midnight()
+    if day is None or day.zone != zone:
+        midnight, ends = midnights(datetime.now(zone))
         last = saving.last_label_before(session, project.id, user.id, midnight)
-        day = Day(time.monotonic() + _TODAY_SECONDS, midnight, last, 0)
+        day = Day(time.monotonic() + _TODAY_SECONDS, zone, midnight, ends, last, 0)
     since = turn.progress_since(session, project.id, user.id, day.midnight, day.last)
     if not totals_are_fresh(project.id):
         started = time.monotonic()
@@ -72,7 +76,7 @@ def count(session: Session, project: Project, user: User) -> Progress:
 def day_of(project_id: int, user_id: int) -> Day | None:
     """What was counted of this person's day, to count on from; None where it has to be counted anew."""
     day = _today.get((project_id, user_id))
-    return day if day is not None and time.monotonic() < day.until and day.midnight == _midnight() else None
+    return day if day is not None and time.monotonic() < day.until and datetime.now(UTC) < day.ends else None
 
 
 def totals_are_fresh(project_id: int) -> bool:
@@ -94,5 +98,8 @@ def note_label(project_id: int) -> None:
         _totals[project_id] = (until, (labels + 1, max(wanted - 1, 0)))
 
 
-def _midnight() -> datetime:
-    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def midnights(now: datetime) -> tuple[datetime, datetime]:
+    """The ones before and after a local time, in UTC; with a change of the clocks they are not 24 hours apart."""
+    days = now.date(), now.date() + timedelta(days=1)
+    before, after = (datetime.combine(day, clock(), now.tzinfo).astimezone(UTC) for day in days)
+    return before, after

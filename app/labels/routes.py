@@ -2,6 +2,7 @@
 
 import psycopg
 from fastapi import Request, Response
+from sqlalchemy.orm import Session
 
 from app import async_db
 from app.annotation import KINDS
@@ -10,6 +11,7 @@ from app.labels import data_routes, fast_path, leases, screen, service
 from app.labels.forms import AssignmentForm, LabelForm, SkipForm
 from app.labels.new_label import LONGEST_COMMENT
 from app.labels.screen import Filled, Screen
+from app.models import Member, Project, User
 from app.projects.dependencies import Access, Annotator
 from app.web import csrf
 from app.web.addresses import Before, Named
@@ -18,11 +20,16 @@ from app.web.errors import Conflict, Invalid, NotFound, Refused, TooLarge
 from app.web.forms import parse
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router, first
+from app.web.zones import zone_of
 
 router = Router()
 
 _PART = "labels/_screen.html"
 _CHANGED = "Your answer is saved. The guidelines, or what is asked, have changed since: please read them again."
+
+
+def _me(access: Access) -> tuple[Project, User, Member | None]:
+    return access.project, access.user, access.member
 
 
 def _show(
@@ -34,6 +41,12 @@ def _show(
         return render(request, _PART, status=status, screen=shown, warning=warning)
     more = {"section": "label", "screen": shown, "warning": warning, "project": access.project}
     return render(request, "labels/label.html", status=status, **more)
+
+
+def _revisit(
+    request: Request, session: Session, access: Access, assignment_id: int, typed: Filled | None = None
+) -> Screen:
+    return screen.revisit(session, access.project, access.user, assignment_id, typed, zone_of(request))
 
 
 async def _at_once(request: Request) -> Response | None:
@@ -55,20 +68,20 @@ async def _at_once(request: Request) -> Response | None:
 def show_next(request: Request, session: Db, access: Annotator, assignment: Named = None) -> Response:
     """The next item; or, with `assignment`, one of my own again with its label filled in."""
     if assignment is not None:
-        return _show(request, access, screen.revisit(session, access.project, access.user, assignment))
-    return _show(request, access, screen.next_screen(session, access.project, access.user, access.member))
+        return _show(request, access, _revisit(request, session, access, assignment))
+    return _show(request, access, screen.next_screen(session, *_me(access), zone_of(request)))
 
 
 @router.post("/projects/{project_id}/label")
 @first(_at_once)
 def save(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
     """Save a label and bring the next item. A refused one brings it too, and says why."""
-    sent, me = parse(LabelForm, form), (access.project, access.user, access.member)
+    sent, me, zone = parse(LabelForm, form), _me(access), zone_of(request)
     renewed = sent.instructions is not None and sent.instructions != access.project.version
     try:
         new = sent.read(access.project.answer)
         if is_htmx(request):
-            done, shown = screen.save_and_claim(session, *me, sent.assignment_id, new)
+            done, shown = screen.save_and_claim(session, *me, sent.assignment_id, new, zone)
             return _show(request, access, shown, status=done.status, warning=done.warning)
         done = service.submit(session, *me, sent.assignment_id, new)
     except (Invalid, TooLarge, service.LabelledMeanwhile) as refusal:
@@ -76,12 +89,12 @@ def save(request: Request, session: Db, access: Annotator, form: Submitted) -> R
         if told:  # the page keeps what was typed, and shows the sentence beside it
             raise
         typed = Filled(sent.raw, sent.reasons, (sent.comment or "")[:LONGEST_COMMENT])
-        again = screen.revisit(session, access.project, access.user, sent.assignment_id, typed)
+        again = _revisit(request, session, access, sent.assignment_id, typed)
         return _show(request, access, again, status=refusal.status, warning=refusal.message)
     if done.status == 200:
         word = done.warning or (_CHANGED if renewed else None)
         return redirect(f"/projects/{access.project.id}/label", word, kind="warn")
-    return _show(request, access, screen.next_screen(session, *me), status=done.status, warning=done.warning)
+    return _show(request, access, screen.next_screen(session, *me, zone), status=done.status, warning=done.warning)
 
 
 @router.post("/projects/{project_id}/label/preview")
@@ -95,7 +108,7 @@ def preview(request: Request, session: Db, access: Annotator, form: Submitted) -
     if is_htmx(request):
         return render(request, template, preview=shown)
     typed = Filled(sent.raw, sent.reasons, (sent.comment or "")[:LONGEST_COMMENT])
-    return _show(request, access, screen.revisit(session, access.project, access.user, task.id, typed))
+    return _show(request, access, _revisit(request, session, access, task.id, typed))
 
 
 @router.get("/projects/{project_id}/label/guidelines")
@@ -109,7 +122,7 @@ def undo(request: Request, session: Db, access: Annotator, before: Before = None
     """The comparison before `before` again, its label filled in. Nothing changes until it is sent again."""
     found = screen.previous(session, access.project, access.user, before)
     if is_htmx(request):
-        return _show(request, access, screen.revisit(session, access.project, access.user, found))
+        return _show(request, access, _revisit(request, session, access, found))
     return redirect(f"/projects/{access.project.id}/label?assignment={found}")
 
 
@@ -120,7 +133,7 @@ def skip(request: Request, session: Db, access: Annotator, form: Submitted) -> R
     leases.skip(session, access.project, access.user, sent.assignment_id, sent.reason, sent.note)
     if not is_htmx(request):
         return redirect(f"/projects/{access.project.id}/label")
-    return _show(request, access, screen.next_screen(session, access.project, access.user, access.member))
+    return _show(request, access, screen.next_screen(session, *_me(access), zone_of(request)))
 
 
 @router.post("/projects/{project_id}/label/again")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from typing import Any
 
 from markupsafe import Markup
@@ -95,27 +96,41 @@ class Screen:
         return max(20, self.lease_minutes * 20)
 
 
-def next_screen(session: Session, project: Project, user: User, member: Member | None) -> Screen:
-    """The item this person compares now, or what they wait for."""
-    return _now(session, project, user, member, service.next_task(session, project, user, member))
+def next_screen(session: Session, project: Project, user: User, member: Member | None, zone: tzinfo = UTC) -> Screen:
+    """The item this person compares now, or what they wait for; `zone` is theirs, here as below."""
+    return _now(session, project, user, member, service.next_task(session, project, user, member), zone)
 
 
 def save_and_claim(
-    session: Session, project: Project, user: User, member: Member | None, assignment_id: int, new: NewLabel
+    session: Session,
+    project: Project,
+    user: User,
+    member: Member | None,
+    assignment_id: int,
+    new: NewLabel,
+    zone: tzinfo = UTC,
 ) -> tuple[Submitted, Screen]:
     """Save a label and go on: what became of it, and the screen with the next item."""
     done = service.submit_and_claim(session, project, user, member, assignment_id, new)
-    return done, _now(session, project, user, member, done.task)
+    return done, _now(session, project, user, member, done.task, zone)
 
 
-def revisit(session: Session, project: Project, user: User, assignment_id: int, typed: Filled | None = None) -> Screen:
+def revisit(
+    session: Session,
+    project: Project,
+    user: User,
+    assignment_id: int,
+    typed: Filled | None = None,
+    zone: tzinfo = UTC,
+) -> Screen:
     """One of this person's comparisons again, with its label (or what they just typed) filled in."""
     task = leases.task_of(session, project, user, assignment_id)
     label = saving.current_label(session, user.id, task.item_id)
     filled = _filled(label) if label else None
     if typed is not None:
         filled = replace(typed, label=label.id if label else 0)
-    return _of(session, project, user, task, filled=filled, revisiting=task.state != "open")
+    done = progress.count(session, project, user, zone)
+    return with_item(*_project(project), done, task, filled=filled, revisiting=task.state != "open")
 
 
 def previous(session: Session, project: Project, user: User, before: int | None) -> int:
@@ -164,28 +179,19 @@ def preview(task: Task, raw: RawLabel | None) -> Mapping[str, Any] | None:
     return kind.preview(raw or RawLabel("".join(texts[:1])), texts)
 
 
-def _now(session: Session, project: Project, user: User, member: Member | None, task: Task | None) -> Screen:
+def _now(
+    session: Session, project: Project, user: User, member: Member | None, task: Task | None, zone: tzinfo
+) -> Screen:
+    done, about = progress.count(session, project, user, zone), _project(project)
     if task is not None:
-        return _of(session, project, user, task, block=blocks.place(session, project, user.id))
+        return with_item(*about, done, task, block=blocks.place(session, project, user.id))
     if member is not None and member.paused_at is not None:
-        return _base(session, project, user, paused=member.pause_reason or "A manager has paused your work here.")
-    return _empty(session, project, user)
-
-
-def _base(session: Session, project: Project, user: User, **more: Any) -> Screen:
-    return Screen(*_project(project), progress.count(session, project, user), **more)
-
-
-def _empty(session: Session, project: Project, user: User) -> Screen:
+        return Screen(*about, done, paused=member.pause_reason or "A manager has paused your work here.")
     skipped = lease_queries.skipped_count(session, project.id, user.id)
     last = item_queries.last_sampling(session, project.id)
     sampling = last if last is not None and last.state in (RunState.QUEUED, RunState.RUNNING) else None
     waiting = "archived" if project.archived_at else "sampling" if sampling else "done"
-    return _base(session, project, user, waiting=waiting, skipped=skipped, sampling=sampling)
-
-
-def _of(session: Session, project: Project, user: User, task: Task, **more: Any) -> Screen:
-    return with_item(*_project(project), progress.count(session, project, user), task, **more)
+    return Screen(*about, done, waiting=waiting, skipped=skipped, sampling=sampling)
 
 
 def _project(project: Project) -> tuple[int, int, LabelSettings, int | None]:

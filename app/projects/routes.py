@@ -131,7 +131,10 @@ def change_settings(request: Request, session: Db, access: Manager, form: Submit
         said: Any = {name: str(form[name]) for name in form} if part == "plan" else typed(shape, form)
         said = parse(forms.AskedForm, form) if part == "answer" else said
         return settings_page(request, session, access, 422, typed={part: said}, wrong={part: refusal.errors})
-    return redirect(f"/projects/{access.project.id}/settings#{part}", "Saved." if changed else "Nothing was changed.")
+    words = "Saved." if changed else "Nothing was changed."
+    if "overlap" in changed:
+        words = "Saved. Pairs that wait keep their number of labels; the page Pairs offers them the new one."
+    return redirect(f"/projects/{access.project.id}/settings#{part}-saved", words, place=part)
 
 
 @router.get("/projects/{project_id}/guidelines")

@@ -79,11 +79,12 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
     return response
 
 
-def redirect(url: str, flash: str | None = None, *, kind: str = "ok") -> RedirectResponse:
-    """303 to a page of ours; `flash` is shown there once. `kind` is ok, warn or bad."""
+def redirect(url: str, flash: str | None = None, *, kind: str = "ok", place: str | None = None) -> RedirectResponse:
+    """303 to a page of ours; `flash` is shown there once, at its top or beside the button of the form named `place`.
+    `kind` is ok, warn or bad."""
     response = RedirectResponse(url, 303)
     if flash is not None:
-        body = urlsafe_b64encode(json.dumps([kind, flash[:500]]).encode()).decode()
+        body = urlsafe_b64encode(json.dumps([kind, flash[:500], place]).encode()).decode()
         response.set_cookie(
             FLASH_COOKIE,
             f"{body}.{sign('flash', body)}",
@@ -95,12 +96,11 @@ def redirect(url: str, flash: str | None = None, *, kind: str = "ok") -> Redirec
     return response
 
 
-def _read_flash(request: Request) -> dict[str, str] | None:
+def _read_flash(request: Request) -> dict[str, str | None] | None:
     body, _, signature = request.cookies.get(FLASH_COOKIE, "").partition(".")
     if not body or not is_signed("flash", body, signature):
         return None
-    kind, message = json.loads(urlsafe_b64decode(body))
-    return {"kind": kind, "message": message}
+    return dict(zip(("kind", "message", "place"), json.loads(urlsafe_b64decode(body)), strict=True))
 
 
 def absolute(request: Request, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
@@ -49,3 +50,9 @@ def press(page: Page, key: str) -> None:
     settled(page)
     page.keyboard.press(key)
     expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
+
+
+def zone_where_it_is(hour: int) -> str:
+    """The name of a time zone in which it is this hour just now."""
+    offset = next(hours for hours in range(-12, 15) if (datetime.now(UTC).hour + hours) % 24 == hour)
+    return f"Etc/GMT{-offset:+d}"  # those names count the other way round

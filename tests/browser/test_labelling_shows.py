@@ -1,12 +1,16 @@
 """What the labelling screen shows: on every width, in every script, and nothing of a text that would break out."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import update
 
+from app import models as m
+from app.db import task_session
 from tests.app.web.xss_vectors import VECTORS
-from tests.browser.labelling import MakeWork, labels, press, settled
+from tests.browser.labelling import MakeWork, labels, press, settled, zone_where_it_is
 
 LONG = "A sentence of an answer that goes on and on, as models do. " * 420
 WIDE_TABLE = "| a | b |\n|---|---|\n| 1 | " + "wide " * 60 + "|"
@@ -88,3 +92,23 @@ def test_no_vector_runs_loads_or_leaves_its_box(page: Page, work: MakeWork, faul
     assert faults == []
     press(page, "1")
     assert len(labels(here)) == 1
+
+
+def test_today_is_counted_from_midnight_in_the_persons_zone(
+    page: Page, browser: Browser, work: MakeWork, sign_in: Callable[[Page, m.User], None]
+) -> None:
+    here = work(items=3)
+    page.goto(here.address)
+    press(page, "1")
+    with task_session() as session:
+        session.execute(update(m.Label).values(created_at=datetime.now(UTC) - timedelta(hours=3)))
+    for hour, today in ((12, 1), (1, 0)):
+        with browser.new_context(timezone_id=zone_where_it_is(hour)) as context:
+            there = context.new_page()
+            sign_in(there, here.user)
+            there.goto(here.address.split("/projects")[0] + "/account")  # any page tells the zone
+            there.goto(here.address)
+            expect(there.locator("#today")).to_have_text(str(today))
+            if hour == 1:
+                press(there, "2")
+                expect(there.locator("#today")).to_have_text("1")

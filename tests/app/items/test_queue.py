@@ -1,5 +1,6 @@
 """The queue's rules, one at a time; tests/app/labels/test_stateful.py drives them together."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,11 +8,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app import models as m
+from app.items import queries, service
 from app.items import queue as queue_sql
-from app.items import service
 from app.labels import leases
 from app.web.errors import Conflict, NotFound
 from tests import factories
+from tests.app.conftest import Browser, Cast
 from tests.app.items.conftest import MakeQueue
 
 
@@ -263,3 +265,56 @@ def test_two_prompts_with_the_same_answer_make_no_check(session: Session, queue:
         factories.response(session, factories.prompt(session, project), project.base_model, text=text)
     with pytest.raises(Conflict, match="not enough finished answers"):
         service.add_checks(session, project, factories.user(session), 10)
+
+
+def test_a_new_number_of_labels_is_offered_for_the_items_that_wait(session: Session, queue: MakeQueue) -> None:
+    project, (open_, held, done, gone) = queue(4, overlap=1)
+    ann, bob, boss = (factories.user(session) for _ in range(3))
+    check = factories.item(session, open_.prompt, project.base_model, purpose=m.Purpose.CHECK)
+    assert leases.claim_item(session, project, ann) is not None  # open_, of which no slot is left now
+    held.slots_left = done.slots_left = 0
+    factories.assignment(session, held, bob)
+    expire_all(session)
+    leases.expire_leases(session)  # both wait again
+    service.withdraw_items(session, project, boss, [gone.id])
+    session.expire_all()
+
+    def asked() -> list[tuple[int, int]]:
+        session.expire_all()
+        return [(item.overlap_target, item.slots_left) for item in (open_, held, done, gone, check)]
+
+    assert queries.counts(session, project)["off_overlap"] == 0
+    assert service.adopt_overlap(session, project, boss) == 0
+    project.overlap = 3
+    session.flush()
+    assert queries.counts(session, project)["off_overlap"] == 2
+    assert service.adopt_overlap(session, project, boss) == 2
+    assert asked() == [(3, 3), (3, 3), (1, 0), (1, 1), (1, 1)]
+    assert queries.counts(session, project)["off_overlap"] == 0
+    task = leases.claim_item(session, project, factories.user(session))
+    assert task is not None
+    project.overlap = 2
+    session.flush()
+    assert service.adopt_overlap(session, project, boss) == 1  # not the one that somebody has before them
+    assert sorted(asked()[:2]) == [(2, 2), (3, 2)]
+
+
+def test_the_page_offers_it_and_the_api_does_it(session: Session, cast: Cast, as_: Callable[[str], Browser]) -> None:
+    prompt = factories.prompt(session, cast.project)
+    factories.item(session, prompt, cast.project.base_model)
+    browser, base = as_("manager"), f"/projects/{cast.project.id}"
+    assert "another number of labels" not in browser.get(f"{base}/items").text
+    form = browser.get(f"{base}/settings").text
+    assert 'id="queue-saved"' in form
+    fields = {name: getattr(cast.project, name) for name in ("queue_depth", "lease_minutes")}
+    given = {**fields, "overlap": 2, "check_percent": 0, "control_percent": 20, "check_window": 10, "check_misses": 3}
+    saved = browser.submit(f"{base}/settings/queue", **given)
+    assert saved.headers["location"] == f"{base}/settings#queue-saved"
+    assert "Pairs that wait keep their number of labels" in browser.get(f"{base}/settings").text
+    assert "Ask for 2 labels on it too" in browser.get(f"{base}/items").text
+    api = browser.post(f"/api/v1{base}/items/overlap", headers=browser.bearer(cast.manager))
+    assert api.json() == {"changed": 1}
+    browser.sign_in(cast.manager)
+    browser.submit(f"{base}/items/overlap")
+    assert "0 pairs changed to 2 labels each." in browser.get(f"{base}/items").text
+    assert "asked for 2 labels each on 1 pair that waited" in browser.get(f"{base}/audit").text

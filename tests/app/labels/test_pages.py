@@ -268,7 +268,8 @@ def test_outsiders_cannot_tell_that_a_project_exists(cast: Cast, as_: As, page: 
 
 @pytest.mark.parametrize(
     "action", ["imports", "prompts/starter", "prompts/review", "prompts/withdraw", "prompts/1/restore",
-               "items/sample", "items/checks", "items/withdraw", "items/again"],
+               "items/sample", "items/checks", "items/withdraw", "items/again",
+               "items/overlap"],
 )  # fmt: skip
 def test_only_managers_act_on_data(cast: Cast, as_: As, action: str) -> None:
     assert as_("annotator").submit(f"/projects/{cast.project.id}/{action}").status_code == 403
