@@ -33,7 +33,7 @@ demo: $(STAMPS)/run static/vendor/.stamp ## The whole loop, unattended, with sim
 	@exec $(BIN)/hone demo
 
 .PHONY: test
-test: check chromium pgbouncer iproute2 ## Every check and every test
+test: check chromium pgbouncer promtool iproute2 ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 .PHONY: check
@@ -123,7 +123,7 @@ define from_the_system
 	fi
 endef
 
-.PHONY: chromium pgbouncer iproute2
+.PHONY: chromium pgbouncer promtool iproute2
 chromium: # the browser of the tests: the system's, or the one that CHROMIUM names
 ifndef CHROMIUM
 	$(call from_the_system,chromium,chromium chromium-browser,pages)
@@ -131,6 +131,9 @@ endif
 
 pgbouncer:
 	$(call from_the_system,pgbouncer,pgbouncer,poolers)
+
+promtool:
+	$(call from_the_system,prometheus,promtool,alerts)
 
 # Two hosts are two network namespaces, which root may make; for others a proxy that freezes stands in.
 iproute2:

@@ -30,6 +30,7 @@ from app.items.api import router as items_api
 from app.items.routes import router as items
 from app.labels.api import router as labels_api
 from app.labels.routes import router as labels
+from app.monitoring.routes import router as monitoring
 from app.policies.api import router as policies_api
 from app.policies.routes import router as policies
 from app.projects.api import router as projects_api
@@ -54,7 +55,7 @@ from app.web.routing import CALLS as API
 # no project's id.
 PAGES = (
     labels, accounts, new_project, projects, prompts, imports, items, exports, rewards, policies, training, runs,
-    chat, catalog, endpoints, home,
+    chat, catalog, endpoints, monitoring, home,
 )  # fmt: skip
 CALLS = (
     accounts_api, new_project_api, projects_api, prompts_api, imports_api, items_api, labels_api, exports_api,

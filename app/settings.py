@@ -87,6 +87,9 @@ class Settings(BaseSettings):
         "", description="Addresses or networks (10.0.0.0/8), with commas, of proxies whose X-Forwarded-* are believed"
     )
     secure_cookies: bool = Field(False, description="Send cookies over HTTPS only; set it where HTTPS is served")
+    metrics_token: str | None = Field(
+        None, min_length=16, description="Asked of whoever reads /metrics; unset: it is read on this machine only"
+    )
     log_level: str = Field("info", description="debug, info, warning or error")
 
     @field_validator("trusted_proxies")

@@ -103,6 +103,7 @@ class DPOTrainer(EpochTrainer):
             self.state["last_loss"] = loss_value
         return {
             "loss": loss_value,
+            "tokens": float(sum(lengths)),
             "rewards/chosen": first / len(unit),
             "rewards/rejected": second / len(unit),
             "rewards/margins": ahead / decided if decided else math.nan,

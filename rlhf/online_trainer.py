@@ -126,6 +126,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
         metrics |= {
             "beta": beta,
             "lr": rate,
+            "tokens": float(experience.paid.mask.sum()),
             "episode": float(update * self.config.update_size),
             "val/skipped_steps": float(self.state["skipped"]),
         }

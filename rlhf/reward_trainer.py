@@ -91,6 +91,7 @@ class RewardTrainer(EpochTrainer):
             self.state["last_loss"] = loss_value
         return {
             "loss": loss_value,
+            "tokens": float(sum(len(self.train.groups[index]) for index in pairs)),
             "accuracy": right / decided if decided else math.nan,
             "margin": margin / decided if decided else math.nan,
             "grad_norm": norm_value,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.labels import saving, turn
 from app.labels.turn import LabelledSince
 from app.models import Project, User
+from app.web import metering
 
 # A project's totals are counted anew after this long, or after a hundred times what the counting took.
 _TOTALS_SECONDS = 15.0
@@ -92,7 +93,8 @@ def counted_on(project_id: int, user_id: int, day: Day, since: LabelledSince) ->
 
 
 def note_label(project_id: int) -> None:
-    """One label more until the totals are counted anew."""
+    """One label more until the totals are counted anew, and for /metrics."""
+    metering.note_label(project_id)
     if project_id in _totals:
         until, (labels, wanted) = _totals[project_id]
         _totals[project_id] = (until, (labels + 1, max(wanted - 1, 0)))

@@ -111,12 +111,13 @@ def _schema_of_this_code() -> str | None:
 def _database(settings: Settings) -> Part:
     if settings.database_url is None:
         return Part(False, "not configured")
-    with _connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         row = connection.execute("select version_num from alembic_version").fetchone()
     return Part(True, "answers", {"schema": row[0] if row else None})
 
 
-def _connect(url: str) -> Connection:
+def connect(url: str) -> Connection:
+    """A connection for a question that is answered in about a second, or not."""
     plain = url.replace("+psycopg", "", 1)
     arguments = connection_arguments(url, _SECONDS) | {"connect_timeout": 2}
     return watched(Connection, plain, 2 * _SECONDS).connect(plain, autocommit=True, **arguments)
@@ -126,7 +127,7 @@ def scheduling(settings: Settings) -> Part:
     """Whether what has to happen by itself does happen."""
     if settings.database_url is None:
         return Part(False, "not configured")
-    with _connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         statement = "select extract(epoch from clock_timestamp() - swept_at)::float, leader from scheduler"
         seconds, leader = connection.execute(statement).fetchone() or (None, None)
     if seconds is None:

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.settings import Settings, get_settings
+from app.web import metering
 from app.web.errors import NotUnderstood, TooLarge
 from app.web.hosts import EVERYWHERE, is_ours
 from app.web.patience import has_body, in_time
@@ -33,7 +34,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-PROBES = ("/livez", "/readyz", "/healthz")  # asked by whatever address a balancer knows us by; they tell a word
+# Asked by whatever address a balancer or Prometheus knows us by; they see to who is told what.
+PROBES = ("/livez", "/readyz", "/healthz", "/metrics")
 _TOO_LARGE = "More was sent than is taken at once. Split it into smaller parts."
 _NOT_UTF8 = "Send text as UTF-8; other encodings are not read here."
 _CHARSET = re.compile(r"charset\s*=\s*\"?\s*(?!utf-?8\b|us-ascii\b)", re.IGNORECASE)
@@ -95,10 +97,11 @@ class Frame:
             await broken(Request(scope), error)(scope, receive, framed_send)
         finally:
             path = _SECRET_PATHS.sub(r"/\1/…", scope["path"])
-            milliseconds = (time.perf_counter() - started) * 1000
+            seconds = time.perf_counter() - started
+            metering.note_request(scope, status, seconds)
             quiet = path.startswith("/static/") or path in PROBES
             level = logging.DEBUG if quiet and status < 400 else logging.INFO
-            log.log(level, "%s %r %d %.0f ms %s", scope["method"], path, status, milliseconds, request_id)
+            log.log(level, "%s %r %d %.0f ms %s", scope["method"], path, status, seconds * 1000, request_id)
 
 
 def answers_for(settings: Settings, host: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from app.models import Run, RunState
 from app.settings import get_settings
 from app.web import presence
+from tests.alerts import firing, scrape
 from tests.faults.hosts import Host, trainers
 from tests.faults.work import PROMPTS, STEPS, World, answers, curves, ended, files, now, tidied, under_way, until
 from workers.runs.deadlines import LEASE_SECONDS, STALE
@@ -88,6 +89,7 @@ def test_another_host_goes_on_and_the_first_writes_nothing_more(world: World, tm
         time.sleep(max(0.0, CUT_SECONDS - (time.monotonic() - began)))
         assert len(presence.workers(get_settings())) == 2
         assert len(presence.silent(get_settings())) == 4, "workers of one queue on one host are told apart"
+        assert "HoneWorkerSilent" in firing([scrape()], tmp_path, lasting=65)
         for host in cut:
             host.plug()
         for run in [ended(each) for each in to_stop]:

@@ -13,6 +13,7 @@ from app.models import Run, RunState
 from app.runs import folders as run_folders
 from app.runs import service as runs
 from app.settings import get_settings
+from tests.alerts import firing, scrape
 from tests.faults.hosts import Host, trainers
 from tests.faults.work import World, curves, ended, now, under_way, until
 
@@ -61,10 +62,12 @@ def test_a_run_without_room_fails_with_a_sentence_and_goes_on_later(
     with Host("training", tmp_path / "host.log", isolated=False):
         undisturbed = world.train()
         run_id = world.train()
+        scrapes = [scrape()]
         until(lambda: under_way(run_id), 150)
         make_room = fill(disk, run_id)
         run = ended(run_id)
         assert run.state is RunState.FAILED
+        assert "HoneRunFailed" in firing([*scrapes, scrape()], tmp_path, lasting=5)
         assert any(words in str(run.error) for words in ("No space left on device", "os error 28", "File too large"))
         assert "Traceback" not in str(run.error)
         assert "None" not in str(run.error)

@@ -22,6 +22,7 @@ from app.db import task_session
 from app.models import Run, RunState, Scheduler
 from app.web import health, presence
 from tests import factories
+from tests.alerts import firing, scrape
 from tests.faults.proxy import Proxy
 from workers.platform.doctor import examine
 from workers.runs.leading import LEASE
@@ -69,6 +70,8 @@ def test_a_killed_scheduling_process_leaves_nothing_and_is_named(database: str, 
     with scheduling(tmp_path / "log") as process:
         wait_for(well)
         assert [finding.well for finding in examine() if finding.subject == "scheduling"] == [True]
+        scrapes = [scrape()]
+        assert firing(scrapes, tmp_path).isdisjoint({"HoneNoSweep", "HonePartDown"})
         family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
         process.kill()
         process.wait()
@@ -76,6 +79,7 @@ def test_a_killed_scheduling_process_leaves_nothing_and_is_named(database: str, 
         assert alive == []
         named = wait_for(lambda: not well(), 30)
         assert named < 30
+        assert {"HoneNoSweep", "HonePartDown"} <= firing([*scrapes, scrape()], tmp_path, lasting=65)
         [finding] = [finding for finding in examine() if finding.subject == "scheduling"]
         assert not finding.well
         assert "no scheduling process runs" in finding.says
@@ -113,6 +117,7 @@ def test_it_works_without_the_queue_and_takes_runs_from_the_dead(database: str, 
             session, factories.project(session), state=RunState.RUNNING, claim="c", heartbeat_at=long_ago
         )
         number = run.id
+    assert "HoneRunSilent" in firing([scrape()], tmp_path, lasting=30)
 
     def state() -> RunState:
         with task_session() as session:
@@ -121,6 +126,7 @@ def test_it_works_without_the_queue_and_takes_runs_from_the_dead(database: str, 
     with scheduling(tmp_path / "log", REDIS_URL="redis://127.0.0.1:1/0"):
         wait_for(lambda: state() is RunState.QUEUED)
         wait_for(lambda: "the queue does not answer" in (tmp_path / "log").read_text())
+    assert "HoneRunSilent" not in firing([scrape()], tmp_path, lasting=30)
     said = (tmp_path / "log").read_text()
     assert said.count("the queue does not answer") == 1
     assert "Traceback" not in said

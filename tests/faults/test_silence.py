@@ -18,6 +18,7 @@ from app.db import PATIENCE, get_engine, task_session
 from app.models import Label, Project, Role, Run, RunState
 from app.silence import ANSWER, QUIET
 from tests import factories
+from tests.alerts import firing, scrape
 from tests.faults.annotators import Patient
 from tests.faults.crowd import QUESTION, crowd
 from tests.faults.proxy import Proxy
@@ -82,7 +83,7 @@ def requests_of_all_kinds(place: Place, round_: int) -> list[tuple[str, int, flo
         return list(threads.map(ask, range(round_, round_ + 30)))
 
 
-def test_a_silent_database_is_told_to_everybody_in_time_and_comes_back(place: Place) -> None:
+def test_a_silent_database_is_told_to_everybody_in_time_and_comes_back(place: Place, tmp_path: Path) -> None:
     api = f"{place.web.url}/api/v1/projects/{place.project}/label"
     people = [Patient(api, token, QUESTION) for token in place.tokens]
 
@@ -93,14 +94,17 @@ def test_a_silent_database_is_told_to_everybody_in_time_and_comes_back(place: Pl
     for each in people:
         each.thread.start()
     place.web.wait_for(lambda: taken() >= 40)
+    scrapes = [scrape(place.web.url)]
     place.database.freeze()
     first = requests_of_all_kinds(place, 0)
     assert {status for _, status, _ in first} == {503}
     assert max(seconds for *_, seconds in first) < SECONDS
+    scrapes.append(scrape(place.web.url))
     again = requests_of_all_kinds(place, 3)
     assert {status for _, status, _ in again} == {503}
     assert max(seconds for *_, seconds in again) < QUIET + ANSWER, "once it is known, nobody waits for it to be found"
     at_the_fault = taken()
+    assert {"HonePartDown", "HoneErrors"} <= firing([*scrapes, scrape(place.web.url)], tmp_path, lasting=150)
     place.database.thaw()
     assert place.web.wait_for(lambda: place.web.client(place.tokens[0]).get("/api/v1/projects").is_success) < 5
     place.web.wait_for(lambda: taken() >= at_the_fault + 40)

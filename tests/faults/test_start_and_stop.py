@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.alerts import firing, scrape
 from tests.faults.platform import Platform
 
 
@@ -34,13 +35,14 @@ def _refusal(platform: Platform) -> str:
     return platform.output
 
 
-def test_it_says_in_a_word_that_it_is_well_and_the_doctor_says_it_of_every_part(platform: Platform) -> None:
+def test_it_says_in_a_word_that_it_is_well_and_the_doctor_of_every_part(platform: Platform, tmp_path: Path) -> None:
     for path, word in (("/livez", "alive"), ("/readyz", "ready"), ("/healthz", "ok")):
         answer = httpx.get(f"{platform.url}{path}")
         assert (answer.status_code, answer.json()) == (200, {"status": word})
     command = [sys.executable, "-c", "from workers.cli.main import main; main()", "doctor"]
     said = subprocess.run(command, env=platform.env, capture_output=True, text=True, timeout=60)
     assert said.returncode == 0, said.stdout
+    assert firing([scrape(platform.url)], tmp_path) == set()
     subjects = {line.split()[1] for line in said.stdout.splitlines()}
     assert {"services", "schema", "workers", "scheduling"} <= subjects
     assert f"{platform.url}/sign-in/" in platform.sign_in_link()

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.settings import Settings
+from app.settings import Settings, get_settings
 from rlhf.runtime import WAITING
 from workers.platform.output import Console, pump
 from workers.platform.processes import Ledger, signal_group, spawn
@@ -131,9 +132,13 @@ def commands(settings: Settings) -> dict[str, list[str]]:
 
 
 def environment(name: str) -> dict[str, str]:
-    """Ours, with the threads that this process may compute with; a worker's trainers get their own number."""
+    """Ours, with the threads that this process may compute with; a worker's trainers get their own number. Several web
+    processes count requests in files that all of them read, anew at each start."""
     threads = threads_for("serving") if name == "inference" else 1
-    return dict(os.environ) | WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    given = dict(os.environ) | WAITING | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    if name == "web" and get_settings().web_processes > 1:
+        given["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="hone-metrics-")
+    return given
 
 
 def wanted(settings: Settings) -> list[Child]:

@@ -1,0 +1,1 @@
+"""Figures of the whole installation for Prometheus, and who may read them."""
