@@ -91,6 +91,9 @@ class Settings(BaseSettings):
         None, min_length=16, description="Asked of whoever reads /metrics; unset: it is read on this machine only"
     )
     log_level: str = Field("info", description="debug, info, warning or error")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="json: an object a line, with the ids of request and run; trainers' logs too"
+    )
 
     @field_validator("trusted_proxies")
     @classmethod

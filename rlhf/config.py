@@ -17,7 +17,7 @@ import yaml
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import TypeAdapter, ValidationError
 
-from rlhf import lease
+from rlhf import lease, log_lines
 from rlhf.settings import MOST, Doc, Rule, Setting, Settings, settings_of
 
 __all__ = [
@@ -111,6 +111,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 def run_cli(main: Callable[[list[str]], None]) -> NoReturn:
     """Run `main(argv)` and leave with the exit code that its outcome has; errors are one last line on stderr."""
     lease.hold()
+    log_lines.begin()
     try:
         main(sys.argv[1:])
     except InputError as error:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app import logs
 from app.models.base import Base, CreatedAt, Id, Typed, WrittenText, enum_column
 from app.models.documents import Messages, RaterNote, RunSummary, SampleDetails
 from app.models.model import Model
@@ -98,6 +99,8 @@ class Run(Base):
     steps_per_second: Mapped[float | None]
     summary: Mapped[RunSummary | None] = mapped_column(Typed(RunSummary))
     error: Mapped[str | None] = mapped_column(WrittenText)
+    # Of the request that queued it last, by which its logs are found; null: the platform itself, or a command did.
+    request_id: Mapped[str | None] = mapped_column(String(64), default=logs.request_id)
     automatic: Mapped[bool] = mapped_column(default=False, server_default="false")
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     created_at: Mapped[CreatedAt]

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
+from app import logs
 from app.accounts import audit
 from app.methods import title_of
 from app.models import Model, Project, Run, RunConfig, RunKind, RunState, Snapshot, User
@@ -121,6 +122,7 @@ def resume(session: Session, actor: User | None, run: Run) -> Run:
         "error": None,
         "ended_at": None,
         "max_attempts": Run.attempt + ATTEMPTS,
+        "request_id": logs.request_id(),
         "sent_at": func.clock_timestamp(),
     }
     changed = states.change(session, run.id, RESUMABLE, values)

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import logs
 from app.settings import Settings, get_settings
 from app.web import metering
 from app.web.errors import NotUnderstood, TooLarge
@@ -58,6 +59,7 @@ class Frame:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
+        logs.enter_request(request_id)
         status, too_large = 0, False
 
         async def framed_send(message: Message) -> None:

@@ -29,7 +29,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from app import extensions
+from app import extensions, logs
 from app.registry import inference
 from app.settings import get_settings
 from rlhf.chat_format import encode_prompt
@@ -241,7 +241,7 @@ def main(argv: list[str]) -> None:
     settings = get_settings()
     port = config.port or settings.inference_port or settings.port + 1
     level = settings.log_level.lower()
-    logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logs.configure()
     try:
         listening = socket.create_server(
             (config.host, port), family=socket.AF_INET6 if ":" in config.host else socket.AF_INET
@@ -250,9 +250,9 @@ def main(argv: list[str]) -> None:
         reason = os.strerror(error.errno or 0).lower()
         raise InputError(f"cannot listen on {config.host}:{port} ({reason}); choose another port with --port") from None
     app = create_app(config)
-    uvicorn.Server(uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=5)).run(
-        sockets=[listening]
-    )
+    uvicorn.Server(
+        uvicorn.Config(app, log_config=None, log_level=level, access_log=False, timeout_graceful_shutdown=5)
+    ).run(sockets=[listening])
 
 
 if __name__ == "__main__":

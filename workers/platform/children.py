@@ -19,6 +19,7 @@ from workers.runs.threads import threads_for
 
 _HEALTHY_SECONDS = 60.0
 _LONGEST_PAUSE = 30.0
+_WEB_LOGS = Path(__file__).with_name("web_logs.json")
 
 
 @dataclass
@@ -104,6 +105,7 @@ class Children:
 def commands(settings: Settings) -> dict[str, list[str]]:
     """The command of each process, by name; containers run one of them each (`hone process`)."""
     python, level = sys.executable, settings.log_level
+    logging = ["--log-config", str(_WEB_LOGS)] if settings.log_format == "json" else []  # uvicorn's own lines too
 
     def celery(*command: str) -> list[str]:
         return [python, "-m", "celery", "--quiet", "-A", "workers.runs.celery_app", *command, "--loglevel", level]
@@ -121,6 +123,7 @@ def commands(settings: Settings) -> dict[str, list[str]]:
             "--workers", str(settings.web_processes), "--loop", "workers.platform.web_loop:SharingLoop",
             "--http", "workers.platform.web_protocol:Patient",
             "--timeout-graceful-shutdown", "5",
+            *logging,
         ],
         "scheduling": celery("beat"),
         "sampling": worker("sampling"),

@@ -1,12 +1,14 @@
 """The interleaved log of several processes: each line prefixed with who said it, and kept in a file of its own."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock, Thread
 from typing import IO, TextIO
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 _KEEP_BYTES = 10_000_000
+_LONGEST = 65_536  # bytes of a line; a message of ours is cut long before
 
 
 class Console:
@@ -40,13 +42,26 @@ def pump(name: str, source: IO[bytes], console: Console, folder: Path) -> Thread
 
     def copy() -> None:
         with LogFile(folder / f"{name}.log") as log:
-            for raw in source:
+            for raw in whole_lines(source):
                 log.write(raw)
                 console.line(name, raw.decode(errors="replace").rstrip())
 
     thread = Thread(target=copy, name=f"log-{name}", daemon=True)
     thread.start()
     return thread
+
+
+def whole_lines(source: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a stream. Of one that is too long, the beginning and a word on its length."""
+    while raw := source.readline(_LONGEST):
+        if len(raw) == _LONGEST and not raw.endswith(b"\n"):
+            length = len(raw)
+            while rest := source.readline(_LONGEST):
+                length += len(rest)
+                if rest.endswith(b"\n"):
+                    break
+            raw += f" … (cut: {length:,} bytes)\n".encode()
+        yield raw
 
 
 class LogFile:

@@ -4,6 +4,7 @@ What a kind of run does is in sampling.py and training.py; the rules of runs are
 claim holds without a word in deadlines.py.
 """
 
+import json
 import logging
 import os
 import shutil
@@ -23,10 +24,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
+from app import logs
 from app.db import task_session
 from app.models import Run, RunState
 from app.runs import folders, work
 from app.settings import get_settings
+from rlhf import log_lines
 from rlhf.config import EXIT_BUSY, EXIT_INTERRUPTED
 from rlhf.lease import EXIT_NOT_HELD, clock
 from rlhf.runtime import WAITING
@@ -277,5 +280,7 @@ def child_environment(threads: int) -> dict[str, str]:
     extensions as this process knows them. Settings may be spelt in small letters too."""
     secret = ("DATABASE_URL", "REDIS_URL", "HONE_SECRET_KEY", "HONE_INFERENCE_SECRET", "HONE_ENDPOINT_KEYS")
     kept = {name: value for name, value in os.environ.items() if name.upper() not in secret}
+    if get_settings().log_format == "json":
+        kept[log_lines.VARIABLE] = json.dumps({"logger": "trainer", **logs.ids()})
     ours = {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "HONE_EXTENSIONS": get_settings().extensions}
     return kept | WAITING | ours

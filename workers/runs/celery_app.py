@@ -15,7 +15,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from app import extensions
+from app import extensions, logs
 from app.settings import get_settings
 
 # Given up after 25 s without an answer; a system without one of these keeps its own figure.
@@ -65,8 +65,6 @@ app.conf.update(
     # The default scheduler keeps a file that a kill -9 can break, and needs the broker for what must not.
     beat_scheduler="workers.runs.clock:Clock",
     beat_schedule={"sweep": {"task": "hone.sweep", "schedule": 5.0}},
-    worker_log_format="%(levelname)s %(message)s",
-    worker_task_log_format="%(levelname)s %(message)s",
     worker_redirect_stdouts=False,
 )
 # We run as the owner of the data folder, in containers and at first trials often root; the risk it warns of is pickle.
@@ -81,8 +79,9 @@ def _stop(**_: Any) -> None:
     stopping.set()
 
 
-@signals.after_setup_logger.connect
-def _quieten(**_: Any) -> None:
+@signals.setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    logs.configure()
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(name).setLevel(logging.WARNING)  # a line or two for each message and sweep
 

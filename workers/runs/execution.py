@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import extensions
+from app import extensions, logs
 from app.models import Run, RunKind, RunState
 from app.runs import folders, work
 from app.web.errors import Refused
@@ -44,6 +44,11 @@ def execute(run_id: int, worker: str, device: str, stopping: Event) -> RunState 
 
 def work_on(run: Run, stopping: Event, since: float) -> RunState | None:
     """Do what a run that was claimed at the time `since` of `rlhf.lease.clock`, or later, asks for."""
+    with logs.for_run(run.id, run.request_id):
+        return _attempt(run, stopping, since)
+
+
+def _attempt(run: Run, stopping: Event, since: float) -> RunState | None:
     run_id = run.id
     attempt = Attempt(run, stopping, since)
     log.info("run %d (%s): attempt %d", run_id, run.method or run.kind.value, run.attempt)

@@ -63,7 +63,17 @@ def last_error(log: Path, since: int = 0) -> str | None:
             lines = re.split(r"[\r\n]", file.read().decode(errors="replace"))
     except FileNotFoundError:
         return None
+    lines = [_message(line) for line in lines]
     return next((line.removeprefix("error: ").strip() for line in reversed(lines) if line.startswith("error: ")), None)
+
+
+def _message(line: str) -> str:
+    """What was said, where lines are objects (`rlhf.log_lines`)."""
+    try:
+        said = json.loads(line)["message"] if line.startswith("{") else line
+    except (ValueError, KeyError):
+        return line
+    return str(said)
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> int:

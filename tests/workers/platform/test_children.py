@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.settings import Settings
+from app.settings import Settings, get_settings
 from workers.platform.children import Child, Children, commands, environment
-from workers.platform.output import Console, LogFile
+from workers.platform.output import Console, LogFile, whole_lines
 from workers.platform.processes import Ledger
 
 
@@ -80,6 +80,31 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.Monkey
     kept = (tmp_path / "web.log.1").read_text() + (tmp_path / "web.log").read_text()
     assert kept.endswith("049 line\n")
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 300
+
+
+def test_a_line_of_a_megabyte_is_cut_with_a_word() -> None:
+    long = b"b" * 2**20 + b"\n"
+    lines = list(whole_lines(io.BytesIO(b"one\n" + long + b"two\nno end")))
+    assert lines[0] == b"one\n"
+    assert lines[2:] == [b"two\n", b"no end"]
+    assert len(lines[1]) < 70_000
+    assert lines[1].endswith("… (cut: 1,048,577 bytes)\n".encode())
+
+
+def test_several_web_processes_count_in_files_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "PROMETHEUS_MULTIPROC_DIR" not in environment("web")
+    monkeypatch.setenv("HONE_WEB_PROCESSES", "2")
+    get_settings.cache_clear()
+    try:
+        folders = [Path(environment("web")["PROMETHEUS_MULTIPROC_DIR"]) for _ in range(2)]
+        assert "PROMETHEUS_MULTIPROC_DIR" not in environment("training")
+    finally:
+        get_settings.cache_clear()
+    assert folders[0] != folders[1]
+    for folder in folders:
+        assert list(folder.iterdir()) == []
+        assert folder.stat().st_mode & 0o077 == 0
+        folder.rmdir()
 
 
 def test_no_process_spins_for_long() -> None:
