@@ -17,7 +17,15 @@ from typing import Annotated, Any
 
 from rlhf.config import Doc, Ge, InputError, Le, Settings, parse_config
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
-from rlhf.types import LEAST_TEMPERATURE
+from rlhf.setting_types import (
+    Device,
+    LongestResponse,
+    MissingEndPenalty,
+    SamplingTemperature,
+    Seed,
+    SequenceTokens,
+    Share,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,35 +47,23 @@ class EvaluatePolicyConfig(Settings):
         int | None, Ge(1), Le(10_000_000), Doc("Use only the first prompts. Empty: all.", "Prompts", "prompts", "main")
     ] = None
     temperature: Annotated[
-        float,
-        Ge(LEAST_TEMPERATURE),
-        Le(5),
+        SamplingTemperature,
         Doc("Of both policies' sampling, best the one of the training.", group="main"),
     ] = 1.0
-    max_new_tokens: Annotated[
-        int, Ge(1), Le(8192), Doc("Longest response, its end token included.", "Longest response", "tokens", "main")
-    ] = 64
-    missing_end_penalty: Annotated[
-        float,
-        Ge(0.001),
-        Le(1000),
-        Doc(
-            "An unfinished response scores this much less than the worst finished one.",
-            "Penalty for unfinished responses",
-        ),
-    ] = 1.0
+    max_new_tokens: LongestResponse = 64
+    missing_end_penalty: MissingEndPenalty = 1.0
     max_prompt_tokens: Annotated[
-        int, Ge(1), Le(131_072), Doc("Longest prompt; longer ones are cut on the left.", "Longest prompt", "tokens")
+        SequenceTokens, Doc("Longest prompt; longer ones are cut on the left.", "Longest prompt", "tokens")
     ] = 512
     max_bad_share: Annotated[
-        float, Ge(0), Le(1), Doc("Refuse prompts of which a larger share of the rows is unusable.", unit="share")
+        Share, Doc("Refuse prompts of which a larger share of the rows is unusable.", unit="share")
     ] = 0.05
     token_budget: Annotated[int, Ge(1), Le(1_000_000), Doc("Tokens computed at once.", "Tokens at once", "tokens")] = (
         4096
     )
-    seed: Annotated[int, Ge(0), Le(2**31 - 1), Doc("Seed of the sampling.", group="main")] = 0
+    seed: Annotated[Seed, Doc("Seed of the sampling.", group="main")] = 0
     dtype: Annotated[DtypeName, Doc("Number format of the computation.", "Number format")] = "auto"
-    device: Annotated[str, Doc("auto, cpu or cuda.", group="local")] = "auto"
+    device: Device = "auto"
 
 
 def main(argv: list[str]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rlhf import lease
 from rlhf.config import Doc, Ge, InputError, Le, Settings, parse_config
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
+from rlhf.setting_types import Device, LongestPair
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -30,12 +31,7 @@ class _ScoringSettings(Settings):
     """What measuring and scoring have in common."""
 
     model: Annotated[str, Doc("Reward model: a folder.", "Reward model", group="local")]
-    max_length: Annotated[
-        int,
-        Ge(16),
-        Le(131_072),
-        Doc("Longest prompt with response; longer prompts are cut on the left.", "Longest sequence", "tokens", "main"),
-    ] = 1024
+    max_length: LongestPair = 1024
     max_bad_share: Annotated[
         float, Ge(0), Le(1), Doc("Refuse data of which a larger share of the rows is unusable.", unit="share")
     ] = 0.05
@@ -43,7 +39,7 @@ class _ScoringSettings(Settings):
         4096
     )
     dtype: Annotated[DtypeName, Doc("Number format of the computation.", "Number format")] = "auto"
-    device: Annotated[str, Doc("auto, cpu or cuda.", group="local")] = "auto"
+    device: Device = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le
 
+from rlhf.setting_types import LongestResponse, MissingEndPenalty, SamplingTemperature, SequenceTokens
 from rlhf.settings import Doc, Rule
 from rlhf.training_settings import TrainingSettings
-from rlhf.types import LEAST_TEMPERATURE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +69,7 @@ class OnlineSettings(TrainingSettings, ABC):
         Le(65_536),
         Doc("Responses sampled for one update, over all processes.", "Batch size", "responses", "main"),
     ] = 32
-    max_new_tokens: Annotated[
-        int,
-        Ge(1),
-        Le(8192),
-        Doc("Longest response, its end token included.", "Longest response", "tokens", "main"),
-    ] = 64
+    max_new_tokens: LongestResponse = 64
     beta: Annotated[
         float, Ge(0), Le(10), Doc("Weight of the KL penalty on every token.", "KL penalty", group="main")
     ] = 0.05
@@ -96,15 +91,11 @@ class OnlineSettings(TrainingSettings, ABC):
         int, Ge(1), Le(1024), Doc("Optimiser steps in one epoch over a batch.", "Minibatches", "steps")
     ] = 2
     temperature: Annotated[
-        float,
-        Ge(LEAST_TEMPERATURE),
-        Le(5),
+        SamplingTemperature,
         Doc("Divides the logits of sampling, training and reference alike; there is no top-k or top-p."),
     ] = 1.0
     max_prompt_tokens: Annotated[
-        int,
-        Ge(1),
-        Le(131_072),
+        SequenceTokens,
         Doc("Longest prompt; longer ones are cut on the left and counted.", "Longest prompt", "tokens"),
     ] = 512
     adaptive_kl: Annotated[
@@ -122,15 +113,7 @@ class OnlineSettings(TrainingSettings, ABC):
     score_clip: Annotated[
         float | None, Ge(0.001), Le(1000), Doc("Clip scores to plus or minus this. Empty: no clip.", "Score clip")
     ] = None
-    missing_end_penalty: Annotated[
-        float,
-        Ge(0.001),
-        Le(1000),
-        Doc(
-            "An unfinished response scores this much less than the worst finished one.",
-            "Penalty for unfinished responses",
-        ),
-    ] = 1.0
+    missing_end_penalty: MissingEndPenalty = 1.0
     normalize_scores: Annotated[
         bool, Doc("Bring scores to mean 0 and spread 1, by what the reward model's config says.", "Normalise scores")
     ] = True

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Le
 
 from rlhf.epoch_settings import EpochSettings
+from rlhf.setting_types import LongestPair
 from rlhf.settings import Doc, Rule
 
 
@@ -43,12 +44,7 @@ class PairSettings(EpochSettings):
         str, Doc("What the model's card says of where the pairs are from.", "Note", group="local", may_change=True)
     ] = ""
 
-    max_length: Annotated[
-        int,
-        Ge(16),
-        Le(131_072),
-        Doc("Longest prompt with response; longer prompts are cut on the left.", "Longest sequence", "tokens", "main"),
-    ] = 1024
+    max_length: LongestPair = 1024
     eval_pairs: Annotated[
         int,
         Ge(1),

@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Le
 
 from rlhf.runtime import DtypeName
+from rlhf.setting_types import UNFINISHED, Device, Penalty, SamplingTemperature, Seed, Share
 from rlhf.settings import Doc, Rule, Settings
-from rlhf.types import LEAST_TEMPERATURE, SamplingSettings, Strategy
+from rlhf.types import SamplingSettings, Strategy
 
 AT_ONCE = "All responses to a prompt are decoded at once: raise max_rows."
 
@@ -55,10 +56,8 @@ class SampleConfig(Settings):
         Doc("Score an ensemble by its mean less this times its variance.", group="local"),
     ] = 0.0
     missing_end_penalty: Annotated[
-        float,
-        Ge(0.001),
-        Le(1000),
-        Doc("An unfinished response scores this much less than the worst finished one.", group="local"),
+        Penalty,
+        Doc(UNFINISHED, group="local"),
     ] = 1.0
     reward_timeout: Annotated[
         float,
@@ -66,9 +65,7 @@ class SampleConfig(Settings):
         Le(86_400),
         Doc("Time that a function of the reward may take for a prompt's responses.", unit="seconds", group="local"),
     ] = 60.0
-    temperature: Annotated[
-        float, Ge(LEAST_TEMPERATURE), Le(5), Doc("Divides the logits; higher is more varied.", group="main")
-    ] = 1.0
+    temperature: Annotated[SamplingTemperature, Doc("Divides the logits; higher is more varied.", group="main")] = 1.0
     top_p: Annotated[
         float,
         Ge(0.01),
@@ -104,15 +101,13 @@ class SampleConfig(Settings):
         int, Ge(0), Le(100), Doc("How often responses that are too alike are sampled again.", "Resampling", "times")
     ] = 3
     max_bad_share: Annotated[
-        float, Ge(0), Le(1), Doc("Refuse a file of which a larger share of the rows is unusable.", unit="share")
+        Share, Doc("Refuse a file of which a larger share of the rows is unusable.", unit="share")
     ] = 0.05
-    seed: Annotated[
-        int, Ge(0), Le(2**31 - 1), Doc("The same seed gives the same responses (exactly so in float32).", group="main")
-    ] = 0
+    seed: Annotated[Seed, Doc("The same seed gives the same responses (exactly so in float32).", group="main")] = 0
     dtype: Annotated[DtypeName, Doc("Number format; auto: bfloat16 where the hardware has it.", "Number format")] = (
         "auto"
     )
-    device: Annotated[str, Doc("auto, cpu or cuda.", group="local")] = "auto"
+    device: Device = "auto"
     max_rows: Annotated[
         int | None,
         Ge(1),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from annotated_types import Ge, Le, Lt
 
 from rlhf.runtime import DtypeName, token_budget
+from rlhf.setting_types import Seed, Share
 from rlhf.settings import Doc, Settings, settings_of
 
 if TYPE_CHECKING:
@@ -53,9 +54,7 @@ class TrainingSettings(Settings):
     use_peft: Annotated[bool, Doc("Train LoRA adapters instead of all weights: less memory.", "LoRA", group="main")] = (
         False
     )
-    seed: Annotated[
-        int, Ge(0), Le(2**31 - 1), Doc("Seed of everything random; the same seed repeats a run.", group="main")
-    ] = 0
+    seed: Annotated[Seed, Doc("Seed of everything random; the same seed repeats a run.", group="main")] = 0
     lora_r: Annotated[int, Ge(1), Le(1024), Doc("Rank of the LoRA adapters.", "LoRA rank")] = 16
     lora_alpha: Annotated[
         int, Ge(1), Le(4096), Doc("Scale of the LoRA adapters: alpha / rank multiplies them.", "LoRA alpha")
@@ -74,9 +73,7 @@ class TrainingSettings(Settings):
         Doc("Fail after this many optimiser steps in a row whose loss or gradient is not finite.", unit="steps"),
     ] = 5
     max_bad_share: Annotated[
-        float,
-        Ge(0),
-        Le(1),
+        Share,
         Doc("Refuse data of which a larger share of the rows is unusable.", "Bad rows allowed", "share"),
     ] = 0.05
     token_budget: Annotated[

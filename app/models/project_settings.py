@@ -134,6 +134,10 @@ class SamplingSettings(Input):
     top_k: TopK = Field(0, title="Top k", description="Sample from this many of the most likely tokens. 0 takes all.")
 
 
+def _limit_a_day(default: int, most: int, what: str, of: str) -> Any:
+    return Field(default, ge=1, le=most, title=f"{what} a day", description=f"The limit {of}")
+
+
 class AutomationSettings(Input):
     """What the platform starts automatically."""
 
@@ -159,17 +163,7 @@ class AutomationSettings(Input):
         title="New labels between reward models",
         description="Fewer give newer models, more cost less computing.",
     )
-    reward_trainings_per_day: int = Field(
-        12,
-        ge=1,
-        le=1000,
-        title="Reward trainings a day",
-        description="The limit in any 24 hours. Those that people start are not counted.",
+    reward_trainings_per_day: int = _limit_a_day(
+        12, 1000, "Reward trainings", "in any 24 hours. Those that people start are not counted."
     )
-    pairs_per_day: int = Field(
-        10_000,
-        ge=1,
-        le=10_000_000,
-        title="Pairs a day",
-        description="The limit of pairs sampled automatically in any 24 hours.",
-    )
+    pairs_per_day: int = _limit_a_day(10_000, 10_000_000, "Pairs", "of pairs sampled automatically in any 24 hours.")
