@@ -243,10 +243,11 @@ def prefer(session: Session, label_id: int, new: NewLabel) -> None:
 
 
 # How many items of the queue a person first labelled since a moment, by labels newer than `:counted`; their last label;
-# the median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`.
+# the median of their last 20 times in seconds. Takes as long as there are labels newer than `:counted`; of `min(id)`
+# alone the planner would make a search through all labels in the order of their ids.
 _SINCE = """
     select count(*) filter (where created_at >= :since and id = (
-               select min(id) from label first where first.assignment_id = fresh.assignment_id)) as new,
+               select min(id + 0) from label first where first.assignment_id = fresh.assignment_id)) as new,
            coalesce(max(id), :counted) as last,
            (select percentile_cont(0.5) within group (order by seconds) from (
                 select seconds from label where annotator_id = :user and project_id = :project and seconds is not null
@@ -255,7 +256,7 @@ _SINCE = """
           where annotator_id = :user and project_id = :project and id > :counted order by id desc) fresh
 """
 
-_COUNT_SINCE = text(_SINCE)
+COUNT_SINCE = text(_SINCE)
 
 
 @dataclass(frozen=True)
@@ -270,7 +271,7 @@ class LabelledSince:
 def progress_since(session: Session, project_id: int, user_id: int, since: datetime, counted: int) -> LabelledSince:
     """What this person first labelled since a moment by labels newer than `counted`."""
     asked: Parameters = {"user": user_id, "project": project_id, "since": since, "counted": counted}
-    return LabelledSince(*session.execute(_COUNT_SINCE, asked).one())
+    return LabelledSince(*session.execute(COUNT_SINCE, asked).one())
 
 
 def save_and_claim(condition: str, pick: str = _NEXT) -> TextClause:

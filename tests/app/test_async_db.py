@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -101,6 +102,23 @@ def test_a_claim_planned_while_nobody_has_labelled_looks_at_the_items_leases_alo
 
     assert "pk_item" in (plan := run(scene))
     assert "ix_assignment_annotator_recent" not in plan
+
+
+def test_progress_is_counted_without_a_search_through_everybodys_labels(database: str) -> None:
+    asked = {"user": 1, "project": 1, "since": datetime.now(UTC), "counted": 0}
+    labels = """
+        insert into label (project_id, item_id, annotator_id, assignment_id, value, "order")
+        select 1, i, i % 50, i, '{"kind": "comparison", "choice": "first"}', '{0,1}' from generate_series(1, 5000) i
+    """
+
+    async def scene() -> str:
+        with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as other:
+            other.execute("set session_replication_role = replica")  # labels of nobody's; never analysed
+            other.execute(labels)
+        return str(await async_db.fetch_one(text(f"explain (format json) {turn.COUNT_SINCE.text}"), asked))
+
+    assert "ix_label_assignment_id" in (plan := run(scene))
+    assert "pk_label" not in plan
 
 
 def test_a_mistake_in_a_statement_leaves_the_connection_usable(database: str) -> None:
