@@ -30,12 +30,10 @@ class Client(Operations):
     def follow(self, run: RunView, *, every: float = 1.0, timeout: float | None = None) -> Iterator[RunView]:
         """The run as it is now, and again each time that something about it has changed, until it has ended. Asks
         `every` so many seconds; raises StillRunning after `timeout` seconds."""
-        if run.project_id is None:
-            raise ValueError("A run of the whole installation belongs to no project, by which it could be asked for.")
         until = None if timeout is None else time.monotonic() + timeout
         seen: RunView | None = None
         while True:
-            now = self.show_run(run.project_id, run.id)
+            now = self.find_run(run.id)
             if now != seen:
                 yield now
                 seen = now

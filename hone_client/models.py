@@ -1170,6 +1170,7 @@ class LoopView(BaseModel):
     policies: int
     conversations: int
     in_use_id: int
+    in_use_name: str
     active_runs: dict[str, int]
     next_step: StepView
     automations: list[AutomationView]

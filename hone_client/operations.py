@@ -1196,6 +1196,28 @@ class Operations(Caller):
             limit=limit,
         )
 
+    def list_all_runs(
+        self,
+        *,
+        before: int | None = None,
+        kind: Literal["preparation", "sampling", "training", "scoring", "evaluation", "import", "undo", "export"]
+        | None = None,
+        state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None = None,
+        method: str | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.RunView]:
+        """The runs of all projects that I manage, newest first; for administrators those of the installation too."""
+        return self._pages(
+            models.RunView,
+            "/runs",
+            query={"before": before, "kind": kind, "state": state, "method": method},
+            limit=limit,
+        )
+
+    def find_run(self, run_id: int) -> models.RunView:
+        """One run of any project that I manage."""
+        return self._one(models.RunView, "GET", f"/runs/{run_id}")
+
     def show_run(self, project_id: int, run_id: int) -> models.RunView:
         """One run."""
         return self._one(models.RunView, "GET", f"/projects/{project_id}/runs/{run_id}")

@@ -55,6 +55,7 @@ class LoopView(View):
     policies: int
     conversations: int
     in_use_id: int
+    in_use_name: str
     active_runs: dict[str, int]
     next_step: StepView
     automations: list[AutomationView]
@@ -67,6 +68,7 @@ def show_loop(session: Db, access: Manager) -> LoopView:
     step = service.next_step(now)
     return LoopView(
         in_use_id=now.in_use.id,
+        in_use_name=now.in_use.name,
         active_runs={run.method or run.kind.value: run.id for run in now.active},
         automations=[
             AutomationView.model_validate(each) for each in automations(session, access.project, now.new_labels)

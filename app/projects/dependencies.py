@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.accounts.dependencies import recognise
+from app.accounts.dependencies import SignedIn, recognise
 from app.models import Member, Project, Role, User
 from app.projects import queries
 from app.web.dependencies import Db, RowId
@@ -73,6 +73,15 @@ async def archived_manager(access: Annotated[Access, Depends(admitted)]) -> Acce
     return _manages(access)
 
 
+@grants("manager")
+def manager_anywhere(user: SignedIn, session: Db) -> User:
+    """Whoever manages a project, and administrators."""
+    if not (user.is_admin or queries.manages_any(session, user.id)):
+        raise NotAllowed("Only managers and administrators may do this.")
+    return user
+
+
+ManagerAnywhere = Annotated[User, Depends(manager_anywhere)]
 Annotator = Annotated[Access, Depends(annotator)]
 Manager = Annotated[Access, Depends(manager)]
 ArchivedManager = Annotated[Access, Depends(archived_manager)]

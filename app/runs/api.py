@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from app.input import Input
 from app.methods import METHODS
 from app.models import ModelKind, Run, RunConfig, RunKind, RunState, Setting
-from app.projects.dependencies import Manager
+from app.projects.dependencies import Manager, ManagerAnywhere
 from app.runs import events, figures, folders, queries, service, training
 from app.web.addresses import LastStep, Step
 from app.web.dependencies import Db, RowId
@@ -137,6 +137,19 @@ def start_training(session: Db, access: Manager, wanted: NewTraining) -> RunView
     method = training.method(wanted.method)
     form = training.checked(method, wanted.settings)
     return RunView.model_validate(training.start(session, access.project, access.user, method, form))
+
+
+@router.get("/runs")
+def list_all_runs(session: Db, user: ManagerAnywhere, chosen: Annotated[RunFilter, Query()]) -> Listing[RunView]:
+    """The runs of all projects that I manage, newest first; for administrators those of the installation too."""
+    wanted = queries.runs_for(user, chosen.kind, chosen.state, chosen.method)
+    return Listing[RunView].of(page(session, wanted, Run.id, chosen.before, chosen.limit))
+
+
+@router.get("/runs/{run_id}")
+def find_run(session: Db, user: ManagerAnywhere, run_id: RowId) -> RunView:
+    """One run of any project that I manage."""
+    return RunView.model_validate(service.find(session, user, run_id))
 
 
 @router.get("/projects/{project_id}/runs")

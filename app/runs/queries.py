@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, true, update
 from sqlalchemy.orm import Session, selectinload
 
-from app.models import Item, Model, Project, Prompt, Response, Run, RunKind, RunState
+from app.models import Item, Member, Model, Project, Prompt, Response, Role, Run, RunKind, RunState, User
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 TRAINING_QUEUE = (RunKind.TRAINING,)
@@ -83,7 +83,21 @@ def runs_of(
     project: Project, kind: RunKind | None = None, state: RunState | None = None, method: str | None = None
 ) -> Select[Run]:
     """The runs that a project's managers see, to be read in pages; with what a list shows of them."""
-    statement = select(Run).where(seen_by(project)).options(*_SHOWN)
+    return _listed(seen_by(project), kind, state, method).options(*_SHOWN)
+
+
+def runs_for(
+    user: User, kind: RunKind | None = None, state: RunState | None = None, method: str | None = None
+) -> Select[Run]:
+    """The runs of all projects that a person manages; of administrators all there are."""
+    managed = select(Member.project_id).where(
+        Member.user_id == user.id, Member.role == Role.MANAGER, Member.removed_at.is_(None)
+    )
+    return _listed(true() if user.is_admin else Run.project_id.in_(managed), kind, state, method)
+
+
+def _listed(seen: ColumnElement[bool], kind: RunKind | None, state: RunState | None, method: str | None) -> Select[Run]:
+    statement = select(Run).where(seen)
     if kind is not None:
         statement = statement.where(Run.kind == kind)
     if method is not None:

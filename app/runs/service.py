@@ -166,11 +166,17 @@ def project_of(run: Run) -> int:
 def get(session: Session, project: Project, run_id: int) -> Run:
     """A run that this project's managers see; NotFound for any other."""
     run = queries.get(session, run_id)
+    shared = run is not None and run.project_id is None and run.model_id == project.base_model_id
+    if run is None or (run.project_id != project.id and not shared):
+        raise NotFound(f"There is no run {run_id} in this project.")
+    return run
+
+
+def find(session: Session, user: User, run_id: int) -> Run:
+    """A run of any project that this person manages; of administrators any run. NotFound for any other."""
+    run = session.scalar(queries.runs_for(user).where(Run.id == run_id))
     if run is None:
-        raise NotFound()
-    shared = run.project_id is None and run.model_id == project.base_model_id
-    if run.project_id != project.id and not shared:
-        raise NotFound()
+        raise NotFound(f"There is no run {run_id}, or it is in a project that you do not manage.")
     return run
 
 

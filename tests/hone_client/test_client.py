@@ -80,7 +80,7 @@ def test_what_is_left_out_stays_and_none_is_none(place: Place) -> None:
 def test_a_refusal_is_an_exception_with_the_sentence(place: Place) -> None:
     with pytest.raises(NotFound) as missing:
         place.manager.show_run(place.project, 999)
-    assert str(missing.value) == "This page does not exist, or you have no access to it."
+    assert str(missing.value) == "There is no run 999 in this project."
     assert missing.value.request_id
     with pytest.raises(NotAllowed, match="Only a manager of this project may do this"):
         place.annotator.list_runs(place.project, limit=1).__iter__().__next__()
