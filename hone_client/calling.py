@@ -46,17 +46,16 @@ class Caller:
         retries: int = 5,
         backoff: float = 0.5,
         longest_wait: float = 60.0,
+        headers: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """`url` is that of the pages. `backoff` is the first pause in seconds, doubled each time; a Retry-After over
-        `longest_wait` seconds is raised instead of waited for."""
+        `longest_wait` seconds is raised instead of waited for. `headers` go with each request."""
         self._retries, self._backoff, self._longest_wait = retries, backoff, longest_wait
-        headers = {"Accept": "application/json", "User-Agent": "hone-client"}
+        sent = {"Accept": "application/json", "User-Agent": "hone-client"} | dict(headers or {})
         if token:
-            headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx.Client(
-            base_url=url.rstrip("/") + PREFIX, headers=headers, timeout=timeout, transport=transport
-        )
+            sent["Authorization"] = f"Bearer {token}"
+        self._http = httpx.Client(base_url=url.rstrip("/") + PREFIX, headers=sent, timeout=timeout, transport=transport)
 
     def close(self) -> None:
         """Close the connections."""

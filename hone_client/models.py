@@ -830,7 +830,9 @@ class ComparedView(BaseModel):
     """
 
     model_id: int
+    model_name: str
     other_id: int
+    other_name: str
     result: ResultView
 
 

@@ -56,6 +56,14 @@ def start_session(session: Session, user: User, how: str) -> str:
     return token
 
 
+def start_command(session: Session, user: User) -> str:
+    """A session's token for the time of one command on this machine; no browser's, and nothing for the audit trail.
+    To be ended by `end_session`."""
+    token = secrets.token_urlsafe(32)
+    session.add(WebSession(token_hash=digest(token), user_id=user.id, expires_at=datetime.now(UTC) + timedelta(days=1)))
+    return token
+
+
 def end_session(session: Session, token: str) -> None:
     """Sign this browser out."""
     queries.delete_session(session, digest(token))

@@ -45,7 +45,9 @@ class ComparedView(View):
     """What an evaluation says so far of two of its models, from the first one's side."""
 
     model_id: int
+    model_name: str
     other_id: int
+    other_name: str
     result: ResultView
 
 
@@ -81,7 +83,13 @@ class ComparedPolicies(View):
 def evaluation_view(run: Run, pairs: Sequence[results.Compared]) -> EvaluationView:
     """An evaluation and what it says of each two of its models."""
     views = [
-        ComparedView(model_id=pair.model.id, other_id=pair.other.id, result=ResultView(**asdict(pair.result)))
+        ComparedView(
+            model_id=pair.model.id,
+            model_name=pair.model.name,
+            other_id=pair.other.id,
+            other_name=pair.other.name,
+            result=ResultView(**asdict(pair.result)),
+        )
         for pair in pairs
     ]
     return EvaluationView(run=RunView.model_validate(run), result=views[0].result, pairs=views)
@@ -140,7 +148,7 @@ def show_evaluation(session: Db, access: Manager, run_id: RowId) -> EvaluationVi
     """An evaluation's result so far."""
     run = runs.get(session, access.project, run_id)
     if run.kind is not RunKind.EVALUATION:
-        raise NotFound()
+        raise NotFound(f"Run {run_id} is no evaluation.")
     return evaluation_view(run, results.of_each_two(session, run))
 
 

@@ -48,6 +48,11 @@ def token_for(request: Request) -> str:
     return sign("csrf", _seed(request) or "")
 
 
+def token_of(session_token: str) -> str:
+    """The same for whoever holds a session's token, and reads no page."""
+    return sign("csrf", f"{SESSION_COOKIE}={session_token}")
+
+
 def keep_visitor(request: Request, response: Response) -> None:
     """Give a visitor without a session the cookie that the page's token is bound to."""
     if visitor := getattr(request.state, "visitor", None):

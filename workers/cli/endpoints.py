@@ -7,16 +7,14 @@ from functools import wraps
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from app.db import task_session
 from app.models import Messages
 from app.registry import endpoints
-from app.registry.endpoint_api import EndpointView
-from app.registry.endpoint_forms import EndpointChange, EndpointForm
 from app.registry.trying import MOST_TOKENS, QUESTION
-from workers.cli.data import As, acting
+from workers.cli.calls import Call, built, does
+from workers.cli.reach import As, client, elsewhere
+from workers.cli.telling import Json, tell, tell_all
 from workers.platform.folder import Unusable
 from workers.platform.services import connected
 
@@ -62,76 +60,59 @@ def _limited(command: Callable[..., None]) -> Callable[..., None]:
 def add_to(app: typer.Typer) -> None:
     """Mount these commands."""
     app.add_typer(commands, name="endpoints")
+    commands.command("show")(built(Call("endpoints show", "show_endpoint")))
+    commands.command("retire")(built(Call("endpoints retire", "retire_endpoint", "{name} is retired.")))
 
 
 @commands.command("list")
-def list_endpoints(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-) -> None:
-    """List them, those in use first."""
-    with connected(), task_session() as session:
-        views = [EndpointView.of(model) for model in endpoints.listed(session)]
-    if as_json:
-        for view in views:
-            typer.echo(view.model_dump_json())
-        return
-    table = Table(box=None, header_style="bold")
-    for column in ("endpoint", "name", "state", "model", "base URL", "tokens used", "limit"):
-        table.add_column(column)
-    for view in views:
-        state = "in use" if view.state == "ready" else "retired"
-        used = f"{view.tokens_in + view.tokens_out:,}"
-        limit = "" if view.token_limit is None else f"{view.token_limit:,}"
-        table.add_row(str(view.id), view.name, state, view.served_name, view.base_url, used, limit)
-    Console().print(table if views else "No endpoints yet.")
+@does("list_endpoints")
+def list_endpoints(as_json: Json = False, as_: As = None) -> None:
+    """List them, the newest first."""
+    with client(as_) as hone:
+        columns = ("id", "name", "state", "served_name", "base_url", "tokens_in", "tokens_out", "token_limit")
+        tell_all(hone.list_endpoints(), as_json, columns, "No endpoints yet.")
 
 
 @commands.command()
 @_limited
+@does("register_endpoint")
 def register(
     name: Annotated[str, typer.Argument(help="What managers see.")],
     base_url: Annotated[str, typer.Option("--base-url", help="Up to /v1, before /chat/completions.")],
     model: Annotated[str, typer.Option("--model", help="As the API names it.")],
+    as_json: Json = False,
     as_: As = None,
     *,
-    limits: dict[str, object],
+    limits: dict[str, Any],
 ) -> None:
     """Offer a model behind an API to all projects."""
-    new = EndpointForm.model_validate({"name": name, "base_url": base_url, "served_name": model} | limits)
-    with connected(), task_session() as session:
-        made = endpoints.register(session, acting(session, as_), new)
-        typer.echo(f"Endpoint {made.id} is registered. Try it: hone endpoints try {made.id}")
+    with client(as_) as hone:
+        made = hone.register_endpoint(name=name, base_url=base_url, served_name=model, **limits)
+    tell(made, as_json, "Endpoint {id} is registered. Try it: hone endpoints try {id}")
 
 
 @commands.command()
 @_limited
+@does("change_endpoint")
 def change(
     number: Number,
     name: Annotated[str | None, typer.Option("--name", help="What managers see.")] = None,
     base_url: Annotated[str | None, typer.Option("--base-url", help="Up to /v1.")] = None,
+    as_json: Json = False,
     as_: As = None,
     *,
-    limits: dict[str, object],
+    limits: dict[str, Any],
 ) -> None:
     """Change what is given; the rest stays."""
     given = limits | {field: value for field, value in (("name", name), ("base_url", base_url)) if value is not None}
-    with connected(), task_session() as session:
-        changes = EndpointChange.model_validate(given)
-        endpoints.change(session, acting(session, as_), endpoints.get(session, number), changes)
-    typer.echo("Saved.")
-
-
-@commands.command()
-def retire(number: Number, as_: As = None) -> None:
-    """Ask it nothing more; its responses stay."""
-    with connected(), task_session() as session:
-        model = endpoints.retire(session, acting(session, as_), endpoints.get(session, number))
-        typer.echo(f"{model.name} is retired.")
+    with client(as_) as hone:
+        tell(hone.change_endpoint(number, **given), as_json, "Saved.")
 
 
 @commands.command("try")
+@does("try_endpoint")
 def try_endpoint(number: Number) -> None:
-    """Ask it one short question from this machine, and print what it answers or what went wrong."""
+    """Ask it one short question from this machine, or from that of HONE_URL, and print what comes of it."""
     from workers.sources.endpoint import Endpoint
     from workers.sources.errors import SourceError
 
@@ -140,6 +121,10 @@ def try_endpoint(number: Number) -> None:
         pieces = Endpoint(seconds=60).stream(number, messages, {"max_tokens": MOST_TOKENS})
         return "".join([piece async for piece in pieces if isinstance(piece, str)])
 
+    if elsewhere():
+        with client() as hone:
+            tried = hone.try_endpoint(number)
+        return _tell(tried.tried_said or "", bool(tried.tried_well))
     with connected():
         try:
             said, well = asyncio.run(ask()).strip(), True
@@ -147,6 +132,10 @@ def try_endpoint(number: Number) -> None:
             said, well = str(error), False
         with task_session() as session:
             endpoints.tried(session, number, well, said)
+    return _tell(said, well)
+
+
+def _tell(said: str, well: bool) -> None:
     if not well:
         raise Unusable(said)
     typer.echo(said)

@@ -20,11 +20,12 @@ from app.exports.export import Export
 from app.models.export_settings import ExportSettings
 from app.web.errors import Invalid
 from app.web.forms import invalid
-from workers.cli.data import As, acting, project_of
+from workers.cli.calls import ProjectId, does, written
+from workers.cli.following import told
+from workers.cli.reach import As, acting, client, elsewhere, project_of
 from workers.platform.folder import Unusable
 from workers.platform.services import connected
 
-ProjectId = Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")]
 Json = Annotated[bool, typer.Option("--json", help="Say what was written as JSON, on stderr.")]
 
@@ -34,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("export")(_with_options(export))
 
 
+@does("start_export", "download_export_of_run")
 def export(project: ProjectId, output: Output = None, as_json: Json = False, as_: As = None, **wanted: Any) -> None:
     """Export the labels of a project, as the page does. An archive is a ZIP file."""
     given = {name: value for name, value in wanted.items() if value is not None}
@@ -41,6 +43,21 @@ def export(project: ProjectId, output: Output = None, as_json: Json = False, as_
         settings = ExportSettings.model_validate(given)
     except ValidationError as error:
         raise Invalid(" ".join(invalid(error).errors.values())) from None
+    rows = _there(project, output, given) if elsewhere() else _here(project, output, settings, as_)
+    about = {"rows": rows, "file": str(output) if output else None}
+    typer.echo(json.dumps(about) if as_json else f"{rows} rows exported.", err=True)
+
+
+def _there(project: int, output: Path | None, given: dict[str, Any]) -> int:
+    """By a run of the other machine, which takes any number of rows."""
+    with client() as hone:
+        run = told(hone, hone.start_export(project, **given))
+        written(hone.download_export_of_run(project, run.id), output)
+    return int((run.summary or {}).get("rows", 0))
+
+
+def _here(project: int, output: Path | None, settings: ExportSettings, as_: str | None) -> int:
+    """Straight from the database, so that no worker has to run."""
     with connected():
         with task_session() as session:
             target = project_of(session, project)
@@ -49,8 +66,7 @@ def export(project: ProjectId, output: Output = None, as_json: Json = False, as_
         with patient_session() as session, _written(output) as file:
             for piece in made.pieces(session):
                 file.write(piece)
-    about = {"rows": made.rows, "file": str(output) if output else None}
-    typer.echo(json.dumps(about) if as_json else f"{made.rows} rows exported.", err=True)
+    return made.rows
 
 
 def _with_options(command: Any) -> Any:

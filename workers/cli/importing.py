@@ -15,11 +15,15 @@ from app.db import task_session
 from app.imports import queries, reading
 from app.imports import service as imports
 from app.imports.preview import Preview, preview
-from app.models import ImportConfig, Imported, RefusedRow, Run, RunState
+from app.models import ImportConfig, RefusedRow, Run, RunState
 from app.runs import service as runs
 from app.runs import work as run_work
+from hone_client import Client, RunEnded
+from hone_client.models import ImportConfig as SentConfig
 from rlhf.lease import clock
-from workers.cli.data import acting, project_of
+from workers.cli.calls import does
+from workers.cli.following import told
+from workers.cli.reach import acting, client, elsewhere, project_of
 from workers.platform.folder import Unusable
 from workers.platform.services import connected
 
@@ -32,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("import")(import_file)
 
 
+@does("start_import", "preview_import", "show_import")
 def import_file(
     file: Annotated[Path, typer.Argument(help="JSON Lines, JSON, CSV, Parquet, plain text, a save_to_disk folder.")],
     project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
@@ -55,33 +60,74 @@ def import_file(
     skipped."""
     if not file.exists():
         raise Unusable(f"{file} cannot be read: there is no such file.")
-    with connected():
-        asked = _asked(file, what, format_, map_, skip_invalid)
-        found = _dry(file, project, asked) if dry_run else _run(file, project, asked, by)
-    _tell(found, asked.what, as_json)
+    if elsewhere():
+        with client(by) as hone:
+            found = _there(hone, file, project, _options(what, format_, map_, skip_invalid), dry_run)
+    else:
+        with connected():
+            asked = _asked(file, _options(what, format_, map_, skip_invalid))
+            found = _dry(file, project, asked) if dry_run else _run(file, project, asked, by)
+            found["what"] = asked.what
+    _tell(found, found["what"], as_json)
     if found["refused_count"] and not skip_invalid:
         raise typer.Exit(2)
 
 
-def _asked(file: Path, what: str | None, format_: str | None, map_: str | None, skip_invalid: bool) -> ImportConfig:
-    """What the command line says, with what the file is most likely meant as. Raises Unusable or Invalid."""
+def _options(what: str | None, format_: str | None, map_: str | None, skip_invalid: bool) -> dict[str, Any]:
+    """What the command line says, as imports have it. Raises Unusable."""
     container = format_ if format_ in CONTAINERS else None
-    layout = None if container else format_
     mapping = dict(part.split("=", 1) for part in map_.split(",")) if map_ and "=" in map_ else {}
     if map_ and len(mapping) != map_.count(",") + 1:
         raise Unusable("Write the map as prompt=question,chosen=better,rejected=worse.")
-    known: dict[str, Imported] = {"prompts": "prompts", "pairs": "pairs", "labels": "labels"}
-    if what is not None and what not in known:
+    if what is not None and what not in ("prompts", "pairs", "labels"):
         raise Unusable(f"A file is imported as prompts, pairs or labels, not as {what}.")
+    layout = None if container else format_
+    return {
+        "what": what, "layout": layout, "mapping": mapping, "container": container, "skip_invalid": skip_invalid
+    }  # fmt: skip
+
+
+def _there(hone: Client, file: Path, project: int, options: dict[str, Any], dry: bool) -> dict[str, Any]:
+    """By a run of the other machine, to which the file is sent."""
+    if file.is_dir():
+        raise Unusable("A folder cannot be sent to HONE_URL; send a file of it, such as Parquet or JSON Lines.")
+    sent = options | {"mapping": json.dumps(options["mapping"]) if options["mapping"] else None}
+    if dry:
+        seen = hone.preview_import(project, file, **sent)
+        if seen.sentence:
+            raise Unusable(seen.sentence)
+        refused = [{"line": each.line, "reason": each.reason, "row": each.raw} for each in seen.refused]
+        more = {"refused": refused, "refused_count": seen.counts.get("refused", 0), "what": seen.what}
+        return {"counts": seen.counts} | more
+    run = hone.start_import(project, file, **sent).run
+    error = None
+    try:
+        told(hone, run)
+    except RunEnded as ended:
+        error = ended
+    done = hone.show_import(project, run.id)
+    refused_count = done.counts.get("refused", 0)
+    if error is not None and not refused_count:
+        raise error
+    config = done.run.config
+    return {
+        "counts": {} if error else done.counts,
+        "refused": [{"line": each.line, "reason": each.reason, "row": each.raw} for each in done.refused],
+        "refused_count": refused_count, "run": run.id, "error": done.run.error,
+        "what": config.what if isinstance(config, SentConfig) else "",
+    }  # fmt: skip
+
+
+def _asked(file: Path, options: dict[str, Any]) -> ImportConfig:
+    """The same, with what the file is most likely meant as. Raises Unusable or Invalid."""
+    what = options["what"]
     if what is None:
+        layout, mapping, container = options["layout"], options["mapping"] or None, options["container"]
         try:
-            chosen = reading.offers(formats.read(file, layout=layout, mapping=mapping or None, kind=container))
+            what = reading.offers(formats.read(file, layout=layout, mapping=mapping, kind=container))
         except formats.Unreadable as error:
             raise Unusable(str(error)) from None
-    return ImportConfig(
-        file="", name=file.name[-200:], what=known[what] if what else chosen, layout=layout, mapping=mapping,
-        container=container, skip_invalid=skip_invalid,
-    )  # fmt: skip
+    return ImportConfig(file="", name=file.name[-200:], **(options | {"what": what}))
 
 
 def _dry(file: Path, project: int, asked: ImportConfig) -> dict[str, Any]:
@@ -130,7 +176,7 @@ def _row(each: RefusedRow) -> dict[str, Any]:
     return {"line": each.line, "reason": each.reason, "row": each.raw}
 
 
-def _tell(found: dict[str, Any], what: Imported, as_json: bool) -> None:
+def _tell(found: dict[str, Any], what: str, as_json: bool) -> None:
     counts = found["counts"]
     if as_json:
         more = {"run": found["run"]} if "run" in found else {}

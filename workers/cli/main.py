@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from app import extensions
 from app.settings import get_settings
 from app.web.errors import Refused
+from hone_client import HoneError
 from workers.cli import data as cli_data
 from workers.cli import endpoints as cli_endpoints
 from workers.cli import evaluations as cli_evaluations
@@ -21,8 +22,12 @@ from workers.cli import importing as cli_importing
 from workers.cli import models as cli_models
 from workers.cli import plan as cli_plan
 from workers.cli import runs as cli_runs
+from workers.cli.account import add_to as add_account
+from workers.cli.calls import add as add_calls
+from workers.cli.table import CALLS, GROUPS
 from workers.platform.folder import Unusable
 from workers.platform.services import connected, upgrade
+from workers.platform.version import version
 
 app = typer.Typer(
     name="hone",
@@ -42,6 +47,22 @@ cli_exports.add_to(app)
 cli_models.add_to(app)
 cli_evaluations.add_to(app)
 cli_plan.add_to(app)
+add_account(add_calls(app, GROUPS, CALLS))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hone {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """What stands before every command."""
 
 
 @app.command()
@@ -139,7 +160,7 @@ def main() -> NoReturn:
     try:
         extensions.load()
         app(standalone_mode=True)
-    except (Unusable, Refused, extensions.ExtensionError) as error:
+    except (Unusable, Refused, HoneError, extensions.ExtensionError) as error:
         _leave(str(error))
     except OperationalError as error:
         _leave(f"The database cannot be used: {' '.join(str(error.orig).split())}")

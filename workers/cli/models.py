@@ -8,7 +8,7 @@ from app import extensions
 from app.db import task_session
 from app.registry import service
 from app.web.errors import Invalid
-from workers.cli.data import As, acting
+from workers.cli.reach import As, acting
 from workers.platform.services import connected
 
 commands = typer.Typer(help="Models of sources that extensions add.", no_args_is_help=True)

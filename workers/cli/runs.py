@@ -1,87 +1,75 @@
-"""`hone runs …`: list, show, start, cancel and resume the long jobs of a project."""
+"""`hone runs …`: list, show, start, follow, cancel and resume the long jobs of a project."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
-from rich.console import Console
-from rich.table import Table
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from app.db import task_session
-from app.methods import METHODS, Method
-from app.models import Run, RunKind, RunState
-from app.runs import folders, queries, service, training
-from app.web.errors import Invalid, NotFound
-from workers.cli.data import acting, project_of
+from app.methods import METHODS
+from app.web.errors import Invalid
+from hone_client import Client, models
+from workers.cli.calls import Call, ProjectId, built, does
+from workers.cli.following import told
+from workers.cli.reach import As, client
+from workers.cli.telling import Json, tell, tell_all
 from workers.platform.folder import Unusable
-from workers.platform.services import connected
 
-runs = typer.Typer(help="The long jobs: preparation, sampling, training, scoring, evaluation.", no_args_is_help=True)
+runs = typer.Typer(
+    help="The long jobs: preparation, sampling, training, scoring, evaluation.", no_args_is_help=True,
+    rich_markup_mode=None,
+)  # fmt: skip
 
-ProjectId = Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")]
-As = Annotated[str | None, typer.Option("--as", help="E-mail of who does it; default: the first administrator.")]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", help="A setting as name=value (none: no value), repeatable; see `hone runs settings`."),
 ]
 RunId = Annotated[int, typer.Argument(help="The run's number (`hone runs list`).")]
+COLUMNS = ("id", "project_id", "kind", "method", "state", "step", "total_steps", "worker", "error")
 
 
 def add_to(app: typer.Typer) -> None:
     """Mount these commands."""
     app.add_typer(runs, name="runs")
+    for verb, operation, *columns in (
+        ("metrics", "show_run_metrics"),
+        ("samples", "list_run_samples", "step", "score", "response"),
+    ):
+        runs.command(verb)(built(Call(f"runs {verb}", operation, columns=columns)))
 
 
 @runs.command("list")
+@does("list_runs", "list_all_runs")
 def list_runs(
     project: Annotated[int | None, typer.Option("--project", "-p", help="Only this project's.")] = None,
+    state: Annotated[
+        Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None, typer.Option()
+    ] = None,
+    before: Annotated[int | None, typer.Option(help="Only runs with a lower number: those further back.")] = None,
     limit: Annotated[int, typer.Option(help="How many, the newest first.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: Json = False,
+    as_: As = None,
 ) -> None:
     """List runs, the newest first."""
-    with connected(), task_session() as session:
-        query = select(Run) if project is None else queries.runs_of(project_of(session, project))
-        query = query.order_by(Run.id.desc()).limit(limit)
-        rows = [_row(run) for run in session.scalars(query)]
-    if as_json:
-        for row in rows:
-            typer.echo(json.dumps(row, default=str))
-        return
-    table = Table(box=None, header_style="bold")
-    for column in ("run", "project", "kind", "state", "progress", "worker", "error"):
-        table.add_column(column)
-    for row in rows:
-        progress = f"{row['step']}/{row['total_steps']} {row['unit'] or ''}" if row["total_steps"] else ""
-        table.add_row(
-            str(row["id"]), str(row["project"]), row["kind"], row["state"], progress, row["worker"], row["error"]
-        )
-    Console().print(table if rows else "No runs yet.")
-
-
-def _row(run: Run) -> dict[str, Any]:
-    return {
-        "id": run.id, "project": run.project_id, "kind": run.method or run.kind.value,
-        "state": run.state.value, "step": run.step,
-        "total_steps": run.total_steps, "unit": run.unit, "worker": run.worker, "error": run.error,
-        "summary": run.summary, "created_at": run.created_at, "ended_at": run.ended_at,
-    }  # fmt: skip
+    with client(as_) as hone:
+        if project is None:
+            found = hone.list_all_runs(state=state, before=before, limit=limit)
+        else:
+            found = hone.list_runs(project, state=state, before=before, limit=limit)
+        tell_all(found, as_json, COLUMNS, "No runs yet.")
 
 
 @runs.command()
-def show(run_id: RunId) -> None:
-    """Everything about one run, as JSON: its settings, state, progress, result, and where its folder is."""
-    with connected(), task_session() as session:
-        run = _get(session, run_id)
-        asked = {"config": run.config.model_dump(mode="json")}
-        about = _row(run) | asked | {"attempt": run.attempt, "folder": str(folders.workspace(run))}
-        typer.echo(json.dumps(about, default=str, indent=2))
+@does("show_run", "find_run")
+def show(run_id: RunId, as_json: Json = False, as_: As = None) -> None:
+    """Everything about one run, as JSON: its settings, state, progress and result."""
+    with client(as_) as hone:
+        run = hone.find_run(run_id)
+    typer.echo(run.model_dump_json(indent=None if as_json else 2))
 
 
 @runs.command()
+@does("start_training", "sample_items")
 def start(
     what: Annotated[str, typer.Argument(help="A method of training (`hone runs methods`), or sampling.")],
     project: ProjectId,
@@ -89,43 +77,114 @@ def start(
     settings_file: Annotated[
         Path | None, typer.Option("--settings", help="A YAML or JSON file of settings; --set wins over it.")
     ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for its end, telling how far it is.")] = False,
+    as_json: Json = False,
     as_: As = None,
 ) -> None:
     """Start a run with the defaults of the page, changed by --set: hone runs start ppo -p 1 --set beta=0.1"""
-    from app.items import service as items
-
     given = (_read(settings_file) if settings_file else {}) | _settings(setting or [])
-    with connected(), task_session() as session:
-        actor, target = acting(session, as_), project_of(session, project)
-        run: Run | None
-        if what == RunKind.SAMPLING.value:
+    with client(as_) as hone:
+        run: models.RunView | None
+        if what == "sampling":
             if given:
                 raise Invalid("Sampling takes no settings here; they are those of the project.")
-            run = items.plan_sampling(session, target, actor=actor, automatic=False)
+            number = hone.sample_items(project).run
+            run = None if number is None else hone.find_run(number)
         else:
-            method = _method(what)
-            run = training.start(session, target, actor, method, training.checked(method, given))
-        typer.echo(f"Run {run.id} is queued." if run else "Nothing to do: the queue is full, or a run is in progress.")
+            run = hone.start_training(project, method=what, settings=given)
+        if run is None:
+            typer.echo("Nothing to do: the queue is full, or a run is in progress.", err=as_json)
+        elif follow:
+            tell(told(hone, run), as_json, "Run {id} has {state}.")
+        else:
+            tell(run, as_json, "Run {id} is queued.")
 
 
 @runs.command()
-def methods() -> None:
+@does("list_methods")
+def methods(
+    project: Annotated[int | None, typer.Option("--project", "-p", help="Says what is missing there.")] = None,
+    as_json: Json = False,
+    as_: As = None,
+) -> None:
     """List the methods of training that `start` takes."""
-    for method in METHODS.values():
-        typer.echo(f"{method.name}: {method.verb}\n    {method.help}\n    Needed: {method.needs}")
+    if project is None and not as_json:
+        for method in METHODS.values():
+            typer.echo(f"{method.name}: {method.verb}\n    {method.help}\n    Needed: {method.needs}")
+        return
+    with client(as_) as hone:
+        number = project if project is not None else next(iter(hone.list_projects())).id
+        tell_all(hone.list_methods(number), as_json, ("name", "title", "missing"), "No methods.")
 
 
 @runs.command()
 def settings(method: Annotated[str, typer.Argument(help="A method of training (`hone runs methods`).")]) -> None:
     """List the settings that `start --set` takes, with their defaults."""
-    for name, field in _method(method).form.model_fields.items():
+    if method not in METHODS:
+        raise Invalid(f"{method} cannot be started here; choose {', '.join(METHODS)} or sampling.")
+    for name, field in METHODS[method].form.model_fields.items():
         typer.echo(f"{name}={'' if field.default is None else field.default}\n    {field.description or field.title}")
 
 
-def _method(name: str) -> Method:
-    if name not in METHODS:
-        raise Invalid(f"{name} cannot be started here; choose {', '.join(METHODS)} or sampling.")
-    return METHODS[name]
+@runs.command()
+def follow(run_id: RunId, as_json: Json = False, as_: As = None) -> None:
+    """Wait for a run's end, telling how far it is; ends with status 2 where it fails or is cancelled."""
+    with client(as_) as hone:
+        tell(told(hone, hone.find_run(run_id)), as_json, "Run {id} has {state}.")
+
+
+@runs.command()
+@does("cancel_run")
+def cancel(run_id: RunId, as_json: Json = False, as_: As = None) -> None:
+    """Stop a run at its next step; its checkpoint is kept."""
+    with client(as_) as hone:
+        run = hone.cancel_run(_project_of(hone, run_id), run_id)
+    done = run.state == "cancelled"
+    tell(run, as_json, "Run {id} is cancelled." if done else "Run {id} stops at its next step.")
+
+
+@runs.command()
+@does("resume_run")
+def resume(run_id: RunId, as_json: Json = False, as_: As = None) -> None:
+    """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
+    with client(as_) as hone:
+        tell(hone.resume_run(_project_of(hone, run_id), run_id), as_json, "Run {id} is queued again.")
+
+
+@runs.command()
+@does("clone_run")
+def clone(run_id: RunId, as_json: Json = False, as_: As = None) -> None:
+    """Queue a new run with the same inputs and settings."""
+    with client(as_) as hone:
+        tell(hone.clone_run(_project_of(hone, run_id), run_id), as_json, "Run {id} is queued.")
+
+
+@runs.command()
+@does("delete_run")
+def delete(run_id: RunId, as_: As = None) -> None:
+    """Delete an ended run with its folder."""
+    with client(as_) as hone:
+        hone.delete_run(_project_of(hone, run_id), run_id)
+    typer.echo(f"Run {run_id} is deleted.")
+
+
+@runs.command()
+@does("show_run_log")
+def log(run_id: RunId, as_json: Json = False, as_: As = None) -> None:
+    """Print the end of a run's log."""
+    with client(as_) as hone:
+        tell(hone.show_run_log(_project_of(hone, run_id), run_id), as_json, "{log}")
+
+
+def _project_of(hone: Client, run_id: int) -> int:
+    """The project by which a run is asked for; of a base model's preparation one that waits for it."""
+    run = hone.find_run(run_id)
+    if run.project_id is not None:
+        return run.project_id
+    for each in hone.list_projects():
+        if hone.show_project(each.id).base_model_id == run.model_id:
+            return each.id
+    raise Unusable(f"No project has the base model of run {run_id} any more.")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -138,30 +197,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise Unusable(f"{path} must hold settings as name: value.")
     return {str(name): value for name, value in values.items()}
-
-
-@runs.command()
-def cancel(run_id: RunId, as_: As = None) -> None:
-    """Stop a run at its next step; its checkpoint is kept."""
-    with connected(), task_session() as session:
-        run = service.request_cancel(session, acting(session, as_), _get(session, run_id))
-        done = run.state is RunState.CANCELLED
-    typer.echo(f"Run {run_id} is cancelled." if done else f"Run {run_id} stops at its next step.")
-
-
-@runs.command()
-def resume(run_id: RunId, as_: As = None) -> None:
-    """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
-    with connected(), task_session() as session:
-        service.resume(session, acting(session, as_), _get(session, run_id))
-    typer.echo(f"Run {run_id} is queued again.")
-
-
-def _get(session: Session, run_id: int) -> Run:
-    run = session.get(Run, run_id)
-    if run is None:
-        raise NotFound(f"There is no run {run_id}; `hone runs list` shows them.")
-    return run
 
 
 def _settings(items: list[str]) -> dict[str, str | None]:

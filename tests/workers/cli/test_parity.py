@@ -1,0 +1,167 @@
+"""Whatever a page does, the API and `hone` do too. A page's action that is added without them fails here."""
+
+from collections.abc import Iterator
+
+import click
+import typer
+
+from app.main import app as pages
+from app.web.guard import access_by_route
+from app.web.routing import CALLS as API
+from hone_client import Client
+from workers.cli.main import app as commands
+
+# Page action -> the operation that does the same, without `/projects/{project_id}` where it is within a project.
+ACTIONS = {
+    "POST /account": "change_me",
+    "POST /account/password": "set_my_password",
+    "POST /account/sign-out-elsewhere": "sign_out_elsewhere",
+    "POST /account/tokens": "create_token",
+    "POST /account/tokens/{token_id}/revoke": "revoke_token",
+    "POST /users/{user_id}/disable": "change_user",
+    "POST /users/{user_id}/enable": "change_user",
+    "POST /users/{user_id}/make-admin": "change_user",
+    "POST /users/{user_id}/remove-admin": "change_user",
+    "POST /users/{user_id}/reset": "reset_sign_in",
+    "POST /endpoints": "register_endpoint",
+    "POST /endpoints/{model_id}": "change_endpoint",
+    "POST /endpoints/{model_id}/retire": "retire_endpoint",
+    "POST /endpoints/{model_id}/try": "try_endpoint",
+    "POST /projects/new": "create_project",
+    "POST …/clone": "clone_project",
+    "POST …/settings/name": "change_project",
+    "POST …/settings/base-model": "change_base_model",
+    "POST …/settings/{part}": "change_project",
+    "POST …/settings/archive": "archive_project",
+    "POST …/settings/unarchive": "restore_project",
+    "POST …/guidelines": "change_project",
+    "POST …/invitations": "invite_person",
+    "POST …/invitations/{invitation_id}/withdraw": "withdraw_invitation",
+    "POST …/people/{user_id}/role": "change_member",
+    "POST …/people/{user_id}/pause": "change_member",
+    "POST …/people/{user_id}/resume": "change_member",
+    "POST …/people/{user_id}/remove": "remove_member",
+    "POST …/prompts/starter": "add_starter_prompts",
+    "POST …/prompts/review": "review_prompts",
+    "POST …/prompts/withdraw": "withdraw_prompts",
+    "POST …/prompts/{prompt_id}/restore": "restore_prompt",
+    "POST …/imports": "start_import",
+    "POST …/imports/{run_id}/rest": "import_rest",
+    "POST …/imports/{run_id}/undo": "undo_import",
+    "GET …/imports/{run_id}/refused": "refused_rows",
+    "POST …/items/sample": "sample_items",
+    "POST …/items/checks": "add_checks",
+    "POST …/items/withdraw": "withdraw_items",
+    "POST …/items/again": "ask_items_again",
+    "POST …/label": "save_label",
+    "POST …/label/preview": "preview_label",
+    "POST …/label/skip": "skip_item",
+    "POST …/label/again": "take_skipped_again",
+    "POST …/label/renew": "renew_lease",
+    "POST …/exports": "start_export",
+    "GET …/exports/file": "download_export",
+    "GET …/exports/{run_id}/file": "download_export_of_run",
+    "POST …/rewards/{model_id}/scores": "score_responses",
+    "POST …/rewards/{model_id}/score": "score_text",
+    "POST …/rewards/{model_id}/disputed/{item_id}": "ask_disputed_again",
+    "POST …/policies/compare": "measure_policies",
+    "POST …/policies/roll-back": "roll_back_policy",
+    "POST …/policies/{model_id}/evaluations": "start_evaluation",
+    "POST …/policies/{model_id}/promote": "promote_policy",
+    "POST …/policies/{model_id}/archive": "archive_policy",
+    "POST …/train/{method}": "start_training",
+    "POST …/runs/{run_id}/cancel": "cancel_run",
+    "POST …/runs/{run_id}/resume": "resume_run",
+    "POST …/runs/{run_id}/clone": "clone_run",
+    "POST …/runs/{run_id}/delete": "delete_run",
+    "GET …/runs/{run_id}/log": "show_run_log",
+    "POST …/chat": "begin_conversation",
+    "POST …/chat/{conversation_id}/messages": "send_message",
+    "POST …/chat/{conversation_id}/turns/{turn_id}/regenerate": "regenerate_response",
+    "POST …/chat/{conversation_id}/turns/{turn_id}/stop": "stop_response",
+    "POST …/chat/{conversation_id}/turns/{turn_id}/thumb": "rate_response",
+    "POST …/chat/{conversation_id}/turns/{turn_id}/choose": "choose_response",
+    "POST …/chat/{conversation_id}/consent": "set_consent",
+    "POST …/chat/{conversation_id}/delete": "delete_conversation",
+}
+# What begins or ends a browser's session, for which a program has tokens (docs/decisions/0011), and what draws a text
+# that is being written and keeps nothing.
+OF_BROWSERS = {
+    "POST /sign-in",
+    "POST /sign-in/{token}",
+    "POST /sign-out",
+    "POST /invitations/{token}",
+    "POST …/guidelines/preview",
+}
+DOWNLOADS = ("/file", "/refused", "/download", "/log", "/card")  # how the addresses of files end
+PENDING_MODELS = {"GET …/policies/{model_id}/download"}  # to be emptied with the pages of models
+
+
+def short(method: str, path: str) -> str:
+    return f"{method} {path.replace('/projects/{project_id}', '…')}"
+
+
+def page_actions() -> Iterator[str]:
+    for method, path in access_by_route(pages):
+        if not path.startswith("/api/") and (method == "POST" or (method == "GET" and path.endswith(DOWNLOADS))):
+            yield short(method, path)
+
+
+def operations() -> set[str]:
+    return {each["operationId"] for methods in pages.openapi()["paths"].values() for each in methods.values()}
+
+
+def done_by_commands() -> dict[str, str]:
+    """Operation -> a command that does it."""
+    found: dict[str, str] = {}
+    root = typer.main.get_command(commands)
+    waiting: list[tuple[str, click.Command]] = [("hone", root)]
+    while waiting:
+        words, command = waiting.pop()
+        for operation in getattr(_function(command), "operations", ()):
+            found[operation] = words
+        if isinstance(command, click.Group):
+            waiting += [(f"{words} {name}", each) for name, each in command.commands.items()]
+    return found
+
+
+def _function(command: click.Command) -> object:
+    function = command.callback
+    while hasattr(function, "__wrapped__") and not hasattr(function, "operations"):
+        function = function.__wrapped__
+    return function
+
+
+def test_every_action_of_a_page_has_its_operation_and_no_other_is_listed() -> None:
+    assert set(page_actions()) - set(ACTIONS) - OF_BROWSERS - PENDING_MODELS == set()
+    assert (set(ACTIONS) | OF_BROWSERS) - set(page_actions()) == set()
+
+
+def test_the_operations_are_there_and_in_the_client() -> None:
+    assert set(ACTIONS.values()) - operations() == set()
+    assert {name for name in operations() if not hasattr(Client, name)} == set()
+
+
+def test_every_operation_has_its_command() -> None:
+    done = done_by_commands()
+    assert set(done) - operations() == set()
+    assert operations() - set(done) == set()
+
+
+def test_every_command_that_calls_the_api_has_json() -> None:
+    without = []
+    waiting: list[tuple[str, click.Command]] = [("hone", typer.main.get_command(commands))]
+    while waiting:
+        words, command = waiting.pop()
+        if isinstance(command, click.Group):
+            waiting += [(f"{words} {name}", each) for name, each in command.commands.items()]
+        elif hasattr(_function(command), "operations"):
+            flags = {flag for each in command.params for flag in each.opts}
+            if not flags & {"--json", "--output"}:
+                without.append(words)
+    assert without == []
+
+
+def test_the_api_is_where_it_says() -> None:
+    assert API == "/api/v1/"
+    assert all(path.startswith(API) for path in pages.openapi()["paths"])
