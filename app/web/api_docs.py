@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
-from app.web import csrf
+from app.web import api_snippets, csrf
 from app.web.guard import access_by_route, public
 from app.web.problems import PROBLEM
 from app.web.render import absolute, render
@@ -73,12 +73,12 @@ def docs(request: Request) -> Response:
         request,
         "shared/api_docs.html",
         base=absolute(request, ""),
-        groups=_by_tag(document),
+        groups=_by_tag(document, absolute(request, "")),
         schemas=_schemas(document),
     )
 
 
-def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def _by_tag(document: dict[str, Any], base: str) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document.get("paths", {}).items():
         for method, operation in sorted(methods.items(), key=lambda item: _ORDER.get(item[0], 9)):
@@ -101,6 +101,8 @@ def _by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                     ],
                     "body": {kind: _type(content.get("schema")) for kind, content in body.items()},
                     "answers": responses,
+                    "curl": api_snippets.curl(document, base, method.upper(), path, operation),
+                    "python": api_snippets.python(document, path, operation),
                 }
             )
     return groups
