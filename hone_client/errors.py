@@ -34,7 +34,7 @@ class Refused(HoneError):
 
     def __init__(self, status: int, detail: str, errors: Mapping[str, str], request_id: str | None) -> None:
         """The message is `detail` and what the fields say beside it."""
-        fields = [f"{name}: {says}" for name, says in errors.items() if says != detail]
+        fields = [says if name == "body" else f"{name}: {says}" for name, says in errors.items() if says != detail]
         super().__init__(" ".join([detail, *fields]))
         self.status, self.detail, self.errors, self.request_id = status, detail, dict(errors), request_id
 

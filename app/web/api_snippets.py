@@ -26,7 +26,7 @@ def curl(document: Schema, base: str, method: str, path: str, operation: Schema)
 
 def python(document: Schema, path: str, operation: Schema) -> str:
     """A line of Python in which `hone` is a client."""
-    kind, body = _body(document, operation)
+    _, body = _body(document, operation)
     given = [*("1" for _ in range(path.count("{")))]
     if "file" in body:
         given.append('Path("rows.jsonl")')

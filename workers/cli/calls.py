@@ -8,7 +8,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -195,3 +195,12 @@ def add(app: typer.Typer, groups: dict[str, str], calls: Sequence[Call]) -> dict
     for noun, group in nouns.items():
         app.add_typer(group, name=noun)
     return nouns
+
+
+def commands(app: typer.Typer) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
+    """Every command by its words, with the operations of the API that it does."""
+    waiting: list[tuple[str, Any]] = [("hone", typer.main.get_command(app))]
+    while waiting:
+        words, command = waiting.pop(0)
+        yield words, command, getattr(command.callback, "operations", ())
+        waiting += [(f"{words} {name}", each) for name, each in getattr(command, "commands", {}).items()]

@@ -70,7 +70,9 @@ def list_endpoints(as_json: Json = False, as_: As = None) -> None:
     """List them, the newest first."""
     with client(as_) as hone:
         columns = ("id", "name", "state", "served_name", "base_url", "tokens_in", "tokens_out", "token_limit")
-        tell_all(hone.list_endpoints(), as_json, columns, "No endpoints yet.")
+        words = {} if as_json else {"ready": "in use", "archived": "retired"}
+        found = [each.model_copy(update={"state": words.get(each.state, each.state)}) for each in hone.list_endpoints()]
+        tell_all(found, as_json, columns, "No endpoints yet.")
 
 
 @commands.command()

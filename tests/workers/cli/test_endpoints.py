@@ -47,7 +47,7 @@ def test_what_is_wrong_is_a_sentence() -> None:
     assert "There is no such endpoint" in refused("endpoints", "retire", "7")
     with task_session() as session:
         number = factories.endpoint(session).id
-    assert "say what is to change" in refused("endpoints", "change", str(number))
+    assert "Say what is to change" in refused("endpoints", "change", str(number))
 
 
 def test_a_plan_is_set_and_shown() -> None:

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-import click
-import typer
-
 from app.main import app as pages
 from app.web.guard import access_by_route
 from app.web.routing import CALLS as API
 from hone_client import Client
-from workers.cli.main import app as commands
+from workers.cli.calls import commands
+from workers.cli.main import app as hone
 
 # Page action -> the operation that does the same, without `/projects/{project_id}` where it is within a project.
 ACTIONS = {
@@ -111,27 +109,6 @@ def operations() -> set[str]:
     return {each["operationId"] for methods in pages.openapi()["paths"].values() for each in methods.values()}
 
 
-def done_by_commands() -> dict[str, str]:
-    """Operation -> a command that does it."""
-    found: dict[str, str] = {}
-    root = typer.main.get_command(commands)
-    waiting: list[tuple[str, click.Command]] = [("hone", root)]
-    while waiting:
-        words, command = waiting.pop()
-        for operation in getattr(_function(command), "operations", ()):
-            found[operation] = words
-        if isinstance(command, click.Group):
-            waiting += [(f"{words} {name}", each) for name, each in command.commands.items()]
-    return found
-
-
-def _function(command: click.Command) -> object:
-    function = command.callback
-    while hasattr(function, "__wrapped__") and not hasattr(function, "operations"):
-        function = function.__wrapped__
-    return function
-
-
 def test_every_action_of_a_page_has_its_operation_and_no_other_is_listed() -> None:
     assert set(page_actions()) - set(ACTIONS) - OF_BROWSERS - PENDING_MODELS == set()
     assert (set(ACTIONS) | OF_BROWSERS) - set(page_actions()) == set()
@@ -143,22 +120,17 @@ def test_the_operations_are_there_and_in_the_client() -> None:
 
 
 def test_every_operation_has_its_command() -> None:
-    done = done_by_commands()
-    assert set(done) - operations() == set()
-    assert operations() - set(done) == set()
+    done = {operation for _, _, does in commands(hone) for operation in does}
+    assert done - operations() == set()
+    assert operations() - done == set()
 
 
 def test_every_command_that_calls_the_api_has_json() -> None:
-    without = []
-    waiting: list[tuple[str, click.Command]] = [("hone", typer.main.get_command(commands))]
-    while waiting:
-        words, command = waiting.pop()
-        if isinstance(command, click.Group):
-            waiting += [(f"{words} {name}", each) for name, each in command.commands.items()]
-        elif hasattr(_function(command), "operations"):
-            flags = {flag for each in command.params for flag in each.opts}
-            if not flags & {"--json", "--output"}:
-                without.append(words)
+    without = [
+        words
+        for words, command, does in commands(hone)
+        if does and not {flag for each in command.params for flag in each.opts} & {"--json", "--output"}
+    ]
     assert without == []
 
 
