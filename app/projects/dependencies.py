@@ -39,7 +39,7 @@ def admitted(request: Request, session: Db, project_id: RowId) -> Access:
         raise SignInNeeded()
     user, project, member, version, *_ = row
     if project is None or (member is None and not user.is_admin):
-        raise NotFound()
+        raise NotFound(f"There is no project {project_id}, or you have no access to it.")
     access = Access(user, project, member.role if member else Role.MANAGER, member, version)
     request.state.project_frame = ProjectFrame(
         project.id, project.name, access.is_manager, archived=project.archived_at is not None

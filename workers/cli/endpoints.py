@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
@@ -113,7 +114,7 @@ def change(
 
 @commands.command("try")
 @does("try_endpoint")
-def try_endpoint(number: Number) -> None:
+def try_endpoint(number: Number, as_json: Json = False) -> None:
     """Ask it one short question from this machine, or from that of HONE_URL, and print what comes of it."""
     from workers.sources.endpoint import Endpoint
     from workers.sources.errors import SourceError
@@ -126,7 +127,7 @@ def try_endpoint(number: Number) -> None:
     if elsewhere():
         with client() as hone:
             tried = hone.try_endpoint(number)
-        return _tell(tried.tried_said or "", bool(tried.tried_well))
+        return _tell(tried.tried_said or "", bool(tried.tried_well), as_json)
     with connected():
         try:
             said, well = asyncio.run(ask()).strip(), True
@@ -134,10 +135,10 @@ def try_endpoint(number: Number) -> None:
             said, well = str(error), False
         with task_session() as session:
             endpoints.tried(session, number, well, said)
-    return _tell(said, well)
+    return _tell(said, well, as_json)
 
 
-def _tell(said: str, well: bool) -> None:
+def _tell(said: str, well: bool, as_json: bool) -> None:
     if not well:
         raise Unusable(said)
-    typer.echo(said)
+    typer.echo(json.dumps({"said": said}, ensure_ascii=False) if as_json else said)

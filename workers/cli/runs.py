@@ -161,11 +161,12 @@ def clone(run_id: RunId, as_json: Json = False, as_: As = None) -> None:
 
 @runs.command()
 @does("delete_run")
-def delete(run_id: RunId, as_: As = None) -> None:
+def delete(run_id: RunId, as_json: Json = False, as_: As = None) -> None:
     """Delete an ended run with its folder."""
     with client(as_) as hone:
         hone.delete_run(_project_of(hone, run_id), run_id)
-    typer.echo(f"Run {run_id} is deleted.")
+    if not as_json:
+        typer.echo(f"Run {run_id} is deleted.")
 
 
 @runs.command()

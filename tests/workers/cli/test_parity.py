@@ -28,7 +28,7 @@ ACTIONS = {
     "POST /projects/new": "create_project",
     "POST …/clone": "clone_project",
     "POST …/settings/name": "change_project",
-    "POST …/settings/base-model": "change_base_model",
+    "POST …/base-model": "change_base_model",
     "POST …/settings/{part}": "change_project",
     "POST …/settings/archive": "archive_project",
     "POST …/settings/unarchive": "restore_project",
