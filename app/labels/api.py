@@ -116,5 +116,7 @@ def show_quality(session: Db, access: Manager) -> QualityView:
         agreement=found.agreement,
         questions=found.questions,
         annotators=found.annotators,
+        couples=found.couples,
+        paces=found.paces,
         counted_at=counted_at,
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.labels import quality, queries, skips
+from app.labels import quality, quality_views, queries, skips
 from app.labels.forms import LabelFilter, SkipFilter
 from app.projects.dependencies import Access, Annotator, Manager
 from app.web.addresses import Before
@@ -59,6 +59,11 @@ def show_quality(request: Request, session: Db, access: Manager) -> Response:
         by_question={access.project.answer.text_of(id_): each for id_, each in found.questions.items()},
         by_kind=found.kinds,
         annotators=found.annotators,
+        flagged=quality_views.flagged(found.annotators),
+        over_time=quality_views.over_time(found.annotators),
+        histogram=quality_views.pace_histogram(found.paces),
+        matrix=quality_views.matrix(found.annotators, found.couples),
+        views=quality_views,
         skips=skips.counts(session, access.project),
         counted_at=counted_at,
         overlap=access.project.overlap,

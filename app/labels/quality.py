@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.annotation import KINDS
 from app.annotation.kind import Figure
 from app.labels import quality_queries as queries
+from app.labels.habits import Couple, Habits, look
 from app.models import Project
 from app.statistics.agreement import Agreement, Prompts, agreement_of
 from app.statistics.shares import wilson
@@ -40,11 +41,7 @@ class Annotator:
     last_at: datetime
     paused_at: datetime | None
     pause_reason: str | None
-
-    @property
-    def leans(self) -> bool:
-        """Whether the share of left choices is further from one half than chance explains."""
-        return self.left_share is not None and not self.left_low <= 0.5 <= self.left_high
+    habits: Habits
 
 
 @dataclass(frozen=True)
@@ -61,12 +58,15 @@ class OfKind:
 @dataclass(frozen=True)
 class Quality:
     """Both, as of one moment; `questions` has the agreement on each further question that was ever asked, `kinds` that
-    on each kind of items that was labelled. `agreement` is over all of them."""
+    on each kind of items that was labelled. `agreement` is over all of them. `couples` is how far each two people
+    agree, `paces` how many labels took so many seconds: see `app.labels.habits`."""
 
     agreement: Agreement
     kinds: list["OfKind"]
     questions: dict[str, Agreement]
     annotators: list[Annotator]
+    couples: list[Couple]
+    paces: list[int]
 
 
 _cache: Cache[Quality] = Cache()
@@ -94,6 +94,7 @@ def _count(session: Session, project_id: int) -> Quality:
     further = {row.question for row in judged} - {""}
     questions = {name: _agreement(row for row in judged if row.question == name) for name in sorted(further)}
     others, consensus = _matches(votes)
+    looked = look(queries.votes(session, project_id))
     found = []
     for row in queries.work_done(session, project_id):
         sides = row.chose_left + row.chose_right
@@ -119,9 +120,10 @@ def _count(session: Session, project_id: int) -> Quality:
                 last_at=row.last_at,
                 paused_at=row.paused_at,
                 pause_reason=row.pause_reason,
+                habits=looked.people.get(row.id, Habits()),
             )
         )
-    return Quality(_agreement(main), kinds, questions, found)
+    return Quality(_agreement(main), kinds, questions, found, looked.couples, looked.paces)
 
 
 def _agreement(rows: Iterable[Any]) -> Agreement:

@@ -1,4 +1,4 @@
-"""The SQL of quality: counts over all of a project's labels, so that no label but a count of it leaves the database."""
+"""The SQL of quality: counts over all of a project's labels, and what the newest of them say one by one."""
 
 from typing import Any
 
@@ -126,3 +126,37 @@ def work_done(session: Session, project_id: int) -> list[Any]:
     the left) and later was the better one, ties, both bad, late ones, attention checks labelled and passed, skips, and
     when they last labelled. A written response was at no place, so that nobody chose it by that."""
     return list(session.execute(_WORK, {"project": project_id}))
+
+
+NEWEST = 200_000  # labels that are looked at one by one
+
+_EACH = text(
+    """
+    with newest as (
+        select l.id, l.annotator_id, l.item_id, l.passed, l.seconds, l."order" from label l
+        where l.project_id = :project and l.superseded_at is null and l.assignment_id is not null
+        order by l.id desc limit :newest
+    )
+    select l.id as label_id, l.annotator_id as who, l.item_id, f.first, f.second, l.passed, l.seconds,
+           p.slots_left = 0 as complete,
+           case f.outcome when 'first' then 0 when 'second' then 2 else 1 end as place,
+           case when f.outcome in ('first', 'second') then
+                (f.outcome = 'first') = (array_position(l."order", f.first) < array_position(l."order", f.second))
+           end as chose_left,
+           one.id as first_response, two.id as second_response,
+           octet_length(one.text) as first_length, octet_length(two.text) as second_length
+    from newest l join preference f on f.label_id = l.id and f.question = '' and f.second < 8
+    join item p on p.id = l.item_id and p.purpose <> 'chat'
+    join item_response i on i.item_id = p.id and i.position = f.first join response one on one.id = i.response_id
+    join item_response j on j.item_id = p.id and j.position = f.second join response two on two.id = j.response_id
+    where p.purpose <> 'check' or l.passed is not null
+    order by l.id, f.first, f.second
+    """
+)
+
+
+def votes(session: Session, project_id: int) -> list[Any]:
+    """What each of the newest labels of the queue says of each two responses, in order of label: (label_id, who,
+    item_id, first, second, passed: of a check, seconds, complete: the item has all labels it asks for, place,
+    chose_left of a clear choice, first_response, second_response, and the length of either in bytes)."""
+    return list(session.execute(_EACH, {"project": project_id, "newest": NEWEST}))

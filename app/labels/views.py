@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
+from app.labels.habits import Couple
 from app.labels.quality import Annotator
 from app.labels.skips import SkipCount
 from app.labels.task import Task
@@ -136,11 +137,14 @@ class LabelView(View):
 
 
 class QualityView(View):
-    """Agreement on the main question and on each further one, and how each annotator works."""
+    """Agreement on the main question and on each further one, how each annotator works, how far each two agree;
+    `paces`: how many labels took less than 2, 5, 10, 20, 40, 80 seconds, and more."""
 
     agreement: Agreement
     questions: dict[str, Agreement]
     annotators: list[Annotator]
+    couples: list[Couple]
+    paces: list[int]
     skips: list[SkipCount]
     counted_at: datetime
 

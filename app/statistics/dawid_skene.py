@@ -1,0 +1,53 @@
+"""Dawid and Skene (1979), "Maximum likelihood estimation of observer error-rates using the EM algorithm": what each of
+several people says, given what is true, where nobody knows what is true."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """`classes` (items, classes): how likely each class is the item's; `shares` (classes,): how common each is;
+    `errors` (people, classes, answers): how often a person gives each answer, by what is true."""
+
+    classes: Floats
+    shares: Floats
+    errors: Floats
+
+    def right(self, person: int) -> float:
+        """How often a person's answer is what is true."""
+        return float(self.shares @ np.diag(self.errors[person]))
+
+
+def fit(
+    item: NDArray[np.int64], person: NDArray[np.int64], answer: NDArray[np.int64], classes: int,
+    *, prior: float = 0.0, rounds: int = 100, tolerance: float = 1e-6,
+) -> Fit:  # fmt: skip
+    """EM from the mean of an item's answers, until shares move by less than `tolerance`.
+
+    item, person, answer: (answers,), each from 0 on. prior: so many answers on the diagonal that each person is taken
+    to have given beforehand; without it a person of few answers is never or always right.
+    """
+    items, people = int(item.max()) + 1, int(person.max()) + 1
+    belief = np.zeros((items, classes))
+    np.add.at(belief, (item, answer), 1.0)
+    belief /= belief.sum(axis=1, keepdims=True)
+    shares, errors = belief.mean(axis=0), np.zeros((people, classes, classes))
+    for turn in range(rounds):
+        errors = np.zeros((people, classes, classes)) + prior * np.eye(classes)
+        for said in range(classes):
+            chosen = answer == said
+            np.add.at(errors[:, :, said], person[chosen], belief[item[chosen]])
+        errors /= np.maximum(errors.sum(axis=2, keepdims=True), 1e-300)
+        shares, before = belief.mean(axis=0), shares
+        log = np.tile(np.log(np.maximum(shares, 1e-300)), (items, 1))
+        np.add.at(log, item, np.log(np.maximum(errors, 1e-300))[person, :, answer])
+        belief = np.exp(log - log.max(axis=1, keepdims=True))
+        belief /= belief.sum(axis=1, keepdims=True)
+        if turn and float(np.abs(shares - before).max()) < tolerance:
+            break
+    return Fit(belief, shares, errors)
