@@ -107,8 +107,9 @@ def test_a_claim_planned_while_nobody_has_labelled_looks_at_the_items_leases_alo
 def test_progress_is_counted_without_a_search_through_everybodys_labels(database: str) -> None:
     asked = {"user": 1, "project": 1, "since": datetime.now(UTC), "counted": 0}
     labels = """
-        insert into label (project_id, item_id, annotator_id, assignment_id, value, "order")
-        select 1, i, i % 50, i, '{"kind": "comparison", "choice": "first"}', '{0,1}' from generate_series(1, 5000) i
+        insert into label (project_id, item_id, annotator_id, assignment_id, value, "order", seconds, comment)
+        select 1, i, i % 50, i, '{"kind": "comparison", "choice": "first"}', '{0,1}', 3, repeat('so ', 100)
+        from generate_series(1, 5000) i
     """
 
     async def scene() -> str:
