@@ -14,6 +14,7 @@ from app import extensions
 from app.settings import get_settings
 from app.web.errors import Refused
 from hone_client import HoneError
+from workers.cli import backup as cli_backup
 from workers.cli import data as cli_data
 from workers.cli import endpoints as cli_endpoints
 from workers.cli import evaluations as cli_evaluations
@@ -40,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 cli_data.add_to(app)
+cli_backup.add_to(app)
 cli_importing.add_to(app)
 cli_runs.add_to(app)
 cli_endpoints.add_to(app)
