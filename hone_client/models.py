@@ -350,7 +350,7 @@ class PlannedSource(BaseModel):
 
     model_id: int | None = None
     """
-    Null: the policy in use
+    Null: the current policy
     """
     responses: int = 2
     """
@@ -558,7 +558,7 @@ class SamplingPlan(BaseModel):
     """
     chat_model_id: int | None = None
     """
-    What chat answers with; null: the policy in use
+    What chat answers with; null: the current policy
     """
 
 
@@ -1167,7 +1167,7 @@ class LabelView(BaseModel):
 
 class LineageView(BaseModel):
     """
-    A policy, its ancestors from the base model on, and whether it is in use.
+    A policy, its ancestors from the base model on, and whether it is the current one.
     """
 
     model: ModelView

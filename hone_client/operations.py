@@ -1063,7 +1063,7 @@ class Operations(Caller):
         before: int | None = None,
         limit: int | None = None,
     ) -> Pages[models.ModelView]:
-        """The project's policies, newest first. The one in use is the project's `policy_id`; null: the base model."""
+        """The project's policies, newest first. The current one is the project's `policy_id`; null: the base model."""
         return self._pages(models.ModelView, f"/projects/{project_id}/policies", query={"before": before}, limit=limit)
 
     def compare_policies(self, project_id: int, *, labels: int | None = None) -> models.ComparedPolicies:
@@ -1095,7 +1095,7 @@ class Operations(Caller):
         )
 
     def roll_back_policy(self, project_id: int, *, idempotency_key: str | None = None) -> models.ModelView:
-        """Put the policy in use that was in use before; answers with it."""
+        """Go back to the policy that was the current one before; answers with it."""
         return self._one(models.ModelView, "POST", f"/projects/{project_id}/policies/roll-back", key=idempotency_key)
 
     def show_evaluation(self, project_id: int, run_id: int) -> models.EvaluationView:
@@ -1117,10 +1117,10 @@ class Operations(Caller):
         overlap: int | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> models.RunView:
-        """Send items of this policy and another (where none is named: the one in use) to the annotators: pairs, or
+        """Send items of this policy and another (where none is named: the current one) to the annotators: pairs, or
         rankings where `other_ids` names more.
 
-        `baseline_id`: Blank: the policy in use.
+        `baseline_id`: Blank: the current policy.
         `other_ids`: Further models: people then rank the answers of all of them.
         `comparisons`: Pairs, or rankings, on holdout prompts.
         `overlap`: People asked about each.
@@ -1141,7 +1141,7 @@ class Operations(Caller):
         confirm_without_evaluation: bool | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> models.ModelView:
-        """Put the policy in use. Gives 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
+        """Make this the current policy. 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
         return self._one(
             models.ModelView,
             "POST",
@@ -1423,7 +1423,7 @@ class Operations(Caller):
         idempotency_key: str | None = None,
     ) -> models.ModelView:
         """Have the project start from another base model; the one that it has is fetched again where that failed.
-        Labels, snapshots, policies and reward models stay, and a promoted policy stays in use.
+        Labels, snapshots, policies and reward models stay, and a promoted policy stays current.
 
         `base_model`: builtin:…, tiny:<number>, a folder on the server, or a hub id.
         """

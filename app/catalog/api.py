@@ -13,5 +13,5 @@ router = Router(tags=["models"])
 @router.post("/projects/{project_id}/base-model")
 def change_base_model(session: Db, access: Manager, wanted: BaseModelForm) -> ModelView:
     """Have the project start from another base model; the one that it has is fetched again where that failed. Labels,
-    snapshots, policies and reward models stay, and a promoted policy stays in use."""
+    snapshots, policies and reward models stay, and a promoted policy stays current."""
     return ModelView.model_validate(base.change(session, access.project, access.user, wanted.base_model))

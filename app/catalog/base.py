@@ -12,7 +12,7 @@ def change(session: Session, project: Project, actor: User, source: str) -> Mode
     """Have the project start from the base model of `source`. The one that it has is fetched again where that failed.
 
     Labels, snapshots, policies and reward models stay, and what is queued or running goes on with what it began with:
-    only what is sampled and trained from now on comes from the new model. A promoted policy stays in use. Raises
+    only what is sampled and trained from now on comes from the new model. A promoted policy stays current. Raises
     Invalid where the source is not this person's to choose.
     """
     before = project.base_model

@@ -70,7 +70,7 @@ def begin(session: Session, project: Project, person: User, text: str, consent: 
 
 
 def send(session: Session, project: Project, person: User, conversation: Conversation, text: str) -> Job:
-    """Add a message, and a response to be written by the policy in use."""
+    """Add a message, and a response to be written by the current policy."""
     text = _message(text)
     _check_free(session, conversation)
     last = queries.last_turn(session, conversation.id)

@@ -67,8 +67,8 @@ def show_loop(session: Db, access: Manager) -> LoopView:
     now = service.situation(session, access.project)
     step = service.next_step(now)
     return LoopView(
-        in_use_id=now.in_use.id,
-        in_use_name=now.in_use.name,
+        in_use_id=now.current_policy.id,
+        in_use_name=now.current_policy.name,
         active_runs={run.method or run.kind.value: run.id for run in now.active},
         automations=[
             AutomationView.model_validate(each) for each in automations(session, access.project, now.new_labels)

@@ -10,7 +10,7 @@ from app.items import filling
 from app.methods import METHODS
 from app.models import AuditEvent, Project, Run, RunKind, RunState
 from app.policies import queries as policies_queries
-from app.policies.service import REFRESHED, in_use
+from app.policies.service import REFRESHED, current_policy
 from app.projects.automation import OFF
 from app.rewards import retraining
 from app.runs import queries as runs_queries
@@ -68,7 +68,9 @@ def automations(session: Session, project: Project, new_labels: int) -> list[Aut
             "After a promotion, untouched pairs are replaced by pairs of the current policy",
             f"{items}, shared with the first",
             _refreshed(refreshed),
-            f"Waits for the next promotion; {in_use(project).name} is in use." if settings.refresh_pairs else OFF,
+            f"Waits for the next promotion; {current_policy(project).name} is the current policy."
+            if settings.refresh_pairs
+            else OFF,
         ),
     ]
 

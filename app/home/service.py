@@ -11,7 +11,7 @@ from app.policies import queries as policies_queries
 from app.policies import results
 from app.policies.evaluations import models_of
 from app.policies.results import Result
-from app.policies.service import in_use
+from app.policies.service import current_policy
 from app.registry import service as registry
 from app.rewards import service as rewards
 from app.runs import queries as runs_queries
@@ -42,10 +42,10 @@ class Situation:
     reward_models: int
     policies: int
     conversations: int
-    in_use: Model
+    current_policy: Model
     reward_model: Model | None
     policy: Model | None
-    evaluation: Run | None  # of the newest policy against the one in use
+    evaluation: Run | None  # of the newest policy against the current one
     evaluation_result: Result | None
     active: list[Run]
     advice: list[tuple[Method, str]]  # trainings to start now, each with its reason
@@ -84,7 +84,7 @@ def situation(session: Session, project: Project) -> Situation:
     counts = queries.counts(session, project.id)
     automation = project.automation
     policy = registry.newest(session, project.id, ModelKind.POLICY)
-    current = in_use(project)
+    current = current_policy(project)
     evaluation = judged = None
     if policy is not None and policy.id != current.id:
         compared = policies_queries.comparisons(session, project.id, policy.id, limit=5)
@@ -114,7 +114,7 @@ def situation(session: Session, project: Project) -> Situation:
         reward_models=counts.reward_models,
         policies=counts.policies,
         conversations=counts.conversations,
-        in_use=current,
+        current_policy=current,
         reward_model=registry.newest(session, project.id, ModelKind.REWARD),
         policy=policy,
         evaluation=evaluation,
@@ -161,13 +161,13 @@ def next_step(now: Situation) -> Step:
 
 
 def _decide_on_policy(now: Situation, here: str) -> Step | None:
-    if now.policy is None or now.policy.id == now.in_use.id or now.policy.id < now.in_use.id:
+    if now.policy is None or now.policy.id == now.current_policy.id or now.policy.id < now.current_policy.id:
         return None
     page = f"{here}/policies/{now.policy.id}"
     if now.evaluation is None or now.evaluation_result is None:
         return Step(
             f"Evaluate {now.policy.name}",
-            f"It is newer than {now.in_use.name}, which is in use. Let people compare the two blindly.",
+            f"It is newer than {now.current_policy.name}, the current policy. Let people compare the two blindly.",
             f"{page}#launch",
             "Launch an evaluation",
         )

@@ -74,4 +74,4 @@ def _policies(now: Situation) -> Stage:
 
 def _chat(now: Situation) -> Stage:
     note = f"{plural(now.conversations, 'conversation')}. Prompts that people share come back to stage 1."
-    return Stage(6, "Chat", "chat", now.in_use.name, "answers", note)
+    return Stage(6, "Chat", "chat", now.current_policy.name, "answers", note)

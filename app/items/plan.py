@@ -50,7 +50,7 @@ def unready(session: Session, project: Project) -> Model | None:
 
 
 def newest(session: Session, project: Project) -> int | None:
-    """The policy in use, where the plan asks it; else None, since a promotion then makes no responses old."""
+    """The current policy, where the plan asks it; else None, since a promotion then makes no responses old."""
     current = project.policy_id or project.base_model_id
     return current if any(part.model.id == current for part in parts(session, project, 0)) else None
 

@@ -14,7 +14,7 @@ class PlannedSource(Input):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model_id: Id | None = Field(None, description="Null: the policy in use")
+    model_id: Id | None = Field(None, description="Null: the current policy")
     responses: int = Field(2, ge=1, le=8, description="To each prompt")
     strategy: Literal["mixed", "stochastic", "greedy"] | None = Field(None, description="Null: the project's")
     temperature: Temperature | None = Field(None, description="Null: the project's")
@@ -31,7 +31,7 @@ class SamplingPlan(Input):
     compare: Literal["across", "any"] = Field(
         "across", description="across: responses of different sources, where there are several; any: whichever"
     )
-    chat_model_id: Id | None = Field(None, description="What chat answers with; null: the policy in use")
+    chat_model_id: Id | None = Field(None, description="What chat answers with; null: the current policy")
 
     def renamed(self, before: int, now: int) -> "SamplingPlan":
         """The same with one model in the place of another."""

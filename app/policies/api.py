@@ -96,7 +96,7 @@ def evaluation_view(run: Run, pairs: Sequence[results.Compared]) -> EvaluationVi
 
 
 class LineageView(View):
-    """A policy, its ancestors from the base model on, and whether it is in use."""
+    """A policy, its ancestors from the base model on, and whether it is the current one."""
 
     model: ModelView
     lineage: list[ModelView]
@@ -105,7 +105,7 @@ class LineageView(View):
 
 @router.get("/projects/{project_id}/policies")
 def list_policies(session: Db, access: Manager, chosen: Annotated[Paging, Query()]) -> Listing[ModelView]:
-    """The project's policies, newest first. The one in use is the project's `policy_id`; null: the base model."""
+    """The project's policies, newest first. The current one is the project's `policy_id`; null: the base model."""
     policies = queries.models_of(access.project.id, ModelKind.POLICY)
     return Listing[ModelView].of(page(session, policies, Model.id, chosen.before, chosen.limit))
 
@@ -139,8 +139,8 @@ def measure_policies(session: Db, access: Manager, chosen: LabelsForm) -> RunVie
 
 @router.post("/projects/{project_id}/policies/roll-back")
 def roll_back_policy(session: Db, access: Manager) -> ModelView:
-    """Put the policy in use that was in use before; answers with it."""
-    return ModelView.model_validate(service.in_use(service.roll_back(session, access.project, access.user)))
+    """Go back to the policy that was the current one before; answers with it."""
+    return ModelView.model_validate(service.current_policy(service.roll_back(session, access.project, access.user)))
 
 
 @router.get("/projects/{project_id}/policies/evaluations/{run_id}")
@@ -159,14 +159,14 @@ def show_policy(session: Db, access: Manager, model_id: RowId) -> LineageView:
     return LineageView(
         model=ModelView.model_validate(model),
         lineage=[ModelView.model_validate(each) for each in registry.lineage(session, model)],
-        in_use=service.in_use(access.project).id == model.id,
+        in_use=service.current_policy(access.project).id == model.id,
     )
 
 
 @router.post("/projects/{project_id}/policies/{model_id}/evaluations", status_code=201)
 def start_evaluation(session: Db, access: Manager, model_id: RowId, wanted: EvaluationForm) -> RunView:
-    """Send items of this policy and another (where none is named: the one in use) to the annotators: pairs, or rankings
-    where `other_ids` names more."""
+    """Send items of this policy and another (where none is named: the current one) to the annotators: pairs, or
+    rankings where `other_ids` names more."""
     model = service.comparable(session, access.project, model_id)
     others = service.opponents(session, access.project, wanted)
     run: Run = evaluations.start_evaluation(
@@ -177,7 +177,7 @@ def start_evaluation(session: Db, access: Manager, model_id: RowId, wanted: Eval
 
 @router.post("/projects/{project_id}/policies/{model_id}/promote")
 def promote_policy(session: Db, access: Manager, model_id: RowId, sure: PromotionForm | None = None) -> ModelView:
-    """Put the policy in use. Gives 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
+    """Make this the current policy. 409 where nothing speaks for it and `confirm_without_evaluation` is not set."""
     model = service.get(session, access.project, model_id)
     confirmed = sure.confirm_without_evaluation if sure else False
     service.promote(session, access.project, access.user, model, confirmed)

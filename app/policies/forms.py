@@ -43,7 +43,7 @@ class EvaluationForm(Input):
 
     model_config = ConfigDict(extra="forbid")
 
-    baseline_id: Id | None = Field(None, description="Blank: the policy in use")
+    baseline_id: Id | None = Field(None, description="Blank: the current policy")
     other_ids: list[Id] = Field(
         default_factory=list, max_length=6, description="Further models: people then rank the answers of all of them"
     )

@@ -182,7 +182,7 @@ def last_label_learned(session: Session, project_id: int, method: str) -> int:
 
 
 def last_change_to(session: Session, project_id: int, policy_id: int) -> AuditEvent | None:
-    """The latest promotion (no roll-back) that put this policy in use."""
+    """The latest promotion (no roll-back) that made this policy the current one."""
     return session.scalar(
         select(AuditEvent)
         .where(

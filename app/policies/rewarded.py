@@ -33,7 +33,7 @@ class RewardedMethod(PolicyMethod):
     charts: ClassVar[tuple[Chart, ...]] = CHARTS
     samples: ClassVar[str | None] = "What the policy said"
     uses = (ModelKind.REWARD,)
-    same_inputs = "Start from the same model as that run, whatever is in use now"
+    same_inputs = "Start from the same model as that run, whatever is current now"
 
     def inputs(self, session: Session, project: Project, wanted: RewardedOptions, parent: Run | None) -> Inputs:
         reward_model = _reward_model(session, project, wanted.reward_model_id)

@@ -35,7 +35,7 @@ def list_policies(request: Request, session: Db, access: Manager) -> HTMLRespons
         request,
         "policies/list.html",
         project=project,
-        in_use=service.in_use(project),
+        current=service.current_policy(project),
         policies=policies,
         tree=tree.branches(project.base_model, policies),
         frontier=tree.reward_against_kl(policies),
@@ -73,9 +73,13 @@ def measure_policies(session: Db, access: Manager, form: Submitted) -> Response:
 
 @router.post("/projects/{project_id}/policies/roll-back")
 def roll_back(session: Db, access: Manager) -> Response:
-    """Put the policy in use that was in use before."""
+    """Go back to the policy that was the current one before."""
     project = service.roll_back(session, access.project, access.user)
-    return redirect(f"/projects/{project.id}/policies", f"{service.in_use(project).name} is in use again.", kind="warn")
+    return redirect(
+        f"/projects/{project.id}/policies",
+        f"{service.current_policy(project).name} is the current policy again.",
+        kind="warn",
+    )
 
 
 @router.get("/projects/{project_id}/policies/{model_id}")
@@ -95,7 +99,7 @@ def _show(
     status: int = 200,
 ) -> HTMLResponse:
     project = access.project
-    in_use = service.in_use(project)
+    current = service.current_policy(project)
     compared = queries.comparisons(session, project.id, model.id, limit=10)
     return render(
         request,
@@ -103,12 +107,12 @@ def _show(
         status=status,
         project=project,
         model=model,
-        in_use=in_use,
+        current=current,
         lineage=registry.lineage(session, model),
         run=runs_queries.get(session, model.run_id) if model.run_id else None,
         evaluations=[(run, pair) for run in compared for pair in results.of_model(session, run, model)],
         opponents=[
-            (each.id, f"{each.name} (current policy)" if each.id == in_use.id else each.name)
+            (each.id, f"{each.name} (current policy)" if each.id == current.id else each.name)
             for each in answering.choices(session, project)
             if each.id != model.id and each.state is ModelState.READY
         ],
@@ -161,7 +165,7 @@ def show_evaluation(
 
 @router.post("/projects/{project_id}/policies/{model_id}/promote")
 def promote(request: Request, session: Db, access: Manager, form: Submitted, model_id: RowId) -> Response:
-    """Put the policy in use; asks once more where nothing speaks for it."""
+    """Make this the current policy; asks once more where nothing speaks for it."""
     model = service.get(session, access.project, model_id)
     confirmed = parse(PromotionForm, form).confirm_without_evaluation
     doubt = service.doubt(session, access.project, model)
@@ -170,7 +174,7 @@ def promote(request: Request, session: Db, access: Manager, form: Submitted, mod
     service.promote(session, access.project, access.user, model, confirmed)
     return redirect(
         f"/projects/{access.project.id}/policies/{model.id}",
-        f"{model.name} is in use: chat and sampling answer with it from now on.",
+        f"{model.name} is the current policy: chat and sampling answer with it from now on.",
     )
 
 

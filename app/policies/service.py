@@ -1,4 +1,4 @@
-"""The rules of stage 5: the policies that were trained, and which one is in use. How one is trained is in method.py."""
+"""The rules of stage 5: which policies were trained, and which one is current. How one is trained is in method.py."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ from app.web.errors import Conflict, NotFound
 REFRESHED = "pairs.refreshed"  # in the audit trail: what the automation of that name did
 
 
-def in_use(project: Project) -> Model:
+def current_policy(project: Project) -> Model:
     """What chat and sampling speak with: the promoted policy, else the base model."""
     return project.policy or project.base_model
 
@@ -44,25 +44,25 @@ def comparable(session: Session, project: Project, model_id: int) -> Model:
 
 
 def opponents(session: Session, project: Project, wanted: EvaluationForm) -> list[Model]:
-    """The models that a policy is to be compared with; the one in use where none is named."""
-    ids = [wanted.baseline_id or in_use(project).id, *wanted.other_ids]
+    """The models that a policy is to be compared with; the current one where none is named."""
+    ids = [wanted.baseline_id or current_policy(project).id, *wanted.other_ids]
     return [comparable(session, project, model_id) for model_id in ids]
 
 
 def chat_model(session: Session, project: Project) -> Model:
-    """What chat answers with: the policy in use, unless a manager chose another model."""
+    """What chat answers with: the current policy, unless a manager chose another model."""
     chosen = project.plan.chat_model_id
-    return in_use(project) if chosen is None else session.get_one(Model, chosen)
+    return current_policy(project) if chosen is None else session.get_one(Model, chosen)
 
 
 def promote(
     session: Session, project: Project, actor: User, model: Model, confirm_without_evaluation: bool = False
 ) -> Project:
-    """Put a policy in use for chat and sampling. Without a blind evaluation against the one in use, or where people
-    prefer the one in use, it has to be confirmed; either way the evidence goes into the audit trail."""
-    current = in_use(project)
+    """Make a policy the current one, for chat and sampling. Without a blind evaluation against the present one, or
+    where people prefer that one, it has to be confirmed; either way the evidence goes into the audit trail."""
+    current = current_policy(project)
     if model.id == current.id:
-        raise Conflict(f"{model.name} is in use already.")
+        raise Conflict(f"{model.name} is the current policy already.")
     if model.state is not ModelState.READY:
         raise Conflict(f"{model.name} is {model.state.value} and cannot be promoted.")
     if model.kind is ModelKind.BASE and model.id != project.base_model_id:
@@ -71,13 +71,13 @@ def promote(
     evidence = _evidence(session, project, model, current)
     if not confirm_without_evaluation and (reason := _doubt(model, current, evidence)):
         raise Conflict(f"{reason} Confirm if you promote it all the same.")
-    _put_in_use(session, project, actor, model, evaluation=evidence, confirmed=confirm_without_evaluation)
+    _make_current(session, project, actor, model, evaluation=evidence, confirmed=confirm_without_evaluation)
     return project
 
 
 def doubt(session: Session, project: Project, model: Model) -> str | None:
     """Why the promotion of a policy has to be confirmed; None where an evaluation does not speak against it."""
-    current = in_use(project)
+    current = current_policy(project)
     if model.id == current.id:
         return None
     return _doubt(model, current, _evidence(session, project, model, current))
@@ -85,31 +85,31 @@ def doubt(session: Session, project: Project, model: Model) -> str | None:
 
 def _doubt(model: Model, current: Model, evidence: dict[str, Any] | None) -> str | None:
     if evidence is None:
-        return f"{model.name} has no blind evaluation against {current.name}, which is in use."
+        return f"{model.name} has no blind evaluation against {current.name}, the current policy."
     if evidence["high"] < 0.5:
         return f"People prefer {current.name}: {model.name} has won {evidence['rate']:.0%} of the comparisons."
     return None
 
 
 def roll_back(session: Session, project: Project, actor: User) -> Project:
-    """Put the policy in use that was in use before the promoted one: the base model, where one was."""
+    """Go back to the policy that was the current one before the promoted one: the base model, where one was."""
     if project.policy is None:
-        raise Conflict("The base model is in use; there is nothing to roll back to.")
+        raise Conflict("The base model is the current policy; there is nothing to roll back to.")
     change = queries.last_change_to(session, project.id, project.policy.id)
     previous = session.get(Model, change.details["previous"]) if change else None
     model = project.base_model if previous is None or previous.kind is ModelKind.BASE else previous
     if model.state is not ModelState.READY:
-        raise Conflict(f"{model.name}, which was in use before, is {model.state.value}. Promote another policy.")
+        raise Conflict(f"{model.name}, the current policy before, is {model.state.value}. Promote another policy.")
     registry.artifact_path(model)
-    _put_in_use(session, project, actor, model, rolled_back=True)
+    _make_current(session, project, actor, model, rolled_back=True)
     return project
 
 
-def _put_in_use(session: Session, project: Project, actor: User, model: Model, **details: Any) -> None:
-    current = in_use(project)
+def _make_current(session: Session, project: Project, actor: User, model: Model, **details: Any) -> None:
+    current = current_policy(project)
     policy = None if model.id == project.base_model_id else model
-    if not project_queries.put_policy_in_use(session, project.id, project.policy_id, policy.id if policy else None):
-        raise Conflict("Somebody else has just changed the policy in use. Load the page again, then decide.")
+    if not project_queries.set_current_policy(session, project.id, project.policy_id, policy.id if policy else None):
+        raise Conflict("Somebody else has just changed the current policy. Load the page again, then decide.")
     session.refresh(project)
     audit.record(
         session, actor, "policy.promoted", project_id=project.id, subject=model, previous=current.id, **details
@@ -118,13 +118,13 @@ def _put_in_use(session: Session, project: Project, actor: User, model: Model, *
 
 
 def refresh_pairs(session: Session, project: Project) -> None:
-    """Another model is in use: where the project wants that, pairs that nobody has begun make room for new ones."""
+    """Another model is current: where the project wants that, pairs that nobody has begun make room for new ones."""
     if not project.automation.refresh_pairs:
         return
     withdrawn = queue.withdraw_untouched(session, project.id, datetime.now(UTC))
     run = items.plan_sampling(session, project, count=withdrawn) if withdrawn else None
     made = {"withdrawn": withdrawn, "run": run.id if run else None}
-    audit.record(session, None, REFRESHED, project_id=project.id, subject=in_use(project), **made)
+    audit.record(session, None, REFRESHED, project_id=project.id, subject=current_policy(project), **made)
 
 
 def _evidence(session: Session, project: Project, model: Model, current: Model) -> dict[str, Any] | None:
@@ -142,7 +142,7 @@ def archive(session: Session, project: Project, actor: User, model: Model) -> No
     if model.kind is ModelKind.BASE:
         raise Conflict("The base model cannot be archived: every policy stems from it.")
     if project.policy_id == model.id:
-        raise Conflict(f"{model.name} is in use. Promote another policy or roll back first.")
+        raise Conflict(f"{model.name} is the current policy. Promote another policy or roll back first.")
     if queries.uses_of(session, model.id):
         raise Conflict(f"A run needs {model.name}. Wait for its end, or cancel it.")
     registry.archive(session, model)

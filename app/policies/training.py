@@ -10,7 +10,7 @@ from app.models import Model, ModelKind, Project, Run
 from app.models.documents import RunSummary
 from app.policies import queries
 from app.policies.forms import StartOptions
-from app.policies.service import in_use
+from app.policies.service import current_policy
 from app.registry import service as registry
 from app.runs import service as runs
 
@@ -22,7 +22,7 @@ class PolicyMethod(Method):
 
     def start(self, project: Project, wanted: StartOptions, parent: Run | None) -> Model:
         """The model that learns: that of `parent`, or the one that the form names. Refuses one that is not ready."""
-        chosen = in_use(project) if wanted.start_from == "promoted" else project.base_model
+        chosen = current_policy(project) if wanted.start_from == "promoted" else project.base_model
         model = chosen if parent is None else parent.model
         registry.require_ready(model)
         return model

@@ -210,7 +210,7 @@ def use_invitation(session: Session, user_id: int, invitation_id: int) -> bool:
     return session.scalar(used) is not None
 
 
-def put_policy_in_use(session: Session, project_id: int, expected: int | None, policy_id: int | None) -> bool:
+def set_current_policy(session: Session, project_id: int, expected: int | None, policy_id: int | None) -> bool:
     """Compare-and-set of the promoted policy; False where somebody else has changed it meanwhile."""
     changed = session.scalar(
         update(Project)

@@ -240,19 +240,19 @@ def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: i
 def _promote_and_roll_back(
     platform: Platform, page: Page, base: str, project_id: int, policy_id: int, before: int
 ) -> None:
-    def in_use() -> int | None:
+    def current() -> int | None:
         with platform.session() as session:
             return session.get_one(Project, project_id).policy_id
 
     page.goto(f"{base}/policies/{policy_id}")
     page.get_by_role("button", name="Promote").click()
     expect(page.get_by_text("chat and sampling answer with it from now on")).to_be_visible()
-    assert in_use() == policy_id
+    assert current() == policy_id
     page.goto(f"{base}/policies")
     expect(page.get_by_role("region", name="Current policy")).to_contain_text("Policy 2")
     page.get_by_role("button", name="Roll back").click()
-    expect(page.get_by_text("Rival is in use again.")).to_be_visible()
-    assert in_use() == before
+    expect(page.get_by_text("Rival is the current policy again.")).to_be_visible()
+    assert current() == before
 
 
 class Chatter:

@@ -103,7 +103,7 @@ def _tell_loop(hone: Client, number: int, name: str, now: models.LoopView) -> No
     typer.echo(
         f"{number} {name}\n"
         f"  prompts {now.prompts}, open pairs {now.open_items}, labels {now.labels} ({now.new_labels} new), "
-        f"reward models {now.reward_models}, policies {now.policies}, in use: {now.in_use_name}"
+        f"reward models {now.reward_models}, policies {now.policies}, current policy: {now.in_use_name}"
     )
     for run_id in now.active_runs.values():
         run = hone.find_run(run_id)

@@ -37,12 +37,12 @@ def set_plan(
     project: ProjectId,
     source: Annotated[
         list[str],
-        typer.Option(help="MODEL:RESPONSES[:TEMPERATURE], repeatable; in-use is the policy in use: --source in-use:1"),
+        typer.Option(help="MODEL:RESPONSES[:TEMPERATURE], repeatable; in-use is the current policy: --source in-use:1"),
     ],
     compare: Annotated[
         Literal["across", "any"], typer.Option(help="across: responses of different models; any: whichever.")
     ] = "across",
-    chat: Annotated[int | None, typer.Option(help="What chat answers with; default: the policy in use.")] = None,
+    chat: Annotated[int | None, typer.Option(help="What chat answers with; default: the current policy.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as it is then.")] = False,
     as_: As = None,
 ) -> None:

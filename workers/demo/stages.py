@@ -265,17 +265,17 @@ class Demo:
         return found
 
     def _promote(self, policy: str) -> None:
-        """Put the new policy in use, if the comparison speaks for it."""
+        """Make the new policy the current one, if the comparison speaks for it."""
         for failing in shortcomings(self.sizes, self.report):
             raise LoopOpen(f"The policy was not promoted: {failing}")
         if "promoted" not in self.memory.values:
             self.manager.get(policy).form("/promote").send()
             self.memory.keep(promoted=policy)
         if policy != f"{self.project}/policies/{self._asked('loop')['in_use_id']}":
-            raise LoopOpen("The policy was promoted, but another one is in use.")
+            raise LoopOpen("The policy was promoted, but another one is the current policy.")
 
     def _talk(self) -> list[dict[str, str]]:
-        """Ask the policy in use, as a person would in chat."""
+        """Ask the current policy, as a person would in chat."""
         said = []
         with self.board.task("Asking the model", len(self.sizes.questions), "questions") as task:
             for question in self.sizes.questions:

@@ -45,7 +45,7 @@ def test_a_manager_changes_it_on_the_page_and_what_is_there_stays(
     answer = as_("manager").submit(place(cast), base_model="org/another")
     assert (answer.status_code, answer.headers["location"]) == (303, f"/projects/{project.id}/settings#base-model")
     session.expire_all()
-    assert project.base_model_id == new.id == policies.in_use(project).id
+    assert project.base_model_id == new.id == policies.current_policy(project).id
     assert (project.plan.sources[0].model_id, project.plan.chat_model_id) == (new.id, new.id)
     assert [session.get(type(each), each.id) for each in (item, label, snapshot)] == [item, label, snapshot]
     # The reward model reads text: it trains policies of the new base model as well.
@@ -87,13 +87,13 @@ def test_a_promoted_policy_stays_in_use_and_a_roll_back_leads_to_the_new_base_mo
     policies.promote(session, project, cast.manager, policy, confirm_without_evaluation=True)
     as_("manager").submit(place(cast), base_model="tiny:83")
     session.expire_all()
-    assert policies.in_use(project).id == policy.id
+    assert policies.current_policy(project).id == policy.id
     for model in (before, new, policy):  # its lineage leads to what it was made from
         assert as_("manager").get(f"/projects/{project.id}/policies/{model.id}").status_code == 200
     with pytest.raises(Conflict, match="is no policy"):
         policies.promote(session, project, cast.manager, before, confirm_without_evaluation=True)
     policies.roll_back(session, project, cast.manager)
-    assert (project.policy_id, policies.in_use(project).id) == (None, new.id)
+    assert (project.policy_id, policies.current_policy(project).id) == (None, new.id)
     with pytest.raises(NotFound):  # another project has nothing to do with it
         policies.get(session, cast.other, before.id)
 

@@ -42,7 +42,7 @@ def test_before_anything_has_happened(session: Session, project: Project) -> Non
     assert keep.budget == "0 of 10 000 pairs in 24 hours"
     assert (train.on, train.last, train.now) == (False, None, "Switched off.")
     assert (refresh.on, refresh.last) == (True, None)
-    assert refresh.now == f"Waits for the next promotion; {project.base_model.name} is in use."
+    assert refresh.now == f"Waits for the next promotion; {project.base_model.name} is the current policy."
 
 
 def test_what_each_did_last_by_which_run_and_how_it_ended(session: Session, project: Project) -> None:

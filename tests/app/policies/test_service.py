@@ -137,11 +137,11 @@ def test_promotion_without_evidence_asks_twice_and_says_so_in_the_trail(
         service.promote(session, project, manager, policy)
     assert project.policy_id is None
     service.promote(session, project, manager, policy, confirm_without_evaluation=True)
-    assert service.in_use(project).id == policy.id
+    assert service.current_policy(project).id == policy.id
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "policy.promoted")).one()
     assert (event.actor_id, event.subject_id) == (manager.id, policy.id)
     assert event.details == {"previous": project.base_model_id, "evaluation": None, "confirmed": True}
-    with pytest.raises(Conflict, match="in use already"):
+    with pytest.raises(Conflict, match="is the current policy already"):
         service.promote(session, project, manager, policy)
 
 
@@ -174,8 +174,8 @@ def test_roll_back_walks_down_the_promotions(
         service.roll_back(session, project, manager)
     service.promote(session, project, manager, policy, True)
     service.promote(session, project, manager, second, True)
-    assert service.in_use(service.roll_back(session, project, manager)).id == policy.id
-    assert service.in_use(service.roll_back(session, project, manager)).id == project.base_model_id
+    assert service.current_policy(service.roll_back(session, project, manager)).id == policy.id
+    assert service.current_policy(service.roll_back(session, project, manager)).id == project.base_model_id
     assert project.policy_id is None
 
 
@@ -184,8 +184,8 @@ def test_of_two_promotions_at_once_the_second_is_refused(
 ) -> None:
     from app.projects import queries
 
-    assert queries.put_policy_in_use(session, project.id, None, policy.id)
-    assert not queries.put_policy_in_use(session, project.id, None, project.base_model_id)
+    assert queries.set_current_policy(session, project.id, None, policy.id)
+    assert not queries.set_current_policy(session, project.id, None, project.base_model_id)
 
 
 def test_promotion_refreshes_the_items_nobody_has_touched(
@@ -236,7 +236,7 @@ def test_archiving_deletes_the_files_after_commit_and_spares_what_is_needed(
         service.archive(session, project, manager, policy)
     run.state = RunState.SUCCEEDED
     service.promote(session, project, manager, policy, True)
-    with pytest.raises(Conflict, match="Policy 1 is in use"):
+    with pytest.raises(Conflict, match="Policy 1 is the current policy"):
         service.archive(session, project, manager, policy)
     service.roll_back(session, project, manager)
     service.archive(session, project, manager, policy)
