@@ -72,7 +72,7 @@ document.addEventListener("keydown", (event) => {
     }
   }
   const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-  if (event.key === "?" && !typing && !event.ctrlKey && !event.metaKey && !helpDialog()?.open) helpDialog()?.showModal();
+  if (/^[?\uff1f]$/.test(event.key) && !typing && !event.ctrlKey && !event.metaKey && !helpDialog()?.open) helpDialog()?.showModal();
 });
 
 document.addEventListener("submit", (event) => {

@@ -1,7 +1,8 @@
-// Loaded before the page is drawn, so that a chosen theme does not flash. Without a choice the system's is followed.
+// Loaded before the page is drawn, so that a chosen theme does not flash, nor what a focused screen hides. Without a choice the system's is followed.
 try {
   const theme = localStorage.getItem("theme");
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  document.documentElement.classList.toggle("focused", localStorage.getItem("hone-focus") === "true"); // see label.css
 } catch {
   // Storage is switched off: the system's theme stays.
 }

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.keyboards import KEYBOARDS, press_on
 from tests.browser.labelling import MakeWork, assignment, labels, press, said, settled
 
 # What browsers say of a key: its value, its place on the keyboard, whether Shift is held; and the answer that is meant.
@@ -39,6 +40,53 @@ def test_keys_mean_the_same_on_every_keyboard(page: Page, work: MakeWork, name: 
     strike(page, key, code, shift)
     expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
     assert [said(label).word for label in labels(here)] == [meant]
+
+
+@pytest.mark.parametrize("keyboard", KEYBOARDS)
+def test_every_key_of_the_screen_works_on_every_keyboard(page: Page, work: MakeWork, keyboard: str) -> None:
+    questions = ["Kinder?", "Safer?", "Truer?"]
+    reasons = [f"Reason {letter}" for letter in "adfhtvyz"]
+    here = work(items=6, questions=questions, reasons=reasons)
+    page.goto(here.address)
+
+    def hit(*keys: str, sends: bool = False) -> None:
+        settled(page)
+        before = assignment(page)
+        for key in keys:
+            press_on(page, keyboard, key)
+        if sends:
+            expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
+
+    hit("?")
+    expect(page.locator("#shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    hit("g")
+    expect(page.locator("#guidelines")).to_be_visible()
+    hit("g", "r", "F")
+    expect(page.locator("#guidelines")).to_be_hidden()
+    expect(page.locator("[data-raw]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".side")).to_be_hidden()
+    hit("F", "r")
+    expect(page.locator(".side")).to_be_visible()
+    hit(*"adfhtvyz", "i", "k", ",", "1", sends=True)
+    hit("u", sends=True)
+    hit("2", sends=True)
+    hit("o", "l", "n", "0", sends=True)
+    hit("p", "j", "m", "b", sends=True)
+    hit("s", sends=True)
+    hit("x")
+    expect(page.locator(".skip-why")).to_have_attribute("open", "")
+    page.keyboard.press("Escape")
+    hit("c")
+    expect(page.locator("[name=comment]")).to_be_focused()
+    assert [[each.rpartition(" ")[2] for each in label.reasons] for label in labels(here)][:2] == [[*"adfhtvyz"]] * 2
+    assert [said(label).word for label in labels(here)] == ["left", "right", "tie", "both_bad"]
+    assert [[said(label).question_words[each] for each in questions] for label in labels(here)] == [
+        ["left", "tie", "right"],
+        ["left", "tie", "right"],
+        ["tie", "right", "left"],
+        ["right", "left", "tie"],
+    ]
 
 
 def test_a_key_without_a_meaning_does_nothing(page: Page, work: MakeWork) -> None:

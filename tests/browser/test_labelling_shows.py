@@ -112,3 +112,62 @@ def test_today_is_counted_from_midnight_in_the_persons_zone(
             if hour == 1:
                 press(there, "2")
                 expect(there.locator("#today")).to_have_text("1")
+
+
+def test_a_focused_screen_has_the_room_of_bars_and_navigation(
+    page: Page, work: MakeWork, serious_faults: Callable[[Page], list[str]]
+) -> None:
+    questions = ["Which is more helpful?", "Which is safer?"]
+    here = work(texts=[("Why? " * 300, LONG, LONG)] * 2, reasons=["Kinder", "Truer"], levels=3, questions=questions)
+    with task_session() as session:
+        session.execute(update(m.Member).values(role=m.Role.MANAGER))  # whose navigation is the long one
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(here.address)
+
+    def room() -> tuple[float, float]:
+        box = page.locator(".answer-text").first.bounding_box()
+        assert box
+        return box["width"], box["height"]
+
+    before = room()
+    page.keyboard.press("Shift+F")
+    expect(page.locator(".side")).to_be_hidden()
+    assert room()[0] > before[0] + 80
+    assert room()[1] > max(280, 2.5 * before[1])
+    expect(page.locator(".choice").first).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 720
+    assert serious_faults(page) == []
+    page.reload()
+    expect(page.locator(".side")).to_be_hidden()
+    expect(page.get_by_role("button", name="Focus")).to_have_attribute("aria-pressed", "true")
+    page.goto(here.address.removesuffix("/label"))
+    expect(page.locator(".side")).to_be_visible()  # of this screen alone
+    page.goto(here.address)
+    page.get_by_role("button", name="Focus").click()
+    expect(page.locator(".side")).to_be_visible()
+
+
+def test_on_a_phone_the_answers_have_two_thirds_and_a_missing_question_is_brought_into_sight(
+    page: Page, work: MakeWork
+) -> None:
+    here = work(texts=[("Why?", LONG, LONG)], questions=["Which is more helpful?", "Which is safer?"], levels=3)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(here.address)
+    page.locator(".answer").first.evaluate("node => node.scrollIntoView()")
+    bar = page.locator(".choose").bounding_box()
+    assert bar
+    assert bar["y"] >= 844 * 2 / 3
+    for covering in (".top", ".side"):
+        expect(page.locator(covering)).not_to_be_in_viewport()
+    settled(page)
+    page.locator(".choice").first.click()
+    question = page.locator(".question").first
+    expect(page.locator("#line")).to_contain_text("Answer “Which is more helpful?” too")
+    box = question.bounding_box()
+    assert box
+    assert box["y"] >= 0
+    foot = page.locator(".choose").bounding_box()
+    assert foot
+    assert box["y"] + box["height"] <= foot["y"]
+    question.locator(".chip").last.click()  # nothing lies over it
+    expect(question.get_by_label("Answer 2")).to_be_checked()
