@@ -21,6 +21,32 @@ class Agreement(BaseModel):
     high: float | None
 
 
+class Annotator(BaseModel):
+    """
+    How one person works. Shares are of one; intervals are Wilson's, 95%.
+    """
+
+    id: int
+    name: str
+    labels: int
+    pace: float | None
+    left_share: float | None
+    left_low: float
+    left_high: float
+    ties: int
+    both_bad: int
+    late: int
+    skipped: int
+    checks: int
+    passed: int
+    with_others: float | None
+    with_consensus: float | None
+    shared: int
+    last_at: AwareDatetime
+    paused_at: AwareDatetime | None
+    pause_reason: str | None
+
+
 class AskedAgain(BaseModel):
     """
     For how many items one more label is asked for.
@@ -97,17 +123,6 @@ class ConversationHead(BaseModel):
     created_at: AwareDatetime
 
 
-class Couple(BaseModel):
-    """
-    Two people who judged the same pairs, and the share of those on which they said the same.
-    """
-
-    one: int
-    other: int
-    pairs: int
-    share: float
-
-
 class CreatedProject(BaseModel):
     """
     Where the new project is found.
@@ -115,6 +130,18 @@ class CreatedProject(BaseModel):
 
     id: int
     url: str
+
+
+class CurvePoint(BaseModel):
+    """
+    How good the head was after so many preferences, on all that measure now.
+    """
+
+    labels: int
+    accuracy: float
+    low: float
+    high: float
+    loss: float
 
 
 class CurveView(BaseModel):
@@ -160,25 +187,16 @@ class FoundResponse(BaseModel):
     author: str | None
 
 
-class Habits(BaseModel):
+class Gain(BaseModel):
     """
-    One person. `reliability`: how often they are right, by Dawid and Skene; `repeats`, of which `same` were answered
-    alike: pairs of responses that they judged again; `tracks_length`: Pearson's r between log seconds and log length.
-    `over_time`: the share of others who say the same, of each `sequential.BLOCK` pairs; `change`: -1 where they
-    disagree less often than at first, 1 where more often.
+    What the next labels are expected to bring, in accuracy, with the interval of what the last ones brought.
     """
 
-    state: Literal["one-sided", "contrary", "careless"] | None = None
-    change: int = 0
-    reliability: float | None = None
-    longer: float | None = None
-    longer_low: float = 0.0
-    longer_high: float = 1.0
-    repeats: int = 0
-    same: int = 0
-    words_per_minute: float | None = None
-    tracks_length: float | None = None
-    over_time: list[float] | None = None
+    labels: int
+    measured: int
+    expected: float
+    low: float
+    high: float
 
 
 class ImportConfig(BaseModel):
@@ -287,6 +305,20 @@ class Measure(BaseModel):
     kl_error: float | None
     answer_tokens: float
     baseline_answer_tokens: float
+
+
+class Measured(BaseModel):
+    """
+    A difference with its 95% interval, accuracy as a share and log-loss in nats.
+    """
+
+    labels: int
+    accuracy: float
+    low: float
+    high: float
+    loss: float
+    loss_low: float
+    loss_high: float
 
 
 class Message(BaseModel):
@@ -769,33 +801,6 @@ class Withdrawn(BaseModel):
     withdrawn: int
 
 
-class Annotator(BaseModel):
-    """
-    How one person works. Shares are of one; intervals are Wilson's, 95%.
-    """
-
-    id: int
-    name: str
-    labels: int
-    pace: float | None
-    left_share: float | None
-    left_low: float
-    left_high: float
-    ties: int
-    both_bad: int
-    late: int
-    skipped: int
-    checks: int
-    passed: int
-    with_others: float | None
-    with_consensus: float | None
-    shared: int
-    last_at: AwareDatetime
-    paused_at: AwareDatetime | None
-    pause_reason: str | None
-    habits: Habits
-
-
 class AnsweringModelView(BaseModel):
     """
     A model that may answer in a project: `answers_from` is folder, endpoint, or a source of an extension.
@@ -863,9 +868,7 @@ class ComparedView(BaseModel):
     """
 
     model_id: int
-    model_name: str
     other_id: int
-    other_name: str
     result: ResultView
 
 
@@ -1052,6 +1055,30 @@ class FoundRow(BaseModel):
     labels: list[str]
 
 
+class HeadReport(BaseModel):
+    """
+    What a head tells of itself. measuring: preferences on holdout prompts, which teach nothing; usable: waiting
+    items that it can order; waiting: all of them; moved: how far learning label by label was from the exact fit.
+    """
+
+    state: Literal["orders", "off", "no_model", "no_features", "few_labels", "one_rater", "no_better"]
+    """
+    Whether a head orders the queue, or why the order is random.
+    """
+    labels: int = 0
+    raters: int = 0
+    measuring: int = 0
+    usable: int = 0
+    waiting: int = 0
+    unusable_features: int = 0
+    foreign_features: int = 0
+    moved: float | None = None
+    curve: list[CurvePoint] = Field([], validate_default=True)
+    order: Measured | None = None
+    choice: Measured | None = None
+    gain: Gain | None = None
+
+
 class ImportPreview(BaseModel):
     """
     What a file comes to, or its first rows where it is not `whole`; nothing was stored. `proposal` says which column
@@ -1165,6 +1192,19 @@ class LabelView(BaseModel):
     created_at: AwareDatetime
 
 
+class LearningView(BaseModel):
+    """
+    What the live head learned and tells. `order` says how the queue is ordered, `next` what the next labels are
+    expected to bring; `choosing` what choosing brought beside the random share. report.measuring: preferences on
+    holdout prompts; accuracies are shares, log-losses in nats.
+    """
+
+    order: str
+    next: str
+    choosing: list[str]
+    report: HeadReport
+
+
 class LineageView(BaseModel):
     """
     A policy, its ancestors from the base model on, and whether it is the current one.
@@ -1205,7 +1245,6 @@ class LoopView(BaseModel):
     policies: int
     conversations: int
     in_use_id: int
-    in_use_name: str
     active_runs: dict[str, int]
     next_step: StepView
     automations: list[AutomationView]
@@ -1299,15 +1338,12 @@ class PromptView(BaseModel):
 
 class QualityView(BaseModel):
     """
-    Agreement on the main question and on each further one, how each annotator works, how far each two agree;
-    `paces`: how many labels took less than 2, 5, 10, 20, 40, 80 seconds, and more.
+    Agreement on the main question and on each further one, and how each annotator works.
     """
 
     agreement: Agreement
     questions: dict[str, Agreement]
     annotators: list[Annotator]
-    couples: list[Couple]
-    paces: list[int]
     skips: list[SkipCount]
     counted_at: AwareDatetime
 

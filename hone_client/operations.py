@@ -1533,6 +1533,10 @@ class Operations(Caller):
         """Ask it one short question now; `tried_said` of the response tells how it went."""
         return self._one(models.EndpointView, "POST", f"/endpoints/{model_id}/try", key=idempotency_key)
 
+    def show_learning(self, project_id: int) -> models.LearningView:
+        """What labels teach, as they come."""
+        return self._one(models.LearningView, "GET", f"/projects/{project_id}/learning")
+
     def show_loop(self, project_id: int) -> models.LoopView:
         """The overview in numbers."""
         return self._one(models.LoopView, "GET", f"/projects/{project_id}/loop")

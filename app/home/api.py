@@ -4,7 +4,9 @@ from datetime import datetime
 
 from app.home import service
 from app.home.automation import automations
+from app.models import HeadReport
 from app.projects.dependencies import Manager
+from app.rewards import head_views
 from app.web.dependencies import Db
 from app.web.routing import Router
 from app.web.views import View
@@ -59,6 +61,23 @@ class LoopView(View):
     active_runs: dict[str, int]
     next_step: StepView
     automations: list[AutomationView]
+
+
+class LearningView(View):
+    """What the live head learned and tells. `order` says how the queue is ordered, `next` what the next labels are
+    expected to bring; `choosing` what choosing brought beside the random share. report.measuring: preferences on
+    holdout prompts; accuracies are shares, log-losses in nats."""
+
+    order: str
+    next: str
+    choosing: list[str]
+    report: HeadReport
+
+
+@router.get("/projects/{project_id}/learning")
+def show_learning(session: Db, access: Manager) -> LearningView:
+    """What labels teach, as they come."""
+    return LearningView.model_validate(head_views.learning(session, access.project))
 
 
 @router.get("/projects/{project_id}/loop")

@@ -11,6 +11,7 @@ from app.home import views as home_views
 from app.home.automation import automations
 from app.models import Project
 from app.projects.dependencies import Annotator, Manager
+from app.rewards import head_views
 from app.runs import views
 from app.runs.live import Look, live
 from app.web.dependencies import Db
@@ -27,7 +28,8 @@ def home(request: Request, session: Db, access: Annotator) -> Response:
     """The overview."""
     if not access.is_manager:
         return redirect(f"/projects/{access.project.id}/label")
-    return render(request, "home/page.html", **_context(session, access.project))
+    learned = head_views.learning(session, access.project)
+    return render(request, "home/page.html", learning=learned, **_context(session, access.project))
 
 
 @router.get("/projects/{project_id}/events")
@@ -35,6 +37,22 @@ def home_events(access: Manager) -> LiveStream:
     """Server-sent events: `loop` (HTML), the picture as it changes."""
     project_id = access.project.id
     return LiveStream(access.user.id, live.watch(("loop", project_id), _look(project_id), interval=INTERVAL))
+
+
+@router.get("/projects/{project_id}/learning/events")
+def learning_events(access: Manager) -> LiveStream:
+    """Server-sent events: `learning` (HTML), what the live head learned, within a second of a label."""
+    project_id = access.project.id
+    return LiveStream(access.user.id, live.watch(("learning", project_id), _look_at_learning(project_id)))
+
+
+def _look_at_learning(project_id: int) -> Look[str]:
+    def look(session: Session, seen: str | None) -> tuple[str, list[str]]:
+        learned = head_views.learning(session, session.get_one(Project, project_id))
+        html = environment().get_template("home/_learning.html").render(learning=learned)
+        return html, [event(html, name="learning")] if html != seen else []
+
+    return look
 
 
 def _context(session: Session, project: Project) -> dict[str, Any]:

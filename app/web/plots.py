@@ -47,6 +47,7 @@ class Plot:
     caption: str = ""
     reference: Line | None = None
     reference_text: str = ""
+    way: str = ""  # "x,y x,y ...": a line through the points
     small: bool = False
 
 

@@ -1,0 +1,126 @@
+"""What pages and the API say of a project's live head, worked out from what it last wrote down."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.models import HeadReport, HeadState, Project, QueueOrder
+from app.models.head import CurvePoint, Gain, Measured
+from app.rewards import features, head_queries
+from app.web.filters import count, percent, plural
+from app.web.plots import Axes, Line, Plot, Point, Tick, steps
+
+FIRST_RANDOM = 50  # labels before which no head orders anything
+ENOUGH = 0.01  # accuracy that 100 labels should bring
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What is told: the queue's order, what the next labels bring, what choosing brought, and the curve."""
+
+    report: HeadReport
+    order: str
+    next: str
+    choosing: list[str]
+    plot: Plot | None
+
+
+def learning(session: Session, project: Project) -> Learning:
+    """How the project's head stands."""
+    written = head_queries.head(session, project.id)
+    if written is not None and features.trunk(session, project) is not None:
+        report = written.report
+    else:
+        off = project.queue_order is QueueOrder.RANDOM
+        report = HeadReport(state=HeadState.OFF if off else HeadState.NO_MODEL)
+    measured = (("Most uncertain first", report.order), ("The most informative answers", report.choice))
+    return Learning(
+        report,
+        order_sentence(report),
+        next_sentence(report.gain),
+        [choosing_sentence(name, found) for name, found in measured if found is not None],
+        plot(report.curve),
+    )
+
+
+def order_sentence(report: HeadReport) -> str:
+    """How the queue is ordered, and why it is not where it should be."""
+    random = "The order of the queue is random"
+    if report.state is HeadState.ORDERS:
+        return "The queue asks first what the live head is least sure about."
+    if report.state is HeadState.OFF:
+        return f"{random}, as the project's settings say."
+    if report.state is HeadState.NO_MODEL:
+        return f"{random}: there is no reward model yet whose features a live head could learn on."
+    if report.state is HeadState.FEW_LABELS:
+        return f"{random}: there are {report.labels} of the {FIRST_RANDOM} labels from which on it is worth choosing."
+    if report.state is HeadState.ONE_RATER:
+        return f"{random}: all labels are by one person, and one taste should not decide what everybody is asked."
+    if report.state is HeadState.NO_BETTER:
+        return f"{random}: the live head predicts labels no better than a coin. Look at Annotator quality."
+    if report.unusable_features:
+        return f"{random}: the features of {plural(report.unusable_features, 'answer')} are not finite numbers."
+    if report.foreign_features:
+        return f"{random}: the answers that wait have features of an older reward model; new ones are being computed."
+    return f"{random}: the answers that wait have no features of the newest reward model yet."
+
+
+def next_sentence(gain: Gain | None) -> str:
+    """What the next labels are expected to bring, and whether that is enough to go on."""
+    if gain is None:
+        return "What the next labels will bring is not known yet: that takes 200 labels, and some on held-out prompts."
+    points = f"{_points(gain.expected)} points of accuracy (between {_points(gain.low)} and {_points(gain.high)})"
+    sentence = f"The next {gain.labels} labels are expected to bring {points}."
+    if gain.high < ENOUGH:
+        return f"{sentence} That is little: these labels are enough, until there are new prompts or a new policy."
+    return f"{sentence} They are worth giving." if gain.low > 0 else sentence
+
+
+def choosing_sentence(name: str, found: Measured) -> str:
+    """What choosing brought beside chance."""
+    return (
+        f"{name}: {_signed(found.accuracy)} points of accuracy beside chance (between {_signed(found.low)} and "
+        f"{_signed(found.high)}), by {plural(found.labels, 'preference')} of either kind; log-loss "
+        f"{found.loss:+.3f} (between {found.loss_low:+.3f} and {found.loss_high:+.3f})."
+    )
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def plot(curve: list[CurvePoint]) -> Plot | None:
+    """Accuracy on held-out prompts by the number of labels; None where there is too little to measure."""
+    if not curve or curve[-1].labels < 1:
+        return None
+    most = curve[-1].labels
+    axes = Axes((0, most), (0.4, 1.0), left=60, right=620, top=20, bottom=210)
+    coin = axes.y(0.5)
+    places = [(axes.x(point.labels), axes.y(point.accuracy)) for point in curve]
+    return Plot(
+        640,
+        250,
+        f"Accuracy on held-out prompts: {percent(curve[-1].accuracy, 1)} after {plural(most, 'label')}",
+        across=[Tick(axes.x(at), count(at)) for at in steps(0, most) if at == int(at)],
+        up=[Tick(axes.y(tenth / 10), percent(tenth / 10)) for tenth in range(4, 11)],
+        left=50,
+        right=630,
+        caption="labels learned",
+        reference=Line(50, coin, 630, coin),
+        reference_text="a coin",
+        way=" ".join(f"{x},{y}" for x, y in places),
+        points=[
+            Point(
+                x,
+                y,
+                f"{percent(point.accuracy, 1)} ({percent(point.low)} to {percent(point.high)}) after "
+                f"{plural(point.labels, 'label')}, log-loss {point.loss:.3f}",
+                Line(x, axes.y(point.low), x, axes.y(point.high)),
+            )
+            for point, (x, y) in zip(curve, places, strict=True)
+        ],
+    )
