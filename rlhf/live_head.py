@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import combinations, permutations
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,18 +143,22 @@ class LiveHead:
         divided by sqrt(1 + pi/8 z.Sz). z (..., size) to (...)."""
         return sigmoid(self.scores(z) / np.sqrt(1.0 + math.pi / 8.0 * self.variances(z)))
 
-    def widest_gap(self, features: Floats, width: float = SURE_WIDTH) -> tuple[int, int]:
-        """Which two of several responses to show: (better, worse), the pair whose gap may be the greatest.
+    def widest_gap(
+        self, features: Floats, pairs: Sequence[tuple[int, int]] | None = None, width: float = SURE_WIDTH
+    ) -> tuple[int, int]:
+        """Which two of several responses to show, of all pairs or of these: (better, worse), the pair whose gap may be
+        the greatest.
 
         That of the greatest w.z + width * sqrt(z.Sz), as DeltaUCB picks them ("ActiveUltraFeedback", 2603.09692), with
         the bound taken of the difference itself, in which what both share cancels. features: (responses, size), two at
         least. Of equals the first.
         """
-        pairs = list(permutations(range(len(features)), 2))
-        if not pairs:
+        either = [*combinations(range(len(features)), 2)] if pairs is None else pairs
+        both = [pair for a, b in either for pair in ((a, b), (b, a))]
+        if not both:
             raise ValueError("two responses are needed to show two")
-        z = np.stack([features[a] - features[b] for a, b in pairs])
-        return pairs[int(np.argmax(self.scores(z) + width * np.sqrt(self.variances(z))))]
+        z = np.stack([features[a] - features[b] for a, b in both])
+        return both[int(np.argmax(self.scores(z) + width * np.sqrt(self.variances(z))))]
 
 
 def unsureness(scores: Sequence[float]) -> float:

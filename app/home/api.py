@@ -64,11 +64,13 @@ class LoopView(View):
 
 
 class LearningView(View):
-    """What the live head learned and tells. `order` says how the queue is ordered, `next` what the next labels are
+    """What the live head learned and tells. `order` says how the queue is ordered, `choice` which of several
+    sampled answers new pairs show (null: any), `next` what the next labels are
     expected to bring; `choosing` what choosing brought beside the random share. report.measuring: preferences on
     holdout prompts; accuracies are shares, log-losses in nats."""
 
     order: str
+    choice: str | None
     next: str
     choosing: list[str]
     report: HeadReport

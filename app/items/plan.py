@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from random import Random
 
 from sqlalchemy.orm import Session
@@ -74,6 +75,21 @@ def parts_of(session: Session, run: Run) -> list[Part]:
         settings = other.settings.model_copy(update={"seed": (asked.settings.seed + number) % 2**31})
         found.append(Part(session.get_one(Model, other.model_id), settings))
     return found
+
+
+Place = tuple[int, int]
+"""A source and which of its responses."""
+
+
+def pairs(texts: Sequence[Sequence[str]], across: bool) -> list[tuple[Place, Place]]:
+    """Every two responses that one item may show: no two alike, none empty, and with `across` of different sources."""
+    places = [(source, place) for source, group in enumerate(texts) for place in range(len(group))]
+    said = {each: texts[each[0]][each[1]].strip() for each in places}
+    return [
+        (one, other)
+        for one, other in combinations(places, 2)
+        if said[one] and said[other] and said[one] != said[other] and (one[0] != other[0] or not across)
+    ]
 
 
 def choose(

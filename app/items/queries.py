@@ -132,6 +132,12 @@ def sampled_item(session: Session, run_id: int, prompt_id: int) -> Item | None:
     )
 
 
+def sampled_responses(session: Session, run_id: int, prompt_id: int) -> list[int]:
+    """What this run sampled to this prompt, in the order in which it was kept."""
+    found = select(Response.id).where(Response.run_id == run_id, Response.prompt_id == prompt_id).order_by(Response.id)
+    return list(session.scalars(found))
+
+
 def lock_project(session: Session, project_id: int) -> None:
     """Let one transaction at a time plan for this project."""
     session.execute(text("select pg_advisory_xact_lock(hashtext('hone.plan'), :project)"), {"project": project_id})

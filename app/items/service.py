@@ -138,8 +138,15 @@ def sampling_rows(session: Session, run: Run) -> list[dict[str, Any]]:
     return [{"id": prompt.id, "prompt": prompt.messages} for prompt in prompts]
 
 
-def add_sampled(session: Session, run: Run, prompt_id: int, sampled: Sequence[Sequence[dict[str, Any]]]) -> Item | None:
-    """Keep what the models of a run's plan gave to a prompt, in the plan's order, and put some of it into the queue.
+def add_sampled(
+    session: Session,
+    run: Run,
+    prompt_id: int,
+    sampled: Sequence[Sequence[dict[str, Any]]],
+    wanted: Sequence[plan.Place] | None = None,
+) -> Item | None:
+    """Keep what the models of a run's plan gave to a prompt, in the plan's order, and put some of it into the queue:
+    what is `wanted`, or else by chance.
 
     The item that is there already where it comes again; None where fewer different responses are left than an item of
     the run's kind shows, or the prompt was withdrawn meanwhile: there is nothing to judge.
@@ -155,7 +162,8 @@ def add_sampled(session: Session, run: Run, prompt_id: int, sampled: Sequence[Se
     config = run.asked(SamplingConfig)
     kind = config.item_kind
     draw = random.Random(f"{run.id}/{prompt.id}")  # noqa: S311  the same each time
-    chosen = plan.choose(texts, plan.wanted(project, kind), config.across, draw, KINDS[kind].responses.start)
+    shown = plan.wanted(project, kind)
+    chosen = wanted or plan.choose(texts, shown, config.across, draw, KINDS[kind].responses.start)
     if chosen is None:
         return None
     models = [part.model.id for part in plan.parts_of(session, run)]
@@ -177,6 +185,7 @@ def add_sampled(session: Session, run: Run, prompt_id: int, sampled: Sequence[Se
                 purpose=Purpose.TRAIN,
                 rank=_draw.random(),
                 control=_draw.random() < project.control_share,
+                chosen=wanted is not None,
                 overlap=project.overlap,
             )
     except IntegrityError:  # another worker was first

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.models import HeadReport, HeadState, Project, QueueOrder
+from app.models import HeadReport, HeadState, PairChoice, Project, QueueOrder
 from app.models.head import CurvePoint, Gain, Measured
 from app.rewards import features, head_queries
 from app.web.filters import count, percent, plural
@@ -20,6 +20,7 @@ class Learning:
 
     report: HeadReport
     order: str
+    choice: str | None
     next: str
     choosing: list[str]
     plot: Plot | None
@@ -37,6 +38,7 @@ def learning(session: Session, project: Project) -> Learning:
     return Learning(
         report,
         order_sentence(report),
+        choice_sentence(project, report),
         next_sentence(report.gain),
         [choosing_sentence(name, found) for name, found in measured if found is not None],
         plot(report.curve),
@@ -63,6 +65,17 @@ def order_sentence(report: HeadReport) -> str:
     if report.foreign_features:
         return f"{random}: the answers that wait have features of an older reward model; new ones are being computed."
     return f"{random}: the answers that wait have no features of the newest reward model yet."
+
+
+def choice_sentence(project: Project, report: HeadReport) -> str | None:
+    """Which of several sampled answers new pairs show; None where the project leaves it to chance."""
+    if project.pair_choice is PairChoice.RANDOM:
+        return None
+    if sum(source.responses for source in project.plan.sources) < 3:
+        return "New pairs show random answers: the sampling plan gives no more than a pair shows."
+    if not report.able:
+        return "New pairs show random answers: the live head does not know enough yet to choose between them."
+    return "New pairs show the two of several answers that tell the live head most."
 
 
 def next_sentence(gain: Gain | None) -> str:
@@ -98,7 +111,7 @@ def plot(curve: list[CurvePoint]) -> Plot | None:
     if not curve or curve[-1].labels < 1:
         return None
     most = curve[-1].labels
-    axes = Axes((0, most), (0.4, 1.0), left=60, right=620, top=20, bottom=210)
+    axes = Axes((0, most), (0.4, 1.0), left=70, right=620, top=20, bottom=215)
     coin = axes.y(0.5)
     places = [(axes.x(point.labels), axes.y(point.accuracy)) for point in curve]
     return Plot(
@@ -107,10 +120,9 @@ def plot(curve: list[CurvePoint]) -> Plot | None:
         f"Accuracy on held-out prompts: {percent(curve[-1].accuracy, 1)} after {plural(most, 'label')}",
         across=[Tick(axes.x(at), count(at)) for at in steps(0, most) if at == int(at)],
         up=[Tick(axes.y(tenth / 10), percent(tenth / 10)) for tenth in range(4, 11)],
-        left=50,
+        left=60,
         right=630,
-        caption="labels learned",
-        reference=Line(50, coin, 630, coin),
+        reference=Line(60, coin, 630, coin),
         reference_text="a coin",
         way=" ".join(f"{x},{y}" for x, y in places),
         points=[

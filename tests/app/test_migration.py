@@ -371,6 +371,21 @@ def test_reasons_to_skip_have_no_way_back(old: Engine) -> None:
     _downgrade(old, "0028")
 
 
+def test_live_heads_that_choose_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0030")
+    with old.begin() as connection:
+        assert connection.scalar(text("select queue_order || ' ' || pair_choice from project")) == "random random"
+        connection.execute(text("update project set queue_order = 'uncertain'"))
+        connection.execute(text("update item set rank = -0.5 where id = 1"))
+    with pytest.raises(RuntimeError, match="Live heads choose what is asked in 1 of the projects"):
+        _downgrade(old, "0029")
+    with old.begin() as connection:
+        connection.execute(text("update project set queue_order = 'random'"))
+    _downgrade(old, "0029")
+    with old.begin() as connection:
+        assert 0 <= connection.scalar(text("select rank from item where id = 1")) < 1
+
+
 def test_what_snapshots_know_of_annotators_has_no_way_back(old: Engine) -> None:
     _upgrade(old, "0031")
     with old.begin() as connection:

@@ -156,6 +156,7 @@ def test_which_two_may_differ_most():
     for _ in range(20):
         head.update(np.array([1.0, 0.0]), 0.0)
     assert head.widest_gap(features) == (2, 1)
+    assert head.widest_gap(features, [(0, 3), (1, 0)]) == (0, 1)
     with pytest.raises(ValueError, match="two responses"):
         head.widest_gap(features[:1])
 

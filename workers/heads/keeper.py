@@ -192,6 +192,7 @@ def _write(session: Session, kept: Kept) -> None:
     report = kept.head.report(state) if kept.head else HeadReport(state=state)
     report = report.model_copy(
         update={
+            "able": kept.head is not None and kept.head.state is HeadState.ORDERS,
             "waiting": len(waiting),
             "usable": len(choosable),
             "unusable_features": len(kept.unusable.intersection(shown)),

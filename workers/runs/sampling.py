@@ -4,8 +4,6 @@ import json
 from collections import Counter
 from typing import Any
 
-import numpy as np
-
 from app.db import task_session
 from app.items import plan
 from app.items import service as items
@@ -15,11 +13,12 @@ from app.policies import evaluations, measures
 from app.registry import service as registry
 from app.rewards import head_queries
 from app.rewards import service as rewards
-from app.rewards.head_queries import Features
 from rlhf.similarity import repeats
+from workers.heads import choice
 from workers.runs.attempt import Attempt, Failed, Progress
-from workers.runs.follow import JsonLines, write_lines
+from workers.runs.follow import write_lines
 from workers.runs.outcome import Outcome
+from workers.runs.scoring import scores_of
 from workers.runs.threads import threads_for
 from workers.sources.registry import source_of
 from workers.sources.source import Asked
@@ -32,6 +31,7 @@ def sample_items(attempt: Attempt) -> Outcome:
         run = session.get_one(Run, attempt.run_id)
         rows = items.sampling_rows(session, run)
         parts = plan.parts_of(session, run)
+        chooser = choice.chooser(session, run)
     before: dict[int, list[list[dict[str, Any]]]] = {row["id"]: [] for row in rows}
     made = 0
 
@@ -47,7 +47,8 @@ def sample_items(attempt: Attempt) -> Outcome:
         Asked(part.model.id, _file(number), rows, part.settings.model_dump(), before=number * len(rows), total=total)
         for number, part in enumerate(parts)
     ]
-    asked[-1].keep = keep
+    if chooser is None:
+        asked[-1].keep = keep
     notes: Counter[str] = Counter()
     answered = []
     for part, ask in zip(parts, asked, strict=True):
@@ -55,6 +56,9 @@ def sample_items(attempt: Attempt) -> Outcome:
         for row in answered:
             before[row["id"]].append(row["responses"])
         notes.update({f"{part.model.name}: {note}": count for note, count in ask.notes.items()})
+    if chooser is not None:
+        drawn = {row["id"]: distinct(before[row["id"]]) for row in answered}
+        made = choice.add(attempt, chooser, rows, drawn)
     summary: RunSummary = {"prompts": len(answered), "pairs": made, "refused": len(answered) - made}
     if notes:
         summary["notes"] = dict(notes)
@@ -111,25 +115,6 @@ def score(attempt: Attempt) -> Outcome:
             return rewards.add_scores(session, run, found)
 
     return Outcome(attempt.insist(keep))
-
-
-def scores_of(
-    attempt: Attempt, rows: list[dict[str, Any]], settings: dict[str, Any]
-) -> tuple[list[dict[str, Any]], list[Features]]:
-    """Rows of prompt and response with a reward model's scores, and what its trunk makes of those that have a
-    response_id."""
-    if not rows:
-        return [], []
-    scored, kept = JsonLines(attempt.folder / "scores.jsonl"), attempt.folder / "features.npz"
-    files = {"data": str(attempt.folder / "answers.jsonl"), "output": str(scored.path), "features": str(kept)}
-    write_lines(attempt.folder / "answers.jsonl", rows)
-    attempt.call(["rlhf.evaluate", "score"], settings | files, Progress, threads_for("sampling"))
-    found = scored.new()
-    with np.load(kept) as read:
-        states = zip(read["rows"].tolist(), read["states"], read["tokens"].tolist(), strict=True)
-        ids = [row.get("response_id") for row in rows]
-        features = [Features(ids[place], each.tobytes(), tokens) for place, each, tokens in states if ids[place]]
-    return found, features
 
 
 def _measure(attempt: Attempt, rows: list[dict[str, Any]], settings: dict[str, Any], models: dict[int, str]) -> Outcome:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.orm import Session
 
-from app.models import HeadReport, HeadState, ModelKind, QueueOrder
+from app.models import HeadReport, HeadState, ModelKind, PairChoice, QueueOrder
 from app.models.head import CurvePoint, Gain, Measured
+from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.rewards import head_views
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -38,6 +39,17 @@ def test_the_order_in_a_sentence(report: dict[str, object], said: str) -> None:
     assert ("is random" in sentence) is (report["state"] is not HeadState.ORDERS)
 
 
+def test_which_answers_new_pairs_show(session: Session) -> None:
+    project = factories.project(session)
+    able = HeadReport(state=HeadState.OFF, able=True)
+    assert head_views.choice_sentence(project, able) is None
+    project.pair_choice = PairChoice.INFORMATIVE
+    assert "no more than a pair shows" in str(head_views.choice_sentence(project, able))
+    project.plan = SamplingPlan(sources=[PlannedSource(responses=8)])
+    assert "tell the live head most" in str(head_views.choice_sentence(project, able))
+    assert "does not know enough" in str(head_views.choice_sentence(project, HeadReport(state=HeadState.OFF)))
+
+
 def test_what_the_next_labels_bring() -> None:
     def said(expected: float, low: float, high: float) -> str:
         gain = Gain(labels=100, measured=80, expected=expected, low=low, high=high)
@@ -64,8 +76,8 @@ def test_the_curve_is_drawn_from_the_first_point_on() -> None:
     assert head_views.plot(CURVE[:1]) is None
     drawn = head_views.plot(CURVE)
     assert drawn is not None
-    assert [point.x for point in drawn.points] == [60, 620]
-    assert drawn.way.split()[0] == f"60.0,{drawn.points[0].y}"
+    assert [point.x for point in drawn.points] == [70, 620]
+    assert drawn.way.split()[0] == f"70.0,{drawn.points[0].y}"
     assert "70.0% after 120 labels" in drawn.label
 
 
