@@ -1057,7 +1057,8 @@ class FoundRow(BaseModel):
 
 class HeadReport(BaseModel):
     """
-    What a head tells of itself. measuring: preferences on holdout prompts, which teach nothing; usable: waiting
+    What a head tells of itself. able: it knows enough to choose, whether or not the project wants it to order the
+    queue. measuring: preferences on holdout prompts, which teach nothing; usable: waiting
     items that it can order; waiting: all of them; moved: how far learning label by label was from the exact fit.
     """
 
@@ -1065,6 +1066,7 @@ class HeadReport(BaseModel):
     """
     Whether a head orders the queue, or why the order is random.
     """
+    able: bool = False
     labels: int = 0
     raters: int = 0
     measuring: int = 0
@@ -1194,12 +1196,14 @@ class LabelView(BaseModel):
 
 class LearningView(BaseModel):
     """
-    What the live head learned and tells. `order` says how the queue is ordered, `next` what the next labels are
+    What the live head learned and tells. `order` says how the queue is ordered, `choice` which of several
+    sampled answers new pairs show (null: any), `next` what the next labels are
     expected to bring; `choosing` what choosing brought beside the random share. report.measuring: preferences on
     holdout prompts; accuracies are shares, log-losses in nats.
     """
 
     order: str
+    choice: str | None
     next: str
     choosing: list[str]
     report: HeadReport
