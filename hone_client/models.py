@@ -21,32 +21,6 @@ class Agreement(BaseModel):
     high: float | None
 
 
-class Annotator(BaseModel):
-    """
-    How one person works. Shares are of one; intervals are Wilson's, 95%.
-    """
-
-    id: int
-    name: str
-    labels: int
-    pace: float | None
-    left_share: float | None
-    left_low: float
-    left_high: float
-    ties: int
-    both_bad: int
-    late: int
-    skipped: int
-    checks: int
-    passed: int
-    with_others: float | None
-    with_consensus: float | None
-    shared: int
-    last_at: AwareDatetime
-    paused_at: AwareDatetime | None
-    pause_reason: str | None
-
-
 class AskedAgain(BaseModel):
     """
     For how many items one more label is asked for.
@@ -123,6 +97,17 @@ class ConversationHead(BaseModel):
     created_at: AwareDatetime
 
 
+class Couple(BaseModel):
+    """
+    Two people who judged the same pairs, and the share of those on which they said the same.
+    """
+
+    one: int
+    other: int
+    pairs: int
+    share: float
+
+
 class CreatedProject(BaseModel):
     """
     Where the new project is found.
@@ -197,6 +182,27 @@ class Gain(BaseModel):
     expected: float
     low: float
     high: float
+
+
+class Habits(BaseModel):
+    """
+    One person. `reliability`: how often they are right, by Dawid and Skene; `repeats`, of which `same` were answered
+    alike: pairs of responses that they judged again; `tracks_length`: Pearson's r between log seconds and log length.
+    `over_time`: the share of others who say the same, of each `sequential.BLOCK` pairs; `change`: -1 where they
+    disagree less often than at first, 1 where more often.
+    """
+
+    state: Literal["one-sided", "contrary", "careless"] | None = None
+    change: int = 0
+    reliability: float | None = None
+    longer: float | None = None
+    longer_low: float = 0.0
+    longer_high: float = 1.0
+    repeats: int = 0
+    same: int = 0
+    words_per_minute: float | None = None
+    tracks_length: float | None = None
+    over_time: list[float] | None = None
 
 
 class ImportConfig(BaseModel):
@@ -801,6 +807,33 @@ class Withdrawn(BaseModel):
     withdrawn: int
 
 
+class Annotator(BaseModel):
+    """
+    How one person works. Shares are of one; intervals are Wilson's, 95%.
+    """
+
+    id: int
+    name: str
+    labels: int
+    pace: float | None
+    left_share: float | None
+    left_low: float
+    left_high: float
+    ties: int
+    both_bad: int
+    late: int
+    skipped: int
+    checks: int
+    passed: int
+    with_others: float | None
+    with_consensus: float | None
+    shared: int
+    last_at: AwareDatetime
+    paused_at: AwareDatetime | None
+    pause_reason: str | None
+    habits: Habits
+
+
 class AnsweringModelView(BaseModel):
     """
     A model that may answer in a project: `answers_from` is folder, endpoint, or a source of an extension.
@@ -868,7 +901,9 @@ class ComparedView(BaseModel):
     """
 
     model_id: int
+    model_name: str
     other_id: int
+    other_name: str
     result: ResultView
 
 
@@ -1249,6 +1284,7 @@ class LoopView(BaseModel):
     policies: int
     conversations: int
     in_use_id: int
+    in_use_name: str
     active_runs: dict[str, int]
     next_step: StepView
     automations: list[AutomationView]
@@ -1342,12 +1378,15 @@ class PromptView(BaseModel):
 
 class QualityView(BaseModel):
     """
-    Agreement on the main question and on each further one, and how each annotator works.
+    Agreement on the main question and on each further one, how each annotator works, how far each two agree;
+    `paces`: how many labels took less than 2, 5, 10, 20, 40, 80 seconds, and more.
     """
 
     agreement: Agreement
     questions: dict[str, Agreement]
     annotators: list[Annotator]
+    couples: list[Couple]
+    paces: list[int]
     skips: list[SkipCount]
     counted_at: AwareDatetime
 
