@@ -17,6 +17,7 @@ _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 MOST = 2**63 - 1  # what the database's whole numbers hold
 
 Id = Annotated[int, Field(ge=1, le=MOST)]
+Rater = Annotated[int, Field(ge=-MOST, le=MOST)]  # an account's number; below zero, an imported annotator's
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 LEAST_TEMPERATURE = 0.01
 """Logits are divided by it: from here down, single precision has no room for what comes out."""

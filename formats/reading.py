@@ -90,6 +90,11 @@ class Reading:
         """What the rows are in."""
         return self._opened.container
 
+    @property
+    def share(self) -> float | None:
+        """How much of the whole the present iteration has read, from 0 to 1, about; None where that is not known."""
+        return self._opened.share(self.report.rows)
+
     def __iter__(self) -> Iterator[Record | Refusal]:
         self.report = Report()
         for row in self._opened.rows():

@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 FOLDER = "export"
 """Where in an attempt's folder it is."""
 _STATE = "state.json"
-Tell = Callable[[int, int], None]
+Tell = Callable[[int, int, str], None]
 """Is called after each batch with how many labels are done, of how many."""
 
 
@@ -127,7 +127,7 @@ def _part(session: Session, export: Export, folder: Path, state: State, split: S
         for batch in export.batches(session, state.moment, split, last):
             file.write(encoder.encode(batch.rows))
             rows, labels, last = rows + len(batch.rows), labels + batch.labels, batch.last
-            tell(state.labels + labels, state.total)
+            tell(state.labels + labels, state.total, "labels")
             if labels >= PART:
                 final = False
                 break

@@ -36,8 +36,8 @@ Writing = Callable[[], AbstractContextManager[tuple[Session, Run]]]
 class Watching(Protocol):
     """Is told how far the work is, now and then; raises where it is to stop."""
 
-    def __call__(self, done: int, total: int | None) -> None:
-        """`done` of `total` steps: each row is read, and then stored."""
+    def __call__(self, done: int, total: int | None, unit: str) -> None:
+        """`done` of `total` of these units; where the unit changes, another part of the work begins."""
 
 
 def bring_in(writing: Writing, tell: Watching) -> ImportCounts:
@@ -64,7 +64,7 @@ def bring_in(writing: Writing, tell: Watching) -> ImportCounts:
             )
         for batch in _batches(file.rows(stored), BATCH):
             _keep(writing, batch)
-            tell(read + batch[-1][0], 2 * read)
+            tell(batch[-1][0], read, "rows stored")
     except Unreadable as error:
         raise Invalid(str(error)) from None
     with writing() as (session, run):
@@ -89,7 +89,8 @@ def _check(writing: Writing, file: File, after: int, tell: Watching) -> int:
             queries.refuse(session, run.id, refused)
             done.read = number
             done.counts = _plus(done.counts, refused=len(refused))
-        tell(number, None)
+        share = file.reading.share
+        tell(number, max(number, round(number / share)) if share else None, "rows checked")
     with writing() as (session, run):
         done = queries.progress(session, run.id)
         done.whole = True

@@ -33,13 +33,14 @@ def take_out(writing: Writing, import_id: int, tell: Watching) -> RunSummary:
             with writing() as (session, _):
                 last, count = take(session, import_id, after, BATCH)
             gone[what] += count
-            tell(sum(gone.values()), None)
+            tell(sum(gone.values()), None, "records")
             if not last:
                 break
             after = last
     with writing() as (session, _):
         stay = {what: count(session, import_id) for what, count in _LEFT}
         queries.forget(session, import_id)
+        labels.forget_annotators(session, import_id)
     return {
         "labels": gone["labels"],
         "pairs": gone["pairs"],

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app import bulk
@@ -134,13 +134,32 @@ def _there(
 
 def _annotators(session: Session, project_id: int, named: Sequence[Named]) -> dict[Named, int]:
     rows = [{"project_id": project_id, "name": name, "aggregate": aggregate} for name, aggregate in named]
-    session.execute(bulk.inserting(ImportedAnnotator, rows).on_conflict_do_nothing())
-    found = session.execute(
-        select(ImportedAnnotator.name, ImportedAnnotator.aggregate, ImportedAnnotator.id).where(
+    statement = (
+        select(ImportedAnnotator.name, ImportedAnnotator.aggregate, ImportedAnnotator.id)
+        .where(
             ImportedAnnotator.project_id == project_id, bulk.among(ImportedAnnotator.name, [name for name, _ in named])
         )
+        .order_by(ImportedAnnotator.id)
+        .with_for_update(key_share=True, read=True)  # nobody forgets them before they have a label
     )
-    return {(name, aggregate): id_ for name, aggregate, id_ in found}
+    while True:  # some may be forgotten between the two statements
+        session.execute(bulk.inserting(ImportedAnnotator, rows).on_conflict_do_nothing())
+        found = {(name, aggregate): id_ for name, aggregate, id_ in session.execute(statement)}
+        if all(who in found for who in named):
+            return found
+
+
+def forget_annotators(session: Session, import_id: int) -> None:
+    """Delete the imported annotators of the import's project of whom no label is left."""
+    project_id = project_of(session.get_one(Run, import_id))
+    nothing = ~exists().where(Label.imported_annotator_id == ImportedAnnotator.id)
+    statement = select(ImportedAnnotator.id).where(ImportedAnnotator.project_id == project_id, nothing)
+    ids = session.scalars(statement.with_for_update(skip_locked=True)).all()  # another import may be about to need them
+    session.execute(
+        delete(ImportedAnnotator)
+        .where(bulk.among(ImportedAnnotator.id, ids), nothing)
+        .execution_options(synchronize_session=False)
+    )
 
 
 _STAND_AGAIN = text(

@@ -3,7 +3,7 @@
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from app.models import Item, Label, Preference, User
+from app.models import ImportedAnnotator, Item, Label, Preference, User
 from app.models.export_settings import LabelConditions
 from app.web.pages import Page, page
 
@@ -32,6 +32,9 @@ def revisions(session: Session, user_id: int, item_id: int) -> list[Label]:
     )
 
 
+_NAMED = 200  # imported annotators in a list to choose from
+
+
 def conditions(project_id: int, wanted: LabelConditions) -> list[ColumnElement[bool]]:
     """What labels of the project these are, whether they stand or not."""
     found: list[ColumnElement[bool]] = [Label.project_id == project_id]
@@ -39,7 +42,8 @@ def conditions(project_id: int, wanted: LabelConditions) -> list[ColumnElement[b
         said = (Preference.label_id == Label.id, Preference.question == "", Preference.outcome == wanted.outcome)
         found.append(exists().where(*said).correlate(Label))
     if wanted.annotator:
-        found.append(Label.annotator_id == wanted.annotator)
+        person, imported = Label.annotator_id == wanted.annotator, Label.imported_annotator_id == -wanted.annotator
+        found.append(person if wanted.annotator > 0 else imported)
     if wanted.purpose:
         of = (Item.id == Label.item_id, Item.purpose == wanted.purpose)
         found.append(exists().where(*of).correlate(Label))  # also where items are joined to labels
@@ -69,10 +73,21 @@ def listing(
 
 
 def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:
-    """(id, name) of everybody who has labelled in this project; of people with one name the e-mail address too."""
+    """(number, name) of everybody who has labelled in this project; of people with one name the e-mail address too.
+    Those whom imports name have numbers below zero, as `Label.rater`; the first of them are named."""
     rows = session.execute(
         select(User.id, User.name, User.email, func.count().over(partition_by=User.name).label("namesakes"))
         .where(exists().where(Label.annotator_id == User.id, Label.project_id == project_id))
         .order_by(User.name, User.id)
     )
-    return [(row.id, f"{row.name}, {row.email}" if row.namesakes > 1 else row.name) for row in rows]
+    people = [(row.id, f"{row.name}, {row.email}" if row.namesakes > 1 else row.name) for row in rows]
+    imported = session.scalars(
+        select(ImportedAnnotator)
+        .where(
+            ImportedAnnotator.project_id == project_id,
+            exists().where(Label.imported_annotator_id == ImportedAnnotator.id),
+        )
+        .order_by(ImportedAnnotator.aggregate, ImportedAnnotator.name, ImportedAnnotator.id)
+        .limit(_NAMED)
+    )
+    return people + [(-each.id, each.shown) for each in imported]

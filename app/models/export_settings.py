@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from pydantic import ConfigDict, Field, model_validator
 
-from app.input import Chosen, Id, Input
+from app.input import Chosen, Input, Rater
 from app.models.item import Purpose
 from app.models.label import Outcome
 from app.models.prompt import Split
@@ -54,7 +54,9 @@ class LabelConditions(Input):
     """Which labels are meant."""
 
     outcome: Chosen[Outcome] = Field(None, description="Only labels with this choice on the main question")
-    annotator: Chosen[Id] = Field(None, description="Only labels of the person with this number")
+    annotator: Chosen[Rater] = Field(
+        None, description="Only labels of the annotator with this number; below zero it is an imported annotator's"
+    )
     purpose: Chosen[Purpose] = Field(None, description="Only labels on items of this purpose")
     late: bool = Field(False, description="Only labels given after their lease had ended")
     commented: bool = Field(False, description="Only labels with a comment")

@@ -63,6 +63,12 @@ class Label(Base):
         Index("uq_label_import_key", "item_id", "import_key", unique=True, postgresql_where=text("run_id is not null")),
         Index("ix_label_run_id", "run_id", postgresql_where=text("run_id is not null")),
         Index(
+            "ix_label_imported_annotator",
+            "imported_annotator_id",
+            "id",
+            postgresql_where=text("imported_annotator_id is not null"),
+        ),
+        Index(
             "uq_label_current",
             "item_id",
             "annotator_id",

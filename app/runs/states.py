@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.models import Run, RunState
@@ -61,12 +61,13 @@ def touch(session: Session, run_id: int, claim: str, progress: dict[str, Any], a
     """Beat: store the progress under a claim that still holds, and tell the state; None where it is lost.
 
     The step never goes back: an attempt that goes on from a checkpoint repeats steps that were there already. One that
-    comes further than any before it leaves the run so many `attempts` again.
+    comes further than any before it leaves the run so many `attempts` again. Steps of another unit are counted anew.
     """
     if (step := progress.get("step")) is not None:
-        further = case((Run.step < step, func.greatest(Run.max_attempts, Run.attempt + attempts - 1)))
+        anew = Run.unit.is_distinct_from(progress["unit"]) if "unit" in progress else false()
+        further = case((or_(anew, Run.step < step), func.greatest(Run.max_attempts, Run.attempt + attempts - 1)))
         progress = progress | {
-            "step": func.greatest(Run.step, step),
+            "step": case((anew, step), else_=func.greatest(Run.step, step)),
             "max_attempts": func.coalesce(further, Run.max_attempts),
         }
     return session.scalar(

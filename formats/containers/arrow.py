@@ -16,6 +16,17 @@ PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 _BATCH = 256
 
 
+def rows_in_parquet(file: IO[bytes]) -> int:
+    """How many rows a Parquet file says it has; 0 where it cannot be read."""
+    pyarrow = _pyarrow("Parquet")
+    import pyarrow.parquet as parquet
+
+    try:
+        return int(parquet.read_metadata(file).num_rows)
+    except (pyarrow.ArrowException, OSError, ValueError):
+        return 0
+
+
 def parquet_rows(file: IO[bytes]) -> Iterator[Row | Refusal]:
     """The rows of a Parquet file. Raises Unreadable, and Damaged from where it cannot be read on."""
     pyarrow = _pyarrow("Parquet")

@@ -45,6 +45,11 @@ class Opened:
 
     container: Container
     _start: Callable[[], Rows]
+    _share: Callable[[int], float | None] = lambda rows: None
+
+    def share(self, rows: int) -> float | None:
+        """How much of the whole is read once so many rows are, from 0 to 1, about; None where that is not known."""
+        return self._share(rows)
 
     def rows(self) -> Rows:
         """The rows and the refused ones in their order. Where reading has to stop, the last one is a refusal.
@@ -86,7 +91,7 @@ def open_rows(
     if not head.strip():
         raise Unreadable("The file is empty.")
     if head[:4] == arrow.PARQUET:
-        return Opened(Container("parquet", opened.compression), lambda: _parquet(opened))
+        return Opened(Container("parquet", opened.compression), lambda: _parquet(opened), _of_parquet(opened))
     if opened.path is not None and not opened.compression and _is_arrow(head):
         path = opened.path
         return Opened(Container("arrow"), lambda: arrow.arrow_rows([path]))
@@ -103,6 +108,15 @@ def _is_arrow(head: bytes) -> bool:
 def _parquet(source: Source) -> Rows:
     with closing(source.seekable()) as file:
         yield from arrow.parquet_rows(file)
+
+
+def _of_parquet(source: Source) -> Callable[[int], float | None]:
+    """Its number of rows is told at its end."""
+    if source.compression:
+        return lambda rows: None
+    with closing(source.seekable()) as file:
+        total = arrow.rows_in_parquet(file)
+    return lambda rows: rows / total if total else None
 
 
 def _text(source: Source, head: bytes, kind: str | None, encoding: str | None, delimiter: str | None) -> Opened:
@@ -130,7 +144,8 @@ def _text(source: Source, head: bytes, kind: str | None, encoding: str | None, d
         with closing(open_text(source.open(), encoding, mark, newline)) as text:
             yield from readers[kind](text)
 
-    return Opened(Container(kind, source.compression, encoding, delimiter if kind == "csv" else None), rows)
+    container = Container(kind, source.compression, encoding, delimiter if kind == "csv" else None)
+    return Opened(container, rows, lambda _: source.share)
 
 
 def _kind(start: str, delimiter: str | None) -> str:

@@ -38,6 +38,7 @@ class Source:
         else:
             self._open = _again(source)
         self.compression: tuple[str, ...] = ()
+        self._raw: _Guarded | None = None
         if self.path is None or not self.path.is_dir():
             self._find_compression()
 
@@ -47,10 +48,17 @@ class Source:
             file = self._open()
         except (OSError, ValueError) as error:
             raise Unreadable(f"{self.path} cannot be opened: {_first(error)}.") from None
-        reader: io.BufferedReader[Any] = io.BufferedReader(_Guarded(file, None), 1 << 16)
+        self._raw = _Guarded(file, None)
+        reader: io.BufferedReader[Any] = io.BufferedReader(self._raw, 1 << 16)
         for name in self.compression:
             reader = io.BufferedReader(_Guarded(_UNPACK[name](reader), self._max_bytes), 1 << 16)
         return reader
+
+    @property
+    def share(self) -> float | None:
+        """How much of the file the last reader has taken, from 0 to 1; None where its size is not known."""
+        size = self.path.stat().st_size if self.path is not None and self.path.exists() else 0
+        return min(1.0, self._raw.given / size) if size and self._raw is not None else None
 
     def head(self, size: int = 1 << 18) -> bytes:
         """The first bytes. Raises Unreadable where not even one can be read."""
@@ -98,6 +106,7 @@ class _Guarded(io.RawIOBase):
 
     def __init__(self, file: Any, max_bytes: int | None) -> None:
         self._file, self._left = file, max_bytes
+        self.given = 0
         # What comes before a truncation is read: read() of gzip would drop all of its last piece.
         self._read = getattr(file, "read1", file.read)
 
@@ -115,6 +124,7 @@ class _Guarded(io.RawIOBase):
             self._left -= len(data)
             if self._left < 0:
                 raise Damaged("It is larger than can be taken once it is decompressed.")
+        self.given += len(data)
         buffer[: len(data)] = data
         return len(data)
 

@@ -18,7 +18,20 @@ from formats.records import BadRow, Judgement, Record, Response
 NAME = "hone-labels"
 _OUTCOMES = {"first": 1.0, "second": 0.0, "tie": 0.5, "both_bad": None}
 _SAME = 1e-9
-_JSON = ["label", "item", "prompt_id", "chooses", "usable", "order", "reasons", "seconds", "passed", "late", "surplus"]
+_JSON = [
+    "label",
+    "item",
+    "prompt_id",
+    "chooses",
+    "usable",
+    "order",
+    "reasons",
+    "seconds",
+    "passed",
+    "late",
+    "surplus",
+    "instructions",
+]
 """Columns that are no text, and stay in the metadata."""
 
 

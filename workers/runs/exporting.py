@@ -17,6 +17,6 @@ def export(attempt: Attempt) -> Outcome:
         made = Export(session.get_one(Project, project_of(run)), wanted)
     folder = attempt.folder / parts.FOLDER
     with beating(attempt), patient_session() as session:
-        state = parts.write(session, made, folder, Telling(attempt, "labels"))
+        state = parts.write(session, made, folder, Telling(attempt))
     size = sum(path.stat().st_size for path in folder.iterdir())
     return Outcome({"rows": state.rows, "bytes": size})

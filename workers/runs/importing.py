@@ -14,9 +14,9 @@ def bring_in(attempt: Attempt) -> Outcome:
     """Read the run's file into its project. One that is cancelled leaves nothing that it stored."""
     with beating(attempt):
         try:
-            counts = storing.bring_in(attempt.writing, Telling(attempt, "rows"))
+            counts = storing.bring_in(attempt.writing, Telling(attempt))
         except Cancelled:
-            undoing.take_out(attempt.writing, attempt.run_id, Telling(attempt, "rows").quietly)
+            undoing.take_out(attempt.writing, attempt.run_id, Telling(attempt).quietly)
             raise
     return Outcome(cast(RunSummary, counts))
 
@@ -26,4 +26,4 @@ def undo(attempt: Attempt) -> Outcome:
     with attempt.writing() as (_, run):
         import_id = run.asked(UndoConfig).import_id
     with beating(attempt):
-        return Outcome(undoing.take_out(attempt.writing, import_id, Telling(attempt, "records")))
+        return Outcome(undoing.take_out(attempt.writing, import_id, Telling(attempt)))

@@ -12,22 +12,22 @@ from workers.runs.deadlines import BEAT_SECONDS
 class Telling:
     """Tells the run's row once a second how far the work is and how fast it goes; raises where it is to stop."""
 
-    def __init__(self, attempt: Attempt, unit: str) -> None:
-        self._attempt, self._unit = attempt, unit
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
         self._since = self._told = time.monotonic()
-        self._first: int | None = None
+        self._first, self._unit = 0, ""
 
-    def __call__(self, done: int, total: int | None) -> None:
+    def __call__(self, done: int, total: int | None, unit: str) -> None:
         now = time.monotonic()
-        if self._first is None:
-            self._since, self._first = now, done
+        if unit != self._unit:
+            self._since, self._first, self._unit = now, done, unit
         if now - self._told < BEAT_SECONDS and done != total:
             return
         self._told = now
         rate = (done - self._first) / (now - self._since) if done > self._first else None
-        self._attempt.beat(Progress(done, total, self._unit, rate))
+        self._attempt.beat(Progress(done, total, unit, rate))
 
-    def quietly(self, done: int, total: int | None) -> None:
+    def quietly(self, done: int, total: int | None, unit: str) -> None:
         """Goes on whatever was asked: what was begun to be taken out is taken out."""
 
 

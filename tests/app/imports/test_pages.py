@@ -40,7 +40,7 @@ def work_on(session: Session, run_id: int) -> m.Run:
         session.flush()
 
     try:
-        counts = storing.bring_in(writing, lambda done, total: None)
+        counts = storing.bring_in(writing, lambda done, total, unit: None)
     except Refused as error:
         runs.finish(session, run.id, run.claim, m.RunState.FAILED, error=error.message)
     else:

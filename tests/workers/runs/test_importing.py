@@ -1,22 +1,33 @@
 """Imports as runs, on a real database: what becomes of rows, kills and resumes, taking an import back."""
 
+import gzip
 import json
-from collections.abc import Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from sqlalchemy import func, select, update
 
 from app.db import task_session
+from app.exports import queries as export_queries
+from app.exports.export import Export
 from app.imports import queries, storing
 from app.imports import service as imports
 from app.imports.preview import preview
+from app.labels import queries as label_queries
 from app.labels import service as labels
 from app.models import (
     ImportConfig,
+    ImportedAnnotator,
     Item,
     Label,
     Outcome,
@@ -28,7 +39,9 @@ from app.models import (
     RunState,
     User,
 )  # fmt: skip
+from app.models.export_settings import ExportSettings, LabelConditions
 from app.rewards import snapshots
+from app.runs import work
 from tests import factories
 from tests.asking import asking
 from workers.runs.execution import execute
@@ -295,3 +308,116 @@ def test_what_a_preview_counts_is_what_its_import_stores(project: int, tmp_path:
         run = bring(project, rows, what, skip_invalid=True)
         assert found.counts == run.summary
         assert (found.rows, len(found.refused)) == (4, 1)
+
+
+ATTEMPT = """
+import sys
+from threading import Event
+from workers.runs.execution import execute
+execute(int(sys.argv[1]), "child:1", "CPU", Event())
+"""
+
+
+def test_an_import_whose_process_is_killed_goes_on_without_a_gap_or_a_double(project: int) -> None:
+    rows = [PAIR | {"prompt": f"Question {n // 2}?", "rejected": f"It is paint {n}.", "id": n} for n in range(4_000)]
+    run_id = begin(project, lines(rows))
+    seen = 0
+    for _ in range(2):
+        child = subprocess.Popen([sys.executable, "-c", ATTEMPT, str(run_id)])
+        try:
+            while stored(run_id) <= seen:  # it has stored more than whoever was before it
+                assert child.poll() is None, "it ended before it could be killed"
+                time.sleep(0.01)
+        finally:
+            child.kill()
+            child.wait()
+        seen = stored(run_id)
+        assert 0 < seen < len(rows)
+        with task_session() as session:  # its silence gives it back
+            session.execute(update(Run).where(Run.id == run_id).values(state=RunState.QUEUED, claim=None))
+    run = finish(run_id)
+    assert run.state is RunState.SUCCEEDED, run.error
+    assert run.summary == {"prompts": 2_000, "pairs": 4_000, "labels": 4_000, "duplicates": 0, "refused": 0}
+    assert counted(*EVERYTHING) == [2_000, 4_000, 8_000, 4_000, 4_000]
+    with task_session() as session:
+        numbers = session.scalars(select(Label.extra["id"].as_integer())).all()
+    assert sorted(numbers) == list(range(4_000))
+
+
+def stored(run_id: int) -> int:
+    with task_session() as session:
+        return queries.progress(session, run_id).stored
+
+
+def test_it_tells_how_far_it_is_and_of_how_much_while_it_checks_and_while_it_stores(
+    project: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [PAIR | {"prompt": f"Question {n}?"} for n in range(400)]
+    monkeypatch.setattr(storing, "BATCH", 20)
+    table = pyarrow.Table.from_pylist(rows)
+    parquet = BytesIO()
+    pyarrow.parquet.write_table(table, parquet)
+    for content in (lines(rows), gzip.compress(lines(rows)), parquet.getvalue()):
+        told: list[tuple[int, int | None, str]] = []
+        tell = told.append
+        run_id = begin(project, content)
+
+        @contextmanager
+        def writing(run_id: int = run_id) -> Iterator[Any]:
+            with task_session() as session:
+                yield session, session.get_one(Run, run_id)
+
+        storing.bring_in(writing, lambda *news, tell=tell: tell(news))
+        checked = [(done, total) for done, total, unit in told if unit == "rows checked"]
+        assert [done for done, _ in checked] == [200, 400]
+        assert all(total is not None and 200 <= total <= 500 for _, total in checked)
+        assert [news for news in told if news[2] == "rows stored"] == [
+            (done, 400, "rows stored") for done in range(20, 401, 20)
+        ]
+
+
+def test_steps_of_another_unit_are_counted_anew_and_never_go_back_in_their_own(project: int) -> None:
+    run_id = begin(project, lines([PAIR]))
+    with task_session() as session:
+        run = work.claim(session, run_id, "here:1", "CPU")
+        assert run is not None
+        claim = run.claim or ""
+        for step, unit, shown in ((900, "rows checked", 900), (20, "rows stored", 20), (10, "rows stored", 20)):
+            work.beat(session, run_id, claim, step=step, total_steps=1_000, unit=unit)
+            session.refresh(run)
+            assert (run.step, run.unit) == (shown, unit)
+
+
+def test_undoing_forgets_the_annotators_whom_no_label_names_any_more(project: int) -> None:
+    row = PAIR | {"response_a": "x", "response_b": "y", "choice": "a"}
+    first = bring(project, lines([row | {"annotator": name} for name in ("ann", "bob")]))
+    second = bring(project, lines([row | {"prompt": "Two?", "annotator": name} for name in ("bob", "eve")]))
+
+    def names() -> list[str]:
+        with task_session() as session:
+            return list(session.scalars(select(ImportedAnnotator.name).order_by(ImportedAnnotator.name)))
+
+    assert names() == ["ann", "bob", "eve"]
+    undo(project, first.id)
+    assert names() == ["bob", "eve"]
+    undo(project, second.id)
+    assert names() == []
+    assert (bring(project, lines([row | {"annotator": "ann"}])).summary or {})["labels"] == 1
+
+
+def test_labels_are_found_by_the_annotator_whom_their_file_names(project: int) -> None:
+    row = {"prompt": "Hello?", "response_a": "x", "response_b": "y", "choice": "a"}
+    bring(project, lines([row | {"annotator": name} for name in ("ann", "bob")] + [row | {"prompt": "Two?"}]))
+    with task_session() as session:
+        by_name = {name: number for number, name in label_queries.annotators(session, project)}
+        assert [*by_name] == ["Imported (ann)", "Imported (bob)", "Imported, rater 1"]
+        for name, number in by_name.items():
+            found = label_queries.listing(session, project, LabelConditions(annotator=number)).items
+            assert [each.given_by for each in found] == [name]
+        export = Export(session.get_one(Project, project), ExportSettings(annotator=by_name["Imported (bob)"]))
+        rows = [
+            row
+            for batch in export.batches(session, export_queries.now(session, project), None, 0)
+            for row in batch.rows
+        ]
+        assert [row["annotator"] for row in rows] == [by_name["Imported (bob)"]]
