@@ -1027,7 +1027,7 @@ class ExportSettings(BaseModel):
     """
     annotator: int | None = None
     """
-    Only labels of the person with this number
+    Only labels of the annotator with this number; below zero it is an imported annotator's
     """
     purpose: Literal["train", "check", "evaluation", "chat"] | None = None
     """

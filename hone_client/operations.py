@@ -784,7 +784,7 @@ class Operations(Caller):
         """Everybody's labels, newest first.
 
         `outcome`: Only labels with this choice on the main question.
-        `annotator`: Only labels of the person with this number.
+        `annotator`: Only labels of the annotator with this number; below zero it is an imported annotator's.
         `purpose`: Only labels on items of this purpose.
         `late`: Only labels given after their lease had ended.
         `commented`: Only labels with a comment.
@@ -829,7 +829,7 @@ class Operations(Caller):
         """Labels as a file, made while it is sent; of more than 100,000 a run makes it.
 
         `outcome`: Only labels with this choice on the main question.
-        `annotator`: Only labels of the person with this number.
+        `annotator`: Only labels of the annotator with this number; below zero it is an imported annotator's.
         `purpose`: Only labels on items of this purpose.
         `late`: Only labels given after their lease had ended.
         `commented`: Only labels with a comment.
@@ -891,7 +891,7 @@ class Operations(Caller):
         """Start a run that writes labels to a file, of any number.
 
         `outcome`: Only labels with this choice on the main question.
-        `annotator`: Only labels of the person with this number.
+        `annotator`: Only labels of the annotator with this number; below zero it is an imported annotator's.
         `purpose`: Only labels on items of this purpose.
         `late`: Only labels given after their lease had ended.
         `commented`: Only labels with a comment.
@@ -958,7 +958,7 @@ class Operations(Caller):
         """The first three rows.
 
         `outcome`: Only labels with this choice on the main question.
-        `annotator`: Only labels of the person with this number.
+        `annotator`: Only labels of the annotator with this number; below zero it is an imported annotator's.
         `purpose`: Only labels on items of this purpose.
         `late`: Only labels given after their lease had ended.
         `commented`: Only labels with a comment.

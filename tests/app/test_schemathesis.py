@@ -139,8 +139,8 @@ def test_no_walk_breaks_it(asking: Asking) -> None:
         def validate_response(self, response: Any, case: Any, **_: Any) -> None:
             asking.judge(response, case)
 
-    # Each by itself: Hypothesis compares the walks of one test, and what can be called next is up to the rows that there
-    # are by then.
+    # Each by itself: Hypothesis compares the walks of one test, and what can be called next is up to the rows that are
+    # there by then.
     for number in range(WALKS):
         walks = settings(COMMON, derandomize=False, max_examples=1, stateful_step_count=STEPS)
         run_state_machine_as_test(seed(number)(Walk), settings=walks)
