@@ -48,9 +48,11 @@ def walk(hone: Client, to: Path) -> None:
     say(f"Reward model {reward.name}, policy {policy.name}")
 
     evaluation = hone.wait(hone.start_evaluation(project, policy.id, comparisons=COMPARISONS))
-    label(hone, project)
-    result = hone.show_evaluation(project, evaluation.id).result
-    say(f"The policy wins {result.rate:.0%} ({result.low:.0%} to {result.high:.0%}) of {result.judged} comparisons")
+    while (result := hone.show_evaluation(project, evaluation.id).result).judged < result.items:
+        if not label(hone, project):
+            time.sleep(1)  # somebody has found an empty queue a moment ago; it is looked at again soon
+    rate = "half" if result.rate is None else f"{result.rate:.0%}"
+    say(f"The policy wins {rate} ({result.low:.0%} to {result.high:.0%}) of {result.judged} comparisons")
 
     # So few comparisons prove nothing: a page would ask whether to promote it all the same.
     hone.promote_policy(project, policy.id, confirm_without_evaluation=True)

@@ -89,7 +89,7 @@ def _by_tag(document: dict[str, Any], base: str) -> dict[str, list[dict[str, Any
                     "method": method.upper(),
                     "path": path,
                     "needs": [scope for each in operation["security"] for scope in each.get("token", ())],
-                    "says": operation.get("description") or operation["summary"],
+                    "says": " ".join((operation.get("description") or operation["summary"]).split()),
                     "parameters": [
                         {
                             "name": one["name"],

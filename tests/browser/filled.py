@@ -296,7 +296,8 @@ def _places(
         f"/items/{items[0].id}", "/labels", "/labels/quality", "/labels/mine", "/rewards", f"/rewards/{rewards[2].id}",
         "/policies", f"/policies/{policies[1].id}", f"/policies/evaluations/{runs['evaluation'].id}", "/runs",
         *(f"/runs/{run.id}" for run in runs.values()), f"/runs/compare?run={runs['ppo'].id}", "/train/reward",
-        "/train/ppo", "/chat", f"/chat/{chat.id}", "/people", "/guidelines", "/guidelines/edit", "/settings", "/audit",
+        "/train/ppo", "/chat", f"/chat/{chat.id}", "/people", "/guidelines", "/guidelines/edit", "/settings", "/clone",
+        "/audit",
     ]  # fmt: skip
     bare_pages = [
         "",

@@ -1,16 +1,14 @@
 """Which version this is."""
 
-from importlib.metadata import PackageNotFoundError, packages_distributions
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 
-_UNKNOWN = "unknown (not installed)"
+DISTRIBUTION = "hone-rlhf"
 
 
 def version() -> str:
-    """The installed distribution's version, whatever its name."""
-    for name in packages_distributions().get("hone_client", ()):
-        try:
-            return installed(name)
-        except PackageNotFoundError:
-            continue
-    return _UNKNOWN
+    """The installed distribution's version."""
+    try:
+        return installed(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "unknown (not installed)"
