@@ -74,7 +74,7 @@ async def archived_manager(access: Annotated[Access, Depends(admitted)]) -> Acce
 
 
 @grants("manager")
-def manager_anywhere(user: SignedIn, session: Db) -> User:
+def manager_anywhere(session: Db, user: SignedIn) -> User:
     """Whoever manages a project, and administrators."""
     if not (user.is_admin or queries.manages_any(session, user.id)):
         raise NotAllowed("Only managers and administrators may do this.")
