@@ -49,7 +49,11 @@ class Settings(BaseSettings):
         description="Base model of new projects: builtin:..., tiny:<seed>, a local folder, or a hub id",
     )
     model_folders: str = Field(
-        "", description="Folders that administrators may take base models from, with colons; unset: none"
+        "", description="Folders that administrators may take models from, with colons; unset: none"
+    )
+    reward_functions: str = Field(
+        "",
+        description="Functions (module:function), with commas, that managers may have policies paid by; unset: none",
     )
     extensions: str = Field("", description="Python modules, with commas, that add kinds of items, methods or sources")
     inference_url: str | None = Field(
@@ -141,6 +145,11 @@ class Settings(BaseSettings):
     def allowed_model_folders(self) -> list[Path]:
         """The folders of `model_folders`."""
         return [Path(each) for each in self.model_folders.split(os.pathsep) if each]
+
+    @property
+    def allowed_reward_functions(self) -> set[str]:
+        """The functions of `reward_functions`."""
+        return {name for part in self.reward_functions.split(",") if (name := part.strip())}
 
     @property
     def extension_modules(self) -> list[str]:

@@ -338,7 +338,8 @@ class Message(BaseModel):
 
 class ModelView(BaseModel):
     """
-    A base model, policy or reward model. `artifact` is its name at the inference server.
+    A base model, policy or reward model. `answers_from` is folder, endpoint, or a source of an extension; `source`
+    is where a model of the store came from that no run made; `artifact` is its name at the inference server.
     """
 
     id: int
@@ -351,6 +352,8 @@ class ModelView(BaseModel):
     """
     `preparing` until a base model's files are in the store; runs register models as `ready`.
     """
+    project_id: int | None
+    answers_from: str
     source: str | None
     parent_id: int | None
     run_id: int | None
@@ -358,6 +361,15 @@ class ModelView(BaseModel):
     error: str | None
     metrics: dict[str, Any]
     created_at: AwareDatetime
+
+
+class NamedModel(BaseModel):
+    """
+    A model, called as it was when the run was queued.
+    """
+
+    id: int
+    name: str
 
 
 class OverlapAdopted(BaseModel):
@@ -544,6 +556,17 @@ class Reviewed(BaseModel):
     """
 
     decided: int
+
+
+class RewardTerm(BaseModel):
+    """
+    A part of what responses are paid: what reward models say, several as one ensemble, or a function, which is
+    `length`, `repetition` or `module:function`; times a weight.
+    """
+
+    weight: float
+    models: list[NamedModel] | None = None
+    function: str | None = None
 
 
 class SampleView(BaseModel):
@@ -754,13 +777,15 @@ class TrainingConfig(BaseModel):
     """
     Train a model by a method, which is named in the run's row.
 
-    `settings` are those of its command and `options` those of the platform, by the method's own form. They stay
-    readable where the method is no longer installed.
+    `rewards`: what a policy's responses are paid, where that is not the run's reward model alone. `settings` are those
+    of the command and `options` those of the platform, by the method's own form. They stay readable where the method is
+    no longer installed.
     """
 
     kind: Literal["training"] = "training"
     settings: dict[str, bool | int | float | str | list[str] | None] | None = None
     options: dict[str, bool | int | float | str | list[str] | None] | None = None
+    rewards: list[RewardTerm] | None = None
 
 
 class TurnView(BaseModel):
@@ -832,20 +857,6 @@ class Annotator(BaseModel):
     paused_at: AwareDatetime | None
     pause_reason: str | None
     habits: Habits
-
-
-class AnsweringModelView(BaseModel):
-    """
-    A model that may answer in a project: `answers_from` is folder, endpoint, or a source of an extension.
-    """
-
-    id: int
-    name: str
-    kind: Literal["base", "policy", "reward"]
-    """
-    What a model is for.
-    """
-    answers_from: str
 
 
 class Asked(BaseModel):

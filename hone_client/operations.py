@@ -219,18 +219,6 @@ class Operations(Caller):
         """Take an archived project up again. For its managers."""
         return self._one(models.ProjectView, "POST", f"/projects/{project_id}/unarchive", key=idempotency_key)
 
-    def list_answering_models(
-        self,
-        project_id: int,
-        *,
-        before: int | None = None,
-        limit: int | None = None,
-    ) -> Pages[models.AnsweringModelView]:
-        """The models that a sampling plan, a blind evaluation or chat may name, newest first. For managers."""
-        return self._pages(
-            models.AnsweringModelView, f"/projects/{project_id}/models", query={"before": before}, limit=limit
-        )
-
     def list_members(
         self,
         project_id: int,
@@ -1150,12 +1138,6 @@ class Operations(Caller):
             key=idempotency_key,
         )
 
-    def archive_policy(self, project_id: int, model_id: int, *, idempotency_key: str | None = None) -> models.ModelView:
-        """Keep the record, delete the files."""
-        return self._one(
-            models.ModelView, "POST", f"/projects/{project_id}/policies/{model_id}/archive", key=idempotency_key
-        )
-
     def list_methods(self, project_id: int) -> Pages[models.MethodView]:
         """The methods of training, all of them; `missing` says what is in the way of starting one now."""
         return self._pages(models.MethodView, f"/projects/{project_id}/methods", paged=False)
@@ -1413,6 +1395,111 @@ class Operations(Caller):
             f"/projects/{project_id}/chat/{conversation_id}/consent",
             body={"consent": consent},
             key=idempotency_key,
+        )
+
+    def list_base_models(
+        self,
+        *,
+        before: int | None = None,
+        kind: Literal["base", "policy", "reward"] | None = None,
+        state: Literal["preparing", "ready", "failed", "archived"] | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.ModelView]:
+        """The base models of the store, newest first. For administrators."""
+        return self._pages(
+            models.ModelView, "/models", query={"before": before, "kind": kind, "state": state}, limit=limit
+        )
+
+    def register_base_model(self, *, source: str, idempotency_key: str | None = None) -> models.ModelView:
+        """Fetch a base model from the hub or a folder, and offer it to all projects. It is there before where the
+        same source was named before.
+
+        `source`: The id of a model on the hub, or a folder on this server inside one of HONE_MODEL_FOLDERS.
+        """
+        return self._one(models.ModelView, "POST", "/models", body={"source": source}, key=idempotency_key)
+
+    def show_base_model(self, model_id: int) -> models.ModelView:
+        """One base model."""
+        return self._one(models.ModelView, "GET", f"/models/{model_id}")
+
+    def download_base_model(self, model_id: int) -> Download:
+        """The model's Hugging Face folder as a tar file."""
+        return self._file("GET", f"/models/{model_id}/file")
+
+    def retry_base_model(self, model_id: int, *, idempotency_key: str | None = None) -> models.ModelView:
+        """Fetch a base model again that could not be fetched."""
+        return self._one(models.ModelView, "POST", f"/models/{model_id}/retry", key=idempotency_key)
+
+    def retire_base_model(self, model_id: int, *, idempotency_key: str | None = None) -> models.ModelView:
+        """Take a base model out of all choices and delete its files; the record stays. Not while a project has it."""
+        return self._one(models.ModelView, "POST", f"/models/{model_id}/retire", key=idempotency_key)
+
+    def list_models(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        kind: Literal["base", "policy", "reward"] | None = None,
+        state: Literal["preparing", "ready", "failed", "archived"] | None = None,
+        answering: bool | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.ModelView]:
+        """The project's policies and reward models and its base model, newest first, retired ones among them; or
+        (`answering`) the models that may be asked in it, endpoints among them.
+
+        `answering`: Those that a sampling plan, a blind evaluation or chat may name.
+        """
+        return self._pages(
+            models.ModelView,
+            f"/projects/{project_id}/models",
+            query={"before": before, "kind": kind, "state": state, "answering": answering},
+            limit=limit,
+        )
+
+    def register_model(
+        self,
+        project_id: int,
+        *,
+        source: str,
+        kind: Literal["policy", "reward"],
+        name: str | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.ModelView:
+        """Fetch a policy or a reward model from the hub or a folder, for this project. Its run tells how that goes;
+        a reward model then scores the project's responses. For administrators.
+
+        `source`: The id of a model on the hub, or a folder on this server inside one of HONE_MODEL_FOLDERS.
+        `kind`: reward: a classifier with one label, which scores responses.
+        `name`: Blank: as its folder or its hub id ends.
+        """
+        return self._one(
+            models.ModelView,
+            "POST",
+            f"/projects/{project_id}/models",
+            body={"source": source, "kind": kind, "name": name},
+            key=idempotency_key,
+        )
+
+    def show_model(self, project_id: int, model_id: int) -> models.ModelView:
+        """One model of the project."""
+        return self._one(models.ModelView, "GET", f"/projects/{project_id}/models/{model_id}")
+
+    def download_model(self, project_id: int, model_id: int) -> Download:
+        """The model's Hugging Face folder as a tar file: what it holds, `from_pretrained` loads."""
+        return self._file("GET", f"/projects/{project_id}/models/{model_id}/file")
+
+    def retry_model(self, project_id: int, model_id: int, *, idempotency_key: str | None = None) -> models.ModelView:
+        """Fetch a model again that could not be fetched."""
+        return self._one(
+            models.ModelView, "POST", f"/projects/{project_id}/models/{model_id}/retry", key=idempotency_key
+        )
+
+    def retire_model(self, project_id: int, model_id: int, *, idempotency_key: str | None = None) -> models.ModelView:
+        """Take a policy or a reward model out of all choices and delete its files; the record stays. Not while it is
+        in use or a run needs it.
+        """
+        return self._one(
+            models.ModelView, "POST", f"/projects/{project_id}/models/{model_id}/retire", key=idempotency_key
         )
 
     def change_base_model(

@@ -1,18 +1,132 @@
-"""The pages of models."""
+"""The pages of models: those of a project, and the base models of all."""
+
+from typing import Any
 
 from fastapi import Request, Response
+from sqlalchemy.orm import Session
 
-from app.catalog import base
-from app.projects.dependencies import Manager
+from app.accounts.dependencies import Admin
+from app.catalog import base, queries, service
+from app.catalog.forms import BaseModelSource, RegisteredModel
+from app.models import Model
+from app.projects.dependencies import Access, Manager, ManagingAdmin
 from app.projects.forms import BaseModelForm
 from app.projects.routes import settings_page
-from app.web.dependencies import Db, Submitted
+from app.runs import queries as runs_queries
+from app.web.addresses import Before
+from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse, typed
-from app.web.render import redirect
+from app.web.pages import page
+from app.web.render import redirect, render
 from app.web.routing import Router
+from app.web.slots import SlottedDownload
 
 router = Router()
+
+
+@router.get("/models")
+def show_base_models(request: Request, session: Db, user: Admin, before: Before = None) -> Response:
+    """The base models of all projects, and a form for one more."""
+    return _base_models(request, session, before)
+
+
+def _base_models(
+    request: Request, session: Session, before: int | None = None, status: int = 200, **over: Any
+) -> Response:
+    found = page(session, queries.base_models(), Model.id, before)
+    users = queries.projects_of_base(session, [model.id for model in found.items])
+    context: dict[str, Any] = {"found": found, "users": users, "source": "", "errors": {}}
+    return render(request, "catalog/base_models.html", status=status, **(context | over))
+
+
+@router.post("/models")
+def register_base(request: Request, session: Db, user: Admin, form: Submitted) -> Response:
+    """Fetch a base model and offer it to all projects."""
+    try:
+        model = service.register_base(session, user, parse(BaseModelSource, form))
+    except Invalid as refusal:
+        source = str(form.get("source", ""))
+        return _base_models(request, session, status=refusal.status, source=source, errors=refusal.errors)
+    return redirect("/models", f"{model.name} is {model.state.value}, and offered to all projects.")
+
+
+@router.get("/models/{model_id}/file")
+def download_base(session: Db, user: Admin, model_id: RowId) -> SlottedDownload:
+    """The folder of a base model."""
+    return service.download(service.get_base(session, model_id), user)
+
+
+@router.post("/models/{model_id}/retry")
+def retry_base(session: Db, user: Admin, model_id: RowId) -> Response:
+    """Fetch a base model again."""
+    model = service.retry(session, user, service.get_base(session, model_id))
+    return redirect("/models", f"{model.name} is being fetched once more.")
+
+
+@router.post("/models/{model_id}/retire")
+def retire_base(session: Db, user: Admin, model_id: RowId) -> Response:
+    """Take a base model out of all choices."""
+    model = service.retire(session, user, service.get_base(session, model_id))
+    return redirect("/models", f"{model.name} is retired; its files are deleted.")
+
+
+@router.get("/projects/{project_id}/models")
+def show_models(request: Request, session: Db, access: Manager, before: Before = None) -> Response:
+    """All models of the project; for administrators a form to register one."""
+    return _models(request, session, access, before)
+
+
+def _models(
+    request: Request, session: Session, access: Access, before: int | None = None, status: int = 200, **over: Any
+) -> Response:
+    project = access.project
+    found = page(session, queries.of_project(project), Model.id, before)
+    empty = dict.fromkeys(RegisteredModel.model_fields, "")
+    context: dict[str, Any] = {
+        "project": project,
+        "found": found,
+        "runs": {model.id: runs_queries.preparation_of(session, model.id) for model in found.items if model.source},
+        "fields": RegisteredModel.model_fields,
+        "values": empty | {"kind": "reward"},
+        "errors": {},
+    }
+    return render(request, "catalog/models.html", status=status, **(context | over))
+
+
+@router.post("/projects/{project_id}/models")
+def register(request: Request, session: Db, access: ManagingAdmin, form: Submitted) -> Response:
+    """Fetch a policy or a reward model for this project."""
+    try:
+        model = service.register(session, access.project, access.user, parse(RegisteredModel, form))
+    except Invalid as refusal:
+        values = typed(RegisteredModel, form)
+        return _models(request, session, access, status=refusal.status, values=values, errors=refusal.errors)
+    return redirect(
+        f"/projects/{access.project.id}/models", f"{model.name} is being fetched; its run tells how it goes."
+    )
+
+
+@router.get("/projects/{project_id}/models/{model_id}/file")
+def download(session: Db, access: Manager, model_id: RowId) -> SlottedDownload:
+    """The folder of a model."""
+    return service.download(service.get(session, access.project, model_id), access.user)
+
+
+@router.post("/projects/{project_id}/models/{model_id}/retry")
+def retry(session: Db, access: Manager, model_id: RowId) -> Response:
+    """Fetch a model again."""
+    model = service.retry(session, access.user, service.get(session, access.project, model_id))
+    return redirect(f"/projects/{access.project.id}/models", f"{model.name} is being fetched once more.")
+
+
+@router.post("/projects/{project_id}/models/{model_id}/retire")
+def retire(session: Db, access: Manager, model_id: RowId) -> Response:
+    """Take a model out of all choices."""
+    model = service.get(session, access.project, model_id)
+    service.require_own(model, access.user)
+    service.retire(session, access.user, model)
+    return redirect(f"/projects/{access.project.id}/models", f"{model.name} is retired; its files are deleted.")
 
 
 @router.post("/projects/{project_id}/base-model")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.input import Id, Input
 from app.models import Model, ModelKind, Project, Run, Setting, Snapshot, TrainingConfig
 from app.models.documents import RunSummary
+from app.models.run_config import RewardTerm
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Inputs:
     model: Model
     reward_model: Model | None = None
     snapshot: Snapshot | None = None
+    rewards: tuple[RewardTerm, ...] = ()  # where it is paid by more than `reward_model` alone
 
 
 @dataclass(frozen=True)

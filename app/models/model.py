@@ -47,7 +47,7 @@ class Model(Base):
     kind: Mapped[ModelKind] = mapped_column(enum_column(ModelKind))
     name: Mapped[str] = mapped_column(String(200))
     answers_from: Mapped[str] = mapped_column(String(32), default=FOLDER, server_default=FOLDER)
-    source: Mapped[str | None] = mapped_column(String(500))  # of a base model: folder, hub id, builtin:..., tiny:...
+    source: Mapped[str | None] = mapped_column(String(500))  # of what no run made: folder, hub id, tiny:..., ...
     offered: Mapped[bool] = mapped_column(default=False, server_default="false")  # by an administrator
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("model.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id", use_alter=True), index=True)

@@ -61,7 +61,7 @@ class Run(Base):
     __tablename__ = "run"
     __table_args__ = (
         CheckConstraint("(kind = 'training') = (method is not null)", name="method"),
-        CheckConstraint("(kind = 'preparation') = (project_id is null)", name="project"),
+        CheckConstraint("kind = 'preparation' or project_id is not null", name="project"),
         CheckConstraint("(kind in ('import', 'undo', 'export')) = (model_id is null)", name="model"),
         Index("ix_run_project_recent", "project_id", "id"),
         Index("ix_run_project_kind", "project_id", "kind", "id"),  # the last one of a kind, however many there are

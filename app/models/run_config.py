@@ -80,16 +80,51 @@ class SamplingConfig(_Samples):
     across: bool = True  # an item shows responses of different models, where there are several
 
 
+class NamedModel(BaseModel):
+    """A model, called as it was when the run was queued."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: int
+    name: str
+
+
+class RewardTerm(BaseModel):
+    """A part of what responses are paid: what reward models say, several as one ensemble, or a function, which is
+    `length`, `repetition` or `module:function`; times a weight."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: _Number
+    models: list[NamedModel] = Field(default_factory=list)
+    function: str | None = None
+
+    @property
+    def words(self) -> str:
+        """`0.5*Reward model 4`, without the sign."""
+        what = self.function or ", ".join(model.name for model in self.models)
+        return what if abs(self.weight) == 1 else f"{abs(self.weight):g}*{what}"
+
+
 class TrainingConfig(_Config):
     """Train a model by a method, which is named in the run's row.
 
-    `settings` are those of its command and `options` those of the platform, by the method's own form. They stay
-    readable where the method is no longer installed.
+    `rewards`: what a policy's responses are paid, where that is not the run's reward model alone. `settings` are those
+    of the command and `options` those of the platform, by the method's own form. They stay readable where the method is
+    no longer installed.
     """
 
     kind: Literal[RunKind.TRAINING] = RunKind.TRAINING
     settings: dict[str, Setting] = Field(default_factory=dict)
     options: dict[str, Setting] = Field(default_factory=dict)
+    rewards: list[RewardTerm] = Field(default_factory=list)
+
+    @property
+    def mix(self) -> str:
+        """The rewards in words: `Reward model 3 + 0.5*Reward model 4 - 0.01*length`."""
+        signs = ["-" if term.weight < 0 else "+" for term in self.rewards]
+        said = " ".join(f"{sign} {term.words}" for sign, term in zip(signs, self.rewards, strict=True))
+        return said.removeprefix("+ ")
 
 
 class TextToScore(BaseModel):

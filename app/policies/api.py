@@ -182,11 +182,3 @@ def promote_policy(session: Db, access: Manager, model_id: RowId, sure: Promotio
     confirmed = sure.confirm_without_evaluation if sure else False
     service.promote(session, access.project, access.user, model, confirmed)
     return ModelView.model_validate(model)
-
-
-@router.post("/projects/{project_id}/policies/{model_id}/archive")
-def archive_policy(session: Db, access: Manager, model_id: RowId) -> ModelView:
-    """Keep the record, delete the files."""
-    model = service.get(session, access.project, model_id)
-    service.archive(session, access.project, access.user, model)
-    return ModelView.model_validate(model)

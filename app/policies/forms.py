@@ -25,10 +25,17 @@ class StartOptions(MethodForm):
 class RewardedOptions(StartOptions):
     """The same for a training against a reward model."""
 
-    OPTIONS: ClassVar[tuple[str, ...]] = ("reward_model_id", "start_from")
+    OPTIONS: ClassVar[tuple[str, ...]] = ("reward_model_id", "reward_mix", "start_from")
 
     reward_model_id: Id | None = Field(
         None, title="Reward model", description="Scores the responses; the newest where none is named"
+    )
+    reward_mix: str = Field(
+        "",
+        max_length=500,
+        title="Mix of rewards",
+        description="Blank: that reward model alone. Or several by their numbers, with weights: "
+        "#12 + 0.5*#14 - 0.01*length - 2*repetition; #12,#14 is an ensemble.",
     )
 
 

@@ -221,6 +221,7 @@ def uses_of(session: Session, model_id: int) -> int:
                 _compares(model_id)
                 | func.jsonb_path_exists(Run.config, cast(f"$.policy_ids[*] ? (@ == {model_id:d})", JSONPATH))
                 | (Run.reward_model_id == model_id)
+                | func.jsonb_path_exists(Run.config, cast(f"$.rewards[*].models[*] ? (@.id == {model_id:d})", JSONPATH))
                 | func.jsonb_path_exists(Run.config, cast(f"$.others[*] ? (@.model_id == {model_id:d})", JSONPATH)),
             )
         )

@@ -5,13 +5,14 @@ from typing import Any, ClassVar
 from sqlalchemy.orm import Session
 
 from app.methods import Chart, Data, Inputs
-from app.models import Model, ModelKind, Project, Run, Split
+from app.models import Model, ModelKind, Project, Run, Split, TrainingConfig
+from app.policies import mixes
 from app.policies.forms import RewardedOptions
 from app.policies.training import PolicyMethod
 from app.prompts import service as prompts
 from app.registry import service as registry
 from app.runs import holdout
-from app.web.errors import Conflict, Invalid
+from app.web.errors import Conflict
 from app.web.filters import percent
 
 # Longer prompts are rare in chat, and each costs a small machine time in every one of its samples.
@@ -36,9 +37,12 @@ class RewardedMethod(PolicyMethod):
     same_inputs = "Start from the same model as that run, whatever is current now"
 
     def inputs(self, session: Session, project: Project, wanted: RewardedOptions, parent: Run | None) -> Inputs:
-        reward_model = _reward_model(session, project, wanted.reward_model_id)
-        registry.require_ready(reward_model)
-        return Inputs(self.start(project, wanted, parent), reward_model)
+        model = self.start(project, wanted, parent)
+        if not wanted.reward_mix.strip():
+            return Inputs(model, _reward_model(session, project, wanted.reward_model_id))
+        terms = mixes.read(session, project, wanted.reward_mix)
+        named = next((each.id for term in terms for each in term.models), None)
+        return Inputs(model, session.get(Model, named) if named else None, rewards=tuple(terms))
 
     def missing(self, session: Session, project: Project) -> str | None:
         if registry.newest(session, project.id, ModelKind.REWARD) is None:
@@ -50,17 +54,23 @@ class RewardedMethod(PolicyMethod):
         return {"reward_model_id": [(model.id, _with_accuracy(model)) for model in models]}
 
     def data(self, session: Session, run: Run) -> Data:
-        if run.reward_model is None:
+        rewards = run.asked(TrainingConfig).rewards
+        if rewards:
+            paid = mixes.command(session, rewards)
+        elif run.reward_model is not None:
+            paid = registry.address(run.reward_model)
+        else:
             raise Conflict("This run has no reward model; start a new one.")
         project = session.get_one(Project, run.project_id)
         train = list(prompts.prompt_rows(session, project, Split.TRAIN))
         held_out = prompts.prompt_rows(session, project, Split.HOLDOUT)
-        models = {"model": registry.address(run.model), "reward": registry.address(run.reward_model)}
+        models = {"model": registry.address(run.model), "reward": paid}
         files = holdout.parts(held_out, report="eval_prompts", choose="choose_prompts")
         return Data(models, {"prompts": train} | files)
 
     def about(self, run: Run) -> str:
-        return f"{run.model.name} against {run.reward_model.name}" if run.reward_model else run.model.name
+        paid = run.asked(TrainingConfig).mix or (run.reward_model.name if run.reward_model else "")
+        return f"{run.model.name} against {paid}" if paid else run.model.name
 
 
 def _reward_model(session: Session, project: Project, model_id: int | None) -> Model:
@@ -68,13 +78,12 @@ def _reward_model(session: Session, project: Project, model_id: int | None) -> M
         newest = registry.newest(session, project.id, ModelKind.REWARD)
         if newest is None:
             raise Conflict("There is no reward model yet. Train one from the labels first.")
+        registry.require_ready(newest)
         return newest
-    model = session.get(Model, model_id)
-    if model is None or model.project_id != project.id or model.kind is not ModelKind.REWARD:
-        raise Invalid("Choose a reward model of this project.", field="reward_model_id")
-    return model
+    return mixes.reward_model(session, project, model_id, "reward_model_id")
 
 
 def _with_accuracy(model: Model) -> str:
     accuracy = model.metrics.get("eval_accuracy")
-    return model.name if accuracy is None else f"{model.name} ({percent(accuracy)} on holdout)"
+    named = f"#{model.id} {model.name}"
+    return named if accuracy is None else f"{named} ({percent(accuracy)} on holdout)"

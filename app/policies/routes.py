@@ -1,13 +1,13 @@
-"""The pages of policies: the family tree, PPO, blind evaluation, promotion, roll-back, download."""
+"""The pages of policies: the family tree, PPO, blind evaluation, promotion, roll-back."""
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, Response
 
 from app.models import Model, ModelKind, ModelState, RunKind
 from app.policies import evaluations, measures, queries, results, service, tree
 from app.policies.forms import EvaluationForm, LabelsForm, PromotionForm
 from app.projects.dependencies import Access, Manager
-from app.registry import answering, download
+from app.registry import answering
 from app.registry import queries as registry_queries
 from app.registry import service as registry
 from app.runs import queries as runs_queries
@@ -16,7 +16,7 @@ from app.runs import views as run_views
 from app.runs.training_routes import offered
 from app.web.addresses import Before, Named
 from app.web.dependencies import Db, RowId, Submitted
-from app.web.errors import Invalid, NotAllowed, NotFound
+from app.web.errors import Invalid, NotFound
 from app.web.filters import plural
 from app.web.forms import parse
 from app.web.render import redirect, render
@@ -175,27 +175,4 @@ def promote(request: Request, session: Db, access: Manager, form: Submitted, mod
     return redirect(
         f"/projects/{access.project.id}/policies/{model.id}",
         f"{model.name} is the current policy: chat and sampling answer with it from now on.",
-    )
-
-
-@router.post("/projects/{project_id}/policies/{model_id}/archive")
-def archive(session: Db, access: Manager, model_id: RowId) -> Response:
-    """Keep the record, delete the files."""
-    model = service.get(session, access.project, model_id)
-    service.archive(session, access.project, access.user, model)
-    return redirect(f"/projects/{access.project.id}/policies", f"{model.name} is archived; its files are deleted.")
-
-
-@router.get("/projects/{project_id}/policies/{model_id}/download")
-def download_policy(session: Db, access: Manager, model_id: RowId) -> StreamingResponse:
-    """The Hugging Face folder as a tar file, streamed."""
-    model = service.get(session, access.project, model_id)
-    if not registry.may_download(model, access.user):
-        raise NotAllowed("Only an administrator may download this base model: none has offered it to managers yet.")
-    folder = registry.artifact_path(model)
-    name = "".join(letter if letter.isalnum() else "-" for letter in model.name.lower())
-    return StreamingResponse(
-        download.tar_stream(folder, name),
-        media_type="application/x-tar",
-        headers={"Content-Disposition": f'attachment; filename="{name}.tar"'},
     )

@@ -135,15 +135,3 @@ def _evidence(session: Session, project: Project, model: Model, current: Model) 
     if result.judged == 0:
         return None
     return {"run": run.id, "rate": result.rate, "low": result.low, "high": result.high, "judged": result.judged}
-
-
-def archive(session: Session, project: Project, actor: User, model: Model) -> None:
-    """Keep a policy's record and delete its files, once the transaction has committed."""
-    if model.kind is ModelKind.BASE:
-        raise Conflict("The base model cannot be archived: every policy stems from it.")
-    if project.policy_id == model.id:
-        raise Conflict(f"{model.name} is the current policy. Promote another policy or roll back first.")
-    if queries.uses_of(session, model.id):
-        raise Conflict(f"A run needs {model.name}. Wait for its end, or cancel it.")
-    registry.archive(session, model)
-    audit.record(session, actor, "model.archived", project_id=project.id, subject=model)

@@ -11,12 +11,11 @@ from app.accounts import queries as account_queries
 from app.accounts.api import EventFilter, EventView
 from app.accounts.dependencies import IN_PERSON, SignedIn
 from app.input import Input
-from app.models import Invitation, Member, Model, ModelKind, Project, Role
+from app.models import Invitation, Member, Project, Role
 from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import forms, instructions_api, people, queries, service
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
-from app.registry import answering
 from app.web.dependencies import Db, RowId
 from app.web.names import Name
 from app.web.pages import Paging, page
@@ -36,15 +35,6 @@ class ListedProject(View):
     role: Role | None
     labels: int
     members: int
-
-
-class AnsweringModelView(View):
-    """A model that may answer in a project: `answers_from` is folder, endpoint, or a source of an extension."""
-
-    id: int
-    name: str
-    kind: ModelKind
-    answers_from: str
 
 
 class ProjectView(View):
@@ -167,15 +157,6 @@ def restore_project(session: Db, access: ArchivedManager) -> ProjectView:
     """Take an archived project up again. For its managers."""
     service.set_archived(session, access.project, access.user, False)
     return _detail(access)
-
-
-@router.get("/projects/{project_id}/models")
-def list_answering_models(
-    session: Db, access: Manager, chosen: Annotated[Paging, Query()]
-) -> Listing[AnsweringModelView]:
-    """The models that a sampling plan, a blind evaluation or chat may name, newest first. For managers."""
-    found = page(session, answering.answering(access.project), Model.id, chosen.before, chosen.limit)
-    return Listing[AnsweringModelView].of(found)
 
 
 @router.get("/projects/{project_id}/members")

@@ -82,6 +82,17 @@ def manager_anywhere(session: Db, user: SignedIn) -> User:
 
 
 ManagerAnywhere = Annotated[User, Depends(manager_anywhere)]
+
+
+@grants("admin")
+async def managing_admin(access: Annotated[Access, Depends(annotator)]) -> Access:
+    """Administrators of the installation, for what only they may bring into a project."""
+    if not access.user.is_admin:
+        raise NotAllowed("Only an administrator may do this.")
+    return access
+
+
 Annotator = Annotated[Access, Depends(annotator)]
 Manager = Annotated[Access, Depends(manager)]
+ManagingAdmin = Annotated[Access, Depends(managing_admin)]
 ArchivedManager = Annotated[Access, Depends(archived_manager)]

@@ -22,12 +22,12 @@ def base_model(session: Session, source: str, name: str) -> tuple[Model, bool]:
 
 
 def offered(session: Session) -> list[Model]:
-    """Base models that administrators have named, but for those that could not be prepared."""
+    """Base models that administrators have named, but for those that could not be prepared or were retired."""
     wanted = (
         Model.kind == ModelKind.BASE,
         Model.answers_from == FOLDER,
         Model.offered,
-        Model.state != ModelState.FAILED,
+        Model.state.not_in([ModelState.FAILED, ModelState.ARCHIVED]),
     )
     return list(session.scalars(select(Model).where(*wanted).order_by(Model.name, Model.id)))
 

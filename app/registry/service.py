@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.models import FOLDER, NOWHERE, Model, ModelKind, ModelState, Run, User
+from app.models import FOLDER, NOWHERE, Model, ModelKind, ModelState, Project, Run, User
 from app.models.documents import RunSummary
 from app.registry import inference, queries, sources
 from app.settings import get_settings
@@ -21,14 +21,15 @@ _DOOMED = "hone.doomed_folders"
 
 def base_model(session: Session, source: str) -> tuple[Model, bool]:
     """The base model of a source (`builtin:...`, `tiny:<seed>`, a folder or hub id), one row for all projects, and
-    whether its files are still to be brought into the store: it is new, or could not be prepared before."""
+    whether its files are still to be brought into the store: it is new, was retired, or could not be prepared."""
     source = source.strip()
     if not source or len(source) > 500:
         raise Invalid("Name a base model: builtin:…, tiny:<number>, a local folder, or a hub id.", field="base_model")
     model, fresh = queries.base_model(session, source, _short_name(source))
-    if model.state is ModelState.FAILED:
+    gone = (ModelState.FAILED, ModelState.ARCHIVED)
+    if model.state in gone:
         session.refresh(model, with_for_update=True)  # two callers at once try it again once
-    return model, fresh or model.state is ModelState.FAILED
+    return model, fresh or model.state in gone
 
 
 def chosen(session: Session, user: User, source: str, known: Model | None = None) -> str:
@@ -72,14 +73,25 @@ def may_download(model: Model, user: User) -> bool:
     return known or user.is_admin
 
 
+def add_registered(session: Session, project: Project, kind: ModelKind, source: str, name: str | None) -> Model:
+    """A project's own model that an administrator has named; its files are still to be fetched."""
+    model = Model(
+        project_id=project.id, kind=kind, name=name or _short_name(source), source=source, offered=True,
+        state=ModelState.PREPARING,
+    )  # fmt: skip
+    session.add(model)
+    session.flush()
+    return model
+
+
 def preparing(session: Session, model: Model) -> None:
-    """A base model's files are being brought into the store."""
+    """A model's files are being brought into the store."""
     model.state, model.error = ModelState.PREPARING, None
     session.flush()
 
 
 def prepared(session: Session, run: Run, artifact: str) -> Model:
-    """A base model's files are whole in the store, by this run."""
+    """A model's files are whole in the store, by this run."""
     model = run.model
     model.state, model.artifact, model.error, model.run_id = ModelState.READY, artifact, None, run.id
     session.flush()
@@ -87,7 +99,7 @@ def prepared(session: Session, run: Run, artifact: str) -> Model:
 
 
 def failed(session: Session, model: Model, error: str) -> None:
-    """A base model could not be prepared; `error` is a sentence for people."""
+    """A model could not be prepared; `error` is a sentence for people."""
     model.state, model.error = ModelState.FAILED, error
     session.flush()
 
@@ -129,12 +141,12 @@ def artifact_path(model: Model) -> Path:
         reason = {
             ModelState.PREPARING: "its files are still being prepared",
             ModelState.FAILED: model.error or "its files could not be prepared",
-            ModelState.ARCHIVED: "it was archived and its files were deleted",
+            ModelState.ARCHIVED: "it was retired and its files were deleted",
         }.get(model.state, "it has no files")
         raise Conflict(f"{model.name} cannot be used: {reason}.")
     path = get_settings().store / model.artifact
     if not (path / "config.json").is_file():
-        raise Conflict(f"The files of {model.name} are gone from the store ({model.artifact}); restore or archive it.")
+        raise Conflict(f"The files of {model.name} are gone from the store ({model.artifact}); restore or retire it.")
     return path
 
 

@@ -15,10 +15,10 @@ from app.web.errors import Invalid
 BUILTIN = "builtin:smollm2-135m-instruct"
 NOT_OFFERED = "This base model is not offered here. Choose one of the list, or ask an administrator to add it."
 NO_PLACE = (
-    "This folder cannot be used. Base models are read from the folders that HONE_MODEL_FOLDERS names, with all of "
+    "This folder cannot be used. Models are read from the folders that HONE_MODEL_FOLDERS names, with all of "
     "their files inside, and never from Hone's own data."
 )
-_NEEDED = "Name a base model: builtin:…, tiny:<number>, a local folder, or a hub id (organisation/name)."
+_NEEDED = "Name a model: builtin:…, tiny:<number>, a local folder, or a hub id (organisation/name)."
 _TINY = re.compile(r"tiny:[0-9]{1,9}")
 _HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 _MOST_FILES = 2_000
@@ -29,18 +29,18 @@ def is_free(source: str) -> bool:
     return source in (BUILTIN, get_settings().base_model) or _TINY.fullmatch(source) is not None
 
 
-def named(source: str) -> str:
+def named(source: str, field: str = "base_model") -> str:
     """The source that an administrator names, in the one form that is kept: a hub id, or a folder without links in its
-    path. Invalid with a sentence where it may not be used."""
+    path. Invalid with a sentence, beside `field`, where it may not be used."""
     if is_free(source):
         return source
     if _HUB.fullmatch(source) and ".." not in source:
         return source
     if not source.startswith(("/", "~", ".")):
-        raise Invalid(_NEEDED, "base_model")
+        raise Invalid(_NEEDED, field)
     folder = usable_folder(source)
     if folder is None:
-        raise Invalid(NO_PLACE, "base_model")
+        raise Invalid(NO_PLACE, field)
     return str(folder)
 
 

@@ -9,7 +9,8 @@ from app.models import ModelKind, ModelState
 
 
 class ModelView(BaseModel):
-    """A base model, policy or reward model. `artifact` is its name at the inference server."""
+    """A base model, policy or reward model. `answers_from` is folder, endpoint, or a source of an extension; `source`
+    is where a model of the store came from that no run made; `artifact` is its name at the inference server."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -17,6 +18,8 @@ class ModelView(BaseModel):
     kind: ModelKind
     name: str
     state: ModelState
+    project_id: int | None
+    answers_from: str
     source: str | None
     parent_id: int | None
     run_id: int | None

@@ -139,8 +139,8 @@ def resume(session: Session, actor: User | None, run: Run) -> Run:
 def clone(session: Session, actor: User | None, run: Run) -> Run:
     """Queue a new run with the same inputs and settings. Responses are sampled anew: those of the same seed are
     there."""
-    if run.project_id is None:
-        raise Conflict(f"Run {run.id} is not copied: a base model is prepared once, for everybody. Resume it instead.")
+    if run.kind is RunKind.PREPARATION:
+        raise Conflict(f"Run {run.id} is not copied: a model is prepared once. Resume it instead.")
     return create(
         session,
         session.get_one(Project, run.project_id),
@@ -196,7 +196,7 @@ def delete(session: Session, actor: User | None, run: Run) -> None:
     if responses or items:
         raise Conflict(f"Run {run.id} cannot be deleted: {responses} answers come from it, and their labels name them.")
     if models:
-        raise Conflict(f"Run {run.id} cannot be deleted: it made a model. Archive the model to free its space.")
+        raise Conflict(f"Run {run.id} cannot be deleted: it made a model. Retire the model to free its space.")
     audit.record(session, actor, "run.deleted", project_id=run.project_id, subject=run, kind=run.kind.value)
     registry.delete_after_commit(session, folder(run.id))
     queries.delete(session, run)

@@ -53,7 +53,7 @@ def start(
     return service.create(
         session,
         project,
-        wanted.config(),
+        wanted.config().model_copy(update={"rewards": list(inputs.rewards)}),
         model=inputs.model,
         method=method.name,
         reward_model=inputs.reward_model,

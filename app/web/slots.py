@@ -38,16 +38,19 @@ _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, _Slots] = WeakKeyDictionary
 
 
 class SlottedDownload(Response):
-    """What `make` yields, as a file of this name; a refusal with a sentence where every slot is taken."""
+    """What `make` yields, as a file of this name; a refusal with a sentence where every slot is taken. `length`: its
+    bytes, where they are known before."""
 
-    def __init__(self, make: Callable[[], Iterator[bytes]], media_type: str, name: str) -> None:
-        self._make, self._media_type, self._name = make, media_type, name
+    def __init__(
+        self, make: Callable[[], Iterator[bytes]], media_type: str, name: str, length: int | None = None
+    ) -> None:
+        self._make, self._media_type, self._name, self._length = make, media_type, name, length
         self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         slots = _slots.setdefault(asyncio.get_running_loop(), _Slots())
         if slots.taken >= MOST:
-            sentence = f"{MOST} exports are running already. Try again when one of them is done."
+            sentence = f"{MOST} downloads are running already. Try again when one of them is done."
             await refused(Request(scope), TooMany(sentence, retry_after=30))(scope, receive, send)
             return
         slots.taken += 1
@@ -62,6 +65,8 @@ class SlottedDownload(Response):
                 await send(message)
 
         headers = {"Content-Disposition": f'attachment; filename="{self._name}"'}
+        if self._length is not None:
+            headers["Content-Length"] = str(self._length)
         async with aclosing(self._pieces(slots)) as pieces:
             first = await anext(pieces)  # what goes wrong at the start still gets a response of its own
 

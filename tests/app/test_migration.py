@@ -397,6 +397,20 @@ def test_what_snapshots_know_of_annotators_has_no_way_back(old: Engine) -> None:
     _downgrade(old, "0030")
 
 
+def test_models_fetched_for_one_project_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0034")
+    with old.begin() as connection:
+        connection.exec_driver_sql(
+            "insert into run (project_id, kind, state, config, model_id) select 1, 'preparation', 'queued',"
+            """ '{"kind": "preparation", "source": "org/x"}', base_model_id from project where id = 1"""
+        )
+    with pytest.raises(RuntimeError, match="1 runs have fetched a model for one project"):
+        _downgrade(old, "0033")
+    with old.begin() as connection:
+        connection.exec_driver_sql("delete from run where kind = 'preparation' and project_id is not null")
+    _downgrade(old, "0033")
+
+
 def test_there_is_no_way_back(old: Engine) -> None:
     _upgrade(old, "head")
     with pytest.raises(RuntimeError, match="restore the dump"):

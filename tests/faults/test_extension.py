@@ -75,7 +75,9 @@ def test_a_kind_a_source_and_a_method_from_outside_of_the_tree(platform: Platfor
 
     # The source: a model of it is offered, and every prompt gets its two canned responses.
     hone(platform, "models", "offer", "Canned responses", "--from", "canned")
-    [canned] = [model for model in api("GET", f"{here}/models")["items"] if model["name"] == "Canned responses"]
+    [canned] = [
+        model for model in api("GET", f"{here}/models?answering=true")["items"] if model["name"] == "Canned responses"
+    ]
     api("PATCH", here, json={"plan": {"sources": [{"model_id": canned["id"], "responses": 2}], "compare": "any"}})
 
     # The kind: it alone is asked.

@@ -1,4 +1,5 @@
-"""`hone models …`: models of sources that extensions add."""
+"""`hone models …` and `hone base-models …`: the models of a project, those that projects start from, and what sources
+of extensions offer."""
 
 from typing import Annotated
 
@@ -8,18 +9,37 @@ from app import extensions
 from app.db import task_session
 from app.registry import service
 from app.web.errors import Invalid
+from workers.cli.calls import Call, add
 from workers.cli.reach import As, acting
 from workers.platform.services import connected
 
-commands = typer.Typer(help="Models of sources that extensions add.", no_args_is_help=True)
+_GROUPS = {
+    "models": "The models of a project: made here, or brought from elsewhere.",
+    "base-models": "Base models: what projects start from. For administrators.",
+}
+_COLUMNS = ("id", "kind", "name", "state", "source", "run_id", "error")
+_FETCHED = "Model {id}, {name}, is {state}."
+CALLS = (
+    Call("models list", "list_models", columns=_COLUMNS),
+    Call("models register", "register_model", _FETCHED, named=("source",)),
+    Call("models show", "show_model"),
+    Call("models download", "download_model"),
+    Call("models retry", "retry_model", _FETCHED),
+    Call("models retire", "retire_model", "{name} is retired."),
+    Call("base-models list", "list_base_models", columns=_COLUMNS),
+    Call("base-models register", "register_base_model", _FETCHED, named=("source",)),
+    Call("base-models show", "show_base_model"),
+    Call("base-models download", "download_base_model"),
+    Call("base-models retry", "retry_base_model", _FETCHED),
+    Call("base-models retire", "retire_base_model", "{name} is retired."),
+)
 
 
 def add_to(app: typer.Typer) -> None:
     """Mount these commands."""
-    app.add_typer(commands, name="models")
+    add(app, _GROUPS, CALLS)["models"].command()(offer)
 
 
-@commands.command()
 def offer(
     name: Annotated[str, typer.Argument(help="What managers see.")],
     source: Annotated[str, typer.Option("--from", help="The source that answers, as its extension names it.")],

@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @commands.command()
-@does("list_answering_models")
+@does("show_project", "list_models")
 def show(
     project: ProjectId,
     as_json: Annotated[bool, typer.Option("--json", help="The plan alone.")] = False,
@@ -27,7 +27,7 @@ def show(
     with client(as_) as hone:
         plan = hone.show_project(project).plan
         typer.echo(plan.model_dump_json() if plan else "null")
-        for model in () if as_json else hone.list_answering_models(project):
+        for model in () if as_json else hone.list_models(project, answering=True):
             typer.echo(f"{model.id}\t{model.name}\t{model.answers_from}")
 
 

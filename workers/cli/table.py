@@ -86,7 +86,6 @@ CALLS = (
     Call("policies show", "show_policy"),
     Call("policies promote", "promote_policy", "{name} is in use."),
     Call("policies roll-back", "roll_back_policy", "{name} is in use again."),
-    Call("policies archive", "archive_policy", "{name} is archived."),
     Call("promote", "promote_policy", "{name} is in use."),
     Call("chat list", "list_conversations", columns=("id", "title", "consent", "created_at")),
     Call("chat choices", "list_choices", columns=("preference", "chosen", "rejected")),

@@ -1,7 +1,5 @@
 """The policies' pages and their JSON API."""
 
-import io
-import tarfile
 from collections.abc import Callable
 from typing import Any
 
@@ -154,41 +152,22 @@ def test_promotion_without_evidence_asks_once_more(as_: As, cast: Cast, policy: 
     assert cast.project.policy_id is None
 
 
-def test_download_is_a_tar_of_the_folder(as_: As, cast: Cast, policy: Model) -> None:
-    answer = as_("manager").get(f"/projects/{cast.project.id}/policies/{policy.id}/download")
-    assert answer.headers["content-disposition"] == 'attachment; filename="policy-1.tar"'
-    with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
-        assert tar.getnames() == ["policy-1/config.json", "policy-1/model.safetensors"]
-        member = tar.extractfile("policy-1/model.safetensors")
-        assert member is not None
-        assert member.read() == b"weights of Policy 1"
-
-
 def test_a_policy_whose_files_are_gone_says_so(as_: As, cast: Cast, session: Session) -> None:
     lost = factories.model(session, cast.project, name="Policy 7", artifact="models/lost")
     base = f"/projects/{cast.project.id}/policies/{lost.id}"
     assert "files of this policy are gone from the store (models/lost)" in as_("manager").get(base).text
-    for method, action in (("get", "download"), ("post", "promote"), ("post", "evaluations")):
-        browser = as_("manager")
+    for action in ("promote", "evaluations"):
         fields = {"confirm_without_evaluation": "true"} if action == "promote" else {}
-        url = f"{base}/{action}"
-        answer = browser.get(url) if method == "get" else browser.submit(url, **fields)
+        answer = as_("manager").submit(f"{base}/{action}", **fields)
         assert answer.status_code == 409, action
         assert "The files of Policy 7 are gone" in answer.text
-
-
-def test_archive_from_the_page(as_: As, cast: Cast, policy: Model, session: Session) -> None:
-    base = f"/projects/{cast.project.id}/policies"
-    assert as_("manager").submit(f"{base}/{policy.id}/archive").status_code == 303
-    assert "This policy is archived" in as_("manager").get(f"{base}/{policy.id}").text
 
 
 def test_a_policy_of_another_project_does_not_exist_here(as_: As, cast: Cast, session: Session) -> None:
     foreign = factories.model(session, cast.other)
     base = f"/projects/{cast.project.id}/policies/{foreign.id}"
     assert as_("manager").get(base).status_code == 404
-    assert as_("manager").get(f"{base}/download").status_code == 404
-    for action in ("promote", "archive", "evaluations"):
+    for action in ("promote", "evaluations"):
         assert as_("manager").submit(f"{base}/{action}").status_code == 404
 
 

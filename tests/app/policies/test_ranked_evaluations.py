@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import models as m
+from app.catalog import service as catalog
 from app.policies import evaluations, queries, results, service
 from app.policies.intervals import anytime_interval
 from app.web.errors import Conflict, Invalid
@@ -158,7 +159,7 @@ def test_it_is_evidence_for_whichever_of_its_models(session: Session, cast: Cast
     cast.project.policy_id = None
     session.flush()
     with pytest.raises(Conflict, match="A run needs Policy 2"):
-        service.archive(session, cast.project, cast.manager, models[1])
+        catalog.retire(session, cast.manager, models[1])
 
 
 def test_launched_from_the_page_and_by_the_api(session: Session, cast: Cast, models: list[m.Model], as_: As) -> None:

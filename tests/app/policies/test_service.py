@@ -1,4 +1,4 @@
-"""Starting PPO, promotion on evidence, roll-back, archiving."""
+"""Starting PPO, promotion on evidence, roll-back."""
 
 from typing import Any
 
@@ -11,7 +11,6 @@ from app.models import (
     Item,
     Model,
     ModelKind,
-    ModelState,
     Outcome,
     Project,
     Purpose,
@@ -221,29 +220,6 @@ def test_promotion_keeps_the_items_where_the_project_says_so(
     service.promote(session, project, manager, policy, True)
     session.refresh(item)
     assert item.withdrawn_at is None
-
-
-def test_archiving_deletes_the_files_after_commit_and_spares_what_is_needed(
-    session: Session, project: Project, policy: Model, reward: Model, manager: User, stored: Any
-) -> None:
-    folder = service.registry.artifact_path(policy)
-    with pytest.raises(Conflict, match="base model cannot be archived"):
-        service.archive(session, project, manager, project.base_model)
-    run = training.start(session, project, manager, PPO)
-    run.model_id = policy.id
-    session.flush()
-    with pytest.raises(Conflict, match="A run needs Policy 1"):
-        service.archive(session, project, manager, policy)
-    run.state = RunState.SUCCEEDED
-    service.promote(session, project, manager, policy, True)
-    with pytest.raises(Conflict, match="Policy 1 is the current policy"):
-        service.archive(session, project, manager, policy)
-    service.roll_back(session, project, manager)
-    service.archive(session, project, manager, policy)
-    assert (policy.state, policy.artifact) == (ModelState.ARCHIVED, None)
-    assert folder.exists()  # until the transaction commits
-    session.rollback()
-    assert folder.exists()
 
 
 def test_a_policy_of_another_project_does_not_exist_here(session: Session, project: Project) -> None:

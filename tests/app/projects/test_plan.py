@@ -80,7 +80,7 @@ def test_models_of_others_cannot_be_chosen(client: Browser, cast: Cast, session:
     assert answering.choices(session, cast.project) == good
     headers = client.bearer(cast.manager)
     url = f"/api/v1/projects/{cast.project.id}"
-    listed = client.get(f"{url}/models", headers=headers).json()["items"]
+    listed = client.get(f"{url}/models?answering=true", headers=headers).json()["items"]
     newest = sorted(good, key=lambda model: -model.id)
     assert [(each["id"], each["answers_from"]) for each in listed] == [(each.id, each.answers_from) for each in newest]
     for model in bad:

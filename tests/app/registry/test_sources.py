@@ -188,7 +188,7 @@ def test_a_base_model_from_before_that_nobody_offered_is_not_handed_out(as_, cas
         model = factories.base_model(session, source=source, artifact="models/run-7", **more)
         project.base_model_id = model.id
         session.flush()
-        return f"/projects/{project.id}/policies/{model.id}/download"
+        return f"/projects/{project.id}/models/{model.id}/file"
 
     taken = base_of(cast.project, f"{places}/hone/store/models/run-7")
     assert as_("manager").get(taken).status_code == 403

@@ -416,6 +416,6 @@ def test_a_text_by_hand_is_scored_by_a_run_of_its_own(
     assert run.summary is not None
     assert run.summary["scores"] == [{"score": 1.5, "score_std": None, "error": None}]
     registry.archive(session, model)
-    with pytest.raises(Conflict, match="archived"):
+    with pytest.raises(Conflict, match="retired"):
         service.score_text(session, people[0], model, "Why?", "Because.")
     assert get_settings().store.exists()

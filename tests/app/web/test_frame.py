@@ -34,7 +34,7 @@ def test_nothing_but_static_files_is_kept_by_a_cache(as_, cast, session):
         "/", "/sign-in", "/nowhere", "/api/v1/me", "/api/v1/nowhere", "/api/openapi.json", "/api/docs", "/healthz",
         f"/api/v1{base}/exports/file", f"{base}/exports/file", f"{base}/runs/{run.id}/log",
         f"{base}/runs/{run.id}/points",
-        f"{base}/policies/{cast.project.base_model_id}/download", f"/api/v1{base}/runs/{run.id}/log", "/healthz/x",
+        f"{base}/models/{cast.project.base_model_id}/file", f"/api/v1{base}/runs/{run.id}/log", "/healthz/x",
         "/users", f"{base}/imports", "/account/", "/static", "/staticx",
     ):  # fmt: skip
         assert as_("admin").get(path).headers.get_list("cache-control") == ["no-store"], path

@@ -91,7 +91,7 @@ def test_one_too_many_is_refused_with_a_sentence_and_a_slot_is_free_afterwards()
         late = Reader(numbers(3))
         await late.task
         assert late.status == 429
-        assert b"8 exports are running already" in late.body
+        assert b"8 downloads are running already" in late.body
         assert late.headers[b"retry-after"] == b"30"
         readers[0].reads.set()
         await readers[0].task
