@@ -203,7 +203,7 @@ def reset_sign_in(session: Session, actor: User | None, user: User) -> str:
 def set_disabled(session: Session, actor: User, user: User, disabled: bool) -> None:
     """Shut an account out, or let it in again, by its password or a new link. Labels and history stay."""
     if disabled:
-        _keep_an_admin(session, user, "disabled")
+        keep_an_admin(session, user, "disabled")
         _void(session, user)
     user.disabled_at = datetime.now(UTC) if disabled else None
     record(session, actor, "user.disabled" if disabled else "user.enabled", subject=user)
@@ -212,13 +212,13 @@ def set_disabled(session: Session, actor: User, user: User, disabled: bool) -> N
 def set_admin(session: Session, actor: User, user: User, is_admin: bool) -> None:
     """Give or take the right to run the installation. API tokens made under it go with it."""
     if not is_admin:
-        _keep_an_admin(session, user, "taken from the administrators")
+        keep_an_admin(session, user, "taken from the administrators")
         queries.revoke_tokens(session, user.id)
     user.is_admin = is_admin
     record(session, actor, "user.made_admin" if is_admin else "user.admin_removed", subject=user)
 
 
-def _keep_an_admin(session: Session, user: User, what: str) -> None:
+def keep_an_admin(session: Session, user: User, what: str) -> None:
     """Locks the administrators' rows, so that two of them cannot remove each other at once."""
     if user.is_admin and not [one for one in queries.lock_admins(session) if one != user.id]:
         raise Conflict(f"{user.name} is the last administrator and cannot be {what}.")

@@ -19,7 +19,7 @@ _FORGOTTEN = 86_400.0  # seconds after which a file that no run names is deleted
 
 def keep(project_id: int, source: IO[bytes], most: int | None = None) -> str:
     """Copy a file into the store, whole or not at all; its digest. TooLarge for more than `most` bytes."""
-    folder = _folder(project_id)
+    folder = folder_of(project_id)
     digest, size = sha256(), 0
     beside = folder / f".{token_hex(8)}.part"
     try:
@@ -55,7 +55,7 @@ def keep_folder(project_id: int, source: Path) -> str:
     for each in sorted(path for path in source.rglob("*") if path.is_file()):
         with each.open("rb") as file:
             digest.update(f"{each.relative_to(source)}\0{file_digest(file, 'sha256').hexdigest()}\0".encode())
-    final = _folder(project_id) / digest.hexdigest()
+    final = folder_of(project_id) / digest.hexdigest()
     if not final.is_dir():
         beside = final.with_name(f".{token_hex(8)}.part")
         try:
@@ -93,7 +93,7 @@ def delete_forgotten(project_id: int, named: Callable[[Iterable[str]], set[str]]
     try:
         old = [
             address(project_id, each.name)
-            for each in _folder(project_id).iterdir()
+            for each in folder_of(project_id).iterdir()
             if each.stat().st_mtime < time.time() - _FORGOTTEN
         ]
     except OSError:
@@ -102,5 +102,6 @@ def delete_forgotten(project_id: int, named: Callable[[Iterable[str]], set[str]]
         delete(file)
 
 
-def _folder(project_id: int) -> Path:
+def folder_of(project_id: int) -> Path:
+    """Where a project's files are."""
     return get_settings().store / "imports" / str(project_id)

@@ -17,6 +17,7 @@ from hone_client import HoneError
 from workers.cli import backup as cli_backup
 from workers.cli import data as cli_data
 from workers.cli import endpoints as cli_endpoints
+from workers.cli import erasing as cli_erasing
 from workers.cli import evaluations as cli_evaluations
 from workers.cli import exports as cli_exports
 from workers.cli import importing as cli_importing
@@ -45,6 +46,7 @@ cli_backup.add_to(app)
 cli_importing.add_to(app)
 cli_runs.add_to(app)
 cli_endpoints.add_to(app)
+cli_erasing.add_to(app)
 cli_exports.add_to(app)
 cli_models.add_to(app)
 cli_evaluations.add_to(app)

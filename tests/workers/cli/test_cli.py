@@ -315,3 +315,28 @@ def test_import_maps_columns_and_names_what_does_not_fit(project: int, tmp_path:
     assert "no project 999" in refused("import", file, "-p", "999", "--map", "prompt=alpha", "--as", "prompts")
     done = hone("import", file, "-p", str(project), "--map", "prompt=alpha", "--as", "prompts")
     assert done.stdout.startswith("1 prompts; 0 were there already."), done
+
+
+def test_a_project_and_a_person_are_deleted_for_good_once_that_is_said(database: str) -> None:
+    with task_session() as session:
+        factories.user(session, is_admin=True)
+        project = factories.project(session, name="Old")
+        number, email = project.id, factories.user(session, name="Ana").email
+    told = hone("erase", "project", str(number))
+    assert told.stdout == (
+        f"This would delete project {number}, “Old”: 0 labels, 0 runs, 0 models. Add --yes to do it.\n"
+    )
+    refused = hone("erase", "project", str(number), "--yes")
+    assert (refused.returncode, "Archive it first" in refused.stderr) == (2, True)
+    with task_session() as session:
+        session.get_one(Project, number).archived_at = func.now()
+    assert hone("erase", "project", str(number), "--yes").returncode == 0
+    assert "0 conversations" in hone("erase", "person", email).stdout
+    assert hone("erase", "person", email, "--yes").returncode == 0
+    with task_session() as session:
+        assert session.get(Project, number) is None
+        assert session.scalar(select(User.id).where(User.email == email)) is None
+    assert hone("erase", "project", str(number)).stderr == (
+        f"error: There is no project {number}; `hone projects` lists them.\n"
+    )
+    assert hone("erase", "person", email).stderr == f"error: Nobody has the e-mail {email}.\n"
