@@ -1,5 +1,7 @@
 """Layouts whose rows say more than which of two responses is better, and what their rows are refused for."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 from typing import Any
@@ -343,3 +345,17 @@ def test_label_studio_s_short_exports_list_their_answers(table: bool) -> None:
         ("second", 2.0, "1"),
         ("both_bad", None, "1"),
     ]
+
+
+def test_our_own_columns_are_no_text_in_a_table_either() -> None:
+    row = {
+        "label": 2, "item": 7, "prompt": [{"role": "user", "content": "Why?"}],
+        "responses": [{"position": 0, "text": "So."}, {"position": 1, "text": "Or so."}],
+        "preferences": [{"question": "", "first": 0, "second": 1, "outcome": "first"}], "instructions": 3,
+    }  # fmt: skip
+    cells = io.StringIO()
+    table = csv.writer(cells)
+    table.writerows([row, [each if isinstance(each, int) else json.dumps(each) for each in row.values()]])
+    [record] = formats.read(cells.getvalue().encode())
+    assert isinstance(record, ComparisonRecord)
+    assert (record.metadata["label"], record.metadata["instructions"]) == (2, 3)
