@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -28,7 +28,7 @@ from bench import worth_features, worth_replay
 from bench.pairs import report, say
 from bench.worth_replay import ORDERS, RULES, Curve, Tasted, on, ratio
 from rlhf.config import Doc, Gt, InputError, parse_config, run_cli
-from rlhf.feature_space import DIRECTIONS, FeatureSpace
+from rlhf.feature_space import DIRECTIONS
 from rlhf.live_head import right, sigmoid
 from workers.demo.taste import score
 
@@ -47,6 +47,9 @@ class WorthConfig:
     labels: Annotated[int, Gt(0), Doc("At which chance is to be equalled.")] = 400
     most: Annotated[int, Gt(0), Doc("Labels of a replay: so far a worse rule may take.")] = 800
     directions: Annotated[int, Gt(0), Doc("Of the features.")] = DIRECTIONS
+    features: Annotated[Literal["trunk", "words"], Doc("What responses are described by; words needs no model.")] = (
+        "trunk"
+    )
     several: Annotated[bool, Doc("Sample responses and replay the choice of two, or of four.")] = True
 
 
@@ -56,7 +59,8 @@ def main(argv: list[str]) -> None:
         raise InputError("say where the files are: --data FOLDER, or HONE_BENCH_DATA")
     data, cache = Path(config.data), Path(config.cache)
     base = cache / "base"
-    module("rlhf.base_models", source="builtin:smollm2-135m-instruct", output=base)
+    if config.features == "trunk" or config.several:
+        module("rlhf.base_models", source="builtin:smollm2-135m-instruct", output=base)
     sets = {
         "judged_pairs": lambda: worth_features.judged(data / "judged_pairs.jsonl.gz"),
         "hh_harmless": lambda: worth_features.harmless(data / "hh_harmless.jsonl.gz"),
@@ -73,7 +77,9 @@ DEFAULTS = {"judged_pairs": "uncertain", "hh_harmless": "uncertain", "planted_ta
 def features(
     read: Callable[[], list[worth_features.Asked]], base: Path, cache: Path, name: str, config: WorthConfig
 ) -> worth_features.Features:
-    """Of a file's first prompts, computed once."""
+    """Of a file's first prompts; those of the trunk are computed once."""
+    if config.features == "words":
+        return worth_features.words(read()[: config.prompts])
     kept = cache / f"{name}-{config.prompts or 'all'}.npz"
     return worth_features.features(lambda: read()[: config.prompts], base, kept)
 
@@ -81,7 +87,8 @@ def features(
 def orders(name: str, found: worth_features.Features, config: WorthConfig) -> dict[str, Any]:
     """Each rule's ratios on one set of pairs."""
     grid = np.arange(25, config.most + 1, 25)
-    splits = [worth_replay.split(found, seed, config.directions) for seed in range(config.splits)]
+    vectors = worth_replay.vectors_of(found, config.directions)
+    splits = [worth_replay.split(found, vectors, seed) for seed in range(config.splits)]
 
     def run(rule: str, seed: int) -> Curve:
         runs = RANDOM_RUNS if rule == "random" else 1
@@ -162,7 +169,7 @@ def tasted(data: Path, base: Path, cache: Path, config: WorthConfig) -> Tasted:
     found = features(lambda: asked, base, cache, "sampled", config)
     taste = np.array([[score(*one) for one in zip(each.responses, each.ended, strict=True)] for each in asked])
     gaps = np.abs(taste[:, :, None] - taste[:, None, :])[:, *np.triu_indices(RESPONSES, 1)]
-    vectors = FeatureSpace.fit(found.states, found.lengths, config.directions)(found.states, found.lengths)
+    vectors = worth_replay.vectors_of(found, config.directions)
     shape = (len(taste), RESPONSES)
     return Tasted(vectors.reshape(*shape, -1), taste / np.median(gaps), found.lengths.reshape(shape))
 

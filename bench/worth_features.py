@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from bench.pairs import say
 from rlhf.types import Messages
 
 LAYERS = 12
+WORDS = 1024
 MAX_LENGTH = 256  # tokens, of which a response takes half at most
 JUDGED_A_PROMPT = 3  # of the ten models that each prompt of the judged pairs has
 TURN = re.compile(r"\n\n(Human|Assistant): ")
@@ -107,6 +109,21 @@ def features(read: Callable[[], list[Asked]], base: Path, kept: Path) -> Feature
         compute(read(), base, kept)
     with np.load(kept) as found:
         return Features(**{name: found[name].astype(np.float64 if name != "pairs" else int) for name in found})
+
+
+def words(asked: list[Asked]) -> Features:
+    """Without any model: how often each word stands in a response, hashed to 1,024 places, as logarithms. Quick, and a
+    second set of features beside the trunk's."""
+    states, lengths, prompt, pairs = [], [], [], []
+    for number, each in enumerate(asked):
+        pairs += [(len(states) + first, len(states) + second, target) for first, second, target in each.pairs]
+        for text in each.responses:
+            said = text.lower().split()
+            states.append(np.log1p(np.bincount([crc32(word.encode()) % WORDS for word in said], minlength=WORDS)))
+            lengths.append(float(len(said)))
+            prompt.append(number)
+    places, targets = np.array([pair[:2] for pair in pairs], int).reshape(-1, 2), np.array([pair[2] for pair in pairs])
+    return Features(np.array(states), np.array(lengths), np.array(prompt), places, targets)
 
 
 def compute(asked: list[Asked], base: Path, kept: Path) -> None:

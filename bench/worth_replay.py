@@ -43,10 +43,14 @@ class Split:
     test_targets: np.ndarray
 
 
-def split(found: Features, seed: int, directions: int) -> Split:
-    """By prompt. The space is learned from all responses: it needs no label."""
+def vectors_of(found: Features, directions: int) -> np.ndarray:
+    """The head's features. Their space is learned from all responses: it needs no label."""
+    return FeatureSpace.fit(found.states, found.lengths, directions)(found.states, found.lengths)
+
+
+def split(found: Features, vectors: np.ndarray, seed: int) -> Split:
+    """By prompt."""
     draw = np.random.default_rng(seed)
-    vectors = FeatureSpace.fit(found.states, found.lengths, directions)(found.states, found.lengths)
     first, second = found.pairs.T
     flip = draw.random(len(first)) < 0.5  # the same side first would be a feature of its own
     first, second = np.where(flip, second, first), np.where(flip, first, second)
