@@ -1,5 +1,5 @@
 // Pages that follow the server: an element with data-live="<address>" opens that stream of server-sent events.
-//   data-live-<event>="<id>"   the event's HTML replaces the content of #<id>
+//   data-live-<event>="<id>"   the event's HTML replaces the content of #<id>; one with data-follows stays at its end
 //   event `state`              a changed word fetches data-state-url into #data-state-target (forms carry a token of
 //                              their reader, so they are not in the stream), and reloads when a run has ended
 //   event `sampled`            adds its step to the choice of samples, and shows it to who looks at the newest ones
@@ -11,7 +11,9 @@ const ENDED = ["succeeded", "failed", "cancelled"];
 function swap(target, html) {
   const open = new Set([...target.querySelectorAll("details[open][data-keep]")].map((each) => each.dataset.keep));
   const place = target.contains(document.activeElement) ? document.activeElement.closest("[data-keep]")?.dataset.keep : null;
+  const atEnd = target.scrollTop + target.clientHeight >= target.scrollHeight - 4;
   target.innerHTML = html;
+  if (atEnd && "follows" in target.dataset) target.scrollTop = target.scrollHeight;
   for (const each of target.querySelectorAll("details[data-keep]")) {
     each.open = open.has(each.dataset.keep);
     if (each.dataset.keep === place) each.querySelector("summary").focus();
@@ -65,4 +67,5 @@ function follow(element) {
   addEventListener("pagehide", () => source.close());
 }
 
+document.querySelectorAll("[data-follows]").forEach((each) => (each.scrollTop = each.scrollHeight));
 document.querySelectorAll("[data-live]").forEach(follow);

@@ -10,7 +10,7 @@ from app.input import Input
 from app.methods import METHODS
 from app.models import ModelKind, Run, RunConfig, RunKind, RunState, Setting
 from app.projects.dependencies import Manager, ManagerAnywhere
-from app.runs import events, figures, folders, queries, service, training
+from app.runs import events, figures, queries, readable_log, service, training
 from app.web.addresses import LastStep, Step
 from app.web.dependencies import Db, RowId
 from app.web.pages import Paging, page
@@ -185,7 +185,7 @@ def list_run_samples(session: Db, access: Manager, run_id: RowId, step: LastStep
 @router.get("/projects/{project_id}/runs/{run_id}/log")
 def show_run_log(session: Db, access: Manager, run_id: RowId) -> LogView:
     """The end of the run's log."""
-    return LogView(log=folders.log_tail(service.get(session, access.project, run_id), 1_000_000))
+    return LogView(log=readable_log.tail(service.get(session, access.project, run_id), 1_000_000))
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")

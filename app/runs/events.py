@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from markupsafe import escape
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from app.models import Project, RunState
-from app.runs import figures, queries, views
+from app.runs import figures, queries, readable_log, views
 from app.runs.live import Look
 from app.web.events import event
 from app.web.render import environment
@@ -25,6 +26,7 @@ class Seen:
     panel: str | None = None
     points: frozenset[tuple[str, int, float]] = frozenset()  # those of the last step, which may still get company
     sampled: int | None = None  # the last step with samples
+    log: str | None = None  # the end of it
 
 
 def run_look(run_id: int) -> Look[Seen]:
@@ -52,7 +54,10 @@ def run_look(run_id: int) -> Look[Seen]:
         sampled = figures.last_sampled_step(session, run.id)
         if sampled is not None and sampled != seen.sampled:
             told.append(event(str(sampled), name="sampled"))
-        return Seen(last, run.state, panel, points, sampled), told
+        said = readable_log.tail(run)
+        if said is not None and said != seen.log:
+            told.append(event(str(escape(said)), name="log"))
+        return Seen(last, run.state, panel, points, sampled, said), told
 
     return look
 

@@ -10,7 +10,7 @@ from app.input import Id
 from app.methods import METHODS
 from app.models import Run, RunKind, RunState
 from app.projects.dependencies import Access, Manager
-from app.runs import events, figures, folders, queries, service, views
+from app.runs import events, figures, queries, readable_log, service, views
 from app.runs.live import live
 from app.web.addresses import Before, LastStep, Step
 from app.web.dependencies import Db, RowId
@@ -108,7 +108,7 @@ def show_run(request: Request, session: Db, access: Manager, run_id: RowId, step
         samples=figures.samples(session, run.id, shown) if shown is not None else [],
         children=children,
         models=models,
-        tail=folders.log_tail(run),
+        tail=readable_log.tail(run),
     )
 
 
@@ -140,7 +140,7 @@ def run_samples(request: Request, session: Db, access: Manager, run_id: RowId, s
 def run_log(session: Db, access: Manager, run_id: RowId) -> Response:
     """The end of the run's log as plain text."""
     run = service.get(session, access.project, run_id)
-    return PlainTextResponse(folders.log_tail(run, 1_000_000) or "")
+    return PlainTextResponse(readable_log.tail(run, 1_000_000) or "")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")

@@ -1,5 +1,8 @@
 """A labelling page that is older than its guidelines: it says so, shows the new ones, and loses nothing."""
 
+from typing import Any
+
+import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
@@ -62,6 +65,62 @@ def test_a_scale_that_changed_renews_the_page_and_keeps_what_was_written(
     press(page, "1")
     (label,) = labels(here)
     assert (said(label).word, label.comment) == ("left", "It is kinder.")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "pressed", "sentence", "then"),
+    [
+        ({"reasons": ["Clearer"]}, {"tie": False}, "0", "does not take that answer", "1"),
+        ({"comment": "optional"}, {"comment": "off"}, "1", "This project takes no comments", "1"),
+        ({"reasons": ["Kinder", "Truer"]}, {"reasons": ["Truer"]}, "1", "This project has no reason named", "1"),
+    ],
+)
+def test_whatever_changed_under_an_open_page_is_told_once_and_the_next_press_is_taken(
+    page: Page,
+    work: MakeWork,
+    faults: list[str],
+    before: dict[str, Any],
+    after: dict[str, Any],
+    pressed: str,
+    sentence: str,
+    then: str,
+) -> None:
+    here = work(items=3)
+    _change(here, **before)
+    page.goto(here.address)
+    shown = assignment(page)
+    if "Kinder" in before.get("reasons", ()):
+        page.get_by_label("Kinder").check(force=True)
+    if "comment" in before:
+        page.locator("[name=comment]").fill("A comment that was typed.")
+        page.keyboard.press("Escape")
+    _change(here, **(before | after))
+    settled(page)
+    page.keyboard.press(pressed)
+    expect(page.get_by_role("alert")).to_contain_text(sentence)
+    assert assignment(page) == shown
+    assert labels(here) == []
+    press(page, then)
+    assert len(labels(here)) == 1
+    faults.clear()  # Chromium logs the 422
+
+
+def test_a_renamed_reason_is_the_same_one_on_an_open_page(page: Page, work: MakeWork) -> None:
+    here = work(items=2)
+    _change(here, reasons=["Knder"])
+    page.goto(here.address)
+    settled(page)
+    page.get_by_label("Knder").check(force=True)
+    with task_session() as session:
+        project, user = session.get_one(Project, here.project_id), session.get_one(User, here.user.id)
+        (reason,) = project.answer.reasons
+        renamed = project.answer.model_copy(update={"reasons": [reason.model_copy(update={"text": "Kinder"})]})
+        service.change_settings(session, project, user, "answer", renamed)
+    press(page, "1")
+    (label,) = labels(here)
+    with task_session() as session:
+        asked = session.get_one(Project, here.project_id).answer
+        assert [asked.text_of(each) for each in label.reasons] == ["Kinder"]
 
 
 def test_a_reason_to_skip_is_two_keys_away_and_skipping_stays_one(page: Page, work: MakeWork) -> None:

@@ -54,6 +54,55 @@ def test_times_stay_local_when_the_page_follows_a_run(
     assert not [text for text in page.locator("#panel time").all_inner_texts() if "UTC" in text]
 
 
+def test_the_log_of_a_running_job_moves(page: Page, server: Server, world: dict[str, int], sign_in: SignIn) -> None:
+    with task_session() as session:
+        session.get_one(Run, world["run"]).workspace = "attempt-1"
+    log = get_settings().store / "runs" / str(world["run"]) / "attempt-1" / "log.txt"
+    log.parent.mkdir(parents=True)
+    sign_in(page, person(world))
+    page.goto(f"{server.url}/projects/{world['project']}/runs/{world['run']}")
+    shown = page.locator("#log-tail")
+    expect(shown).to_contain_text("The log begins when a worker takes the run")
+    log.write_text("begun\n" * 60 + "\r  0%|   | 0/24")
+    expect(shown).to_contain_text("0/24")
+    with log.open("a") as more:
+        more.write("\r 50%|#  | 12/24")
+    expect(shown).to_contain_text("12/24")
+    expect(shown).not_to_contain_text(" 0/24")
+    assert shown.evaluate("log => log.scrollTop + log.clientHeight >= log.scrollHeight - 4"), "it stays at its end"
+
+
+def test_what_became_of_settings_is_said_beside_their_button(
+    page: Page, server: Server, world: dict[str, int], sign_in: SignIn
+) -> None:
+    sign_in(page, person(world))
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{server.url}/projects/{world['project']}/settings")
+    for section in ("queue", "answer", "sampling"):
+        page.locator(f"#{section}").get_by_role("button", name="Save").click()
+        said = page.locator(f"#{section}-saved .notice")
+        expect(said).to_have_text("Nothing was changed.")
+        expect(said).to_be_in_viewport()
+        expect(page.locator(f"#{section}").get_by_role("button", name="Save")).to_be_in_viewport()
+    expect(page.locator("#messages .notice")).to_have_count(0)
+
+
+def test_the_only_manager_cannot_give_the_project_away_and_reads_why(
+    page: Page, server: Server, world: dict[str, int], sign_in: SignIn
+) -> None:
+    sign_in(page, person(world))
+    page.goto(f"{server.url}/projects/{world['project']}/people")
+    off = page.get_by_role("button", name="Make annotator")
+    expect(off).to_be_disabled()
+    expect(off).to_have_accessible_description(
+        "A project needs at least one manager: make somebody else manager first."
+    )
+    with task_session() as session:
+        factories.member(session, session.get_one(Project, world["project"]), factories.user(session), Role.MANAGER)
+    page.reload()
+    expect(page.get_by_role("button", name="Make annotator").first).to_be_enabled()
+
+
 def person(world: dict[str, int]) -> User:
     with task_session() as session:
         return session.get_one(User, world["user"])

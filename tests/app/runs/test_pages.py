@@ -122,18 +122,6 @@ def test_a_run_that_others_come_from_stays(as_: As, cast: Cast, session: Session
         assert "cannot be deleted" in answer.text
 
 
-def test_the_log_keeps_the_last_drawing_of_a_progress_bar(as_: As, cast: Cast, run: Run) -> None:
-    folder = folders.folder(run.id)
-    folder.mkdir(parents=True)
-    (folder / "log.txt").write_bytes(b"begun\n 10%|#    \r 50%|###  \r100%|#####\ndone <b>\n")
-    assert folders.log_tail(run) == "begun\n100%|#####\ndone <b>\n"
-    assert folders.log_tail(run, 12) == "done <b>\n"
-    page = as_("manager").get(f"/projects/{cast.project.id}/runs/{run.id}").text
-    assert "done &lt;b&gt;" in page
-    whole = as_("manager").get(f"/projects/{cast.project.id}/runs/{run.id}/log")
-    assert whole.headers["content-type"].startswith("text/plain")
-
-
 def test_compare_shows_several_runs_and_no_foreign_one(as_: As, cast: Cast, session: Session, run: Run) -> None:
     second = factories.training(session, cast.project, "ppo", state=RunState.SUCCEEDED)
     factories.run_metric(session, second, 1, 0.77, "objective/scores")

@@ -18,7 +18,7 @@ from app.db import get_engine, task_session
 from app.models import Model, ModelState, Run, RunKind, RunMetric, RunState, SamplingConfig
 from app.registry import service as registry
 from app.runs import folders as run_folders
-from app.runs import preparation
+from app.runs import preparation, readable_log
 from app.runs import queries as run_queries
 from app.runs import service as runs
 from app.runs import work as run_work
@@ -252,7 +252,7 @@ def test_an_attempt_goes_on_from_the_last_one_that_began_and_no_other(database: 
     first = state_of(run_id)
     assert "an old one" not in str(first.error)
     assert (run_folders.workspace(first) / "samples.jsonl").read_text() == "kept\n"
-    assert str(run_folders.log_tail(first)).startswith("error: an old one\n")
+    assert str(readable_log.tail(first)).startswith("error: an old one\n")
     with task_session() as session:
         runs.resume(session, None, session.get_one(Run, run_id))
     assert execute(run_id, "here:1", "CPU", Event()) is RunState.FAILED
@@ -325,7 +325,7 @@ def test_a_base_model_that_cannot_be_had_says_why_and_leaves_nothing(
         assert model.error == session.get_one(Run, run_id).error
         assert "no folder /no/such/folder" in str(model.error)
     assert not (get_settings().store / "models").exists()
-    assert "no folder" in str(run_folders.log_tail(state_of(run_id)))
+    assert "no folder" in str(readable_log.tail(state_of(run_id)))
 
 
 def test_a_base_model_of_a_kind_that_cannot_be_used_says_so(

@@ -23,7 +23,7 @@ from app.methods import METHODS
 from app.models.project_settings import SamplingSettings
 from app.policies import measures
 from app.registry import service as registry
-from app.runs import figures, folders, service, training, views
+from app.runs import figures, folders, readable_log, service, training, views
 from app.settings import get_settings
 from rlhf.tiny_model import tiny_model
 from tests import factories
@@ -114,7 +114,7 @@ def trained(world: World, method: str, **settings: str) -> int:
     state = execute(run_id, "here:1", "CPU", Event())
     with task_session() as session:
         run = session.get_one(m.Run, run_id)
-        assert state is m.RunState.SUCCEEDED, f"{run.error}\n{folders.log_tail(run)}"
+        assert state is m.RunState.SUCCEEDED, f"{run.error}\n{readable_log.tail(run)}"
     return run_id
 
 

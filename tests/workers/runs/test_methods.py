@@ -10,8 +10,7 @@ from app.db import task_session
 from app.methods import METHODS, Method, register
 from app.models import Model, Run, RunMetric, RunState
 from app.registry import service as registry
-from app.runs import folders as run_folders
-from app.runs import training
+from app.runs import readable_log, training
 from tests import factories
 from tests.stirring import Stirring
 from workers.runs.execution import execute
@@ -36,7 +35,7 @@ def test_an_added_method_is_executed_and_its_model_registered(database: str, sti
         assert sorted(points) == [0.1, 0.2, 0.3, 0.4]
         model = session.scalars(select(Model).where(Model.run_id == run_id)).one()
         assert (model.name, registry.artifact_path(model).is_dir()) == ("Stirred", True)
-        assert "stirred" in str(run_folders.log_tail(run))
+        assert "stirred" in str(readable_log.tail(run))
 
 
 def test_a_worker_without_the_method_says_so(database: str) -> None:
