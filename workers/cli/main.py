@@ -23,6 +23,7 @@ from workers.cli import exports as cli_exports
 from workers.cli import importing as cli_importing
 from workers.cli import models as cli_models
 from workers.cli import plan as cli_plan
+from workers.cli import retention as cli_retention
 from workers.cli import runs as cli_runs
 from workers.cli.account import add_to as add_account
 from workers.cli.calls import add as add_calls
@@ -47,6 +48,7 @@ cli_importing.add_to(app)
 cli_runs.add_to(app)
 cli_endpoints.add_to(app)
 cli_erasing.add_to(app)
+cli_retention.add_to(app)
 cli_exports.add_to(app)
 cli_models.add_to(app)
 cli_evaluations.add_to(app)

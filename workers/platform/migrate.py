@@ -1,6 +1,7 @@
 """Bring the database to this code's schema, one process at a time."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from app.db import get_engine, get_patient_engine
 from app.models import Base
@@ -18,6 +21,8 @@ from app.resources import MIGRATIONS
 from workers.platform.folder import Unusable
 
 _LOCK = 0x686F6E65  # any number that nobody else locks: "hone"
+_WAIT = 1.0  # seconds
+_TRIES = 120
 
 
 def config() -> Config:
@@ -34,11 +39,27 @@ def migrate(
 
     `before` is called with the old revision where a database that was used is about to change; `tell` with a line for
     each step. All in one transaction: its lock lets several starting processes take turns, and goes with the connection
-    of one that is killed.
+    of one that is killed. Whoever waits for a table holds up everybody who comes after, so it waits for a second at
+    most, lets go of everything, and begins again.
     """
-    with get_patient_engine().begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        return _upgrade(connection, before, tell)
+    tries = _TRIES
+    while True:
+        try:
+            with get_patient_engine().begin() as connection:
+                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                connection.execute(text(f"set local lock_timeout = '{_WAIT:.0f}s'"))
+                return _upgrade(connection, before, tell)
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+        tries -= 1
+        if not tries:
+            raise Unusable(
+                "The database is in use by a long transaction, so it could not be upgraded; nothing was changed. "
+                "End that transaction, or stop the other processes of Hone, and start again."
+            )
+        tell("A table is in use by a long transaction; trying again.")
+        time.sleep(_WAIT)
 
 
 def _upgrade(connection: Connection, before: Callable[[str], object], tell: Callable[[str], None]) -> bool:

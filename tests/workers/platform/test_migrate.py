@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from threading import Event, Thread
 
 import pytest
 from alembic import command
@@ -35,6 +37,44 @@ def test_processes_that_start_together_migrate_once(database: str) -> None:
     code = "from workers.platform.migrate import migrate; print(migrate())"
     starts = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert sorted(start.communicate(timeout=120)[0].strip() for start in starts) == ["False", "False", "True"]
+    assert drift() == []
+
+
+def test_an_upgrade_that_waits_for_a_table_holds_up_nobody_for_long(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody reads for a long time; the upgrade wants the table to itself; who reads next must not wait for both."""
+    with get_engine().connect() as connection:
+        alembic = config()
+        alembic.attributes["connection"] = connection
+        command.downgrade(alembic, "-1")
+        connection.commit()
+    told: list[str] = []
+    longest, ended = [0.0], Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            began = time.monotonic()
+            with get_engine().connect() as connection:
+                connection.execute(text("select count(*) from run, label, snapshot, item, response"))
+            longest.append(time.monotonic() - began)
+
+    with get_engine().connect() as reader:
+        reader.execute(text("select count(*) from run, label, snapshot, item, response, project, model"))
+        monkeypatch.setattr("workers.platform.migrate._TRIES", 2)
+        with pytest.raises(Unusable, match=r"in use by a long transaction.*nothing was changed"):
+            migrate(tell=told.append)
+        monkeypatch.setattr("workers.platform.migrate._TRIES", 120)
+        thread = Thread(target=lambda: (time.sleep(4), reader.rollback()))
+        others = Thread(target=read)
+        thread.start()
+        others.start()
+        assert migrate(tell=told.append) is True
+        ended.set()
+        thread.join()
+        others.join()
+    assert any("trying again" in line for line in told)
+    assert max(longest) < 3.5, "as long as the reader had, and no turn between"
     assert drift() == []
 
 

@@ -1,0 +1,63 @@
+"""What may go after a time: the folders of runs that ended long ago, and chats that nobody has gone on with."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from os import stat_result
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.chat import service as chat
+from app.models import Conversation, Project, Run, Turn, User
+from app.registry import service as registry
+from app.runs import folders
+from app.runs.service import ENDED
+
+
+def old_runs(session: Session, days: int) -> Sequence[Run]:
+    """Runs that ended so many days ago and have a folder: inputs, log, checkpoints, what was sampled. Locked: nobody
+    resumes them meanwhile. Models lie elsewhere."""
+    old = Run.ended_at < func.clock_timestamp() - timedelta(days=days)
+    statement = select(Run).where(Run.state.in_(ENDED), old, Run.workspace.is_not(None)).order_by(Run.id)
+    return session.scalars(statement.with_for_update(skip_locked=True)).all()
+
+
+def old_chats(session: Session, days: int) -> Sequence[Conversation]:
+    """Conversations whose last turn is so many days old."""
+    last = select(func.max(Turn.created_at)).where(Turn.conversation_id == Conversation.id).scalar_subquery()
+    old = func.coalesce(last, Conversation.created_at) < func.clock_timestamp() - timedelta(days=days)
+    return session.scalars(select(Conversation).where(old).order_by(Conversation.id).with_for_update()).all()
+
+
+def freed(runs: Iterable[Run]) -> int:
+    """The bytes that go with the folders of these runs. A file that is linked from elsewhere too, as weights may be,
+    frees nothing."""
+    seen: Counter[tuple[int, int]] = Counter()
+    about: dict[tuple[int, int], stat_result] = {}
+    for run in runs:
+        for path in _files(folders.folder(run.id)):
+            found = path.lstat()
+            key = found.st_dev, found.st_ino
+            seen[key], about[key] = seen[key] + 1, found
+    return sum(found.st_size for key, found in about.items() if seen[key] == found.st_nlink)
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+
+
+def delete_folders(session: Session, runs: Iterable[Run]) -> None:
+    """Delete what these runs left in the store; their rows, curves and models stay. Resumed, they begin anew."""
+    for run in runs:
+        registry.delete_after_commit(session, folders.folder(run.id))
+        run.workspace = None
+    session.flush()
+
+
+def delete_chats(session: Session, conversations: Iterable[Conversation]) -> None:
+    """Delete these, as their people may themselves."""
+    for each in conversations:
+        project, person = session.get_one(Project, each.project_id), session.get_one(User, each.user_id)
+        chat.delete(session, project, person, each)
