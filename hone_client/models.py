@@ -1373,7 +1373,7 @@ class PromptView(BaseModel):
     messages: list[Message]
     split: Literal["train", "holdout"]
     """
-    Fixed by the content hash. A holdout prompt's labels train nothing.
+    Fixed when the prompt comes, by its conversation's first user turn. A holdout prompt's labels train nothing.
     """
     source: Literal["starter", "import", "api", "chat"]
     """
@@ -1501,7 +1501,7 @@ class ItemView(BaseModel):
     messages: list[Message]
     split: Literal["train", "holdout"]
     """
-    Fixed by the content hash. A holdout prompt's labels train nothing.
+    Fixed when the prompt comes, by its conversation's first user turn. A holdout prompt's labels train nothing.
     """
     kind: str
     responses: list[ResponseView]

@@ -20,7 +20,7 @@ from app.labels import saving
 from app.labels.new_label import NewLabel
 from app.models.export_settings import ExportSettings
 from app.models.values import LabelValue
-from app.prompts.reading import content_hash, split_of
+from app.prompts.reading import content_hash, split_key, split_of
 from tests import factories
 from tests.asking import asking
 
@@ -78,13 +78,15 @@ class All:
 
     def _prompt(self, messages: Any, split: m.Split) -> m.Prompt:
         """A prompt that is of this split by its content, wherever it is imported."""
-        *before, last = messages
+        first = next(place for place, each in enumerate(messages) if each["role"] == "user")
         for _ in range(200):
             self._asked += 1
-            asked = [*before, {**last, "content": f"{last['content']} ({self._asked})"}]
-            if split_of(digest := content_hash(asked)) is split:
+            asked = [*messages]
+            asked[first] = {**asked[first], "content": f"{asked[first]['content']} ({self._asked})"}
+            if split_of(key := split_key(asked)) is split:
                 break
-        return factories.prompt(self.session, self.project, messages=asked, content_hash=digest, split=split)
+        side = {"split": split, "split_key": key}
+        return factories.prompt(self.session, self.project, messages=asked, content_hash=content_hash(asked), **side)
 
     def _compare(self) -> None:
         give_ = partial(give, self.session)

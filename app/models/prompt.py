@@ -29,7 +29,7 @@ class PromptStatus(StrEnum):
 
 
 class Split(StrEnum):
-    """Fixed by the content hash. A holdout prompt's labels train nothing."""
+    """Fixed when the prompt comes, by its conversation's first user turn. A holdout prompt's labels train nothing."""
 
     TRAIN = "train"
     HOLDOUT = "holdout"
@@ -45,6 +45,7 @@ class Prompt(Base):
     __table_args__ = (
         Index("uq_prompt_content", "project_id", "content_hash", unique=True),
         Index("ix_prompt_project_status", "project_id", "status", "id"),
+        Index("ix_prompt_split_key", "project_id", "split_key", "id"),
         Index("ix_prompt_run_id", "run_id", postgresql_where=text("run_id is not null")),
     )
 
@@ -58,6 +59,8 @@ class Prompt(Base):
     source: Mapped[PromptSource] = mapped_column(enum_column(PromptSource))
     status: Mapped[PromptStatus] = mapped_column(enum_column(PromptStatus))
     split: Mapped[Split] = mapped_column(enum_column(Split))
+    # Of the first user turn: prompts that share it are on one side, see `app.prompts.reading.split_key`.
+    split_key: Mapped[str | None] = mapped_column(String(64))
     flags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")  # e.g. possible personal data
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # of the import that brought it

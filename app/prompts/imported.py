@@ -8,8 +8,7 @@ from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.models import Item, Messages, Prompt, PromptSource, PromptStatus, Response, Run
-from app.prompts import queries
-from app.prompts.reading import split_of
+from app.prompts import queries, splits
 from app.runs.service import project_of
 
 
@@ -23,14 +22,15 @@ class Brought:
 
 def add(session: Session, run: Run, brought: Mapping[str, Brought]) -> set[str]:
     """Store prompts, by their hash; the hashes of those that are new. The others stay as they are."""
+    sides = splits.assigned(session, project_of(run), {digest: each.messages for digest, each in brought.items()})
     rows = [
         {
+            **sides[digest],
             "project_id": project_of(run),
             "messages": each.messages,
             "content_hash": digest,
             "source": PromptSource.IMPORT,
             "status": PromptStatus.ACTIVE,
-            "split": split_of(digest),
             "flags": [],
             "created_by_id": run.created_by_id,
             "run_id": run.id,

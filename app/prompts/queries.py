@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, cast, delete, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from app import bulk
@@ -27,6 +27,20 @@ def known_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> se
                 )
             )
         )
+    return found
+
+
+def sides(session: Session, project_id: int, keys: Sequence[str]) -> dict[str, Split]:
+    """Split key -> the side of the prompts that the project has of it: that of the oldest, where there are two."""
+    found: dict[str, Split] = {}
+    for start in range(0, len(keys), _CHUNK):
+        chosen = (
+            select(Prompt.split_key, Prompt.split)
+            .ext(distinct_on(Prompt.split_key))
+            .where(Prompt.project_id == project_id, bulk.among(Prompt.split_key, keys[start : start + _CHUNK]))
+            .order_by(Prompt.split_key, Prompt.id)
+        )
+        found.update({row.split_key: row.split for row in session.execute(chosen)})
     return found
 
 

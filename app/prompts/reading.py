@@ -25,6 +25,7 @@ MAX_CHARACTERS = 32_000  # of all turns of one prompt together; small models rea
 MAX_TURNS = 50
 MAX_EXPANDED = 2**28  # bytes that a compressed file may give
 HOLDOUT_SHARE = 0.2
+_WORD = re.compile(r"\w+")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -104,6 +105,14 @@ def content_hash(messages: Messages) -> str:
     return sha256(json.dumps(canonical, ensure_ascii=False).encode()).hexdigest()
 
 
-def split_of(digest: str) -> Split:
-    """Holdout for a fixed fifth of all hashes, so that a prompt is on the same side wherever it is imported."""
-    return Split.HOLDOUT if int(digest[:8], 16) < HOLDOUT_SHARE * 2**32 else Split.TRAIN
+def split_key(messages: Messages) -> str:
+    """What decides the side of a prompt: a hash of its conversation's first user turn, without case, punctuation and
+    the form of Unicode. A question, the same in capitals, and what is asked after it are on one side."""
+    first = next(message["content"] for message in messages if message["role"] == "user")
+    words = " ".join(_WORD.findall(unicodedata.normalize("NFKC", first).casefold()))
+    return sha256((words or unicodedata.normalize("NFC", first).strip()).encode()).hexdigest()
+
+
+def split_of(key: str) -> Split:
+    """Holdout for a fixed fifth of all keys, so that a prompt is on the same side wherever it is imported first."""
+    return Split.HOLDOUT if int(key[:8], 16) < HOLDOUT_SHARE * 2**32 else Split.TRAIN

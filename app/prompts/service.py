@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.models import Messages, Project, Prompt, PromptSource, PromptStatus, Split, User
-from app.prompts import queries
-from app.prompts.reading import Found, Layout, Unusable, check, content_hash, read, read_entries, split_of
+from app.prompts import queries, splits
+from app.prompts.reading import Found, Layout, Unusable, check, content_hash, read, read_entries
 from app.web.errors import Conflict, Invalid, NotFound, TooLarge
 from formats import Refusal
 
@@ -73,18 +73,19 @@ def import_prompts(
             fresh.setdefault(content_hash(messages), messages)
     known = queries.known_hashes(session, project.id, list(fresh))
     fresh = {digest: messages for digest, messages in fresh.items() if digest not in known}
+    sides = splits.assigned(session, project.id, fresh)
     report = ImportReport(
         entries=len(good) + len(refused),
         new=len(fresh),
         duplicates=len(good) - len(fresh),
-        holdout=sum(split_of(digest) is Split.HOLDOUT for digest in fresh),
+        holdout=sum(side["split"] is Split.HOLDOUT for side in sides.values()),
         refused=refused,
         preview=list(fresh.values())[:5],
         left_out={what: count for what, count in found.left_out.items() if count},
     )
     if dry or not fresh or (refused and not accept_bad):
         return report
-    rows = [_row(project, messages, digest, source, actor) for digest, messages in fresh.items()]
+    rows = [_row(project, messages, digest, source, actor) | sides[digest] for digest, messages in fresh.items()]
     report.imported = len(queries.insert_new(session, rows))
     audit.record(
         session,
@@ -133,6 +134,7 @@ def add_from_chat(session: Session, project: Project, person: User, messages: Me
         raise Invalid(str(error)) from None
     digest = content_hash(messages)
     row = _row(project, messages, digest, PromptSource.CHAT, person)
+    row |= splits.assigned(session, project.id, {digest: messages})[digest]
     row |= {"status": PromptStatus.REVIEW, "flags": personal_data(messages)}
     while (prompt := queries.by_hash(session, project.id, digest, hold=True)) is None:  # or deleted in between
         queries.insert_new(session, [row])
@@ -188,7 +190,6 @@ def _row(project: Project, messages: Messages, digest: str, source: PromptSource
         "content_hash": digest,
         "source": source,
         "status": PromptStatus.ACTIVE,
-        "split": split_of(digest),
         "flags": [],
         "created_by_id": actor.id if actor else None,
     }

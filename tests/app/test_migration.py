@@ -23,6 +23,8 @@ from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import results
 from app.projects import instructions
 from app.projects import service as projects
+from app.prompts import splits
+from app.prompts.reading import split_key
 from app.rewards import snapshots
 from app.rewards.counting import Counting
 from app.runs import queries as runs_queries
@@ -180,6 +182,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
     with old.connect() as connection:
         rows = {question: _old_rows(connection, question) for question in ("", "Kinder?")}
         trl = _old_trl(connection)
+        sides = {row.id: row.split for row in connection.execute(text("select id, split from prompt"))}
         labels = connection.execute(text('select id, choice, "left", questions, strength from label order by id')).all()
     _upgrade(old, "head")
     with Session(old) as session:
@@ -211,6 +214,17 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         assert session.scalar(text("select action from audit_event")) == "items.withdrawn"
         _runs_are_the_same(session)
         _versions_begin(session)
+        _prompts_stay_where_they_are(session, sides)
+
+
+def _prompts_stay_where_they_are(session: Session, before: dict[int, str]) -> None:
+    """Each on its side, which decides for what begins like it from now on."""
+    prompts = session.query(m.Prompt).all()
+    assert {prompt.id: prompt.split.value for prompt in prompts} == before
+    assert all(prompt.split_key == split_key(prompt.messages) for prompt in prompts)
+    for prompt in prompts:
+        after = [*prompt.messages, {"role": "assistant", "content": "So."}, {"role": "user", "content": "Why?"}]
+        assert splits.assigned(session, prompt.project_id, {"it": after})["it"]["split"] is prompt.split
 
 
 def _versions_begin(session: Session) -> None:

@@ -39,6 +39,7 @@ from app.models import (
     User,
 )
 from app.prompts import service as prompts
+from app.prompts.reading import split_key, split_of
 from app.rewards import queries as reward_queries
 from app.rewards import service as rewards
 from app.rewards import snapshot_queries, snapshots
@@ -161,7 +162,7 @@ def test_a_choice_is_a_label_on_the_conversation_before_it(talk: Talk) -> None:
         (label,) = session.scalars(select(Label))
         item = label.item
         assert item.prompt.messages == [{"role": "user", "content": "What is a tree?"}]
-        assert item.prompt.split is prompts.split_of(item.prompt.content_hash)
+        assert item.prompt.split is split_of(split_key(item.prompt.messages))
         assert (item.purpose, item.kind, item.overlap_target, item.slots_left) == (Purpose.CHAT, "comparison", 0, 0)
         assert [response.text for response in item.responses] == ["A plant.", "A tall plant."]  # as they were seen
         assert {(each.model_id, each.finish_reason) for each in item.responses} == {

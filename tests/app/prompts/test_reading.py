@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.prompts.reading import MAX_CHARACTERS, content_hash, read, read_entries, split_of
+from app.models import Messages
+from app.prompts.reading import MAX_CHARACTERS, content_hash, read, read_entries, split_key, split_of
 from app.prompts.service import STARTER
 from app.web.errors import Invalid, TooLarge
 
@@ -171,10 +172,26 @@ def test_the_hash_looks_through_spaces_and_unicode_forms_and_nothing_else() -> N
     assert one("a") != one("a", "system")
 
 
+def asked(*turns: str) -> Messages:
+    """User and assistant in turn."""
+    return [{"role": ("user", "assistant")[place % 2], "content": turn} for place, turn in enumerate(turns)]
+
+
 def test_a_fifth_is_held_out_for_good() -> None:
-    splits = [split_of(content_hash([{"role": "user", "content": f"Question {n}"}])).value for n in range(5000)]
+    splits = [split_of(split_key(asked(f"Question {n}"))).value for n in range(5000)]
     assert 0.18 < splits.count("holdout") / 5000 < 0.22
-    assert splits[0] == split_of(content_hash([{"role": "user", "content": "Question 0"}])).value
+    assert splits[0] == split_of(split_key(asked("Question 0"))).value
+
+
+def test_what_begins_alike_has_one_key() -> None:
+    first = split_key(asked("Why is the sky blue?"))
+    assert first == split_key(asked("Why is the sky blue?", "Light.", "And at night?"))
+    assert first == split_key([{"role": "system", "content": "Be brief."}, *asked("Why is the sky blue?")])
+    assert first == split_key(asked("  why is the SKY\u00a0blue ?!"))
+    assert first != split_key(asked("Why is the sky red?"))
+    assert first != split_key(asked("And at night?"))
+    assert split_key(asked("?!")) != split_key(asked("!!"))  # without a word, each by itself
+    assert split_key(asked("caf\u00e9")) == split_key(asked("CAFE\u0301"))
 
 
 def test_the_starter_set_is_large_varied_and_clean() -> None:
@@ -184,4 +201,4 @@ def test_the_starter_set_is_large_varied_and_clean() -> None:
     assert found.refused == []
     assert len(hashes) == len(good) >= 240
     assert sum(len(messages) > 1 for _, messages in good) >= 40
-    assert sum(split_of(digest).value == "holdout" for digest in hashes) >= 40
+    assert sum(split_of(split_key(messages)).value == "holdout" for _, messages in good) >= 40

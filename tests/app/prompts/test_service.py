@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app import models as m
 from app.prompts import service
+from app.prompts.reading import split_key, split_of
 from app.web.errors import Conflict, Invalid, TooLarge
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -158,3 +159,55 @@ def test_the_api_imports_and_names_what_it_refuses(session: Session, cast: Cast,
     listed = client.get(address, headers=headers).json()["items"]
     assert {row["messages"][0]["content"] for row in listed} == {"Why?", "How?"}
     assert client.post(address, content=json.dumps(body), headers=client.bearer(cast.annotator)).status_code == 403
+
+
+def _sides(session: Session, project: m.Project) -> dict[str, m.Split]:
+    """Side by the last turn."""
+    return {
+        each.messages[-1]["content"]: each.split for each in session.query(m.Prompt).filter_by(project_id=project.id)
+    }
+
+
+def test_what_is_asked_after_a_question_is_on_its_side(session: Session, cast: Cast) -> None:
+    """50 chats of two turns: 14 or so lay on both sides when each prompt was hashed as a whole."""
+    questions = [f"What about number {n}?" for n in range(50)]
+    chats = [
+        [
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": "So."},
+            {"role": "user", "content": f"Why {n}?"},
+        ]
+        for n, question in enumerate(questions)
+    ]
+    report = service.import_prompts(session, cast.project, None, [*questions, *chats], m.PromptSource.IMPORT)
+    sides = _sides(session, cast.project)
+    assert all(sides[question] is sides[f"Why {n}?"] for n, question in enumerate(questions))
+    assert report.holdout == sum(side is m.Split.HOLDOUT for side in sides.values()) > 0
+
+
+def test_a_prompt_that_is_there_stays_and_decides_for_its_twins(session: Session, cast: Cast) -> None:
+    """Also where the hash would have it on the other side, as with prompts from before the first turn decided."""
+    for n in range(20):
+        text = f"Is {n} even?"
+        side = (
+            m.Split.TRAIN
+            if split_of(split_key([{"role": "user", "content": text}])) is m.Split.HOLDOUT
+            else m.Split.HOLDOUT
+        )
+        old = factories.prompt(session, cast.project, text, split=side)
+        old.split_key = split_key(old.messages)
+        session.flush()
+        service.import_prompts(session, cast.project, None, [f"IS {n}  EVEN"], m.PromptSource.API)
+        assert _sides(session, cast.project)[f"IS {n}  EVEN"] is side
+        assert old.split is side
+
+
+def test_another_project_decides_for_itself(session: Session, cast: Cast) -> None:
+    other = factories.project(session)
+    text = "Is this one even?"
+    for side in m.Split:
+        factories.prompt(
+            session, other, f"{text} {side.value}", split=side, split_key=split_key([{"role": "user", "content": text}])
+        )
+    service.import_prompts(session, cast.project, None, [text], m.PromptSource.API)
+    assert _sides(session, cast.project)[text] is split_of(split_key([{"role": "user", "content": text}]))
