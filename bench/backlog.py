@@ -25,7 +25,7 @@ from app.async_db import Connections
 from app.db import normalise_url
 from app.labels import fast_path
 from app.labels.new_label import NewLabel
-from app.labels.screen import Screen, answer, next_screen
+from app.labels.screen import Screen, next_screen, save_and_claim
 from app.models import Outcome, Project, User
 from app.projects.dependencies import Access
 from app.projects.queries import USER_WITH_PROJECT
@@ -112,11 +112,12 @@ class Queue:
     async def _at_once(self) -> Screen | None:
         if self.standing is None:
             return None
-        return await fast_path.save_and_claim(self.direct.fetch_one, self.standing, self.holds, ANSWER)
+        screen: Screen | None = await fast_path.save_and_claim(self.direct.fetch_one, self.standing, self.holds, ANSWER)
+        return screen
 
     def _by_the_rules(self) -> Screen:
         with Session(self.engine, expire_on_commit=False) as session:
-            done, screen = answer(session, self.user, self.project, None, self.holds, ANSWER)
+            done, screen = save_and_claim(session, self.project, self.user, None, self.holds, ANSWER)
             session.commit()
         if done.status != 200:
             raise RunFailed(f"an answer was refused: {done.warning}")

@@ -15,7 +15,7 @@ def trunk_weights(folder: str) -> int:
     with torch.device("meta"):
         model = AutoModel.from_config(AutoConfig.from_pretrained(folder))
     embeddings = sum(weight.numel() for weight in model.get_input_embeddings().parameters())
-    return sum(weight.numel() for weight in model.parameters()) - embeddings
+    return int(sum(weight.numel() for weight in model.parameters()) - embeddings)
 
 
 def share(flops: float, peak: float) -> float:

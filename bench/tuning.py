@@ -114,6 +114,6 @@ def tokens(base: str, config: BenchConfig, needed: int) -> list[dict[str, list[i
     if len(encoded) < needed:
         raise RunFailed(f"{config.data} has {len(encoded)} usable pairs, {needed} are needed: ask for fewer")
     return [
-        {"prompt_ids": group.prefix, "chosen_ids": group.branches[0], "rejected_ids": group.branches[1]}
+        {"prompt_ids": [*group.prefix], "chosen_ids": [*group.branches[0]], "rejected_ids": [*group.branches[1]]}
         for group in encoded.groups[:needed]
     ]

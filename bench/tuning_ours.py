@@ -15,6 +15,7 @@ keep_memory()
 import torch  # noqa: E402
 
 from rlhf.batches import Group  # noqa: E402
+from rlhf.chat_format import load_tokenizer  # noqa: E402
 from rlhf.demonstrations import Sequences  # noqa: E402
 from rlhf.dpo_settings import DPOConfig  # noqa: E402
 from rlhf.dpo_trainer import DPOTrainer, ReferredPairs, all_log_probs  # noqa: E402
@@ -28,7 +29,7 @@ from rlhf.sft_trainer import SFTTrainer  # noqa: E402
 
 def dpo(spec: dict[str, Any], settings: dict[str, Any], dtype: torch.dtype, processes: Processes) -> DPOTrainer:
     config = DPOConfig(**settings, data="")
-    model = load_language_model(config, dtype).to(processes.device)
+    model = load_language_model(config, load_tokenizer(config.model), dtype).to(processes.device)
     model.find_sharing()
     rows = spec["rows"]
     groups = [Group(row["prompt_ids"], [row["chosen_ids"], row["rejected_ids"]]) for row in rows]
@@ -41,7 +42,7 @@ def dpo(spec: dict[str, Any], settings: dict[str, Any], dtype: torch.dtype, proc
 
 def sft(spec: dict[str, Any], settings: dict[str, Any], dtype: torch.dtype, processes: Processes) -> SFTTrainer:
     config = SFTConfig(**settings, data="")
-    model = load_language_model(config, dtype).to(processes.device)
+    model = load_language_model(config, load_tokenizer(config.model), dtype).to(processes.device)
     ids = [[*row["prompt_ids"], *row["chosen_ids"]] for row in spec["rows"]]
     learned = [list(range(len(row["prompt_ids"]), len(full))) for row, full in zip(spec["rows"], ids, strict=True)]
     return SFTTrainer(config, model, Sequences(ids, learned, 0, []), None, None, processes)

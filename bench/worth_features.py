@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 import numpy as np
@@ -87,7 +87,7 @@ def harmless(path: Path) -> list[Asked]:
 def turns(text: str) -> Messages:
     """The messages of one transcript."""
     _, *parts = TURN.split(text)
-    roles = {"Human": "user", "Assistant": "assistant"}
+    roles: dict[str, Literal["user", "assistant"]] = {"Human": "user", "Assistant": "assistant"}
     return [{"role": roles[who], "content": words.strip()} for who, words in zip(parts[::2], parts[1::2], strict=True)]
 
 
@@ -114,7 +114,8 @@ def features(read: Callable[[], list[Asked]], base: Path, kept: Path) -> Feature
 def words(asked: list[Asked]) -> Features:
     """Without any model: how often each word stands in a response, hashed to 1,024 places, as logarithms. Quick, and a
     second set of features beside the trunk's."""
-    states, lengths, prompt, pairs = [], [], [], []
+    states: list[np.ndarray] = []
+    lengths, prompt, pairs = [], [], []
     for number, each in enumerate(asked):
         pairs += [(len(states) + first, len(states) + second, target) for first, second, target in each.pairs]
         for text in each.responses:
@@ -141,7 +142,8 @@ def compute(asked: list[Asked], base: Path, kept: Path) -> None:
     trunk: Any = model.hf.base_model
     trunk.layers = trunk.layers[:LAYERS]
     model.eval().find_layout(MAX_LENGTH)
-    groups, lengths, prompt, pairs = [], [], [], []
+    lengths: list[float] = []
+    groups, prompt, pairs = [], [], []
     for number, each in enumerate(asked):
         answers = [encode_response(tokenizer, text)[: MAX_LENGTH // 2] for text in each.responses]
         prefix, _ = fit_prompt(tokenizer, each.prompt, MAX_LENGTH - max(map(len, answers)))

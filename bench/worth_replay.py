@@ -127,7 +127,7 @@ def doubt(head: LiveHead, z: np.ndarray) -> np.ndarray:
     mean, variance = head.scores(z), head.variances(z)
     nodes, weights = np.polynomial.hermite_e.hermegauss(9)
     inner = sigmoid(mean[:, None] + np.sqrt(variance)[:, None] * nodes)
-    return np.maximum(entropy(p) - entropy(inner) @ (weights / weights.sum()), 1e-12)
+    return np.asarray(np.maximum(entropy(p) - entropy(inner) @ (weights / weights.sum()), 1e-12))
 
 
 def entropy(p: np.ndarray) -> np.ndarray:
