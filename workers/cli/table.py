@@ -33,6 +33,7 @@ CALLS = (
     Call(
         "project base-model", "change_base_model", "{name} is the base model now; it is {state}.", named=("base_model",)
     ),
+    Call("project learning", "show_learning"),
     Call("project archive", "archive_project", "{name} is archived."),
     Call("project restore", "restore_project", "{name} is restored."),
     Call("members list", "list_members", columns=("user_id", "email", "name", "role", "paused_at", "pause_reason")),
@@ -57,6 +58,7 @@ CALLS = (
     Call("items checks", "add_checks", "{made} attention checks made."),
     Call("items withdraw", "withdraw_items", "{withdrawn} withdrawn.", named=("items",)),
     Call("items again", "ask_items_again", "One more label is asked for {asked}.", named=("items",)),
+    Call("items overlap", "adopt_overlap", "The project's number of labels is asked for {changed} items that wait."),
     Call("labels list", "list_labels", columns=("id", "item_id", "annotator_id", "value", "late", "created_at")),
     Call("labels mine", "list_my_labels", columns=("id", "item_id", "value", "late", "created_at")),
     Call("labels quality", "show_quality"),

@@ -51,6 +51,7 @@ ACTIONS = {
     "POST …/items/checks": "add_checks",
     "POST …/items/withdraw": "withdraw_items",
     "POST …/items/again": "ask_items_again",
+    "POST …/items/overlap": "adopt_overlap",
     "POST …/label": "save_label",
     "POST …/label/preview": "preview_label",
     "POST …/label/skip": "skip_item",
