@@ -39,6 +39,7 @@ test: check chromium pgbouncer promtool iproute2 ## Every check and every test
 .PHONY: check
 check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema drift
 	@$(BIN)/ruff check .
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app formats hone_client rlhf workers
 	@! grep -rnE '.{161}' --include='*.html' templates examples || { echo "Templates have at most 160 characters a line" >&2; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
