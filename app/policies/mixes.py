@@ -86,5 +86,6 @@ def command(session: Session, terms: list[RewardTerm]) -> str:
             raise Conflict(
                 "The path of the store has a comma, a star or a sign in it, so that no mix can name its models."
             )
-        said.append(f"{'-' if term.weight < 0 else '+'} {abs(term.weight)!r}*{','.join(folders) or term.function}")
+        weight = "" if abs(term.weight) == 1 else f"{abs(term.weight)!r}*"
+        said.append(f"{'-' if term.weight < 0 else '+'} {weight}{','.join(folders) or term.function}")
     return " ".join(said).removeprefix("+ ")

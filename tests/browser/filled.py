@@ -297,7 +297,7 @@ def _places(
         "/policies", f"/policies/{policies[1].id}", f"/policies/evaluations/{runs['evaluation'].id}", "/runs",
         *(f"/runs/{run.id}" for run in runs.values()), f"/runs/compare?run={runs['ppo'].id}", "/train/reward",
         "/train/ppo", "/chat", f"/chat/{chat.id}", "/people", "/guidelines", "/guidelines/edit", "/settings", "/clone",
-        "/audit",
+        "/audit", "/models",
     ]  # fmt: skip
     bare_pages = [
         "",
@@ -311,7 +311,7 @@ def _places(
         "/runs",
         "/chat",
     ]
-    everybody = ["/", "/projects/new", "/account", "/users", "/endpoints", "/system", "/api/docs"]
+    everybody = ["/", "/projects/new", "/account", "/users", "/endpoints", "/models", "/system", "/api/docs"]
     return {
         "manager": everybody + [base + page for page in own] + [bare + page for page in bare_pages],
         "annotator": [f"{base}/{page}" for page in ("label", "labels/mine", "guidelines", "chat")],

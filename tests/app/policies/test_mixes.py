@@ -142,7 +142,7 @@ def test_functions_alone_need_no_reward_model(session: Session, cast: Cast, stor
     wanted = training.checked(RLOO, {"reward_mix": f"{function} - 0.1*length"})
     run = training.start(session, cast.project, cast.manager, RLOO, wanted)
     assert run.reward_model_id is None
-    assert RLOO.data(session, run).settings["reward"] == "1.0*judges.polite:score - 0.1*length"
+    assert RLOO.data(session, run).settings["reward"] == "judges.polite:score - 0.1*length"
 
 
 def test_from_the_page_and_by_the_api(
