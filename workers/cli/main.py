@@ -94,7 +94,7 @@ def init() -> None:
 
 @app.command()
 def process(
-    name: Annotated[str, typer.Argument(help="web, scheduling, sampling, training, gpu, inference.")],
+    name: Annotated[str, typer.Argument(help="web, scheduling, sampling, training, files, gpu, inference.")],
 ) -> None:
     """Run one of the processes of `hone up` alone, as containers do. DATABASE_URL and REDIS_URL must be set."""
     from workers.platform.children import commands, environment
