@@ -71,8 +71,9 @@ def test_a_scale_that_changed_renews_the_page_and_keeps_what_was_written(
     ("before", "after", "pressed", "sentence", "then"),
     [
         ({"reasons": ["Clearer"]}, {"tie": False}, "0", "does not take that answer", "1"),
-        ({"comment": "optional"}, {"comment": "off"}, "1", "This project takes no comments", "1"),
+        ({"comment": "required"}, {"comment": "off"}, "1", "This project takes no comments", "1"),
         ({"reasons": ["Kinder", "Truer"]}, {"reasons": ["Truer"]}, "1", "This project has no reason named", "1"),
+        ({"reasons": ["Clearer"]}, {"levels": 3}, "1", "how much", "6"),
     ],
 )
 def test_whatever_changed_under_an_open_page_is_told_once_and_the_next_press_is_taken(
