@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 QUIET = 2.0  # seconds
-ANSWER = 3  # seconds in which a server that is there answers
+PROBE_SECONDS = 3  # seconds in which a server that is there answers
 AGAIN = 0.3  # seconds between two questions to one that is not
 
 
@@ -41,7 +41,7 @@ class Watch:
     def doubt(self) -> None:
         """Have the server asked whether it is there, unless that is being done."""
         if self._asking.acquire(blocking=False):
-            Thread(target=self._ask_until_it_answers, name="silence", daemon=True).start()
+            Thread(target=self._ask_until_up, name="silence", daemon=True).start()
 
     def silence(self) -> None:
         """It was asked, and did not answer."""
@@ -55,9 +55,9 @@ class Watch:
         if self.silent:
             raise Silent("the database is silent")
 
-    def _ask_until_it_answers(self) -> None:
+    def _ask_until_up(self) -> None:
         try:
-            while not self._answers():
+            while not self._is_up():
                 self.silence()
                 sleep(AGAIN)
             if self.silent:
@@ -68,9 +68,9 @@ class Watch:
         if self.silent:  # somebody found it so just now, when it was still being asked
             self.doubt()
 
-    def _answers(self) -> bool:
+    def _is_up(self) -> bool:
         try:
-            with _Question.connect(self._url, connect_timeout=ANSWER, autocommit=True) as connection:
+            with _Question.connect(self._url, connect_timeout=PROBE_SECONDS, autocommit=True) as connection:
                 connection.execute("select 1")
         except psycopg.Error as error:
             # A server that refuses (too many connections, starting up) is there; the waiting statement will be told.
@@ -80,7 +80,7 @@ class Watch:
 
 class _Question(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None) -> Result:
-        return super().wait(gen, interval, ANSWER)
+        return super().wait(gen, interval, PROBE_SECONDS)
 
 
 class Connection(psycopg.Connection[Any]):

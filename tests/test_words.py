@@ -62,6 +62,8 @@ Take it up again
 Leave it<
 mean: all raters
 >Person<
+policy in use
+one in use
 LOOP.md
 HOUSE.md
 WORDS.md
@@ -81,6 +83,44 @@ def texts() -> Iterator[tuple[Path, str]]:
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     yield path, node.value
+
+
+# Names that stand, see docs/decisions/0030: of columns, calls and figures that were stored; and a verb.
+STANDING = {"answers_from", "answer_tokens", "baseline_answer_tokens", "equal_answers", "answers_for"}
+OLD_NAMES = {"answer", "answers", "probable"}
+
+
+def names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """What a module itself names, and in which line: functions, classes, arguments, variables, fields; but not the
+    section `answer` of a project's settings and the field `answer` of a label that is sent."""
+    sections = {
+        id(node.target)
+        for owner in ast.walk(tree)
+        if isinstance(owner, ast.ClassDef)
+        for node in owner.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "answer"
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.arg):
+            if node.arg != "answer" or "LabelSettings" not in ast.unparse(node.annotation or ast.Constant("")):
+                yield node.arg, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in sections:
+            yield node.id, node.lineno
+
+
+def test_no_name_has_an_old_word() -> None:
+    found, read = set(), 0
+    for folder in ("app", "rlhf", "workers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name, line in names(ast.parse(path.read_text(encoding="utf-8"))):
+                read += 1
+                words = {word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+                if words & OLD_NAMES and name not in STANDING:
+                    found.add(f"{path.relative_to(ROOT)}:{line} {name}")
+    assert read > 10_000
+    assert not found
 
 
 def test_no_text_has_an_old_phrase() -> None:

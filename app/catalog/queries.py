@@ -16,11 +16,11 @@ def base_models(kind: ModelKind | None = None, state: ModelState | None = None) 
 
 
 def of_project(
-    project: Project, kind: ModelKind | None = None, state: ModelState | None = None, answers: bool = False
+    project: Project, kind: ModelKind | None = None, state: ModelState | None = None, may_respond: bool = False
 ) -> Select[Model]:
-    """The project's models and its base model; with `answers` those that may be asked in it, endpoints among them."""
+    """The project's models and its base model; with `may_respond` those that may be asked in it, endpoints too."""
     own = select(Model).where(or_(Model.project_id == project.id, Model.id == project.base_model_id))
-    return _filtered(answering.answering(project) if answers else own, kind, state)
+    return _filtered(answering.answering(project) if may_respond else own, kind, state)
 
 
 def _filtered(found: Select[Model], kind: ModelKind | None, state: ModelState | None) -> Select[Model]:

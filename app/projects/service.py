@@ -193,10 +193,10 @@ def _with_ids(before: LabelSettings, now: LabelSettings) -> LabelSettings:
 
 
 def _change_kinds(project: Project, name: str, settings: BaseModel) -> None:
-    answer = project.answer.model_dump()
-    answer["kinds"] |= {name: settings.model_dump()}
+    changed = project.answer.model_dump()
+    changed["kinds"] |= {name: settings.model_dump()}
     try:
-        project.answer = LabelSettings.model_validate(answer)
+        project.answer = LabelSettings.model_validate(changed)
     except ValidationError as error:
         raise Invalid(invalid(error).errors["kinds"], "share") from None
 

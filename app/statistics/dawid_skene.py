@@ -12,40 +12,40 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class Fit:
     """`classes` (items, classes): how likely each class is the item's; `shares` (classes,): how common each is;
-    `errors` (people, classes, answers): how often a person gives each answer, by what is true."""
+    `errors` (people, classes, labels): how often a person gives each label, by what is true."""
 
     classes: Floats
     shares: Floats
     errors: Floats
 
     def right(self, person: int) -> float:
-        """How often a person's answer is what is true."""
+        """How often a person's label is what is true."""
         return float(self.shares @ np.diag(self.errors[person]))
 
 
 def fit(
-    item: NDArray[np.int64], person: NDArray[np.int64], answer: NDArray[np.int64], classes: int,
+    item: NDArray[np.int64], person: NDArray[np.int64], label: NDArray[np.int64], classes: int,
     *, prior: float = 0.0, rounds: int = 100, tolerance: float = 1e-6,
 ) -> Fit:  # fmt: skip
-    """EM from the mean of an item's answers, until shares move by less than `tolerance`.
+    """EM from the mean of an item's labels, until shares move by less than `tolerance`.
 
-    item, person, answer: (answers,), each from 0 on. prior: so many answers on the diagonal that each person is taken
-    to have given beforehand; without it a person of few answers is never or always right.
+    item, person, label: (labels,), each from 0 on. prior: so many labels on the diagonal that each person is taken
+    to have given beforehand; without it a person of few labels is never or always right.
     """
     items, people = int(item.max()) + 1, int(person.max()) + 1
     belief = np.zeros((items, classes))
-    np.add.at(belief, (item, answer), 1.0)
+    np.add.at(belief, (item, label), 1.0)
     belief /= belief.sum(axis=1, keepdims=True)
     shares, errors = belief.mean(axis=0), np.zeros((people, classes, classes))
     for turn in range(rounds):
         errors = np.zeros((people, classes, classes)) + prior * np.eye(classes)
         for said in range(classes):
-            chosen = answer == said
+            chosen = label == said
             np.add.at(errors[:, :, said], person[chosen], belief[item[chosen]])
         errors /= np.maximum(errors.sum(axis=2, keepdims=True), 1e-300)
         shares, before = belief.mean(axis=0), shares
         log = np.tile(np.log(np.maximum(shares, 1e-300)), (items, 1))
-        np.add.at(log, item, np.log(np.maximum(errors, 1e-300))[person, :, answer])
+        np.add.at(log, item, np.log(np.maximum(errors, 1e-300))[person, :, label])
         belief = np.exp(log - log.max(axis=1, keepdims=True))
         belief /= belief.sum(axis=1, keepdims=True)
         if turn and float(np.abs(shares - before).max()) < tolerance:

@@ -71,7 +71,7 @@ def _needed(operation: Schema) -> list[Schema]:
 
 
 def _is_file(operation: Schema) -> bool:
-    return any(code == "200" and not answer.get("content") for code, answer in operation["responses"].items())
+    return any(code == "200" and not response.get("content") for code, response in operation["responses"].items())
 
 
 def _filled(path: str) -> str:

@@ -16,7 +16,7 @@ from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.db import PATIENCE, get_engine, task_session
 from app.models import Label, Project, Role, Run, RunState
-from app.silence import ANSWER, QUIET
+from app.silence import PROBE_SECONDS, QUIET
 from tests import factories
 from tests.alerts import firing, scrape
 from tests.faults.annotators import Patient
@@ -102,7 +102,9 @@ def test_a_silent_database_is_told_to_everybody_in_time_and_comes_back(place: Pl
     scrapes.append(scrape(place.web.url))
     again = requests_of_all_kinds(place, 3)
     assert {status for _, status, _ in again} == {503}
-    assert max(seconds for *_, seconds in again) < QUIET + ANSWER, "once it is known, nobody waits for it to be found"
+    assert max(seconds for *_, seconds in again) < QUIET + PROBE_SECONDS, (
+        "once it is known, nobody waits for it to be found"
+    )
     at_the_fault = taken()
     assert {"HonePartDown", "HoneErrors"} <= firing([*scrapes, scrape(place.web.url)], tmp_path, lasting=150)
     place.database.thaw()

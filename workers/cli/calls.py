@@ -35,7 +35,7 @@ ProjectId = Annotated[int, typer.Option("--project", "-p", help="The project's n
 class Call:
     """A command by its words, and the operation that it calls.
 
-    `says` is a sentence with fields of the answer; `columns` are those of a list's table. `fixed` are arguments that
+    `says` is a sentence with fields of the response; `columns` are those of a list's table. `fixed` are arguments that
     the command's words stand for, `named` those that are given by place, `words` the flags of others where they have
     names of their own.
     """
@@ -76,8 +76,8 @@ def built(call: Call) -> Callable[..., None]:
             json_ones.add(name)
         nullable = kind in (int, float) and _NONE in get_args(hints[name]) and parameter.default is OMIT
         parameters.append(_parameter(call, name, kind, needed, says.get(name, ""), nullable))
-    answers_file = hints["return"] is Download
-    if answers_file:
+    responses_file = hints["return"] is Download
+    if responses_file:
         output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; default: stdout.")]
         parameters.append(inspect.Parameter("output", _KEYWORD, default=None, annotation=output))
     else:
@@ -89,8 +89,8 @@ def built(call: Call) -> Callable[..., None]:
         sent = {name: value for name, value in sent.items() if value is not None and value != []}
         sent = {name: None if value is _NULL else value for name, value in sent.items()}
         with client(as_) as hone:
-            answer = getattr(hone, call.operation)(**sent, **call.fixed)
-            _tell(call, answer, as_json, output)
+            response = getattr(hone, call.operation)(**sent, **call.fixed)
+            _tell(call, response, as_json, output)
 
     run.__doc__ = call.help or about.split("\n\n")[0].split("\n`")[0]
     run.__signature__ = inspect.Signature(sorted(parameters, key=lambda each: each.default is not _EMPTY))  # type: ignore[attr-defined]
@@ -157,16 +157,16 @@ def _read(name: str, given: str | None) -> Any:
         raise Unusable(f"--{name.replace('_', '-')} is not valid JSON: {error}.") from None
 
 
-def _tell(call: Call, answer: Any, as_json: bool, output: Path | None) -> None:
-    if isinstance(answer, Download):
-        written(answer, output)
-    elif isinstance(answer, Pages):
-        tell_all(answer, as_json, call.columns, f"No {call.command.split()[0].rstrip('s')}s yet.")
-    elif answer is None:
+def _tell(call: Call, response: Any, as_json: bool, output: Path | None) -> None:
+    if isinstance(response, Download):
+        written(response, output)
+    elif isinstance(response, Pages):
+        tell_all(response, as_json, call.columns, f"No {call.command.split()[0].rstrip('s')}s yet.")
+    elif response is None:
         if not as_json:
             typer.echo(call.says or "Done.")
     else:
-        tell(answer, as_json, call.says)
+        tell(response, as_json, call.says)
 
 
 def written(download: Download, output: Path | None) -> None:

@@ -38,7 +38,7 @@ def start(
     as_json: Json = False,
     as_: As = None,
 ) -> None:
-    """Have models answer holdout prompts, and people compare the answers: hone evaluate 5 -p 1 --against 3"""
+    """Have models answer holdout prompts, and people compare the responses: hone evaluate 5 -p 1 --against 3"""
     named = against or []
     with client(as_) as hone:
         run = hone.start_evaluation(

@@ -18,14 +18,14 @@ Json = Annotated[bool, typer.Option("--json", help="JSON as the API has it; of a
 _LONGEST = 60
 
 
-def tell(answer: BaseModel, as_json: bool, sentence: str | None = None) -> None:
+def tell(response: BaseModel, as_json: bool, sentence: str | None = None) -> None:
     """One thing: its JSON, or the sentence with its fields, or a line for each field."""
     if as_json:
-        typer.echo(answer.model_dump_json())
+        typer.echo(response.model_dump_json())
     elif sentence is not None:
-        typer.echo(sentence.format(**dict(answer)))
+        typer.echo(sentence.format(**dict(response)))
     else:
-        for name, value in answer:
+        for name, value in response:
             typer.echo(f"{name}: {_whole(value)}")
 
 

@@ -1,4 +1,4 @@
-"""Simulated annotators: they read both answers on the labelling page and choose by the stated rule of taste."""
+"""Simulated annotators: they read both responses on the labelling page and choose by the stated rule of taste."""
 
 import random
 import threading
@@ -22,22 +22,22 @@ class Annotator:
     project: str  # the project's address
     rng: random.Random
 
-    def answer(self, page: Page) -> Page:
-        """Answer the pair on the page; the page with the next one."""
-        left, right = (self._answer_on(page, number) for number in (1, 2))
+    def label(self, page: Page) -> Page:
+        """Label the pair on the page; the page with the next one."""
+        left, right = (self._response_on(page, number) for number in (1, 2))
         choice = {"a": "left", "b": "right", "tie": "tie"}[choose(left, right, self.rng)]
         return page.form("/label").send(answer=choice)
 
     @staticmethod
-    def _answer_on(page: Page, number: int) -> tuple[str, bool]:
+    def _response_on(page: Page, number: int) -> tuple[str, bool]:
         node = page.one(f'[data-answer="{number}"]')
         return node.text(), node.attributes.get("data-finish") == "stop"
 
 
 def label(annotators: Sequence[Annotator], wanted: int, done: Callable[[int], None]) -> int:
-    """Have them answer `wanted` pairs between them, all at once; how many they did, fewer where none are left.
+    """Have them label `wanted` pairs between them, all at once; how many they did, fewer where none are left.
 
-    `done` is told of each answer.
+    `done` is told of each label.
     """
     places = threading.Semaphore(wanted)
     lock = threading.Lock()
@@ -55,7 +55,7 @@ def label(annotators: Sequence[Annotator], wanted: int, done: Callable[[int], No
                 time.sleep(1)
                 waited += 1
                 page = annotator.browser.get(f"{annotator.project}/label")
-            page, waited = annotator.answer(page), 0.0
+            page, waited = annotator.label(page), 0.0
             with lock:
                 count += 1
                 done(1)

@@ -26,8 +26,8 @@ class NoPlatform(Exception):
 def is_up(settings: Settings) -> bool:
     """Whether Hone answers at its address."""
     try:
-        answer = httpx.get(f"{settings.base_url}/healthz", timeout=5, headers={"Accept": "application/json"})
-        return answer.json()["status"] in ("ok", "degraded")
+        reply = httpx.get(f"{settings.base_url}/healthz", timeout=5, headers={"Accept": "application/json"})
+        return reply.json()["status"] in ("ok", "degraded")
     except httpx.TransportError:
         return False
     except (ValueError, TypeError, KeyError):

@@ -280,9 +280,9 @@ class Demo:
         with self.board.task("Asking the model", len(self.sizes.questions), "questions") as task:
             for question in self.sizes.questions:
                 page = self._ask(question)
-                answer = page.one("[data-chat-answer]").text(separator=" ")
+                response = page.one("[data-chat-answer]").text(separator=" ")
                 by = page.one(".answered .by").text().split("·")[0]
-                said.append({"question": question, "answer": " ".join(answer.split()), "model": " ".join(by.split())})
+                said.append({"question": question, "answer": " ".join(response.split()), "model": " ".join(by.split())})
                 task.advance(1)
         return said
 

@@ -26,7 +26,7 @@ from rlhf.live_head import LiveHead
 from workers.runs.attempt import Attempt
 from workers.runs.scoring import scores_of
 
-Drawn = Sequence[Sequence[dict[str, Any]]]
+Sampled = Sequence[Sequence[dict[str, Any]]]
 """What each source gave to a prompt."""
 
 
@@ -68,19 +68,19 @@ def chooser(session: Session, run: Run) -> Chooser | None:
     return Chooser(model.id, {"model": registry.address(model)}, space, head)
 
 
-def add(attempt: Attempt, chosen_by: Chooser, rows: Sequence[dict[str, Any]], drawn: Mapping[int, Drawn]) -> int:
+def add(attempt: Attempt, chosen_by: Chooser, rows: Sequence[dict[str, Any]], sampled: Mapping[int, Sampled]) -> int:
     """Put what was sampled to each prompt into the queue, and keep the features; how many items there are."""
     asked = [
         {"response_id": number, "prompt": row["prompt"], "response": each["text"]}
         for number, (row, each) in enumerate(
-            (row, each) for row in rows for group in drawn.get(row["id"], []) for each in group
+            (row, each) for row in rows for group in sampled.get(row["id"], []) for each in group
         )
     ]
     _, found = scores_of(attempt, asked, chosen_by.settings)
     read = {each.response_id: each for each in found}
     made = number = 0
     for row in rows:
-        responses = drawn.get(row["id"], [])
+        responses = sampled.get(row["id"], [])
         places = [(source, place) for source, group in enumerate(responses) for place in range(len(group))]
         own = {place: read.get(number + n) for n, place in enumerate(places)}
         number += len(places)
@@ -109,7 +109,7 @@ def _wanted(
     run: Run,
     prompt_id: int,
     chosen_by: Chooser,
-    drawn: Drawn,
+    sampled: Sampled,
     features_of: Mapping[Place, Features | None],
 ) -> list[Place] | None:
     """The two that the head wants, or None: by chance."""
@@ -118,8 +118,8 @@ def _wanted(
     if by_chance or prompt.split is Split.HOLDOUT:
         return None
     vectors = chosen_by.vectors(features_of)
-    across = run.asked(SamplingConfig).across and len(drawn) > 1
-    texts = [[each["text"] for each in group] for group in drawn]
+    across = run.asked(SamplingConfig).across and len(sampled) > 1
+    texts = [[each["text"] for each in group] for group in sampled]
     pairs = [pair for pair in plan.pairs(texts, across) if set(pair) <= vectors.keys()]
     if not pairs:
         return None

@@ -29,7 +29,7 @@ def require_ours(address: str, headers: Headers) -> None:
 
 
 async def parts(model_id: int, asked: ChatRequest) -> Parts:
-    """The answer in pieces, then its End. Raises ApiError with a sentence."""
+    """The response in pieces, then its End. Raises ApiError with a sentence."""
     if asked.choices > 1:
         raise ApiError(400, "This model is asked for one answer at a time.", param="n")
     settings: dict[str, Any] = {"max_tokens": asked.asked_tokens or DEFAULT_MAX_TOKENS}

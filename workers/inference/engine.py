@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Ticket:
-    """One request under way, from submission to its last answer, or to its cancellation."""
+    """One request under way, from submission to its last response, or to its cancellation."""
 
     loaded: LoadedModel
     request: Request
@@ -33,7 +33,7 @@ class Ticket:
     inbox: "asyncio.Queue[Event | ApiError]" = field(default_factory=asyncio.Queue)
 
     async def events(self) -> AsyncIterator[Piece | Finished]:
-        """Pieces and finished answers until all are finished. Raises ApiError where the engine gives up."""
+        """Pieces and finished responses until all are finished. Raises ApiError where the engine gives up."""
         left = len(self.request.draws)
         while left:
             try:
@@ -61,7 +61,7 @@ class Engine:
         self._commands: queue.SimpleQueue[tuple[str, Ticket | None]] = queue.SimpleQueue()
         self._decoders: dict[str, tuple[LoadedModel, Decoder]] = {}
         self._tickets: dict[int, Ticket] = {}
-        self._held = 0  # answers submitted and not yet given up; touched by the event loop's thread only
+        self._held = 0  # responses submitted and not yet given up; touched by the event loop's thread only
         self._thread = threading.Thread(target=self._run, name="decoding", daemon=True)
         self._thread.start()
 
@@ -71,12 +71,12 @@ class Engine:
 
     @property
     def load(self) -> dict[str, int]:
-        """Answers under way or waiting, and how many there may be."""
+        """Responses under way or waiting, and how many there may be."""
         return {"answers": self._held, "most": self.max_rows + self.max_waiting}
 
-    def check_room(self, answers: int) -> None:
+    def check_room(self, responses: int) -> None:
         """Raises ApiError 503 while the queue is full."""
-        if self._held + answers > self.max_rows + self.max_waiting:
+        if self._held + responses > self.max_rows + self.max_waiting:
             raise ApiError(
                 503,
                 "The server has all the chats it can take. Try again in a few seconds.",
@@ -96,7 +96,7 @@ class Engine:
         return ticket
 
     def release(self, ticket: Ticket) -> None:
-        """Its reader needs nothing more: unfinished answers leave the batch at the next token."""
+        """Its reader needs nothing more: unfinished responses leave the batch at the next token."""
         self._held -= len(ticket.request.draws)
         self._commands.put(("drop", ticket))
 

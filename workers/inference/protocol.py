@@ -1,4 +1,4 @@
-"""The wire format of OpenAI's chat completions: what is asked, how answers and errors are written. Knows no model."""
+"""The wire format of OpenAI's chat completions: what is asked, how responses and errors are written. Knows no model."""
 
 import time
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ _UNSUPPORTED = (
 
 
 class ApiError(Exception):
-    """An answer in OpenAI's error form; `message` is one sentence for the person."""
+    """A response in OpenAI's error form; `message` is one sentence for the person."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class ChatMessage(BaseModel):
 
 
 class StreamOptions(BaseModel):
-    """What a stream carries besides the answer."""
+    """What a stream carries besides the response."""
 
     include_usage: bool = False
 
@@ -90,7 +90,7 @@ class ChatRequest(Input):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unsupported(cls, values: Any) -> Any:
-        """A setting that would change the answer and is not known here is refused, not ignored."""
+        """A setting that would change the response and is not known here is refused, not ignored."""
         if isinstance(values, dict):
             if place := unwritable(values):
                 raise ValueError(f"{place} contains half of a character")
@@ -147,8 +147,8 @@ class Reply:
     def __init__(self, model: str) -> None:
         self.head = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": model}
 
-    def whole(self, answers: list[tuple[str, str]], usage: dict[str, int]) -> dict[str, Any]:
-        """answers: (text, finish reason), in order."""
+    def whole(self, responses: list[tuple[str, str]], usage: dict[str, int]) -> dict[str, Any]:
+        """responses: (text, finish reason), in order."""
         choices = [
             {
                 "index": index,
@@ -156,7 +156,7 @@ class Reply:
                 "logprobs": None,
                 "finish_reason": reason,
             }
-            for index, (text, reason) in enumerate(answers)
+            for index, (text, reason) in enumerate(responses)
         ]
         return self.head | {"object": "chat.completion", "choices": choices, "usage": usage}
 
@@ -168,10 +168,10 @@ class Reply:
         return self.head | {"object": "chat.completion.chunk", "choices": [], "usage": usage}
 
 
-def usage(prompt_tokens: int, answer_tokens: int) -> dict[str, int]:
+def usage(prompt_tokens: int, response_tokens: int) -> dict[str, int]:
     """Token counts as OpenAI names them."""
     return {
         "prompt_tokens": prompt_tokens,
-        "completion_tokens": answer_tokens,
-        "total_tokens": prompt_tokens + answer_tokens,
+        "completion_tokens": response_tokens,
+        "total_tokens": prompt_tokens + response_tokens,
     }

@@ -3,7 +3,7 @@
     GET  /v1/models                 the policies of the store; a model's name is its address there, e.g. models/7
     POST /v1/chat/completions       plain or streamed, several choices, stop texts, seeds
     ... with a model sources/<id>   what answers from elsewhere, for the platform alone (`workers.inference.elsewhere`)
-    GET  /healthz                   what is loaded, how many answers are under way
+    GET  /healthz                   what is loaded, how many responses are under way
 
 A process of its own, since it holds models and computes all the time. It asks nobody who they are but for
 HONE_INFERENCE_SECRET, so it listens on this machine only, unless told otherwise: the pages in front of it know who may
@@ -48,7 +48,7 @@ from workers.runs.threads import threads_for
 
 log = logging.getLogger(__name__)
 
-LEAST_ROOM = 16  # tokens an answer must have left in the context
+LEAST_ROOM = 16  # tokens a response must have left in the context
 
 
 @dataclass(frozen=True)
@@ -159,13 +159,13 @@ def _draws(asked: ChatRequest, loaded: LoadedModel, prompt_tokens: int) -> tuple
 
 
 async def _whole(ticket: Ticket, asked: ChatRequest) -> dict[str, Any]:
-    answers: dict[int, tuple[str, str]] = {}
+    responses: dict[int, tuple[str, str]] = {}
     tokens = 0
     async for event in ticket.events():
         if isinstance(event, Finished):
-            answers[event.response_index] = (event.sample.text, event.sample.finish_reason)
+            responses[event.response_index] = (event.sample.text, event.sample.finish_reason)
             tokens += len(event.sample.response_ids)
-    ordered = [answers[index] for index in sorted(answers)]
+    ordered = [responses[index] for index in sorted(responses)]
     return Reply(asked.model).whole(ordered, usage(len(ticket.request.prompt_ids), tokens))
 
 

@@ -68,7 +68,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + 60
         while (state := self._state()) and time.monotonic() < deadline:
             if state == "ready":
-                return self._answers()
+                return self._is_up()
             time.sleep(0.05)
         return False
 
@@ -100,7 +100,7 @@ class EmbeddedPostgres:
     def _admin(self) -> str:
         return self.url.replace("/hone?", "/postgres?") + "&connect_timeout=5"
 
-    def _answers(self) -> bool:
+    def _is_up(self) -> bool:
         try:
             psycopg.connect(self._admin).close()
         except psycopg.OperationalError:
@@ -171,7 +171,7 @@ class EmbeddedPostgres:
                 # SIGINT is PostgreSQL's fast and orderly stop: a killed parent takes the server with it.
                 self.process = spawn(self._as_server(command), output=log, at_parents_death=signal.SIGINT)
             while self.process.poll() is None and time.monotonic() < deadline:
-                if self._state() == "ready" and self._answers():
+                if self._state() == "ready" and self._is_up():
                     return
                 time.sleep(0.03)
             said = self.log.read_bytes()[began:].decode(errors="replace")

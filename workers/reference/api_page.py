@@ -52,6 +52,6 @@ def _section(each: Operation, command: str) -> str:
     ]
     if each.takes_file:
         lines.append("- `file` (needed): the file itself")
-    answer = f"list of {each.rows}" if each.rows else "a file" if each.is_file else each.answer or "nothing"
-    lines += [*([""] if takes or each.takes_file else []), f"Answers with {answer}.", ""]
+    response = f"list of {each.rows}" if each.rows else "a file" if each.is_file else each.response or "nothing"
+    lines += [*([""] if takes or each.takes_file else []), f"Answers with {response}.", ""]
     return "\n".join(lines)

@@ -57,8 +57,8 @@ def _roots(document: Schema) -> list[str]:
     """The components that operations name."""
     found: set[str] = set()
     for each in operations(document):
-        if answer := each.rows or each.answer:
-            found.add(answer)
+        if response := each.rows or each.response:
+            found.add(response)
         for argument in each.arguments:
             found |= _references(argument.schema)
     return sorted(found)
@@ -109,10 +109,10 @@ def _method(each: Operation) -> str:
     keywords += ["idempotency_key: str | None = None"] * each.takes_key
     if keywords:
         parameters += ["*", *keywords]
-    call, answer = _call(each)
-    head = f"    def {each.name}({', '.join(parameters)}) -> {answer}:"
+    call, response = _call(each)
+    head = f"    def {each.name}({', '.join(parameters)}) -> {response}:"
     if len(head) > 120:
-        lines = [f"    def {each.name}(", *(f"        {one}," for one in parameters), f"    ) -> {answer}:"]
+        lines = [f"    def {each.name}(", *(f"        {one}," for one in parameters), f"    ) -> {response}:"]
         head = "\n".join(lines)
     return "\n".join([head, _docstring(each, named), f"        {call}"])
 
@@ -140,11 +140,11 @@ def _call(each: Operation) -> tuple[str, str]:
         return f"return self._pages({', '.join(given)})", f"Pages[models.{each.rows}]"
     if each.is_file:
         return f"return self._file({', '.join([repr_(each.method), address, *sent])})", "Download"
-    if each.answer is None:
+    if each.response is None:
         return f"self._none({', '.join([repr_(each.method), address, *sent])})", "None"
     also = [f"also=frozenset({{{', '.join(map(str, each.also))}}})"] if each.also else []
-    given = [f"models.{each.answer}", repr_(each.method), address, *sent, *also]
-    return f"return self._one({', '.join(given)})", f"models.{each.answer}"
+    given = [f"models.{each.response}", repr_(each.method), address, *sent, *also]
+    return f"return self._one({', '.join(given)})", f"models.{each.response}"
 
 
 def repr_(text: str) -> str:

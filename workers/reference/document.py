@@ -25,7 +25,7 @@ class Argument:
 @dataclass(frozen=True)
 class Operation:
     """One call. `answer` is the component that it answers with; `rows` is that of each row where it is a list, `paged`
-    where the list comes in pages. `also` are statuses of refusals that have the answer's own shape."""
+    where the list comes in pages. `also` are statuses of refusals that have the response's own shape."""
 
     name: str
     tag: str
@@ -34,7 +34,7 @@ class Operation:
     says: str
     arguments: list[Argument]
     status: str
-    answer: str | None
+    response: str | None
     rows: str | None
     paged: bool
     also: list[int]
@@ -84,8 +84,8 @@ def _operation(document: Schema, path: str, method: str, about: Schema) -> Opera
     if len(set(names)) < len(names):
         raise ValueError(f"two arguments of {about['operationId']} have one name")
     status = next(code for code in about["responses"] if code.startswith("2"))
-    answer = _json(about["responses"][status])
-    rows = _rows(document, answer)
+    response = _json(about["responses"][status])
+    rows = _rows(document, response)
     return Operation(
         name=about["operationId"],
         tag=about["tags"][0],
@@ -94,11 +94,11 @@ def _operation(document: Schema, path: str, method: str, about: Schema) -> Opera
         says=about.get("description") or about["summary"],
         arguments=arguments,
         status=status,
-        answer=answer,
+        response=response,
         rows=rows,
         paged=rows is not None and "before" in names,
         also=[int(code) for code, each in about["responses"].items() if code.startswith("4") and _json(each)],
-        is_file=status != "204" and answer is None,
+        is_file=status != "204" and response is None,
         takes_file=takes_file,
         takes_key=any(each["name"] == KEY for each in about.get("parameters", [])),
         scopes=[scope for way in about["security"] for scope in way.get("token", ())],
@@ -121,8 +121,8 @@ def _json(response: Schema) -> str | None:
     return name_of(schema["$ref"]) if "$ref" in schema else None
 
 
-def _rows(document: Schema, answer: str | None) -> str | None:
-    fields = document["components"]["schemas"][answer]["properties"] if answer else {}
+def _rows(document: Schema, response: str | None) -> str | None:
+    fields = document["components"]["schemas"][response]["properties"] if response else {}
     return name_of(fields["items"]["items"]["$ref"]) if set(fields) == {"items", "before"} else None
 
 

@@ -18,7 +18,7 @@ from celery import Celery, signals
 from app import extensions, logs
 from app.settings import get_settings
 
-# Given up after 25 s without an answer; a system without one of these keeps its own figure.
+# Given up after 25 s without a response; a system without one of these keeps its own figure.
 _KEEPALIVE = {
     getattr(socket, name): value
     for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))

@@ -1,4 +1,4 @@
-"""Answers of models: pairs for the labelling queue, both sides of an evaluation, and reward models' scores."""
+"""Responses of models: pairs for the labelling queue, both sides of an evaluation, and reward models' scores."""
 
 import json
 from collections import Counter
@@ -39,8 +39,8 @@ def sample_items(attempt: Attempt) -> Outcome:
         nonlocal made
         with attempt.writing() as (session, run):
             for row in new:
-                drawn = distinct([*before[row["id"]], row["responses"]])
-                made += items.add_sampled(session, run, row["id"], drawn) is not None
+                sampled = distinct([*before[row["id"]], row["responses"]])
+                made += items.add_sampled(session, run, row["id"], sampled) is not None
 
     total = len(parts) * len(rows)
     asked = [
@@ -57,8 +57,8 @@ def sample_items(attempt: Attempt) -> Outcome:
             before[row["id"]].append(row["responses"])
         notes.update({f"{part.model.name}: {note}": count for note, count in ask.notes.items()})
     if chooser is not None:
-        drawn = {row["id"]: distinct(before[row["id"]]) for row in answered}
-        made = choice.add(attempt, chooser, rows, drawn)
+        sampled = {row["id"]: distinct(before[row["id"]]) for row in answered}
+        made = choice.add(attempt, chooser, rows, sampled)
     summary: RunSummary = {"prompts": len(answered), "pairs": made, "refused": len(answered) - made}
     if notes:
         summary["notes"] = dict(notes)
@@ -66,7 +66,7 @@ def sample_items(attempt: Attempt) -> Outcome:
 
 
 def _file(number: int) -> str:
-    """The name of a part's files; the first one's is that of all answers in runs from before there were several."""
+    """The name of a part's files; the first one's is that of all responses in runs from before there were several."""
     return "answers" if number == 0 else f"answers-{number}"
 
 

@@ -36,7 +36,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """What came back. `served_name`: who answered, where that is somebody else than was asked for."""
 
     text: str
@@ -89,15 +89,15 @@ class Client:
     ) -> None:
         await self._openai.close()
 
-    async def ask(self, messages: Messages, settings: dict[str, Any]) -> Answer:
-        """The whole answer. `settings`: temperature, top_p, top_k, max_tokens. Raises SourceError."""
+    async def ask(self, messages: Messages, settings: dict[str, Any]) -> Response:
+        """The whole response. `settings`: temperature, top_p, top_k, max_tokens. Raises SourceError."""
         while True:
             try:
                 return await self._ask(messages, settings)
             except _OtherWord:
                 continue
 
-    async def _ask(self, messages: Messages, settings: dict[str, Any]) -> Answer:
+    async def _ask(self, messages: Messages, settings: dict[str, Any]) -> Response:
         with self._told():
             async with asyncio.timeout(self.seconds):
                 asking = self._openai.chat.completions.with_streaming_response.create(
@@ -105,10 +105,10 @@ class Client:
                 )
                 async with asking as response:
                     body = await response.read()
-            return self._answer(body, messages)
+            return self._response(body, messages)
 
-    async def stream(self, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | Answer]:
-        """Pieces of the answer as they come, then all of it. Raises SourceError; what came before it stands."""
+    async def stream(self, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | Response]:
+        """Pieces of the response as they come, then all of it. Raises SourceError; what came before it stands."""
         while True:
             try:
                 async for part in self._stream(messages, settings):
@@ -117,7 +117,7 @@ class Client:
             except _OtherWord:
                 continue
 
-    async def _stream(self, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | Answer]:
+    async def _stream(self, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | Response]:
         text: list[str] = []
         reason, counted, served, held = None, None, None, ""
         with self._told():
@@ -145,7 +145,7 @@ class Client:
             whole = "".join(text)
             judge(whole, reason)
             usage = self._usage(counted.model_dump() if counted else None, messages, whole)
-        yield Answer(whole, "length" if reason == "length" else "stop", usage, self._other(served))
+        yield Response(whole, "length" if reason == "length" else "stop", usage, self._other(served))
 
     def _body(self, messages: Messages, settings: dict[str, Any]) -> dict[str, Any]:
         settings = dict(settings)
@@ -156,7 +156,7 @@ class Client:
             body["extra_body"] = {"top_k": top_k}
         return body | settings
 
-    def _answer(self, body: bytes, messages: Messages) -> Answer:
+    def _response(self, body: bytes, messages: Messages) -> Response:
         try:
             completion = _read(body)
         except ValueError:
@@ -168,7 +168,7 @@ class Client:
         judge(text, choice.finish_reason, choice.message.refusal, calls_tool=bool(choice.message.tool_calls))
         usage = self._usage(completion.usage, messages, text)
         reason = "length" if choice.finish_reason == "length" else "stop"
-        return Answer(text, reason, usage, self._other(completion.model))
+        return Response(text, reason, usage, self._other(completion.model))
 
     def _usage(self, given: Any, messages: Messages, text: str) -> Usage:
         try:
@@ -178,7 +178,7 @@ class Client:
         return Usage(counted.prompt_tokens, counted.completion_tokens, estimated=False)
 
     def _other(self, served: str | None) -> str | None:
-        """The name that the answer bears, unless it is the one asked for, or a version or path of it."""
+        """The name that the response bears, unless it is the one asked for, or a version or path of it."""
         if not served:
             return None
         asked, given = self.call.served_name.lower(), served.lower()

@@ -27,7 +27,7 @@ class Forbidden(Exception):
 
 
 class TooMuch(Exception):
-    """The answer is larger than any may be."""
+    """The response is larger than any may be."""
 
 
 class Backend(httpcore2.AsyncNetworkBackend):
@@ -79,7 +79,7 @@ async def _resolve(host: str, port: int, timeout: float | None) -> list[str]:
 
 
 class Transport(httpx2.AsyncHTTPTransport):
-    """Connections of `Backend`, for requests to one API with one key, whose answers have a bound."""
+    """Connections of `Backend`, for requests to one API with one key, whose responses have a bound."""
 
     def __init__(self, key: str | None) -> None:
         super().__init__(verify=_tls(), trust_env=False)

@@ -18,9 +18,9 @@ from app.web.errors import TooMany
 from rlhf.similarity import repeats
 from workers.runs.attempt import AWAY, Attempt, Failed, Released
 from workers.runs.deadlines import BEAT_SECONDS
-from workers.sources.answer_file import AnswerFile
-from workers.sources.client import Answer, Client
+from workers.sources.client import Client, Response
 from workers.sources.errors import Again, GivenUp, SourceError, Unusable
+from workers.sources.response_file import ResponseFile
 from workers.sources.source import Asked, End, Row
 from workers.sources.texts import count, estimate
 
@@ -37,7 +37,7 @@ class Endpoint:
         self.seconds, self.first_pause = seconds, first_pause
 
     def respond(self, attempt: Attempt, asked: Asked) -> list[Row]:
-        """Ask for each answer by itself, so that none is asked for twice."""
+        """Ask for each response by itself, so that none is asked for twice."""
         with task_session() as session:
             call = endpoints.call(session, asked.model_id)
         part = _Part(attempt, asked, call, self)
@@ -49,7 +49,7 @@ class Endpoint:
         return part.answered()
 
     async def stream(self, model_id: int, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | End]:
-        """One answer in pieces, counted as any."""
+        """One response in pieces, counted as any."""
         call = await _in_thread(lambda session: endpoints.call(session, model_id))
         async with Client(call, self.seconds) as client:
             await _turn(call, at_once=True)
@@ -79,18 +79,18 @@ class _Part:
 
     def __init__(self, attempt: Attempt, asked: Asked, call: Call, how: Endpoint) -> None:
         self.attempt, self.asked, self.call, self.how = attempt, asked, call, how
-        self.file = AnswerFile(attempt.folder / f"{asked.name}.jsonl")
+        self.file = ResponseFile(attempt.folder / f"{asked.name}.jsonl")
         self.settings = _settings(asked.settings)
         self.usable = self.unusable = self.under_way = 0
         self.settled = asyncio.Event()
 
     @property
     def kept(self) -> int:
-        """Answers in the file."""
+        """Responses in the file."""
         return len(self.file.lines)
 
     def answered(self) -> list[Row]:
-        """The rows all of whose answers are there, those that cannot be used left out."""
+        """The rows all of whose responses are there, those that cannot be used left out."""
         n = self.asked.settings["n"]
         rows = []
         for row in self.asked.rows:
@@ -143,7 +143,7 @@ class _Part:
     async def _one(self, client: Client, row: Row, place: int) -> None:
         settings = self.settings(place)
         try:
-            answer = await self._patiently(client, row["prompt"], settings)
+            response = await self._patiently(client, row["prompt"], settings)
         except Unusable as error:
             self.unusable += 1
             self.file.add(row["id"], place, {"notes": [str(error)]})
@@ -151,11 +151,11 @@ class _Part:
                 raise GivenUp(f"None of its first {PATIENCE} answers can be used. The last one: {error}") from None
             return
         self.usable += 1
-        other = answer.served_name
+        other = response.served_name
         notes = [f"It says that “{other}” answered, not “{self.call.served_name}”."] if other else []
-        self.file.add(row["id"], place, {"notes": notes, "response": _response(answer, settings)})
+        self.file.add(row["id"], place, {"notes": notes, "response": _response(response, settings)})
 
-    async def _patiently(self, client: Client, messages: Messages, settings: dict[str, Any]) -> Answer:
+    async def _patiently(self, client: Client, messages: Messages, settings: dict[str, Any]) -> Response:
         for number in range(TRIES):
             try:
                 return await self._counted(client, messages, settings)
@@ -166,7 +166,7 @@ class _Part:
                 await asyncio.sleep(max(pause, last.seconds or 0.0))
         raise GivenUp(f"{last} That was the last of {TRIES} tries.")
 
-    async def _counted(self, client: Client, messages: Messages, settings: dict[str, Any]) -> Answer:
+    async def _counted(self, client: Client, messages: Messages, settings: dict[str, Any]) -> Response:
         await _turn(self.call)
         if not self.attempt.holds:
             raise Released("the database did not answer for too long")
@@ -182,10 +182,10 @@ class _Part:
         self.under_way += 1
         taken, estimated = reserved, sum(reserved)  # where nobody says what it took, or we do not wait for it
         try:
-            answer = await client.ask(messages, settings)
-            taken = (answer.usage.tokens_in, answer.usage.tokens_out)
-            estimated = sum(taken) if answer.usage.estimated else 0
-            return answer
+            response = await client.ask(messages, settings)
+            taken = (response.usage.tokens_in, response.usage.tokens_out)
+            estimated = sum(taken) if response.usage.estimated else 0
+            return response
         except (Again, GivenUp):
             taken, estimated = (0, 0), 0
             raise
@@ -206,7 +206,7 @@ class _Part:
 
 
 def _settings(given: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
-    """What the API is asked for the answer at a place: of mixed ones the first is the most probable."""
+    """What the API is asked for the response at a place: of mixed ones the first is greedy."""
 
     def at(place: int) -> dict[str, Any]:
         greedy = given["strategy"] == "greedy" or (given["strategy"] == "mixed" and place == 0)
@@ -218,13 +218,13 @@ def _settings(given: dict[str, Any]) -> Callable[[int], dict[str, Any]]:
     return at
 
 
-def _response(answer: Answer, settings: dict[str, Any]) -> Row:
+def _response(response: Response, settings: dict[str, Any]) -> Row:
     """As `rlhf.sample` writes a response; tokens are null where the API did not count them."""
     greedy = settings["temperature"] == 0.0
     return {
-        "text": answer.text,
-        "finish_reason": answer.finish_reason,
-        "tokens": None if answer.usage.estimated else answer.usage.tokens_out,
+        "text": response.text,
+        "finish_reason": response.finish_reason,
+        "tokens": None if response.usage.estimated else response.usage.tokens_out,
         "strategy": "greedy" if greedy else "stochastic",
         "temperature": None if greedy else settings["temperature"],
         "top_p": settings.get("top_p"),

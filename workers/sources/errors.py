@@ -2,7 +2,7 @@
 
 
 class SourceError(Exception):
-    """No answer, and why."""
+    """No response, and why."""
 
 
 class Unusable(SourceError):

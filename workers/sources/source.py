@@ -15,7 +15,7 @@ TOGETHER = 20  # answered prompts kept in one transaction: an attempt that goes 
 
 @dataclass(frozen=True)
 class End:
-    """The answer is complete; `reason` is stop or length."""
+    """The response is complete; `reason` is stop or length."""
 
     reason: str
     tokens_in: int
@@ -26,7 +26,7 @@ class End:
 class Asked:
     """Prompts of a run that one model is to answer.
 
-    `rows`: {"id", "prompt": messages}. `settings`: those of `rlhf.sample`, `n` answers to each. `name` is that of its
+    `rows`: {"id", "prompt": messages}. `settings`: those of `rlhf.sample`, `n` responses to each. `name` is that of its
     files in the attempt's folder. `keep` gets each answered row once, soon after it is there: the row with "responses",
     fewer than `n` where some could not be used, which `notes` then counts by sentence.
     """

@@ -11,7 +11,7 @@ from app.registry.endpoints import Call
 from app.settings import get_settings
 from tests.endpoint_server import EndpointServer
 from tests.workers.sources.conftest import KEY
-from workers.sources.client import Answer, Client, Usage
+from workers.sources.client import Client, Response, Usage
 from workers.sources.errors import Again, GivenUp, SourceError, Unusable
 
 ASKED = [{"role": "user", "content": "Hello?"}]
@@ -26,16 +26,16 @@ def call(api: EndpointServer, model: str, **over: Any) -> Call:
     return Call(**values | over)
 
 
-def ask(api: EndpointServer, model: str, seconds: float = 5.0, **over: Any) -> Answer:
-    async def once() -> Answer:
+def ask(api: EndpointServer, model: str, seconds: float = 5.0, **over: Any) -> Response:
+    async def once() -> Response:
         async with Client(call(api, model, **over), seconds) as client:
             return await client.ask(ASKED, SETTINGS)
 
     return asyncio.run(once())
 
 
-def stream(api: EndpointServer, model: str, seconds: float = 5.0) -> tuple[str, Answer | None, SourceError | None]:
-    async def once() -> tuple[str, Answer | None, SourceError | None]:
+def stream(api: EndpointServer, model: str, seconds: float = 5.0) -> tuple[str, Response | None, SourceError | None]:
+    async def once() -> tuple[str, Response | None, SourceError | None]:
         text, answer = "", None
         async with Client(call(api, model), seconds) as client:
             try:
@@ -52,7 +52,7 @@ def stream(api: EndpointServer, model: str, seconds: float = 5.0) -> tuple[str, 
 
 
 def test_a_good_answer(api: EndpointServer):
-    assert ask(api, "good") == Answer("Answer 1 to: Hello?", "stop", Usage(7, 5, estimated=False))
+    assert ask(api, "good") == Response("Answer 1 to: Hello?", "stop", Usage(7, 5, estimated=False))
     headers, body = api.asked[0]
     assert headers["authorization"] == f"Bearer {KEY}"
     assert headers[":path"] == "/v1/chat/completions"
@@ -163,7 +163,7 @@ def test_the_other_word_for_length(api: EndpointServer):
 def test_a_stream(api: EndpointServer):
     text, answer, error = stream(api, "good")
     assert error is None
-    assert answer == Answer(text, "stop", Usage(7, 5, estimated=False), None)
+    assert answer == Response(text, "stop", Usage(7, 5, estimated=False), None)
     assert text == "Answer 1 to: Hello? "
     assert stream(api, "uncounted")[1].usage.estimated  # type: ignore[union-attr]
 

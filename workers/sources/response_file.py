@@ -1,4 +1,4 @@
-"""The answers of an API as they come, in a file of the attempt."""
+"""The responses of an API as they come, in a file of the attempt."""
 
 import json
 import os
@@ -8,8 +8,8 @@ from workers.runs.follow import JsonLines
 from workers.sources.source import Row
 
 
-class AnswerFile:
-    """Answers by prompt and place, each on the disk as soon as it is there. A line that a kill has cut off is passed
+class ResponseFile:
+    """Responses by prompt and place, each on the disk as soon as it is there. A line that a kill has cut off is passed
     over: it is asked for again. So are all, where none could be used: somebody will have changed something."""
 
     def __init__(self, path: Path) -> None:
@@ -21,7 +21,7 @@ class AnswerFile:
 
     @property
     def usable(self) -> bool:
-        """Whether any answer can be used."""
+        """Whether any response can be used."""
         return any("response" in line for line in self.lines.values())
 
     def add(self, id_: int, place: int, values: Row) -> None:
