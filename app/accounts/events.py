@@ -210,6 +210,7 @@ SENTENCES: dict[str, Sentence] = {
     "project.base_model_changed": "{who} changed the base model from {previous} to {subject}",
     "project.cloned": "{who} made it like the project {source}",
     "project.created": "{who} created the project {name}",
+    "project.deleted": "{who} deleted project {number}",
     "project.guidelines_changed": "{who} changed the guidelines",
     "project.renamed": "{who} renamed the project from {before} to {now}",
     "project.settings_changed": lambda words: (
@@ -234,6 +235,7 @@ SENTENCES: dict[str, Sentence] = {
     "session.started": lambda words: f"{words['who']} signed in" + words.after("how", " by "),
     "user.admin_removed": "{who} took the rights of an administrator from {subject}",
     "user.created": "{who} created an account",
+    "user.deleted": "{who} deleted the account of person {id}",
     "user.disabled": "{who} disabled the account of {subject}",
     "user.email_changed": "{who} changed their e-mail",
     "user.enabled": "{who} enabled the account of {subject}",

@@ -33,7 +33,7 @@ def register(session: Session, project: Project, actor: User, wanted: Registered
         raise Invalid(f"The project has this model already: {twin.name}.", FIELD)
     model = registry.add_registered(session, project, kind, source, wanted.name)
     audit.record(session, actor, "model.registered", project_id=project.id, subject=model, source=source)
-    preparation.fetch(session, model, actor)
+    preparation.fetch(session, actor, model)
     return model
 
 
@@ -59,7 +59,7 @@ def retry(session: Session, actor: User, model: Model) -> Model:
     """Fetch a model again that could not be fetched."""
     if model.state is not ModelState.FAILED:
         raise Conflict(f"{model.name} is {model.state.value}: there is nothing to try again.")
-    preparation.fetch(session, model, actor)
+    preparation.fetch(session, actor, model)
     return model
 
 

@@ -41,7 +41,7 @@ def counts(session: Session, project: Project) -> dict[str, int]:
     return found
 
 
-def erase(session: Session, actor: User | None, project: Project) -> None:
+def erase(session: Session, project: Project, actor: User | None) -> None:
     """Delete an archived project, of which nothing stays but an audit event with its number. Raises Conflict."""
     if project.archived_at is None:
         raise Conflict(f"Project {project.id} is in use. Archive it first; then it can be deleted.")

@@ -16,11 +16,11 @@ def base_model(session: Session, source: str, actor: User | None = None) -> Mode
     that could not be prepared before is tried again."""
     model, wanted = registry.base_model(session, source)
     if wanted:
-        fetch(session, model, actor)
+        fetch(session, actor, model)
     return model
 
 
-def fetch(session: Session, model: Model, actor: User | None) -> None:
+def fetch(session: Session, actor: User | None, model: Model) -> None:
     """Have a run bring the model's files into the store, the one that could not before where there is one."""
     last = queries.preparation_of(session, model.id)
     if last is not None and last.state in queueing.RESUMABLE:

@@ -32,7 +32,7 @@ def project(
         found = project_of(session, number)
         _say(f"project {number}, “{found.name}”", projects.counts(session, found), yes)
         if yes:
-            projects.erase(session, acting(session, as_), found)
+            projects.erase(session, found, acting(session, as_))
 
 
 @commands.command()

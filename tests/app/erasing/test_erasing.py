@@ -100,17 +100,17 @@ def test_nothing_of_a_project_is_left_but_its_people(world):
         before = rows(session, other)
         assert len(found(session)) > 15
         with pytest.raises(Conflict, match="Archive it first"):
-            project.erase(session, None, session.get_one(m.Project, number))
+            project.erase(session, session.get_one(m.Project, number), None)
     with task_session() as session:
         session.get_one(m.Project, number).archived_at = session.get_one(m.Project, number).created_at
         at_work = factories.run(session, session.get_one(m.Project, number), state=m.RunState.RUNNING, claim="c")
         with pytest.raises(Conflict, match=f"Run {at_work.id} of this project"):
-            project.erase(session, None, session.get_one(m.Project, number))
+            project.erase(session, session.get_one(m.Project, number), None)
         session.delete(at_work)
     with task_session() as session:
         marked = session.get_one(m.Project, number)
         assert project.counts(session, marked) == {"labels": 8, "runs": 3, "models": 1}
-        project.erase(session, None, marked)
+        project.erase(session, marked, None)
     with task_session() as session:
         assert found(session) == {"user", "api_token"}  # the person is somebody still
         assert rows(session, number) == {}
@@ -129,7 +129,7 @@ def test_a_project_whose_model_another_uses_stays_whole(world):
     with task_session() as session:
         before = found(session)
         with pytest.raises(Conflict, match="Another project uses a model"):
-            project.erase(session, None, session.get_one(m.Project, number))
+            project.erase(session, session.get_one(m.Project, number), None)
     with task_session() as session:
         assert found(session) == before
 

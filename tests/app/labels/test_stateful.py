@@ -167,7 +167,7 @@ class Queue(RuleBasedStateMachine):
             self.hanging.execute(text("set local lock_timeout = '15ms'"))
             self.holder = who
             try:
-                self.held = leases.claim_item(self.hanging, self.people[who], self.project)
+                self.held = leases.claim_item(self.hanging, self.project, self.people[who])
             except OperationalError:
                 self.let_go(False)
 

@@ -20,7 +20,13 @@ IN_PERSON = {  # what no token opens
     "change_me", "set_my_password", "sign_out_elsewhere", "create_token", "revoke_token", "change_user",
     "reset_sign_in", "invite_person",
 }  # fmt: skip
-NO_ANSWER = {"download_export", "download_export_of_run", "refused_rows"}  # files
+NO_ANSWER = {
+    "download_export",
+    "download_export_of_run",
+    "download_base_model",
+    "download_model",
+    "refused_rows",
+}  # files
 
 
 def schema(operation: dict[str, Any], code: str) -> dict[str, Any]:
