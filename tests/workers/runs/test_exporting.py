@@ -139,7 +139,7 @@ def test_one_that_was_killed_goes_on_without_a_gap_or_a_double(project: int, at:
     folder = folders.folder(run_id) / "attempt-1-0" / parts.FOLDER
     folder.parent.mkdir(parents=True)
     with patient_session() as session, pytest.raises(Killed):
-        parts.write(session, export, folder, lambda done, total: next(counted))
+        parts.write(session, export, folder, lambda done, total, what: next(counted))
     with task_session() as session:
         session.get_one(Run, run_id).workspace = "attempt-1-0"
         session.execute(update(Run).where(Run.id == run_id).values(heartbeat_at=Run.created_at - timedelta(hours=1)))
