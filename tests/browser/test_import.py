@@ -67,7 +67,7 @@ def test_a_table_is_previewed_imported_but_for_a_bad_row_and_taken_back(
         assert sorted(prompt.messages[0]["content"] for prompt in stored) == sorted(shown)
         assert session.scalar(select(func.count()).select_from(Label)) == 2
     page.goto(f"{server.url}/projects/{project.id}/labels")
-    expect(page.get_by_text("Imported, rater 1").first).to_be_visible()
+    expect(page.locator("td", has_text="Imported, rater 1").first).to_be_visible()
     page.goto(f"{server.url}/projects/{project.id}/imports/1")
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Undo import").click()
