@@ -16,7 +16,7 @@ from app.accounts import service as accounts
 from app.accounts.scopes import Scope
 from app.models import Label, Model, ModelKind, Project, Run, RunMetric, RunState, TrainingConfig, Turn, TurnRole, User
 from app.policies import results
-from app.policies.queries import count_items
+from app.policies.queries import items_by_prompt
 from app.web.csrf import SESSION_COOKIE
 from app.web.filters import decimal, percent
 from app.web.signing import digest
@@ -223,7 +223,7 @@ def _evaluate(platform: Platform, page: Page, base: str, project_id: int, ppo: i
     evaluation, run_id = page.url, int(page.url.rsplit("/", 1)[1])
     assert loop.wait_for_end(platform, run_id).state is RunState.SUCCEEDED
     with platform.session() as session:
-        waiting = count_items(session, run_id)
+        waiting = sum(items_by_prompt(session, run_id).values())
     annotate(platform, project_id, browsers[2:], waiting)
     with platform.session() as session:
         result = results.evaluation_result(session, session.get_one(Run, run_id))
