@@ -1,5 +1,6 @@
 """What the shipped alert rules say of scraped figures: promtool evaluates them, as Prometheus would."""
 
+import math
 import re
 import subprocess
 import time
@@ -22,6 +23,7 @@ STEP = 5  # seconds between the samples that promtool is given
 def scrape(url: str | None = None) -> tuple[float, str]:
     """When, and what /metrics says now: of the web server at `url`, or of one of this process."""
     if url is not None:
+        time.sleep(routes.FRESH)  # or it may be what the one before got
         return time.time(), httpx.get(f"{url}/metrics", timeout=30).raise_for_status().text
     health._checked, installation._found, routes._written = (0.0, {}), (0.0, []), (0.0, b"")
     answer = TestClient(app, base_url="http://localhost", client=("127.0.0.1", 1)).get("/metrics")
@@ -31,16 +33,19 @@ def scrape(url: str | None = None) -> tuple[float, str]:
 def firing(scrapes: Sequence[tuple[float, str]], folder: Path, *, lasting: int = 0) -> set[str]:
     """The names of the alerts that fire at the end of scrapes of (seconds since 1970, text; empty: no answer), whose
     last one is held for `lasting` seconds more: a fault that goes on."""
-    began, ended = scrapes[0][0], scrapes[-1][0]
-    times = [began + STEP * n for n in range(int((ended - began + lasting) / STEP) + 1)]
+    began = scrapes[0][0]
+    steps: list[int] = []  # the one of each scrape: two within one step would hide what came up between them
+    for at, _ in scrapes:
+        steps.append(max(math.ceil((at - began) / STEP), steps[-1] + 1 if steps else 0))
+    count = steps[-1] + lasting // STEP + 1
     series: dict[str, list[str]] = {}
     texts = [_values(text) for _, text in scrapes]
-    last_at = [max((n for n, (at, _) in enumerate(scrapes) if at <= now), default=0) for now in times]
+    last_at = [max(n for n, first in enumerate(steps) if first <= step) for step in range(count)]
     for name in {name for values in texts for name in values}:
         shift = began if "_timestamp_seconds" in name else 0.0  # promtool's clock begins at 0
         series[name] = [repr(texts[n][name] - shift) if name in texts[n] else "_" for n in last_at]
     series['up{job="hone"}'] = [str(int(bool(texts[n]))) for n in last_at]
-    end = f"{STEP * (len(times) - 1)}s"
+    end = f"{STEP * (count - 1)}s"
     inputs = [{"series": name, "values": " ".join(row)} for name, row in series.items()]
     asked = {"expr": 'ALERTS{alertstate="firing"}', "eval_time": end, "exp_samples": [{"labels": "none", "value": 0}]}
     test = {"interval": f"{STEP}s", "input_series": inputs, "promql_expr_test": [asked]}
