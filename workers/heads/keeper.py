@@ -252,8 +252,8 @@ def keep(leads: Callable[[], bool], stopping: threading.Event) -> None:
             keeper.look()
             away = False
         except OperationalError as error:
-            if not away:
-                log.warning("the database is away, live heads wait: %s", " ".join(str(error.orig).split()))
+            if not away:  # that the database is away, and back, is for the sweep to tell
+                log.info("live heads wait: %s", " ".join(str(error.orig).split()))
             away = True
             keeper.forget()
         except Exception:
