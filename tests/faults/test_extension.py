@@ -84,7 +84,11 @@ def test_a_kind_a_source_and_a_method_from_outside_of_the_tree(platform: Platfor
     answer = api("GET", here)["answer"]
     kinds = {name: settings | {"share": 100 if name == "rating" else 0} for name, settings in answer["kinds"].items()}
     api("PATCH", here, json={"answer": answer | {"kinds": kinds}})
-    api("POST", f"{here}/items/sample", json={"count": 30})
+
+    def sampled() -> bool:
+        return api("POST", f"{here}/items/sample", json={"count": 30})["run"] is not None
+
+    platform.wait_for(sampled)  # once what the platform sampled by itself before these settings has ended
 
     def rated() -> dict[str, Any] | None:
         task: dict[str, Any] | None = api("POST", f"{here}/label/next")["task"]
