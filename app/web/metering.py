@@ -8,7 +8,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.web.routing import CALLS
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # when a count began, which only doubles the number of lines
+disable_created_metrics()  # when a count began, which only doubles the number of lines
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -47,5 +47,5 @@ def counts(several: str | None) -> CollectorRegistry:
     if several is None:
         return OWN
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, several)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, several)
     return registry
