@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.models import Model
 from app.web.filters import decimal
-from app.web.plots import Axes, Line, Plot, Point, Tick, digits, steps
+from app.web.plots import Axes, Line, Plot, Point, Tick, digits, reach, steps
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,9 @@ def reward_against_kl(policies: Sequence[Model]) -> Plot | None:
             points.append((policy.name, kl, before, after))
     if not points:
         return None
-    rewards = [value for _, _, before, after in points for value in (before, after)]
-    room = (max(rewards) - min(rewards)) * 0.1 or 0.5
     axes = Axes(
-        (0.0, max(kl for _, kl, _, _ in points) * 1.1 or 1.0),
-        (min(rewards) - room, max(rewards) + room),
+        reach([0.0, *(kl * 1.1 for _, kl, _, _ in points)]),  # an estimate of a small KL can be below 0
+        reach([value for _, _, before, after in points for value in (before, after)], room=0.1),
         left=60,
         right=630,
         top=20,

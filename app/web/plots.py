@@ -1,5 +1,6 @@
 """Still drawings in a page: values to places of an SVG that templates/shared/plots.html draws. Knows no stage."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import NamedTuple
@@ -76,13 +77,26 @@ class Axes:
         return round(start + (end - start) * share, 1)
 
 
+def reach(values: Sequence[float], room: float = 0.0) -> tuple[float, float]:
+    """The ends of an axis that holds all values, with `room` (a share of their spread) beyond them.
+
+    Values that are equal but for rounding get an axis too, as wide as a number of their size can be read on.
+    """
+    low, high = min(values), max(values)
+    least = 1e-6 * max(abs(low), abs(high), 1e-3)
+    spread = high - low
+    beyond = spread * room if spread > least else max(least, 0.5 * max(abs(low), abs(high)), 0.5e-3)
+    return low - beyond, high + beyond
+
+
 def steps(low: float, high: float, wanted: int = 5) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten apart) from `low` to `high`, about as many as wanted."""
     raw = (high - low) / wanted
     power = 10.0 ** floor(log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
     first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
-    return [round(number * step, 12) for number in range(first, last + 1)]
+    decimals = max(0, 3 - floor(log10(step)))  # what is rounded away is the float's own error
+    return [round(number * step, decimals) for number in range(first, last + 1)]
 
 
 def digits(ticks: list[float]) -> int:
