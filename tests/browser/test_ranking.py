@@ -146,6 +146,33 @@ def test_it_fits_every_screen(
     assert tiers(saved(here, 1)[0]) == tuple(map(tuple, expected))
 
 
+def test_with_reduced_motion_no_colour_is_on_its_way(page: Page, rank: Callable[..., Work]) -> None:
+    """A transition of no length still shows its beginning until the next frame: new text on the old ground."""
+    here = rank(1, 4)
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(here.address)
+    settled(page)
+    page.locator("[data-pick='1']").click()
+    grounds = page.evaluate(
+        """async () => {
+            const equal = document.querySelector("[data-tie]");
+            const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+            const ground = () => getComputedStyle(equal).backgroundColor;
+            const seen = [ground()];
+            for (let time = 0; time < 2; time++) {
+                equal.click();
+                seen.push(ground());
+                await frame();
+                seen.push(ground());
+            }
+            return seen;
+        }"""
+    )
+    plain, pressed, still_pressed, back, still_back = grounds
+    assert plain == back == still_back
+    assert pressed == still_pressed != plain
+
+
 def test_without_a_script_there_are_menus(
     browser: Browser, page: Page, rank: Callable[..., Work], serious_faults: Callable[[Page], list[str]]
 ) -> None:
