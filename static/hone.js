@@ -93,6 +93,33 @@ document.addEventListener("htmx:after:request", (event) => {
   for (const field of document.querySelectorAll('input[name="csrf_token"]')) field.value = fresh;
 });
 
+// What was done floats over the page (hone.css) until it is closed or has been there for a while; not while it is read.
+const SHOWN_MS = 8000;
+for (const notice of document.querySelectorAll("#messages > .notice.ok")) {
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "small quiet";
+  close.textContent = "Close";
+  close.addEventListener("click", () => notice.remove());
+  notice.append(close);
+  const leave = () => (notice.matches(":hover, :focus-within") ? setTimeout(leave, 1000) : notice.remove());
+  setTimeout(leave, SHOWN_MS);
+}
+
+// A form that was sent is not sent once more by the next click, and its button says that something is going on.
+const BUSY_MS = 10_000; // it may have brought a file, after which the page stays
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (event.defaultPrevented || event.target.method !== "post" || !button) return;
+  if (button.ariaBusy === "true") return event.preventDefault();
+  setTimeout(() => {
+    if (event.defaultPrevented) return; // another script sends it
+    button.ariaBusy = "true";
+    setTimeout(() => (button.ariaBusy = null), BUSY_MS);
+  });
+});
+addEventListener("pageshow", () => document.querySelectorAll("button[aria-busy]").forEach((button) => (button.ariaBusy = null)));
+
 document.querySelector("[data-autofocus]")?.focus();
 localTimes(document);
 // Whatever comes later, by htmx or a stream of events, says its times in UTC too.

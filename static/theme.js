@@ -1,4 +1,6 @@
-// Loaded before the page is drawn, so that a chosen theme does not flash, nor what a focused screen hides. Without a choice the system's is followed.
+// Loaded before the page is drawn, so that a chosen theme does not flash, nor what a focused screen hides, nor what floats
+// over the page where scripts run. Without a choice the system's is followed.
+document.documentElement.classList.add("scripted");
 try {
   const theme = localStorage.getItem("theme");
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
