@@ -163,6 +163,19 @@ class ExportPreview(BaseModel):
     rows: list[dict[str, Any]]
 
 
+class FirstStepView(BaseModel):
+    """
+    A step of a project's first round: what it is, what to do meanwhile, how far it is.
+    """
+
+    name: str
+    title: str
+    about: str
+    meanwhile: str
+    state: str
+    done: bool
+
+
 class FoundResponse(BaseModel):
     """
     A response of the file; `author` is null where the file does not name who wrote it.
@@ -730,12 +743,14 @@ class Skipped(BaseModel):
 
 class StepView(BaseModel):
     """
-    The next sensible step: what, why, and on which page; null where there is nothing to do but wait.
+    The next sensible step: what, why, and on which page; null where there is nothing to do but wait. `time` says how
+    long it takes where that was measured.
     """
 
     title: str
     reason: str
     href: str | None
+    time: str | None
 
 
 class TaskView(BaseModel):
@@ -1298,6 +1313,8 @@ class LoopView(BaseModel):
     in_use_name: str
     active_runs: dict[str, int]
     next_step: StepView
+    first_round: list[FirstStepView]
+    first_round_hidden: bool
     automations: list[AutomationView]
 
 
@@ -1360,6 +1377,10 @@ class ProjectView(BaseModel):
     """
     automation: AutomationSettings
     queue: QueueSettings
+    first_round_hidden: bool
+    """
+    Whether managers are not shown the checklist of the first round
+    """
     archived_at: AwareDatetime | None
     created_at: AwareDatetime
 

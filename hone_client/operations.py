@@ -194,6 +194,7 @@ class Operations(Caller):
         plan: models.SamplingPlan | dict[str, Any] | Omit | None = OMIT,
         automation: models.AutomationSettings | dict[str, Any] | Omit | None = OMIT,
         queue: models.QueueSettings | dict[str, Any] | Omit | None = OMIT,
+        first_round_hidden: bool | Omit | None = OMIT,
     ) -> models.ProjectView:
         """Change a project. For its managers."""
         return self._one(
@@ -208,6 +209,7 @@ class Operations(Caller):
                 "plan": plan,
                 "automation": automation,
                 "queue": queue,
+                "first_round_hidden": first_round_hidden,
             },
         )
 

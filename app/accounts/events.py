@@ -211,6 +211,8 @@ SENTENCES: dict[str, Sentence] = {
     "project.cloned": "{who} made it like the project {source}",
     "project.created": "{who} created the project {name}",
     "project.deleted": "{who} deleted project {number}",
+    "project.first_round_hidden": "{who} hid the first steps",
+    "project.first_round_shown": "{who} had the first steps shown again",
     "project.guidelines_changed": "{who} changed the guidelines",
     "project.renamed": "{who} renamed the project from {before} to {now}",
     "project.settings_changed": lambda words: (

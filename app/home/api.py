@@ -4,6 +4,7 @@ from datetime import datetime
 
 from app.home import service
 from app.home.automation import automations
+from app.home.first_round import first_round
 from app.models import HeadReport
 from app.projects.dependencies import Manager
 from app.rewards import head_views
@@ -34,11 +35,24 @@ class AutomationView(View):
 
 
 class StepView(View):
-    """The next sensible step: what, why, and on which page; null where there is nothing to do but wait."""
+    """The next sensible step: what, why, and on which page; null where there is nothing to do but wait. `time` says how
+    long it takes where that was measured."""
 
     title: str
     reason: str
     href: str | None
+    time: str | None
+
+
+class FirstStepView(View):
+    """A step of a project's first round: what it is, what to do meanwhile, how far it is."""
+
+    name: str
+    title: str
+    about: str
+    meanwhile: str
+    state: str
+    done: bool
 
 
 class LoopView(View):
@@ -60,6 +74,8 @@ class LoopView(View):
     in_use_name: str
     active_runs: dict[str, int]
     next_step: StepView
+    first_round: list[FirstStepView]
+    first_round_hidden: bool
     automations: list[AutomationView]
 
 
@@ -86,7 +102,7 @@ def show_learning(session: Db, access: Manager) -> LearningView:
 def show_loop(session: Db, access: Manager) -> LoopView:
     """The overview in numbers."""
     now = service.situation(session, access.project)
-    step = service.next_step(now)
+    step, first = service.next_step(now), first_round(session, access.project, now)
     return LoopView(
         in_use_id=now.current_policy.id,
         in_use_name=now.current_policy.name,
@@ -95,5 +111,7 @@ def show_loop(session: Db, access: Manager) -> LoopView:
             AutomationView.model_validate(each) for each in automations(session, access.project, now.new_labels)
         ],
         next_step=StepView.model_validate(step),
+        first_round=[FirstStepView.model_validate(each) for each in first.steps],
+        first_round_hidden=first.hidden,
         **{name: getattr(now, name) for name in LoopView.model_fields if hasattr(now, name)},
     )

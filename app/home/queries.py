@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import exists, func, select, text
 from sqlalchemy.orm import Session
 
-from app.models import Run
+from app.models import Item, Project, Run, RunState
 
 _COUNTS = text(
     """
@@ -39,3 +39,66 @@ def last_runs(session: Session, project_id: int) -> list[Run]:
     """The newest run of each kind, of training of each method."""
     newest_ids = select(func.max(Run.id)).where(Run.project_id == project_id).group_by(Run.kind, Run.method)
     return list(session.scalars(select(Run).where(Run.id.in_(newest_ids)).order_by(Run.id)))
+
+
+def has_items(session: Session, project_id: int) -> bool:
+    """Whether anything was ever put before people here."""
+    return bool(session.scalar(select(exists().where(Item.project_id == project_id))))
+
+
+_CHATTED = text(
+    """
+    select exists (
+        select from turn t join conversation c on c.id = t.conversation_id join model m on m.id = t.model_id
+        where c.project_id = :project and m.project_id = :project and m.kind = 'policy' and t.state = 'done'
+    )
+    """
+)
+
+
+def policy_has_chatted(session: Session, project_id: int) -> bool:
+    """Whether a policy that was trained here has answered somebody in the chat."""
+    return bool(session.scalar(_CHATTED, {"project": project_id}))
+
+
+_PACE = text(
+    """
+    with recent as (
+        select created_at, seconds from label
+        where project_id = :project and superseded_at is null and assignment_id is not null
+        order by created_at desc limit 200
+    ), hour as (
+        select count(*) as labels, extract(epoch from now() - min(created_at)) as seconds from recent
+        where created_at > now() - interval '1 hour'
+    )
+    select hour.labels, hour.seconds, (select count(*) from recent) as timed,
+           (select percentile_cont(0.5) within group (order by seconds) from recent) as median from hour
+    """
+)
+
+
+def labelling_pace(session: Session, project_id: int) -> Any:
+    """(labels, seconds, timed, median): how many of the newest 200 labels are of the last hour, and how long ago the
+    first of them was; how many of the newest there are at all, and the median of the seconds that each took."""
+    return session.execute(_PACE, {"project": project_id}).one()
+
+
+def last_training_seconds(session: Session, project: Project, method: str) -> float | None:
+    """How long the last training by this method took that succeeded at the first try: here, else with the same base
+    model."""
+    took = (
+        select(func.extract("epoch", Run.ended_at - Run.started_at))
+        .join(Project, Project.id == Run.project_id)
+        .where(
+            Run.method == method,
+            Run.state == RunState.SUCCEEDED,
+            Run.attempt <= 1,
+            Run.started_at.is_not(None),
+            Run.ended_at.is_not(None),
+            Project.base_model_id == project.base_model_id,
+        )
+        .order_by((Run.project_id == project.id).desc(), Run.id.desc())
+        .limit(1)
+    )
+    found = session.scalar(took)
+    return None if found is None else float(found)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.home import queries
+from app.home import pace, queries
+from app.home.pace import Pace
 from app.methods import METHODS, Method
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, RunState
 from app.policies import queries as policies_queries
@@ -23,6 +24,7 @@ class Situation:
     """All that the picture shows and the next step depends on."""
 
     project_id: int
+    base_model_id: int
     base_state: ModelState
     base_name: str
     base_error: str | None
@@ -49,6 +51,8 @@ class Situation:
     evaluation_result: Result | None
     active: list[Run]
     advice: list[tuple[Method, str]]  # trainings to start now, each with its reason
+    pace: Pace
+    took: dict[str, float | None]  # by methods in `advice`: seconds of their last training
     preparation: Run | None  # of the base model, where its files are not in the store
     failed: Run | None
 
@@ -71,12 +75,13 @@ def _stage(run: Run) -> int:
 
 @dataclass(frozen=True)
 class Step:
-    """The next sensible step: what, why, and where it is done."""
+    """The next sensible step: what, why, where it is done, and how long it takes where that was measured."""
 
     title: str
     reason: str
     href: str | None = None
     button: str | None = None
+    time: str | None = None
 
 
 def situation(session: Session, project: Project) -> Situation:
@@ -93,8 +98,10 @@ def situation(session: Session, project: Project) -> Situation:
         judged = results.between(session, evaluation, policy.id, current.id) if evaluation else None
     base, active = project.base_model, runs_queries.active_runs(session, project)
     new_labels = rewards.new_labels(session, project)
+    advice = _advice(session, project, active, new_labels)
     return Situation(
         project_id=project.id,
+        base_model_id=base.id,
         base_state=base.state,
         base_name=base.name,
         base_error=base.error,
@@ -120,7 +127,9 @@ def situation(session: Session, project: Project) -> Situation:
         evaluation=evaluation,
         evaluation_result=judged,
         active=active,
-        advice=_advice(session, project, active, new_labels),
+        advice=advice,
+        pace=pace.measured(session, project.id),
+        took={method.name: queries.last_training_seconds(session, project, method.name) for method, _ in advice},
         preparation=None if base.state is ModelState.READY else runs_queries.preparation_of(session, base.id),
         failed=next((run for run in queries.last_runs(session, project.id) if run.state is RunState.FAILED), None),
     )
@@ -143,7 +152,9 @@ def next_step(now: Situation) -> Step:
     here = f"/projects/{now.project_id}"
     if now.base_state is ModelState.PREPARING:
         reason = f"{now.base_name} is being prepared; that takes a minute or two."
-        return Step("Wait for the base model", reason, *_preparation(now, here))
+        time = pace.of_run(now.preparation) if now.preparation is not None else None
+        href, button = _preparation(now, here)
+        return Step("Wait for the base model", reason, href, button, time)
     if now.base_state is ModelState.FAILED:
         reason = now.base_error or f"{now.base_name} failed."
         place = f"{here}/settings#base-model"
@@ -188,17 +199,21 @@ def _decide_on_policy(now: Situation, here: str) -> Step | None:
             f"{waiting} of {now.policy.name} wait for a judgement; they come first.",
             f"{here}/label",
             "Compare answers",
+            now.pace.for_labels(now.open_evaluation_items),
         )
     return None
 
 
-def _preparation(now: Situation, here: str) -> tuple[str, str] | tuple[()]:
-    return (f"{here}/runs/{now.preparation.id}", "Show the preparation") if now.preparation is not None else ()
+def _preparation(now: Situation, here: str) -> tuple[str | None, str | None]:
+    if now.preparation is None:
+        return None, None
+    return f"{here}/runs/{now.preparation.id}", "Show the preparation"
 
 
 def _train(now: Situation, here: str) -> Step | None:
     for method, reason in now.advice:
-        return Step(method.verb, reason, f"{here}/train/{method.name}", method.verb)
+        time = pace.of_training(now.took[method.name])
+        return Step(method.verb, reason, f"{here}/train/{method.name}", method.verb, time)
     return None
 
 
@@ -207,16 +222,20 @@ def _label(now: Situation, here: str) -> Step:
     if now.open_items:
         if training is not None:
             reason = f"Run {training.id} is training; meanwhile {plural(now.open_items, 'pair')} wait for a label."
+            time = pace.of_run(training)
         else:
-            wanted = rewards.FIRST_TRAINING if now.reward_model is None else now.labels_between
-            left = max(1, wanted - now.new_labels)
-            reason = f"{plural(left, 'more label')} until a new reward model is worth training."
-        return Step("Compare answers", reason, f"{here}/label", "Compare answers")
+            first = now.reward_model is None
+            left = max(1, (rewards.FIRST_TRAINING if first else now.labels_between) - now.new_labels)
+            model = "the first reward model" if first else "a new reward model"
+            reason = f"{plural(left, 'more label')} until {model} is worth training."
+            time = now.pace.for_labels(left)
+        return Step("Compare answers", reason, f"{here}/label", "Compare answers", time)
     sampling = next((run for run in now.active if run.kind is RunKind.SAMPLING), None)
     if sampling is not None:
-        return Step("Wait for pairs", f"Run {sampling.id} is sampling answers to compare.")
+        return Step("Wait for pairs", f"Run {sampling.id} is sampling answers to compare.", time=pace.of_run(sampling))
     if training is not None:
-        return Step("Watch the training", f"Run {training.id} is running.", f"{here}/runs/{training.id}", "Watch it")
+        reason = f"Run {training.id} is running."
+        return Step("Watch the training", reason, f"{here}/runs/{training.id}", "Watch it", pace.of_run(training))
     if now.prompts_in_review:
         return Step(
             "Review prompts",

@@ -47,12 +47,13 @@ def _labels(now: Situation) -> Stage:
     at_work = now.active_annotators
     people = f"{plural(at_work, 'person', 'people')} labelling now" if at_work else "Nobody is labelling now"
     note = f"{count(now.labels_last_hour)} in the last hour, {count(now.labels_last_day)} in the last day. {people}."
+    note = note if now.labels else "Invite annotators, or compare some yourself"
     return Stage(3, "Labels", "labels", count(now.labels), "in all", note)
 
 
 def _rewards(now: Situation) -> Stage:
     accuracy = now.reward_model.metrics.get("eval_accuracy") if now.reward_model else None
-    note = f"{plural(now.new_labels, 'new label')} since the last"
+    note = f"{plural(now.new_labels, 'new label')} since the last" if now.reward_model else "Learns from labels"
     if now.retrains_by_itself:
         note += f"; trains automatically at {count(now.labels_between)}"
     return Stage(4, "Reward models", "rewards", percent(accuracy), "holdout accuracy", note)

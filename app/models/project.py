@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.account import Role, User
@@ -69,6 +69,8 @@ class Project(Base):
     )
     queue_depth: Mapped[int] = mapped_column(default=50, server_default="50")
     lease_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
+    # Whether the checklist of the first round was hidden.
+    first_round_hidden: Mapped[bool] = mapped_column(default=False, server_default=false())
     archived_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 

@@ -52,6 +52,7 @@ class ProjectView(View):
     plan: SamplingPlan | None = Field(description="Null for annotators, who are not to know what they compare")
     automation: AutomationSettings
     queue: forms.QueueSettings
+    first_round_hidden: bool = Field(description="Whether managers are not shown the checklist of the first round")
     archived_at: datetime | None
     created_at: datetime
 
@@ -67,6 +68,7 @@ class ProjectChange(Input):
     plan: SamplingPlan | None = None
     automation: AutomationSettings | None = None
     queue: forms.QueueSettings | None = None
+    first_round_hidden: bool | None = None
 
 
 class MemberView(View):
@@ -142,6 +144,8 @@ def change_project(session: Db, access: Manager, body: ProjectChange) -> Project
     for section in service.SECTIONS:
         if (settings := getattr(body, section)) is not None:
             service.change_settings(session, access.project, access.user, section, settings)
+    if body.first_round_hidden is not None:
+        service.hide_first_round(session, access.project, access.user, body.first_round_hidden)
     return _detail(access)
 
 
@@ -221,7 +225,16 @@ def _detail(access: Access) -> ProjectView:
     sections: dict[str, BaseModel | None] = {name: service.settings_of(project, name) for name in service.SECTIONS}
     if not access.is_manager:
         sections["plan"] = None
-    plain = ("id", "name", "guidelines", "base_model_id", "policy_id", "archived_at", "created_at")
+    plain = (
+        "id",
+        "name",
+        "guidelines",
+        "base_model_id",
+        "policy_id",
+        "archived_at",
+        "created_at",
+        "first_round_hidden",
+    )
     return ProjectView.model_validate(
         {name: getattr(project, name) for name in plain}
         | sections

@@ -189,6 +189,12 @@ class NameForm(Input):
     name: Name
 
 
+class FirstRoundForm(Input):
+    """Whether the checklist of the first round is hidden."""
+
+    hidden: bool = False
+
+
 class GuidelinesForm(Input):
     """What annotators are told, in Markdown."""
 

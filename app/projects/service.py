@@ -121,6 +121,14 @@ def rename(session: Session, project: Project, actor: User, name: str) -> None:
         project.name = name
 
 
+def hide_first_round(session: Session, project: Project, actor: User, hidden: bool) -> None:
+    """Hide the checklist of the first round from the project's managers, or show it again."""
+    if hidden != project.first_round_hidden:
+        project.first_round_hidden = hidden
+        action = "project.first_round_hidden" if hidden else "project.first_round_shown"
+        record(session, actor, action, project_id=project.id, subject=project)
+
+
 def change_guidelines(session: Session, project: Project, actor: User, guidelines: str) -> None:
     """Change what annotators are told. The earlier text stays in the audit trail."""
     text = guidelines.replace("\r\n", "\n")

@@ -198,6 +198,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         assert (snapshot.raters, snapshot.levels) == ({}, 0)
         project = session.get_one(m.Project, 1)
         assert project.answer == asking(levels=2, questions=["Kinder?"], reasons=["Short"])
+        assert project.first_round_hidden  # it has a policy: its first round is over
         export = Export(project, ExportSettings(layout="trl"))
         lines = b"".join(export.pieces(session)).splitlines()
         assert [tuple(json.loads(line)[name] for name in ("chosen", "rejected")) for line in lines] == trl

@@ -128,7 +128,7 @@ def test_then_items_and_labels(session: Session, project: Project, person: User)
     open_item(session, project)
     labels(session, project, person, 10)
     found = step(session, project)
-    reason = "50 more labels until a new reward model is worth training."
+    reason = "50 more labels until the first reward model is worth training."
     assert (found.title, found.reason) == ("Compare answers", reason)
     assert found.href == f"/projects/{project.id}/label"
 
