@@ -12,6 +12,7 @@ from formats.fields import Fields
 from formats.layouts import WRITTEN, detect, named
 from formats.layouts.base import Layout
 from formats.layouts.hone import NAME as OWN
+from formats.layouts.hone import teaches_nothing
 from formats.mapping import layout_of, with_map
 from formats.records import (
     BadRow,
@@ -136,9 +137,13 @@ class Reading:
                 yield PromptRecord(line=record.line, messages=record.messages, metadata=record.metadata)
             return
         pairs = [record for record in records if isinstance(record, ComparisonRecord)]
-        if self.layout is not None and self.layout.name == OWN and (left := _left_of_own(records, self._as)):
-            self.report.left_out[left] += 1
-            return
+        if self.layout is not None and self.layout.name == OWN:
+            if left := _left_of_own(records, self._as):
+                self.report.left_out[left] += 1
+                return
+            if self._as == "labels":  # of every kind, written responses too
+                yield from records
+                return
         if not pairs:
             raise BadRow("It has no two responses to compare.")
         labelled = [record for record in pairs if record.judgements]
@@ -196,12 +201,11 @@ class Reading:
 
 
 def _left_of_own(records: list[Record], asked: As) -> str | None:
-    """What a row of our own export is that is neither a pair nor a label to learn from; None of any other. Of what is
-    not learned from, such as an attention check, the responses may still be labelled."""
-    if not any(isinstance(record, ComparisonRecord) for record in records):
-        return "written responses"
-    unusable = asked == "labels" and any(record.metadata.get("usable") is False for record in records)
-    return "labels that nothing learns from" if unusable else None
+    """What a row of our own export is that is not what was asked for; None of any other. Of what is not learned from,
+    such as an attention check, the responses may still be labelled."""
+    if asked == "pairs":
+        return None if any(isinstance(record, ComparisonRecord) for record in records) else "written responses"
+    return "labels that nothing learns from" if any(map(teaches_nothing, records)) else None
 
 
 def _raw(row: Row) -> str:

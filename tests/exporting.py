@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zipfile import ZipFile
 
 from sqlalchemy.orm import Session
@@ -49,6 +50,9 @@ def give(
     )  # fmt: skip
     supersedes = saving.current_label(session, person.id, item.id)
     if text is not None and place is not None:
+        if supersedes is not None:
+            supersedes.superseded_at = datetime.now(UTC)
+            session.flush()
         session.add(label)
         session.flush()
         written.add(session, person, item, text, label, place)
@@ -67,6 +71,13 @@ class All:
         self._compare()
         self._rank()
         self._write()
+
+    @classmethod
+    def again(cls, session: Session, project: m.Project) -> Self:
+        """More of the same project, in another session."""
+        found = cls.__new__(cls)
+        found.session, found.project, found.model, found._asked = session, project, project.base_model, 10_000
+        return found
 
     def item(self, texts: Sequence[str], kind: str = "comparison", messages: Any = None, **over: Any) -> m.Item:
         prompt = self._prompt(messages or [{"role": "user", "content": "Why?"}], over.pop("split", m.Split.TRAIN))

@@ -5,6 +5,7 @@ People appear by number, unless names are asked for. Who prefers what comes from
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -94,7 +95,7 @@ def everything(wanted: ExportSettings, asked: LabelSettings, moment: Moment, lab
         ],
         "order": label.order,
         "value": label.value.model_dump_json(),
-        "preferences": [_stated(asked, stated) for stated in label.stated or ()],
+        "preferences": [_stated(asked, label, stated) for stated in label.stated or ()],
         "reasons": [{"id": id_, "text": asked.text_of(id_)} for id_ in label.reasons],
         "comment": label.comment,
         "seconds": label.seconds,
@@ -102,16 +103,33 @@ def everything(wanted: ExportSettings, asked: LabelSettings, moment: Moment, lab
         "late": label.late,
         "surplus": label.surplus,
         "instructions": label.instructions,
-        "created_at": label.created_at.isoformat(),
+        "created_at": _given_at(label),
         "superseded_at": label.superseded_at.isoformat() if gone else None,
         "metadata": _metadata(label.of_prompt, label.of_item, label.of_label),
     }
 
 
-def _stated(asked: LabelSettings, stated: Mapping[str, Any]) -> Out:
-    """A preference; the strength is of so many levels."""
+def _stated(asked: LabelSettings, label: Row[Any], stated: Mapping[str, Any]) -> Out:
+    """A preference; the strength is of so many levels, which a file may have said where the project asks for none."""
     text = asked.text_of(stated["question"]) if stated["question"] else None
-    return {**stated, "text": text, "levels": comparisons.settings_in(asked).levels if stated["strength"] else None}
+    levels = comparisons.settings_in(asked).levels or _scale(label)
+    return {**stated, "text": text, "levels": levels if stated["strength"] else None}
+
+
+def _scale(label: Row[Any]) -> int | None:
+    """How many levels of strength the file has that brought the label."""
+    most = (label.of_label or {}).get("strength_of")
+    return int(most) if most in (2, 3, 4) else None
+
+
+def _given_at(label: Row[Any]) -> str:
+    """When the label was given: by its file, where one brought it with a date."""
+    date = (label.of_label or {}).get("date")
+    try:
+        found = datetime.fromisoformat(date) if isinstance(date, str) else label.created_at
+    except ValueError:  # in other words
+        found = label.created_at
+    return str(found.isoformat())
 
 
 def written(wanted: ExportSettings, label: Row[Any]) -> Iterator[Out]:
@@ -209,7 +227,7 @@ def _about(label: Row[Any]) -> Out:
 
 
 def _by(wanted: ExportSettings, label: Row[Any]) -> Out:
-    return {"label": label.id, **_annotator(wanted, label), "created_at": label.created_at.isoformat()}
+    return {"label": label.id, **_annotator(wanted, label), "created_at": _given_at(label)}
 
 
 def _annotator(wanted: ExportSettings, label: Row[Any]) -> Out:

@@ -7,21 +7,22 @@ judgement was derived from) is in `extra`.
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from app.annotation.comparison import ComparisonValue
+from app.annotation.comparison import COMPARISON, ComparisonValue
 from app.annotation.comparison.value import settings_in
 from app.annotation.kind import Kind
-from app.annotation.ranking import RankingValue
+from app.annotation.ranking import RANKING, RankingValue
+from app.labels.imported import Given
 from app.models import Outcome
 from app.models.project_settings import LabelSettings
 from app.models.values import LabelValue
 from formats import ComparisonRecord, Judgement
 
 LONGEST_NAME, LONGEST_QUESTION = 200, 80
-_KEPT = ("strength", "strength_of", "source", "date")
+KEPT = ("strength", "strength_of", "source", "date")
 MAIN = ""
 
 
@@ -39,6 +40,9 @@ class Opinion:
     comment: str | None
     extra: dict[str, Any]
     key: str  # the same for the same row, in whatever order its responses are
+    order: tuple[int, ...] = ()  # the responses of the row as `value` speaks of them, where that is another order
+    written: str | None = None  # a response that is this label, behind those of the row
+    given: Given = field(default_factory=Given)
 
 
 def opinions(record: ComparisonRecord, kind: Kind, asked: LabelSettings) -> tuple[Opinion, ...]:
@@ -77,8 +81,7 @@ def _opinion(
         named = ", ".join(f'"{question}"' for question in judged)
         raise Unclear(f"It answers only {named}, and not which response is better.")
     main = judged[MAIN]
-    if main.annotator and len(main.annotator) > LONGEST_NAME:
-        raise Unclear(f"The annotator's name is longer than {LONGEST_NAME} characters.")
+    require_name(main.annotator)
     further = {_question(asked, question): each for question, each in judged.items() if question != MAIN}
     level = _level(main, settings_in(asked).levels)
     value: LabelValue
@@ -95,13 +98,24 @@ def _opinion(
         if each.probability is not None and row["probability"] is not None and len(record.responses) == 2:
             row["probability"] = each.probability
         row["raters"] = each.raters or 1
-    said_more = {name: getattr(main, name) for name in _KEPT if getattr(main, name) is not None}
+    said_more = {name: getattr(main, name) for name in KEPT if getattr(main, name) is not None}
     extra = record.metadata | said_more
     comment = "\n\n".join(dict.fromkeys(each.rationale for each in judged.values() if each.rationale)) or None
     stated = sorted(_from_canonical(row, places) for row in preferences)
     identity = [main.annotator, stated, comment, extra, index]
     key = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
     return Opinion(main.annotator, value, preferences, comment, extra, key)
+
+
+def kind_of(record: ComparisonRecord) -> Kind:
+    """Two responses are compared, more are ranked."""
+    return COMPARISON if len(record.responses) == 2 else RANKING
+
+
+def require_name(annotator: str | None) -> None:
+    """Unclear where this is too long to be a name."""
+    if annotator and len(annotator) > LONGEST_NAME:
+        raise Unclear(f"The annotator's name is longer than {LONGEST_NAME} characters.")
 
 
 def _canonical(record: ComparisonRecord) -> list[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 import formats
+from app.imports.batches import BATCH, batches
 from app.imports.reading import Ready, opened
 from app.items import imported as items
 from app.labels import imported as labels
@@ -19,7 +20,6 @@ from app.web.errors import Invalid
 from formats import Refusal
 
 FIRST = 5
-BATCH = 500
 
 
 @dataclass
@@ -79,7 +79,7 @@ def preview(session: Session, project: Project, path: Path, config: ImportConfig
         found = Preview(file.reading.container.kind, layout.name if layout else None, file.reading.columns)
         known, counts = _Known(session, project), Counter[str]()
         rows = file.rows()
-        while batch := list(islice(rows, BATCH if most is None else min(BATCH, most - found.rows))):
+        for batch in batches(islice(rows, most), BATCH):
             good = [each for _, each in batch if isinstance(each, Ready)]
             bad = [each for _, each in batch if isinstance(each, Refusal)]
             counts.update(known.count(good, config.what))

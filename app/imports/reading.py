@@ -6,22 +6,22 @@ preview, to check the whole, to store it, and to go on after a row.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import formats
-from app.annotation import KINDS
-from app.annotation.comparison import COMPARISON
 from app.annotation.ranking import RANKING
-from app.imports.opinions import Opinion, Unclear, opinions
+from app.imports.opinions import Opinion, Unclear, kind_of, opinions
+from app.imports.restoring import restored
 from app.models import ImportConfig, Imported, Messages
 from app.models.project_settings import LabelSettings
 from app.prompts.reading import Unusable, check, content_hash
 from app.web.errors import Invalid
-from formats import ComparisonRecord, Record, Refusal
+from formats import ComparisonRecord, PromptRecord, Record, Refusal
+from formats.layouts.hone import NAME as OWN
 from formats.strict_json import storable
 
 MAX_RESPONSE = 100_000  # characters
@@ -42,6 +42,7 @@ class Ready:
     kind: str | None = None
     key: str | None = None  # of the item: the same prompt with the same responses, in whatever order
     opinions: tuple[Opinion, ...] = ()
+    sampled: tuple[Mapping[str, Any], ...] = ()  # how each response was sampled, where our own export says so
 
 
 @dataclass
@@ -62,7 +63,9 @@ class File:
 
     def _ready(self, number: int, record: Record) -> Ready | Refusal:
         try:
-            return ready(number, record, self.config.what, self.asked)
+            layout = self.reading.layout
+            own = layout is not None and layout.name == OWN
+            return ready(number, record, self.config.what, self.asked, own=own)
         except (Unusable, Unclear) as error:
             return Refusal(record.line, str(error), _shown(record))
 
@@ -84,32 +87,46 @@ def offers(reading: formats.Reading) -> Imported:
     return "prompts" if gives == "demonstrations" else gives
 
 
-def ready(number: int, record: Record, what: Imported, asked: LabelSettings) -> Ready:
-    """The record as the project takes it. Raises Unusable or Unclear with a sentence."""
+def ready(number: int, record: Record, what: Imported, asked: LabelSettings, *, own: bool = False) -> Ready:
+    """The record as the project takes it; `own`: it is of our own export. Raises Unusable or Unclear with a
+    sentence."""
     messages = check(record.messages)
     digest = content_hash(messages)
+    row = Ready(number, record.line, messages, digest, record.metadata)
+    if what == "labels" and own and not isinstance(record, PromptRecord):
+        found = restored(record, asked)
+        _require(found.shown, found.opinion.written)
+        key = _key(digest, found.kind, found.shown)
+        return replace(
+            row, responses=found.shown, kind=found.kind, key=key, opinions=(found.opinion,), sampled=found.sampled
+        )
     if what == "prompts" or not isinstance(record, ComparisonRecord):
-        return Ready(number, record.line, messages, digest, record.metadata)
+        return row
     responses = record.responses
     if len(responses) > RANKING.responses[-1]:
         raise Unusable(f"It has {len(responses)} responses; at most {RANKING.responses[-1]} are compared at once.")
-    for response in responses:
-        if len(response.text) > MAX_RESPONSE:
-            raise Unusable(f"A response has {len(response.text):,} characters; at most {MAX_RESPONSE:,} are taken.")
-        if not response.text.strip():
-            raise Unusable("A response is empty.")
-        if response.author and len(response.author) > MAX_NAME:
-            raise Unusable(f"The name of who wrote a response is longer than {MAX_NAME} characters.")
+    _require(responses)
     if what == "pairs" and len({response.text for response in responses}) < len(responses):
         raise Unusable("Two of its responses are the same, so that there is nothing to compare.")
-    kind = COMPARISON.name if len(responses) == 2 else RANKING.name
-    given = opinions(record, KINDS[kind], asked) if what == "labels" else ()
-    key = _key(digest, kind, [(response.text, response.author) for response in responses])
-    return Ready(number, record.line, messages, digest, record.metadata, responses, kind, key, given)
+    kind = kind_of(record)
+    given = opinions(record, kind, asked) if what == "labels" else ()
+    return replace(row, responses=responses, kind=kind.name, key=_key(digest, kind.name, responses), opinions=given)
 
 
-def _key(digest: str, kind: str, responses: Sequence[tuple[str, str | None]]) -> str:
-    said = [digest, kind, sorted(responses, key=lambda each: (each[0], each[1] or ""))]
+def _require(responses: Sequence[formats.Response], written: str | None = None) -> None:
+    """Unusable where one of them is too long, or empty."""
+    for text in [*(each.text for each in responses), *(() if written is None else (written,))]:
+        if len(text) > MAX_RESPONSE:
+            raise Unusable(f"A response has {len(text):,} characters; at most {MAX_RESPONSE:,} are taken.")
+        if not text.strip():
+            raise Unusable("A response is empty.")
+    if any(len(each.author or "") > MAX_NAME for each in responses):
+        raise Unusable(f"The name of who wrote a response is longer than {MAX_NAME} characters.")
+
+
+def _key(digest: str, kind: str, responses: Sequence[formats.Response]) -> str:
+    named = [(each.text, each.author) for each in responses]
+    said = [digest, kind, sorted(named, key=lambda each: (each[0], each[1] or ""))]
     return sha256(json.dumps(said).encode()).hexdigest()
 
 

@@ -6,15 +6,15 @@ attempt goes on there.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.imports import files, queries
+from app.imports.batches import BATCH, Row, batches
 from app.imports.reading import File, Ready, opened
 from app.items import imported as items
 from app.labels import imported as labels
@@ -26,7 +26,6 @@ from app.web.errors import Invalid
 from app.web.filters import plural
 from formats import Refusal, Unreadable
 
-BATCH = 500
 # A plan that is kept was made for the few rows that there were when the import began.
 _PLAN_ANEW = text("set local plan_cache_mode = force_custom_plan")
 MOST_REFUSED = 2**29  # characters of refused rows that are kept, to be given back
@@ -62,7 +61,7 @@ def bring_in(writing: Writing, tell: Watching) -> ImportCounts:
                 f"{plural(refused, 'row')} of {read:,} cannot be used, so nothing was imported. "
                 "Correct the file, or import the rest."
             )
-        for batch in _batches(file.rows(stored), BATCH):
+        for batch in batches(file.rows(stored), BATCH):
             _keep(writing, batch)
             tell(batch[-1][0], read, "rows stored")
     except Unreadable as error:
@@ -71,14 +70,11 @@ def bring_in(writing: Writing, tell: Watching) -> ImportCounts:
         return queries.counts(session, run.id)
 
 
-Row = tuple[int, Ready | Refusal]
-
-
 def _check(writing: Writing, file: File, after: int, tell: Watching) -> int:
     """Read the whole file and write down what is refused; how many rows it has."""
     kept = 0
     number = after
-    for batch in _batches(file.rows(after), 10 * BATCH):
+    for batch in batches(file.rows(after), 10 * BATCH):
         refused = [(place, each) for place, each in batch if isinstance(each, Refusal)]
         kept += sum(len(each.raw) for _, each in refused)
         if kept > MOST_REFUSED:
@@ -137,25 +133,29 @@ def _item(row: Ready, prompt_id: int, status: PromptStatus, asked: bool) -> item
         kind=row.kind or "",
         prompt_id=prompt_id,
         ordinal=row.number,
-        responses=[(each.text, each.author, each.metadata) for each in row.responses],
+        responses=_texts(row),
         extra=row.extra if asked else None,  # else the label has it
         withdrawn=status is not PromptStatus.ACTIVE,
     )
 
 
 def _labels(row: Ready, item: items.Stored) -> Iterator[labels.Brought]:
-    order = item.places([(each.text, each.author, each.metadata) for each in row.responses])
+    places = item.places(_texts(row))
     for said in row.opinions:
+        order = [places[place] for place in said.order] if said.order else places
         yield labels.Brought(
-            item.id, said.key, said.annotator, said.value, order, said.preferences, said.comment, said.extra
-        )
+            item.id, said.key, said.annotator, said.value, order, said.preferences, said.comment, said.extra,
+            said.written, said.given,
+        )  # fmt: skip
+
+
+def _texts(row: Ready) -> list[items.Text]:
+    sampled: Sequence[Mapping[str, Any]] = row.sampled or [{}] * len(row.responses)
+    return [
+        items.Text(each.text, each.author, each.metadata, how) for each, how in zip(row.responses, sampled, strict=True)
+    ]
 
 
 def _plus(counts: ImportCounts, **more: int) -> ImportCounts:
     """The counts with more of some; another object, since what a column holds is never changed in place."""
     return {**counts, **{name: counts.get(name, 0) + count for name, count in more.items()}}
-
-
-def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    while batch := list(islice(rows, size)):
-        yield batch

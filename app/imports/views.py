@@ -1,11 +1,12 @@
 """What pages and calls say about imports: the first rows as they will look, counts in words, refused rows as a file."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app import db
 from app.imports import queries
+from app.imports.opinions import Opinion
 from app.imports.preview import Preview
 from app.imports.reading import Ready
 from app.items.imported import UNNAMED
@@ -80,12 +81,17 @@ def said(row: Ready, asked: LabelSettings | None = None) -> list[Said]:
             each.annotator,
             "; ".join(
                 f"{name(one.question)}: {one.words}" if one.question else one.words
-                for one in each.value.said(lambda place: LETTERS[place])
+                for one in each.value.said(_letters(each))
             ),
             each.comment,
         )
         for each in row.opinions
     ]
+
+
+def _letters(opinion: Opinion) -> Callable[[int], str]:
+    """The letter of the response at each place of which a value speaks."""
+    return lambda place: LETTERS[opinion.order[place] if opinion.order else place]
 
 
 def refused_file(run: Run) -> SlottedDownload:

@@ -5,7 +5,7 @@ The same prompt with the same responses is one item, whichever file it came from
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,29 @@ _draw = random.SystemRandom()
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A response as a file has it. `extra` are its further columns; `sampled` says how a model wrote it, where the file
+    is our own export."""
+
+    text: str
+    author: str | None
+    extra: Mapping[str, Any]
+    sampled: Mapping[str, Any]
+
+
+SAMPLING = ("strategy", "temperature", "top_p", "top_k", "seed", "finish_reason", "token_count")
+"""The columns that say how."""
+
+
+@dataclass(frozen=True, slots=True)
 class Brought:
-    """An item as a file has it; `responses` are (text, author, further columns)."""
+    """An item as a file has it."""
 
     key: str
     kind: str
     prompt_id: int
     ordinal: int  # its number in the file
-    responses: Sequence[tuple[str, str | None, dict[str, Any]]]
+    responses: Sequence[Text]
     extra: dict[str, Any] | None = None
     withdrawn: bool = False
 
@@ -43,12 +58,12 @@ class Stored:
     new: bool
     responses: Sequence[tuple[str, str]]
 
-    def places(self, responses: Sequence[tuple[str, str | None, dict[str, Any]]]) -> list[int]:
+    def places(self, responses: Sequence[Text]) -> list[int]:
         """The position of each of these responses, which are the item's in some order."""
         free: dict[tuple[str, str], list[int]] = defaultdict(list)
         for position, each in enumerate(self.responses):
             free[each].append(position)
-        return [free[text, author or UNNAMED].pop(0) for text, author, _ in responses]
+        return [free[each.text, each.author or UNNAMED].pop(0) for each in responses]
 
 
 def add(session: Session, project: Project, run: Run, brought: Sequence[Brought], *, asked: bool) -> dict[str, Stored]:
@@ -60,17 +75,18 @@ def add(session: Session, project: Project, run: Run, brought: Sequence[Brought]
     ids = bulk.new_ids(session, Response, len(said))
     responses, shown = [], []
     for id_, (key, item_id, position) in zip(ids, said, strict=True):
-        text, author, extra = first[key].responses[position]
+        each = first[key].responses[position]
         responses.append(
-            {"id": id_, "prompt_id": first[key].prompt_id, "run_id": run.id, "text": text,
-             "imported_from": author or UNNAMED, "extra": extra or None}
+            {"id": id_, "prompt_id": first[key].prompt_id, "run_id": run.id, "text": each.text,
+             "imported_from": each.author or UNNAMED, "extra": each.extra or None,
+             **{name: each.sampled.get(name) for name in SAMPLING}}
         )  # fmt: skip
         shown.append({"item_id": item_id, "position": position, "response_id": id_})
     bulk.insert_all(session, Response, responses)
     bulk.insert_all(session, ItemResponse, shown)
     texts = _responses(session, project.id, [key for key in first if key not in new])
     for key, item_id in new.items():
-        texts[key] = item_id, [(text, author or UNNAMED) for text, author, _ in first[key].responses]
+        texts[key] = item_id, [(each.text, each.author or UNNAMED) for each in first[key].responses]
     return {key: Stored(item_id, key in new, said) for key, (item_id, said) in texts.items()}
 
 
@@ -120,13 +136,15 @@ def _responses(session: Session, project_id: int, keys: Sequence[str]) -> dict[s
     found: dict[str, tuple[int, list[tuple[str, str]]]] = {}
     rows = session.execute(
         select(Item.import_key, Item.id, Response.text, Response.imported_from)
-        .join(ItemResponse, ItemResponse.item_id == Item.id)
-        .join(Response, Response.id == ItemResponse.response_id)
-        .where(Item.project_id == project_id, bulk.among(Item.import_key, keys), ItemResponse.label_id.is_(None))
+        .outerjoin(ItemResponse, (ItemResponse.item_id == Item.id) & ItemResponse.label_id.is_(None))
+        .outerjoin(Response, Response.id == ItemResponse.response_id)
+        .where(Item.project_id == project_id, bulk.among(Item.import_key, keys))
         .order_by(Item.id, ItemResponse.position)
     )
     for key, id_, text, author in rows:
-        found.setdefault(str(key), (id_, []))[1].append((text, author or UNNAMED))
+        shown = found.setdefault(str(key), (id_, []))[1]
+        if text is not None:  # some items show none
+            shown.append((text, author or UNNAMED))
     return found
 
 

@@ -7,13 +7,14 @@ before; those that the file does not name are told apart by numbers.
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app import bulk
+from app.items import written
 from app.labels import outside, turn
 from app.models import ImportedAnnotator, Item, Label, Run, SnapshotLabel
 from app.models.values import LabelValue
@@ -24,9 +25,20 @@ Named = tuple[str, bool]
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """How a label was given, as only our own export tells."""
+
+    reasons: tuple[str, ...] = ()
+    seconds: float | None = None
+    late: bool = False
+    superseded: bool = False  # changed or withdrawn later
+
+
+@dataclass(frozen=True, slots=True)
 class Brought:
     """A label as a file has it. `order` are the item's positions by the places of which `value` and `preferences`
-    speak; `annotator` is None where the file names nobody."""
+    speak; `annotator` is None where the file names nobody; `written` is a response that is this label, of which they
+    speak as the place behind the others."""
 
     item_id: int
     key: str
@@ -36,6 +48,8 @@ class Brought:
     preferences: Sequence[dict[str, Any]]
     comment: str | None
     extra: dict[str, Any]
+    written: str | None = None
+    given: Given = field(default_factory=Given)
 
 
 _PREFER = text(
@@ -67,7 +81,7 @@ def add(session: Session, run: Run, brought: Sequence[Brought]) -> int:
     if not new:
         return 0
     ids = _annotators(session, project_of(run), sorted({who for _, who in new}))
-    last = {(each.item_id, ids[who]): place for place, (each, who) in enumerate(new)}
+    last = {(each.item_id, ids[who]): place for place, (each, who) in enumerate(new) if not each.given.superseded}
     now = session.scalar(select(func.clock_timestamp()))
     session.execute(
         update(Label)
@@ -76,6 +90,15 @@ def add(session: Session, run: Run, brought: Sequence[Brought]) -> int:
         .execution_options(synchronize_session=False)
     )
     labels = bulk.new_ids(session, Label, len(new))
+    texts = [
+        written.Brought(each.item_id, id_, each.written, name)
+        for id_, (each, (name, _)) in zip(labels, new, strict=True)
+        if each.written is not None
+    ]
+    places = written.positions(session, texts) if texts else {}
+    orders = [
+        [*each.order, *([places[id_]] if id_ in places else ())] for id_, (each, _) in zip(labels, new, strict=True)
+    ]
     rows = [
         {
             "id": labels[place],
@@ -85,18 +108,23 @@ def add(session: Session, run: Run, brought: Sequence[Brought]) -> int:
             "run_id": run.id,
             "import_key": each.key,
             "value": each.value,
-            "order": list(each.order),
+            "order": orders[place],
+            "reasons": list(each.given.reasons),
             "comment": each.comment,
+            "seconds": each.given.seconds,
+            "late": each.given.late,
             "extra": each.extra or None,
             "surplus": True,
-            "superseded_at": None if last[each.item_id, ids[who]] == place else now,
+            "superseded_at": None if last.get((each.item_id, ids[who])) == place else now,
         }
         for place, (each, who) in enumerate(new)
     ]
     bulk.insert_all(session, Label, rows)
+    if texts:
+        written.add_all(session, run, texts, places)
     said = [
-        {"label_id": id_, "order": each.order, "preferences": each.preferences}
-        for id_, (each, _) in zip(labels, new, strict=True)
+        {"label_id": row["id"], "order": row["order"], "preferences": each.preferences}
+        for row, (each, _) in zip(rows, new, strict=True)
     ]
     session.execute(_PREFER, {"said": json.dumps(said)})
     return len(new)
@@ -193,7 +221,10 @@ def take_out(session: Session, run_id: int, after: int, limit: int) -> tuple[int
     )
     touched = select(Label.item_id).where(Label.id.in_(found)).distinct()
     items = session.scalars(touched).all()
-    session.execute(delete(Label).where(Label.id.in_(set(found) - held)))
+    gone = set(found) - held
+    texts = written.of_labels(session, gone)
+    session.execute(delete(Label).where(Label.id.in_(gone)))
+    written.forget(session, texts)
     session.execute(_STAND_AGAIN, {"run": run_id, "items": items})
     return found[-1], len(found) - len(held)
 

@@ -14,6 +14,7 @@ from formats.strict_json import MAX_DEPTH, storable
 
 PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 _BATCH = 256
+_BATCH_BYTES = 16_000_000
 
 
 def rows_in_parquet(file: IO[bytes]) -> int:
@@ -36,7 +37,14 @@ def parquet_rows(file: IO[bytes]) -> Iterator[Row | Refusal]:
         opened = parquet.ParquetFile(file, pre_buffer=False)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise Unreadable(f"This cannot be read as Parquet, it is damaged ({_first(error)}).") from None
-    yield from _rows(opened.iter_batches(batch_size=_BATCH), 0)
+    yield from _rows(opened.iter_batches(batch_size=_batch_of(opened.metadata)), 0)
+
+
+def _batch_of(metadata: Any) -> int:
+    """How many rows are decoded at once: fewer of large ones, by the groups' own word."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    largest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(_BATCH, int(_BATCH_BYTES / max(1, largest))))
 
 
 def arrow_rows(files: Sequence[Path]) -> Iterator[Row | Refusal]:

@@ -18,6 +18,7 @@ from formats.records import BadRow, Judgement, Record, Response
 NAME = "hone-labels"
 _OUTCOMES = {"first": 1.0, "second": 0.0, "tie": 0.5, "both_bad": None}
 _SAME = 1e-9
+_LEARNT_FROM = ("train", "chat")  # purposes of items
 _JSON = [
     "label",
     "item",
@@ -49,17 +50,27 @@ def _labels(fields: Fields) -> Iterator[Record]:
         _judgement(each, place, len(responses), question=question, rationale=None if question else comment, **common)
         for question, each in stated.items()
     ]
+    record: Record
     if len(responses) == 1 and not judged:
-        said = common | {"comment": comment}
-        record: Record = demonstration(fields, before, responses[0])
-        record.metadata.update({name: value for name, value in said.items() if value is not None})
+        record = demonstration(fields, before, responses[0])
     else:
         record = comparison(fields, before, responses, judged)
+    if not judged:
+        said = common | {"comment": comment}
+        record.metadata.update({name: value for name, value in said.items() if value is not None})
     if fields.row.tabular:
         record.metadata.update({n: _as_written(n, record.metadata[n]) for n in _JSON if n in record.metadata})
     for name, value in _imported(record.metadata.pop("metadata", None)).items():
         record.metadata.setdefault(name, value)
     yield record
+
+
+def teaches_nothing(record: Record) -> bool:
+    """Whether a label is one that models never learn from, such as an attention check's; one that was changed later is
+    no such."""
+    about = record.metadata
+    changed = about.get("superseded_at") is not None and about.get("purpose") in _LEARNT_FROM
+    return about.get("usable") is False and not changed
 
 
 def _imported(given: Any) -> Mapping[str, Any]:

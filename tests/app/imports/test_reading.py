@@ -12,13 +12,35 @@ from hypothesis import strategies as st
 
 import formats
 from app.imports.reading import MAX_RESPONSE, Ready, opened, ready
+from app.labels.imported import Given
 from app.models import ImportConfig, Imported, Outcome
 from app.prompts.reading import Unusable
 from formats import ComparisonRecord, Judgement, Refusal, Response
 from tests.asking import asking
 
-ASKED = asking(levels=4, questions=["Safer"])
+ASKED = asking(levels=4, questions=["Safer"], reasons=[{"id": "r1", "text": "Kinder"}])
+OWN = {
+    "label": 7, "kind": "ranking", "item": 3, "prompt_id": 2, "split": "train", "chooses": False, "purpose": "train",
+    "usable": True, "annotator": 5, "prompt": [{"role": "user", "content": "Why?"}],
+    "responses": [{"position": n, "text": text, "name": "base", "seed": n} for n, text in enumerate("abc")],
+    "order": [2, 0, 1], "value": json.dumps({"kind": "ranking", "tiers": [[0], [1, 2]]}),
+    "preferences": [
+        {"question": "", "first": 0, "second": 1, "outcome": "tie", "probability": 0.5},
+        {"question": "", "first": 0, "second": 2, "outcome": "second", "probability": 0.0},
+        {"question": "", "first": 1, "second": 2, "outcome": "second", "probability": 0.0},
+    ],
+    "reasons": [{"id": "q9", "text": "kinder"}, {"id": "q8", "text": "Shorter"}], "comment": None, "seconds": 2.5,
+    "late": True, "surplus": False, "instructions": 3, "created_at": "2026-01-02T03:04:05+00:00",
+    "superseded_at": None, "metadata": None,
+}  # fmt: skip
+WRITTEN = OWN | {
+    "kind": "demonstration", "order": [0, 9],
+    "value": json.dumps({"kind": "demonstration", "text": "B", "improves": True}),
+    "responses": [{"position": 0, "text": "a"}, {"position": 9, "text": "B", "author": 5}],
+    "preferences": [{"question": "", "first": 0, "second": 9, "outcome": "second", "probability": 0.0}],
+}  # fmt: skip
 SEEDS = [
+    "".join(f"{json.dumps(row)}\n" for row in (OWN, WRITTEN, OWN)).encode(),
     b'{"prompt": "Why?", "chosen": "So.", "rejected": "No.", "margin": 2}\n' * 3,
     b"prompt,response_a,response_b,choice\nWhy?,So.,No.,a\nHow?,Such.,None.,tie\n",
     b'[{"prompt": "Why?"},\n {"prompt": "How?"}]',
@@ -156,3 +178,56 @@ def test_two_million_digits_deep_nests_and_half_surrogates_are_refused_by_row(tm
     found = rows(file)
     assert [isinstance(row, Ready) for _, row in found] == [True, False, False, False, False, True]
     assert all(len(row.raw) <= 100_000 and row.reason for _, row in found if isinstance(row, Refusal))
+
+
+def own(tmp_path: Path, *given: dict[str, Any]) -> list[Ready | Refusal]:
+    file = tmp_path / "labels.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in given))
+    return [row for _, row in rows(file)]
+
+
+def test_our_own_labels_are_read_as_they_were_given(tmp_path: Path) -> None:
+    ranked, written = own(tmp_path, OWN, WRITTEN)
+    assert isinstance(ranked, Ready)
+    assert isinstance(written, Ready)
+    [label] = ranked.opinions
+    assert (ranked.kind, label.order, label.annotator) == ("ranking", (2, 0, 1), "5")
+    assert label.value.model_dump() == {"kind": "ranking", "tiers": ((0,), (1, 2)), "questions": {}}
+    assert label.given == Given(("r1", "Shorter"), 2.5, late=True)
+    assert label.extra == {
+        "label": 7, "item": 3, "prompt_id": 2, "instructions": 3, "date": "2026-01-02T03:04:05+00:00",
+    }  # fmt: skip
+    assert [each["seed"] for each in ranked.sampled] == [0, 1, 2]
+    assert (written.kind, [each.text for each in written.responses]) == ("demonstration", ["a"])
+    [text] = written.opinions
+    assert (text.written, text.order, text.annotator) == ("B", (0,), "5")
+    assert [(each["place"], each["other"], each["outcome"]) for each in text.preferences] == [(0, 1, "second")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (OWN | {"order": [0, 1]}, "Its order is not of its responses."),
+        (OWN | {"order": [0, 1, 1]}, "Its order is not of its responses."),
+        (OWN | {"order": ["a", "b", "c"]}, '"order" cannot be read.'),
+        (OWN | {"order": None}, '"order" cannot be read.'),
+        (OWN | {"responses": [*OWN["responses"][:2], {"text": "c"}]}, "no two responses"),
+        (OWN | {"kind": "essay", "preferences": []}, "It does not say which response is better."),
+        (WRITTEN | {"kind": "essay", "responses": WRITTEN["responses"][1:], "order": [9], "preferences": []},
+         "There are no items of the kind 'essay' here."),
+        (WRITTEN | {"order": [9, 0]}, "Its order is not of its responses."),
+        (WRITTEN | {"value": "[]"}, "Its value is not that of a demonstration."),
+        (WRITTEN | {"value": json.dumps({"kind": "demonstration", "text": "Other"})}, "not the last of its responses"),
+        (OWN | {"responses": [{**each, "seed": 2**70} for each in OWN["responses"]]}, '"seed" of a response'),
+        (OWN | {"reasons": [{"id": "r", "text": "x" * 99}]}, "A reason is longer than 80 characters."),
+        (OWN | {"reasons": "none"}, '"reasons" cannot be read.'),
+        (OWN | {"annotator": "a" * 300}, "The annotator's name is longer"),
+        (WRITTEN | {"annotator": "a" * 300}, "The annotator's name is longer"),
+    ],
+)  # fmt: skip
+def test_our_own_labels_that_were_changed_into_nonsense_are_refused(
+    tmp_path: Path, wrong: dict[str, Any], why: str
+) -> None:
+    [row] = own(tmp_path, wrong)
+    assert isinstance(row, Refusal)
+    assert why in row.reason
