@@ -52,9 +52,9 @@ from app.web.middleware import Frame
 from app.web.routing import CALLS as API
 
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
-# no project's id.
+# no project's id; and `items`, which do things to many prompts, before `prompts`: /prompts/bulk is no prompt's.
 PAGES = (
-    labels, accounts, new_project, projects, prompts, imports, items, exports, rewards, policies, training, runs,
+    labels, accounts, new_project, projects, items, prompts, imports, exports, rewards, policies, training, runs,
     chat, catalog, endpoints, monitoring, home,
 )  # fmt: skip
 CALLS = (

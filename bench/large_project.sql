@@ -1,5 +1,5 @@
--- A project with 100,000 items, 300,000 labels, 200 runs and 100 annotators, for bench/pages.py, which makes a smaller one
--- by dividing every number of four digits and more.
+-- A project with 1,000,000 items, 200,000 prompts, 300,000 labels, 200 runs and 100 annotators, for bench/pages.py, which
+-- makes a smaller one by dividing every number of four digits and more.
 -- Foreign keys are not checked while it is made: the checks would be planned for the tables' empty beginnings.
 set session_replication_role = replica;
 insert into "user" (id, email, name, is_admin) overriding system value
@@ -13,7 +13,7 @@ insert into member (project_id, user_id, role)
 insert into prompt (id, project_id, messages, content_hash, source, status, split) overriding system value
   select n, 1, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'Question ' || n || '?')),
     md5(n::text) || md5(n::text), 'import', 'active', case when n % 5 = 0 then 'holdout' else 'train' end
-  from generate_series(1, 20000) n;
+  from generate_series(1, 200000) n;
 insert into run (id, project_id, kind, method, state, config, model_id, step, total_steps, unit, created_at)
     overriding system value
   select n, 1, (array['sampling', 'training', 'training', 'evaluation'])[1 + n % 4],
@@ -29,15 +29,15 @@ insert into run (id, project_id, kind, method, state, config, model_id, step, to
 update run set baseline_id = 1 where kind = 'evaluation';
 insert into response (id, prompt_id, model_id, run_id, text, finish_reason, token_count, strategy) overriding system value
   select n, 1 + (n - 1) / 10, 1, 4, 'Answer ' || n || '. ' || repeat('It depends on more than one thing. ', 8), 'stop',
-    60, 'stochastic' from generate_series(1, 200000) n;
+    60, 'stochastic' from generate_series(1, 2000000) n;
 insert into item (id, project_id, prompt_id, kind, run_id, ordinal, purpose, level, rank, overlap_target, slots_left)
     overriding system value
   select n, 1, 1 + (2 * n - 1) / 10, 'comparison', case when n % 100 = 0 then 3 end, n,
     case when n % 100 = 0 then 'evaluation' when n % 50 = 1 then 'check' else 'train' end,
     case when n % 100 = 0 then 0 else 2 end, random(), 3, case when n <= 99500 then 0 else 3 end
-  from generate_series(1, 100000) n;
+  from generate_series(1, 1000000) n;
 insert into item_response (item_id, position, response_id)
-  select (n + 1) / 2, 1 - n % 2, n from generate_series(1, 200000) n;
+  select (n + 1) / 2, 1 - n % 2, n from generate_series(1, 2000000) n;
 insert into assignment (id, project_id, item_id, annotator_id, "order", state, leased_at, expires_at)
     overriding system value
   select n, 1, 1 + (n - 1) / 3, 1 + (n * 37 + n / 300) % 100, case when random() < 0.5 then '{0,1}' else '{1,0}' end::smallint[],
@@ -74,7 +74,7 @@ insert into model (id, project_id, kind, name, parent_id, run_id, artifact, stat
       "reward_before": 0.0, "reward_after": 0.5}'
   from run where kind = 'training' and state = 'succeeded';
 insert into response_score (model_id, response_id, score, spread)
-  select (select max(id) from model where kind = 'reward'), id, random(), random() from response;
+  select (select max(id) from model where kind = 'reward'), id, random(), random() from response where id <= 200000;
 insert into conversation (project_id, user_id, title) select 1, case when n % 20 = 0 then 101 else 1 + n % 101 end, 'Chat ' || n from generate_series(1, 2000) n;
 insert into turn (conversation_id, position, role, content, model_id, state)
   select id, n, case when n % 2 = 0 then 'user' else 'assistant' end, 'Turn ' || n || '. ' || repeat('It depends. ', 20),

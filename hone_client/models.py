@@ -299,6 +299,15 @@ class LastView(BaseModel):
     run_id: int | None
 
 
+class LeftOut(BaseModel):
+    """
+    Rows that were not changed, and why.
+    """
+
+    why: str
+    count: int
+
+
 class LogView(BaseModel):
     """
     The end of a log; null where there is none yet.
@@ -897,6 +906,16 @@ class AutomationView(BaseModel):
     budget: str
     last: LastView | None
     now: str
+
+
+class BulkDone(BaseModel):
+    """
+    What became of the rows. Where `upto` is not null more are left: the same request with this `upto` goes on.
+    """
+
+    done: int
+    left_out: list[LeftOut]
+    upto: int | None
 
 
 class Claimed(BaseModel):

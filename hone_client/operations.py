@@ -301,17 +301,28 @@ class Operations(Caller):
         project_id: int,
         *,
         before: int | None = None,
+        contains: str | None = None,
         status: Literal["review", "active", "refused", "withdrawn"] | None = None,
         split: Literal["train", "holdout"] | None = None,
         source: Literal["starter", "import", "api", "chat"] | None = None,
-        contains: str | None = None,
+        sort: Literal["turns", "-turns", "added", "-added"] | None = None,
         limit: int | None = None,
     ) -> Pages[models.PromptView]:
-        """Prompts, newest first."""
+        """Prompts, newest first, or in another order.
+
+        `contains`: Only prompts with this text in one of their turns.
+        """
         return self._pages(
             models.PromptView,
             f"/projects/{project_id}/prompts",
-            query={"before": before, "status": status, "split": split, "source": source, "contains": contains},
+            query={
+                "before": before,
+                "contains": contains,
+                "status": status,
+                "split": split,
+                "source": source,
+                "sort": sort,
+            },
             limit=limit,
         )
 
@@ -494,13 +505,21 @@ class Operations(Caller):
         state: Literal["open", "done", "withdrawn"] | None = None,
         split: Literal["train", "holdout"] | None = None,
         prompt: int | None = None,
+        sort: Literal["made", "-made"] | None = None,
         limit: int | None = None,
     ) -> Pages[models.ItemView]:
-        """Items, newest first."""
+        """Items, newest first, or in another order."""
         return self._pages(
             models.ItemView,
             f"/projects/{project_id}/items",
-            query={"before": before, "purpose": purpose, "state": state, "split": split, "prompt": prompt},
+            query={
+                "before": before,
+                "purpose": purpose,
+                "state": state,
+                "split": split,
+                "prompt": prompt,
+                "sort": sort,
+            },
             limit=limit,
         )
 
@@ -587,6 +606,83 @@ class Operations(Caller):
             "POST",
             f"/projects/{project_id}/prompts/withdraw",
             body={"prompts": prompts},
+            key=idempotency_key,
+        )
+
+    def change_items(
+        self,
+        project_id: int,
+        *,
+        action: Literal["first", "again", "withdraw"],
+        purpose: Literal["train", "check", "evaluation", "chat"] | Omit | None = OMIT,
+        state: Literal["open", "done", "withdrawn"] | Omit | None = OMIT,
+        split: Literal["train", "holdout"] | Omit | None = OMIT,
+        prompt: int | Omit | None = OMIT,
+        ids: list[int] | Omit = OMIT,
+        all: bool | Omit = OMIT,
+        upto: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.BulkDone:
+        """Do one thing to many items: put those that wait first, ask for one more label on those that do not, or
+        withdraw them. Up to 10,000 a call.
+
+        `ids`: These rows.
+        `all`: All rows that the filter finds, instead of `ids`.
+        `upto`: Of all: only rows up to this number, as the last response had it.
+        """
+        return self._one(
+            models.BulkDone,
+            "POST",
+            f"/projects/{project_id}/items/bulk",
+            body={
+                "purpose": purpose,
+                "state": state,
+                "split": split,
+                "prompt": prompt,
+                "ids": ids,
+                "all": all,
+                "upto": upto,
+                "action": action,
+            },
+            key=idempotency_key,
+        )
+
+    def change_prompts(
+        self,
+        project_id: int,
+        *,
+        action: Literal["withdraw", "restore", "admit", "reject"],
+        contains: str | Omit = OMIT,
+        status: Literal["review", "active", "refused", "withdrawn"] | Omit | None = OMIT,
+        split: Literal["train", "holdout"] | Omit | None = OMIT,
+        source: Literal["starter", "import", "api", "chat"] | Omit | None = OMIT,
+        ids: list[int] | Omit = OMIT,
+        all: bool | Omit = OMIT,
+        upto: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.BulkDone:
+        """Do one thing to many prompts: withdraw or restore them, add those from chat to the loop, or reject them.
+        Up to 2,000 a call.
+
+        `contains`: Only prompts with this text in one of their turns.
+        `ids`: These rows.
+        `all`: All rows that the filter finds, instead of `ids`.
+        `upto`: Of all: only rows up to this number, as the last response had it.
+        """
+        return self._one(
+            models.BulkDone,
+            "POST",
+            f"/projects/{project_id}/prompts/bulk",
+            body={
+                "contains": contains,
+                "status": status,
+                "split": split,
+                "source": source,
+                "ids": ids,
+                "all": all,
+                "upto": upto,
+                "action": action,
+            },
             key=idempotency_key,
         )
 

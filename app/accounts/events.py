@@ -43,9 +43,9 @@ class Words(dict[str, Any]):
         return "an unknown " + name.replace("_", " ")
 
     def counted(self, name: str, one: str, many: str | None = None) -> str:
-        """`3 labels`, of a number or of a list."""
+        """`3 labels`, of a number or of a list; `count` says how long that was, where only its beginning is kept."""
         value = self.get(name) or 0
-        return plural(len(value) if isinstance(value, list) else value, one, many)
+        return plural(self.get("count", len(value)) if isinstance(value, list) else value, one, many)
 
     def after(self, name: str, before: str) -> str:
         """What was recorded under this name, after these words; nothing where it was empty."""
@@ -193,6 +193,7 @@ SENTENCES: dict[str, Sentence] = {
     "items.overlap_changed": lambda words: (
         f"{words['who']} asked for {words.counted('now', 'label')} each on {words.counted('count', 'pair')} that waited"
     ),
+    "items.put_first": lambda words: f"{words['who']} put {words.counted('items', 'pair')} before the others",
     "items.withdrawn": lambda words: f"{words['who']} withdrew {words.counted('items', 'pair')}",
     "labels.exported": "{who} exported the labels: layout {layout}, format {format}",
     "member.paused": _paused,
@@ -226,6 +227,7 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "prompts.imported": _imported,
     "prompts.refused": lambda words: f"{words['who']} rejected {words.counted('prompts', 'prompt')} from chat",
+    "prompts.restored": lambda words: f"{words['who']} restored {words.counted('prompts', 'prompt')}",
     "prompts.withdrawn": lambda words: (
         f"{words['who']} withdrew {words.counted('prompts', 'prompt')} and {words.counted('items', 'open pair')}"
     ),

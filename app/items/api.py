@@ -6,10 +6,23 @@ from typing import Annotated
 from fastapi import Query
 
 from app.items import queries, service
-from app.items.forms import ChecksForm, ItemFilter, ItemsBody, PromptsBody, SampleForm
+from app.items.bulk import BULK_ITEMS, BULK_PROMPTS
+from app.items.forms import (
+    ChecksForm,
+    ItemFilter,
+    ItemsBody,
+    ItemsBulk,
+    PromptsBody,
+    PromptsBulk,
+    SampleForm,
+)
+from app.items.table import ITEMS
 from app.models import Item, Level, Messages, Purpose, Response, Split, Strategy
 from app.models.response import Origin
+from app.projects import bulk
+from app.projects.bulk import BulkDone
 from app.projects.dependencies import Manager
+from app.web import tables
 from app.web.dependencies import Db, RowId
 from app.web.routing import Router
 from app.web.views import Listing, View
@@ -88,8 +101,9 @@ class OverlapAdopted(View):
 
 @router.get("/projects/{project_id}/items")
 def list_items(session: Db, access: Manager, chosen: Annotated[ItemFilter, Query()]) -> Listing[ItemView]:
-    """Items, newest first."""
-    found = queries.listing(session, access.project.id, **chosen.model_dump())
+    """Items, newest first, or in another order."""
+    wanted = queries.found(access.project.id, chosen)
+    found = tables.page(session, ITEMS, wanted, chosen.sort, chosen.before, chosen.limit)
     return Listing[ItemView](items=[_view(item) for item in found.items], before=found.before)
 
 
@@ -134,6 +148,20 @@ def adopt_overlap(session: Db, access: Manager) -> OverlapAdopted:
 def withdraw_prompts(session: Db, access: Manager, body: PromptsBody) -> Withdrawn:
     """Take prompts and their items out of the loop."""
     return Withdrawn(withdrawn=service.withdraw_prompts(session, access.project, access.user, body.prompts))
+
+
+@router.post("/projects/{project_id}/items/bulk")
+def change_items(session: Db, access: Manager, body: ItemsBulk) -> BulkDone:
+    """Do one thing to many items: put those that wait first, ask for one more label on those that do not, or withdraw
+    them. Up to 10,000 a call."""
+    return bulk.call(session, access, BULK_ITEMS, body.action, body)
+
+
+@router.post("/projects/{project_id}/prompts/bulk")
+def change_prompts(session: Db, access: Manager, body: PromptsBulk) -> BulkDone:
+    """Do one thing to many prompts: withdraw or restore them, add those from chat to the loop, or reject them. Up to
+    2,000 a call."""
+    return bulk.call(session, access, BULK_PROMPTS, body.action, body)
 
 
 def _view(item: Item) -> ItemView:

@@ -1,21 +1,30 @@
 """What a client may send about items."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from app.input import Chosen, Id, Input
+from app.items.table import ITEMS
 from app.models import Purpose, Split
+from app.projects.bulk import BulkBody
+from app.prompts.forms import PromptConditions
 from app.web.pages import Paging
 
 
-class ItemFilter(Paging):
-    """Which items to list."""
+class ItemConditions(Input):
+    """Which items are meant. `state`: open (a label is asked for), done, or withdrawn."""
 
     purpose: Chosen[Purpose] = None
     state: Chosen[Literal["open", "done", "withdrawn"]] = None
     split: Chosen[Split] = None
     prompt: Chosen[Id] = None
+
+
+class ItemFilter(ItemConditions, Paging):
+    """Which items to list."""
+
+    sort: Annotated[str, ITEMS.ordered] = ITEMS.order
 
 
 class ChecksForm(Input):
@@ -44,3 +53,15 @@ class PromptsBody(Input):
     model_config = ConfigDict(extra="forbid")
 
     prompts: list[Id] = Field(min_length=1, max_length=10_000)
+
+
+class ItemsBulk(BulkBody, ItemConditions):
+    """What is to be done to which items."""
+
+    action: Literal["first", "again", "withdraw"]
+
+
+class PromptsBulk(BulkBody, PromptConditions):
+    """What is to be done to which prompts."""
+
+    action: Literal["withdraw", "restore", "admit", "reject"]

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, func, or_, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from app.items.forms import ItemConditions
 from app.items.queue import OFF_OVERLAP
 from app.models import (
     Assignment,
@@ -23,7 +24,7 @@ from app.models import (
     RunState,
     Split,
 )
-from app.web.pages import Page, page
+from app.web.tables import Found
 
 
 def open_items(session: Session, project_id: int, limit: int, model_id: int | None = None) -> int:
@@ -143,40 +144,29 @@ def lock_project(session: Session, project_id: int) -> None:
     session.execute(text("select pg_advisory_xact_lock(hashtext('hone.plan'), :project)"), {"project": project_id})
 
 
-def listing(
-    session: Session,
-    project_id: int,
-    *,
-    purpose: Purpose | None = None,
-    state: str | None = None,
-    split: Split | None = None,
-    prompt: int | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> Page[Item]:
-    """Items, newest first. `state` is open (a label is asked for), done, or withdrawn."""
-    conditions: list[ColumnElement[bool]] = [Item.project_id == project_id]
-    if purpose:
-        conditions.append(Item.purpose == purpose)
-    if prompt:
-        conditions.append(Item.prompt_id == prompt)
-    if split:
-        conditions.append(exists().where(Prompt.id == Item.prompt_id, Prompt.split == split))
-    if state == "withdrawn":
+def found(project_id: int, wanted: ItemConditions) -> Found[Item]:
+    """The project's items that are meant, with what a list shows of them."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.purpose:
+        conditions.append(Item.purpose == wanted.purpose)
+    if wanted.prompt:
+        conditions.append(Item.prompt_id == wanted.prompt)
+    if wanted.split:
+        conditions.append(exists().where(Prompt.id == Item.prompt_id, Prompt.split == wanted.split))
+    if wanted.state == "withdrawn":
         conditions.append(Item.withdrawn_at.is_not(None))
-    elif state:
-        conditions += [Item.withdrawn_at.is_(None), Item.slots_left > 0 if state == "open" else Item.slots_left == 0]
-    statement = (
-        select(Item)
-        .where(*conditions)
-        .options(
-            joinedload(Item.prompt),
-            selectinload(Item.item_responses)
-            .joinedload(ItemResponse.response)
-            .options(joinedload(Response.model), joinedload(Response.author)),
-        )
-    )
-    return page(session, statement, Item.id, before, limit)
+    elif wanted.state:
+        waits = Item.slots_left > 0 if wanted.state == "open" else Item.slots_left == 0
+        conditions += [Item.withdrawn_at.is_(None), waits]
+    return Found(select(Item).where(Item.project_id == project_id), conditions, _SHOWN)
+
+
+_SHOWN = (
+    joinedload(Item.prompt),
+    selectinload(Item.item_responses)
+    .joinedload(ItemResponse.response)
+    .options(joinedload(Response.model), joinedload(Response.author)),
+)
 
 
 def get(session: Session, project_id: int, item_id: int) -> Item | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import exists, text, update
 from sqlalchemy.orm import Session
 
+from app import bulk
 from app.models import Item, ItemResponse, Level, Purpose
 
 _EXPIRE = text(
@@ -114,20 +115,40 @@ def place(session: Session, project_id: int, ranks: Mapping[int, float]) -> None
     session.execute(_PLACE, values)
 
 
-def raise_overlap(session: Session, project_id: int, item_ids: Sequence[int], extra: int) -> int:
-    """Ask for more labels on these items; how many items changed."""
-    statement = (
+def raise_overlap(
+    session: Session, project_id: int, item_ids: Sequence[int], extra: int, *, done: bool = False
+) -> list[int]:
+    """Ask for more labels on these items, or on those of them that wait for none; the ids of the items that changed."""
+    changed = (
         update(Item)
         .where(
             Item.project_id == project_id,
-            Item.id.in_(item_ids),
+            bulk.among(Item.id, item_ids),
             Item.withdrawn_at.is_(None),
             Item.purpose != Purpose.CHAT,  # of those only their own person is asked
         )
         .values(overlap_target=Item.overlap_target + extra, slots_left=Item.slots_left + extra)
         .returning(Item.id)
     )
-    return len(session.scalars(statement).all())
+    return list(session.scalars(changed.where(Item.slots_left == 0) if done else changed))
+
+
+def put_first(session: Session, project_id: int, item_ids: Sequence[int]) -> list[int]:
+    """Let those of these training items that wait come before the others; the ids of those that changed."""
+    changed = (
+        update(Item)
+        .where(
+            Item.project_id == project_id,
+            bulk.among(Item.id, item_ids),
+            Item.withdrawn_at.is_(None),
+            Item.slots_left > 0,
+            Item.purpose != Purpose.CHECK,
+            Item.level > Level.AGAIN,
+        )
+        .values(level=Level.AGAIN)
+        .returning(Item.id)
+    )
+    return list(session.scalars(changed))
 
 
 # Items that wait and were made for another number of labels than `:overlap`. Where somebody has labelled one, no fewer

@@ -6,8 +6,12 @@ from fastapi import Query, Request, Response
 from starlette.datastructures import FormData
 
 from app.items import queries, service
+from app.items.bulk import BULK_ITEMS, BULK_PROMPTS
 from app.items.forms import ChecksForm, ItemFilter, SampleForm
+from app.items.table import ITEMS
+from app.projects import bulk
 from app.projects.dependencies import Manager
+from app.web import tables
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.filters import plural
@@ -21,19 +25,46 @@ router = Router()
 
 @router.get("/projects/{project_id}/items")
 def show_items(request: Request, session: Db, access: Manager, chosen: Annotated[ItemFilter, Query()]) -> Response:
-    """All items, newest first."""
-    found = queries.listing(session, access.project.id, **chosen.model_dump())
-    return render(
+    """All items."""
+    wanted = queries.found(access.project.id, chosen)
+    found = tables.page(session, ITEMS, wanted, chosen.sort, chosen.before, chosen.limit)
+    return tables.show(
         request,
         "items/list.html",
+        ITEMS,
+        chosen,
+        found,
+        tables.total(session, ITEMS, wanted),
         section="items",
-        items=found,
-        chosen=chosen,
         counts=queries.counts(session, access.project),
         labels=queries.standing_labels(session, [item.id for item in found.items]),
         sampling=queries.sampling_is_active(session, access.project.id),
         project=access.project,
     )
+
+
+@router.get("/projects/{project_id}/items/bulk")
+def ask_about_items(request: Request, session: Db, access: Manager) -> Response:
+    """Ask whether something is to be done to many items."""
+    return bulk.confirm(request, session, access, BULK_ITEMS)
+
+
+@router.post("/projects/{project_id}/items/bulk")
+def change_items(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
+    """Do it."""
+    return bulk.act(request, session, access, BULK_ITEMS, form)
+
+
+@router.get("/projects/{project_id}/prompts/bulk")
+def ask_about_prompts(request: Request, session: Db, access: Manager) -> Response:
+    """Ask whether something is to be done to many prompts."""
+    return bulk.confirm(request, session, access, BULK_PROMPTS)
+
+
+@router.post("/projects/{project_id}/prompts/bulk")
+def change_prompts(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
+    """Do it."""
+    return bulk.act(request, session, access, BULK_PROMPTS, form)
 
 
 @router.post("/projects/{project_id}/items/sample")

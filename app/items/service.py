@@ -39,7 +39,8 @@ def withdraw_prompts(session: Session, project: Project, actor: User, prompt_ids
     moved = prompt_queries.set_status(session, project.id, prompt_ids, old, PromptStatus.WITHDRAWN)
     if moved:
         items = queue.withdraw(session, project.id, prompt_ids=moved)
-        audit.record(session, actor, "prompts.withdrawn", project_id=project.id, prompts=moved[:1000], items=len(items))
+        told: dict[str, Any] = {"prompts": moved[:1000], "count": len(moved), "items": len(items)}
+        audit.record(session, actor, "prompts.withdrawn", project_id=project.id, **told)
     return len(moved)
 
 
@@ -47,17 +48,35 @@ def withdraw_items(session: Session, project: Project, actor: User, item_ids: Se
     """Take items out of the queue; their labels stay."""
     ids = queue.withdraw(session, project.id, item_ids=item_ids)
     if ids:
-        audit.record(session, actor, "items.withdrawn", project_id=project.id, items=ids[:1000])
+        audit.record(session, actor, "items.withdrawn", project_id=project.id, items=ids[:1000], count=len(ids))
     return len(ids)
 
 
 def ask_again(session: Session, project: Project, actor: User, item_ids: Sequence[int], extra: int = 1) -> int:
     """Ask for `extra` more labels on these items, by people who have not seen them; how many items."""
-    count = queue.raise_overlap(session, project.id, item_ids, extra)
-    if not count:
+    changed = queue.raise_overlap(session, project.id, item_ids, extra)
+    if not changed:
         raise Conflict("None of these pairs can be asked for again.")
-    audit.record(session, actor, "items.asked_again", project_id=project.id, items=list(item_ids)[:1000])
-    return count
+    audit.record(session, actor, "items.asked_again", project_id=project.id, items=changed[:1000], count=len(changed))
+    return len(changed)
+
+
+def ask_done_again(session: Session, project: Project, actor: User, item_ids: Sequence[int]) -> int:
+    """Ask for one more label on those of these items that wait for none, so that asking twice asks once; how many."""
+    changed = queue.raise_overlap(session, project.id, item_ids, 1, done=True)
+    if changed:
+        audit.record(
+            session, actor, "items.asked_again", project_id=project.id, items=changed[:1000], count=len(changed)
+        )
+    return len(changed)
+
+
+def put_first(session: Session, project: Project, actor: User, item_ids: Sequence[int]) -> int:
+    """Let those of these items that wait for a label come before the others; how many."""
+    changed = queue.put_first(session, project.id, item_ids)
+    if changed:
+        audit.record(session, actor, "items.put_first", project_id=project.id, items=changed[:1000], count=len(changed))
+    return len(changed)
 
 
 def adopt_overlap(session: Session, project: Project, actor: User) -> int:

@@ -10,6 +10,8 @@ from app.projects.dependencies import Manager
 from app.prompts import queries, service
 from app.prompts.forms import ImportBody, PromptFilter, ReviewBody
 from app.prompts.service import MAX_FILE
+from app.prompts.table import PROMPTS
+from app.web import tables
 from app.web.dependencies import Db, RowId
 from app.web.routing import Router
 from app.web.views import Listing, View
@@ -56,8 +58,9 @@ class Reviewed(View):
 
 @router.get("/projects/{project_id}/prompts")
 def list_prompts(session: Db, access: Manager, chosen: Annotated[PromptFilter, Query()]) -> Listing[PromptView]:
-    """Prompts, newest first."""
-    return Listing[PromptView].of(queries.listing(session, access.project.id, **chosen.model_dump()))
+    """Prompts, newest first, or in another order."""
+    found = queries.found(access.project.id, chosen)
+    return Listing[PromptView].of(tables.page(session, PROMPTS, found, chosen.sort, chosen.before, chosen.limit))
 
 
 @router.post(

@@ -1,11 +1,12 @@
 """What a client may send about prompts."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
 from app.input import Chosen, Id, Input
 from app.models import PromptSource, PromptStatus, Split
+from app.prompts.table import PROMPTS
 from app.web.pages import Paging
 
 
@@ -28,10 +29,16 @@ class ReviewBody(Input):
     admit: bool = Field(description="Whether they come into the loop, or are rejected")
 
 
-class PromptFilter(Paging):
-    """Which prompts to list."""
+class PromptConditions(Input):
+    """Which prompts are meant."""
 
+    contains: str = Field("", max_length=200, description="Only prompts with this text in one of their turns")
     status: Chosen[PromptStatus] = None
     split: Chosen[Split] = None
     source: Chosen[PromptSource] = None
-    contains: str = Field("", max_length=200)
+
+
+class PromptFilter(PromptConditions, Paging):
+    """Which prompts to list."""
+
+    sort: Annotated[str, PROMPTS.ordered] = PROMPTS.order

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from app import bulk
 from app.models import Prompt, PromptSource, PromptStatus, Split
-from app.web.pages import Page, page
+from app.prompts.forms import PromptConditions
+from app.web.tables import Found
 
 _CHUNK = 1000
 
@@ -79,28 +80,18 @@ def by_hash(session: Session, project_id: int, digest: str, *, hold: bool = Fals
     return session.scalar(found.with_for_update(read=True, key_share=True) if hold else found)
 
 
-def listing(
-    session: Session,
-    project_id: int,
-    *,
-    status: PromptStatus | None = None,
-    split: Split | None = None,
-    source: PromptSource | None = None,
-    contains: str = "",
-    before: int | None = None,
-    limit: int = 50,
-) -> Page[Prompt]:
-    """Prompts, newest first, filtered."""
-    conditions: list[ColumnElement[bool]] = [Prompt.project_id == project_id]
-    if status:
-        conditions.append(Prompt.status == status)
-    if split:
-        conditions.append(Prompt.split == split)
-    if source:
-        conditions.append(Prompt.source == source)
-    if contains:
-        conditions.append(cast(Prompt.messages, Text).icontains(_as_in_json(contains), autoescape=True))
-    return page(session, select(Prompt).where(*conditions), Prompt.id, before, limit)
+def found(project_id: int, wanted: PromptConditions) -> Found[Prompt]:
+    """The project's prompts that are meant."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.status:
+        conditions.append(Prompt.status == wanted.status)
+    if wanted.split:
+        conditions.append(Prompt.split == wanted.split)
+    if wanted.source:
+        conditions.append(Prompt.source == wanted.source)
+    if wanted.contains:
+        conditions.append(cast(Prompt.messages, Text).icontains(_as_in_json(wanted.contains), autoescape=True))
+    return Found(select(Prompt).where(Prompt.project_id == project_id), conditions)
 
 
 def counts(session: Session, project_id: int) -> dict[tuple[PromptStatus, Split], int]:
@@ -140,7 +131,7 @@ def set_status(
     """Move prompts of one of the `old` statuses to `new`; the ids of those that moved."""
     statement = (
         update(Prompt)
-        .where(Prompt.project_id == project_id, Prompt.id.in_(ids), Prompt.status.in_(old))
+        .where(Prompt.project_id == project_id, bulk.among(Prompt.id, ids), Prompt.status.in_(old))
         .values(status=new)
         .returning(Prompt.id)
         .execution_options(synchronize_session="fetch")

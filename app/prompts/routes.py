@@ -7,7 +7,9 @@ from fastapi import Query, Request, Response
 from app.models import PromptStatus
 from app.projects.dependencies import Access, Manager
 from app.prompts import queries, service
-from app.prompts.forms import PromptFilter
+from app.prompts.forms import PromptConditions, PromptFilter
+from app.prompts.table import PROMPTS
+from app.web import tables
 from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
@@ -20,14 +22,16 @@ router = Router()
 
 @router.get("/projects/{project_id}/prompts")
 def show_prompts(request: Request, session: Db, access: Manager, chosen: Annotated[PromptFilter, Query()]) -> Response:
-    """All prompts, newest first."""
-    found = queries.listing(session, access.project.id, **chosen.model_dump())
-    return render(
+    """All prompts."""
+    found = queries.found(access.project.id, chosen)
+    return tables.show(
         request,
         "prompts/list.html",
+        PROMPTS,
+        chosen,
+        tables.page(session, PROMPTS, found, chosen.sort, chosen.before, chosen.limit),
+        tables.total(session, PROMPTS, found),
         section="prompts",
-        prompts=found,
-        chosen=chosen,
         counts=_counts(session, access),
     )
 
@@ -43,7 +47,8 @@ def import_starter(session: Db, access: Manager) -> Response:
 @router.get("/projects/{project_id}/prompts/review")
 def show_review(request: Request, session: Db, access: Manager, before: Before = None) -> Response:
     """What people asked in chat and agreed to share, for a manager to admit or refuse."""
-    found = queries.listing(session, access.project.id, status=PromptStatus.REVIEW, before=before, limit=20)
+    waiting = queries.found(access.project.id, PromptConditions(status=PromptStatus.REVIEW))
+    found = tables.page(session, PROMPTS, waiting, PROMPTS.order, before, 20)
     return render(
         request,
         "prompts/review.html",

@@ -154,7 +154,7 @@ def review(session: Session, project: Project, actor: User, prompt_ids: Sequence
     moved = queries.set_status(session, project.id, prompt_ids, old, new)
     if moved:
         action = "prompts.admitted" if admit else "prompts.refused"
-        audit.record(session, actor, action, project_id=project.id, prompts=moved[:1000])
+        audit.record(session, actor, action, project_id=project.id, prompts=moved[:1000], count=len(moved))
     return len(moved)
 
 
@@ -165,6 +165,14 @@ def restore(session: Session, project: Project, actor: User, prompt_id: int) -> 
         raise Conflict("Only a withdrawn prompt can be restored.")
     audit.record(session, actor, "prompt.restored", project_id=project.id, subject=prompt)
     return prompt
+
+
+def restore_all(session: Session, project: Project, actor: User, prompt_ids: Sequence[int]) -> int:
+    """The same for many, those that are withdrawn; how many."""
+    moved = queries.set_status(session, project.id, prompt_ids, [PromptStatus.WITHDRAWN], PromptStatus.ACTIVE)
+    if moved:
+        audit.record(session, actor, "prompts.restored", project_id=project.id, prompts=moved[:1000], count=len(moved))
+    return len(moved)
 
 
 def get(session: Session, project: Project, prompt_id: int) -> Prompt:

@@ -10,10 +10,13 @@ from sqlalchemy.orm import Session
 from app import models as m
 from app.annotation.comparison import ComparisonValue
 from app.items import queries
+from app.items.forms import ItemConditions
+from app.items.table import ITEMS
 from app.labels.new_label import NewLabel
 from app.labels.service import next_task, submit
 from app.rewards import service as rewards
 from app.rewards import snapshots
+from app.web import tables
 from tests import factories
 from tests.app.conftest import Browser, Cast
 from tests.exporting import exported
@@ -84,7 +87,8 @@ def test_pages_and_the_api_say_who_wrote_what(session: Session, cast: Cast, as_:
 
 def test_a_list_of_items_asks_for_all_writers_at_once(session: Session, cast: Cast, mixed: m.Item) -> None:
     session.expunge_all()
-    (found,) = queries.listing(session, cast.project.id).items
+    wanted = queries.found(cast.project.id, ItemConditions())
+    (found,) = tables.page(session, ITEMS, wanted, ITEMS.order).items
     unloaded = [each for response in found.responses for each in ("model", "author") if each not in response.__dict__]
     assert unloaded == []
 
