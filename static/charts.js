@@ -1,132 +1,91 @@
-// Curves of runs with uPlot. A [data-charts] names its sources (address of the points of a run) and holds figures that
-// name their curves in data-names; new points arrive as the page's event "hone:points". Colours come from the theme.
+// The panels of templates/shared/charts.html (what they say is made by app/web/charts.py): loads their points, and hands
+// on new ones, which arrive as the page's event "hone:points" ({curve: [[x], [y]]}) and belong to the only source.
 
-const COLOURS = ["--accent", "--info", "--warn", "--bad", "--ok", "--ink-soft", "--line-strong", "--ink"];
+import { Chart } from "./charts/chart.js";
+import { number } from "./charts/tools.js";
 
-const style = () => getComputedStyle(document.documentElement);
-const colour = (name) => {
-  // light-dark() is resolved by the browser only where a property uses it
-  const probe = document.createElement("span");
-  probe.className = "visually-hidden";
-  probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
-};
+const panels = [];
 
-const number = (value) => {
-  if (value == null) return "–";
-  const size = Math.abs(value);
-  return size !== 0 && (size < 0.001 || size >= 100000) ? value.toExponential(2) : String(+value.toFixed(4));
-};
-
-class Chart {
-  constructor(figure, sources) {
-    this.figure = figure;
-    this.curves = [];
-    const names = figure.dataset.names.split(" ");
-    const several = sources.length > 1; // then a colour is a run, and dashes tell its curves apart
-    sources.forEach((source, run) =>
-      names.forEach((name, index) =>
-        this.curves.push({
-          source,
-          name,
-          label: several ? `${name} (run ${source})` : name,
-          colour: COLOURS[(several ? run : index) % COLOURS.length],
-          dash: several && index > 0 ? [6, 4] : undefined,
-          points: new Map(),
-        }),
-      ),
+class ChartPanel {
+  constructor(element, index) {
+    this.element = element;
+    this.view = JSON.parse(element.querySelector('script[type="application/json"]').textContent);
+    this.view.key = `panel-${index}`;
+    this.charts = [...element.querySelectorAll("[data-chart]")].map(
+      (figure) => new Chart(figure, this.view.charts[figure.dataset.chart], this.view),
     );
-    this.plot = null;
-    this.shown = 0;
-    new ResizeObserver(() => this.resize()).observe(figure.querySelector(".plot"));
+    this.asked = new Set();
+    this.#smoothing();
+    const folded = (chart) => chart.figure.closest("details.fold:not([open])");
+    this.load(this.charts.filter((chart) => !folded(chart)));
+    element.querySelector("details.fold")?.addEventListener("toggle", () => this.load(this.charts));
+  }
+
+  // The points of the curves that these charts want and nobody has asked for yet.
+  async load(charts) {
+    const wanted = [...new Set(charts.flatMap((chart) => chart.view.curves.map((curve) => curve.name)))].filter((name) => !this.asked.has(name));
+    if (!wanted.length) return;
+    wanted.forEach((name) => this.asked.add(name));
+    await Promise.all(
+      this.view.sources.map(async (source) => {
+        if (source.points) return this.add(source.key, source.points);
+        const url = new URL(source.url, location.href);
+        wanted.forEach((name) => url.searchParams.append("curve", name));
+        const answer = await fetch(url, { headers: { Accept: "application/json" } }).catch(() => null);
+        if (answer?.ok) return this.add(source.key, await answer.json());
+        wanted.forEach((name) => this.asked.delete(name));
+        this.#failed();
+      }),
+    );
+    this.#waiting(this.charts.every((chart) => chart.empty));
   }
 
   add(source, points) {
-    let changed = false;
-    for (const curve of this.curves) {
-      const given = curve.source === source && points[curve.name];
-      if (!given) continue;
-      given[0].forEach((step, index) => curve.points.set(step, given[1][index]));
-      changed = true;
-    }
-    if (changed) this.draw();
+    for (const chart of this.charts) chart.add(source, points);
+    if (Object.keys(points).length) this.#waiting(false);
   }
 
-  draw() {
-    const curves = this.curves.filter((curve) => curve.points.size);
-    const steps = [...new Set(curves.flatMap((curve) => [...curve.points.keys()]))].sort((a, b) => a - b);
-    // undefined: the curve has no point at this step, and a line is drawn across; null: not a finite number, a gap
-    const data = [steps, ...curves.map((curve) => steps.map((step) => curve.points.get(step)))];
-    if (this.plot && curves.length === this.shown) return this.plot.setData(data);
-    this.plot?.destroy();
-    this.shown = curves.length;
-    this.plot = curves.length ? this.build(data, curves) : null;
+  #waiting(still) {
+    this.element.querySelector(".waiting").hidden = !still;
   }
 
-  build(data, curves) {
-    const place = this.figure.querySelector(".plot");
-    const axis = { stroke: colour("--ink-soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${style().fontFamily}` };
-    return new uPlot(
-      {
-        width: Math.max(200, place.clientWidth),
-        height: 200,
-        scales: { x: { time: false } },
-        axes: [{ ...axis, size: 32 }, { ...axis, size: 56, values: (_, ticks) => ticks.map(number) }],
-        series: [
-          { label: "step", value: (plot, step) => step ?? plot.data[0].at(-1) },
-          ...curves.map((curve) => ({
-            label: curve.label,
-            stroke: colour(curve.colour),
-            dash: curve.dash,
-            width: 2,
-            value: (plot, value, series, index) => number(index == null ? plot.data[series].findLast((each) => each != null) : value),
-            points: { show: curve.points.size < 40, size: 5 },
-          })),
-        ],
-      },
-      data,
-      place,
-    );
+  #failed() {
+    if (this.element.querySelector(".failed")) return;
+    const notice = Object.assign(document.createElement("p"), { className: "notice warn failed", textContent: "Some curves could not be loaded. " });
+    const again = Object.assign(document.createElement("button"), { type: "button", className: "small", textContent: "Try again" });
+    again.addEventListener("click", () => {
+      notice.remove();
+      this.load(this.charts);
+    });
+    notice.append(again);
+    this.element.prepend(notice);
   }
 
-  resize() {
-    const width = this.figure.querySelector(".plot").clientWidth;
-    if (this.plot && width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: 200 });
-  }
-
-  restyle() {
-    this.shown = -1; // built anew, in the theme's colours
-    this.draw();
+  #smoothing() {
+    const field = this.element.querySelector(".smoothing");
+    if (!field) return;
+    field.hidden = false;
+    const [range, said] = [field.querySelector("input"), field.querySelector("output")];
+    const apply = () => {
+      const weight = Number(range.value);
+      said.textContent = weight ? number(weight) : "off";
+      for (const chart of this.charts) {
+        chart.smoothing = weight;
+        chart.redraw();
+      }
+    };
+    range.addEventListener("input", apply);
+    if (range.value !== "0") apply(); // kept by the browser over a reload
   }
 }
 
-const charts = [];
-
-async function load(holder) {
-  const sources = [...holder.querySelectorAll(":scope > [data-source]")];
-  const ids = sources.map((source) => source.dataset.source);
-  const own = [...holder.querySelectorAll(".chart")].map((figure) => new Chart(figure, ids));
-  charts.push(...own);
-  await Promise.all(
-    sources.map(async (source) => {
-      const answer = await fetch(source.value, { headers: { Accept: "application/json" } });
-      if (!answer.ok) return;
-      const points = await answer.json();
-      for (const chart of own) chart.add(source.dataset.source, points);
-    }),
-  );
-}
-
-for (const holder of document.querySelectorAll("[data-charts]")) load(holder);
+document.querySelectorAll("[data-charts]").forEach((element, index) => panels.push(new ChartPanel(element, index)));
 
 document.addEventListener("hone:points", ({ detail }) => {
   if (document.querySelector("[data-charts-later]")) return location.reload(); // the first points: charts are drawn by the page
-  for (const chart of charts) chart.add(chart.curves[0].source, detail);
+  for (const panel of panels) if (panel.view.sources.length === 1) panel.add(panel.view.sources[0].key, detail);
 });
 
-const restyle = () => charts.forEach((chart) => chart.restyle());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
-new MutationObserver(restyle).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+const rebuild = () => panels.forEach((panel) => panel.charts.forEach((chart) => chart.rebuild()));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", rebuild);
+new MutationObserver(rebuild).observe(document.documentElement, { attributeFilter: ["data-theme"] });

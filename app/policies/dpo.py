@@ -32,7 +32,7 @@ class DPOTraining(PolicyMethod):
     command = ("rlhf.train", "dpo")
     unit = "steps"
     charts = (
-        Chart("Loss", ("loss", "eval_loss"), "Falls while the policy learns; a rising eval_loss means overfitting."),
+        Chart("Loss", ("loss", "eval_loss"), "Falls while the policy learns; a rising holdout loss means overfitting."),
         Chart(
             "Accuracy",
             ("rewards/accuracies", "eval_accuracy"),

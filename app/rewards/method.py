@@ -29,7 +29,7 @@ class RewardTraining(Method):
     command = ("rlhf.train_reward",)
     unit = "steps"
     charts = (
-        Chart("Loss", ("loss", "eval_loss"), "Falls while the model learns; a rising eval_loss means overfitting."),
+        Chart("Loss", ("loss", "eval_loss"), "Falls while the model learns; a rising holdout loss means overfitting."),
         Chart("Accuracy", ("accuracy", "eval_accuracy"), "How often the preferred response has the higher score."),
         Chart("Margin", ("margin", "eval_margin"), "Score of the preferred response minus that of the other."),
     )

@@ -1,10 +1,10 @@
 """The SQL of what a run tells while it works: points of curves, and what a policy said at a step."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import ARRAY, Double, Integer, Result, Row, cast, func, select, tuple_, type_coerce
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -63,23 +63,58 @@ def latest_metrics(session: Session, run_id: int) -> list[Row[Any]]:
     )
 
 
-def points(session: Session, run_id: int, since: int = 0, limit: int = 1500) -> list[Row[Any]]:
-    """(name, step, value) of a run's curves from a step on, in order; a long curve is thinned to about `limit`."""
-    last = session.scalar(select(func.max(RunMetric.step)).where(RunMetric.run_id == run_id)) or 0
-    every = max(1, -(-(last - since) // limit))
-    statement = select(RunMetric.name, RunMetric.step, RunMetric.value).where(
-        RunMetric.run_id == run_id, RunMetric.step >= since
+def points(
+    session: Session, run_id: int, since: int = 0, names: Collection[str] | None = None, limit: int = 1500
+) -> list[Row[Any]]:
+    """(name, step, value) of a run's curves, or of those named, from a step on, in order. Of a curve of more than
+    `limit` points the lowest and the highest of each stretch are kept, so that no peak is lost, and the last."""
+    of = [RunMetric.run_id == run_id, RunMetric.step >= since]
+    of.append(RunMetric.name.in_(curve_names(session, run_id) if names is None else names))
+    found = session.execute(
+        select(RunMetric.name, func.count().label("points"), func.max(RunMetric.step).label("last"))
+        .where(*of)
+        .group_by(RunMetric.name)
+    ).all()
+    short = [row.name for row in found if row.points <= limit]
+    long = {row.name: row.last for row in found if row.points > limit}
+    whole = select(RunMetric.name, RunMetric.step, RunMetric.value).where(*of, RunMetric.name.in_(short))
+    if not long:
+        return list(session.execute(whole.order_by(RunMetric.name, RunMetric.step)))
+    pair = postgresql.array([RunMetric.value, cast(RunMetric.step, Double)])
+    width = -(-(max(long.values()) - since + 1) // (limit // 2))
+    stretches = (
+        select(RunMetric.name, func.min(pair).label("low"), func.max(pair).label("high"))
+        .where(*of, RunMetric.name.in_(long))
+        .group_by(RunMetric.name, (RunMetric.step - since) // width)
+        .subquery()
     )
-    if every > 1:
-        # The rarer curves, such as those of evaluations, keep all their points.
-        rare = (
-            select(RunMetric.name)
-            .where(RunMetric.run_id == run_id)
-            .group_by(RunMetric.name)
-            .having(func.count() <= limit)
-        )
-        statement = statement.where(or_(RunMetric.step % every == 0, RunMetric.step == last, RunMetric.name.in_(rare)))
-    return list(session.execute(statement.order_by(RunMetric.name, RunMetric.step)))
+    ends = tuple_(RunMetric.name, RunMetric.step).in_(list(long.items()))
+    kept = whole.union(
+        *(
+            select(stretches.c.name, cast(end[2], Integer), end[1])
+            for end in (type_coerce(each, ARRAY(Double)) for each in (stretches.c.low, stretches.c.high))
+        ),
+        select(RunMetric.name, RunMetric.step, RunMetric.value).where(*of, ends),
+    )
+    return list(session.execute(kept.order_by("name", "step")))
+
+
+def all_points(session: Session, run_ids: Sequence[int], names: Collection[str] | None) -> Result[Any]:
+    """(run_id, name, step, value) of runs' curves, or of those named, none left out, in order; read bit by bit."""
+    statement = select(RunMetric.run_id, RunMetric.name, RunMetric.step, RunMetric.value)
+    statement = statement.where(RunMetric.run_id.in_(run_ids))
+    if names is not None:
+        statement = statement.where(RunMetric.name.in_(names))
+    ordered = statement.order_by(RunMetric.run_id, RunMetric.name, RunMetric.step)
+    return session.execute(ordered, execution_options={"yield_per": 5_000})
+
+
+def curve_names(session: Session, run_id: int) -> list[str]:
+    """The names of a run's curves, in order; by one step in the index for each, however long they are."""
+    first = select(func.min(RunMetric.name).label("name")).where(RunMetric.run_id == run_id).cte(recursive=True)
+    following = select(func.min(RunMetric.name)).where(RunMetric.run_id == run_id, RunMetric.name > first.c.name)
+    names = first.union_all(select(following.scalar_subquery()).where(first.c.name.is_not(None)))
+    return list(session.scalars(select(names.c.name).where(names.c.name.is_not(None)).order_by(names.c.name)))
 
 
 def sample_steps(session: Session, run_id: int) -> list[int]:

@@ -5,12 +5,13 @@ from typing import Annotated
 
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from pydantic import Field
 
 from app.input import Id
 from app.methods import METHODS
 from app.models import Run, RunKind, RunState
 from app.projects.dependencies import Access, Manager
-from app.runs import events, figures, queries, readable_log, service, views
+from app.runs import charts, events, figures, points_file, queries, readable_log, service, views
 from app.runs.live import live
 from app.web.addresses import Before, LastStep, Step
 from app.web.dependencies import Db, RowId
@@ -19,9 +20,12 @@ from app.web.events import LiveStream
 from app.web.pages import page
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router
+from app.web.slots import SlottedDownload
 
 router = Router()
 COMPARED = 8
+Chosen = Annotated[list[Id] | None, Query(max_length=100)]
+Curves = Annotated[list[Annotated[str, Field(max_length=64)]] | None, Query(max_length=500)]
 
 
 def _refuse_unknown(value: str | None, known: Iterable[str]) -> None:
@@ -65,14 +69,11 @@ def active_events(access: Manager) -> LiveStream:
 
 
 @router.get("/projects/{project_id}/runs/compare")
-def compare(
-    request: Request, session: Db, access: Manager, run: Annotated[list[Id] | None, Query(max_length=100)] = None
-) -> HTMLResponse:
+def compare(request: Request, session: Db, access: Manager, run: Chosen = None) -> HTMLResponse:
     """Curves of several runs of one kind in the same charts."""
     chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
     latest = {each.id: {row.name: row for row in figures.latest_metrics(session, each.id)} for each in chosen}
     names = sorted({name for rows in latest.values() for name in rows})
-    charts = views.charts(chosen[0], names) if chosen else []
     recent = page(session, queries.runs_of(access.project), Run.id, None, 30).items
     return render(
         request,
@@ -80,10 +81,19 @@ def compare(
         chosen=chosen,
         latest=latest,
         names=names,
-        charts=charts,
+        panel=charts.panel(access.project.id, chosen, names),
         recent=recent,
         views=views,
     )
+
+
+@router.get("/projects/{project_id}/runs/points.csv")
+def download_points(session: Db, access: Manager, run: Chosen = None, curve: Curves = None) -> SlottedDownload:
+    """All points of the runs' curves, or of those named, as CSV."""
+    chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
+    if not chosen:
+        raise Invalid("Name the runs whose curves you want: run=12.")
+    return points_file.download([each.id for each in chosen], curve)
 
 
 @router.get("/projects/{project_id}/runs/{run_id}")
@@ -102,7 +112,7 @@ def show_run(request: Request, session: Db, access: Manager, run_id: RowId, step
         run=run,
         views=views,
         metrics=metrics,
-        charts=views.charts(run, [row.name for row in metrics]),
+        panel=charts.panel(access.project.id, [run], [row.name for row in metrics]),
         steps=steps,
         step=shown,
         samples=figures.samples(session, run.id, shown) if shown is not None else [],
@@ -121,10 +131,10 @@ def run_events(session: Db, access: Manager, run_id: RowId, after: Step = 0) -> 
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/points")
-def run_points(session: Db, access: Manager, run_id: RowId) -> JSONResponse:
-    """The run's curves: {name: [[steps], [values]]}; long ones are thinned."""
+def run_points(session: Db, access: Manager, run_id: RowId, curve: Curves = None) -> JSONResponse:
+    """The run's curves, or those named: {name: [[steps], [values]]}; long ones are thinned."""
     run = service.get(session, access.project, run_id)
-    return JSONResponse(events.curves(figures.points(session, run.id)))
+    return JSONResponse(events.curves(figures.points(session, run.id, names=curve)))
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/samples")

@@ -1,8 +1,8 @@
-"""What the pages of runs say about a run: its title, its state in words, its progress, its charts."""
+"""What the pages of runs say about a run: its title, its state in words, its progress."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from app.methods import METHODS, Chart, title_of
+from app.methods import METHODS, title_of
 from app.models import (
     EvaluationConfig,
     ExportConfig,
@@ -128,12 +128,3 @@ def progress(run: Run) -> Progress:
     left = max(0, run.total_steps - run.step)
     seconds = left / run.steps_per_second if run.state is RunState.RUNNING and run.steps_per_second else None
     return Progress(min(1.0, run.step / run.total_steps), seconds)
-
-
-def charts(run: Run, names: list[str]) -> list[Chart]:
-    """The charts of a run that has these curves: those of its method, then the others, one a chart and folded."""
-    known = METHODS[run.method].charts if run.method in METHODS else ()
-    found = [replace(chart, curves=tuple(name for name in chart.curves if name in names)) for chart in known]
-    grouped = {name for chart in known for name in chart.curves}
-    others = [Chart(name, (name,), folded=True) for name in names if name not in grouped]
-    return [chart for chart in found if chart.curves] + others

@@ -197,7 +197,7 @@ def _watch_three_steps(page: Page, url: str, world: dict[str, int], others: Dash
     for step in (2, 3, 4):
         beat(world["run"], step)
         written = time.monotonic()
-        expect(reward.locator(".u-legend")).to_contain_text(f"{step / 10}")
+        expect(reward.locator(".legend")).to_contain_text(f"{step / 10}")
         delays.append(time.monotonic() - written)
         expect(page.get_by_text(f"{step} of 20 updates")).to_be_visible()
         expect(page.get_by_text(f"Said at {step}.")).to_be_visible()

@@ -194,7 +194,7 @@ def _compare(platform: Platform, page: Page, base: str, run_ids: list[int]) -> N
     chart = page.locator(".chart", has_text="KL to the reference").first
     expect(chart.locator("canvas")).to_be_visible()
     for run_id in run_ids:
-        expect(chart.locator(".u-legend")).to_contain_text(f"objective/kl (run {run_id})")
+        expect(chart.locator(".legend")).to_contain_text(f"PPO {run_id}: Training KL")
     with platform.session() as session:
         for name in ("objective/kl", "objective/scores"):
             found = select(RunMetric.value).where(RunMetric.name == name).order_by(RunMetric.step.desc()).limit(1)

@@ -20,10 +20,11 @@ from app.labels import leases
 from app.labels import service as labels
 from app.labels.new_label import read_label
 from app.methods import METHODS
+from app.methods.metrics import metric
 from app.models.project_settings import SamplingSettings
 from app.policies import measures
 from app.registry import service as registry
-from app.runs import figures, folders, readable_log, service, training, views
+from app.runs import charts, figures, folders, readable_log, service, training
 from app.settings import get_settings
 from rlhf.tiny_model import tiny_model
 from tests import factories
@@ -209,7 +210,9 @@ def shown(world: World, run_id: int, kind: m.ModelKind, called: str, said: str) 
         assert run.total_steps == run.step == 2
         method = METHODS[str(run.method)]
         assert said in str(method.outcome(run.summary or {}))
-        drawn = views.charts(run, [row.name for row in figures.latest_metrics(session, run_id)])
+        names = figures.curve_names(session, run_id)
+        assert [name for name in names if not metric(name).help] == []
+        drawn = charts.charts_of(run, names)
         assert [chart.title for chart in drawn if not chart.folded] == [chart.title for chart in method.charts]
 
 
@@ -269,7 +272,9 @@ def test_a_policy_is_trained_against_a_reward_model_without_a_value_model(
         assert run.reward_model_id == judge
         made = session.scalars(select(m.Model).where(m.Model.run_id == run_id)).one()
         assert (made.kind, made.name) == (m.ModelKind.POLICY, "Policy 1")
-        drawn = views.charts(run, [row.name for row in figures.latest_metrics(session, run_id)])
+        names = figures.curve_names(session, run_id)
+        assert [name for name in names if not metric(name).help] == []
+        drawn = charts.charts_of(run, names)
         titles = [chart.title for chart in drawn if not chart.folded]
         assert [title for title in titles if title in ("Reward", "KL to the reference", "Clip fraction")] == [
             "Reward", "KL to the reference", "Clip fraction",
