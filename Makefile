@@ -22,7 +22,7 @@ VENDORED := node_modules/htmx.org/dist/htmx.min.js \
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(STAMPS)/run static/vendor/.stamp ## Start the platform; prints the address and, the first time, a sign-in link
@@ -35,6 +35,11 @@ demo: $(STAMPS)/run static/vendor/.stamp ## The whole loop, unattended, with sim
 .PHONY: test
 test: check chromium pgbouncer promtool iproute2 ## Every check and every test
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+.PHONY: test-external
+test-external: $(STAMPS)/dev static/vendor/.stamp iproute2 debian-postgres debian-redis ## The loop on Debian's servers, each process on a host of its own; as root
+	@[ "$$(id -u)" = 0 ] || { echo "make test-external makes network namespaces: run it as root" >&2; exit 2; }
+	@$(BIN)/python -m pytest --capture=no tests/external/loop.py
 
 .PHONY: check
 check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema drift
@@ -124,7 +129,7 @@ define from_the_system
 	fi
 endef
 
-.PHONY: chromium pgbouncer promtool iproute2
+.PHONY: chromium pgbouncer promtool iproute2 debian-postgres debian-redis
 chromium: # the browser of the tests: the system's, or the one that CHROMIUM names
 ifndef CHROMIUM
 	$(call from_the_system,chromium,chromium chromium-browser,pages)
@@ -141,3 +146,9 @@ iproute2:
 ifeq ($(shell id -u),0)
 	$(call from_the_system,iproute2,ip,hosts)
 endif
+
+debian-postgres:
+	$(call from_the_system,postgresql,/usr/lib/postgresql/*/bin/postgres,the loop on real servers)
+
+debian-redis:
+	$(call from_the_system,redis-server,redis-server,the loop on real servers)

@@ -84,7 +84,7 @@ class Queue:
         with create_engine(server, isolation_level="AUTOCOMMIT").connect() as connection:
             connection.exec_driver_sql(f"create database queue_{project}")
         self.engine = create_engine(server.set(database=f"queue_{project}"))
-        with self.engine.begin() as connection:
+        with self.engine.connect() as connection:
             alembic = config()
             alembic.attributes["connection"] = connection
             command.upgrade(alembic, "head")

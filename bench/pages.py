@@ -147,7 +147,7 @@ def measure(server: str, folder: Path, fresh: bool = True) -> int:
 
     config = Config(toml_file=str(Path(__file__).parents[1] / "pyproject.toml"))
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with create_engine(url).begin() as connection:
+    with create_engine(url).connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     tokens = {person: secrets.token_hex(16) for person in (MANAGER, ANNOTATOR)}

@@ -137,7 +137,7 @@ def project() -> str:
     from tests import factories
 
     config = Config(toml_file=str(Path(__file__).parents[1] / "pyproject.toml"))
-    with create_engine(os.environ["DATABASE_URL"]).begin() as connection:
+    with create_engine(os.environ["DATABASE_URL"]).connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     with task_session() as session:

@@ -9,17 +9,18 @@ config = context.config
 
 
 def run_migrations_online() -> None:
-    """Migrate on the connection handed in by the caller (hone up, tests) or on one of our own."""
+    """Migrate on the connection handed in by the caller (hone up, tests) or on one of our own. Each migration is a
+    transaction of its own, or several; what the caller had begun is committed first."""
     connection = config.attributes.get("connection")
     if connection is not None:
         _migrate(connection)
         return
     with get_patient_engine().connect() as own:
         _migrate(own)
-        own.commit()
 
 
 def _migrate(connection) -> None:  # type: ignore[no-untyped-def]
+    connection.commit()
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

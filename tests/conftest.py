@@ -55,7 +55,7 @@ def template_database(postgres_url: str) -> str:
     _execute(postgres_url, f'create database "{name}"')
     engine = create_engine(make_url(normalise_url(postgres_url)).set(database=name))
     config = Config(toml_file=str(Path(__file__).parents[1] / "pyproject.toml"))
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     engine.dispose()

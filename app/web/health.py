@@ -80,8 +80,8 @@ def report(parts: dict[str, Part]) -> dict[str, Any]:
 
 
 def ready() -> bool:
-    """Whether this process has what it needs to serve people, as of a second ago at most: the database, with the
-    schema of this code. The log says what is missing, once."""
+    """Whether this process has what it needs to serve people, as of a second ago at most: the database, with the schema
+    of this code or a later one, which an upgrade has brought meanwhile. The log says what is missing, once."""
     global _readiness
     with _asking:
         seen, before = _readiness
@@ -97,15 +97,16 @@ def _missing(settings: Settings) -> str | None:
         schema = _database(settings).details.get("schema")
     except psycopg.Error as error:
         return f"the database does not answer ({type(error).__name__})"
-    wanted = _schema_of_this_code()
-    return None if schema == wanted else f"the schema is {schema}, this code wants {wanted}"
+    *before, wanted = [None, *_schemas_of_this_code()]
+    return f"the schema is {schema}, this code wants {wanted}" if schema in before else None
 
 
 @lru_cache
-def _schema_of_this_code() -> str | None:
+def _schemas_of_this_code() -> list[str]:
+    """The newest last. What is not among them is of a later copy."""
     from alembic.script import ScriptDirectory
 
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    return [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
 
 
 def _database(settings: Settings) -> Part:

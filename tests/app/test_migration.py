@@ -125,14 +125,14 @@ def old(postgres_url: str, template_database: str) -> Iterator[Engine]:
 
 def _upgrade(engine: Engine, revision: str) -> None:
     config = Config(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
 
 def _downgrade(engine: Engine, revision: str) -> None:
     config = Config(toml_file=str(Path(__file__).parents[2] / "pyproject.toml"))
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
 

@@ -102,14 +102,14 @@ class _Cable:
         if namespaces_granted():
             here, there = f"{self.name}a", f"{self.name}b"
             address = str(self.here)
-            _ip("netns", "add", self.name)
-            self._all.callback(_ip, "netns", "del", self.name)
-            _ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", self.name)
-            _ip("addr", "add", f"{address}/30", "dev", here)
-            _ip("link", "set", here, "up")
-            _ip("-n", self.name, "addr", "add", f"{self.there}/30", "dev", there)
+            ip("netns", "add", self.name)
+            self._all.callback(ip, "netns", "del", self.name)
+            ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", self.name)
+            ip("addr", "add", f"{address}/30", "dev", here)
+            ip("link", "set", here, "up")
+            ip("-n", self.name, "addr", "add", f"{self.there}/30", "dev", there)
             for device in ("lo", there):
-                _ip("-n", self.name, "link", "set", device, "up")
+                ip("-n", self.name, "link", "set", device, "up")
             self.prefix = ["ip", "netns", "exec", self.name, *ISOLATED]
         settings = get_settings()
         database, queue = make_url(str(settings.database_url)), make_url(str(settings.redis_url))
@@ -132,14 +132,14 @@ class _Cable:
 
     def pull(self) -> None:
         if self.prefix:
-            _ip("link", "set", f"{self.name}a", "down")
+            ip("link", "set", f"{self.name}a", "down")
         else:
             for proxy in self._proxies:
                 proxy.freeze()
 
     def plug(self) -> None:
         if self.prefix:
-            _ip("link", "set", f"{self.name}a", "up")
+            ip("link", "set", f"{self.name}a", "up")
         else:
             for proxy in self._proxies:
                 proxy.thaw()
@@ -166,5 +166,5 @@ def trainers(run_id: int) -> list[psutil.Process]:
     ]
 
 
-def _ip(*words: str) -> None:
+def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True, text=True)

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic import command
@@ -12,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 
 from app.db import get_engine, get_patient_engine
@@ -21,7 +22,8 @@ from app.resources import MIGRATIONS
 from workers.platform.folder import Unusable
 
 _LOCK = 0x686F6E65  # any number that nobody else locks: "hone"
-_WAIT = 1.0  # seconds
+_WAIT_MS = 500
+_PAUSE = 1.0  # seconds, in which those who were held up have their turn
 _TRIES = 120
 
 
@@ -38,43 +40,63 @@ def migrate(
     """Upgrade the database of DATABASE_URL; whether there was anything to do. Unusable where it is too new.
 
     `before` is called with the old revision where a database that was used is about to change; `tell` with a line for
-    each step. All in one transaction: its lock lets several starting processes take turns, and goes with the connection
-    of one that is killed. Whoever waits for a table holds up everybody who comes after, so it waits for a second at
-    most, lets go of everything, and begins again.
+    each step. Each step is a transaction of its own, or several (`app.schema_changes`), so that none holds what another
+    one has locked, and a later start goes on from where a killed one was. Whoever waits for a table holds up everybody
+    who comes after, so a step waits half a second at most, lets go of everything, and begins again.
     """
-    tries = _TRIES
+    with _turn(), get_patient_engine().connect() as connection:
+        event.listen(connection, "begin", _wait_briefly)
+        alembic = config()
+        scripts = ScriptDirectory.from_config(alembic)
+        current = _current(connection)
+        check_known(scripts, current)
+        if current == scripts.get_current_head():
+            return False
+        alembic.attributes["connection"] = connection
+        if current is not None:
+            before(current)
+            alembic.attributes["on_version_apply"] = _steps(scripts, current, tell)
+        _upgrade(alembic, connection, tell)
+        return True
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """One process at a time. A transaction's lock, since a pooler keeps no session's; it goes with the connection of a
+    process that is killed. An index that is made while people write waits for whoever has looked at the database
+    before: so nobody waits for the lock inside a statement, nor keeps what a statement has seen."""
     while True:
+        with get_patient_engine().begin() as connection:
+            if connection.execute(text("select pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar():
+                connection.execute(text("set local idle_in_transaction_session_timeout = 0"))  # and sees nothing itself
+                yield
+                return
+        time.sleep(_PAUSE / 4)
+
+
+def _wait_briefly(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql(f"set local lock_timeout = '{_WAIT_MS}ms'")
+
+
+def _upgrade(alembic: Config, connection: Connection, tell: Callable[[str], None]) -> None:
+    for _ in range(_TRIES):
         try:
-            with get_patient_engine().begin() as connection:
-                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-                connection.execute(text(f"set local lock_timeout = '{_WAIT:.0f}s'"))
-                return _upgrade(connection, before, tell)
+            return command.upgrade(alembic, "head")
         except OperationalError as error:
             if not isinstance(error.orig, LockNotAvailable):
                 raise
-        tries -= 1
-        if not tries:
-            raise Unusable(
-                "The database is in use by a long transaction, so it could not be upgraded; nothing was changed. "
-                "End that transaction, or stop the other processes of Hone, and start again."
-            )
+        connection.rollback()
         tell("A table is in use by a long transaction; trying again.")
-        time.sleep(_WAIT)
+        time.sleep(_PAUSE)
+    raise Unusable(
+        "The database is in use by a long transaction, so it could not be upgraded; it is whole, at revision "
+        f"{_current(connection)}. End that transaction, or stop the other processes of Hone, and start again."
+    )
 
 
-def _upgrade(connection: Connection, before: Callable[[str], object], tell: Callable[[str], None]) -> bool:
-    alembic = config()
-    scripts = ScriptDirectory.from_config(alembic)
-    current = MigrationContext.configure(connection).get_current_revision()
-    check_known(scripts, current)
-    if current == scripts.get_current_head():
-        return False
-    alembic.attributes["connection"] = connection
-    if current is not None:
-        before(current)
-        alembic.attributes["on_version_apply"] = _steps(scripts, current, tell)
-    command.upgrade(alembic, "head")
-    return True
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _steps(scripts: ScriptDirectory, current: str, tell: Callable[[str], None]) -> Callable[..., None]:
