@@ -20,6 +20,8 @@ from app.chat.api import router as chat_api
 from app.chat.routes import router as chat
 from app.exports.api import router as exports_api
 from app.exports.routes import router as exports
+from app.flags.api import router as flags_api
+from app.flags.routes import router as flags
 from app.home.api import router as home_api
 from app.home.new_project import api as new_project_api
 from app.home.new_project import router as new_project
@@ -54,12 +56,12 @@ from app.web.routing import CALLS as API
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
 # no project's id; and `items`, which do things to many prompts, before `prompts`: /prompts/bulk is no prompt's.
 PAGES = (
-    labels, accounts, new_project, projects, items, prompts, imports, exports, rewards, policies, training, runs,
+    labels, accounts, new_project, projects, items, prompts, imports, flags, exports, rewards, policies, training, runs,
     chat, catalog, endpoints, monitoring, home,
 )  # fmt: skip
 CALLS = (
-    accounts_api, new_project_api, projects_api, prompts_api, imports_api, items_api, labels_api, exports_api,
-    rewards_api, policies_api, runs_api, chat_api, catalog_api, endpoints_api, home_api,
+    accounts_api, new_project_api, projects_api, prompts_api, imports_api, items_api, labels_api, flags_api,
+    exports_api, rewards_api, policies_api, runs_api, chat_api, catalog_api, endpoints_api, home_api,
 )  # fmt: skip
 MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body_size`
 

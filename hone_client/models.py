@@ -176,6 +176,31 @@ class FirstStepView(BaseModel):
     done: bool
 
 
+class FlagMessageView(BaseModel):
+    """
+    One message of a thread.
+    """
+
+    author_id: int
+    author: str
+    text: str
+    created_at: AwareDatetime
+
+
+class FlagView(BaseModel):
+    """
+    A question about an item, with its thread, the oldest message first. `closed_at` is null while it is open.
+    """
+
+    id: int
+    item_id: int
+    person_id: int
+    person: str
+    messages: list[FlagMessageView]
+    closed_at: AwareDatetime | None
+    created_at: AwareDatetime
+
+
 class FoundResponse(BaseModel):
     """
     A response of the file; `author` is null where the file does not name who wrote it.

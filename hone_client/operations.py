@@ -893,6 +893,67 @@ class Operations(Caller):
         """Agreement in the project, and how each annotator works; in a very large project as of a while ago."""
         return self._one(models.QualityView, "GET", f"/projects/{project_id}/labels/quality")
 
+    def list_flags(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        state: Literal["open", "closed", "all"] | None = None,
+        limit: int | None = None,
+    ) -> Pages[models.FlagView]:
+        """Flags on items, the newest first: a manager sees everybody's, anybody else their own.
+
+        `state`: Whether a manager has closed them.
+        """
+        return self._pages(
+            models.FlagView, f"/projects/{project_id}/flags", query={"before": before, "state": state}, limit=limit
+        )
+
+    def raise_flag(
+        self,
+        project_id: int,
+        *,
+        assignment_id: int,
+        message: str | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.FlagView:
+        """Ask the managers about an item that was put before me. A second message goes to the flag that is open.
+
+        `assignment_id`: Of the item that it is about, as it was put before me.
+        """
+        return self._one(
+            models.FlagView,
+            "POST",
+            f"/projects/{project_id}/flags",
+            body={"message": message, "assignment_id": assignment_id},
+            key=idempotency_key,
+        )
+
+    def show_flag(self, project_id: int, flag_id: int) -> models.FlagView:
+        """A flag with its thread."""
+        return self._one(models.FlagView, "GET", f"/projects/{project_id}/flags/{flag_id}")
+
+    def answer_flag(
+        self,
+        project_id: int,
+        flag_id: int,
+        *,
+        message: str | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.FlagView:
+        """Write in the thread of an open flag."""
+        return self._one(
+            models.FlagView,
+            "POST",
+            f"/projects/{project_id}/flags/{flag_id}/messages",
+            body={"message": message},
+            key=idempotency_key,
+        )
+
+    def close_flag(self, project_id: int, flag_id: int, *, idempotency_key: str | None = None) -> None:
+        """Settle a flag."""
+        self._none("POST", f"/projects/{project_id}/flags/{flag_id}/close", key=idempotency_key)
+
     def download_export(
         self,
         project_id: int,

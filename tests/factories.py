@@ -313,5 +313,12 @@ def turn(session: Session, conversation: m.Conversation, position: int = 0, **ov
     return _add(session, m.Turn(**values | over))
 
 
+def flag(session: Session, item: m.Item, person: m.User, *texts: str, **over: Any) -> m.Flag:
+    """A flag with messages of its person."""
+    values = {"project_id": item.project_id, "item_id": item.id, "person_id": person.id}
+    messages = [m.FlagMessage(author_id=person.id, text=text) for text in texts]
+    return _add(session, m.Flag(**values | {"messages": messages} | over))
+
+
 def audit_event(session: Session, **over: Any) -> m.AuditEvent:
     return _add(session, m.AuditEvent(**{"action": "test.happened"} | over))

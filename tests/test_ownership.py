@@ -20,6 +20,7 @@ OWNERS = {
     "items": {"item", "item_response", "response"},
     "labels": {"assignment", "imported_annotator", "label", "preference"},
     "rewards": {"live_head", "response_features", "response_score", "snapshot", "snapshot_label"},
+    "flags": {"flag", "flag_message"},
     "imports": {"import_progress", "refused_row"},
     "chat": {"conversation", "turn", "turn_comparison"},
     "workers": {"scheduler"},
@@ -52,6 +53,8 @@ TOGETHER = {
         "member",
         "invitation",
         "audit_event",
+        "flag",
+        "flag_message",
     },
 }
 _WRITES = {"insert", "update", "delete"}

@@ -183,6 +183,9 @@ SENTENCES: dict[str, Sentence] = {
     "endpoint.changed": lambda words: f"{words['who']} changed the endpoint {words['subject']}{_changes(words)}",
     "endpoint.registered": "{who} registered the endpoint {subject}",
     "endpoint.retired": "{who} retired the endpoint {subject}",
+    "flag.answered": "{who} answered a flag on pair {item}",
+    "flag.closed": "{who} closed a flag on pair {item}",
+    "flag.raised": "{who} flagged pair {item}",
     "import.rest": "{who} had the rest of import run {id} imported, without its invalid lines",
     "invitation.accepted": lambda words: f"{words['who']} accepted an invitation as {_a(words['role'])}",
     "invitation.created": lambda words: (

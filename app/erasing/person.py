@@ -15,6 +15,8 @@ _FORGET = (
     "delete from web_session where user_id = :person",
     "delete from sign_in_link where user_id = :person",
     "delete from api_token where user_id = :person",
+    "delete from flag_message where author_id = :person",
+    "delete from flag where person_id = :person",
     "delete from idempotency_key where user_id = :person",
     """update member set removed_at = coalesce(removed_at, clock_timestamp()), pause_reason = null
         where user_id = :person""",

@@ -6,6 +6,7 @@ from app.models.base import Base
 from app.models.chat import Conversation, Thumb, Turn, TurnChoice, TurnComparison, TurnRole, TurnState
 from app.models.documents import Asked, AskedText, Message, Messages
 from app.models.endpoint import Endpoint
+from app.models.flag import Flag, FlagMessage
 from app.models.head import HeadReport, HeadState, ProjectHead, ResponseFeatures
 from app.models.idempotency import IdempotencyKey
 from app.models.imported import ImportedAnnotator, ImportProgress, RefusedRow
@@ -61,6 +62,8 @@ __all__ = [
     "Endpoint",
     "EvaluationConfig",
     "ExportConfig",
+    "Flag",
+    "FlagMessage",
     "HeadReport",
     "HeadState",
     "IdempotencyKey",

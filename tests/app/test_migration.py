@@ -426,6 +426,18 @@ def test_models_fetched_for_one_project_have_no_way_back(old: Engine) -> None:
     _downgrade(old, "0033")
 
 
+def test_flags_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0037")
+    with old.begin() as connection:
+        connection.exec_driver_sql("insert into flag (project_id, item_id, person_id) values (1, 1, 1)")
+        connection.exec_driver_sql("insert into flag_message (flag_id, author_id, text) select id, 1, 'Why?' from flag")
+    with pytest.raises(RuntimeError, match="1 flags have no place"):
+        _downgrade(old, "0036")
+    with old.begin() as connection:
+        connection.exec_driver_sql("delete from flag")
+    _downgrade(old, "0036")
+
+
 def test_there_is_no_way_back(old: Engine) -> None:
     _upgrade(old, "head")
     with pytest.raises(RuntimeError, match="restore the dump"):

@@ -139,10 +139,11 @@ def test_a_focused_screen_has_the_room_of_bars_and_navigation(
     assert serious_faults(page) == []
     page.reload()
     expect(page.locator(".side")).to_be_hidden()
-    expect(page.get_by_role("button", name="Focus")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator('[data-view="focus"]')).to_have_attribute("aria-pressed", "true")
     page.goto(here.address.removesuffix("/label"))
     expect(page.locator(".side")).to_be_visible()  # of this screen alone
     page.goto(here.address)
+    page.get_by_text("View", exact=True).click()
     page.get_by_role("button", name="Focus").click()
     expect(page.locator(".side")).to_be_visible()
 

@@ -70,6 +70,7 @@ def fill(session: Session, mark: str) -> tuple[m.Project, m.User]:
         )  # fmt: skip
         item = factories.item(session, prompt, model, run_id=run.id)
         factories.label(session, item, who)
+        factories.flag(session, item, who, mark)
         factories.response_score(session, model, item.responses[0])
     snapshot = snapshots.take(session, made)
     factories.training(session, made, state=m.RunState.SUCCEEDED, snapshot_id=snapshot.id, model_id=model.id)
@@ -146,6 +147,7 @@ def test_of_a_person_the_labels_stay_under_a_number_and_snapshots_verify(world):
         person.erase(session, None, user)
     with task_session() as session:
         gone = {"user", "api_token", "conversation", "turn", "invitation", "member", "idempotency_key", "audit_event"}
+        gone |= {"flag_message"}
         assert before - found(session) == gone
         user = session.get_one(m.User, who)
         assert (user.name, user.email) == (f"Person {who}", f"person-{who}@deleted.invalid")

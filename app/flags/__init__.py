@@ -1,0 +1,1 @@
+"""Flags: an annotator asks about an item, the managers answer and close."""
