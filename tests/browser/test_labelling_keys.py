@@ -68,6 +68,13 @@ def test_every_key_of_the_screen_works_on_every_keyboard(page: Page, work: MakeW
     expect(page.locator(".side")).to_be_hidden()
     hit("F", "r")
     expect(page.locator(".side")).to_be_visible()
+    for key, view in (("D", "differences"), ("S", "together")):
+        hit(key)
+        expect(page.locator(f'[data-view="{view}"]')).to_have_attribute("aria-pressed", "true")
+    hit("Q")
+    expect(page.locator("#flag textarea")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".menu.flag")).not_to_have_attribute("open", "")
     hit(*"adfhtvyz", "i", "k", ",", "1", sends=True)
     hit("u", sends=True)
     hit("2", sends=True)
