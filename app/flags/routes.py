@@ -10,7 +10,7 @@ from app.projects.dependencies import Access, Annotator, Manager
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Conflict, Invalid
 from app.web.forms import parse
-from app.web.render import redirect, render
+from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router
 
 router = Router()
@@ -24,10 +24,12 @@ def show_flags(request: Request, session: Db, access: Annotator, chosen: Annotat
 
 
 @router.post("/projects/{project_id}/flags")
-def raise_flag(session: Db, access: Annotator, form: Submitted) -> Response:
-    """Ask the managers about an item. The labelling screen sends it beside its own forms."""
+def raise_flag(request: Request, session: Db, access: Annotator, form: Submitted) -> Response:
+    """Ask the managers about an item. The labelling screen sends it beside its own forms, and stays as it is."""
     sent = parse(FlagForm, form)
     service.raise_flag(session, access.project, access.user, sent.assignment_id, sent.message)
+    if is_htmx(request):
+        return Response(status_code=204)
     back = f"/projects/{access.project.id}/label?assignment={sent.assignment_id}"
     return redirect(back, "The managers see your flag. Their reply appears under Flags.")
 

@@ -10,16 +10,21 @@ function say(words) {
   [error.textContent, error.hidden] = [words, !words];
 }
 
-async function send(sent) {
+async function send(sent, again = false) {
   const button = sent.querySelector("button");
   button.disabled = true; // once
   const answer = await fetch(sent.action, {
-    method: "POST", body: new URLSearchParams(new FormData(sent)), headers: { Accept: "application/json" }, redirect: "manual",
+    method: "POST", body: new URLSearchParams(new FormData(sent)), headers: { Accept: "application/json", "HX-Request": "true" },
   }).catch(() => null);
   button.disabled = false;
   if (sent !== flag()) return; // the item is another one by now
+  const fresh = answer?.headers.get("X-CSRF-Fresh"); // signed in anew in another tab
+  if (fresh && !again) {
+    sent.elements.csrf_token.value = fresh;
+    return send(sent, true);
+  }
   if (!answer || answer.status >= 500) return say("No connection. What you wrote is kept here; send it again.");
-  if (answer.type === "opaqueredirect") {
+  if (answer.ok) {
     sessionStorage.removeItem(place());
     sent.reset();
     sent.closest("details").open = false;
