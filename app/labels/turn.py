@@ -86,7 +86,7 @@ def labelling(
         "kind": new.value.kind,
         "value": new.value.model_dump_json(),
         "preferences": json.dumps(new.preferences),
-        "reasons": json.dumps(new.reasons),
+        "reasons": json.dumps(new.reasons) if new.reasons else "[]",
         "comment": new.comment,
         "seconds": new.seconds,
         "instructions": instructions_id,

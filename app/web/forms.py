@@ -25,6 +25,10 @@ def parse(model: type[M], form: FormData) -> M:
     takes fields named like `name[key]`; blank numbers and optional texts mean "not given"; a line break is one
     character, as it was typed, where browsers send two. Raises Invalid with a sentence for each field."""
     values: dict[str, Any] = {}
+    sent: dict[str, list[str]] = {}
+    for name, text in form.multi_items():
+        if isinstance(text, str):
+            sent.setdefault(name, []).append(_typed(text))
     known = {csrf.FIELD}
     for name, field in model.model_fields.items():
         if get_origin(field.annotation) is dict:
@@ -34,7 +38,7 @@ def parse(model: type[M], form: FormData) -> M:
             known |= keyed.keys()
             continue
         known.add(name)
-        given = [_typed(value) for value in form.getlist(name) if isinstance(value, str)]
+        given = sent.get(name, [])
         if field.annotation is bool:
             values[name] = bool(given) and given[-1] not in ("", "false", "off", "0")
         elif get_origin(field.annotation) is list:

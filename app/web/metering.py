@@ -1,6 +1,7 @@
 """What each web process counts about requests, for /metrics. With several processes their counts lie in the files of
 PROMETHEUS_MULTIPROC_DIR, which `workers.platform.children` sets. Knows no page."""
 
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -25,9 +26,15 @@ def note_request(scope: Any, status: int, seconds: float) -> None:
     """Count a request that was answered. It is named by its route, so that there are as many names as routes."""
     route = _route(scope)
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    REQUESTS.labels(method, route, str(status)).inc()
+    requests, times = _meters(method, route, status)
+    requests.inc()
     if not route.endswith("/events"):  # which lasts as long as a page is open
-        SECONDS.labels(method, route).observe(seconds)
+        times.observe(seconds)
+
+
+@cache  # to find them by their labels takes as long as to count
+def _meters(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, str(status)), SECONDS.labels(method, route)
 
 
 def _route(scope: Any) -> str:

@@ -6,7 +6,7 @@ import secrets
 import time
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +25,7 @@ POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_HEADERS = {
+_HEADERS = {  # where a response does not say otherwise
     "Cache-Control": "no-store",  # all is somebody's own but static files, which say how long they may be kept
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -35,6 +35,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 # Asked by whatever address a balancer or Prometheus knows us by; they see to who is told what.
 PROBES = ("/livez", "/readyz", "/healthz", "/metrics")
 _TOO_LARGE = "More was sent than is taken at once. Split it into smaller parts."
@@ -65,18 +66,17 @@ class Frame:
         async def framed_send(message: Message) -> None:
             nonlocal status, too_large
             if message["type"] == "http.response.start":
-                response = MutableHeaders(scope=message)
+                present = dict(message["headers"])
                 # The body limit of the framework answers for itself, in bare text: ours follows instead.
-                too_large = not status and message["status"] == 413 and "text/plain" in response.get("content-type", "")
+                plain = b"text/plain" in present.get(b"content-type", b"")
+                too_large = not status and message["status"] == 413 and plain
+                status = 0 if too_large else message["status"]
+                added = [header for header in _RAW_HEADERS if header[0] not in present]
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
+                if settings.secure_cookies:
+                    message["headers"].append((b"strict-transport-security", b"max-age=31536000"))
             if too_large:
                 return
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                for name, value in _HEADERS.items():
-                    response.setdefault(name, value)
-                response["X-Request-ID"] = request_id
-                if settings.secure_cookies:
-                    response["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
 
         try:

@@ -19,6 +19,7 @@ class Patient(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head = 0  # bytes since the timer was set
+    _in_head = True  # from the connection, or the first byte of a request, until its head is whole
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -32,15 +33,18 @@ class Patient(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head += len(data)
         super().data_received(data)
-        if self._head_timer is not None and self._head > MOST_HEAD and not self.transport.is_closing():
+        if not self._in_head:  # mostly: a head comes in one piece, and needs no timer
+            return
+        if self._head_timer is None:
+            self._await_head()
+        elif self._head > MOST_HEAD and not self.transport.is_closing():
             self._head_is_there()
             self.transport.write(_TOO_LONG)
             self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._head_timer is None:
-            self._await_head()
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
         self._head_is_there()
@@ -50,6 +54,7 @@ class Patient(HttpToolsProtocol):
         self._head, self._head_timer = 0, self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def _head_is_there(self) -> None:
+        self._in_head = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
