@@ -30,6 +30,7 @@ TOGETHER = {
     "app/labels/turn.py": {"item"},
     "app/labels/lease_queries.py": {"item"},
     "app/labels/saving.py": {"item"},
+    "app/labels/forgetting.py": {"item"},
     "app/items/queue.py": {"assignment"},
     # What goes for good goes in one order, which foreign keys between the stages' tables fix.
     "app/erasing/project.py": {
@@ -44,6 +45,7 @@ TOGETHER = {
         "audit_event",
         "idempotency_key",
     },
+    "app/erasing/their_labels.py": {"run_sample"},
     "app/erasing/person.py": {
         "user",
         "web_session",

@@ -1,5 +1,7 @@
-"""A person is forgotten: what says who they are goes, with their chats; the labels they gave stay under a number. It
-writes what several stages know of a person, in one place that can be checked."""
+"""A person is forgotten: what says who they are goes, with their chats. The labels they gave stay under a number, or go
+as well. It writes what several stages know of a person, in one place that can be checked."""
+
+from collections.abc import Sequence
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -7,9 +9,18 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.accounts import service as accounts
 from app.chat import service as chat
-from app.models import Conversation, Label, Project, User
+from app.erasing import retention, their_labels
+from app.erasing.outlook import Outlook
+from app.labels import forgetting
+from app.models import Conversation, Project, Run, RunKind, User
+from app.runs.service import ENDED
+from app.web.errors import Conflict
 
+# What calls have answered may name them: to themselves, to who works in their projects, and to administrators.
 _FORGET = (
+    """delete from idempotency_key where user_id = :person or user_id in (select id from "user" where is_admin)
+        or user_id in (select user_id from member where project_id in (
+            select project_id from member where user_id = :person))""",
     """update "user" set name = :name, email = :email, password_hash = null, is_admin = false,
         disabled_at = coalesce(disabled_at, clock_timestamp()) where id = :person""",
     "delete from web_session where user_id = :person",
@@ -17,7 +28,6 @@ _FORGET = (
     "delete from api_token where user_id = :person",
     "delete from flag_message where author_id = :person",
     "delete from flag where person_id = :person",
-    "delete from idempotency_key where user_id = :person",
     """update member set removed_at = coalesce(removed_at, clock_timestamp()), pause_reason = null
         where user_id = :person""",
     """update audit_event set details = details - '{name,note,reason,now,before}'::text[]
@@ -29,24 +39,53 @@ _FORGET = (
 )
 
 
-def counts(session: Session, user: User) -> dict[str, int]:
+def outlook(session: Session, user: User, *, with_labels: bool) -> Outlook:
     """What would go, and what would stay."""
     chats = session.scalar(select(func.count()).where(Conversation.user_id == user.id)) or 0
-    labels = session.scalar(select(func.count()).where(Label.annotator_id == user.id)) or 0
-    return {"conversations": chats, "labels that stay": labels}
+    labels, written = forgetting.counts(session, user.id)
+    about = {"labels": labels, "responses written as labels": written}
+    exports = {"folders of exports": len(_exports(session, forgetting.projects_of(session, user.id)))}
+    if not with_labels:
+        return Outlook({"conversations": chats, **exports}, about, _blocked(session, user))
+    found = their_labels.look(session, user)
+    goes = {"conversations": chats, **about, "prompts from their chats": len(found.prompts)}
+    goes["folders of ended runs"] = len(found.folders)
+    stays = {"prompts from their chats on which others gave labels": found.prompts_of_others}
+    stays["snapshots that lose labels"] = found.snapshots
+    return Outlook(goes, stays, _blocked(session, user) or found.blocked)
 
 
-def erase(session: Session, actor: User | None, user: User) -> None:
+def erase(session: Session, actor: User | None, user: User, *, with_labels: bool) -> None:
     """Delete a person's name, e-mail, password, sessions, tokens and conversations. Their labels stay, by "Person
-    <number>", so that snapshots and what was learned from them can still be verified. Raises Conflict for the last
-    administrator."""
+    <number>", so that snapshots and what was learned from them can still be verified; or go, `with_labels`, see
+    `their_labels`. Raises Conflict for the last administrator, and while a run reads labels that are to go."""
     accounts.keep_an_admin(session, user, "deleted")
+    if with_labels:
+        their_labels.delete(session, user)
+    else:
+        retention.delete_folders(session, _exports(session, forgetting.projects_of(session, user.id)))
     for conversation in session.scalars(select(Conversation).where(Conversation.user_id == user.id)).all():
         chat.delete(session, session.get_one(Project, conversation.project_id), user, conversation)
     session.flush()
+    if with_labels:
+        their_labels.delete_prompts(session, user)
     about = {"name": f"Person {user.id}", "email": f"person-{user.id}@deleted.invalid"}
     for statement in _FORGET:
         session.execute(text(statement), {"person": user.id, "number": str(user.id), **about})
     session.refresh(user)
-    audit.record(session, actor, "user.deleted", subject=user)
+    audit.record(session, actor, "user.deleted", subject=user, labels="deleted" if with_labels else "kept")
     session.flush()
+
+
+def _blocked(session: Session, user: User) -> str | None:
+    try:
+        accounts.keep_an_admin(session, user, "deleted")
+    except Conflict as refusal:
+        return refusal.message
+    return None
+
+
+def _exports(session: Session, projects: Sequence[int]) -> Sequence[Run]:
+    """Ended exports that have a file, which names who labelled."""
+    found = select(Run).where(Run.project_id.in_(projects), Run.kind == RunKind.EXPORT, Run.state.in_(ENDED))
+    return session.scalars(found.where(Run.workspace.is_not(None)).order_by(Run.id)).all()

@@ -78,3 +78,8 @@ def of_labels(session: Session, labels: Collection[int]) -> Sequence[int]:
 def forget(session: Session, responses: Collection[int]) -> None:
     """Delete responses whose labels are gone."""
     session.execute(delete(Response).where(Response.id.in_(responses)))
+
+
+def delete_by(session: Session, author_id: int) -> None:
+    """Delete all that somebody wrote."""
+    session.execute(delete(Response).where(Response.author_id == author_id))

@@ -97,6 +97,15 @@ class RaterNote(TypedDict):
     paused: bool
 
 
+class DeletedLabels(TypedDict):
+    """Labels that a snapshot held and that were deleted with their person: how many, the hash of what it holds since,
+    and whether all that it had held gave its content hash when the first of them went."""
+
+    labels: int
+    hash: str
+    verified: bool
+
+
 class Disputed(TypedDict):
     """A label that the model would have decided the other way, by so many points."""
 

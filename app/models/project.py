@@ -72,6 +72,7 @@ class Project(Base):
     # Whether the checklist of the first round was hidden.
     first_round_hidden: Mapped[bool] = mapped_column(default=False, server_default=false())
     archived_at: Mapped[datetime | None]
+    labels_deleted_at: Mapped[datetime | None]  # when labels last went for good: what has learned from them begins anew
     created_at: Mapped[CreatedAt]
 
     base_model: Mapped["Model"] = relationship(foreign_keys=[base_model_id])

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import logs
 from app.models.base import Base, CreatedAt, Id, Typed, WrittenText, enum_column
-from app.models.documents import Messages, RaterNote, RunSummary, SampleDetails
+from app.models.documents import DeletedLabels, Messages, RaterNote, RunSummary, SampleDetails
 from app.models.model import Model
 from app.models.run_config import AnyConfig, RunConfig, RunKind
 
@@ -28,7 +28,8 @@ class RunState(StrEnum):
 
 
 class Snapshot(Base):
-    """A frozen set of label revisions; a reward model is trained on exactly one."""
+    """A frozen set of label revisions; a reward model is trained on exactly one. Its counts are of what it holds now:
+    labels that went with their person are in `deleted`, and `content_hash` is of all that it held at first."""
 
     __tablename__ = "snapshot"
     __table_args__ = (UniqueConstraint("project_id", "content_hash"),)
@@ -43,6 +44,7 @@ class Snapshot(Base):
     # many levels of strength people could choose from. Not known of snapshots from before these were kept.
     raters: Mapped[dict[int, RaterNote]] = mapped_column(Typed(dict[int, RaterNote]), default=dict, server_default="{}")
     levels: Mapped[int] = mapped_column(default=0, server_default="0")
+    deleted: Mapped[DeletedLabels | None] = mapped_column(Typed(DeletedLabels))
     created_at: Mapped[CreatedAt]
 
 

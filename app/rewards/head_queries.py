@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, func, literal, select, text
+from sqlalchemy import Row, and_, delete, func, literal, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
@@ -153,3 +153,8 @@ def tell(
     values = {"model_id": model_id, "knowledge": knowledge, "report": report, "told_at": func.now(), **space}
     statement = postgresql.insert(ProjectHead).values(project_id=project_id, **values)
     session.execute(statement.on_conflict_do_update(index_elements=["project_id"], set_=values))
+
+
+def forget(session: Session, project_id: int) -> None:
+    """Delete what a project's head wrote down."""
+    session.execute(delete(ProjectHead).where(ProjectHead.project_id == project_id))

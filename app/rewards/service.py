@@ -97,6 +97,12 @@ def build_report(session: Session, model: Model) -> Report:
     )
 
 
+def report_anew(session: Session, model: Model) -> None:
+    """Build the report of a model that has one from the labels there are now."""
+    if "report" in model.metrics:
+        model.metrics = {**model.metrics, "report": build_report(session, model)}
+
+
 def _longer(row: Any) -> int | None:
     """How many tokens the first response has more than the second; None where one has no count."""
     if row.tokens_first is None or row.tokens_second is None:

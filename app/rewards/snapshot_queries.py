@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Row, and_, exists, func, insert, literal, or_, select
+from sqlalchemy import JSON, ColumnElement, Row, Select, and_, exists, func, insert, literal, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -39,9 +39,14 @@ def usable_in(project_id: int) -> tuple[ColumnElement[bool], ...]:
     return Label.project_id == project_id, Label.superseded_at.is_(None), usable()
 
 
-def usable_preferences(session: Session, project_id: int) -> list[Row[Any]]:
-    """(label_id, item_id, annotator_id, question, first, second, outcome, strength, split) of what usable labels say,
-    in order of all that names a preference."""
+def held_by(snapshot_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The labels of a snapshot."""
+    return (Label.id.in_(select(SnapshotLabel.label_id).where(SnapshotLabel.snapshot_id == snapshot_id)),)
+
+
+def preferences(session: Session, which: Sequence[ColumnElement[bool]]) -> list[Row[Any]]:
+    """(label_id, item_id, annotator_id, question, first, second, outcome, strength, split) of what labels say, in order
+    of all that names a preference; `which` are `usable_in` or `held_by`."""
     return list(
         session.execute(
             select(
@@ -58,20 +63,20 @@ def usable_preferences(session: Session, project_id: int) -> list[Row[Any]]:
             .join(Label, Label.id == Preference.label_id)
             .join(Item, Item.id == Label.item_id)
             .join(Prompt, Prompt.id == Item.prompt_id)
-            .where(*usable_in(project_id))
+            .where(*which)
             .order_by(Preference.label_id, Preference.question, Preference.first, Preference.second)
         )
     )
 
 
-def usable_without_preference(session: Session, project_id: int) -> list[Row[Any]]:
-    """(label_id, item_id, annotator_id) of usable labels that state no preference, in order."""
+def without_preference(session: Session, which: Sequence[ColumnElement[bool]]) -> list[Row[Any]]:
+    """(label_id, item_id, annotator_id) of such labels that state no preference, in order."""
     return list(
         session.execute(
             select(Label.id.label("label_id"), Label.item_id, Label.annotator_id)
             .join(Item, Item.id == Label.item_id)
             .join(Prompt, Prompt.id == Item.prompt_id)
-            .where(*usable_in(project_id), ~exists().where(Preference.label_id == Label.id))
+            .where(*which, ~exists().where(Preference.label_id == Label.id))
             .order_by(Label.id)
         )
     )
@@ -168,6 +173,17 @@ def add_snapshot(session: Session, snapshot: dict[str, Any], label_ids: Sequence
     ids = func.unnest(literal(list(label_ids), postgresql.ARRAY(Label.id.type))).column_valued("label_id")
     session.execute(insert(SnapshotLabel).from_select(["snapshot_id", "label_id"], select(literal(added.id), ids)))
     return added
+
+
+def with_labels_of(person_id: int) -> Select[Snapshot]:
+    """The snapshots that hold labels of a person, or know anything of them."""
+    theirs = (
+        select(SnapshotLabel.snapshot_id)
+        .join(Label, Label.id == SnapshotLabel.label_id)
+        .where(Label.annotator_id == person_id)
+    )
+    known = func.jsonb_exists(Snapshot.raters, str(person_id))
+    return select(Snapshot).where(or_(Snapshot.id.in_(theirs), known))
 
 
 def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:

@@ -2,15 +2,17 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from app.labels import outside
 from app.models import Project, Snapshot, Split
+from app.models.documents import RaterNote
 from app.rewards import snapshot_queries
 from app.rewards.counting import Counting, count
 from app.rewards.targets import VALUE, Pair
@@ -48,36 +50,47 @@ def take_written(session: Session, project: Project) -> Snapshot:
 
 
 @dataclass(frozen=True)
-class _Labels:
+class Labels:
     """The labels that a snapshot holds: what they state, and (label_id, item_id, annotator_id) of those that state
     nothing, as a response does that was written without one to improve."""
 
     stated: Sequence[Any]
     others: Sequence[Any]
 
+    @property
+    def ids(self) -> list[int]:
+        """Their numbers, in order."""
+        return sorted({row.label_id for row in (*self.stated, *self.others)})
 
-def _current(session: Session, project: Project) -> _Labels:
+
+def _current(session: Session, project: Project) -> Labels:
     outside.hold_snapshots(session, project.id)
-    return _Labels(
-        snapshot_queries.usable_preferences(session, project.id),
-        snapshot_queries.usable_without_preference(session, project.id),
-    )
+    return _read(session, snapshot_queries.usable_in(project.id))
 
 
-def _freeze(session: Session, project: Project, labels: _Labels) -> Snapshot:
-    digest = sha256()
-    for row in (*(row[:-1] for row in labels.stated), *labels.others):
-        digest.update(f"{json.dumps(list(row))}\n".encode())
+def _read(session: Session, which: Sequence[ColumnElement[bool]]) -> Labels:
+    return Labels(snapshot_queries.preferences(session, which), snapshot_queries.without_preference(session, which))
+
+
+def held(session: Session, snapshot: Snapshot) -> Labels:
+    """The labels that a snapshot holds now."""
+    return _read(session, snapshot_queries.held_by(snapshot.id))
+
+
+def hash_of(session: Session, snapshot: Snapshot, labels: Labels | None = None) -> str:
+    """What the content hash of a snapshot is by what it holds now, `labels` where they have been read."""
+    return _hash(labels or held(session, snapshot), snapshot.raters, snapshot.levels)
+
+
+def _freeze(session: Session, project: Project, labels: Labels) -> Snapshot:
     raters, levels = snapshot_queries.rater_notes(session, project.id), _levels(project)
-    if raters or levels:  # what is known besides; the same labels without it have the hash that they had
-        digest.update(json.dumps([raters, levels]).encode())
-    pairs = _usable_pairs(labels.stated, "")
-    label_ids = sorted({row.label_id for row in (*labels.stated, *labels.others)})
+    pairs = usable_pairs(labels.stated, "")
+    label_ids = labels.ids
     return snapshot_queries.add_snapshot(
         session,
         {
             "project_id": project.id,
-            "content_hash": digest.hexdigest(),
+            "content_hash": _hash(labels, raters, levels),
             "label_count": len(label_ids),
             "train_pair_count": len(pairs[Split.TRAIN]),
             "holdout_pair_count": len(pairs[Split.HOLDOUT]),
@@ -88,12 +101,21 @@ def _freeze(session: Session, project: Project, labels: _Labels) -> Snapshot:
     )
 
 
+def _hash(labels: Labels, raters: Mapping[int, RaterNote], levels: int) -> str:
+    digest = sha256()
+    for row in (*(row[:-1] for row in labels.stated), *labels.others):
+        digest.update(f"{json.dumps(list(row))}\n".encode())
+    if raters or levels:  # what is known besides; the same labels without it have the hash that they had
+        digest.update(json.dumps([raters, levels]).encode())
+    return digest.hexdigest()
+
+
 def _levels(project: Project) -> int:
     """How many levels of strength people choose from."""
     return max((int(getattr(settings, "levels", 0)) for settings in project.answer.kinds.values()), default=0)
 
 
-def _usable_pairs(stated: Sequence[Any], question: str) -> dict[Split, dict[Pair, float]]:
+def usable_pairs(stated: Sequence[Any], question: str) -> dict[Split, dict[Pair, float]]:
     """Pairs of responses to learn from and to measure on, by the choices for a question, and how much more often the
     first was preferred than the second."""
     found: dict[Split, dict[Pair, float]] = {Split.TRAIN: defaultdict(float), Split.HOLDOUT: defaultdict(float)}
@@ -104,7 +126,7 @@ def _usable_pairs(stated: Sequence[Any], question: str) -> dict[Split, dict[Pair
 
 
 def _require_pairs(stated: Sequence[Any], question: str) -> None:
-    pairs = _usable_pairs(stated, question)
+    pairs = usable_pairs(stated, question)
     train, holdout = len(pairs[Split.TRAIN]), len(pairs[Split.HOLDOUT])
     if train + holdout == 0:
         raise Conflict(

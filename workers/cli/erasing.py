@@ -36,15 +36,21 @@ def project(
 
 
 @commands.command()
-def person(email: Annotated[str, typer.Argument(help="Their e-mail.")], yes: Yes = False, as_: As = None) -> None:
-    """Delete what says who a person is, and their chats; their labels stay under a number."""
+def person(
+    email: Annotated[str, typer.Argument(help="Their e-mail.")],
+    labels: Annotated[bool, typer.Option("--labels", help="Their labels go too, instead of staying.")] = False,
+    yes: Yes = False,
+    as_: As = None,
+) -> None:
+    """Delete what says who a person is, and their chats; their labels stay under a number, unless --labels."""
     with connected(), task_session() as session:
         found = queries.user_by_email(session, email)
         if found is None:
             raise NotFound(f"Nobody has the e-mail {email}.")
-        _say(f"person {found.id}", people.counts(session, found), yes)
+        outlook = people.outlook(session, found, with_labels=labels)
+        _say(f"person {found.id}", outlook.goes, yes)
         if yes:
-            people.erase(session, acting(session, as_), found)
+            people.erase(session, acting(session, as_), found, with_labels=labels)
 
 
 def _say(what: str, counts: dict[str, int], yes: bool) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy import select
@@ -45,6 +46,7 @@ class Kept:
     project_id: int
     model_id: int
     scored: int  # the scoring run after which features were last read
+    deleted: datetime | None  # when labels had last been deleted: what was learned from them must not stay
     head: Head | None = None
     space: FeatureSpace | None = None
     last: int = 0  # its newest label
@@ -88,20 +90,20 @@ class Keeper:
                 del self._kept[kept.project_id]
 
     def _find_projects(self) -> None:
-        """Begin, and begin anew where there is another reward model or features have come."""
-        found: dict[int, tuple[int, int]] = {}
+        """Begin, and begin anew where there is another reward model, features have come or labels gone."""
+        found: dict[int, tuple[int, int, datetime | None]] = {}
         with task_session() as session:
             for project in session.scalars(select(Project).where(Project.archived_at.is_(None))):
                 model = features.trunk(session, project)
                 if model is not None:
                     scored = runs_queries.last_succeeded(session, project.id, RunKind.SCORING)
-                    found[project.id] = model.id, scored
+                    found[project.id] = model.id, scored, project.labels_deleted_at
         for project_id in [*self._kept.keys() - found.keys()]:
             del self._kept[project_id]
-        for project_id, (model_id, scored) in found.items():
+        for project_id, wanted in found.items():
             kept = self._kept.get(project_id)
-            if kept is None or (kept.model_id, kept.scored) != (model_id, scored):
-                self._kept[project_id] = Kept(project_id, model_id, scored)
+            if kept is None or (kept.model_id, kept.scored, kept.deleted) != wanted:
+                self._kept[project_id] = Kept(project_id, *wanted)
                 self._last = 0
 
     def _tend(self, kept: Kept, newest: int) -> None:

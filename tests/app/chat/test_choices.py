@@ -321,16 +321,16 @@ def test_a_refused_prompt_takes_its_choice_along(talk: Talk) -> None:
     talk.choose(FIRST)
     with task_session() as session:
         project, (prompt,) = session.get_one(Project, talk.project_id), session.scalars(select(Prompt))
-        assert len(snapshot_queries.usable_preferences(session, project.id)) == 1
+        assert len(snapshot_queries.preferences(session, snapshot_queries.usable_in(project.id))) == 1
         prompts.review(
             session, project, prompt_ids=[prompt.id], admit=False, actor=session.get_one(User, talk.person_id)
         )
-        assert snapshot_queries.usable_preferences(session, project.id) == []
+        assert snapshot_queries.preferences(session, snapshot_queries.usable_in(project.id)) == []
         assert rewards.new_labels(session, project) == 0
         prompts.review(
             session, project, prompt_ids=[prompt.id], admit=True, actor=session.get_one(User, talk.person_id)
         )
-        assert len(snapshot_queries.usable_preferences(session, project.id)) == 1
+        assert len(snapshot_queries.preferences(session, snapshot_queries.usable_in(project.id))) == 1
 
 
 @pytest.mark.parametrize("how", ["consent", "delete"])
