@@ -18,6 +18,8 @@ from app.catalog.api import router as catalog_api
 from app.catalog.routes import router as catalog
 from app.chat.api import router as chat_api
 from app.chat.routes import router as chat
+from app.erasing.api import router as erasing_api
+from app.erasing.routes import router as erasing
 from app.exports.api import router as exports_api
 from app.exports.routes import router as exports
 from app.flags.api import router as flags_api
@@ -57,11 +59,12 @@ from app.web.routing import CALLS as API
 # no project's id; and `items`, which do things to many prompts, before `prompts`: /prompts/bulk is no prompt's.
 PAGES = (
     labels, accounts, new_project, projects, items, prompts, imports, flags, exports, rewards, policies, training, runs,
-    chat, catalog, endpoints, monitoring, home,
+    chat, catalog, endpoints, erasing, monitoring, home,
 )  # fmt: skip
 CALLS = (
     accounts_api, new_project_api, projects_api, prompts_api, imports_api, items_api, labels_api, flags_api,
-    exports_api, rewards_api, policies_api, runs_api, chat_api, catalog_api, endpoints_api, home_api,
+    exports_api, rewards_api, policies_api, runs_api, chat_api, catalog_api, endpoints_api, erasing_api,
+    home_api,
 )  # fmt: skip
 MAX_BODY = 2 * 2**20  # bytes; a route that takes uploads sets its own `max_body_size`
 

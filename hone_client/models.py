@@ -146,6 +146,17 @@ class CurvesView(BaseModel):
     curves: dict[str, CurveView]
 
 
+class DeletionView(BaseModel):
+    """
+    What a deletion would do: how much of what goes and stays, and why it cannot be done now.
+    """
+
+    name: str
+    goes: dict[str, int]
+    stays: dict[str, int]
+    blocked: str | None
+
+
 class DisputedAskedAgain(BaseModel):
     """
     The item that goes to one more person.
@@ -419,6 +430,17 @@ class NamedModel(BaseModel):
     name: str
 
 
+class OldRunView(BaseModel):
+    """
+    A run whose folder is old enough to go, and what that frees by itself.
+    """
+
+    id: int
+    project_id: int | None
+    kind: str
+    bytes: int
+
+
 class OverlapAdopted(BaseModel):
     """
     For how many items that wait another number of labels is asked now.
@@ -597,6 +619,19 @@ class ResultView(BaseModel):
     high: float
 
 
+class RetentionView(BaseModel):
+    """
+    What a rule takes: folders of runs, and conversations; `bytes` in the store, all folders together, and
+    `chat_bytes` of text in the database. `in_use`: runs that are old enough and at work or queued, which stay.
+    """
+
+    runs: list[OldRunView]
+    bytes: int
+    conversations: int
+    chat_bytes: int
+    in_use: list[int]
+
+
 class Reviewed(BaseModel):
     """
     How many prompts were decided about.
@@ -773,6 +808,23 @@ class Skipped(BaseModel):
     """
 
     skipped: bool
+
+
+class SnapshotView(BaseModel):
+    """
+    Labels that were frozen to learn from: how many it holds, in how many pairs, and how many went with their person.
+    `intact`: they give the hash that was written down; `sentence` says what that means.
+    """
+
+    id: int
+    content_hash: str
+    created_at: AwareDatetime
+    label_count: int
+    train_pair_count: int
+    holdout_pair_count: int
+    deleted_labels: int
+    intact: bool
+    sentence: str
 
 
 class StepView(BaseModel):

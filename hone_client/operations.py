@@ -1145,6 +1145,10 @@ class Operations(Caller):
             },
         )
 
+    def show_snapshot(self, project_id: int, snapshot_id: int) -> models.SnapshotView:
+        """A snapshot of labels, whose labels are read and compared with its hash."""
+        return self._one(models.SnapshotView, "GET", f"/projects/{project_id}/snapshots/{snapshot_id}")
+
     def list_rewards(
         self,
         project_id: int,
@@ -1778,6 +1782,72 @@ class Operations(Caller):
     def try_endpoint(self, model_id: int, *, idempotency_key: str | None = None) -> models.EndpointView:
         """Ask it one short question now; `tried_said` of the response tells how it went."""
         return self._one(models.EndpointView, "POST", f"/endpoints/{model_id}/try", key=idempotency_key)
+
+    def show_project_deletion(self, project_id: int) -> models.DeletionView:
+        """What deleting the project would do. For its managers."""
+        return self._one(models.DeletionView, "GET", f"/projects/{project_id}/deletion")
+
+    def delete_project(self, project_id: int, *, name: str, idempotency_key: str | None = None) -> None:
+        """Delete an archived project for good, with all that is in it. For its managers.
+
+        `name`: The project's name, to say that this one is meant.
+        """
+        self._none("POST", f"/projects/{project_id}/delete", body={"name": name}, key=idempotency_key)
+
+    def show_person_deletion(
+        self,
+        user_id: int,
+        *,
+        labels: Literal["keep", "delete"] | None = None,
+    ) -> models.DeletionView:
+        """What deleting a person would do. For administrators.
+
+        `labels`: keep: their labels stay, under a number; delete: they go, and what was made of them follows.
+        """
+        return self._one(models.DeletionView, "GET", f"/users/{user_id}/deletion", query={"labels": labels})
+
+    def delete_person(
+        self,
+        user_id: int,
+        *,
+        email: str,
+        labels: Literal["keep", "delete"] | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Delete what says who a person is, and their chats, for good. For administrators.
+
+        `email`: The person's e-mail, to say that this one is meant.
+        `labels`: keep: their labels stay, under a number; delete: they go, and what was made of them follows.
+        """
+        self._none("POST", f"/users/{user_id}/delete", body={"email": email, "labels": labels}, key=idempotency_key)
+
+    def show_conversation_deletion(self, project_id: int, conversation_id: int) -> models.DeletionView:
+        """What deleting one of my conversations would do."""
+        return self._one(models.DeletionView, "GET", f"/projects/{project_id}/chat/{conversation_id}/deletion")
+
+    def show_retention(self, *, runs: int | None = None, chats: int | None = None) -> models.RetentionView:
+        """What a rule of retention would delete. Changes nothing. For administrators.
+
+        `runs`: Days after a run's end for which its folder is kept.
+        `chats`: Days after its last turn for which a conversation is kept.
+        """
+        return self._one(models.RetentionView, "GET", "/retention", query={"runs": runs, "chats": chats})
+
+    def apply_retention(
+        self,
+        *,
+        runs: int | Omit | None = OMIT,
+        chats: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.RetentionView:
+        """Delete what is older than this; what was deleted. For administrators.
+
+        `runs`: Days after a run's end for which its folder is kept.
+        `chats`: Days after its last turn for which a conversation is kept.
+        """
+        return self._one(
+            models.RetentionView, "POST", "/retention", body={"runs": runs, "chats": chats}, key=idempotency_key
+        )
 
     def show_learning(self, project_id: int) -> models.LearningView:
         """What labels teach, as they come."""

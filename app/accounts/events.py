@@ -234,6 +234,10 @@ SENTENCES: dict[str, Sentence] = {
     "prompts.withdrawn": lambda words: (
         f"{words['who']} withdrew {words.counted('prompts', 'prompt')} and {words.counted('items', 'open pair')}"
     ),
+    "retention.applied": lambda words: (
+        f"{words['who']} deleted by age: {words.counted('runs', 'folder')} of runs, "
+        f"{words.counted('conversations', 'conversation')}"
+    ),
     "reward_model.registered": "{who} added {subject}, made by run {run}",
     "run.cancelled": "{who} cancelled run {id}",
     "run.deleted": "{who} deleted {kind} run {id}",
@@ -242,7 +246,10 @@ SENTENCES: dict[str, Sentence] = {
     "session.started": lambda words: f"{words['who']} signed in" + words.after("how", " by "),
     "user.admin_removed": "{who} took the rights of an administrator from {subject}",
     "user.created": "{who} created an account",
-    "user.deleted": "{who} deleted the account of person {id}",
+    "user.deleted": lambda words: (
+        f"{words['who']} deleted the account of person {words['id']}"
+        + (", with their labels" if words.get("labels") == "deleted" else "")
+    ),
     "user.disabled": "{who} disabled the account of {subject}",
     "user.email_changed": "{who} changed their e-mail",
     "user.enabled": "{who} enabled the account of {subject}",

@@ -14,7 +14,7 @@ from app.erasing.outlook import Outlook
 from app.labels import forgetting
 from app.models import Conversation, Project, Run, RunKind, User
 from app.runs.service import ENDED
-from app.web.errors import Conflict
+from app.web.errors import Conflict, Invalid
 
 # What calls have answered may name them: to themselves, to who works in their projects, and to administrators.
 _FORGET = (
@@ -53,6 +53,12 @@ def outlook(session: Session, user: User, *, with_labels: bool) -> Outlook:
     stays = {"prompts from their chats on which others gave labels": found.prompts_of_others}
     stays["snapshots that lose labels"] = found.snapshots
     return Outlook(goes, stays, _blocked(session, user) or found.blocked)
+
+
+def require_email(user: User, typed: str) -> None:
+    """Refuse a deletion that was not meant for this person."""
+    if typed.strip().lower() != user.email.lower():
+        raise Invalid(f"Type the person's e-mail, {user.email}, to say that this one is meant.", "email")
 
 
 def erase(session: Session, actor: User | None, user: User, *, with_labels: bool) -> None:

@@ -6,12 +6,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
+from app.erasing.outlook import Outlook
 from app.imports import files
-from app.models import Label, Model, Project, Run, User
+from app.models import Conversation, Item, Label, Member, Model, Project, Prompt, Run, Snapshot, User
 from app.registry import service as registry
 from app.runs import folders, queries
 from app.settings import get_settings
-from app.web.errors import Conflict
+from app.web.errors import Conflict, Invalid
 
 # What is not named here goes with the row that it hangs on. Models and runs name each other, and a project its policy
 # and its instructions: those ties are cut first.
@@ -33,23 +34,39 @@ _IN_ORDER = (
 )
 
 
-def counts(session: Session, project: Project) -> dict[str, int]:
-    """What would go."""
-    found = {}
-    for name, table in (("labels", Label), ("runs", Run), ("models", Model)):
-        found[name] = session.scalar(select(func.count()).where(table.project_id == project.id)) or 0
-    return found
+def outlook(session: Session, project: Project) -> Outlook:
+    """What would go, and what would stay."""
+    goes = {}
+    for name, table in (
+        ("prompts", Prompt), ("items", Item), ("labels", Label), ("snapshots", Snapshot),
+        ("conversations", Conversation), ("runs", Run), ("models", Model),
+    ):  # fmt: skip
+        goes[name] = session.scalar(select(func.count()).where(table.project_id == project.id)) or 0
+    people = session.scalar(select(func.count()).where(Member.project_id == project.id)) or 0
+    return Outlook(goes, {"accounts of its people": people}, _in_the_way(session, project))
+
+
+def require_name(project: Project, typed: str) -> None:
+    """Refuse a deletion that was not meant for this project."""
+    if typed.strip() != project.name:
+        raise Invalid(f"Type the project's name, {project.name}, to say that this one is meant.", "name")
+
+
+def _in_the_way(session: Session, project: Project) -> str | None:
+    if project.archived_at is None:
+        return f"Project {project.id} is in use. Archive it first; then it can be deleted."
+    at_work = select(Run.id).where(Run.project_id == project.id, Run.state.in_(queries.ACTIVE))
+    if busy := session.scalar(at_work.order_by(Run.id).limit(1)):
+        return f"Run {busy} of this project is queued or at work. Cancel it, and wait until it has ended."
+    return None
 
 
 def erase(session: Session, project: Project, actor: User | None) -> None:
     """Delete an archived project, of which nothing stays but an audit event with its number. Raises Conflict."""
-    if project.archived_at is None:
-        raise Conflict(f"Project {project.id} is in use. Archive it first; then it can be deleted.")
     queries.lock_starts(session, project.id)  # nobody queues a run meanwhile
-    of_project = select(Run).where(Run.project_id == project.id)
-    runs = session.scalars(of_project).all()
-    if busy := [run.id for run in runs if run.state in queries.ACTIVE]:
-        raise Conflict(f"Run {busy[0]} of this project is queued or at work. Cancel it, and wait until it has ended.")
+    if reason := _in_the_way(session, project):
+        raise Conflict(reason)
+    runs = session.scalars(select(Run).where(Run.project_id == project.id)).all()
     artifacts = session.scalars(select(Model.artifact).where(Model.project_id == project.id)).all()
     number, store = project.id, get_settings().store
     session.flush()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from os import stat_result
 from pathlib import Path
@@ -9,11 +10,44 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.accounts import audit
 from app.chat import service as chat
 from app.models import Conversation, Project, Run, Turn, User
 from app.registry import service as registry
 from app.runs import folders
+from app.runs.queries import ACTIVE
 from app.runs.service import ENDED
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a rule takes, and what it leaves since it is in use: numbers of runs that began so long ago and are queued
+    or at work. `chat_bytes` of text in the database."""
+
+    runs: Sequence[Run]
+    conversations: Sequence[Conversation]
+    chat_bytes: int
+    in_use: Sequence[int]
+
+
+def find(session: Session, runs: int | None, chats: int | None) -> Found:
+    """What goes by a rule, in days; None takes nothing of it."""
+    talks = old_chats(session, chats) if chats is not None else []
+    octets = select(func.sum(func.octet_length(Turn.content))).where(Turn.conversation_id.in_([t.id for t in talks]))
+    at_work: Sequence[int] = []
+    if runs is not None:
+        begun = Run.created_at < func.clock_timestamp() - timedelta(days=runs)
+        at_work = session.scalars(select(Run.id).where(Run.state.in_(ACTIVE), begun).order_by(Run.id)).all()
+    old = old_runs(session, runs) if runs is not None else []
+    return Found(old, talks, session.scalar(octets) or 0 if talks else 0, at_work)
+
+
+def apply(session: Session, actor: User | None, found: Found) -> None:
+    """Delete what was found."""
+    count = {"runs": len(found.runs), "conversations": len(found.conversations)}
+    audit.record(session, actor, "retention.applied", **count, bytes=freed(found.runs))
+    delete_folders(session, found.runs)
+    delete_chats(session, found.conversations)
 
 
 def old_runs(session: Session, days: int) -> Sequence[Run]:

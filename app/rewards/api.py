@@ -1,5 +1,6 @@
 """Reward models in the JSON API."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -8,7 +9,7 @@ from app.models import Model, ModelKind
 from app.projects.dependencies import Manager
 from app.registry import queries as registry
 from app.registry.views import ModelView
-from app.rewards import service
+from app.rewards import service, snapshot_checks
 from app.rewards.forms import ScoreForm
 from app.runs.api import RunView
 from app.web.dependencies import Db, RowId
@@ -35,6 +36,35 @@ class DisputedAskedAgain(View):
     """The item that goes to one more person."""
 
     item_id: int
+
+
+class SnapshotView(View):
+    """Labels that were frozen to learn from: how many it holds, in how many pairs, and how many went with their person.
+    `intact`: they give the hash that was written down; `sentence` says what that means."""
+
+    id: int
+    content_hash: str
+    created_at: datetime
+    label_count: int
+    train_pair_count: int
+    holdout_pair_count: int
+    deleted_labels: int
+    intact: bool
+    sentence: str
+
+
+@router.get("/projects/{project_id}/snapshots/{snapshot_id}")
+def show_snapshot(session: Db, access: Manager, snapshot_id: RowId) -> SnapshotView:
+    """A snapshot of labels, whose labels are read and compared with its hash."""
+    found = service.snapshot_of(session, access.project, snapshot_id)
+    checked = snapshot_checks.check(session, found)
+    plain = ("id", "content_hash", "created_at", "label_count", "train_pair_count", "holdout_pair_count")
+    return SnapshotView(
+        **{name: getattr(found, name) for name in plain},
+        deleted_labels=found.deleted["labels"] if found.deleted else 0,
+        intact=checked.intact,
+        sentence=checked.sentence,
+    )
 
 
 @router.get("/projects/{project_id}/rewards")

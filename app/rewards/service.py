@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.items import service as items
-from app.models import Model, ModelKind, Project, Run, RunKind, ScoringConfig, Split, TextToScore, User
+from app.models import Model, ModelKind, Project, Run, RunKind, ScoringConfig, Snapshot, Split, TextToScore, User
 from app.models.documents import Agreement, Report, RunSummary
 from app.registry import service as registry
 from app.rewards import queries, report, snapshot_queries, snapshots
@@ -126,6 +126,14 @@ def get(session: Session, project: Project, model_id: int) -> Model:
     if model is None or model.project_id != project.id or model.kind is not ModelKind.REWARD:
         raise NotFound()
     return model
+
+
+def snapshot_of(session: Session, project: Project, snapshot_id: int) -> Snapshot:
+    """A snapshot of the project."""
+    found = session.get(Snapshot, snapshot_id)
+    if found is None or found.project_id != project.id:
+        raise NotFound(f"There is no snapshot {snapshot_id} in this project.")
+    return found
 
 
 def ceiling(models: list[Model]) -> Agreement | None:

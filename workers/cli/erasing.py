@@ -1,19 +1,18 @@
-"""`hone erase …`: projects and people deleted for good."""
+"""`hone erase …`: projects, people and conversations deleted for good."""
 
 from typing import Annotated
 
 import typer
 
-from app.accounts import queries
-from app.db import task_session
-from app.erasing import person as people
-from app.erasing import project as projects
 from app.web.errors import NotFound
-from workers.cli.reach import As, acting, project_of
-from workers.platform.services import connected
+from hone_client import Client
+from hone_client.models import DeletionView
+from workers.cli.calls import ProjectId, does
+from workers.cli.reach import As, client
+from workers.cli.telling import Json
 
 commands = typer.Typer(
-    help="Delete a project or a person for good; says what would go, until --yes.", no_args_is_help=True
+    help="Delete a project, a person or a conversation for good; says what would go, until --yes.", no_args_is_help=True
 )
 Yes = Annotated[bool, typer.Option("--yes", help="Delete it; without this nothing changes.")]
 
@@ -24,37 +23,73 @@ def add_to(app: typer.Typer) -> None:
 
 
 @commands.command()
+@does("show_project_deletion", "delete_project")
 def project(
-    number: Annotated[int, typer.Argument(help="Its number, as in its address.")], yes: Yes = False, as_: As = None
+    number: Annotated[int, typer.Argument(help="Its number, as in its address.")],
+    yes: Yes = False,
+    as_: As = None,
+    as_json: Json = False,
 ) -> None:
     """Delete an archived project with its labels, runs, models and files."""
-    with connected(), task_session() as session:
-        found = project_of(session, number)
-        _say(f"project {number}, “{found.name}”", projects.counts(session, found), yes)
+    with client(as_) as hone:
+        found = hone.show_project_deletion(project_id=number)
+        _say(f"project {number}, “{found.name}”", found, yes, as_json)
         if yes:
-            projects.erase(session, found, acting(session, as_))
+            hone.delete_project(project_id=number, name=found.name)
 
 
 @commands.command()
+@does("show_person_deletion", "delete_person")
 def person(
     email: Annotated[str, typer.Argument(help="Their e-mail.")],
     labels: Annotated[bool, typer.Option("--labels", help="Their labels go too, instead of staying.")] = False,
     yes: Yes = False,
     as_: As = None,
+    as_json: Json = False,
 ) -> None:
     """Delete what says who a person is, and their chats; their labels stay under a number, unless --labels."""
-    with connected(), task_session() as session:
-        found = queries.user_by_email(session, email)
-        if found is None:
-            raise NotFound(f"Nobody has the e-mail {email}.")
-        outlook = people.outlook(session, found, with_labels=labels)
-        _say(f"person {found.id}", outlook.goes, yes)
+    with client(as_) as hone:
+        number = _person(hone, email)
+        found = hone.show_person_deletion(user_id=number, labels="delete" if labels else "keep")
+        _say(f"person {number}", found, yes, as_json)
         if yes:
-            people.erase(session, acting(session, as_), found, with_labels=labels)
+            hone.delete_person(user_id=number, email=email, labels="delete" if labels else "keep")
 
 
-def _say(what: str, counts: dict[str, int], yes: bool) -> None:
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+@commands.command()
+@does("show_conversation_deletion", "delete_conversation")
+def conversation(
+    number: Annotated[int, typer.Argument(help="Its number, as in its address.")],
+    project_id: ProjectId,
+    yes: Yes = False,
+    as_: As = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a conversation of one's own."""
+    with client(as_) as hone:
+        found = hone.show_conversation_deletion(project_id=project_id, conversation_id=number)
+        _say(f"conversation {number}, “{found.name}”", found, yes, as_json)
+        if yes:
+            hone.delete_conversation(project_id=project_id, conversation_id=number)
+
+
+def _person(hone: Client, email: str) -> int:
+    found = [user.id for user in hone.list_users(q=email) if user.email.lower() == email.lower()]
+    if not found:
+        raise NotFound(f"Nobody has the e-mail {email}.")
+    return found[0]
+
+
+def _say(what: str, found: DeletionView, yes: bool, as_json: bool) -> None:
+    if as_json:
+        typer.echo(found.model_dump_json())
+        return
     typer.echo(
-        f"{'Deleting' if yes else 'This would delete'} {what}: {told}." + ("" if yes else " Add --yes to do it.")
+        f"{'Deleting' if yes else 'This would delete'} {what}: {_listed(found.goes)}. Stays: {_listed(found.stays)}."
     )
+    if not yes:
+        typer.echo(f"Not now: {found.blocked}" if found.blocked else "Add --yes to do it.")
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"

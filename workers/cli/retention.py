@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from app.db import task_session
-from app.erasing import retention as rules
 from app.web.errors import Invalid
-from app.web.filters import size
-from workers.platform.services import connected
+from app.web.filters import plural, size
+from workers.cli.calls import does
+from workers.cli.reach import As, client
+from workers.cli.telling import Json
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(retention)
 
 
+@does("show_retention", "apply_retention")
 def retention(
     runs: Annotated[
         int | None, typer.Option(min=1, max=36_500, help="Days after its end for which a run's folder is kept.")
@@ -24,20 +25,22 @@ def retention(
         int | None, typer.Option(min=1, max=36_500, help="Days after its last turn for which a chat is kept.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete it; without this nothing changes.")] = False,
+    as_: As = None,
+    as_json: Json = False,
 ) -> None:
     """Delete folders of runs (inputs, log, checkpoints) and chats that are older than this; says what would go."""
     if runs is None and chats is None:
         raise Invalid("Say what is to go: --runs DAYS, --chats DAYS, or both.")
-    with connected(), task_session() as session:
-        if runs is not None:
-            old = rules.old_runs(session, runs)
-            numbers = f" ({', '.join(str(run.id) for run in old)})" if old else ""
-            typer.echo(f"{len(old)} folders of runs{numbers}, {size(rules.freed(old))}.")
-            if yes:
-                rules.delete_folders(session, old)
-        if chats is not None:
-            talks = rules.old_chats(session, chats)
-            typer.echo(f"{len(talks)} conversations.")
-            if yes:
-                rules.delete_chats(session, talks)
+    with client(as_) as hone:
+        call = hone.apply_retention if yes else hone.show_retention
+        found = call(runs=runs, chats=chats)
+    if as_json:
+        typer.echo(found.model_dump_json())
+        return
+    for run in found.runs:
+        typer.echo(f"run {run.id}: {size(run.bytes)}")
+    folders, talks = plural(len(found.runs), "folder"), plural(found.conversations, "conversation")
+    typer.echo(f"{folders} of runs, {size(found.bytes)}; {talks}, {size(found.chat_bytes)} of text.")
+    if found.in_use:
+        typer.echo(f"In use, so they stay: runs {', '.join(map(str, found.in_use))}.")
     typer.echo("Deleted." if yes else "Nothing was changed. Add --yes to delete this.")

@@ -89,6 +89,7 @@ CALLS = (
     Call("rewards list", "list_rewards", columns=_MODEL),
     Call("rewards show", "show_reward"),
     Call("rewards labels", "show_label_counts"),
+    Call("rewards snapshot", "show_snapshot"),
     Call("rewards score-new", "score_responses", _RUN),
     Call("rewards score", "score_text", _RUN),
     Call("rewards ask-again", "ask_disputed_again", "One more person is asked about item {item_id}."),

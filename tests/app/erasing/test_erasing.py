@@ -110,7 +110,11 @@ def test_nothing_of_a_project_is_left_but_its_people(world):
         session.delete(at_work)
     with task_session() as session:
         marked = session.get_one(m.Project, number)
-        assert project.counts(session, marked) == {"labels": 8, "runs": 3, "models": 1}
+        told = project.outlook(session, marked)
+        assert told.goes == {
+            "prompts": 8, "items": 8, "labels": 8, "snapshots": 1, "conversations": 1, "runs": 3, "models": 1,
+        }  # fmt: skip
+        assert (told.stays, told.blocked) == ({"accounts of its people": 1}, None)
         project.erase(session, marked, None)
     with task_session() as session:
         assert found(session) == {"user", "api_token"}  # the person is somebody still

@@ -37,6 +37,7 @@ def left(number: int) -> Path:
 def world(database: str) -> dict[str, int]:
     """Runs of several states and ages; name -> number."""
     with task_session() as session:
+        factories.user(session, is_admin=True)
         project = factories.project(session)
         old, fresh = NOW - timedelta(days=40), NOW - timedelta(days=10)
         wanted = {
@@ -75,7 +76,8 @@ def test_it_says_what_would_go_and_frees_exactly_that(world, capsys):
     before = used(store)
     assert retain("--runs", "30") == 0
     said = capsys.readouterr().out
-    assert said.startswith(f"2 folders of runs ({world['failed']}, {world['succeeded']}), ")
+    assert said.startswith(f"run {world['failed']}: 700 B\nrun {world['succeeded']}: 6 kB\n2 folders of runs, 6 kB; ")
+    assert f"In use, so they stay: runs {world['running']}, {world['resumed']}." in said
     assert "Nothing was changed" in said
     assert used(store) == before
     with task_session() as session:
@@ -87,7 +89,7 @@ def test_it_says_what_would_go_and_frees_exactly_that(world, capsys):
     there = {name for name, number in world.items() if folders.folder(number).exists()}
     assert there == {"fresh", "running", "resumed"}
     assert retain("--runs", "30", "--yes") == 0
-    assert "0 folders of runs, 0" in capsys.readouterr().out
+    assert "0 folders of runs, 0 B; 0 conversations" in capsys.readouterr().out
 
 
 def test_a_run_whose_folder_went_is_resumed_from_the_beginning(world):
@@ -104,14 +106,14 @@ def test_a_run_whose_folder_went_is_resumed_from_the_beginning(world):
 
 def test_chats_that_nobody_went_on_with_go_and_others_stay(database, capsys):
     with task_session() as session:
-        project, person = factories.project(session), factories.user(session)
+        project, person = factories.project(session), factories.user(session, is_admin=True)
         numbers = []
         for days in (100, 5):
             conversation = factories.conversation(session, project, person, created_at=NOW - timedelta(days=200))
             factories.turn(session, conversation, created_at=NOW - timedelta(days=days))
             numbers.append(conversation.id)
     assert retain("--chats", "30") == 0
-    assert "1 conversations." in capsys.readouterr().out
+    assert "1 conversation, " in capsys.readouterr().out
     assert retain("--chats", "30", "--yes") == 0
     with task_session() as session:
         assert [session.get(m.Conversation, number) is None for number in numbers] == [True, False]

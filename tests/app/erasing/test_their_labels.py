@@ -88,7 +88,8 @@ def test_labels_revisions_preferences_and_leases_go_and_the_slots_are_free(world
             {"ana": world.ana, "bob": world.bob},
         ).one()
         assert tuple(counted) == (0, 0, 12, 12, 0)
-    assert slots(world) == [1] * 12  # one of two people has labelled each of them
+    # One of two people has labelled each of them, and somebody has the first on the screen.
+    assert slots(world) == [0] + [1] * 11
 
 
 def test_a_snapshot_says_that_labels_went_and_still_verifies(world: World) -> None:
@@ -115,6 +116,18 @@ def test_a_snapshot_says_that_labels_went_and_still_verifies(world: World) -> No
         again = snapshots.take(session, session.get_one(m.Project, world.project))
         assert again.content_hash == snapshot.deleted["hash"]  # what stays is what is there now
         assert snapshots.training_rows(session, snapshot) == snapshots.training_rows(session, again)
+
+
+def test_the_snapshot_is_told_by_the_api_and_on_the_page_of_its_run(as_, cast, session) -> None:
+    snapshot = factories.snapshot(session, cast.project, deleted={"labels": 3, "hash": "x", "verified": True})
+    run = factories.training(session, cast.project, state=m.RunState.SUCCEEDED, snapshot_id=snapshot.id)
+    told = as_("manager").get(f"/api/v1/projects/{cast.project.id}/snapshots/{snapshot.id}").json()
+    assert (told["deleted_labels"], told["intact"]) == (3, False)
+    assert told["sentence"] == "What it holds is not what was written down: its labels were changed."
+    page = as_("manager").get(f"/projects/{cast.project.id}/runs/{run.id}")
+    assert "3 labels more, deleted since with their person" in page.text
+    other = f"/api/v1/projects/{cast.other.id}/snapshots/{snapshot.id}"
+    assert as_("colleague").get(other).status_code == 404
 
 
 def test_what_was_changed_does_not_verify_before_or_after(world: World) -> None:
