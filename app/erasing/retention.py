@@ -44,8 +44,14 @@ def find(session: Session, runs: int | None, chats: int | None) -> Found:
 
 def apply(session: Session, actor: User | None, found: Found) -> None:
     """Delete what was found."""
-    count = {"runs": len(found.runs), "conversations": len(found.conversations)}
-    audit.record(session, actor, "retention.applied", **count, bytes=freed(found.runs))
+    audit.record(
+        session,
+        actor,
+        "retention.applied",
+        runs=len(found.runs),
+        conversations=len(found.conversations),
+        bytes=freed(found.runs),
+    )
     delete_folders(session, found.runs)
     delete_chats(session, found.conversations)
 

@@ -23,8 +23,8 @@ def downgrade() -> None:
     gone = op.get_bind().scalar(sa.text("select count(*) from snapshot where deleted is not null"))
     if gone:
         raise RuntimeError(
-            f"{gone} of the snapshots have lost labels with their person, which an older schema cannot tell; to go back, "
-            "restore the dump from before the upgrade."
+            f"{gone} of the snapshots have lost labels with their person, which an older schema cannot tell; to go "
+            "back, restore the dump from before the upgrade."
         )
     op.drop_column("project", "labels_deleted_at")
     op.drop_column("snapshot", "deleted")
