@@ -445,11 +445,11 @@ def test_there_is_no_way_back(old: Engine) -> None:
 
 
 def test_snapshots_that_lost_labels_have_no_way_back(old: Engine) -> None:
-    _upgrade(old, "0037")
+    _upgrade(old, "0038")
     with old.begin() as connection:
         connection.exec_driver_sql("""update snapshot set deleted = '{"labels": 1, "hash": "x", "verified": true}'""")
     with pytest.raises(RuntimeError, match="1 of the snapshots have lost labels"):
-        _downgrade(old, "0036")
+        _downgrade(old, "0037")
     with old.begin() as connection:
         connection.exec_driver_sql("update snapshot set deleted = null")
-    _downgrade(old, "0036")
+    _downgrade(old, "0037")
