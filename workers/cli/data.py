@@ -11,7 +11,7 @@ from app.web.errors import NotFound
 from hone_client import Client, models
 from workers.cli.calls import does
 from workers.cli.reach import As, acting, client
-from workers.cli.telling import Json, tell_all
+from workers.cli.telling import Json, say, tell_all
 from workers.platform.first_start import sign_in_url
 from workers.platform.services import connected
 
@@ -32,6 +32,7 @@ def sign_in_link(
     forgotten: Annotated[
         bool, typer.Option("--forgotten", help="They forgot their password: it ends, with every open session.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Print a link that signs one person in, once, within a day. On the machine of the platform alone."""
     with connected(), task_session() as session:
@@ -39,7 +40,8 @@ def sign_in_link(
         if user.disabled_at:
             raise NotFound(f"The account of {user.email} is disabled; enable it first.")
         token = accounts.reset_sign_in(session, None, user) if forgotten else accounts.issue_link(session, user)
-        typer.echo(sign_in_url(get_settings(), token))
+        url = sign_in_url(get_settings(), token)
+        say(as_json, url, url=url, email=user.email)
 
 
 @does("list_users")
@@ -96,7 +98,7 @@ def status(project: Project = None, as_json: Json = False, as_: As = None) -> No
             else:
                 _tell_loop(hone, each.id, each.name, now)
     if not found:
-        typer.echo("There are no projects yet; make one on the page, or by `hone project create`.")
+        typer.echo("There are no projects yet; make one on the page, or by `hone project create`.", err=as_json)
 
 
 def _tell_loop(hone: Client, number: int, name: str, now: models.LoopView) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import asdict
 from typing import Annotated, NoReturn
 
 import typer
@@ -28,6 +29,7 @@ from workers.cli import runs as cli_runs
 from workers.cli.account import add_to as add_account
 from workers.cli.calls import add as add_calls
 from workers.cli.table import CALLS, GROUPS
+from workers.cli.telling import Json, say
 from workers.platform.folder import Unusable
 from workers.platform.services import connected, upgrade
 from workers.platform.version import version
@@ -83,13 +85,13 @@ def up() -> None:
 
 
 @app.command()
-def init() -> None:
+def init(as_json: Json = False) -> None:
     """Prepare database and first records, as `hone up` does before it starts anything; for containers."""
     from workers.platform.first_start import ensure_first_records
 
     with connected():
         link = ensure_first_records(get_settings()).link
-    typer.echo(f"Sign in as the manager, once, with {link}" if link else "The database is ready.")
+    say(as_json, f"Sign in as the manager, once, with {link}" if link else "The database is ready.", sign_in=link)
 
 
 @app.command()
@@ -119,13 +121,13 @@ def demo() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(as_json: Json = False) -> None:
     """Say what is there, what is wrong, and what to do about it. Ends with status 1 when something is wrong."""
     from workers.platform.doctor import examine
 
     findings = examine()
     for finding in findings:
-        typer.echo(str(finding))
+        say(as_json, str(finding), **asdict(finding))
     raise typer.Exit(any(not finding.well for finding in findings))
 
 
@@ -148,6 +150,7 @@ def settings(as_json: Annotated[bool, typer.Option("--json", help="Names and val
 @app.command()
 def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only compare the models with the migrated schema.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Bring the database to this version's schema. `hone up` does it on its own."""
     from workers.platform.migrate import drift
@@ -156,7 +159,8 @@ def migrate(
         changed = upgrade()
         if check and (differences := drift()):
             raise Unusable("The schema and app.models differ; write a migration: " + "; ".join(differences))
-        typer.echo("The schema is up to date." if check or not changed else "Migrated.")
+        migrated = changed and not check
+        say(as_json, "Migrated." if migrated else "The schema is up to date.", migrated=migrated)
 
 
 def main() -> NoReturn:

@@ -11,6 +11,7 @@ from app.registry import service
 from app.web.errors import Invalid
 from workers.cli.calls import Call, add
 from workers.cli.reach import As, acting
+from workers.cli.telling import Json, say
 from workers.platform.services import connected
 
 _GROUPS = {
@@ -43,6 +44,7 @@ def add_to(app: typer.Typer) -> None:
 def offer(
     name: Annotated[str, typer.Argument(help="What managers see.")],
     source: Annotated[str, typer.Option("--from", help="The source that answers, as its extension names it.")],
+    as_json: Json = False,
     as_: As = None,
 ) -> None:
     """Offer a model of an extension's source to all projects. Endpoints have a command of their own."""
@@ -54,4 +56,4 @@ def offer(
         raise Invalid(f"There is no source {source} of an extension. There are: {known}.")
     with connected(), task_session() as session:
         model = service.offer_elsewhere(session, acting(session, as_), name, source)
-        typer.echo(f"Model {model.id} is offered.")
+        say(as_json, f"Model {model.id} is offered.", id=model.id, name=model.name)

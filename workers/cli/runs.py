@@ -12,7 +12,7 @@ from hone_client import Client, models
 from workers.cli.calls import Call, ProjectId, built, does
 from workers.cli.following import told
 from workers.cli.reach import As, client
-from workers.cli.telling import Json, tell, tell_all
+from workers.cli.telling import Json, say, tell, tell_all
 from workers.platform.folder import Unusable
 
 runs = typer.Typer(
@@ -118,12 +118,16 @@ def methods(
 
 
 @runs.command()
-def settings(method: Annotated[str, typer.Argument(help="A method of training (`hone runs methods`).")]) -> None:
+def settings(
+    method: Annotated[str, typer.Argument(help="A method of training (`hone runs methods`).")], as_json: Json = False
+) -> None:
     """List the settings that `start --set` takes, with their defaults."""
     if method not in METHODS:
         raise Invalid(f"{method} cannot be started here; choose {', '.join(METHODS)} or sampling.")
     for name, field in METHODS[method].form.model_fields.items():
-        typer.echo(f"{name}={'' if field.default is None else field.default}\n    {field.description or field.title}")
+        default, about = field.default, field.description or field.title
+        sentence = f"{name}={'' if default is None else default}\n    {about}"
+        say(as_json, sentence, name=name, default=default, about=about)
 
 
 @runs.command()

@@ -29,6 +29,11 @@ def tell(response: BaseModel, as_json: bool, sentence: str | None = None) -> Non
             typer.echo(f"{name}: {_whole(value)}")
 
 
+def say(as_json: bool, sentence: str, **facts: Any) -> None:
+    """What a command of this machine comes to, for which the API has no shape: facts by name, or a sentence."""
+    typer.echo(json.dumps(facts, ensure_ascii=False, default=str) if as_json else sentence)
+
+
 def tell_all(rows: Pages[Any] | Iterable[BaseModel], as_json: bool, columns: Sequence[str], nothing: str) -> None:
     """A list: an object a line, or a table of these fields; `nothing` is said where it is empty."""
     found = list(rows)

@@ -243,6 +243,14 @@ def test_doctor_settings_and_help(project: int, monkeypatch: pytest.MonkeyPatch)
     told = {row["variable"]: row["value"] for row in json.loads(hone("settings", "--json").stdout)}
     assert told["DATABASE_URL"] == "(set)"
     assert "HONE_PORT" in told
+    looked_at = [json.loads(line) for line in hone("doctor", "--json").stdout.splitlines()]
+    assert {each["well"] for each in looked_at} == {True}
+    assert "database" in {each["subject"] for each in looked_at}
+    defaults = {
+        row["name"]: row for row in map(json.loads, hone("runs", "settings", "ppo", "--json").stdout.splitlines())
+    }
+    assert isinstance(defaults["beta"]["default"], float)
+    assert all(row["about"] for row in defaults.values())
     assert "sign-in-link" in hone("--help").stdout
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/x")
     wrong = from_a_shell("doctor")
@@ -257,6 +265,10 @@ def test_doctor_settings_and_help(project: int, monkeypatch: pytest.MonkeyPatch)
 def test_a_new_database_is_made_ready_by_init(database: str) -> None:
     first = hone("init")
     assert "/sign-in/" in first.stdout, first.stderr
+    assert "/sign-in/" in json.loads(hone("init", "--json").stdout)["sign_in"]
+    assert json.loads(hone("migrate", "--json").stdout) == {"migrated": False}
+    [link] = map(json.loads, hone("sign-in-link", "--json").stdout.splitlines())
+    assert "/sign-in/" in link["url"]
     assert "There is no process nonsense" in refused("process", "nonsense")
 
 
