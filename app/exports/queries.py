@@ -4,6 +4,7 @@ by item: the next batch begins behind the last one, so that an export that was b
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Row, Select, func, literal, or_, select
@@ -28,8 +29,8 @@ from app.models import (
 from app.models.export_settings import ExportLayout, ExportSettings
 from app.rewards.snapshot_queries import usable
 
-BATCH = 500  # labels
-ITEMS = 200
+BATCH, FIRST = 500, 50  # labels
+ITEMS, FIRST_ITEMS = 200, 20
 
 _WRITTEN = {
     "position": ItemResponse.position,
@@ -71,7 +72,11 @@ def now(session: Session, project_id: int) -> Moment:
 
 def count(session: Session, project_id: int, wanted: ExportSettings, moment: Moment, most: int | None = None) -> int:
     """How many labels the export is made of; at most `most`, from which on nobody counts."""
-    found = _wanted(select(literal(1)).select_from(Label), project_id, wanted, moment).limit(most).subquery()
+    of = _conditions(project_id, wanted, moment, None)
+    counted = select(literal(1)).select_from(Label).where(*of)
+    if len(counted.get_final_froms()) > 1:  # without a look at items and prompts, where nothing is asked of those
+        counted = _with_prompts(select(literal(1)).select_from(Label)).where(*of)
+    found = counted.limit(most).subquery()
     return session.scalar(select(func.count()).select_from(found)) or 0
 
 
@@ -85,8 +90,11 @@ def labels(
     size: int | None = None,
 ) -> Iterator[Sequence[Row[Any]]]:
     """Labels with all that they are about, in order of number from behind `after` on, batch by batch."""
-    statement = _wanted(_rows(), project_id, wanted, moment, split).order_by(Label.id).limit(size or BATCH)
-    while found := session.execute(statement.where(Label.id > after)).all():
+    statement = _wanted(_rows(), project_id, wanted, moment, split).order_by(Label.id)
+    for most in _sizes(size, FIRST, BATCH):
+        found = session.execute(statement.where(Label.id > after).limit(most)).all()
+        if not found:
+            return
         yield found
         after = found[-1].id
 
@@ -102,11 +110,19 @@ def items(
 ) -> Iterator[Sequence[Row[Any]]]:
     """The same in order of item and label, no item in two batches; `after` is an item."""
     every = select(Label.item_id).distinct().select_from(Label)
-    numbers = _wanted(every, project_id, wanted, moment, split).order_by(Label.item_id).limit(size or ITEMS)
+    numbers = _wanted(every, project_id, wanted, moment, split).order_by(Label.item_id)
     statement = _wanted(_rows(), project_id, wanted, moment).order_by(Label.item_id, Label.id)
-    while ids := session.scalars(numbers.where(Label.item_id > after)).all():
+    for most in _sizes(size, FIRST_ITEMS, ITEMS):
+        ids = session.scalars(numbers.where(Label.item_id > after).limit(most)).all()
+        if not ids:
+            return
         yield session.execute(statement.where(Label.item_id.in_(ids))).all()
         after = ids[-1]
+
+
+def _sizes(size: int | None, first: int, others: int) -> Iterator[int]:
+    """Of batches: a small one first, so that somebody who waits has something soon."""
+    return repeat(size) if size else chain([min(first, others)], repeat(others))
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
@@ -147,6 +163,16 @@ def _wanted(
     moment: Moment,
     split: Split | None = None,
 ) -> Select[*tuple[Any, ...]]:
+    return _with_prompts(statement).where(*_conditions(project_id, wanted, moment, split))
+
+
+def _with_prompts(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return statement.join(Item, Item.id == Label.item_id).join(Prompt, Prompt.id == Item.prompt_id)
+
+
+def _conditions(
+    project_id: int, wanted: ExportSettings, moment: Moment, split: Split | None
+) -> list[ColumnElement[bool]]:
     of: list[ColumnElement[bool]] = [*conditions(project_id, wanted), Label.id <= moment.upto]
     if not wanted.revisions:
         of.append(or_(Label.superseded_at.is_(None), Label.superseded_at > moment.at))
@@ -159,7 +185,7 @@ def _wanted(
             of.append(Item.purpose == Purpose.TRAIN)
     elif wanted.layout is not ExportLayout.EVERYTHING and wanted.purpose is None:
         of.append(usable())
-    return statement.join(Item, Item.id == Label.item_id).join(Prompt, Prompt.id == Item.prompt_id).where(*of)
+    return of
 
 
 def _listed(parts: dict[str, Any], *order: Any) -> Any:

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from app import models as m
+from app.exports import queries
+from app.exports.export import Export
+from app.models.export_settings import ExportSettings
 from tests.app.conftest import Browser, Cast
-from tests.exporting import All
+from tests.exporting import All, exported
 
 As = Callable[[str], Browser]
 
@@ -75,3 +79,23 @@ def test_filters_leave_labels_out(everything: All, cast: Cast, as_: As, filters:
         assert [answer.status_code for answer in answers] == [200, 200]
         assert len(answers[1].content) <= len(answers[0].content)
         assert len(answers[1].content) < len(answers[0].content) or layout != "everything"
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [{}, {"annotator": 1}, {"split": "holdout"}, {"late": True}, {"purpose": "check"}, {"revisions": True},
+     {"outcome": "tie"}, {"layout": "sft"}, {"commented": True, "split": "train"}],
+)  # fmt: skip
+def test_as_many_labels_are_counted_as_are_exported(everything: All, filters: dict[str, Any]) -> None:
+    if "annotator" in filters:
+        filters = {"annotator": everything.one.id}
+    export = Export(everything.project, ExportSettings(**filters))
+    assert export.count(everything.session, 100) == len(exported(everything.session, everything.project, **filters)) > 0
+
+
+def test_the_first_rows_come_in_a_small_piece(everything: All, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits has something before a whole batch is read."""
+    monkeypatch.setattr(queries, "FIRST", 2)
+    pieces = Export(everything.project, ExportSettings()).pieces(everything.session)
+    assert len(next(pieces).splitlines()) == 2
+    assert len(next(pieces).splitlines()) == 11
