@@ -933,6 +933,17 @@ class Withdrawn(BaseModel):
     withdrawn: int
 
 
+class Work(BaseModel):
+    """
+    How many labels, the hours that they took, and how many that is in an hour. The latter two count labels whose
+    time the page measured, none as longer than LONGEST_WORK. `pace` is None where no time is known.
+    """
+
+    labels: int
+    hours: float
+    pace: float | None
+
+
 class Annotator(BaseModel):
     """
     How one person works. Shares are of one; intervals are Wilson's, 95%.

@@ -848,11 +848,75 @@ class Operations(Caller):
         project_id: int,
         *,
         before: int | None = None,
+        kind: str | None = None,
+        choice: Literal["first", "second", "tie", "both_bad"] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        flagged: bool | None = None,
+        search: str | None = None,
         limit: int | None = None,
     ) -> Pages[models.LabelView]:
-        """My own labels, newest first."""
+        """My own labels, newest first. Days are those of UTC.
+
+        `kind`: Only labels of items of this kind.
+        `choice`: Only this choice between two, as they were shown to me: `first` is the left one.
+        `since`: Only labels of this day and later ones.
+        `until`: Only labels of this day and earlier ones.
+        `flagged`: Only labels of items that I have flagged.
+        `search`: Only where the prompt or my comment has these words.
+        """
         return self._pages(
-            models.LabelView, f"/projects/{project_id}/labels/mine", query={"before": before}, limit=limit
+            models.LabelView,
+            f"/projects/{project_id}/labels/mine",
+            query={
+                "before": before,
+                "kind": kind,
+                "choice": choice,
+                "since": since,
+                "until": until,
+                "flagged": flagged,
+                "search": search,
+            },
+            limit=limit,
+        )
+
+    def show_my_work(
+        self,
+        project_id: int,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+        kind: str | None = None,
+        choice: Literal["first", "second", "tie", "both_bad"] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        flagged: bool | None = None,
+        search: str | None = None,
+    ) -> models.Work:
+        """How many labels these are in all, the hours that they took, and the pace.
+
+        `limit`: How many at most.
+        `kind`: Only labels of items of this kind.
+        `choice`: Only this choice between two, as they were shown to me: `first` is the left one.
+        `since`: Only labels of this day and later ones.
+        `until`: Only labels of this day and earlier ones.
+        `flagged`: Only labels of items that I have flagged.
+        `search`: Only where the prompt or my comment has these words.
+        """
+        return self._one(
+            models.Work,
+            "GET",
+            f"/projects/{project_id}/labels/mine/work",
+            query={
+                "before": before,
+                "limit": limit,
+                "kind": kind,
+                "choice": choice,
+                "since": since,
+                "until": until,
+                "flagged": flagged,
+                "search": search,
+            },
         )
 
     def list_labels(

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from app.labels import leases, quality, queries, screen, service, skips
+from app.labels import history, leases, quality, queries, screen, service, skips
 from app.labels.forms import AssignmentForm, LabelFilter, LabelForm, SkipFilter, SkipForm
+from app.labels.history import OwnFilter, Work
 from app.labels.views import (
     Claimed,
     LabelPreview,
@@ -21,7 +22,6 @@ from app.labels.views import (
 from app.projects.dependencies import Annotator, Manager
 from app.web.dependencies import Db
 from app.web.errors import NotAllowed, NotFound
-from app.web.pages import Paging
 from app.web.routing import Router
 from app.web.views import Listing
 
@@ -93,10 +93,16 @@ def renew_lease(session: Db, access: Annotator, body: AssignmentForm) -> Renewed
 
 
 @router.get("/projects/{project_id}/labels/mine")
-def list_my_labels(session: Db, access: Annotator, chosen: Annotated[Paging, Query()]) -> Listing[LabelView]:
-    """My own labels, newest first."""
-    found = queries.own_labels(session, access.project.id, access.user.id, chosen.before, chosen.limit)
+def list_my_labels(session: Db, access: Annotator, chosen: Annotated[OwnFilter, Query()]) -> Listing[LabelView]:
+    """My own labels, newest first. Days are those of UTC."""
+    found = history.listing(session, access.project.id, access.user.id, chosen)
     return Listing[LabelView](items=[label_view(label) for label in found.items], before=found.before)
+
+
+@router.get("/projects/{project_id}/labels/mine/work")
+def show_my_work(session: Db, access: Annotator, chosen: Annotated[OwnFilter, Query()]) -> Work:
+    """How many labels these are in all, the hours that they took, and the pace."""
+    return history.work(session, access.project.id, access.user.id, chosen)
 
 
 @router.get("/projects/{project_id}/labels")

@@ -1,17 +1,20 @@
 """Pages about labels: mine, everybody's, and how well people agree."""
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
-from app.labels import quality, quality_views, queries, skips
+from app.annotation import KINDS
+from app.labels import history, quality, quality_views, queries, skips
 from app.labels.forms import LabelFilter, SkipFilter
+from app.labels.history import OwnFilter
 from app.projects.dependencies import Access, Annotator, Manager
-from app.web.addresses import Before
 from app.web.dependencies import Db, RowId
 from app.web.errors import NotFound
 from app.web.render import render
 from app.web.routing import Router
+from app.web.zones import zone_of
 
 router = Router()
 
@@ -20,7 +23,7 @@ router = Router()
 def show_labels(request: Request, session: Db, access: Annotator, chosen: Annotated[LabelFilter, Query()]) -> Response:
     """A manager sees everybody's labels, an annotator their own."""
     if not access.is_manager:
-        return _mine(request, session, access, chosen.before)
+        return _mine(request, session, access, OwnFilter(before=chosen.before))
     return render(
         request,
         "labels/list.html",
@@ -33,9 +36,9 @@ def show_labels(request: Request, session: Db, access: Annotator, chosen: Annota
 
 
 @router.get("/projects/{project_id}/labels/mine")
-def show_mine(request: Request, session: Db, access: Annotator, before: Before = None) -> Response:
-    """My labels, each to be looked at and changed."""
-    return _mine(request, session, access, before)
+def show_mine(request: Request, session: Db, access: Annotator, chosen: Annotated[OwnFilter, Query()]) -> Response:
+    """My labels, each to be looked at and changed, and the hours that they took."""
+    return _mine(request, session, access, chosen)
 
 
 @router.get("/projects/{project_id}/labels/mine/{item_id}")
@@ -83,11 +86,16 @@ def show_skips(request: Request, session: Db, access: Manager, chosen: Annotated
     )
 
 
-def _mine(request: Request, session: Db, access: Access, before: int | None) -> Response:
+def _mine(request: Request, session: Db, access: Access, chosen: OwnFilter) -> Response:
+    about = (session, access.project.id, access.user.id, chosen, zone_of(request))
     return render(
         request,
         "labels/mine.html",
         asked=access.project.answer,
         section="labels",
-        labels=queries.own_labels(session, access.project.id, access.user.id, before),
+        labels=history.listing(*about),
+        work=history.work(*about),
+        chosen=chosen,
+        kinds=KINDS.values(),
+        query=urlencode(chosen.model_dump(mode="json", exclude_defaults=True, exclude={"before"})),
     )

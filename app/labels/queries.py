@@ -8,18 +8,6 @@ from app.models.export_settings import LabelConditions
 from app.web.pages import Page, page
 
 
-def own_labels(session: Session, project_id: int, user_id: int, before: int | None, limit: int = 30) -> Page[Label]:
-    """A person's standing labels of what the queue asked them, newest first, with what they were about."""
-    statement = (
-        select(Label)
-        .where(Label.annotator_id == user_id, Label.project_id == project_id, Label.superseded_at.is_(None))
-        .where(Label.assignment_id.is_not(None))
-        .options(joinedload(Label.item).joinedload(Item.prompt), selectinload(Label.preferences))
-        .options(joinedload(Label.instructions))
-    )
-    return page(session, statement, Label.id, before, limit)
-
-
 def revisions(session: Session, user_id: int, item_id: int) -> list[Label]:
     """All revisions of one person's label of an item of the queue, the standing one first."""
     return list(

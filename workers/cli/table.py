@@ -64,6 +64,7 @@ CALLS = (
     Call("items overlap", "adopt_overlap", "The project's number of labels is asked for {changed} items that wait."),
     Call("labels list", "list_labels", columns=("id", "item_id", "annotator_id", "value", "late", "created_at")),
     Call("labels mine", "list_my_labels", columns=("id", "item_id", "value", "late", "created_at")),
+    Call("labels work", "show_my_work"),
     Call("labels quality", "show_quality"),
     Call("labels next", "claim_item"),
     Call("labels save", "save_label", named=("assignment_id",)),

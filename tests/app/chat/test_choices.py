@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 from app.chat import choices, service
 from app.db import task_session
 from app.items import service as items
-from app.labels import lease_queries, leases, progress, quality
-from app.labels import queries as label_queries
+from app.labels import history, lease_queries, leases, progress, quality
 from app.models import (
     AuditEvent,
     Conversation,
@@ -284,7 +283,7 @@ def test_it_is_in_no_figure_about_annotators(talk: Talk, begin: Begin) -> None:
         with task_session() as session:
             project, person, _ = talk.inside(session)
             found = quality._count(session, project.id)
-            own = label_queries.own_labels(session, project.id, person.id, None).items
+            own = history.listing(session, project.id, person.id, history.OwnFilter()).items
             return found, progress.count(session, project, person), len(own)
 
     before = figures()
