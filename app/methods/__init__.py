@@ -2,6 +2,7 @@
 its own file registers; everything else asks the registry and knows none by name."""
 
 from app.methods.method import Chart, Data, Inputs, Method, MethodForm
+from app.methods.presets import BY_EPISODES, BY_EPOCHS, Preset
 
 METHODS: dict[str, Method] = {}
 
@@ -17,4 +18,7 @@ def title_of(name: str) -> str:
     return METHODS[name].title if name in METHODS else name
 
 
-__all__ = ["METHODS", "Chart", "Data", "Inputs", "Method", "MethodForm", "register", "title_of"]
+__all__ = [
+    "BY_EPISODES", "BY_EPOCHS", "METHODS", "Chart", "Data", "Inputs", "Method", "MethodForm", "Preset", "register",
+    "title_of",
+]  # fmt: skip

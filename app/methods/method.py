@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.input import Id, Input
+from app.methods.presets import Preset
 from app.models import Model, ModelKind, Project, Run, Setting, Snapshot, TrainingConfig
 from app.models.documents import RunSummary
 from app.models.run_config import RewardTerm
@@ -73,6 +74,7 @@ class Method(ABC):
     needs: ClassVar[str]
     command: ClassVar[tuple[str, ...]]  # after `python -m`
     unit: ClassVar[str]  # what a step is, in the plural
+    presets: ClassVar[tuple[Preset, ...]] = ()  # settings to begin from
     charts: ClassVar[tuple[Chart, ...]] = ()  # other curves follow, one a chart, folded
     samples: ClassVar[str | None] = None  # heading of the responses that a run writes down now and then; None: of none
     makes: ClassVar[ModelKind]

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.methods import Chart, Data, Inputs, register, schema
+from app.methods import BY_EPOCHS, Chart, Data, Inputs, register, schema
 from app.models import Project, Run
 from app.models.documents import RunSummary
 from app.policies import advice
@@ -31,6 +31,7 @@ class DPOTraining(PolicyMethod):
     )
     command = ("rlhf.train", "dpo")
     unit = "steps"
+    presets = BY_EPOCHS
     charts = (
         Chart("Loss", ("loss", "eval_loss"), "Falls while the policy learns; a rising holdout loss means overfitting."),
         Chart(

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
-from app.methods import Chart, Data, Inputs
+from app.methods import BY_EPISODES, Chart, Data, Inputs, Preset
 from app.models import Model, ModelKind, Project, Run, Split, TrainingConfig
 from app.policies import mixes
 from app.policies.forms import RewardedOptions
@@ -31,6 +31,7 @@ class RewardedMethod(PolicyMethod):
 
     needs = "A reward model of this project; best one that is surely better than chance on holdout labels."
     unit = "updates"
+    presets: ClassVar[tuple[Preset, ...]] = BY_EPISODES
     charts: ClassVar[tuple[Chart, ...]] = CHARTS
     samples: ClassVar[str | None] = "What the policy said"
     uses = (ModelKind.REWARD,)

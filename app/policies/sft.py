@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from app.methods import Chart, Data, Inputs, register, schema
+from app.methods import BY_EPOCHS, Chart, Data, Inputs, register, schema
 from app.models import Project, Run
 from app.models.documents import RunSummary
 from app.policies import advice
@@ -24,6 +24,7 @@ class SFTTraining(PolicyMethod):
     needs = f"At least {snapshots.MIN_WRITTEN} responses by people to training prompts; a hundred are a good start."
     command = ("rlhf.train", "sft")
     unit = "steps"
+    presets = BY_EPOCHS
     charts = (
         Chart("Loss", ("loss", "eval_loss"), "Nats a token; a rising holdout loss: it learns texts by heart."),
     )

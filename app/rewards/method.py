@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.methods import Chart, Data, Inputs, Method, register, schema
+from app.methods import BY_EPOCHS, Chart, Data, Inputs, Method, register, schema
 from app.models import Model, ModelKind, Project, Run
 from app.models.documents import RunSummary
 from app.registry import service as registry
@@ -28,6 +28,7 @@ class RewardTraining(Method):
     )
     command = ("rlhf.train_reward",)
     unit = "steps"
+    presets = BY_EPOCHS
     charts = (
         Chart("Loss", ("loss", "eval_loss"), "Falls while the model learns; a rising holdout loss means overfitting."),
         Chart("Accuracy", ("accuracy", "eval_accuracy"), "How often the preferred response has the higher score."),

@@ -6,7 +6,7 @@ from app.methods import METHODS
 from app.methods.metrics import metric
 from app.models import Run, RunState
 from app.runs import views
-from app.web.charts import Chart, Curve, Panel, Source
+from app.web.charts import COLOURS, Chart, Curve, Panel, Source
 
 
 def panel(project_id: int, runs: Sequence[Run], names: Collection[str]) -> Panel | None:
@@ -18,11 +18,23 @@ def panel(project_id: int, runs: Sequence[Run], names: Collection[str]) -> Panel
     chosen = "&".join(f"run={run.id}" for run in runs)
     return Panel(
         charts,
-        tuple(Source(str(run.id), views.title(run), run.id, f"{base}/{run.id}/points") for run in runs),
+        tuple(
+            Source(str(run.id), views.title(run), colour, f"{base}/{run.id}/points")
+            for run, colour in zip(runs, colours([run.id for run in runs]), strict=True)
+        ),
         x=(runs[0].unit or "steps").removesuffix("s").capitalize(),
         csv=f"{base}/points.csv?{chosen}",
         waiting="Curves appear with the first step.",
     )
+
+
+def colours(run_ids: Sequence[int]) -> list[int]:
+    """A colour for each run: its own, which its number gives, or the next that none of those before it has."""
+    taken: list[int] = []
+    for run_id in run_ids:
+        free = [each % COLOURS for each in range(run_id, run_id + COLOURS) if each % COLOURS not in taken]
+        taken.append(free[0] if free else run_id % COLOURS)
+    return taken
 
 
 def charts_of(run: Run, names: Collection[str]) -> tuple[Chart, ...]:

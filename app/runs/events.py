@@ -10,6 +10,7 @@ from markupsafe import escape
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from app.methods.metrics import metric
 from app.models import Project, RunState
 from app.runs import figures, queries, readable_log, views
 from app.runs.live import Look
@@ -44,7 +45,7 @@ def run_look(run_id: int) -> Look[Seen]:
         panel = (
             environment()
             .get_template("runs/_panel.html")
-            .render(run=run, metrics=figures.latest_metrics(session, run.id), views=views)
+            .render(run=run, metrics=figures.latest_metrics(session, run.id), metric=metric, views=views)
         )
         told = [event(json.dumps(curves(fresh)), name="points")] if fresh else []
         if panel != seen.panel:

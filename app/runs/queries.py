@@ -51,6 +51,17 @@ def last_automatic(session: Session, project_id: int, kind: RunKind, method: str
     return session.scalar(found.order_by(Run.id.desc()).limit(1))
 
 
+def timed(session: Session, project: Project, method: str) -> list[Run]:
+    """The last few runs of a method that succeeded at the first attempt, newest first: the project's own, or else those
+    of other projects that trained the same model."""
+    ended = select(Run).where(
+        Run.kind == RunKind.TRAINING, Run.method == method, Run.state == RunState.SUCCEEDED, Run.attempt == 1,
+        Run.started_at.is_not(None), Run.ended_at.is_not(None),
+    ).options(selectinload(Run.snapshot)).order_by(Run.id.desc()).limit(5)  # fmt: skip
+    own = session.scalars(ended.where(Run.project_id == project.id)).all()
+    return list(own or session.scalars(ended.where(Run.model_id == project.base_model_id)))
+
+
 def last_succeeded(session: Session, project_id: int, kind: RunKind) -> int:
     """The number of the project's newest run of a kind that has succeeded; 0 where none has."""
     found = select(func.max(Run.id)).where(_of(project_id, kind, None), Run.state == RunState.SUCCEEDED)

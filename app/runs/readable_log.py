@@ -9,6 +9,7 @@ from app.models import Run
 from app.runs import folders
 from app.settings import get_settings
 
+SEARCHED = 10_000_000  # octets of its end
 _BAR = re.compile(r"\s*\d+%\|")  # as tqdm draws it
 _WARNING = re.compile(r"(?:\S+/)?\S+\.py:\d+: (\w*Warning: .*)")
 _OF_LIBRARIES = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
@@ -26,6 +27,14 @@ def tail(run: Run, octets: int = 8_000) -> str | None:
         return None
     lines = text.split("\n")
     return "\n".join(readable(lines[1:] if size > octets and len(lines) > 1 else lines, str(get_settings().store)))
+
+
+def find(run: Run, wanted: str, most: int = 500) -> list[tuple[int, str]]:
+    """(number, line) of the lines near the end of the log that hold a text, in whatever case; the last of them where
+    there are more than `most`."""
+    lines = (tail(run, SEARCHED) or "").split("\n")
+    found = [(number, line) for number, line in enumerate(lines, 1) if wanted.casefold() in line.casefold()]
+    return found[-most:]
 
 
 def readable(lines: Iterable[str], store: str) -> Iterator[str]:

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from app.input import Id
 from app.methods import METHODS
+from app.methods.metrics import metric
 from app.models import Run, RunKind, RunState
 from app.projects.dependencies import Access, Manager
-from app.runs import charts, events, figures, points_file, queries, readable_log, service, views
+from app.runs import charts, comparing, events, figures, points_file, queries, readable_log, service, story, views
 from app.runs.live import live
 from app.web.addresses import Before, LastStep, Step
 from app.web.dependencies import Db, RowId
@@ -25,6 +26,8 @@ from app.web.slots import SlottedDownload
 router = Router()
 COMPARED = 8
 Chosen = Annotated[list[Id] | None, Query(max_length=100)]
+Find = Annotated[str, Query(max_length=200)]
+WHOLE = 10_000_000  # octets of a log's end that are sent as a file
 Curves = Annotated[list[Annotated[str, Field(max_length=64)]] | None, Query(max_length=500)]
 
 
@@ -69,8 +72,11 @@ def active_events(access: Manager) -> LiveStream:
 
 
 @router.get("/projects/{project_id}/runs/compare")
-def compare(request: Request, session: Db, access: Manager, run: Chosen = None) -> HTMLResponse:
-    """Curves of several runs of one kind in the same charts."""
+def compare(
+    request: Request, session: Db, access: Manager, run: Chosen = None, sort: Annotated[str, Query(max_length=120)] = ""
+) -> HTMLResponse:
+    """Several runs of one kind beside each other: the settings in which they differ, their best values, their curves.
+    `sort`: by which column, with a minus the highest first."""
     chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
     latest = {each.id: {row.name: row for row in figures.latest_metrics(session, each.id)} for each in chosen}
     names = sorted({name for rows in latest.values() for name in rows})
@@ -81,6 +87,8 @@ def compare(request: Request, session: Db, access: Manager, run: Chosen = None) 
         chosen=chosen,
         latest=latest,
         names=names,
+        metric=metric,
+        table=comparing.table(chosen, latest, sort) if chosen else None,
         panel=charts.panel(access.project.id, chosen, names),
         recent=recent,
         views=views,
@@ -97,8 +105,10 @@ def download_points(session: Db, access: Manager, run: Chosen = None, curve: Cur
 
 
 @router.get("/projects/{project_id}/runs/{run_id}")
-def show_run(request: Request, session: Db, access: Manager, run_id: RowId, step: LastStep = None) -> HTMLResponse:
-    """One run; htmx gets its panel of actions alone."""
+def show_run(
+    request: Request, session: Db, access: Manager, run_id: RowId, step: LastStep = None, find: Find = ""
+) -> HTMLResponse:
+    """One run; htmx gets its panel of actions alone. `find`: the lines of the log with this in them."""
     run = service.get(session, access.project, run_id)
     if is_htmx(request):
         return render(request, "runs/_actions.html", run=run, views=views)
@@ -110,6 +120,7 @@ def show_run(request: Request, session: Db, access: Manager, run_id: RowId, step
         request,
         "runs/show.html",
         run=run,
+        metric=metric,
         views=views,
         metrics=metrics,
         panel=charts.panel(access.project.id, [run], [row.name for row in metrics]),
@@ -118,7 +129,10 @@ def show_run(request: Request, session: Db, access: Manager, run_id: RowId, step
         samples=figures.samples(session, run.id, shown) if shown is not None else [],
         children=children,
         models=models,
-        tail=readable_log.tail(run),
+        story=story.tell(run, models),
+        tail=readable_log.tail(run) if not find.strip() else None,
+        find=find.strip(),
+        matches=readable_log.find(run, find.strip()) if find.strip() else [],
     )
 
 
@@ -148,9 +162,10 @@ def run_samples(request: Request, session: Db, access: Manager, run_id: RowId, s
 
 @router.get("/projects/{project_id}/runs/{run_id}/log")
 def run_log(session: Db, access: Manager, run_id: RowId) -> Response:
-    """The end of the run's log as plain text."""
+    """The end of the run's log as a file of plain text."""
     run = service.get(session, access.project, run_id)
-    return PlainTextResponse(readable_log.tail(run, 1_000_000) or "")
+    headers = {"Content-Disposition": f'attachment; filename="run-{run.id}-log.txt"'}
+    return PlainTextResponse(readable_log.tail(run, WHOLE) or "", headers=headers)
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")

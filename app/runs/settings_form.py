@@ -53,11 +53,11 @@ def _extra(info: FieldInfo) -> Mapping[str, Any]:
     return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
 
 
-def _title(name: str, info: FieldInfo) -> str:
+def title(name: str, info: FieldInfo) -> str:
     """The title, with the unit where it does not say that already: `Batch size (pairs)`."""
-    title = info.title or name
+    called = info.title or name
     unit = str(_extra(info).get("x-unit", ""))
-    return title if not unit or unit.lower() in title.lower() else f"{title} ({unit})"
+    return called if not unit or unit.lower() in called.lower() else f"{called} ({unit})"
 
 
 def _field(name: str, info: FieldInfo, values: Mapping[str, Any], choices: Options | None) -> SettingField:
@@ -83,7 +83,7 @@ def _field(name: str, info: FieldInfo, values: Mapping[str, Any], choices: Optio
         attributes.append(("step", "1" if int in kinds else "any"))
     return SettingField(
         name=name,
-        title=_title(name, info),
+        title=title(name, info),
         help=info.description,
         kind=kind,
         value=value,

@@ -4,12 +4,13 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
+from markupsafe import escape
 from sqlalchemy.orm import Session
 
 from app.methods import METHODS, Method
 from app.models import ModelKind, Project
 from app.projects.dependencies import Access, Manager
-from app.runs import copies, settings_form, training, views
+from app.runs import copies, estimate, settings_form, training, views
 from app.web.addresses import Named
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
@@ -18,6 +19,7 @@ from app.web.render import redirect, render
 from app.web.routing import Router
 
 router = Router()
+TIMED = ("total_episodes", "num_train_epochs", "max_steps", "train_batch_size")  # settings that the time depends on
 
 
 def offered(session: Session, project: Project, kind: ModelKind) -> list[tuple[Method, str | None]]:
@@ -26,11 +28,25 @@ def offered(session: Session, project: Project, kind: ModelKind) -> list[tuple[M
 
 
 @router.get("/projects/{project_id}/train/{method}")
-def show_form(request: Request, session: Db, access: Manager, method: str, copy: Named = None) -> HTMLResponse:
-    """The form of a method, filled with its defaults or the settings of the run to `copy`."""
+def show_form(
+    request: Request, session: Db, access: Manager, method: str, copy: Named = None, preset: str | None = None
+) -> HTMLResponse:
+    """The form of a method, filled with its defaults, a preset, or the settings of the run to `copy`."""
     found = _method(method)
     run = copies.parent(session, access.project, found.name, copy)
-    return _page(request, session, access, found, copies.filled(run) if run else {}, {})
+    if run is not None:
+        return _page(request, session, access, found, copies.filled(run), {})
+    if preset is not None and preset not in [each.name for each in found.presets]:
+        raise Invalid(f"{found.title} has no such preset: {preset[:40]}.", "preset")
+    values = next((dict(each.settings) for each in found.presets if each.name == preset), {})
+    return _page(request, session, access, found, values, {}, preset=preset)
+
+
+@router.get("/projects/{project_id}/train/{method}/estimate")
+def show_estimate(request: Request, session: Db, access: Manager, method: str) -> HTMLResponse:
+    """How long it will take, with the settings that the query has: a sentence for the page of the form."""
+    found = estimate.of(session, access.project, _method(method), request.query_params)
+    return HTMLResponse(escape(found.words))
 
 
 @router.post("/projects/{project_id}/train/{method}")
@@ -59,6 +75,7 @@ def _page(
     values: dict[str, Any],
     errors: dict[str, str],
     status: int = 200,
+    preset: str | None = None,
 ) -> HTMLResponse:
     project = access.project
     return render(
@@ -71,4 +88,7 @@ def _page(
         copied=copies.parent(session, project, method.name, values.get("parent_id")),
         errors=errors,
         views=views,
+        preset=preset,
+        estimate=estimate.of(session, project, method, values).words,
+        timed=TIMED,
     )

@@ -4,13 +4,14 @@ import csv
 import io
 import math
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from app.db import task_session
-from app.models import Project, Role, RunState, TrainingConfig, User
+from app.models import Project, Role, Run, RunState, TrainingConfig, User
 from app.runs import figures, work
 from tests import factories
 from tests.browser.conftest import Server
@@ -239,6 +240,29 @@ def test_axe_finds_nothing_serious_in_both_themes(
             page.get_by_text("More curves").click()
             expect(chart(page, "Learning rate").locator("canvas")).to_be_visible()
             assert serious_faults(page) == []
+
+
+def test_the_time_follows_the_form_and_a_table_its_headings(page: Page, server: Server, world: dict[str, int]) -> None:
+    with task_session() as session:
+        for number, seconds in ((1, 100), (2, 300)):
+            run = session.get_one(Run, world[f"run{number}"])
+            snapshot = factories.snapshot(session, session.get_one(Project, world["project"]), train_pair_count=50)
+            run.started_at = datetime(2026, 11, 1, tzinfo=UTC)
+            run.ended_at = run.started_at + timedelta(seconds=seconds)
+            run.snapshot_id = snapshot.id
+            run.config = TrainingConfig(settings={"num_train_epochs": number * 1.0})
+    base = f"{server.url}/projects/{world['project']}"
+    page.goto(f"{base}/train/reward?preset=quick")
+    expect(page.locator("#estimate")).to_contain_text("About 1 min 40 s.")
+    page.get_by_label("Epochs", exact=True).fill("3")
+    page.get_by_label("Epochs", exact=True).press("Tab")
+    expect(page.locator("#estimate")).to_contain_text("About 5 min.")
+    page.goto(f"{base}/runs/compare?run={world['run1']}&run={world['run2']}")
+    heads = page.get_by_role("table").first.get_by_role("rowheader")
+    expect(heads.first).to_contain_text(f"Reward training {world['run1']}")
+    page.get_by_role("link", name="Epochs").click()
+    page.get_by_role("link", name="Epochs").click()
+    expect(heads.first).to_contain_text(f"Reward training {world['run2']}")
 
 
 def test_a_cut_line_is_told_and_tried_again(

@@ -199,7 +199,7 @@ def _compare(platform: Platform, page: Page, base: str, run_ids: list[int]) -> N
         for name in ("objective/kl", "objective/scores"):
             found = select(RunMetric.value).where(RunMetric.name == name).order_by(RunMetric.step.desc()).limit(1)
             last = [decimal(session.scalars(found.where(RunMetric.run_id == run_id)).one(), 4) for run_id in run_ids]
-            row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
+            row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
             expect(row.get_by_role("cell")).to_have_text(last)
 
 
