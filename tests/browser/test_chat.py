@@ -44,7 +44,7 @@ def test_talk_compare_share_delete(
     page.get_by_role("button", name="Share my prompts").click()
     expect(page.locator("form.consent .badge.ok")).to_be_visible()
     page.get_by_role("link", name="Delete…").click()
-    expect(page.get_by_text("3 turns")).to_be_visible()
+    expect(page.get_by_text("turns: 3")).to_be_visible()
     assert serious_faults(page) == []
     page.get_by_role("button", name="Delete conversation").click()
     expect(page.get_by_text("The conversation was deleted.")).to_be_visible()

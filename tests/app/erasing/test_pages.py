@@ -31,7 +31,7 @@ def test_a_project_is_deleted_once_it_is_archived_and_its_name_typed(as_, cast, 
     url, browser = f"/projects/{cast.project.id}/delete", as_("manager")
     page = browser.get(url)
     assert "Archive it first" in page.text
-    assert "1 labels, " in page.text
+    assert "labels: 1," in page.text
     assert browser.submit(url, name="Ours").status_code == 409
     archive(session, cast.project)
     page = browser.submit(url, name="ours")
@@ -65,7 +65,7 @@ def test_a_run_at_work_is_in_the_way_of_a_project(as_, cast, session, at_work):
 def test_a_person_is_deleted_with_labels_kept_or_deleted_as_asked(as_, cast, session, at_work):
     url, browser = f"/users/{cast.annotator.id}/delete", as_("admin")
     page = browser.get(url)
-    assert "1 labels" in page.text
+    assert "labels: 1" in page.text
     assert f"Not now: Run {at_work.id} of project {cast.project.id}" in page.text
     wrong = browser.submit(url, email="somebody@example.org", labels="delete")
     assert wrong.status_code == 422
@@ -101,7 +101,7 @@ def test_a_conversation_says_what_goes_and_what_stays(as_, cast, session):
     told = browser.get(f"/api/v1{base}/deletion").json()
     assert told["goes"] == {"turns": 2, "prompts that nobody added": 1, "labels made in it": 0}
     assert told["stays"] == {"prompts that were added, asked no more": 1, "labels that a training has learned from": 0}
-    assert "2 turns, 1 prompts that nobody added" in browser.get(f"{base}/delete").text
+    assert "turns: 2, prompts that nobody added: 1" in browser.get(f"{base}/delete").text
     assert as_("manager").get(f"{base}/delete").status_code == 404
     assert as_("annotator").submit(f"{base}/delete").status_code == 303
     assert session.scalar(select(m.Prompt.status).where(m.Prompt.id == admitted.id)) is m.PromptStatus.WITHDRAWN
