@@ -79,7 +79,7 @@ def pages(connection: Connection) -> dict[str, tuple[int, str]]:
         "a policy": f"/policies/{found.policy}",
         "an evaluation": "/policies/evaluations/3",
         "runs": "/runs",
-        "failed PPO runs": "/runs?kind=ppo&state=failed",
+        "failed PPO runs": "/runs?method=ppo&state=failed",
         "a run": f"/runs/{found.ppo}",
         "a run's curves": f"/runs/{found.ppo}/points",
         "a step's samples": f"/runs/{found.ppo}/samples?step=20",

@@ -226,10 +226,58 @@ class Operations(Caller):
         project_id: int,
         *,
         before: int | None = None,
+        contains: str | None = None,
+        role: Literal["manager", "annotator"] | None = None,
+        state: Literal["active", "paused", "disabled"] | None = None,
+        sort: Literal["name", "-name", "number", "-number", "role", "-role", "joined", "-joined"] | None = None,
         limit: int | None = None,
     ) -> Pages[models.MemberView]:
-        """Everybody in the project, the newest accounts first. For its managers."""
-        return self._pages(models.MemberView, f"/projects/{project_id}/members", query={"before": before}, limit=limit)
+        """Everybody in the project, by name, or in another order. For its managers.
+
+        `contains`: Only people with this in their name or e-mail.
+        """
+        return self._pages(
+            models.MemberView,
+            f"/projects/{project_id}/members",
+            query={"before": before, "contains": contains, "role": role, "state": state, "sort": sort},
+            limit=limit,
+        )
+
+    def change_members(
+        self,
+        project_id: int,
+        *,
+        action: Literal["pause", "resume", "annotator", "manager", "remove"],
+        contains: str | Omit = OMIT,
+        role: Literal["manager", "annotator"] | Omit | None = OMIT,
+        state: Literal["active", "paused", "disabled"] | Omit | None = OMIT,
+        ids: list[int] | Omit = OMIT,
+        all: bool | Omit = OMIT,
+        upto: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.BulkDone:
+        """Do one thing to many members: pause or resume them, give them a role, or remove them. Up to 200 a call.
+
+        `contains`: Only people with this in their name or e-mail.
+        `ids`: These rows.
+        `all`: All rows that the filter finds, instead of `ids`.
+        `upto`: Of all: only rows up to this number, as the last response had it.
+        """
+        return self._one(
+            models.BulkDone,
+            "POST",
+            f"/projects/{project_id}/members/bulk",
+            body={
+                "contains": contains,
+                "role": role,
+                "state": state,
+                "ids": ids,
+                "all": all,
+                "upto": upto,
+                "action": action,
+            },
+            key=idempotency_key,
+        )
 
     def change_member(
         self,
@@ -929,9 +977,10 @@ class Operations(Caller):
         purpose: Literal["train", "check", "evaluation", "chat"] | None = None,
         late: bool | None = None,
         commented: bool | None = None,
+        sort: Literal["time", "-time", "when", "-when"] | None = None,
         limit: int | None = None,
     ) -> Pages[models.LabelView]:
-        """Everybody's labels, newest first.
+        """Everybody's labels, newest first, or in another order.
 
         `outcome`: Only labels with this choice on the main question.
         `annotator`: Only labels of the annotator with this number; below zero it is an imported annotator's.
@@ -949,8 +998,53 @@ class Operations(Caller):
                 "purpose": purpose,
                 "late": late,
                 "commented": commented,
+                "sort": sort,
             },
             limit=limit,
+        )
+
+    def follow_up_labels(
+        self,
+        project_id: int,
+        *,
+        action: Literal["again"],
+        outcome: Literal["first", "second", "tie", "both_bad"] | Omit | None = OMIT,
+        annotator: int | Omit | None = OMIT,
+        purpose: Literal["train", "check", "evaluation", "chat"] | Omit | None = OMIT,
+        late: bool | Omit = OMIT,
+        commented: bool | Omit = OMIT,
+        ids: list[int] | Omit = OMIT,
+        all: bool | Omit = OMIT,
+        upto: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.BulkDone:
+        """Ask for one more label on the pairs of many labels. `done` counts pairs. Up to 10,000 labels a call.
+
+        `outcome`: Only labels with this choice on the main question.
+        `annotator`: Only labels of the annotator with this number; below zero it is an imported annotator's.
+        `purpose`: Only labels on items of this purpose.
+        `late`: Only labels given after their lease had ended.
+        `commented`: Only labels with a comment.
+        `ids`: These rows.
+        `all`: All rows that the filter finds, instead of `ids`.
+        `upto`: Of all: only rows up to this number, as the last response had it.
+        """
+        return self._one(
+            models.BulkDone,
+            "POST",
+            f"/projects/{project_id}/labels/bulk",
+            body={
+                "outcome": outcome,
+                "annotator": annotator,
+                "purpose": purpose,
+                "late": late,
+                "commented": commented,
+                "ids": ids,
+                "all": all,
+                "upto": upto,
+                "action": action,
+            },
+            key=idempotency_key,
         )
 
     def show_quality(self, project_id: int) -> models.QualityView:
@@ -1393,15 +1487,16 @@ class Operations(Caller):
         before: int | None = None,
         kind: Literal["preparation", "sampling", "training", "scoring", "evaluation", "import", "undo", "export"]
         | None = None,
-        state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None = None,
         method: str | None = None,
+        state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None = None,
+        sort: Literal["state", "-state", "took", "-took", "queued", "-queued"] | None = None,
         limit: int | None = None,
     ) -> Pages[models.RunView]:
-        """The project's runs, newest first."""
+        """The project's runs, newest first or in another order."""
         return self._pages(
             models.RunView,
             f"/projects/{project_id}/runs",
-            query={"before": before, "kind": kind, "state": state, "method": method},
+            query={"before": before, "kind": kind, "method": method, "state": state, "sort": sort},
             limit=limit,
         )
 
@@ -1411,21 +1506,61 @@ class Operations(Caller):
         before: int | None = None,
         kind: Literal["preparation", "sampling", "training", "scoring", "evaluation", "import", "undo", "export"]
         | None = None,
-        state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None = None,
         method: str | None = None,
+        state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None = None,
+        sort: Literal["state", "-state", "took", "-took", "queued", "-queued"] | None = None,
         limit: int | None = None,
     ) -> Pages[models.RunView]:
-        """The runs of all projects that I manage, newest first; for administrators those of the installation too."""
+        """The runs of all projects that I manage, newest first or in another order; for administrators those of the
+        installation too.
+        """
         return self._pages(
             models.RunView,
             "/runs",
-            query={"before": before, "kind": kind, "state": state, "method": method},
+            query={"before": before, "kind": kind, "method": method, "state": state, "sort": sort},
             limit=limit,
         )
 
     def find_run(self, run_id: int) -> models.RunView:
         """One run of any project that I manage."""
         return self._one(models.RunView, "GET", f"/runs/{run_id}")
+
+    def change_runs(
+        self,
+        project_id: int,
+        *,
+        action: Literal["cancel", "resume", "delete"],
+        kind: Literal["preparation", "sampling", "training", "scoring", "evaluation", "import", "undo", "export"]
+        | Omit
+        | None = OMIT,
+        method: str | Omit | None = OMIT,
+        state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | Omit | None = OMIT,
+        ids: list[int] | Omit = OMIT,
+        all: bool | Omit = OMIT,
+        upto: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.BulkDone:
+        """Do one thing to many runs: cancel, resume or delete them. Up to 200 a call.
+
+        `ids`: These rows.
+        `all`: All rows that the filter finds, instead of `ids`.
+        `upto`: Of all: only rows up to this number, as the last response had it.
+        """
+        return self._one(
+            models.BulkDone,
+            "POST",
+            f"/projects/{project_id}/runs/bulk",
+            body={
+                "kind": kind,
+                "method": method,
+                "state": state,
+                "ids": ids,
+                "all": all,
+                "upto": upto,
+                "action": action,
+            },
+            key=idempotency_key,
+        )
 
     def show_run(self, project_id: int, run_id: int) -> models.RunView:
         """One run."""
@@ -1666,20 +1801,30 @@ class Operations(Caller):
         project_id: int,
         *,
         before: int | None = None,
+        contains: str | None = None,
         kind: Literal["base", "policy", "reward"] | None = None,
         state: Literal["preparing", "ready", "failed", "archived"] | None = None,
         answering: bool | None = None,
+        sort: Literal["name", "-name", "made", "-made"] | None = None,
         limit: int | None = None,
     ) -> Pages[models.ModelView]:
-        """The project's policies and reward models and its base model, newest first, retired ones among them; or
-        (`answering`) the models that may be asked in it, endpoints among them.
+        """The project's policies and reward models and its base model, newest first or in another order, retired
+        ones among them; or (`answering`) the models that may be asked in it, endpoints among them.
 
+        `contains`: Only models with this in their name.
         `answering`: Those that a sampling plan, a blind evaluation or chat may name.
         """
         return self._pages(
             models.ModelView,
             f"/projects/{project_id}/models",
-            query={"before": before, "kind": kind, "state": state, "answering": answering},
+            query={
+                "before": before,
+                "contains": contains,
+                "kind": kind,
+                "state": state,
+                "answering": answering,
+                "sort": sort,
+            },
             limit=limit,
         )
 
@@ -1704,6 +1849,42 @@ class Operations(Caller):
             "POST",
             f"/projects/{project_id}/models",
             body={"source": source, "kind": kind, "name": name},
+            key=idempotency_key,
+        )
+
+    def change_models(
+        self,
+        project_id: int,
+        *,
+        action: Literal["retire"],
+        contains: str | Omit = OMIT,
+        kind: Literal["base", "policy", "reward"] | Omit | None = OMIT,
+        state: Literal["preparing", "ready", "failed", "archived"] | Omit | None = OMIT,
+        ids: list[int] | Omit = OMIT,
+        all: bool | Omit = OMIT,
+        upto: int | Omit | None = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.BulkDone:
+        """Do one thing to many models of the project: retire them. Up to 200 a call.
+
+        `contains`: Only models with this in their name.
+        `ids`: These rows.
+        `all`: All rows that the filter finds, instead of `ids`.
+        `upto`: Of all: only rows up to this number, as the last response had it.
+        """
+        return self._one(
+            models.BulkDone,
+            "POST",
+            f"/projects/{project_id}/models/bulk",
+            body={
+                "contains": contains,
+                "kind": kind,
+                "state": state,
+                "ids": ids,
+                "all": all,
+                "upto": upto,
+                "action": action,
+            },
             key=idempotency_key,
         )
 

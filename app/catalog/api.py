@@ -7,11 +7,16 @@ from fastapi import Query
 
 from app.accounts.dependencies import Admin
 from app.catalog import base, queries, service
-from app.catalog.forms import BaseModelSource, ModelFilter, ProjectModelFilter, RegisteredModel
+from app.catalog.bulk import BULK_MODELS
+from app.catalog.forms import BaseModelSource, ModelFilter, ModelsBulk, ProjectModelFilter, RegisteredModel
+from app.catalog.table import MODELS
 from app.models import Model
+from app.projects import bulk
+from app.projects.bulk import BulkDone
 from app.projects.dependencies import Manager, ManagingAdmin
 from app.projects.forms import BaseModelForm
 from app.registry.views import ModelView
+from app.web import tables
 from app.web.dependencies import Db, RowId
 from app.web.pages import page
 from app.web.routing import Router
@@ -61,10 +66,16 @@ def retire_base_model(session: Db, user: Admin, model_id: RowId) -> ModelView:
 
 @router.get("/projects/{project_id}/models")
 def list_models(session: Db, access: Manager, chosen: Annotated[ProjectModelFilter, Query()]) -> Listing[ModelView]:
-    """The project's policies and reward models and its base model, newest first, retired ones among them; or
-    (`answering`) the models that may be asked in it, endpoints among them."""
-    found = queries.of_project(access.project, chosen.kind, chosen.state, chosen.answering)
-    return Listing[ModelView].of(page(session, found, Model.id, chosen.before, chosen.limit))
+    """The project's policies and reward models and its base model, newest first or in another order, retired ones
+    among them; or (`answering`) the models that may be asked in it, endpoints among them."""
+    found = queries.of_project(access.project, chosen, chosen.answering)
+    return Listing[ModelView].of(tables.page(session, MODELS, found, chosen.sort, chosen.before, chosen.limit))
+
+
+@router.post("/projects/{project_id}/models/bulk")
+def change_models(session: Db, access: Manager, body: ModelsBulk) -> BulkDone:
+    """Do one thing to many models of the project: retire them. Up to 200 a call."""
+    return bulk.call(session, access, BULK_MODELS, body.action, body)
 
 
 @router.post("/projects/{project_id}/models", status_code=201)

@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.input import ONE_LINE, Input
+from app.catalog.table import MODELS
+from app.input import ONE_LINE, Chosen, Input
 from app.models import ModelKind, ModelState
+from app.projects.bulk import BulkBody
 from app.web.names import Name
 from app.web.pages import Paging
 
@@ -35,11 +37,26 @@ class RegisteredModel(BaseModelSource):
 class ModelFilter(Paging):
     """Which models are asked for."""
 
-    kind: ModelKind | None = None
-    state: ModelState | None = None
+    kind: Chosen[ModelKind] = None
+    state: Chosen[ModelState] = None
 
 
-class ProjectModelFilter(ModelFilter):
-    """The same of a project's."""
+class ModelConditions(Input):
+    """Which models of a project are meant."""
+
+    contains: str = Field("", max_length=200, description="Only models with this in their name")
+    kind: Chosen[ModelKind] = None
+    state: Chosen[ModelState] = None
+
+
+class ProjectModelFilter(ModelConditions, Paging):
+    """Which models of a project to list."""
 
     answering: bool = Field(False, description="Those that a sampling plan, a blind evaluation or chat may name")
+    sort: Annotated[str, MODELS.ordered] = MODELS.order
+
+
+class ModelsBulk(BulkBody, ModelConditions):
+    """What is to be done to which models."""
+
+    action: Literal["retire"]

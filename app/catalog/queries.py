@@ -2,31 +2,36 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
+from app.catalog.forms import ModelConditions
 from app.models import FOLDER, Model, ModelKind, ModelState, Project
 from app.registry import answering
+from app.web.tables import Found
 
 
 def base_models(kind: ModelKind | None = None, state: ModelState | None = None) -> Select[Model]:
     """The models of the store that belong to no project."""
-    return _filtered(select(Model).where(Model.project_id.is_(None), Model.answers_from == FOLDER), kind, state)
-
-
-def of_project(
-    project: Project, kind: ModelKind | None = None, state: ModelState | None = None, may_respond: bool = False
-) -> Select[Model]:
-    """The project's models and its base model; with `may_respond` those that may be asked in it, endpoints too."""
-    own = select(Model).where(or_(Model.project_id == project.id, Model.id == project.base_model_id))
-    return _filtered(answering.answering(project) if may_respond else own, kind, state)
-
-
-def _filtered(found: Select[Model], kind: ModelKind | None, state: ModelState | None) -> Select[Model]:
+    found = select(Model).where(Model.project_id.is_(None), Model.answers_from == FOLDER)
     if kind is not None:
         found = found.where(Model.kind == kind)
     return found if state is None else found.where(Model.state == state)
+
+
+def of_project(project: Project, wanted: ModelConditions, may_respond: bool = False) -> Found[Model]:
+    """Of the project's models and its base model those that are meant; with `may_respond` of those that may be asked in
+    it, endpoints too."""
+    own = select(Model).where(or_(Model.project_id == project.id, Model.id == project.base_model_id))
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.contains:
+        conditions.append(Model.name.icontains(wanted.contains, autoescape=True))
+    if wanted.kind is not None:
+        conditions.append(Model.kind == wanted.kind)
+    if wanted.state is not None:
+        conditions.append(Model.state == wanted.state)
+    return Found(answering.answering(project) if may_respond else own, conditions)
 
 
 def twin(session: Session, project_id: int, kind: ModelKind, source: str) -> Model | None:

@@ -1,18 +1,22 @@
 """The pages of models: those of a project, and the base models of all."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.accounts.dependencies import Admin
 from app.catalog import base, queries, service
-from app.catalog.forms import BaseModelSource, RegisteredModel
+from app.catalog.bulk import BULK_MODELS
+from app.catalog.forms import BaseModelSource, ProjectModelFilter, RegisteredModel
+from app.catalog.table import MODELS
 from app.models import Model
+from app.projects import bulk
 from app.projects.dependencies import Access, Manager, ManagingAdmin
 from app.projects.forms import BaseModelForm
 from app.projects.routes import settings_page
 from app.runs import queries as runs_queries
+from app.web import tables
 from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
@@ -72,26 +76,42 @@ def retire_base(session: Db, user: Admin, model_id: RowId) -> Response:
 
 
 @router.get("/projects/{project_id}/models")
-def show_models(request: Request, session: Db, access: Manager, before: Before = None) -> Response:
+def show_models(
+    request: Request, session: Db, access: Manager, chosen: Annotated[ProjectModelFilter, Query()]
+) -> Response:
     """All models of the project; for administrators a form to register one."""
-    return _models(request, session, access, before)
+    return _models(request, session, access, chosen)
 
 
 def _models(
-    request: Request, session: Session, access: Access, before: int | None = None, status: int = 200, **over: Any
+    request: Request, session: Session, access: Access, chosen: ProjectModelFilter | None = None, **over: Any
 ) -> Response:
-    project = access.project
-    found = page(session, queries.of_project(project), Model.id, before)
+    project, wanted = access.project, chosen or ProjectModelFilter()
+    found = queries.of_project(project, wanted, wanted.answering)
+    shown = tables.page(session, MODELS, found, wanted.sort, wanted.before, wanted.limit)
     empty = dict.fromkeys(RegisteredModel.model_fields, "")
     context: dict[str, Any] = {
         "project": project,
-        "found": found,
-        "runs": {model.id: runs_queries.preparation_of(session, model.id) for model in found.items if model.source},
+        "runs": {model.id: runs_queries.preparation_of(session, model.id) for model in shown.items if model.source},
         "fields": RegisteredModel.model_fields,
         "values": empty | {"kind": "reward"},
         "errors": {},
     }
-    return render(request, "catalog/models.html", status=status, **(context | over))
+    total = tables.total(session, MODELS, found)
+    path = f"/projects/{project.id}/models"
+    return tables.show(request, "catalog/models.html", MODELS, wanted, shown, total, path=path, **(context | over))
+
+
+@router.get("/projects/{project_id}/models/bulk")
+def ask_about_models(request: Request, session: Db, access: Manager) -> Response:
+    """Ask whether something is to be done to many models."""
+    return bulk.confirm(request, session, access, BULK_MODELS)
+
+
+@router.post("/projects/{project_id}/models/bulk")
+def change_models(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
+    """Do it."""
+    return bulk.act(request, session, access, BULK_MODELS, form)
 
 
 @router.post("/projects/{project_id}/models")

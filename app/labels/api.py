@@ -5,8 +5,10 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from app.labels import history, leases, quality, queries, screen, service, skips
-from app.labels.forms import AssignmentForm, LabelFilter, LabelForm, SkipFilter, SkipForm
+from app.labels.bulk import BULK_LABELS
+from app.labels.forms import AssignmentForm, LabelFilter, LabelForm, LabelsBulk, SkipFilter, SkipForm
 from app.labels.history import OwnFilter, Work
+from app.labels.table import LABELS
 from app.labels.views import (
     Claimed,
     LabelPreview,
@@ -19,7 +21,10 @@ from app.labels.views import (
     label_view,
     task_view,
 )
+from app.projects import bulk
+from app.projects.bulk import BulkDone
 from app.projects.dependencies import Annotator, Manager
+from app.web import tables
 from app.web.dependencies import Db
 from app.web.errors import NotAllowed, NotFound
 from app.web.routing import Router
@@ -107,9 +112,16 @@ def show_my_work(session: Db, access: Annotator, chosen: Annotated[OwnFilter, Qu
 
 @router.get("/projects/{project_id}/labels")
 def list_labels(session: Db, access: Manager, chosen: Annotated[LabelFilter, Query()]) -> Listing[LabelView]:
-    """Everybody's labels, newest first."""
-    found = queries.listing(session, access.project.id, chosen, before=chosen.before, limit=chosen.limit)
+    """Everybody's labels, newest first, or in another order."""
+    wanted = queries.found(access.project.id, chosen)
+    found = tables.page(session, LABELS, wanted, chosen.sort, chosen.before, chosen.limit)
     return Listing[LabelView](items=[label_view(label) for label in found.items], before=found.before)
+
+
+@router.post("/projects/{project_id}/labels/bulk")
+def follow_up_labels(session: Db, access: Manager, body: LabelsBulk) -> BulkDone:
+    """Ask for one more label on the pairs of many labels. `done` counts pairs. Up to 10,000 labels a call."""
+    return bulk.call(session, access, BULK_LABELS, body.action, body)
 
 
 @router.get("/projects/{project_id}/labels/quality")

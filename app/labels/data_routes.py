@@ -7,10 +7,14 @@ from fastapi import Query, Request, Response
 
 from app.annotation import KINDS
 from app.labels import history, quality, quality_views, queries, skips
+from app.labels.bulk import BULK_LABELS
 from app.labels.forms import LabelFilter, SkipFilter
 from app.labels.history import OwnFilter
+from app.labels.table import LABELS
+from app.projects import bulk
 from app.projects.dependencies import Access, Annotator, Manager
-from app.web.dependencies import Db, RowId
+from app.web import tables
+from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import NotFound
 from app.web.render import render
 from app.web.routing import Router
@@ -24,15 +28,30 @@ def show_labels(request: Request, session: Db, access: Annotator, chosen: Annota
     """A manager sees everybody's labels, an annotator their own."""
     if not access.is_manager:
         return _mine(request, session, access, OwnFilter(before=chosen.before))
-    return render(
+    found = queries.found(access.project.id, chosen)
+    return tables.show(
         request,
         "labels/list.html",
+        LABELS,
+        chosen,
+        tables.page(session, LABELS, found, chosen.sort, chosen.before, chosen.limit),
+        tables.total(session, LABELS, found),
+        options={"annotator": queries.annotators(session, access.project.id)},
         asked=access.project.answer,
         section="labels",
-        labels=queries.listing(session, access.project.id, chosen, before=chosen.before),
-        chosen=chosen,
-        annotators=queries.annotators(session, access.project.id),
     )
+
+
+@router.get("/projects/{project_id}/labels/bulk")
+def ask_about_labels(request: Request, session: Db, access: Manager) -> Response:
+    """Ask whether something is to be done about many labels."""
+    return bulk.confirm(request, session, access, BULK_LABELS)
+
+
+@router.post("/projects/{project_id}/labels/bulk")
+def follow_up_labels(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
+    """Do it."""
+    return bulk.act(request, session, access, BULK_LABELS, form)
 
 
 @router.get("/projects/{project_id}/labels/mine")

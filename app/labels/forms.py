@@ -1,14 +1,16 @@
 """What an annotator may send. Whether the project's scale knows the choice is checked by `app.labels.new_label`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AllowInfNan, ConfigDict, Field, StringConstraints
 
 from app import annotation
 from app.input import CUT_LATER, MOST, Chosen, Id, Input
 from app.labels.new_label import NewLabel, read_label
+from app.labels.table import LABELS
 from app.models.export_settings import LabelConditions
 from app.models.project_settings import LabelSettings
+from app.projects.bulk import BulkBody
 from app.web.pages import Paging
 
 Word = Annotated[str, StringConstraints(max_length=100)]
@@ -75,3 +77,11 @@ class SkipFilter(Paging):
 
 class LabelFilter(LabelConditions, Paging):
     """Which labels to list."""
+
+    sort: Annotated[str, LABELS.ordered] = LABELS.order
+
+
+class LabelsBulk(BulkBody, LabelConditions):
+    """What is to be done about which labels."""
+
+    action: Literal["again"]

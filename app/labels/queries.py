@@ -1,11 +1,14 @@
 """The SQL of lists of labels."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from app import bulk
 from app.models import ImportedAnnotator, Item, Label, Preference, User
 from app.models.export_settings import LabelConditions
-from app.web.pages import Page, page
+from app.web.tables import Found
 
 
 def revisions(session: Session, user_id: int, item_id: int) -> list[Label]:
@@ -42,22 +45,24 @@ def conditions(project_id: int, wanted: LabelConditions) -> list[ColumnElement[b
     return found
 
 
-def listing(
-    session: Session, project_id: int, wanted: LabelConditions, *, before: int | None = None, limit: int = 50
-) -> Page[Label]:
-    """Standing labels, newest first, filtered."""
-    statement = (
-        select(Label)
-        .where(*conditions(project_id, wanted), Label.superseded_at.is_(None))
-        .options(
-            joinedload(Label.annotator),
-            joinedload(Label.imported_annotator),
-            joinedload(Label.instructions),
-            joinedload(Label.item).joinedload(Item.prompt),
-            selectinload(Label.preferences),
-        )
-    )
-    return page(session, statement, Label.id, before, limit)
+def found(project_id: int, wanted: LabelConditions) -> Found[Label]:
+    """The project's standing labels that are meant, with what a list shows of them."""
+    standing = select(Label).where(Label.project_id == project_id, Label.superseded_at.is_(None))
+    return Found(standing, conditions(project_id, wanted)[1:], _SHOWN)
+
+
+_SHOWN = (
+    joinedload(Label.annotator),
+    joinedload(Label.imported_annotator),
+    joinedload(Label.instructions),
+    joinedload(Label.item).joinedload(Item.prompt),
+    selectinload(Label.preferences),
+)
+
+
+def items_of(session: Session, label_ids: Sequence[int]) -> list[int]:
+    """The items that these labels are on."""
+    return list(session.scalars(select(Label.item_id).where(bulk.among(Label.id, label_ids)).distinct()))
 
 
 def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:

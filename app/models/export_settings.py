@@ -64,7 +64,7 @@ class LabelConditions(Input):
     @property
     def said(self) -> dict[str, Any]:
         """As a form has it, without what is left as it is."""
-        given = self.model_dump(mode="json", exclude_defaults=True, exclude={"before", "limit"})
+        given = self.model_dump(mode="json", exclude_defaults=True, exclude={"before", "limit", "sort"})
         return {name: "true" if value is True else value for name, value in given.items()}
 
     @property

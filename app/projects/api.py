@@ -14,8 +14,12 @@ from app.input import Input
 from app.models import Invitation, Member, Project, Role
 from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
-from app.projects import forms, instructions_api, people, queries, service
+from app.projects import bulk, forms, instructions_api, people, queries, service
+from app.projects.bulk import BulkDone
+from app.projects.bulk_people import BULK_PEOPLE, MembersBulk
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
+from app.projects.table import PEOPLE
+from app.web import tables
 from app.web.dependencies import Db, RowId
 from app.web.names import Name
 from app.web.pages import Paging, page
@@ -164,10 +168,17 @@ def restore_project(session: Db, access: ArchivedManager) -> ProjectView:
 
 
 @router.get("/projects/{project_id}/members")
-def list_members(session: Db, access: Manager, chosen: Annotated[Paging, Query()]) -> Listing[MemberView]:
-    """Everybody in the project, the newest accounts first. For its managers."""
-    found = page(session, queries.standing(access.project.id), Member.user_id, chosen.before, chosen.limit)
+def list_members(session: Db, access: Manager, chosen: Annotated[forms.MemberFilter, Query()]) -> Listing[MemberView]:
+    """Everybody in the project, by name, or in another order. For its managers."""
+    wanted = queries.found(access.project.id, chosen)
+    found = tables.page(session, PEOPLE, wanted, chosen.sort, chosen.before, chosen.limit)
     return Listing[MemberView](items=[_member(member) for member in found.items], before=found.before)
+
+
+@router.post("/projects/{project_id}/members/bulk")
+def change_members(session: Db, access: Manager, body: MembersBulk) -> BulkDone:
+    """Do one thing to many members: pause or resume them, give them a role, or remove them. Up to 200 a call."""
+    return bulk.call(session, access, BULK_PEOPLE, body.action, body)
 
 
 @router.patch("/projects/{project_id}/members/{user_id}")

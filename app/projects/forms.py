@@ -4,13 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo
 
-from app.input import ONE_LINE, Id, Input
+from app.input import ONE_LINE, Chosen, Id, Input
 from app.models import Role
 from app.models.project_settings import LabelSettings
 from app.models.sampling_plan import PlannedSource, SamplingPlan
+from app.projects.table import PEOPLE
 from app.web.errors import Invalid
 from app.web.forms import invalid
 from app.web.names import Name
+from app.web.pages import Paging
 
 LONGEST_GUIDELINES = 50_000
 
@@ -225,6 +227,20 @@ class InvitationForm(Input):
 
     role: Role = Role.ANNOTATOR
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), ONE_LINE] = ""
+
+
+class MemberConditions(Input):
+    """Which members are meant."""
+
+    contains: str = Field("", max_length=200, description="Only people with this in their name or e-mail")
+    role: Chosen[Role] = None
+    state: Chosen[Literal["active", "paused", "disabled"]] = None
+
+
+class MemberFilter(MemberConditions, Paging):
+    """Which members to list."""
+
+    sort: Annotated[str, PEOPLE.ordered] = PEOPLE.order
 
 
 class RoleForm(Input):

@@ -1,42 +1,67 @@
 """The people of a project, for its managers."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
 from app.models import Role
-from app.projects import forms, people, queries
+from app.projects import bulk, forms, people, queries
+from app.projects.bulk_people import BULK_PEOPLE
 from app.projects.dependencies import Access, Manager
+from app.projects.forms import MemberFilter
+from app.projects.table import PEOPLE
+from app.web import tables
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse, typed
-from app.web.render import absolute, redirect, render
+from app.web.render import absolute, redirect
 from app.web.routing import Router
 
 router = Router()
 
 
-def _people(request: Request, session: Db, access: Access, status: int = 200, **over: Any) -> Response:
-    members = queries.members(session, access.project.id)
+def _people(request: Request, session: Db, access: Access, chosen: MemberFilter | None = None, **over: Any) -> Response:
+    wanted = chosen or MemberFilter()
+    found = queries.found(access.project.id, wanted)
     context: dict[str, Any] = {
         "section": "people",
         "project": access.project,
         "me": access.user.id,
-        "members": members,
-        "managers": sum(member.role is Role.MANAGER for member in members),
+        "managers": queries.count_managers(session, access.project.id),
         "invitations": queries.open_invitations(session, access.project.id),
         "link": None,
         "invited": None,
         "values": {"role": Role.ANNOTATOR, "note": ""},
         "errors": {},
     }
-    return render(request, "projects/people.html", status=status, **(context | over))
+    return tables.show(
+        request,
+        "projects/people.html",
+        PEOPLE,
+        wanted,
+        tables.page(session, PEOPLE, found, wanted.sort, wanted.before, wanted.limit),
+        tables.total(session, PEOPLE, found),
+        path=f"/projects/{access.project.id}/people",
+        **(context | over),
+    )
 
 
 @router.get("/projects/{project_id}/people")
-def show_people(request: Request, session: Db, access: Manager) -> Response:
+def show_people(request: Request, session: Db, access: Manager, chosen: Annotated[MemberFilter, Query()]) -> Response:
     """Members and open invitations."""
-    return _people(request, session, access)
+    return _people(request, session, access, chosen)
+
+
+@router.get("/projects/{project_id}/people/bulk")
+def ask_about_people(request: Request, session: Db, access: Manager) -> Response:
+    """Ask whether something is to be done to many people."""
+    return bulk.confirm(request, session, access, BULK_PEOPLE)
+
+
+@router.post("/projects/{project_id}/people/bulk")
+def change_people(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
+    """Do it."""
+    return bulk.act(request, session, access, BULK_PEOPLE, form)
 
 
 @router.post("/projects/{project_id}/invitations")
@@ -45,12 +70,14 @@ def invite(request: Request, session: Db, access: Manager, form: Submitted) -> R
     try:
         values = parse(forms.InvitationForm, form)
     except Invalid as refusal:
-        return _people(request, session, access, 422, values=typed(forms.InvitationForm, form), errors=refusal.errors)
+        return _people(
+            request, session, access, status=422, values=typed(forms.InvitationForm, form), errors=refusal.errors
+        )
     invitation, token = people.invite(session, access.project, access.user, values.role, values.note)
     session.flush()
     session.refresh(invitation)
     link = absolute(request, f"/invitations/{token}")
-    return _people(request, session, access, 201, link=link, invited=invitation)
+    return _people(request, session, access, status=201, link=link, invited=invitation)
 
 
 @router.post("/projects/{project_id}/invitations/{invitation_id}/withdraw")

@@ -4,13 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from sqlalchemy import Select, Text, and_, bindparam, exists, func, literal_column, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from app.accounts.queries import USER_BY, Credential
 from app.models import AuditEvent, Invitation, Label, Member, Project, Role, User
+from app.projects.forms import MemberConditions
 from app.web.pages import Page
+from app.web.tables import Found
 
 CREATED = "project.created"  # in the audit trail
 
@@ -106,20 +121,27 @@ def created_by(session: Session, user_id: int) -> int:
     return session.scalar(select(func.count()).where(Project.id.in_(made), Project.archived_at.is_(None))) or 0
 
 
-def standing(project_id: int) -> Select[Member]:
-    """Standing members with their accounts."""
-    return (
-        select(Member)
-        .join(Member.user)
-        .where(Member.project_id == project_id, Member.removed_at.is_(None))
-        .options(contains_eager(Member.user))
-    )
+def found(project_id: int, wanted: MemberConditions) -> Found[Member]:
+    """The standing members that are meant, with their accounts."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.contains:
+        named = (each.icontains(wanted.contains, autoescape=True) for each in (User.name, User.email))
+        conditions.append(or_(*named))
+    if wanted.role:
+        conditions.append(Member.role == wanted.role)
+    if wanted.state == "disabled":
+        conditions.append(User.disabled_at.is_not(None))
+    elif wanted.state:
+        paused = Member.paused_at.is_not(None) if wanted.state == "paused" else Member.paused_at.is_(None)
+        conditions += [User.disabled_at.is_(None), paused]
+    all_ = select(Member).join(Member.user).where(Member.project_id == project_id, Member.removed_at.is_(None))
+    return Found(all_, conditions, (contains_eager(Member.user),))
 
 
-def members(session: Session, project_id: int) -> Sequence[Member]:
-    """All of them, managers first."""
-    by_role = standing(project_id).order_by(Member.role.desc(), func.lower(User.name), User.id)
-    return session.scalars(by_role).all()
+def count_managers(session: Session, project_id: int) -> int:
+    """How many managers the project has."""
+    standing = (Member.project_id == project_id, Member.role == Role.MANAGER, Member.removed_at.is_(None))
+    return session.scalar(select(func.count()).where(*standing)) or 0
 
 
 def member(session: Session, project_id: int, user_id: int) -> Member | None:

@@ -8,12 +8,17 @@ from pydantic import ConfigDict, Field
 
 from app.input import Input
 from app.methods import METHODS
-from app.models import ModelKind, Run, RunConfig, RunKind, RunState, Setting
+from app.models import ModelKind, RunConfig, RunKind, RunState, Setting
+from app.projects import bulk
+from app.projects.bulk import BulkDone
 from app.projects.dependencies import Manager, ManagerAnywhere
 from app.runs import events, figures, queries, readable_log, service, training
+from app.runs.bulk import BULK_RUNS
+from app.runs.forms import RunFilter, RunsBulk
+from app.runs.table import RUNS
+from app.web import tables
 from app.web.addresses import LastStep, Step
 from app.web.dependencies import Db, RowId
-from app.web.pages import Paging, page
 from app.web.routing import Router
 from app.web.views import Listing, View
 
@@ -51,14 +56,6 @@ class RunView(View):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-
-
-class RunFilter(Paging):
-    """Which runs to list."""
-
-    kind: RunKind | None = None
-    state: RunState | None = None
-    method: str | None = Field(None, max_length=64)
 
 
 class CurveView(View):
@@ -141,9 +138,10 @@ def start_training(session: Db, access: Manager, wanted: NewTraining) -> RunView
 
 @router.get("/runs")
 def list_all_runs(session: Db, user: ManagerAnywhere, chosen: Annotated[RunFilter, Query()]) -> Listing[RunView]:
-    """The runs of all projects that I manage, newest first; for administrators those of the installation too."""
-    wanted = queries.runs_for(user, chosen.kind, chosen.state, chosen.method)
-    return Listing[RunView].of(page(session, wanted, Run.id, chosen.before, chosen.limit))
+    """The runs of all projects that I manage, newest first or in another order; for administrators those of the
+    installation too."""
+    wanted = queries.runs_for(user, chosen)
+    return Listing[RunView].of(tables.page(session, RUNS, wanted, chosen.sort, chosen.before, chosen.limit))
 
 
 @router.get("/runs/{run_id}")
@@ -154,9 +152,15 @@ def find_run(session: Db, user: ManagerAnywhere, run_id: RowId) -> RunView:
 
 @router.get("/projects/{project_id}/runs")
 def list_runs(session: Db, access: Manager, chosen: Annotated[RunFilter, Query()]) -> Listing[RunView]:
-    """The project's runs, newest first."""
-    wanted = queries.runs_of(access.project, chosen.kind, chosen.state, chosen.method)
-    return Listing[RunView].of(page(session, wanted, Run.id, chosen.before, chosen.limit))
+    """The project's runs, newest first or in another order."""
+    wanted = queries.runs_of(access.project, chosen)
+    return Listing[RunView].of(tables.page(session, RUNS, wanted, chosen.sort, chosen.before, chosen.limit))
+
+
+@router.post("/projects/{project_id}/runs/bulk")
+def change_runs(session: Db, access: Manager, body: RunsBulk) -> BulkDone:
+    """Do one thing to many runs: cancel, resume or delete them. Up to 200 a call."""
+    return bulk.call(session, access, BULK_RUNS, body.action, body)
 
 
 @router.get("/projects/{project_id}/runs/{run_id}")

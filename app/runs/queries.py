@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, true, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, true, update
 from sqlalchemy.orm import Session, selectinload
 
 from app.models import Item, Member, Model, Project, Prompt, Response, Role, Run, RunKind, RunState, User
+from app.runs.forms import RunConditions
+from app.web.tables import Found
 
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 TRAINING_QUEUE = (RunKind.TRAINING,)
@@ -90,32 +92,23 @@ def seen_by(project: Project) -> ColumnElement[bool]:
     return or_(Run.project_id == project.id, and_(Run.project_id.is_(None), Run.model_id == project.base_model_id))
 
 
-def runs_of(
-    project: Project, kind: RunKind | None = None, state: RunState | None = None, method: str | None = None
-) -> Select[Run]:
-    """The runs that a project's managers see, to be read in pages; with what a list shows of them."""
-    return _listed(seen_by(project), kind, state, method).options(*_SHOWN)
+def runs_of(project: Project, wanted: RunConditions) -> Found[Run]:
+    """The runs that a project's managers see and that are meant, with what a list shows of them."""
+    return Found(select(Run).where(seen_by(project)), _conditions(wanted), _SHOWN)
 
 
-def runs_for(
-    user: User, kind: RunKind | None = None, state: RunState | None = None, method: str | None = None
-) -> Select[Run]:
-    """The runs of all projects that a person manages; of administrators all there are."""
+def runs_for(user: User, wanted: RunConditions) -> Found[Run]:
+    """The same of all projects that a person manages; of administrators all there are."""
     managed = select(Member.project_id).where(
         Member.user_id == user.id, Member.role == Role.MANAGER, Member.removed_at.is_(None)
     )
-    return _listed(true() if user.is_admin else Run.project_id.in_(managed), kind, state, method)
+    seen = true() if user.is_admin else Run.project_id.in_(managed)
+    return Found(select(Run).where(seen), _conditions(wanted))
 
 
-def _listed(seen: ColumnElement[bool], kind: RunKind | None, state: RunState | None, method: str | None) -> Select[Run]:
-    statement = select(Run).where(seen)
-    if kind is not None:
-        statement = statement.where(Run.kind == kind)
-    if method is not None:
-        statement = statement.where(Run.method == method)
-    if state is not None:
-        statement = statement.where(Run.state == state)
-    return statement
+def _conditions(wanted: RunConditions) -> list[ColumnElement[bool]]:
+    given = ((Run.kind, wanted.kind), (Run.method, wanted.method), (Run.state, wanted.state))
+    return [attribute == value for attribute, value in given if value is not None]
 
 
 def active_runs(session: Session, project: Project) -> list[Run]:

@@ -1,6 +1,5 @@
 """The runs' pages: the list, one run live, several compared. Managers only."""
 
-from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -10,15 +9,19 @@ from pydantic import Field
 from app.input import Id
 from app.methods import METHODS
 from app.methods.metrics import metric
-from app.models import Run, RunKind, RunState
+from app.models import Run, RunState
+from app.projects import bulk
 from app.projects.dependencies import Access, Manager
 from app.runs import charts, comparing, events, figures, points_file, queries, readable_log, service, story, views
+from app.runs.bulk import BULK_RUNS
+from app.runs.forms import RunConditions, RunFilter
 from app.runs.live import live
-from app.web.addresses import Before, LastStep, Step
-from app.web.dependencies import Db, RowId
+from app.runs.table import RUNS
+from app.web import tables
+from app.web.addresses import LastStep, Step
+from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.events import LiveStream
-from app.web.pages import page
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router
 from app.web.slots import SlottedDownload
@@ -31,37 +34,33 @@ WHOLE = 10_000_000  # octets of a log's end that are sent as a file
 Curves = Annotated[list[Annotated[str, Field(max_length=64)]] | None, Query(max_length=500)]
 
 
-def _refuse_unknown(value: str | None, known: Iterable[str]) -> None:
-    """A filter from a form: blank means all."""
-    if value and value not in known:
-        raise Invalid(f"There is no such filter: {value[:40]}.")
-
-
 @router.get("/projects/{project_id}/runs")
-def list_runs(
-    request: Request,
-    session: Db,
-    access: Manager,
-    kind: str | None = None,
-    state: str | None = None,
-    before: Before = None,
-) -> HTMLResponse:
-    """The project's runs, the newest first."""
-    _refuse_unknown(kind, views.filters())
-    _refuse_unknown(state, [each.value for each in RunState])
-    method = kind if kind in METHODS else None
-    wanted = RunKind(kind) if kind and method is None else None
-    found = queries.runs_of(access.project, wanted, RunState(state) if state else None, method)
-    runs = page(session, found, Run.id, before)
-    return render(
+def list_runs(request: Request, session: Db, access: Manager, chosen: Annotated[RunFilter, Query()]) -> HTMLResponse:
+    """The project's runs."""
+    found = queries.runs_of(access.project, chosen)
+    return tables.show(
         request,
         "runs/list.html",
-        runs=runs,
+        RUNS,
+        chosen,
+        tables.page(session, RUNS, found, chosen.sort, chosen.before, chosen.limit),
+        tables.total(session, RUNS, found),
+        options={"method": [(method.name, method.title) for method in METHODS.values()]},
         active=queries.active_runs(session, access.project),
-        kind=kind,
-        state=state,
         views=views,
     )
+
+
+@router.get("/projects/{project_id}/runs/bulk")
+def ask_about_runs(request: Request, session: Db, access: Manager) -> Response:
+    """Ask whether something is to be done to many runs."""
+    return bulk.confirm(request, session, access, BULK_RUNS)
+
+
+@router.post("/projects/{project_id}/runs/bulk")
+def change_runs(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
+    """Do it."""
+    return bulk.act(request, session, access, BULK_RUNS, form)
 
 
 @router.get("/projects/{project_id}/runs/events")
@@ -80,7 +79,7 @@ def compare(
     chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
     latest = {each.id: {row.name: row for row in figures.latest_metrics(session, each.id)} for each in chosen}
     names = sorted({name for rows in latest.values() for name in rows})
-    recent = page(session, queries.runs_of(access.project), Run.id, None, 30).items
+    recent = tables.page(session, RUNS, queries.runs_of(access.project, RunConditions()), RUNS.order, None, 30).items
     return render(
         request,
         "runs/compare.html",

@@ -15,6 +15,7 @@ from app.models import Model, Project, Run, RunConfig, RunKind, RunState, Snapsh
 from app.registry import service as registry
 from app.runs import queries, states
 from app.runs.folders import folder
+from app.runs.forms import RunConditions
 from app.runs.queueing import RESUMABLE, send, tell_model
 from app.settings import get_settings
 from app.web import rate_limits
@@ -174,7 +175,7 @@ def get(session: Session, project: Project, run_id: int) -> Run:
 
 def find(session: Session, user: User, run_id: int) -> Run:
     """A run of any project that this person manages; of administrators any run. NotFound for any other."""
-    run = session.scalar(queries.runs_for(user).where(Run.id == run_id))
+    run = session.scalar(queries.runs_for(user, RunConditions()).all.where(Run.id == run_id))
     if run is None:
         raise NotFound(f"There is no run {run_id}, or it is in a project that you do not manage.")
     return run

@@ -60,12 +60,6 @@ def kind_of(run: Run) -> str:
     return title_of(run.method) if run.method else KINDS[run.kind]
 
 
-def filters() -> dict[str, str]:
-    """What a list of runs can be narrowed down to: (value, text) of each kind, of training each method."""
-    found = {kind.value: text for kind, text in KINDS.items()}
-    return found | {method.name: method.title for method in METHODS.values()}
-
-
 def about(run: Run) -> str:
     """What goes into the run, in a few words."""
     if run.method in METHODS:

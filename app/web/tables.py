@@ -33,13 +33,14 @@ _GONE = "The row that the last page ended with is gone. Begin with the first pag
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `sort`, where the list can be ordered by it: an expression that is never null. `look` is how its cells
-    are set; one that is `always` there cannot be left out, one that is not `shown` has to be chosen."""
+    """A column. `sort`, where the list can be ordered by it: an expression that is never null. `look`: how its cells are
+    set, as text, number, nowrap, actions, or in a way of the page's own. One that is `always` there cannot be left out,
+    one that is not `shown` has to be chosen."""
 
     name: str
     title: str
     sort: Any = None
-    look: Literal["", "text", "number", "nowrap", "actions"] = ""
+    look: str = ""
     always: bool = False
     shown: bool = True
 
@@ -233,14 +234,16 @@ def show(
     found: Page[T],
     count: Total,
     options: Mapping[str, Sequence[tuple[Any, str]]] | None = None,
+    path: str | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """The page of a list, as `look`. Which columns are shown the address says, and else this browser remembers."""
+    """The page of a list, as `look`. Which columns are shown the address says, and else this browser remembers. `path`
+    is the list's address where the page answers at another one too."""
     refuse_unknown(request, table, *type(chosen).model_fields, COLUMNS)
     asked = [name for name in request.query_params.getlist(COLUMNS) if name]
     cookie = f"hone_{COLUMNS}_{table.name}"
     columns = _columns(table, asked, request.cookies.get(cookie, "").split("."))
-    look = Look(table, request.url.path, chosen, found, count, columns, asked, options or {})
+    look = Look(table, path or request.url.path, chosen, found, count, columns, asked, options or {})
     response = render(request, template, look=look, **context)
     if asked:
         response.set_cookie(

@@ -26,6 +26,7 @@ CALLS = (
     Call("models show", "show_model"),
     Call("models download", "download_model"),
     Call("models retry", "retry_model", _FETCHED),
+    Call("models bulk", "change_models", "{done} changed.", named=("action",)),
     Call("models retire", "retire_model", "{name} is retired."),
     Call("base-models list", "list_base_models", columns=_COLUMNS),
     Call("base-models register", "register_base_model", _FETCHED, named=("source",)),

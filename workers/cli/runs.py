@@ -36,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
         ("samples", "list_run_samples", "step", "score", "response"),
     ):
         runs.command(verb)(built(Call(f"runs {verb}", operation, columns=columns)))
+    runs.command("bulk")(built(Call("runs bulk", "change_runs", "{done} changed.", named=("action",))))
 
 
 @runs.command("list")

@@ -10,12 +10,25 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.catalog.bulk import BULK_MODELS
+from app.catalog.table import MODELS
 from app.items import routes
-from app.models import AuditEvent, Item, Level, Prompt, PromptStatus
+from app.items.bulk import BULK_ITEMS
+from app.items.table import ITEMS
+from app.labels.bulk import BULK_LABELS
+from app.labels.table import LABELS
+from app.models import AuditEvent, Item, Level, ModelState, Prompt, PromptStatus, Run, RunState
+from app.projects.bulk_people import BULK_PEOPLE
+from app.projects.table import PEOPLE
+from app.runs.bulk import BULK_RUNS
+from app.runs.table import RUNS
 from tests import factories
 from tests.app.conftest import Browser, Cast
 
 As = Callable[[str], Browser]
+BULKS = {
+    "labels": BULK_LABELS, "people": BULK_PEOPLE, "runs": BULK_RUNS, "models": BULK_MODELS, "items": BULK_ITEMS,
+}  # fmt: skip
 
 
 def prompts(session: Session, cast: Cast, count: int, **more: Any) -> list[Prompt]:
@@ -217,3 +230,71 @@ def address(cast: Cast) -> str:
 
 def items(cast: Cast) -> str:
     return f"/projects/{cast.project.id}/items"
+
+
+def test_people_are_changed_as_if_each_were_alone(session: Session, cast: Cast, as_: As) -> None:
+    manager, address = as_("manager"), f"/projects/{cast.project.id}/people"
+    manager.submit(f"{address}/bulk", **ask(manager, address, action="annotator", all="true"))
+    told = "Make annotator: 1 person. Left out: A project needs a manager. Make somebody else one first."
+    assert flash(manager, address) == told
+    manager.submit(f"{address}/bulk", **ask(manager, address, action="pause", all="true", role="annotator"))
+    paused = call(manager, cast, "members", {"action": "resume", "all": True, "state": "paused"})
+    assert paused.json()["done"] == 1
+    listed = manager.get(f"/api/v1/projects/{cast.project.id}/members?sort=-name").json()["items"]
+    assert [(each["name"], each["role"], each["paused_at"]) for each in listed] == [
+        ("Manager", "manager", None), ("Annotator", "annotator", None),
+    ]  # fmt: skip
+
+
+def test_runs_that_cannot_be_deleted_are_told(session: Session, cast: Cast, as_: As) -> None:
+    ended = factories.run(session, cast.project, state=RunState.FAILED)
+    running = factories.run(session, cast.project, state=RunState.RUNNING)
+    kept = factories.run(session, cast.other, state=RunState.FAILED)
+    done = call(as_("manager"), cast, "runs", {"action": "delete", "ids": [ended.id, running.id, kept.id]}).json()
+    assert (done["done"], done["upto"]) == (1, None)
+    assert {each["why"] for each in done["left_out"]} == {
+        f"Run {running.id} is running. Cancel it first.", "not in this list any more",
+    }  # fmt: skip
+    assert session.scalars(select(Run.id).order_by(Run.id)).all() == [running.id, kept.id]
+
+
+def test_models_in_use_stay(session: Session, cast: Cast, as_: As) -> None:
+    old = factories.model(session, cast.project, name="old")
+    cast.project.policy_id = factories.model(session, cast.project, name="new").id
+    session.flush()
+    done = call(as_("manager"), cast, "models", {"action": "retire", "all": True}).json()
+    assert done["done"] == 1
+    assert len(done["left_out"]) == 2  # the current policy, and the base model, which is an administrator's
+    session.refresh(old)
+    assert old.state is ModelState.ARCHIVED
+
+
+def test_the_pairs_of_labels_are_asked_again(session: Session, cast: Cast, as_: As) -> None:
+    item = done_item(session, cast)
+    label = factories.label(session, item, cast.annotator)
+    manager, address = as_("manager"), f"/projects/{cast.project.id}/labels"
+    form = ask(manager, address, action="again", label=label.id)
+    for _ in range(2):
+        assert manager.submit(f"{address}/bulk", **form).status_code == 303
+    session.refresh(item)
+    assert (item.overlap_target, item.slots_left) == (2, 1)
+    (left,) = call(manager, cast, "labels", {"action": "again", "all": True}).json()["left_out"]
+    assert left == {"why": "pair withdrawn, from a chat, or still waiting for a label", "count": 1}
+
+
+@pytest.mark.parametrize("path", ["labels", "people", "runs", "models", "items"])
+def test_every_list_knows_its_orders_and_columns(session: Session, cast: Cast, as_: As, path: str) -> None:
+    item = done_item(session, cast)
+    factories.label(session, item, cast.annotator)
+    factories.run(session, cast.project, state=RunState.SUCCEEDED)
+    table = {"labels": LABELS, "people": PEOPLE, "runs": RUNS, "models": MODELS, "items": ITEMS}[path]
+    manager, address = as_("manager"), f"/projects/{cast.project.id}/{path}"
+    columns = [("columns", column.name) for column in table.columns]
+    for order in table.orders:
+        page = manager.get(address, params=[("sort", order), *columns])
+        assert page.status_code == 200
+        assert 'aria-sort="' in page.text
+        assert f'name="{table.mark}"' in page.text
+    assert manager.get(f"{address}?sort=colour").status_code == 422
+    assert manager.get(f"{address}?colour=red").status_code == 422
+    assert {action.name for action in table.actions} == BULKS[path].acts.keys()

@@ -40,8 +40,8 @@ def test_an_added_method_is_on_every_page(as_: As, cast: Cast, session: Session,
     shown = browser.get(f"{base}/runs/{run.id}").text
     assert "Stirring" in shown
     assert "How it turns." in shown
-    assert f"Stirring {run.id}" in browser.get(f"{base}/runs?kind=stir").text
-    assert "No runs like these" in browser.get(f"{base}/runs?kind=sampling").text
+    assert f"Stirring {run.id}" in browser.get(f"{base}/runs?method=stir").text
+    assert "No run fits this filter" in browser.get(f"{base}/runs?kind=sampling").text
     assert f"Stirring {run.id}" in browser.get(f"{base}/runs/compare?run={run.id}").text
 
 

@@ -79,7 +79,7 @@ def test_the_list_filters_and_refuses_unknown_filters(as_: As, cast: Cast, sessi
     table = browser.get(f"{base}?kind=sampling&state=failed").text.split("<tbody>")[1]
     assert f"Sampling {other.id}" in table
     assert f"PPO {run.id}" not in table
-    assert browser.get(f"{base}?state=succeeded").text.count("No runs like these") == 1
+    assert browser.get(f"{base}?state=succeeded").text.count("No run fits this filter") == 1
     assert browser.get(f"{base}?kind=nonsense").status_code == 422
 
 

@@ -25,6 +25,7 @@ from app.imports import service as imports
 from app.imports.preview import preview
 from app.labels import queries as label_queries
 from app.labels import service as labels
+from app.labels.table import LABELS
 from app.models import (
     ImportConfig,
     ImportedAnnotator,
@@ -42,6 +43,7 @@ from app.models import (
 from app.models.export_settings import ExportSettings, LabelConditions
 from app.rewards import snapshots
 from app.runs import work
+from app.web import tables
 from tests import factories
 from tests.asking import asking
 from workers.runs.execution import execute
@@ -412,7 +414,8 @@ def test_labels_are_found_by_the_annotator_whom_their_file_names(project: int) -
         by_name = {name: number for number, name in label_queries.annotators(session, project)}
         assert [*by_name] == ["Imported (ann)", "Imported (bob)", "Imported, rater 1"]
         for name, number in by_name.items():
-            found = label_queries.listing(session, project, LabelConditions(annotator=number)).items
+            wanted = label_queries.found(project, LabelConditions(annotator=number))
+            found = tables.page(session, LABELS, wanted, LABELS.order).items
             assert [each.given_by for each in found] == [name]
         export = Export(session.get_one(Project, project), ExportSettings(annotator=by_name["Imported (bob)"]))
         rows = [
