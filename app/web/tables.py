@@ -33,9 +33,9 @@ _GONE = "The row that the last page ended with is gone. Begin with the first pag
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `sort`, where the list can be ordered by it: an expression that is never null. `look`: how its cells are
-    set, as text, number, nowrap, actions, or in a way of the page's own. One that is `always` there cannot be left out,
-    one that is not `shown` has to be chosen."""
+    """A column. `sort`, where the list can be ordered by it: an expression that is never null. `look`: how its cells
+    are set, as text, number, nowrap, actions, or in a way of the page's own. One that is `always` there cannot be left
+    out, one that is not `shown` has to be chosen."""
 
     name: str
     title: str
