@@ -92,7 +92,7 @@ def test_the_only_manager_cannot_give_the_project_away_and_reads_why(
 ) -> None:
     sign_in(page, person(world))
     page.goto(f"{server.url}/projects/{world['project']}/people")
-    off = page.get_by_role("button", name="Make annotator")
+    off = page.locator("table").get_by_role("button", name="Make annotator")
     expect(off).to_be_disabled()
     expect(off).to_have_accessible_description(
         "A project needs at least one manager: make somebody else manager first."
@@ -100,7 +100,7 @@ def test_the_only_manager_cannot_give_the_project_away_and_reads_why(
     with task_session() as session:
         factories.member(session, session.get_one(Project, world["project"]), factories.user(session), Role.MANAGER)
     page.reload()
-    expect(page.get_by_role("button", name="Make annotator").first).to_be_enabled()
+    expect(page.locator("table").get_by_role("button", name="Make annotator").first).to_be_enabled()
 
 
 def person(world: dict[str, int]) -> User:
