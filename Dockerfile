@@ -5,8 +5,7 @@ FROM python:3.11-slim AS front
 WORKDIR /srv/hone
 COPY requirements/front.txt package.json package-lock.json ./
 RUN pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: --requirement front.txt && npm ci --omit=dev --no-audit --no-fund
-RUN mkdir -p static/vendor && cp node_modules/htmx.org/dist/htmx.min.js \
-    node_modules/uplot/dist/uPlot.iife.min.js node_modules/uplot/dist/uPlot.min.css static/vendor/
+RUN npm run --silent vendor
 
 FROM python:3.11-slim AS web
 RUN useradd --create-home --uid 1000 hone && mkdir --mode 700 /data && chown hone /data

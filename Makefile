@@ -15,11 +15,6 @@ HONE := $(PIP) --no-deps --no-build-isolation --editable .
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --constraint constraints.txt \
 	--custom-compile-command 'make lock'
 
-# What the pages load: packages pinned with their hashes in package-lock.json.
-VENDORED := node_modules/htmx.org/dist/htmx.min.js \
-	node_modules/uplot/dist/uPlot.iife.min.js \
-	node_modules/uplot/dist/uPlot.min.css
-
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +52,10 @@ bench-reward bench-sft bench-dpo bench-rloo bench-ppo bench-sampling bench-label
 	@$(BIN)/python -m bench.$*
 
 bench-worth: export OPENBLAS_NUM_THREADS = 1  # of products of 64 x 64 threads only wait for each other
+
+.PHONY: screenshots
+screenshots: $(STAMPS)/dev static/vendor/.stamp chromium ## Take the pictures of docs/images/ anew
+	@$(BIN)/python -m tests.browser.screenshots
 
 .PHONY: wheel
 wheel: $(STAMPS)/run static/vendor/.stamp ## Write dist/hone_rlhf-*.whl and .tar.gz, with all that the pages load
@@ -109,12 +108,13 @@ $(BIN)/python:
 	"$$found" -m venv $(VENV) || { \
 		rm -rf $(VENV); echo "$$found cannot make a venv; install its venv package (Debian: python3-venv)" >&2; exit 2; }
 
-# npm comes as a wheel, so that no system Node is needed.
+# What the pages load: packages pinned with their hashes in package-lock.json; package.json says what of them. npm comes
+# as a wheel, so that no system Node is needed.
 static/vendor/.stamp: requirements/front.txt package.json package-lock.json Makefile | $(STAMPS)/run
 	@echo "3 of 3, what the pages load"
 	@$(LOCKED) requirements/front.txt
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --no-audit --no-fund --loglevel=error
-	@rm -rf static/vendor && mkdir -p static/vendor && cp $(VENDORED) static/vendor/
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm run --silent vendor
 	@touch $@
 
 # $(1): a Debian package, $(2): its programs, $(3): what for.

@@ -16,6 +16,7 @@ from app.accounts.routes import router as accounts
 from app.accounts.scopes import needed
 from app.catalog.api import router as catalog_api
 from app.catalog.routes import router as catalog
+from app.chat import writing
 from app.chat.api import router as chat_api
 from app.chat.routes import router as chat
 from app.erasing.api import router as erasing_api
@@ -88,6 +89,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        await writing.stop_all()
         await async_db.close()
 
 

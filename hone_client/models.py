@@ -703,6 +703,10 @@ class SamplingPlan(BaseModel):
     """
     What chat answers with; null: the current policy
     """
+    chat_temperature: float = 0.7
+    """
+    Of answers in chat: below 1 they are more predictable than what is sampled for comparison
+    """
 
 
 class SamplingSettings(BaseModel):
@@ -892,7 +896,8 @@ class TrainingConfig(BaseModel):
 class TurnView(BaseModel):
     """
     A message or a response to one. Of several responses with the same `position`, the conversation goes on from the
-    one that is `kept`. `left_out` counts the oldest messages that the model could not be shown.
+    one that is `kept`. `left_out` counts the oldest messages that the model could not be shown. Two responses that wait
+    for a choice between them name no model.
     """
 
     id: int

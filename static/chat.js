@@ -1,5 +1,6 @@
 // Answers as they are written. A form marked data-chat is sent by fetch and answered with server-sent events:
-// `start` (JSON: url, title, thread), `piece` (text), `end` (the thread as HTML). Without this file the same forms
+// `start` (JSON: url, title, thread, sharing), `piece` (text), `end` (the thread as HTML). The server writes on whether
+// anybody reads or not: a page that finds an answer under way (data-follow) takes it up. Without this file the same forms
 // work as they are: the page comes back once the answer is whole.
 
 const composer = document.getElementById("composer");
@@ -7,17 +8,20 @@ const field = document.getElementById("content");
 const error = document.getElementById("composer-error");
 const sendButton = composer.querySelector("[data-send]");
 const stopButton = composer.querySelector("[data-stop]");
-let running = null;
+let running = false;
+let leaving = false;
+addEventListener("pagehide", () => (leaving = true));
+addEventListener("pageshow", (event) => event.persisted && location.reload()); // streams do not survive the back button
 
 function say(text) {
   error.textContent = text;
   error.hidden = !text;
 }
 
-function working(controller) {
-  running = controller;
-  sendButton.hidden = Boolean(controller);
-  stopButton.hidden = !controller;
+function working(on) {
+  running = on;
+  sendButton.hidden = on;
+  stopButton.hidden = !on;
 }
 
 function showThread(html) {
@@ -43,8 +47,9 @@ async function* events(body) {
   }
 }
 
-function start({ url, title, thread }) {
+function start({ url, title, thread, sharing }) {
   showThread(thread);
+  document.getElementById("sharing-place").innerHTML = sharing;
   if (location.pathname !== url) {
     history.replaceState(null, "", url);
     composer.action = `${url}/messages`;
@@ -76,20 +81,14 @@ function write(text) {
   if (follow) window.scrollTo(0, document.body.scrollHeight);
 }
 
-async function send(form) {
-  const controller = new AbortController();
-  const sent = form === composer ? field.value : null;
+// What a response brings. `sent`: whether it answers what stands in the composer.
+async function receive(ask, sent = false) {
   say("");
-  working(controller);
+  working(true);
   let begun = false;
   let ended = false;
   try {
-    const response = await fetch(form.action, {
-      method: "POST",
-      body: new URLSearchParams(new FormData(form)),
-      headers: { Accept: "text/event-stream, application/json" },
-      signal: controller.signal,
-    });
+    const response = await ask;
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
       const problem = await response.json().catch(() => ({}));
       say(problem.detail ?? "The message could not be sent. Try again.");
@@ -98,7 +97,7 @@ async function send(form) {
     for await (const { name, data } of events(response.body)) {
       if (name === "start") {
         begun = true;
-        if (sent !== null) field.value = "";
+        if (sent) field.value = "";
         start(JSON.parse(data));
       } else if (name === "piece") write(data);
       else if (name === "end") {
@@ -108,19 +107,43 @@ async function send(form) {
         if (follow) document.getElementById("latest")?.scrollIntoView({ block: "nearest" });
       }
     }
-  } catch (failure) {
-    if (failure.name !== "AbortError")
-      say(begun ? "The connection broke off. What was written so far is kept." : "There is no connection. Try again.");
+  } catch {
+    if (!leaving) say(begun ? "The connection broke off. The answer goes on, and is kept." : "There is no connection. Try again.");
   } finally {
-    working(null);
-    if (begun && !ended) setTimeout(reload, 300); // stopped or broken off: the server has what was written
-    if (form === composer) field.focus();
+    working(false);
+    if (begun && !ended && !leaving) setTimeout(reload, 1000); // broken off: the server has what was written
+    if (sent) field.focus();
   }
+}
+
+const send = (form) =>
+  receive(
+    fetch(form.action, {
+      method: "POST",
+      body: new URLSearchParams(new FormData(form)),
+      headers: { Accept: "text/event-stream, application/json" },
+    }),
+    form === composer,
+  );
+
+// An answer that was begun elsewhere, or before the connection broke off
+function follow() {
+  const address = document.getElementById("thread").dataset.follow;
+  if (address && !running) receive(fetch(address));
+}
+
+async function stop() {
+  const address = document.getElementById("thread").dataset.stopAt;
+  if (!address) return;
+  const body = new URLSearchParams({ csrf_token: composer.elements.csrf_token.value });
+  await fetch(address, { method: "POST", body, headers: { "HX-Request": "true" } }).catch(() => say("There is no connection. Try again."));
 }
 
 async function reload() {
   const response = await fetch(location.pathname, { headers: { "HX-Request": "true" } }).catch(() => null);
-  if (response?.ok) showThread(await response.text());
+  if (!response?.ok) return;
+  showThread(await response.text());
+  follow();
 }
 
 document.addEventListener("submit", (event) => {
@@ -137,7 +160,7 @@ field.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && running) running.abort();
+  if (event.key === "Escape" && running) stop();
 });
 
 field.addEventListener("input", () => {
@@ -145,4 +168,5 @@ field.addEventListener("input", () => {
   say(over > 0 ? `This is ${over.toLocaleString()} characters longer than what can be sent at once.` : "");
 });
 
-stopButton.addEventListener("click", () => running?.abort());
+stopButton.addEventListener("click", stop);
+follow();

@@ -7,7 +7,7 @@ from fastapi import Query
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
-from app.chat import choices, queries, service
+from app.chat import choices, queries, service, views
 from app.chat.forms import ChoiceForm, ConsentForm, MessageForm, ThumbForm
 from app.chat.routes import MESSAGES
 from app.chat.service import Job
@@ -37,7 +37,8 @@ router = Router(prefix="/projects/{project_id}", tags=["chat"])
 
 class TurnView(View):
     """A message or a response to one. Of several responses with the same `position`, the conversation goes on from the
-    one that is `kept`. `left_out` counts the oldest messages that the model could not be shown."""
+    one that is `kept`. `left_out` counts the oldest messages that the model could not be shown. Two responses that wait
+    for a choice between them name no model."""
 
     id: int
     position: int
@@ -183,12 +184,12 @@ def _answered(job: Job, status: int = 200) -> Response:
 
 
 def _whole(session: Session, conversation: Conversation) -> ConversationView:
-    head = ConversationHead.model_validate(conversation)
-    turns = [_turn(each) for each in queries.turns(session, conversation.id)]
+    head, blind = ConversationHead.model_validate(conversation), views.blind(session, conversation)
+    turns = [_turn(each, each.id in blind) for each in queries.turns(session, conversation.id)]
     return ConversationView(**dict(head), turns=turns)
 
 
-def _turn(turn: Turn) -> TurnView:
+def _turn(turn: Turn, blind: bool) -> TurnView:
     return TurnView(
         id=turn.id,
         position=turn.position,
@@ -197,8 +198,8 @@ def _turn(turn: Turn) -> TurnView:
         role=turn.role,
         content=turn.content,
         state=turn.state,
-        model=turn.model.name if turn.model else None,
-        model_id=turn.model_id,
+        model=turn.model.name if turn.model and not blind else None,
+        model_id=None if blind else turn.model_id,
         finish_reason=turn.finish_reason,
         left_out=turn.left_out,
         thumb=turn.thumb,

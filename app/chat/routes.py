@@ -5,11 +5,12 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.orm import Session
 
 from app.chat import queries, service, views
 from app.chat.forms import MAX_CHARACTERS, ChoiceForm, ConsentForm, MessageForm, ThumbForm
 from app.chat.service import Job
-from app.chat.writing import AwaitedResponse, StreamedResponse
+from app.chat.writing import AwaitedResponse, StreamedResponse, follow
 from app.models import Conversation, Thumb, TurnChoice
 from app.policies.service import chat_model
 from app.projects.dependencies import Access, Annotator
@@ -17,6 +18,7 @@ from app.web import csrf, rate_limits
 from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Refused
+from app.web.events import LiveStream
 from app.web.forms import parse
 from app.web.pages import page
 from app.web.problems import wants_json
@@ -84,6 +86,16 @@ def stop(request: Request, session: Db, access: Annotator, conversation_id: RowI
     conversation = service.get(session, access.project, access.user, conversation_id)
     service.stop(session, conversation, turn_id)
     return _changed(request, session, conversation)
+
+
+@router.get("/{conversation_id}/turns/{turn_id}/events")
+def turn_events(request: Request, session: Db, access: Annotator, conversation_id: RowId, turn_id: RowId) -> LiveStream:
+    """Server-sent events of a response that is being written, for a page that was opened meanwhile: `start`, `piece`
+    and `end`, as those of the page that asked for it."""
+    conversation = service.get(session, access.project, access.user, conversation_id)
+    turn, token = service.response(session, conversation, turn_id), csrf.token_for(request)
+    first, last = _first(session, conversation, token), lambda: views.thread_html_later(conversation_id, token)
+    return LiveStream(access.user.id, follow(turn.id, len(turn.content), first, last))
 
 
 @router.post("/{conversation_id}/turns/{turn_id}/thumb")
@@ -189,12 +201,20 @@ def _answered(request: Request, session: Db, access: Access, job: Job) -> Respon
         return AwaitedResponse(job, lambda: redirect(f"{url}#latest"))
     conversation = service.get(session, access.project, access.user, job.conversation_id)
     token = csrf.token_for(request)
-    first = {
-        "url": url,
-        "title": conversation.title,
-        "thread": views.thread_html(session, conversation, token, live=True),
-    }
-    return StreamedResponse(job, json.dumps(first), lambda: views.thread_html_later(job.conversation_id, token))
+    first = _first(session, conversation, token)
+    return StreamedResponse(job, first, lambda: views.thread_html_later(job.conversation_id, token))
+
+
+def _first(session: Session, conversation: Conversation, token: str) -> str:
+    """What a page is told before the pieces of a response."""
+    return json.dumps(
+        {
+            "url": f"/projects/{conversation.project_id}/chat/{conversation.id}",
+            "title": conversation.title,
+            "thread": views.thread_html(session, conversation, token, live=True),
+            "sharing": views.sharing_html(conversation, token),
+        }
+    )
 
 
 def _changed(request: Request, session: Db, conversation: Conversation) -> Response:

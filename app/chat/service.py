@@ -126,7 +126,7 @@ def _response(session: Session, project: Project, conversation: Conversation, po
     session.flush()
     sampling = project.sampling
     settings: dict[str, Any] = {
-        "temperature": sampling.temperature,
+        "temperature": project.plan.chat_temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_new_tokens,
     }
@@ -188,7 +188,7 @@ def end(
 
 
 def stop(session: Session, conversation: Conversation, turn_id: int) -> None:
-    """The reader has enough: the writer notices within a second and keeps what there is."""
+    """The reader has enough: the writer notices within half a second and keeps what there is."""
     turn = response(session, conversation, turn_id)
     if turn.state is TurnState.STREAMING:
         turn.state = TurnState.STOPPED

@@ -52,10 +52,22 @@ def thread(session: Session, conversation: Conversation) -> dict[str, Any]:
     }
 
 
+def blind(session: Session, conversation: Conversation) -> set[int]:
+    """The responses that wait for a choice between them: who wrote them is told once it is made."""
+    offered = [each.offered for each in thread(session, conversation)["exchanges"] if each.offered]
+    return {id_ for each in offered for id_ in (each.first_id, each.second_id)}
+
+
 def thread_html(session: Session, conversation: Conversation, csrf_token: str, *, live: bool) -> str:
     """The thread alone. `live`: this page itself receives the response, so that it need not ask for it."""
     context = thread(session, conversation) | {"csrf_token": csrf_token, "live": live}
     return environment().get_template("chat/_thread.html").render(context)
+
+
+def sharing_html(conversation: Conversation, csrf_token: str) -> str:
+    """Whether the conversation is shared, with the button that changes it."""
+    context = {"current": conversation, "csrf_token": csrf_token}
+    return environment().get_template("chat/_sharing.html").render(context)
 
 
 def thread_html_later(conversation_id: int, csrf_token: str) -> str:

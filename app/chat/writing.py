@@ -1,8 +1,9 @@
-"""Writes one response: from the model server to the reader and, every second, to the database.
+"""Writes one response: from the model server to the database, and to its reader as long as there is one.
 
-Two kinds of response drive it. `StreamedResponse` sends the pieces as server-sent events; `AwaitedResponse` sends its
-page when the response is whole, for readers without JavaScript and for programs. Both stop the writing as soon as the
-reader hangs up or takes nothing for a while, and what there is of the response is kept either way.
+Each is written by a task of its own, so that it goes on when its reader leaves; only `service.stop`, a deletion or the
+end of this process end it before its time, and what there is of it is kept each time. `StreamedResponse` sends the
+pieces as they come, `AwaitedResponse` a page once all is there, for readers without JavaScript and for programs, and
+`follow` what is in the database, for a page that was opened meanwhile, wherever the response is written.
 """
 
 import asyncio
@@ -18,47 +19,87 @@ from starlette.types import Message, Receive, Scope, Send
 from app.chat import service
 from app.chat.service import Job
 from app.db import task_session
-from app.models import TurnState
+from app.models import Turn, TurnState
 from app.registry import inference
 from app.web.errors import Unavailable
 from app.web.events import event, stream
 
 log = logging.getLogger(__name__)
 
-SAVE_SECONDS = 1.0
+SAVE_SECONDS = 0.5
 STALLED_SECONDS = 30.0
+LONGEST_SECONDS = service.RESPONSE_TIME.total_seconds() - 30  # before others take the response for abandoned
 _STALLED = "The reader took nothing for too long."
 
+_under_way: set[asyncio.Task[None]] = set()  # the loop itself holds its tasks but weakly
 
-async def write(job: Job) -> AsyncGenerator[str]:
-    """The pieces of the response. However the iteration ends, the turn has its text and its final state afterwards."""
-    loop = asyncio.get_running_loop()
+
+class Writing:
+    """A response that is being written."""
+
+    def __init__(self, job: Job) -> None:
+        self._said: asyncio.Queue[str | None] = asyncio.Queue()
+        self.task = asyncio.create_task(self._write(job))
+        _under_way.add(self.task)
+        self.task.add_done_callback(_under_way.discard)
+
+    async def _write(self, job: Job) -> None:
+        try:
+            await write(job, self._said.put_nowait)
+        except Exception:
+            log.exception("turn %d broke off", job.turn_id)
+        finally:
+            self._said.put_nowait(None)
+
+    async def pieces(self) -> AsyncGenerator[str]:
+        """The text as it comes, for one reader."""
+        while (piece := await self._said.get()) is not None:
+            yield piece
+
+
+async def stop_all() -> None:
+    """End what this process writes, and keep what there is of it."""
+    tasks = list(_under_way)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def write(job: Job, say: Callable[[str], None]) -> None:
+    """Write a response and say its pieces. However this ends, the turn has its text and its final state afterwards."""
     text: list[str] = []
-    state, reason, error = TurnState.STOPPED, None, None
-    left_out, saved = 0, loop.time()
-    deadline = saved + service.RESPONSE_TIME.total_seconds() - 30  # before others take the response for abandoned
+    state, reason, error, left_out = TurnState.STOPPED, None, None, 0
     try:
-        async with aclosing(_fitting(job)) as parts:
-            async for part in parts:
-                if isinstance(part, int):
-                    left_out = part
-                elif isinstance(part, inference.End):
-                    reason = part.reason
-                else:
-                    text.append(part)
-                    yield part
-                if loop.time() - saved > SAVE_SECONDS:
-                    if not await run_in_threadpool(_save, job, "".join(text)):
-                        return  # stopped, or deleted, from elsewhere
-                    saved = loop.time()
-                if loop.time() > deadline:
-                    raise Unavailable("The answer took too long and was given up.")
-        state = TurnState.DONE
-    except Unavailable as refusal:
-        state, error = TurnState.FAILED, refusal.message
+        async with anyio.create_task_group() as group:
+            group.start_soon(_keep, job, text, group.cancel_scope)
+            try:
+                with anyio.fail_after(LONGEST_SECONDS):
+                    async with aclosing(_fitting(job)) as parts:
+                        async for part in parts:
+                            if isinstance(part, int):
+                                left_out = part
+                            elif isinstance(part, inference.End):
+                                reason = part.reason
+                            else:
+                                text.append(part)
+                                say(part)
+                state = TurnState.DONE
+            except Unavailable as refusal:
+                state, error = TurnState.FAILED, refusal.message
+            except TimeoutError:
+                state, error = TurnState.FAILED, "The answer took too long and was given up."
+            group.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
             await run_in_threadpool(_end, job, "".join(text), state, reason, left_out, error)
+
+
+async def _keep(job: Job, text: list[str], scope: anyio.CancelScope) -> None:
+    """Keep what there is from time to time; end the writing where it was stopped, or deleted, from elsewhere."""
+    while True:
+        await anyio.sleep(SAVE_SECONDS)
+        if not await run_in_threadpool(_save, job, "".join(text)):
+            scope.cancel()
 
 
 async def _fitting(job: Job) -> AsyncGenerator[str | int | inference.End]:
@@ -106,18 +147,39 @@ class StreamedResponse(Response):
             with anyio.fail_after(STALLED_SECONDS):
                 await send(message)
 
-        async with aclosing(self._events()) as events:
+        async with aclosing(self._events(Writing(self.job))) as events:
             try:
                 await stream(events)(scope, receive, send_in_time)
             except TimeoutError:
                 log.warning("turn %d: %s", self.job.turn_id, _STALLED)
 
-    async def _events(self) -> AsyncGenerator[str]:
-        async with aclosing(write(self.job)) as pieces:
-            yield event(self.first, name="start")
+    async def _events(self, writing: Writing) -> AsyncGenerator[str]:
+        yield event(self.first, name="start")
+        async with aclosing(writing.pieces()) as pieces:
             async for piece in pieces:
                 yield event(piece, name="piece")
+        await asyncio.wait([writing.task])
         yield event(await run_in_threadpool(self.last), name="end")
+
+
+async def follow(turn_id: int, told: int, first: str, last: Callable[[], str]) -> AsyncGenerator[str]:
+    """The same events for a response that is under way, whose first `told` characters `first` has already."""
+    yield event(first, name="start")
+    while True:
+        text, state = await run_in_threadpool(_so_far, turn_id)
+        if len(text) > told:
+            yield event(text[told:], name="piece")
+            told = len(text)
+        if state is not TurnState.STREAMING:
+            break
+        await anyio.sleep(SAVE_SECONDS)
+    yield event(await run_in_threadpool(last), name="end")
+
+
+def _so_far(turn_id: int) -> tuple[str, TurnState]:
+    with task_session() as session:
+        turn = session.get(Turn, turn_id)
+        return ("", TurnState.STOPPED) if turn is None else (turn.content, turn.state)
 
 
 class AwaitedResponse(Response):
@@ -128,7 +190,7 @@ class AwaitedResponse(Response):
         self.background = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        left = False
+        writing, left = Writing(self.job), False
 
         async with anyio.create_task_group() as group:
 
@@ -140,9 +202,7 @@ class AwaitedResponse(Response):
                 group.cancel_scope.cancel()
 
             group.start_soon(watch)
-            async with aclosing(write(self.job)) as pieces:
-                async for _ in pieces:
-                    pass
+            await asyncio.wait([writing.task])  # which goes on where this is cancelled
             group.cancel_scope.cancel()
         if not left:
             response = await run_in_threadpool(self.then)

@@ -32,6 +32,9 @@ class SamplingPlan(Input):
         "across", description="across: responses of different sources, where there are several; any: whichever"
     )
     chat_model_id: Id | None = Field(None, description="What chat answers with; null: the current policy")
+    chat_temperature: Temperature = Field(
+        0.7, description="Of answers in chat: below 1 they are more predictable than what is sampled for comparison"
+    )
 
     def renamed(self, before: int, now: int) -> "SamplingPlan":
         """The same with one model in the place of another."""

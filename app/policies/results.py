@@ -1,7 +1,7 @@
 """What the judgements of a blind evaluation say: of each two models, and of each response."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 from typing import Any
@@ -30,6 +30,17 @@ class Result:
     rate: float | None
     low: float
     high: float
+
+    def turned(self) -> "Result":
+        """The same from the other model's side."""
+        return replace(
+            self,
+            wins=self.losses,
+            losses=self.wins,
+            rate=None if self.rate is None else 1.0 - self.rate,
+            low=1.0 - self.high,
+            high=1.0 - self.low,
+        )
 
 
 @dataclass(frozen=True)

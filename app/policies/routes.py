@@ -4,7 +4,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
 from app.models import Model, ModelKind, ModelState, RunKind
-from app.policies import evaluations, measures, queries, results, service, tree
+from app.policies import evaluations, measures, queries, results, service, standings, tree
 from app.policies.forms import EvaluationForm, LabelsForm, PromotionForm
 from app.projects.dependencies import Access, Manager
 from app.registry import answering
@@ -29,21 +29,24 @@ RESPONSES_SHOWN = 20
 @router.get("/projects/{project_id}/policies")
 def list_policies(request: Request, session: Db, access: Manager) -> HTMLResponse:
     """All policies, and how the next one is trained."""
-    project = access.project
+    project, current = access.project, service.current_policy(access.project)
     policies = registry_queries.newest(session, project.id, ModelKind.POLICY)[::-1]
+    compared = [
+        (run, pair)
+        for run in queries.comparisons(session, project.id, limit=10)
+        for pair in results.of_model(session, run, run.model)
+    ]
     return render(
         request,
         "policies/list.html",
         project=project,
-        current=service.current_policy(project),
+        current=current,
         policies=policies,
         tree=tree.branches(project.base_model, policies),
         frontier=tree.reward_against_kl(policies),
-        evaluations=[
-            (run, pair)
-            for run in queries.comparisons(session, project.id, limit=10)
-            for pair in results.of_model(session, run, run.model)
-        ],
+        evaluations=compared,
+        leaderboard=standings.leaderboard(policies, project.base_model, current, [pair for _, pair in compared]),
+        promotions=standings.promotions(session, project.id),
         active=run_views.making(runs_queries.active(session, project.id, RunKind.TRAINING), ModelKind.POLICY),
         methods=offered(session, project, ModelKind.POLICY),
         views=run_views,
@@ -101,6 +104,7 @@ def _show(
     project = access.project
     current = service.current_policy(project)
     compared = queries.comparisons(session, project.id, model.id, limit=10)
+    policies = registry_queries.newest(session, project.id, ModelKind.POLICY)[::-1]
     return render(
         request,
         "policies/show.html",
@@ -111,6 +115,9 @@ def _show(
         lineage=registry.lineage(session, model),
         run=runs_queries.get(session, model.run_id) if model.run_id else None,
         evaluations=[(run, pair) for run in compared for pair in results.of_model(session, run, model)],
+        samples=standings.before_after(session, model, project.base_model, compared),
+        frontier=tree.reward_against_kl(policies, chosen=model) if "kl" in model.metrics else None,
+        promotions=standings.promotions(session, project.id, model.id),
         opponents=[
             (each.id, f"{each.name} (current policy)" if each.id == current.id else each.name)
             for each in answering.choices(session, project)

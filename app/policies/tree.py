@@ -32,15 +32,15 @@ def branches(base: Model, policies: Sequence[Model]) -> list[Branch]:
     return found
 
 
-def reward_against_kl(policies: Sequence[Model]) -> Plot | None:
+def reward_against_kl(policies: Sequence[Model], chosen: Model | None = None) -> Plot | None:
     """Holdout reward of each policy by its KL to the reference, a line from before the training to after; None
     without any."""
-    points: list[tuple[str, float, float, float]] = []
+    points: list[tuple[Model, float, float, float]] = []
     for policy in policies:
         said = policy.metrics
         kl, before, after = said.get("kl"), said.get("reward_before"), said.get("reward_after")
         if kl is not None and before is not None and after is not None:
-            points.append((policy.name, kl, before, after))
+            points.append((policy, kl, before, after))
     if not points:
         return None
     axes = Axes(
@@ -48,7 +48,7 @@ def reward_against_kl(policies: Sequence[Model]) -> Plot | None:
         reach([value for _, _, before, after in points for value in (before, after)], room=0.1),
         left=60,
         right=630,
-        top=20,
+        top=28,
         bottom=260,
     )
     across, up = steps(*axes.across), steps(*axes.up)
@@ -61,14 +61,16 @@ def reward_against_kl(policies: Sequence[Model]) -> Plot | None:
         left=60,
         right=630,
         caption="KL to the reference, nats an answer",
+        caption_up="Holdout reward",
         points=[
             Point(
                 x := axes.x(kl),
                 y := axes.y(after),
-                f"{name}: reward {decimal(after, 2)} at KL {decimal(kl, 2)}",
+                f"{policy.name}: reward {decimal(after, 2)} at KL {decimal(kl, 2)}",
                 Line(axes.left, axes.y(before), x, y),
-                name,
+                policy.name,
+                policy is chosen,
             )
-            for name, kl, before, after in points
+            for policy, kl, before, after in points
         ],
     )

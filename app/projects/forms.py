@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo
 
-from app.input import ONE_LINE, Chosen, Id, Input
+from app.input import ONE_LINE, Chosen, Id, Input, Temperature
 from app.models import Role
 from app.models.project_settings import LabelSettings
 from app.models.sampling_plan import PlannedSource, SamplingPlan
@@ -159,6 +159,7 @@ class PlanForm(Input):
     temperature: dict[str, str]
     compare: Literal["across", "any"] = "across"
     chat_model_id: Id | None = None
+    chat_temperature: Temperature = 0.7
 
     def settings(self) -> SamplingPlan:
         """The plan. Raises Invalid with a sentence beside the field of its row."""
@@ -180,7 +181,12 @@ class PlanForm(Input):
         if not sources:
             raise Invalid("Say how many responses at least one model gives.", "responses[0]")
         try:
-            return SamplingPlan(sources=sources, compare=self.compare, chat_model_id=self.chat_model_id)
+            return SamplingPlan(
+                sources=sources,
+                compare=self.compare,
+                chat_model_id=self.chat_model_id,
+                chat_temperature=self.chat_temperature,
+            )
         except ValidationError as error:
             raise Invalid(str(error.errors()[0]["msg"]).removeprefix("Value error, "), "responses[0]") from None
 

@@ -24,13 +24,15 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Point:
-    """A dot with what it says under the mouse, its name beside it, and the line of its interval or its way."""
+    """A dot with what it says under the mouse, its name beside it, and the line of its interval or its way. `chosen`:
+    what the page is about."""
 
     x: float
     y: float
     title: str
     whisker: Line
     name: str = ""
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Plot:
     right: float
     points: list[Point]
     caption: str = ""
+    caption_up: str = ""
     reference: Line | None = None
     reference_text: str = ""
     way: str = ""  # "x,y x,y ...": a line through the points
@@ -93,7 +96,7 @@ def steps(low: float, high: float, wanted: int = 5) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten apart) from `low` to `high`, about as many as wanted."""
     raw = (high - low) / wanted
     power = 10.0 ** floor(log10(raw))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
+    step = min((power * factor for factor in (1, 2, 5, 10)), key=lambda each: abs(log10(each / raw)))
     first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
     decimals = max(0, 3 - floor(log10(step)))  # what is rounded away is the float's own error
     return [round(number * step, decimals) for number in range(first, last + 1)]

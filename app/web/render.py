@@ -15,6 +15,7 @@ from app.extensions import template_folders
 from app.resources import STATIC, TEMPLATES
 from app.settings import get_settings
 from app.web import csrf, filters
+from app.web.icons import icon
 from app.web.signing import is_signed, sign
 from app.web.viewer import frame_of, viewer_of
 
@@ -34,6 +35,7 @@ def environment() -> Environment:
     )
     env.filters.update(filters.FILTERS)
     env.globals["static"] = static
+    env.globals["icon"] = icon
     return env
 
 

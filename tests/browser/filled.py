@@ -57,6 +57,8 @@ class Filled:
     manager: m.User
     annotator: m.User
     places: dict[str, list[str]] = field(default_factory=dict)
+    home: str = ""
+    shown: dict[str, str] = field(default_factory=dict)  # pages by what they are about
 
 
 def fill(session: Session) -> Filled:
@@ -93,12 +95,14 @@ def fill(session: Session) -> Filled:
     factories.endpoint(session, name="A large model elsewhere")
     items = _items(session, project, base, people)
     rewards, policies = _models(session, project)
-    runs = _runs(session, project, rewards, policies)
+    runs = _runs(session, project, rewards, policies, people)
     project.policy_id = policies[0].id
     chat = _chat(session, project, manager, policies[0])
     _events(session, project, manager, people, runs, policies)
     session.flush()
-    return Filled(manager, people[0], _places(project, empty, items, rewards, policies, runs, chat))
+    home = f"/projects/{project.id}"
+    shown = {"ppo": f"{home}/runs/{runs['ppo'].id}", "policy": f"{home}/policies/{policies[1].id}"}
+    return Filled(manager, people[0], _places(project, empty, items, rewards, policies, runs, chat), home, shown)
 
 
 def _items(session: Session, project: m.Project, base: m.Model, people: list[m.User]) -> list[m.Item]:
@@ -195,7 +199,9 @@ def _models(session: Session, project: m.Project) -> tuple[list[m.Model], list[m
     return rewards, policies
 
 
-def _runs(session: Session, project: m.Project, rewards: list[m.Model], policies: list[m.Model]) -> dict[str, m.Run]:
+def _runs(
+    session: Session, project: m.Project, rewards: list[m.Model], policies: list[m.Model], people: list[m.User]
+) -> dict[str, m.Run]:
     now = datetime.now(UTC)
     ended = {
         "state": m.RunState.SUCCEEDED,
@@ -230,14 +236,21 @@ def _runs(session: Session, project: m.Project, rewards: list[m.Model], policies
             prompt = [{"role": "user", "content": question}]
             factories.run_sample(session, runs["ppo"], step, prompt=prompt, response=answer, score=0.4)
     rewards[2].run_id = runs["reward"].id
-    for number in range(3):
-        row = factories.prompt(session, project, f"Compared blindly: {QUESTIONS[number]}", split=m.Split.HOLDOUT)
+    for number in range(16):
+        question = QUESTIONS[number % len(QUESTIONS)]
+        row = factories.prompt(session, project, f"Compared blindly, {number + 1}: {question}", split=m.Split.HOLDOUT)
         pair = [
-            factories.response(session, row, each, text=ANSWERS[number + place]) for place, each in enumerate(policies)
+            factories.response(session, row, each, text=ANSWERS[(number + place) % len(ANSWERS)])
+            for place, each in enumerate(policies)
         ]
-        factories.item(
-            session, row, project.base_model, responses=pair, purpose=m.Purpose.EVALUATION, run_id=runs["evaluation"].id
-        )
+        judged = number >= 3
+        item = factories.item(
+            session, row, project.base_model, responses=pair, purpose=m.Purpose.EVALUATION,
+            run_id=runs["evaluation"].id, slots_left=0 if judged else 1, rank=number / 16,
+        )  # fmt: skip
+        if judged:
+            outcome = m.Outcome.FIRST if number in (5, 11) else m.Outcome.TIE if number == 8 else m.Outcome.SECOND
+            factories.label(session, item, people[number % 2], outcome, seconds=14.0 + number)
     return runs
 
 

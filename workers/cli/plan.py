@@ -43,11 +43,17 @@ def set_plan(
         Literal["across", "any"], typer.Option(help="across: responses of different models; any: whichever.")
     ] = "across",
     chat: Annotated[int | None, typer.Option(help="What chat answers with; default: the current policy.")] = None,
+    chat_temperature: Annotated[float, typer.Option(help="Of answers in chat.", min=0.01, max=5)] = 0.7,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as it is then.")] = False,
     as_: As = None,
 ) -> None:
     """Set the plan: hone plan set -p 1 --source in-use:1 --source 7:1"""
-    plan = {"sources": [_source(each) for each in source], "compare": compare, "chat_model_id": chat}
+    plan = {
+        "sources": [_source(each) for each in source],
+        "compare": compare,
+        "chat_model_id": chat,
+        "chat_temperature": chat_temperature,
+    }
     with client(as_) as hone:
         before = hone.show_project(project).plan
         now = hone.change_project(project, plan=plan).plan

@@ -128,10 +128,17 @@ def test_evaluate_and_promote_on_evidence(as_: As, cast: Cast, policy: Model, se
     result = results.evaluation_result(session, run)
     shown = browser.get(f"{base}/{policy.id}").text
     assert f"{result.low:.0%} to 100%" in shown
+    assert "Before and after, on the same prompts" in shown
+    assert shown.count("old ") == shown.count("new &lt;i&gt; ") == 5  # prompts, each with what either wrote
+    assert "None yet. Promoting a policy" in shown
     answer = browser.submit(f"{base}/{policy.id}/promote")
     assert answer.status_code == 303
     session.refresh(cast.project)
     assert cast.project.policy_id == policy.id
+    for page in (f"{base}/{policy.id}", base):
+        told = " ".join(browser.get(page).text.split())
+        assert f"promoted Policy 1 in place of {cast.project.base_model.name}: 100% blind wins" in told
+        assert f"(95% interval {result.low:.0%} to 100%)" in told
     assert browser.submit(f"{base}/{policy.id}/evaluations", comparisons="0").status_code == 422
 
 

@@ -25,6 +25,7 @@ def test_ticks_of_any_values(given: list[float]) -> None:
 
 def test_ticks_are_round_numbers() -> None:
     assert steps(0, 10) == [0, 2, 4, 6, 8, 10]
+    assert steps(-0.22, 0.98) == [-0.2, 0.0, 0.2, 0.4, 0.6, 0.8]  # not the two of 0 and 0.5
     ticks = steps(-0.13, 0.32)
     assert [decimal(tick, digits(ticks)) for tick in ticks] == ["-0.1", "0.0", "0.1", "0.2", "0.3"]
 

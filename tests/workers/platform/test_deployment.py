@@ -1,5 +1,6 @@
 """What the containers and make run is what the code knows; nothing here can be started without an engine."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -42,14 +43,23 @@ def test_what_depends_on_something_depends_on_what_is_there(compose: dict[str, A
 
 
 def test_pages_load_what_make_and_the_image_put_there() -> None:
-    wanted = {
+    pages = [page.read_text() for page in (ROOT / "templates").rglob("*.html")]
+    vendor = json.loads((ROOT / "package.json").read_text())["scripts"]
+    loaded = {name for page in pages for name in re.findall(r"vendor/([\w.-]+\.(?:js|css))", page)}
+    assert loaded == set(re.findall(r"node_modules/\S+/([\w.-]+\.(?:js|css)) ", " ".join(vendor.values())))
+    drawn = {
         name
-        for page in (ROOT / "templates").rglob("*.html")
-        for name in re.findall(r"vendor/([\w.-]+)", page.read_text())
+        for page in pages
+        for call in re.findall(r"icon\(([^)]*)\)", page)
+        for name in re.findall(r'"([a-z0-9-]+)"', call)
     }
+    drawn |= {name for page in pages for name in re.findall(r'sign="([a-z0-9-]+)"', page)}
+    drawn |= set(re.findall(r': "([a-z0-9-]+)"', (ROOT / "templates/shared/_project_nav.html").read_text()))
+    found = re.search(r"for name in ([a-z0-9 -]+);", vendor["vendor:icons"])
+    assert found
+    assert sorted(drawn) == sorted(found[1].split())
     for recipe in ("Makefile", "Dockerfile"):
-        placed = set(re.findall(r"node_modules/\S+/([\w.-]+\.(?:js|css))", (ROOT / recipe).read_text()))
-        assert wanted == placed, recipe
+        assert "npm run --silent vendor" in (ROOT / recipe).read_text(), recipe
 
 
 def test_every_package_is_pinned_without_a_place_it_came_from() -> None:
