@@ -49,6 +49,24 @@ ANSWERS = [
     "It depends on how long you keep the car. Up to four years, leasing is usually cheaper at that distance.",
 ]
 
+BEFORE_AFTER = [  # what is asked, what a policy wrote to it, and what the next one wrote
+    ("How many legs does a lobster have?", "It has eight legs, like all insects.",
+     "Ten: eight for walking, and the two with the claws."),
+    ("Can I freeze cooked rice?", "Rice is a grain that many people like.",
+     "Yes, for about a month. Cool it within an hour, freeze it in portions, and heat it until it steams."),
+    ("What does *ad hoc* mean?", "It is Latin. Latin is an old language.",
+     "Literally *for this*: made for one purpose at hand, without a wider plan."),
+    ("Name three rivers that cross a border.", "The Thames, the Rhine and the Seine.",
+     "1. The Rhine\n2. The Danube\n3. The Mekong"),
+    ("Why do we have leap years?", "Because February is too short.",
+     "The Earth takes about 365.24 days around the sun. A day in every fourth year makes up for the quarters."),
+    ("Write one sentence in the passive voice.", "I wrote a sentence in the passive voice.",
+     "The letter was opened before it reached her."),
+    ("What is 15% of 240?", "It is about 15% of the number.", "**36**: a tenth is 24, half of that is 12."),
+    ("How do I stop hiccups?", "Hiccups stop.",
+     "Hold your breath for ten seconds, or sip cold water slowly. They nearly always go by themselves."),
+]  # fmt: skip
+
 
 @dataclass
 class Filled:
@@ -237,12 +255,11 @@ def _runs(
             factories.run_sample(session, runs["ppo"], step, prompt=prompt, response=answer, score=0.4)
     rewards[2].run_id = runs["reward"].id
     for number in range(16):
-        question = QUESTIONS[number % len(QUESTIONS)]
-        row = factories.prompt(session, project, f"Compared blindly, {number + 1}: {question}", split=m.Split.HOLDOUT)
-        pair = [
-            factories.response(session, row, each, text=ANSWERS[(number + place) % len(ANSWERS)])
-            for place, each in enumerate(policies)
-        ]
+        asked, *written = BEFORE_AFTER[number % 8]
+        row = factories.prompt(
+            session, project, asked if number < 3 or number > 10 else f"{asked} ({number})", split=m.Split.HOLDOUT
+        )
+        pair = [factories.response(session, row, each, text=text) for each, text in zip(policies, written, strict=True)]
         judged = number >= 3
         item = factories.item(
             session, row, project.base_model, responses=pair, purpose=m.Purpose.EVALUATION,

@@ -20,13 +20,13 @@ from tests.browser.conftest import Server
 from tests.browser.filled import fill
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
-SIZE = {"width": 1280, "height": 800}
+SIZE = {"width": 1280, "height": 900}
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 SCREENS = {  # name -> who looks, and at what: a word of the address, and how far down the page
     "labelling": ("annotator", "/label", 0),
     "overview": ("manager", "", 0),
     "run": ("manager", "ppo", 0),
-    "policy": ("manager", "policy", 430),
+    "policy": ("manager", "policy", 0),
 }
 MOST_BYTES = 150_000
 
