@@ -69,6 +69,18 @@ class AutomationSettings(BaseModel):
     """
 
 
+class BucketView(BaseModel):
+    """
+    An hour, a day or a week: when it began, labels in all and of each person by number, and how far people agreed on
+    the pairs whose last label was given in it.
+    """
+
+    at: AwareDatetime
+    labels: int
+    by: dict[str, int]
+    agreement: Agreement
+
+
 class Change(BaseModel):
     """
     A stretch of either text, in reading order.
@@ -949,6 +961,16 @@ class Work(BaseModel):
     pace: float | None
 
 
+class Worker(BaseModel):
+    """
+    A person who has labelled in the time looked at.
+    """
+
+    id: int
+    name: str
+    labels: int
+
+
 class Annotator(BaseModel):
     """
     How one person works. Shares are of one; intervals are Wilson's, 95%.
@@ -986,6 +1008,19 @@ class Asked(BaseModel):
     reasons: list[AskedText]
     comment: str
     kinds: dict[str, dict[str, Any]]
+
+
+class AttentionView(BaseModel):
+    """
+    What a project needs, in a sentence, and the page where that is done. `urgency`: now, soon or none.
+    """
+
+    urgency: Literal["now", "soon", "none"]
+    """
+    How much a project needs somebody: now, soon, or not.
+    """
+    sentence: str
+    href: str
 
 
 class AutomationView(BaseModel):
@@ -1228,6 +1263,26 @@ class FoundRow(BaseModel):
     labels: list[str]
 
 
+class GlanceView(BaseModel):
+    """
+    A project among others. `today` and `week` are labels since midnight and since Monday (UTC), `queue` pairs that
+    wait; `agreement` is that on the pairs of the newest labels.
+    """
+
+    id: int
+    name: str
+    role: Literal["manager", "annotator"] | None
+    members: int
+    labels: int
+    today: int
+    week: int
+    last_at: AwareDatetime | None
+    queue: int
+    active_runs: int
+    agreement: Agreement
+    attention: AttentionView
+
+
 class HeadReport(BaseModel):
     """
     What a head tells of itself. able: it knows enough to choose, whether or not the project wants it to order the
@@ -1461,6 +1516,27 @@ class MethodView(BaseModel):
     """
     missing: str | None
     settings: dict[str, Any]
+
+
+class OverTimeView(BaseModel):
+    """
+    Labels over time. `people` are those who gave some, with how many; `hours` are labels by hour of the day.
+    """
+
+    unit: str
+    labels: int
+    buckets: list[BucketView]
+    people: list[Worker]
+    hours: list[int]
+    counted_at: AwareDatetime
+
+
+class OverviewView(BaseModel):
+    """
+    All projects that one manages, or sees as an administrator.
+    """
+
+    projects: list[GlanceView]
 
 
 class ProjectView(BaseModel):

@@ -17,13 +17,36 @@ class Operations(Caller):
         *,
         before: int | None = None,
         action: str | None = None,
+        person: int | None = None,
+        automatic: bool | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        q: str | None = None,
         limit: int | None = None,
     ) -> Pages[models.EventView]:
         """What everybody did, newest first. For administrators.
 
         `action`: Keeps the events whose action begins with this.
+        `person`: Keeps what this person did.
+        `automatic`: Keeps what Hone did without being asked.
+        `since`: The first day, in the time zone of the reader; of a program in UTC.
+        `until`: The last day.
+        `q`: Words that the sentence has, in any order.
         """
-        return self._pages(models.EventView, "/audit", query={"before": before, "action": action}, limit=limit)
+        return self._pages(
+            models.EventView,
+            "/audit",
+            query={
+                "before": before,
+                "action": action,
+                "person": person,
+                "automatic": automatic,
+                "since": since,
+                "until": until,
+                "q": q,
+            },
+            limit=limit,
+        )
 
     def show_me(self) -> models.PersonView:
         """Who this token stands for."""
@@ -147,19 +170,33 @@ class Operations(Caller):
         project_id: int,
         *,
         name: str,
+        settings: bool | Omit = OMIT,
+        guidelines: bool | Omit = OMIT,
+        questions: bool | Omit = OMIT,
         prompts: bool | Omit = OMIT,
+        members: bool | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> models.CreatedProject:
-        """Make a project like this one: settings, guidelines, questions; with its prompts if asked. For its
-        managers.
+        """Make a project like this one with the parts that are wanted, on the same base model. For its managers.
 
+        `settings`: How it asks, samples, queues and starts things by itself.
+        `guidelines`: What annotators are told.
+        `questions`: Further questions, reasons, and reasons to skip.
         `prompts`: Whether its active prompts are copied too.
+        `members`: Whether its people are in the new one too, with their roles.
         """
         return self._one(
             models.CreatedProject,
             "POST",
             f"/projects/{project_id}/clone",
-            body={"name": name, "prompts": prompts},
+            body={
+                "name": name,
+                "settings": settings,
+                "guidelines": guidelines,
+                "questions": questions,
+                "prompts": prompts,
+                "members": members,
+            },
             key=idempotency_key,
         )
 
@@ -306,14 +343,35 @@ class Operations(Caller):
         *,
         before: int | None = None,
         action: str | None = None,
+        person: int | None = None,
+        automatic: bool | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        q: str | None = None,
         limit: int | None = None,
     ) -> Pages[models.EventView]:
         """Who did what in the project, newest first.
 
         `action`: Keeps the events whose action begins with this.
+        `person`: Keeps what this person did.
+        `automatic`: Keeps what Hone did without being asked.
+        `since`: The first day, in the time zone of the reader; of a program in UTC.
+        `until`: The last day.
+        `q`: Words that the sentence has, in any order.
         """
         return self._pages(
-            models.EventView, f"/projects/{project_id}/audit", query={"before": before, "action": action}, limit=limit
+            models.EventView,
+            f"/projects/{project_id}/audit",
+            query={
+                "before": before,
+                "action": action,
+                "person": person,
+                "automatic": automatic,
+                "since": since,
+                "until": until,
+                "q": q,
+            },
+            limit=limit,
         )
 
     def list_invitations(
@@ -732,6 +790,23 @@ class Operations(Caller):
                 "action": action,
             },
             key=idempotency_key,
+        )
+
+    def show_labels_over_time(
+        self,
+        project_id: int,
+        *,
+        over: Literal["day", "week", "month", "year"] | None = None,
+        zone: str | None = None,
+    ) -> models.OverTimeView:
+        """Labels by person and by hour, and how far people agreed, over time; in a very large project as of a while
+        ago.
+
+        `over`: A day by hours, a week or a month by days, a year by weeks.
+        `zone`: Whose hours and days, such as Europe/Berlin.
+        """
+        return self._one(
+            models.OverTimeView, "GET", f"/projects/{project_id}/labels/over-time", query={"over": over, "zone": zone}
         )
 
     def claim_item(self, project_id: int, *, idempotency_key: str | None = None) -> models.Claimed:
@@ -2097,6 +2172,15 @@ class Operations(Caller):
     def show_learning(self, project_id: int) -> models.LearningView:
         """What labels teach, as they come."""
         return self._one(models.LearningView, "GET", f"/projects/{project_id}/learning")
+
+    def show_overview(
+        self,
+        *,
+        sort: Literal["attention", "name", "today", "week", "labels", "agreement", "queue", "runs", "newest"]
+        | None = None,
+    ) -> models.OverviewView:
+        """The projects that one manages at a glance, with what each needs. Archived ones are not among them."""
+        return self._one(models.OverviewView, "GET", "/overview", query={"sort": sort})
 
     def show_loop(self, project_id: int) -> models.LoopView:
         """The overview in numbers."""

@@ -1,13 +1,15 @@
 """What administrators see: everybody's accounts, the state of every part, the whole audit trail."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
-from app.accounts import events, queries, service
+from app.accounts import queries, service
 from app.accounts.dependencies import Admin
+from app.accounts.trail import EventFilter
+from app.accounts.trail_pages import trail_file, trail_page
 from app.models import User
 from app.web import health
 from app.web.addresses import Before
@@ -21,15 +23,15 @@ Rule = Callable[[Session, User, User, bool], None]
 
 
 @router.get("/system")
-def show_system(request: Request, session: Db, user: Admin, before: Before = None, action: str = "") -> Response:
+def show_system(request: Request, session: Db, user: Admin, chosen: Annotated[EventFilter, Query()]) -> Response:
     """The state of every part and what everybody did."""
-    return render(
-        request,
-        "accounts/system.html",
-        parts=health.check(),
-        events=events.tell(session, queries.events(session, None, before, action)),
-        action=action,
-    )
+    return trail_page(request, session, "accounts/system.html", None, chosen, parts=health.check())
+
+
+@router.get("/system/audit.csv")
+def download_trail(request: Request, session: Db, user: Admin, chosen: Annotated[EventFilter, Query()]) -> Response:
+    """What everybody did, as a file."""
+    return trail_file(request, session, None, chosen)
 
 
 @router.get("/users")

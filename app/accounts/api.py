@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import Query, Request
 from pydantic import ConfigDict, Field, JsonValue
 
-from app.accounts import attempts, events, queries, service
+from app.accounts import attempts, queries, service, trail
 from app.accounts.dependencies import IN_PERSON, Admin, SignedIn
 from app.accounts.forms import NewToken, PasswordForm, ProfileForm
 from app.accounts.scopes import Scope
+from app.accounts.trail import EventFilter
 from app.input import Input
 from app.web.csrf import SESSION_COOKIE
 from app.web.dependencies import Db, RowId
@@ -90,16 +91,10 @@ class EventView(View):
     details: dict[str, JsonValue]
 
 
-class EventFilter(Paging):
-    """Which events to list."""
-
-    action: str = Field("", max_length=64, description="Keeps the events whose action begins with this")
-
-
 @router.get("/audit")
 def list_all_events(session: Db, user: Admin, chosen: Annotated[EventFilter, Query()]) -> Listing[EventView]:
     """What everybody did, newest first. For administrators."""
-    return Listing[EventView].of(events.tell(session, queries.events(session, None, **chosen.model_dump())))
+    return Listing[EventView].of(trail.find(session, None, chosen))
 
 
 @router.get("/me")

@@ -203,6 +203,9 @@ SENTENCES: dict[str, Sentence] = {
     "member.removed": "{who} removed {name} from the project",
     "member.resumed": "{who} resumed {name}",
     "member.role_changed": lambda words: f"{words['who']} made {words['name']} {_a(words['role'])}",
+    "members.copied": lambda words: (
+        f"{words['who']} took {words.counted('copied', 'person', 'people')} over from the project {words['source']}"
+    ),
     "model.archived": "{who} retired {subject}",
     "model.offered": "{who} offered the model {subject} to managers",
     "model.registered": "{who} registered {subject} from {source}",

@@ -1,14 +1,14 @@
 """The SQL of accounts."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Select, bindparam, delete, exists, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.emails import spellings
-from app.models import ApiToken, AuditEvent, Model, SignInLink, User, WebSession
+from app.models import ApiToken, AuditEvent, Member, Model, SignInLink, User, WebSession
 from app.web.pages import Page, page
 
 _TOKEN_SEEN_EVERY = timedelta(minutes=1)
@@ -185,15 +185,46 @@ def revoke_tokens(session: Session, user_id: int) -> None:
 
 
 def events(
-    session: Session, project_id: int | None, before: int | None, action: str = "", limit: int = 50
+    session: Session,
+    project_id: int | None,
+    before: int | None,
+    action: str = "",
+    limit: int = 50,
+    *,
+    actor_id: int | None = None,
+    automatic: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Page[AuditEvent]:
-    """The audit trail of a project, or of the whole installation; `action` keeps those that begin with it."""
-    statement: Select[AuditEvent] = select(AuditEvent)
+    """The audit trail of a project, or of the whole installation; `action` keeps those that begin with it, `actor_id`
+    what this person did, `automatic` what nobody did, `since` and `until` what was done from then and before then."""
+    statement: Select[AuditEvent] = select(AuditEvent).options(joinedload(AuditEvent.actor))
+    if actor_id is not None:
+        statement = statement.where(AuditEvent.actor_id == actor_id)
+    if automatic:
+        statement = statement.where(AuditEvent.actor_id.is_(None))
+    if since is not None:
+        statement = statement.where(AuditEvent.at >= since)
+    if until is not None:
+        statement = statement.where(AuditEvent.at < until)
     if project_id is not None:
         statement = statement.where(AuditEvent.project_id == project_id)
     if action:
         statement = statement.where(AuditEvent.action.startswith(action, autoescape=True))
     return page(session, statement, AuditEvent.id, before, limit)
+
+
+_MOST_ACTORS = 300
+
+
+def actors(session: Session, project_id: int | None) -> list[User]:
+    """Whose events can be looked for: everybody who is or was in a project, and administrators; the first of them by
+    name."""
+    people = select(User).order_by(func.lower(User.name), User.id).limit(_MOST_ACTORS)
+    if project_id is not None:
+        inside = exists().where(Member.user_id == User.id, Member.project_id == project_id)
+        people = people.where(or_(inside, User.is_admin))
+    return list(session.scalars(people))
 
 
 def names(session: Session, user_ids: Sequence[int], model_ids: Sequence[int]) -> dict[tuple[str, int], str]:

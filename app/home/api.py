@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
+from app.accounts.dependencies import SignedIn
 from app.home import service
 from app.home.automation import automations
 from app.home.first_round import first_round
-from app.models import HeadReport
+from app.home.overview import Sort, Urgency, overview
+from app.models import HeadReport, Role
 from app.projects.dependencies import Manager
 from app.rewards import head_views
+from app.statistics.agreement import Agreement
 from app.web.dependencies import Db
 from app.web.routing import Router
 from app.web.views import View
@@ -96,6 +99,55 @@ class LearningView(View):
 def show_learning(session: Db, access: Manager) -> LearningView:
     """What labels teach, as they come."""
     return LearningView.model_validate(head_views.learning(session, access.project))
+
+
+class AttentionView(View):
+    """What a project needs, in a sentence, and the page where that is done. `urgency`: now, soon or none."""
+
+    urgency: Urgency
+    sentence: str
+    href: str
+
+
+class GlanceView(View):
+    """A project among others. `today` and `week` are labels since midnight and since Monday (UTC), `queue` pairs that
+    wait; `agreement` is that on the pairs of the newest labels."""
+
+    id: int
+    name: str
+    role: Role | None
+    members: int
+    labels: int
+    today: int
+    week: int
+    last_at: datetime | None
+    queue: int
+    active_runs: int
+    agreement: Agreement
+    attention: AttentionView
+
+
+class OverviewView(View):
+    """All projects that one manages, or sees as an administrator."""
+
+    projects: list[GlanceView]
+
+
+@router.get("/overview")
+def show_overview(session: Db, user: SignedIn, sort: Sort = Sort.ATTENTION) -> OverviewView:
+    """The projects that one manages at a glance, with what each needs. Archived ones are not among them."""
+    plain = [name for name in GlanceView.model_fields if name not in ("id", "name", "attention")]
+    return OverviewView(
+        projects=[
+            GlanceView(
+                id=one.project.id,
+                name=one.project.name,
+                attention=AttentionView.model_validate(one.attention),
+                **{name: getattr(one, name) for name in plain},
+            )
+            for one in overview(session, user, sort)
+        ]
+    )
 
 
 @router.get("/projects/{project_id}/loop")

@@ -10,7 +10,7 @@ from app.accounts.dependencies import SignedIn
 from app.input import Input
 from app.models import ModelState, Project, User
 from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
-from app.projects import forms, service
+from app.projects import forms, people, service
 from app.projects.dependencies import Access, ArchivedManager
 from app.prompts import service as prompts
 from app.registry import service as registry
@@ -39,11 +39,15 @@ class NewProject(forms.NewProjectForm):
 
 
 class CloneForm(Input):
-    """A new project like another. Prompts that came from chat stay where they were shared."""
+    """A new project like another, with the parts of it that are wanted. Prompts from chat stay where they are."""
 
     model_config = ConfigDict(extra="forbid")
     name: Name
+    settings: bool = Field(True, description="How it asks, samples, queues and starts things by itself")
+    guidelines: bool = Field(True, description="What annotators are told")
+    questions: bool = Field(True, description="Further questions, reasons, and reasons to skip")
     prompts: bool = Field(False, description="Whether its active prompts are copied too")
+    members: bool = Field(False, description="Whether its people are in the new one too, with their roles")
 
 
 class CreatedProject(View):
@@ -74,9 +78,19 @@ def create(session: Session, user: User, new: NewProject) -> Project:
 
 
 def clone(session: Session, source: Project, user: User, wanted: CloneForm) -> Project:
-    """A new project with the settings, guidelines and questions of `source`, and its prompts where they are wanted. Its
-    sampling plan comes along where all its models may answer there too."""
-    project = service.clone_project(session, source, user, wanted.name)
+    """A new project with the base model of `source` and what else of it is wanted. Its sampling plan comes along with
+    the settings where all its models may answer there too."""
+    project = service.clone_project(
+        session,
+        source,
+        user,
+        wanted.name,
+        settings=wanted.settings,
+        guidelines=wanted.guidelines,
+        questions=wanted.questions,
+    )
+    if wanted.members:
+        people.copy_members(session, source, project, user)
     if wanted.prompts:
         prompts.copy_prompts(session, source, project, user)
     return project
@@ -132,7 +146,14 @@ def create_project(request: Request, session: Db, user: SignedIn, body: NewProje
 @router.get("/projects/{project_id}/clone")
 def show_clone(request: Request, access: ArchivedManager) -> Response:
     """The form for a project like this one."""
-    return _clone_page(request, access, values={"name": f"{access.project.name} 2"[:100], "prompts": True}, errors={})
+    return _clone_page(request, access, values=CloneForm(name=_next_name(access.project.name), prompts=True), errors={})
+
+
+def _next_name(name: str) -> str:
+    """`Answers 2` after `Answers`, `Answers 3` after `Answers 2`; never longer than a name may be."""
+    stem, _, number = name.rpartition(" ")
+    following = f" {int(number) + 1}" if stem and number.isdecimal() and len(number) < 6 else " 2"
+    return (stem if following != " 2" else name)[: 100 - len(following)].rstrip() + following
 
 
 def _clone_page(request: Request, access: Access, status: int = 200, **over: Any) -> Response:
@@ -151,6 +172,6 @@ def clone_from_page(request: Request, session: Db, access: ArchivedManager, form
 
 @api.post("/projects/{project_id}/clone", status_code=201)
 def clone_project(request: Request, session: Db, access: ArchivedManager, body: CloneForm) -> CreatedProject:
-    """Make a project like this one: settings, guidelines, questions; with its prompts if asked. For its managers."""
+    """Make a project like this one with the parts that are wanted, on the same base model. For its managers."""
     project = clone(session, access.project, access.user, body)
     return CreatedProject(id=project.id, url=absolute(request, f"/projects/{project.id}"))

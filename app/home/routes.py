@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from app.home import service
+from app.home import overview_routes, service
 from app.home import views as home_views
 from app.home.automation import automations
 from app.home.first_round import first_round
@@ -24,6 +24,7 @@ from app.web.render import environment, redirect, render
 from app.web.routing import Router
 
 router = Router()
+router.include_router(overview_routes.router)
 INTERVAL = 2.0  # seconds between looks: counting costs more than looking at one run
 
 

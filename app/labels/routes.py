@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app import async_db
 from app.annotation import KINDS
 from app.db import DatabaseNotConfigured
-from app.labels import data_routes, fast_path, leases, screen, service
+from app.labels import data_routes, fast_path, leases, over_time_routes, screen, service
 from app.labels.forms import AssignmentForm, LabelForm, SkipForm
 from app.labels.new_label import LONGEST_COMMENT
 from app.labels.screen import Filled, Screen
@@ -151,4 +151,5 @@ def renew(session: Db, access: Annotator, form: Submitted) -> Response:
     return Response(status_code=204)
 
 
+router.include_router(over_time_routes.router)
 router.include_router(data_routes.router)  # behind the screen: routes are tried in turn

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from app.labels.habits import Couple
+from app.labels.over_time import Worker
 from app.labels.quality import Annotator
 from app.labels.skips import SkipCount
 from app.labels.task import Task
@@ -146,6 +147,27 @@ class QualityView(View):
     couples: list[Couple]
     paces: list[int]
     skips: list[SkipCount]
+    counted_at: datetime
+
+
+class BucketView(View):
+    """An hour, a day or a week: when it began, labels in all and of each person by number, and how far people agreed on
+    the pairs whose last label was given in it."""
+
+    at: datetime
+    labels: int
+    by: dict[int, int]
+    agreement: Agreement
+
+
+class OverTimeView(View):
+    """Labels over time. `people` are those who gave some, with how many; `hours` are labels by hour of the day."""
+
+    unit: str
+    labels: int
+    buckets: list[BucketView]
+    people: list[Worker]
+    hours: list[int]
     counted_at: datetime
 
 

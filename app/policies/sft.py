@@ -25,9 +25,7 @@ class SFTTraining(PolicyMethod):
     command = ("rlhf.train", "sft")
     unit = "steps"
     presets = BY_EPOCHS
-    charts = (
-        Chart("Loss", ("loss", "eval_loss"), "Nats a token; a rising holdout loss: it learns texts by heart."),
-    )
+    charts = (Chart("Loss", ("loss", "eval_loss"), "Nats a token; a rising holdout loss: it learns texts by heart."),)
     same_inputs = "Learn from the same responses and start from the same model as that run, whatever is there now"
     # As in reward training: long rows are rare in chat, and a small machine has no room for many of them.
     form = schema.form(StartOptions, schema.schema("sft"), {"max_length": 512})

@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.accounts import events
-from app.accounts import queries as account_queries
-from app.accounts.api import EventFilter, EventView
+from app.accounts import trail
+from app.accounts.api import EventView
 from app.accounts.dependencies import IN_PERSON, SignedIn
+from app.accounts.trail import EventFilter
 from app.input import Input
 from app.models import Invitation, Member, Project, Role
 from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
@@ -203,8 +203,7 @@ def remove_member(session: Db, access: Manager, user_id: RowId) -> None:
 @router.get("/projects/{project_id}/audit")
 def list_events(session: Db, access: Manager, chosen: Annotated[EventFilter, Query()]) -> Listing[EventView]:
     """Who did what in the project, newest first."""
-    found = account_queries.events(session, access.project.id, **chosen.model_dump())
-    return Listing[EventView].of(events.tell(session, found))
+    return Listing[EventView].of(trail.find(session, access.project.id, chosen))
 
 
 @router.get("/projects/{project_id}/invitations")

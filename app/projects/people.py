@@ -122,3 +122,21 @@ def _keep_a_manager(session: Session, project: Project, user_id: int) -> None:
     """Locks the managers' rows, so that two of them cannot remove each other at once."""
     if not [one for one in queries.lock_managers(session, project.id) if one != user_id]:
         raise Conflict("A project needs a manager. Make somebody else one first.")
+
+
+def copy_members(session: Session, source: Project, project: Project, actor: User) -> None:
+    """Everybody who is at work in one project joins another with their role; whoever is in it already stays as they
+    are. Paused people stay behind."""
+    there = {member.user_id for member in queries.standing_members(session, project.id)}
+    joining = [
+        member
+        for member in queries.standing_members(session, source.id)
+        if member.user_id not in there and member.paused_at is None and member.user.disabled_at is None
+    ]
+    for member in joining:
+        queries.join(session, project.id, member.user_id, member.role)
+    if joining:
+        record(
+            session, actor, "members.copied", project_id=project.id, subject=project, copied=len(joining),
+            source=source.name,
+        )  # fmt: skip

@@ -144,6 +144,12 @@ def count_managers(session: Session, project_id: int) -> int:
     return session.scalar(select(func.count()).where(*standing)) or 0
 
 
+def standing_members(session: Session, project_id: int) -> Sequence[Member]:
+    """Everybody who is in a project, with their account."""
+    inside = select(Member).join(Member.user).where(Member.project_id == project_id, Member.removed_at.is_(None))
+    return session.scalars(inside.options(contains_eager(Member.user)).order_by(Member.user_id)).all()
+
+
 def member(session: Session, project_id: int, user_id: int) -> Member | None:
     """A membership, removed or not."""
     return session.get(Member, (project_id, user_id))

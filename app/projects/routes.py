@@ -1,22 +1,20 @@
-"""The list of projects, a project's settings, guidelines and audit trail."""
+"""A project's settings, guidelines and audit trail."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from app.accounts import events
-from app.accounts import queries as account_queries
-from app.accounts.dependencies import SignedIn
+from app.accounts.trail import EventFilter
+from app.accounts.trail_pages import trail_file, trail_page
 from app.annotation import KINDS
 from app.models import Project
-from app.projects import forms, instructions_routes, invitation_routes, people_routes, queries, service
+from app.projects import forms, instructions_routes, invitation_routes, people_routes, service
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
 from app.registry import answering
 from app.registry import service as registry
 from app.settings import get_settings
-from app.web.addresses import Before
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
 from app.web.forms import parse, typed
@@ -27,16 +25,6 @@ router = Router()
 router.include_router(invitation_routes.router)
 router.include_router(people_routes.router)
 router.include_router(instructions_routes.router)
-
-
-@router.get("/")
-def show_projects(request: Request, session: Db, user: SignedIn, archived: bool = False) -> Response:
-    """My projects. Whoever only answers in one project goes straight there."""
-    may_create = service.may_create(session, user)
-    projects = queries.listed(session, user, archived).items
-    if len(projects) == 1 and not may_create and not archived:
-        return redirect(f"/projects/{projects[0].project.id}")
-    return render(request, "projects/list.html", projects=projects, may_create=may_create, archived=archived)
 
 
 def settings_page(request: Request, session: Session, access: Access, status: int = 200, **over: Any) -> Response:
@@ -175,13 +163,14 @@ def change_guidelines(request: Request, session: Db, access: Manager, form: Subm
 
 
 @router.get("/projects/{project_id}/audit")
-def show_audit(request: Request, session: Db, access: Manager, before: Before = None, action: str = "") -> Response:
+def show_audit(request: Request, session: Db, access: Manager, chosen: Annotated[EventFilter, Query()]) -> Response:
     """Who did what in this project."""
-    return render(
-        request,
-        "projects/audit.html",
-        section="audit",
-        project=access.project,
-        action=action,
-        events=events.tell(session, account_queries.events(session, access.project.id, before, action)),
+    return trail_page(
+        request, session, "projects/audit.html", access.project.id, chosen, section="audit", project=access.project
     )
+
+
+@router.get("/projects/{project_id}/audit.csv")
+def download_audit(request: Request, session: Db, access: Manager, chosen: Annotated[EventFilter, Query()]) -> Response:
+    """The same as a file."""
+    return trail_file(request, session, access.project.id, chosen)

@@ -90,26 +90,38 @@ def create_project(
     return project
 
 
-def clone_project(session: Session, source: Project, creator: User, name: str) -> Project:
-    """A new project that asks, samples and starts things as `source` does, with its base model and guidelines.
+def clone_project(
+    session: Session,
+    source: Project,
+    creator: User,
+    name: str,
+    *,
+    settings: bool = True,
+    guidelines: bool = True,
+    questions: bool = True,
+) -> Project:
+    """A new project with the base model of `source`: with `settings` it asks, samples and starts things as that does.
     Questions and reasons get ids of their own, as the answers to them are another project's. The sampling plan stays
     behind where it names a model that may not answer there, such as a policy of the source's."""
-    lists = ("questions", "reasons", "skip_reasons")
-    asked = {each: [one.model_copy(update={"id": one.text}) for one in getattr(source.answer, each)] for each in lists}
+    asked: dict[str, Any] = {}
+    for each in ("questions", "reasons", "skip_reasons") if questions else ():
+        asked[each] = [one.model_copy(update={"id": one.text}) for one in getattr(source.answer, each)]
+    kept = source.answer.model_dump(exclude={"questions", "reasons", "skip_reasons", "former"}) if settings else {}
     project = create_project(
         session,
         creator,
         name,
         source.base_model,
-        guidelines=source.guidelines,
-        answer=source.answer.model_copy(update={**asked, "former": {}}),
-        sampling=source.sampling,
-        automation=source.automation,
-        queue=QueueSettings.model_validate(settings_of(source, "queue").model_dump()),
+        guidelines=source.guidelines if guidelines else DEFAULT_GUIDELINES,
+        answer=LabelSettings(**kept | asked),
+        sampling=source.sampling if settings else None,
+        automation=source.automation if settings else None,
+        queue=QueueSettings.model_validate(settings_of(source, "queue").model_dump()) if settings else None,
     )
-    with suppress(Invalid):
-        _require_answering(session, project, source.plan)
-        project.plan = source.plan
+    if settings:
+        with suppress(Invalid):
+            _require_answering(session, project, source.plan)
+            project.plan = source.plan
     record(session, creator, "project.cloned", project_id=project.id, subject=project, source=source.name)
     return project
 

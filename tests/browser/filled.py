@@ -323,7 +323,8 @@ def _places(
     base, bare = f"/projects/{project.id}", f"/projects/{empty.id}"
     own = [
         "", "/prompts", "/prompts/review", "/imports", f"/prompts/{items[0].prompt_id}", "/items",
-        f"/items/{items[0].id}", "/labels", "/labels/quality", "/labels/mine", "/rewards", f"/rewards/{rewards[2].id}",
+        f"/items/{items[0].id}", "/labels", "/labels/quality", "/labels/over-time", "/labels/mine",
+        "/rewards", f"/rewards/{rewards[2].id}",
         "/policies", f"/policies/{policies[1].id}", f"/policies/evaluations/{runs['evaluation'].id}", "/runs",
         *(f"/runs/{run.id}" for run in runs.values()), f"/runs/compare?run={runs['ppo'].id}", "/train/reward",
         "/train/ppo", "/chat", f"/chat/{chat.id}", "/people", "/guidelines", "/guidelines/edit", "/settings", "/clone",

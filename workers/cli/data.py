@@ -1,6 +1,7 @@
 """`hone users | projects | status | skips | audit | sign-in-link`: who and what there is, and the way in."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
@@ -118,17 +119,29 @@ def _tell_loop(hone: Client, number: int, name: str, now: models.LoopView) -> No
 def audit_trail(
     project: Project = None,
     action: Annotated[str, typer.Option(help="Only events whose name begins with this, such as member.")] = "",
+    person: Annotated[int | None, typer.Option(help="Only what the person with this number did.")] = None,
+    automatic: Annotated[bool, typer.Option("--automatic", help="Only what Hone did without being asked.")] = False,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The first day (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day (UTC).")] = None,
+    search: Annotated[str, typer.Option(help="Only sentences with these words, in any order.")] = "",
     before: Annotated[int | None, typer.Option(help="Only events with a lower number: those further back.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, the newest first.")] = 50,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
     """Say who did what, the latest first."""
+    chosen: dict[str, Any] = {
+        "action": action,
+        "person": person,
+        "automatic": automatic,
+        "since": since.date() if since else None,
+        "until": until.date() if until else None,
+        "q": search,
+        "before": before,
+        "limit": limit,
+    }
     with client(as_) as hone:
-        if project is None:
-            found = hone.list_all_events(action=action, before=before, limit=limit)
-        else:
-            found = hone.list_events(project, action=action, before=before, limit=limit)
+        found = hone.list_all_events(**chosen) if project is None else hone.list_events(project, **chosen)
         events = list(found)
     for event in events:
         line = f"{event.id:>6}  {event.at:%Y-%m-%d %H:%M}  {event.sentence}"

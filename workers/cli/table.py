@@ -27,6 +27,7 @@ _MODEL = ("id", "kind", "name", "state", "parent_id", "run_id")
 
 CALLS = (
     Call("project list", "list_projects", columns=("id", "name", "role", "labels", "members")),
+    Call("project overview", "show_overview"),
     Call("project show", "show_project"),
     Call("project create", "create_project", "Project {id} is made: {url}", named=("name",)),
     Call("project clone", "clone_project", "Project {id} is made: {url}"),
@@ -68,6 +69,7 @@ CALLS = (
     Call("labels mine", "list_my_labels", columns=("id", "item_id", "value", "late", "created_at")),
     Call("labels work", "show_my_work"),
     Call("labels quality", "show_quality"),
+    Call("labels over-time", "show_labels_over_time"),
     Call("labels next", "claim_item"),
     Call("labels save", "save_label", named=("assignment_id",)),
     Call("labels preview", "preview_label", named=("assignment_id",)),

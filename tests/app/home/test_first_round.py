@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.home import service
 from app.home.first_round import FirstRound, first_round
-from app.models import AssignmentState, AuditEvent, ModelKind, Project, RunKind, RunState, TurnRole, User
+from app.models import AuditEvent, ModelKind, Project, RunKind, RunState, TurnRole
 from app.rewards.service import FIRST_TRAINING
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -23,11 +23,11 @@ def look(session: Session, project: Project) -> FirstRound:
     return first_round(session, project, service.situation(session, project))
 
 
-def label_items(session: Session, project: Project, count: int, **over: object) -> None:
+def label_items(session: Session, project: Project, count: int) -> None:
     prompt, person = factories.prompt(session, project), factories.user(session)
     for _ in range(count):
         item = factories.item(session, prompt, project.base_model, slots_left=0)
-        factories.label(session, item, person, **over)
+        factories.label(session, item, person)
 
 
 @pytest.fixture
@@ -100,13 +100,8 @@ def test_the_time_to_the_next_training_is_by_the_pace_of_the_last_hour(session: 
     now = datetime.now(UTC)
     for minute in range(10):  # one every two minutes, the first 20 minutes ago: 50 are left, so 100 minutes
         item = factories.item(session, factories.prompt(session, project), project.base_model, slots_left=0)
-        leased(session, project, item, person, created_at=now - timedelta(minutes=20 - 2 * minute))
+        factories.label(session, item, person, created_at=now - timedelta(minutes=20 - 2 * minute))
     assert time_left(session, project) == "About 1 h 40 min at the pace of the last hour."
-
-
-def leased(session: Session, project: Project, item: object, person: User, **over: object) -> None:
-    assignment = factories.assignment(session, item, person, state=AssignmentState.LABELLED)
-    factories.label(session, item, person, assignment_id=assignment.id, **over)
 
 
 def test_where_nobody_labels_now_it_is_one_persons_work(session: Session, project: Project) -> None:
@@ -114,7 +109,7 @@ def test_where_nobody_labels_now_it_is_one_persons_work(session: Session, projec
     person, then = factories.user(session), datetime.now(UTC) - timedelta(days=2)
     for seconds in (10, 20, 30, 30, 60, 90):  # the median is 30: 54 labels are left, 27 minutes
         item = factories.item(session, factories.prompt(session, project), project.base_model, slots_left=0)
-        leased(session, project, item, person, created_at=then, seconds=float(seconds))
+        factories.label(session, item, person, created_at=then, seconds=float(seconds))
     assert time_left(session, project) == "About 25 min of one person’s work, at 30 s a label."
 
 

@@ -1,6 +1,7 @@
 """A project like another: what comes along, and what stays where it was."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from app.models import (
     Role,
 )
 from app.models.sampling_plan import PlannedSource, SamplingPlan
-from app.projects import service
+from app.projects import queries, service
 from tests import factories
 from tests.app.conftest import Browser, Cast
 from tests.asking import asking
@@ -110,6 +111,36 @@ def test_an_archived_project_is_cloned_and_restored_by_api(
     assert answer.json()["archived_at"] is None
 
 
+def test_each_part_comes_along_only_where_it_is_wanted(
+    as_: Callable[[str], Browser], cast: Cast, filled: Project, session: Session
+) -> None:
+    paused = factories.user(session, name="Paused")
+    factories.member(session, filled, paused, paused_at=datetime.now(UTC))
+    session.flush()
+    none = clone(as_("manager"), filled, name="Bare", settings=False, guidelines=False, questions=False)
+    bare = session.get_one(Project, none.json()["id"])
+    assert (bare.overlap, bare.guidelines, bare.answer.questions) == (1, service.DEFAULT_GUIDELINES, [])
+    assert [each.text for each in bare.answer.skip_reasons] == list(service.DEFAULT_SKIP_REASONS)
+    some = clone(as_("manager"), filled, name="Questions", settings=False, members=True)
+    new = session.get_one(Project, some.json()["id"])
+    assert (new.overlap, new.guidelines) == (1, "Be **kind**.")
+    assert [each.text for each in new.answer.questions] == ["Which is kinder?"]
+    roles = {member.user_id: member.role for member in queries.standing_members(session, new.id)}
+    expected = {member.user_id: member.role for member in queries.standing_members(session, filled.id)}
+    assert roles == {person: role for person, role in expected.items() if person != paused.id}
+    [said] = session.scalars(
+        select(AuditEvent).where(AuditEvent.project_id == new.id, AuditEvent.action == "members.copied")
+    )
+    assert said.details == {"copied": len(roles) - 1, "source": filled.name}  # whoever clones is in it anyway
+
+
+def test_a_clone_of_a_clone_is_counted_on(as_: Callable[[str], Browser], filled: Project, session: Session) -> None:
+    for name, next_name in (("Tone 2", "Tone 3"), ("2026", "2026 2"), ("x" * 100, "x" * 98 + " 2"), ("A 99", "A 100")):
+        filled.name = name
+        session.flush()
+        assert f'value="{next_name}"' in as_("manager").get(f"/projects/{filled.id}/clone").text
+
+
 def test_a_name_that_is_none_changes_nothing_and_keeps_what_was_typed(
     as_: Callable[[str], Browser], filled: Project, session: Session
 ) -> None:
@@ -123,6 +154,10 @@ def test_a_name_that_is_none_changes_nothing_and_keeps_what_was_typed(
     assert "checked" in refused.text
     assert clone(manager, filled, name="").status_code == 422
     assert clone(manager, filled, name="x", people=True).status_code == 422
+    for name in ("", " ", "y" * 101, "z" * 200_000, "a\nb"):
+        refused = manager.submit(f"/projects/{filled.id}/clone", name=name, members="true")
+        assert refused.status_code in (413, 422), len(name)
+        assert 'name="settings" value="true" checked' not in refused.text  # what was left out stays left out
     assert session.scalars(select(Project.id)).all() == before
     done = manager.submit(f"/projects/{filled.id}/clone", name="By page", prompts="true")
     assert done.status_code == 303
