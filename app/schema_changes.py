@@ -79,5 +79,5 @@ def _each_statement_by_itself() -> Iterator[None]:
 
 
 def _found(question: str, table: str, name: str) -> bool | None:
-    answer: bool | None = op.get_bind().execute(sa.text(question), {"of": f'"{table}"', "name": name}).scalar()
-    return answer
+    found: bool | None = op.get_bind().execute(sa.text(question), {"of": f'"{table}"', "name": name}).scalar()
+    return found

@@ -1166,7 +1166,7 @@ class Operations(Caller):
         """A flag with its thread."""
         return self._one(models.FlagView, "GET", f"/projects/{project_id}/flags/{flag_id}")
 
-    def answer_flag(
+    def reply_to_flag(
         self,
         project_id: int,
         flag_id: int,

@@ -35,13 +35,13 @@ def show_flag(session: Db, access: Annotator, flag_id: RowId) -> FlagView:
 
 
 @router.post("/projects/{project_id}/flags/{flag_id}/messages", status_code=201)
-def answer_flag(session: Db, access: Annotator, flag_id: RowId, body: MessageForm) -> FlagView:
+def reply_to_flag(session: Db, access: Annotator, flag_id: RowId, body: MessageForm) -> FlagView:
     """Write in the thread of an open flag."""
-    return flag_view(service.reply(session, queries.find(session, access, flag_id), access.user, body.message))
+    return flag_view(service.reply(session, access.user, queries.find(session, access, flag_id), body.message))
 
 
 @router.post("/projects/{project_id}/flags/{flag_id}/close", status_code=204)
 def close_flag(session: Db, access: Manager, flag_id: RowId) -> Response:
     """Settle a flag."""
-    service.close(session, queries.find(session, access, flag_id), access.user)
+    service.close(session, access.user, queries.find(session, access, flag_id))
     return Response(status_code=204)

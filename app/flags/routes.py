@@ -52,7 +52,7 @@ def write(request: Request, session: Db, access: Annotator, flag_id: RowId, form
     typed = str(form.get("message", ""))
     try:
         sent = parse(MessageForm, form)
-        service.reply(session, queries.find(session, access, flag_id), access.user, sent.message)
+        service.reply(session, access.user, queries.find(session, access, flag_id), sent.message)
     except (Invalid, Conflict) as refusal:
         errors = {"message": getattr(refusal, "errors", {}).get("message", refusal.message)}
         return _thread(request, session, access, flag_id, refusal.status, typed, errors)
@@ -62,7 +62,7 @@ def write(request: Request, session: Db, access: Annotator, flag_id: RowId, form
 @router.post("/projects/{project_id}/flags/{flag_id}/close")
 def close(session: Db, access: Manager, flag_id: RowId) -> Response:
     """Settle a flag."""
-    service.close(session, queries.find(session, access, flag_id), access.user)
+    service.close(session, access.user, queries.find(session, access, flag_id))
     return redirect(f"/projects/{access.project.id}/flags", f"Flag {flag_id} is closed.")
 
 
@@ -76,6 +76,6 @@ def _thread(
     errors: dict[str, str] | None = None,
 ) -> Response:
     flag = queries.find(session, access, flag_id)
-    service.seen(session, flag, access.user)
+    service.seen(session, access.user, flag)
     context = {"section": "flags", "flag": flag, "typed": typed, "errors": errors or {}, "me": access.user.id}
     return render(request, "flags/show.html", status=status, **context)

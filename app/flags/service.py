@@ -28,10 +28,10 @@ def raise_flag(session: Session, project: Project, user: User, assignment_id: in
                 raise Conflict("This flag has just been closed. Send it again to raise another one.") from None
         else:
             audit.record(session, user, "flag.raised", project_id=project.id, subject=flag, item=item)
-    return _write(session, flag, user, text)
+    return _write(session, user, flag, text)
 
 
-def reply(session: Session, flag: Flag, user: User, message: str) -> Flag:
+def reply(session: Session, user: User, flag: Flag, message: str) -> Flag:
     """Write in the thread. Raises Conflict where it is closed, Invalid."""
     text = _written(message, "Write a message.")
     session.refresh(flag, ["closed_at"], with_for_update=True)
@@ -39,10 +39,10 @@ def reply(session: Session, flag: Flag, user: User, message: str) -> Flag:
         raise Conflict("This flag is closed, so nothing can be added to it. Flag the item again if it is not settled.")
     if user.id != flag.person_id:
         audit.record(session, user, "flag.answered", project_id=flag.project_id, subject=flag, item=flag.item_id)
-    return _write(session, flag, user, text)
+    return _write(session, user, flag, text)
 
 
-def close(session: Session, flag: Flag, user: User) -> None:
+def close(session: Session, user: User, flag: Flag) -> None:
     """Settle a flag; once more changes nothing."""
     session.refresh(flag, ["closed_at"], with_for_update=True)
     if flag.closed_at is None:
@@ -51,7 +51,7 @@ def close(session: Session, flag: Flag, user: User) -> None:
         session.flush()
 
 
-def seen(session: Session, flag: Flag, user: User) -> None:
+def seen(session: Session, user: User, flag: Flag) -> None:
     """Note that its person has read the thread."""
     if user.id == flag.person_id:
         flag.seen_at = session.scalar(select(func.clock_timestamp()))
@@ -69,7 +69,7 @@ def _written(message: str, ask: str) -> str:
     return message
 
 
-def _write(session: Session, flag: Flag, user: User, text: str) -> Flag:
+def _write(session: Session, user: User, flag: Flag, text: str) -> Flag:
     last = flag.messages[-1] if flag.messages else None
     if last is None or (last.author_id, last.text) != (user.id, text):  # a double click is one message
         flag.messages.append(FlagMessage(author_id=user.id, text=text))

@@ -79,7 +79,7 @@ CALLS = (
     Call("flags list", "list_flags", columns=("id", "item_id", "person", "messages", "closed_at", "created_at")),
     Call("flags show", "show_flag"),
     Call("flags raise", "raise_flag", "Flag {id} is raised.", named=("assignment_id", "message")),
-    Call("flags answer", "answer_flag", "Sent.", named=("message",)),
+    Call("flags reply", "reply_to_flag", "Sent.", named=("message",)),
     Call("flags close", "close_flag", "The flag is closed."),
     Call("imports list", "list_imports", columns=("id", "kind", "state", "step", "total_steps", "created_at", "error")),
     Call("imports show", "show_import"),

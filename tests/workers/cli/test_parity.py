@@ -68,7 +68,7 @@ ACTIONS = {
     "POST …/label/again": "take_skipped_again",
     "POST …/label/renew": "renew_lease",
     "POST …/flags": "raise_flag",
-    "POST …/flags/{flag_id}/messages": "answer_flag",
+    "POST …/flags/{flag_id}/messages": "reply_to_flag",
     "POST …/flags/{flag_id}/close": "close_flag",
     "POST …/exports": "start_export",
     "GET …/exports/file": "download_export",
