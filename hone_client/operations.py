@@ -263,7 +263,7 @@ class Operations(Caller):
         project_id: int,
         *,
         before: int | None = None,
-        contains: str | None = None,
+        search: str | None = None,
         role: Literal["manager", "annotator"] | None = None,
         state: Literal["active", "paused", "disabled"] | None = None,
         sort: Literal["name", "-name", "number", "-number", "role", "-role", "joined", "-joined"] | None = None,
@@ -271,12 +271,12 @@ class Operations(Caller):
     ) -> Pages[models.MemberView]:
         """Everybody in the project, by name, or in another order. For its managers.
 
-        `contains`: Only people with this in their name or e-mail.
+        `search`: Only people with this in their name or e-mail.
         """
         return self._pages(
             models.MemberView,
             f"/projects/{project_id}/members",
-            query={"before": before, "contains": contains, "role": role, "state": state, "sort": sort},
+            query={"before": before, "search": search, "role": role, "state": state, "sort": sort},
             limit=limit,
         )
 
@@ -285,7 +285,7 @@ class Operations(Caller):
         project_id: int,
         *,
         action: Literal["pause", "resume", "annotator", "manager", "remove"],
-        contains: str | Omit = OMIT,
+        search: str | Omit = OMIT,
         role: Literal["manager", "annotator"] | Omit | None = OMIT,
         state: Literal["active", "paused", "disabled"] | Omit | None = OMIT,
         ids: list[int] | Omit = OMIT,
@@ -295,7 +295,7 @@ class Operations(Caller):
     ) -> models.BulkDone:
         """Do one thing to many members: pause or resume them, give them a role, or remove them. Up to 200 a call.
 
-        `contains`: Only people with this in their name or e-mail.
+        `search`: Only people with this in their name or e-mail.
         `ids`: These rows.
         `all`: All rows that the filter finds, instead of `ids`.
         `upto`: Of all: only rows up to this number, as the last response had it.
@@ -305,7 +305,7 @@ class Operations(Caller):
             "POST",
             f"/projects/{project_id}/members/bulk",
             body={
-                "contains": contains,
+                "search": search,
                 "role": role,
                 "state": state,
                 "ids": ids,
@@ -407,7 +407,7 @@ class Operations(Caller):
         project_id: int,
         *,
         before: int | None = None,
-        contains: str | None = None,
+        search: str | None = None,
         status: Literal["review", "active", "refused", "withdrawn"] | None = None,
         split: Literal["train", "holdout"] | None = None,
         source: Literal["starter", "import", "api", "chat"] | None = None,
@@ -416,14 +416,14 @@ class Operations(Caller):
     ) -> Pages[models.PromptView]:
         """Prompts, newest first, or in another order.
 
-        `contains`: Only prompts with this text in one of their turns.
+        `search`: Only prompts with this text in one of their turns.
         """
         return self._pages(
             models.PromptView,
             f"/projects/{project_id}/prompts",
             query={
                 "before": before,
-                "contains": contains,
+                "search": search,
                 "status": status,
                 "split": split,
                 "source": source,
@@ -758,7 +758,7 @@ class Operations(Caller):
         project_id: int,
         *,
         action: Literal["withdraw", "restore", "admit", "reject"],
-        contains: str | Omit = OMIT,
+        search: str | Omit = OMIT,
         status: Literal["review", "active", "refused", "withdrawn"] | Omit | None = OMIT,
         split: Literal["train", "holdout"] | Omit | None = OMIT,
         source: Literal["starter", "import", "api", "chat"] | Omit | None = OMIT,
@@ -770,7 +770,7 @@ class Operations(Caller):
         """Do one thing to many prompts: withdraw or restore them, add those from chat to the loop, or reject them.
         Up to 2,000 a call.
 
-        `contains`: Only prompts with this text in one of their turns.
+        `search`: Only prompts with this text in one of their turns.
         `ids`: These rows.
         `all`: All rows that the filter finds, instead of `ids`.
         `upto`: Of all: only rows up to this number, as the last response had it.
@@ -780,7 +780,7 @@ class Operations(Caller):
             "POST",
             f"/projects/{project_id}/prompts/bulk",
             body={
-                "contains": contains,
+                "search": search,
                 "status": status,
                 "split": split,
                 "source": source,
@@ -1876,7 +1876,7 @@ class Operations(Caller):
         project_id: int,
         *,
         before: int | None = None,
-        contains: str | None = None,
+        search: str | None = None,
         kind: Literal["base", "policy", "reward"] | None = None,
         state: Literal["preparing", "ready", "failed", "archived"] | None = None,
         answering: bool | None = None,
@@ -1886,7 +1886,7 @@ class Operations(Caller):
         """The project's policies and reward models and its base model, newest first or in another order, retired
         ones among them; or (`answering`) the models that may be asked in it, endpoints among them.
 
-        `contains`: Only models with this in their name.
+        `search`: Only models with this in their name.
         `answering`: Those that a sampling plan, a blind evaluation or chat may name.
         """
         return self._pages(
@@ -1894,7 +1894,7 @@ class Operations(Caller):
             f"/projects/{project_id}/models",
             query={
                 "before": before,
-                "contains": contains,
+                "search": search,
                 "kind": kind,
                 "state": state,
                 "answering": answering,
@@ -1932,7 +1932,7 @@ class Operations(Caller):
         project_id: int,
         *,
         action: Literal["retire"],
-        contains: str | Omit = OMIT,
+        search: str | Omit = OMIT,
         kind: Literal["base", "policy", "reward"] | Omit | None = OMIT,
         state: Literal["preparing", "ready", "failed", "archived"] | Omit | None = OMIT,
         ids: list[int] | Omit = OMIT,
@@ -1942,7 +1942,7 @@ class Operations(Caller):
     ) -> models.BulkDone:
         """Do one thing to many models of the project: retire them. Up to 200 a call.
 
-        `contains`: Only models with this in their name.
+        `search`: Only models with this in their name.
         `ids`: These rows.
         `all`: All rows that the filter finds, instead of `ids`.
         `upto`: Of all: only rows up to this number, as the last response had it.
@@ -1952,7 +1952,7 @@ class Operations(Caller):
             "POST",
             f"/projects/{project_id}/models/bulk",
             body={
-                "contains": contains,
+                "search": search,
                 "kind": kind,
                 "state": state,
                 "ids": ids,

@@ -25,7 +25,7 @@ Rule = Callable[[Session, User, User, bool], None]
 @router.get("/system")
 def show_system(request: Request, session: Db, user: Admin, chosen: Annotated[EventFilter, Query()]) -> Response:
     """The state of every part and what everybody did."""
-    return trail_page(request, session, "accounts/system.html", None, chosen, parts=health.check())
+    return trail_page(request, session, None, "accounts/system.html", chosen, parts=health.check())
 
 
 @router.get("/system/audit.csv")

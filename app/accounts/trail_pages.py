@@ -15,7 +15,7 @@ from app.web.zones import zone_of
 
 
 def trail_page(
-    request: Request, session: Session, template: str, project_id: int | None, chosen: EventFilter, **context: Any
+    request: Request, session: Session, project_id: int | None, template: str, chosen: EventFilter, **context: Any
 ) -> Response:
     """A page that has the trail, with its filter."""
     here = request.url.path

@@ -44,7 +44,7 @@ class ModelFilter(Paging):
 class ModelConditions(Input):
     """Which models of a project are meant."""
 
-    contains: str = Field("", max_length=200, description="Only models with this in their name")
+    search: str = Field("", max_length=200, description="Only models with this in their name")
     kind: Chosen[ModelKind] = None
     state: Chosen[ModelState] = None
 

@@ -25,8 +25,8 @@ def of_project(project: Project, wanted: ModelConditions, may_respond: bool = Fa
     it, endpoints too."""
     own = select(Model).where(or_(Model.project_id == project.id, Model.id == project.base_model_id))
     conditions: list[ColumnElement[bool]] = []
-    if wanted.contains:
-        conditions.append(Model.name.icontains(wanted.contains, autoescape=True))
+    if wanted.search:
+        conditions.append(Model.name.icontains(wanted.search, autoescape=True))
     if wanted.kind is not None:
         conditions.append(Model.kind == wanted.kind)
     if wanted.state is not None:

@@ -24,7 +24,7 @@ MODELS = Table(
         Column("actions", "", look="actions", always=True),
     ),
     filters=(
-        Filter("contains", "Name", look="search"),
+        Filter("search", "Name", look="search"),
         Filter("kind", "Kind", KINDS),
         Filter("state", "State", STATES),
     ),

@@ -71,7 +71,7 @@ _PACE = text(
         select count(*) as labels, extract(epoch from now() - min(created_at)) as seconds from recent
         where created_at > now() - interval '1 hour'
     )
-    select hour.labels, hour.seconds, (select count(*) from recent) as timed,
+    select hour.labels, hour.seconds, (select count(seconds) from recent) as timed,
            (select percentile_cont(0.5) within group (order by seconds) from recent) as median from hour
     """
 )
@@ -79,7 +79,7 @@ _PACE = text(
 
 def labelling_pace(session: Session, project_id: int) -> Any:
     """(labels, seconds, timed, median): how many of the newest 200 labels are of the last hour, and how long ago the
-    first of them was; how many of the newest there are at all, and the median of the seconds that each took."""
+    first of them was; how many of the newest say how many seconds they took, and the median of those."""
     return session.execute(_PACE, {"project": project_id}).one()
 
 

@@ -238,7 +238,7 @@ class InvitationForm(Input):
 class MemberConditions(Input):
     """Which members are meant."""
 
-    contains: str = Field("", max_length=200, description="Only people with this in their name or e-mail")
+    search: str = Field("", max_length=200, description="Only people with this in their name or e-mail")
     role: Chosen[Role] = None
     state: Chosen[Literal["active", "paused", "disabled"]] = None
 

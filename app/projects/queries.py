@@ -124,8 +124,8 @@ def created_by(session: Session, user_id: int) -> int:
 def found(project_id: int, wanted: MemberConditions) -> Found[Member]:
     """The standing members that are meant, with their accounts."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.contains:
-        named = (each.icontains(wanted.contains, autoescape=True) for each in (User.name, User.email))
+    if wanted.search:
+        named = (each.icontains(wanted.search, autoescape=True) for each in (User.name, User.email))
         conditions.append(or_(*named))
     if wanted.role:
         conditions.append(Member.role == wanted.role)

@@ -166,7 +166,7 @@ def change_guidelines(request: Request, session: Db, access: Manager, form: Subm
 def show_audit(request: Request, session: Db, access: Manager, chosen: Annotated[EventFilter, Query()]) -> Response:
     """Who did what in this project."""
     return trail_page(
-        request, session, "projects/audit.html", access.project.id, chosen, section="audit", project=access.project
+        request, session, access.project.id, "projects/audit.html", chosen, section="audit", project=access.project
     )
 
 

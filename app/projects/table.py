@@ -23,7 +23,7 @@ PEOPLE = Table(
         Column("actions", "", look="actions", always=True),
     ),
     filters=(
-        Filter("contains", "Name or e-mail", look="search"),
+        Filter("search", "Name or e-mail", look="search"),
         Filter("role", "Role", ROLES),
         Filter("state", "State", STATES),
     ),

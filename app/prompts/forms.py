@@ -32,7 +32,7 @@ class ReviewBody(Input):
 class PromptConditions(Input):
     """Which prompts are meant."""
 
-    contains: str = Field("", max_length=200, description="Only prompts with this text in one of their turns")
+    search: str = Field("", max_length=200, description="Only prompts with this text in one of their turns")
     status: Chosen[PromptStatus] = None
     split: Chosen[Split] = None
     source: Chosen[PromptSource] = None

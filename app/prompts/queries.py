@@ -89,8 +89,8 @@ def found(project_id: int, wanted: PromptConditions) -> Found[Prompt]:
         conditions.append(Prompt.split == wanted.split)
     if wanted.source:
         conditions.append(Prompt.source == wanted.source)
-    if wanted.contains:
-        conditions.append(cast(Prompt.messages, Text).icontains(_as_in_json(wanted.contains), autoescape=True))
+    if wanted.search:
+        conditions.append(cast(Prompt.messages, Text).icontains(_as_in_json(wanted.search), autoescape=True))
     return Found(select(Prompt).where(Prompt.project_id == project_id), conditions)
 
 

@@ -26,7 +26,7 @@ PROMPTS = Table(
         Column("added", "Added", Prompt.id, look="nowrap"),
     ),
     filters=(
-        Filter("contains", "Containing", look="search"),
+        Filter("search", "Containing", look="search"),
         Filter("status", "Status", STATUSES),
         Filter("split", "Split", SPLITS),
         Filter("source", "Source", SOURCES),

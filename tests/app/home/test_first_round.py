@@ -113,6 +113,16 @@ def test_where_nobody_labels_now_it_is_one_persons_work(session: Session, projec
     assert time_left(session, project) == "About 25 min of one person’s work, at 30 s a label."
 
 
+def test_labels_that_do_not_say_how_long_they_took_tell_no_pace(session: Session, project: Project) -> None:
+    """A program that labels by calls need not say it."""
+    factories.item(session, factories.prompt(session, project), project.base_model)
+    person, then = factories.user(session), datetime.now(UTC) - timedelta(days=2)
+    for seconds in (None, None, None, None, None, 30.0):
+        item = factories.item(session, factories.prompt(session, project), project.base_model, slots_left=0)
+        factories.label(session, item, person, created_at=then, seconds=seconds)
+    assert time_left(session, project) is None
+
+
 def test_a_run_says_what_is_left_of_it_and_a_training_what_the_last_one_took(
     session: Session, project: Project
 ) -> None:

@@ -72,14 +72,14 @@ def test_all_that_a_filter_finds_is_the_filter_and_not_the_rows(session: Session
     cats, dog = prompts(session, cast, 3), factories.prompt(session, cast.project, "Dog?")
     factories.prompt(session, cast.other, "Cat of others?")
     manager = as_("manager")
-    form = ask(manager, address(cast), action="withdraw", all="true", contains="cat")
-    assert (form["contains"], form["seen"], "prompt" in form) == (["cat"], ["3"], False)
+    form = ask(manager, address(cast), action="withdraw", all="true", search="cat")
+    assert (form["search"], form["seen"], "prompt" in form) == (["cat"], ["3"], False)
     late = factories.prompt(session, cast.project, "Cat that came meanwhile?")
     cats[0].status = PromptStatus.REFUSED
     cats[1].status = PromptStatus.WITHDRAWN
     session.flush()
     done = manager.submit(f"{address(cast)}/bulk", **form)
-    assert done.headers["location"] == f"{address(cast)}?contains=cat"
+    assert done.headers["location"] == f"{address(cast)}?search=cat"
     assert flash(manager, address(cast)) == "Withdraw: 2 prompts. Left out: 1 withdrawn before."
     assert statuses(session, *cats, dog, late) == ["withdrawn", "withdrawn", "withdrawn", "active", "active"]
 
@@ -157,7 +157,7 @@ def test_items_that_wait_are_put_first(session: Session, cast: Cast, as_: As) ->
         ({"action": "withdraw", "all": "true", "status": "lost"}, 422, "marked fields"),
         ({"action": "withdraw", "prompt": "1; drop"}, 422, "named by its number"),
         ({"action": "withdraw", "prompt": "9" * 30}, 422, "named by its number"),
-        ({"action": "withdraw", "all": "true", "contains": "x" * 300}, 422, "marked fields"),
+        ({"action": "withdraw", "all": "true", "search": "x" * 300}, 422, "marked fields"),
         ({"action": "withdraw", "prompt": "987654"}, 200, "None of these are left"),
     ],
 )
@@ -188,7 +188,7 @@ def test_rows_of_others_are_left_alone(session: Session, cast: Cast, as_: As) ->
 def test_the_api_does_the_same(session: Session, cast: Cast, as_: As) -> None:
     made = prompts(session, cast, 2)
     manager = as_("manager")
-    body = {"action": "withdraw", "all": True, "contains": "cat"}
+    body = {"action": "withdraw", "all": True, "search": "cat"}
     assert call(manager, cast, "prompts", body).json() == {"done": 2, "left_out": [], "upto": None}
     again = call(manager, cast, "prompts", body).json()
     assert again == {"done": 0, "left_out": [{"why": "withdrawn before", "count": 2}], "upto": None}

@@ -89,9 +89,9 @@ def test_nothing_scored_gives_an_empty_report() -> None:
 
 def test_ticks_are_round_and_tell_themselves_apart():
     assert plots.steps(0, 420) == [0, 100, 200, 300, 400]
-    assert plots.steps(-0.22, 0.88) == [0.0, 0.5]
-    assert plots.steps(0, 6.38, 3) == [0, 5]
-    assert [plots.digits(plots.steps(*ends)) for ends in ((0, 420), (0, 0.9), (0, 0.03))] == [0, 1, 2]
+    assert plots.steps(-0.22, 0.88) == [-0.2, 0.0, 0.2, 0.4, 0.6, 0.8]
+    assert plots.steps(0, 6.38, 3) == [0, 2, 4, 6]
+    assert [plots.digits(plots.steps(*ends)) for ends in ((0, 420), (0, 0.9), (0, 0.03))] == [0, 1, 3]
 
 
 def test_a_value_beyond_the_edge_of_a_plot_lies_on_it():

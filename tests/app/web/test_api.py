@@ -18,7 +18,7 @@ OPERATIONS = [
 WHOLE = {"list_methods", "list_run_samples"}  # lists that have no second page
 IN_PERSON = {  # what no token opens
     "change_me", "set_my_password", "sign_out_elsewhere", "create_token", "revoke_token", "change_user",
-    "reset_sign_in", "invite_person",
+    "reset_sign_in", "invite_person", "delete_project", "delete_person", "apply_retention",
 }  # fmt: skip
 NO_ANSWER = {
     "download_export",
@@ -100,12 +100,12 @@ def test_an_unknown_query_name_is_refused_with_those_there_are(as_: Callable[[st
         assert answer.headers["content-type"] == "application/problem+json"
         assert list(answer.json()["errors"]) == ["choise"]
     assert manager.get(f"{base}/items?purpos=check").json()["detail"] == (
-        "This address has no such query parameter. It takes: before, limit, prompt, purpose, split, state."
+        "This address has no such query parameter. It takes: before, limit, prompt, purpose, sort, split, state."
     )
     assert manager.get(f"{base}/loop?x").json()["detail"] == "This address has no such query parameter. It takes none."
     assert manager.post(f"{base}/label/next?x=1", headers={"X-CSRF-Token": manager.csrf()}).status_code == 422
     assert manager.get(f"{base}/items?purpose=check").status_code == 200
-    assert manager.get(f"/projects/{cast.project.id}/items?utm_source=mail").status_code == 200  # a page is a page
+    assert manager.get(f"/projects/{cast.project.id}?utm_source=mail").status_code == 200  # a page is a page
 
 
 def test_a_list_is_the_same_in_pages_of_any_size(as_: Callable[[str], Browser], cast: Cast, session: Session) -> None:

@@ -61,7 +61,8 @@ def test_text_can_be_read_and_controls_seen(theme: int, pairs: dict[str, str], l
 
 
 def test_every_colour_that_a_sheet_names_is_there() -> None:
+    """What a sheet gives another value for, in case it is missing, is set by a script."""
     defined = set(re.findall(r"(--[a-z0-9-]+):", "".join(each.read_text() for each in STATIC.glob("*.css"))))
     sheets = {each.name: each.read_text() for each in STATIC.glob("*.css")}
-    used = {(sheet, name) for sheet, text in sheets.items() for name in re.findall(r"var\((--[a-z0-9-]+)", text)}
+    used = {(sheet, name) for sheet, text in sheets.items() for name in re.findall(r"var\((--[a-z0-9-]+)\)", text)}
     assert {(sheet, name) for sheet, name in used if name not in defined} == set()
