@@ -157,6 +157,9 @@ def test_promotion_without_evidence_asks_once_more(as_: As, cast: Cast, policy: 
     assert browser.submit(f"{base}/roll-back").status_code == 303
     session.refresh(cast.project)
     assert cast.project.policy_id is None
+    listed = browser.get(base).text
+    assert "rolled back from" in listed
+    assert "without evidence" in listed
 
 
 def test_a_policy_whose_files_are_gone_says_so(as_: As, cast: Cast, session: Session) -> None:
