@@ -63,7 +63,7 @@ def pages(connection: Connection) -> dict[str, tuple[int, str]]:
     manager = {
         "overview": "",
         "prompts": "/prompts",
-        "prompts, one found": "/prompts?contains=Question+77%3F",
+        "prompts, one found": "/prompts?search=Question+77%3F",
         "prompts in review": "/prompts/review",
         "a prompt": "/prompts/77",
         "pairs": "/items",
