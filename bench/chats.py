@@ -28,10 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.pairs import report, say
-from bench.peers import free_port
 from rlhf.base_models import BUILTIN, prepare
 from rlhf.config import Doc, Ge, RunFailed, parse_config, run_cli
 from rlhf.data import load_prompts
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)

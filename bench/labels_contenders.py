@@ -18,7 +18,8 @@ import httpx
 import psycopg
 import yaml
 
-from bench.peers import free_port, peer_python
+from bench.peers import peer_python
+from tests.ports import free_port
 from workers.platform.postgres import EmbeddedPostgres
 
 Headers = dict[str, str]

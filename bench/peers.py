@@ -6,7 +6,6 @@ its own; an application's stands alone.
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -31,16 +30,3 @@ def peer_python(name: str, requirements: list[str], alone: bool = False) -> Path
     subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)
     done.write_text("\n".join(requirements))
     return python
-
-
-def free_port() -> int:
-    """A port whose successor is free too, as `hone up` needs."""
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            try:
-                other.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port

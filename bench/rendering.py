@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.pairs import report, say
-from bench.peers import free_port
+from tests.ports import free_port
 
 SHORT, LONG = 10_000, 200_000  # characters
 MEDIAN, RATIO, FLOOR = 0.3, 25.0, 0.004

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 FIRST, SECOND, ENDLESS = "models/1", "models/2", "models/endless"
@@ -52,13 +53,6 @@ def make_store(folder: Path) -> Path:
     LlamaForSequenceClassification(config).save_pretrained(folder / "models/reward")
     tokenizer.save_pretrained(folder / "models/reward")
     return folder
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

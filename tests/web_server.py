@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from tests.ports import free_port
 from workers.platform.web_protocol import Patient
 
 
@@ -74,9 +75,7 @@ def web_server() -> Iterator[WebServer]:
     """Serve until the end of the block. The settings are those of this process."""
     from app.main import app
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", http=Patient, timeout_graceful_shutdown=1
     )

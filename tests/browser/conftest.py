@@ -12,7 +12,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from tests import factories
 from tests.asking import asking
 from tests.browser.labelling import MakeWork, Work
 from tests.faults.platform import Platform
+from tests.ports import free_port
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 
@@ -42,9 +42,7 @@ class Server:
     """uvicorn in a thread of this process."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import redis
 from sqlalchemy.orm import Session
 
 from app import db, jobs, settings
+from tests.ports import free_port
 from workers.platform.postgres import EmbeddedPostgres
 from workers.platform.valkey import EmbeddedValkey
 
@@ -31,7 +31,7 @@ class Platform:
     def __init__(self, folder: Path, base_model: str = "tiny:1") -> None:
         self.folder = folder
         self.command = [sys.executable, "-c", "from workers.cli.main import main; main()"]
-        self.port = free_ports()
+        self.port = free_port()
         self.env = dict(os.environ) | {
             "HONE_DATA_DIR": str(folder),
             "HONE_PORT": str(self.port),
@@ -148,16 +148,3 @@ class Platform:
 def _clear_caches() -> None:
     for cache in (settings.get_settings, db.get_engine, db.get_patient_engine, jobs.producer):
         cache.cache_clear()
-
-
-def free_ports() -> int:
-    """A free port whose successor is free too, for the web and the inference server."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port

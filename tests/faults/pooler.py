@@ -11,14 +11,14 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import make_url
 
-from tests.faults.platform import free_ports
 from tests.faults.proxy import Proxy
+from tests.ports import free_port
 
 
 @contextmanager
 def pooler(database: str, folder: Path, pool_mode: str, *more: str) -> Iterator[str]:
     """The address of `database` by way of a PgBouncer with this pool_mode; its folder is made for it."""
-    given, port = make_url(database), free_ports()
+    given, port = make_url(database), free_port()
     url = f"postgresql://postgres@127.0.0.1:{port}/{given.database}"
     program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
     user = ("-u", "nobody") if os.geteuid() == 0 else ()  # it does not run as root

@@ -11,7 +11,7 @@ from types import TracebackType
 import httpx
 
 from app.settings import get_settings
-from tests.faults.platform import free_ports
+from tests.ports import free_port
 from workers.platform.children import commands
 
 
@@ -19,7 +19,7 @@ class Web:
     """The process; `client` asks it things."""
 
     def __init__(self, log: Path, **environment: str) -> None:
-        self.port = free_ports()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
         self._env = os.environ | {"HONE_PORT": str(self.port)} | environment

@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerBase
+
+from tests.ports import free_port
 
 SMALL = {
     "total_episodes": 64, "batch_size": 16, "num_mini_batches": 2, "num_ppo_epochs": 2, "max_new_tokens": 12,
@@ -65,10 +66,8 @@ def child(arguments: list[str], run: Callable[[list[str]], None], environment: d
 
 def run_in_two(arguments: list[str], run: Callable[[list[str]], None], code: int = 0) -> None:
     """The command in two processes that work together, as a launcher would start them, and both end with `code`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "true"}
+    port = free_port()
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
     both = [in_child(arguments, run, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
     for process in both:
         process.join(120)

@@ -1,7 +1,6 @@
 """Where a request comes from: the connection's word, or that of a proxy we were told to trust."""
 
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from app.main import create_app
 from app.settings import Settings, get_settings
 from app.web.guard import public
 from app.web.rate_limits import address
+from tests.ports import free_port
 from workers.platform.children import commands
 
 
@@ -77,9 +77,7 @@ def test_what_is_no_address_is_refused_at_the_start(trusted):
 
 def test_the_server_as_it_is_started_believes_nobody(database: str) -> None:
     """The real process, asked from the loopback interface, whose headers uvicorn would believe by itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     server = subprocess.Popen(commands(Settings(port=port, log_level="error"))["web"])
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

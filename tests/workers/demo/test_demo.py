@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.inference_server import ROOT, free_port
+from tests.inference_server import ROOT
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(1500)
 
