@@ -62,12 +62,19 @@ def require(table: str, column: str) -> None:
 def fill(table: str, values: str, where: str) -> None:
     """Write `values` (as `seconds = 0`) to the rows there are where that is still to do (as `seconds is null`), a batch
     at a time. The table has a key `id`, a number."""
-    rows = f'select id from "{table}" where id > :last and id <= :end and ({where}) order by id limit {BATCH}'  # noqa: S608
-    write = f'update "{table}" set {values} where id in (select id from chosen)'  # noqa: S608
-    batch = sa.text(f"with chosen as ({rows}), written as ({write}) select max(id) from chosen")  # noqa: S608
+    batch = sa.text(
+        f"""
+        with chosen as (
+            select id from "{table}" where id > :last and id <= :end and ({where}) order by id limit {BATCH}
+        ), written as (
+            update "{table}" set {values} where id in (select id from chosen)
+        )
+        select max(id) from chosen
+        """  # noqa: S608  the words of a migration
+    )
     with _each_statement_by_itself():
         connection, last = op.get_bind(), 0
-        end = connection.execute(sa.text(f'select max(id) from "{table}"')).scalar() or 0  # noqa: S608
+        end = connection.execute(sa.select(sa.func.max(sa.column("id"))).select_from(sa.table(table))).scalar() or 0
         while (done := connection.execute(batch, {"last": last, "end": end}).scalar()) is not None:
             last = done
 

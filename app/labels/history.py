@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, String, case, cast, exists, func, or_, select, type_coerce
+from sqlalchemy import ColumnElement, String, case, cast, exists, func, or_, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, joinedload, selectinload
 
@@ -46,25 +46,22 @@ def listing(session: Session, project_id: int, user_id: int, chosen: OwnFilter, 
         selectinload(Label.preferences),
         joinedload(Label.instructions),
     )
-    found = _filtered(statement, project_id, user_id, chosen, zone)
-    return page(session, found, Label.id, chosen.before, chosen.limit)
+    kept = _conditions(project_id, user_id, chosen, zone)
+    return page(session, statement.where(*kept), Label.id, chosen.before, chosen.limit)
 
 
 def work(session: Session, project_id: int, user_id: int, chosen: OwnFilter, zone: tzinfo = UTC) -> Work:
     """The hours behind all labels that the filter keeps, on every page."""
     seconds = case((Label.seconds.is_not(None), func.least(Label.seconds, LONGEST_WORK)))
     counted = select(func.count(), func.count(seconds), func.coalesce(func.sum(seconds), 0.0)).select_from(Label)
-    labels, timed, took = session.execute(_filtered(counted, project_id, user_id, chosen, zone)).one()
+    kept = _conditions(project_id, user_id, chosen, zone)
+    labels, timed, took = session.execute(counted.where(*kept)).one()
     return Work(labels=labels, hours=took / 3600, pace=timed / took * 3600 if took else None)
 
 
-def _filtered(statement: Select, project_id: int, user_id: int, chosen: OwnFilter, zone: tzinfo) -> Select:  # type: ignore[type-arg]
-    mine = [Label.annotator_id == user_id, Label.project_id == project_id, Label.superseded_at.is_(None)]
-    return statement.where(*mine, Label.assignment_id.is_not(None), *_conditions(chosen, zone))
-
-
-def _conditions(chosen: OwnFilter, zone: tzinfo) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+def _conditions(project_id: int, user_id: int, chosen: OwnFilter, zone: tzinfo) -> list[ColumnElement[bool]]:
+    found = [Label.annotator_id == user_id, Label.project_id == project_id, Label.superseded_at.is_(None)]
+    found.append(Label.assignment_id.is_not(None))
     value = type_coerce(Label.value, JSONB)
     if chosen.kind:
         found.append(value["kind"].astext == chosen.kind)

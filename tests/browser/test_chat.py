@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from app.db import task_session
-from app.models import Model, Project, TurnState, User
+from app.models import TurnState, User
 from tests.app.chat.conftest import Chat, chat, inference  # noqa: F401  fixtures
 from tests.browser.conftest import Server
-from tests.inference_server import ENDLESS, InferenceServer
+from tests.inference_server import InferenceServer
 
 SignIn = Callable[[Page, User], None]
 
@@ -59,10 +58,7 @@ def test_stop_keeps_what_there_is_and_frees_the_server(
     inference: InferenceServer,  # noqa: F811
     sign_in: SignIn,
 ) -> None:
-    with task_session() as session:
-        session.get_one(Model, chat.base_id).artifact = ENDLESS
-        project = session.get_one(Project, chat.project_id)
-        project.sampling = project.sampling.model_copy(update={"max_new_tokens": 8000})
+    chat.never_end()
     sign_in(page, chat.annotator)
     page.goto(f"{server.url}{chat.url}")
     page.get_by_label("Your message").fill("Go on and on")
@@ -88,10 +84,7 @@ def test_an_answer_goes_on_when_the_page_is_closed_and_streams_on_when_it_is_ope
     inference: InferenceServer,  # noqa: F811
     sign_in: SignIn,
 ) -> None:
-    with task_session() as session:
-        session.get_one(Model, chat.base_id).artifact = ENDLESS
-        project = session.get_one(Project, chat.project_id)
-        project.sampling = project.sampling.model_copy(update={"max_new_tokens": 8000})
+    chat.never_end()
     sign_in(page, chat.annotator)
     page.goto(f"{server.url}{chat.url}")
     page.get_by_label("Your message").fill("Go on and on")

@@ -17,7 +17,7 @@ TWO = "The **slow** brown dog\n\n`x - y` is a sum of $a-b$. 東京に行く"
 
 
 def marks(page: Page, side: int) -> list[str]:
-    return page.evaluate(MARKS, side)  # type: ignore[no-any-return]
+    return [str(word) for word in page.evaluate(MARKS, side)]
 
 
 def pictured(page: Page, name: str) -> None:
@@ -142,7 +142,7 @@ def test_heights_are_dragged_or_moved_by_keys_and_remembered(page: Page, work: M
     prompt, handle = page.locator(".prompt"), page.get_by_role("separator", name="Height of the prompt")
 
     def height() -> float:
-        return prompt.evaluate("box => box.getBoundingClientRect().height")  # type: ignore[no-any-return]
+        return float(prompt.evaluate("box => box.getBoundingClientRect().height"))
 
     start, at = height(), handle.bounding_box()
     assert at

@@ -4,12 +4,13 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import redis
+from psycopg.sql import SQL
 
 from workers.platform.processes import spawn, stop
 
@@ -41,7 +42,7 @@ def postgres(address: str) -> Iterator[str]:
         try:
             _until(lambda: psycopg.connect(f"host={name} user=postgres password={admin}").close(), folder / "log")
             with psycopg.connect(f"host={name} user=postgres password={admin}", autocommit=True) as connection:
-                connection.execute(f"create role hone login password '{password}'")  # type: ignore[arg-type]
+                connection.execute(SQL("create role hone login password {}").format(password))
                 connection.execute("create database hone owner hone")
             yield f"postgresql://hone:{password}@{address}:5432/hone"
         finally:
@@ -65,7 +66,7 @@ def redis_server(address: str) -> Iterator[str]:
             stop(server, 20)
 
 
-def _until(answers, log: Path) -> None:  # type: ignore[no-untyped-def]
+def _until(answers: Callable[[], object], log: Path) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from app.db import task_session
-from app.models import Conversation, Prompt, Role, Turn, TurnComparison, User
+from app.models import Conversation, Model, Project, Prompt, Role, Turn, TurnComparison, User
 from tests import factories
 from tests.app.conftest import Browser
-from tests.inference_server import FIRST, SECOND, InferenceServer, make_store, serving
+from tests.inference_server import ENDLESS, FIRST, SECOND, InferenceServer, make_store, serving
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +35,13 @@ class Chat:
     @property
     def url(self) -> str:
         return f"/projects/{self.project_id}/chat"
+
+    def never_end(self, most: int = 8000) -> None:
+        """Have the base model write on until it has written `most` tokens."""
+        with task_session() as session:
+            session.get_one(Model, self.base_id).artifact = ENDLESS
+            project = session.get_one(Project, self.project_id)
+            project.sampling = project.sampling.model_copy(update={"max_new_tokens": most})
 
     def turns(self) -> list[Turn]:
         with task_session() as session:

@@ -37,6 +37,7 @@ def ask(anne: Browser, chat: Chat) -> float:
 
 def test_a_slow_server_is_not_silent(anne: Browser, chat: Chat, line: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "QUIET", 0.0)  # however quick it is, it is asked at every word
+    chat.never_end(8)  # so that there are words enough
     ask(anne, chat)
     assert chat.turns()[-1].state is TurnState.DONE
     assert line.taken > 3, "it was not asked meanwhile"
