@@ -93,7 +93,9 @@ def get_patient_engine() -> Engine:
 def _engine(patience: float | None, **pool: Any) -> Engine:
     url = database_url()
     kind = watched(Connection, url.replace("+psycopg", "", 1), None if patience is None else patience + 5)
-    engine = create_engine(normalise_url(url), connect_args=connection_arguments(url, patience), **pool)
+    arguments = connection_arguments(url, patience)
+    # What people wrote is no part of an error, which goes into the log.
+    engine = create_engine(normalise_url(url), connect_args=arguments, hide_parameters=True, **pool)
     event.listen(engine, "do_connect", lambda _dialect, _record, args, more: kind.connect(*args, **more))
     return engine
 
