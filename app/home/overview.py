@@ -13,6 +13,7 @@ from app.home.pace import FEWEST, Pace
 from app.models import ModelState, Project, Role, User
 from app.projects import queries
 from app.rewards.service import FIRST_TRAINING
+from app.rewards.snapshot_queries import new_labels
 from app.statistics.agreement import Agreement, Prompts, agreement_of
 from app.web.filters import plural
 
@@ -86,9 +87,10 @@ def overview(session: Session, user: User, sort: Sort = Sort.ATTENTION, zone: tz
     found = [one for one in queries.listed(session, user).items if user.is_admin or one.role is Role.MANAGER]
     midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     week = midnight - timedelta(days=midnight.weekday())
-    figures = overview_queries.figures(session, [one.project.id for one in found], midnight, week)
-    agreements = _agreements(session, list(figures))
-    glances = [_glance(one, figures[one.project.id], agreements[one.project.id]) for one in found]
+    ids = [one.project.id for one in found]
+    figures, fresh = overview_queries.figures(session, ids, midnight, week), new_labels(session, ids)
+    agreements = _agreements(session, ids)
+    glances = [_glance(one, figures[id_], fresh[id_], agreements[id_]) for id_, one in zip(ids, found, strict=True)]
     return sorted(glances, key=_ORDERS[sort])
 
 
@@ -99,7 +101,7 @@ def _agreements(session: Session, projects: list[int]) -> dict[int, Agreement]:
     return {project: agreement_of(prompts) for project, prompts in judged.items()}
 
 
-def _glance(one: queries.Listed, now: Any, agreement: Agreement) -> Glance:
+def _glance(one: queries.Listed, now: Any, fresh: int, agreement: Agreement) -> Glance:
     return Glance(
         project=one.project,
         role=one.role,
@@ -112,13 +114,13 @@ def _glance(one: queries.Listed, now: Any, agreement: Agreement) -> Glance:
         queue=now.open_items,
         active_runs=now.active_runs,
         agreement=agreement,
-        attention=attention(one.project, now),
+        attention=attention(one.project, now, fresh),
     )
 
 
-def attention(project: Project, now: Any) -> Attention:
-    """The first of these that applies, from the row of figures: what stops the loop, then what waits for a person, then
-    what comes next."""
+def attention(project: Project, now: Any, fresh: int) -> Attention:
+    """The first of these that applies, from the row of figures and the labels in no snapshot: what stops the loop, then
+    what waits for a person, then what comes next."""
     here = f"/projects/{project.id}"
     base = project.base_model
     if base.state is ModelState.FAILED:
@@ -139,12 +141,12 @@ def attention(project: Project, now: Any) -> Attention:
         )
     wanted = project.automation.labels_between_rewards if now.has_reward else FIRST_TRAINING
     model = "a new reward model" if now.has_reward else "the first reward model"
-    if now.new_labels >= wanted and not now.training_reward and not project.automation.retrain_reward:
-        sentence = f"{plural(now.new_labels, 'label')}, enough for {model}."
+    if fresh >= wanted and not now.training_reward and not project.automation.retrain_reward:
+        sentence = f"{plural(fresh, 'label')}, enough for {model}."
         return Attention(Urgency.SOON, sentence, f"{here}/rewards")
     if now.active_runs and not now.open_items:
         return Attention(Urgency.NONE, f"{plural(now.active_runs, 'run')} under way.", f"{here}/runs")
-    left = max(1, wanted - now.new_labels)
+    left = max(1, wanted - fresh)
     pace = Pace(float(now.hour_seconds) / now.hour if now.hour >= FEWEST else None, None)
     sentence = " ".join(filter(None, [f"{plural(left, 'more label')} until {model}.", pace.for_labels(left)]))
     return Attention(Urgency.NONE, sentence, f"{here}/label")

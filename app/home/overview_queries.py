@@ -25,8 +25,7 @@ _FIGURES = text(
       (select max(r.id) from run r where r.project_id = p.id and r.state = 'failed' and not exists (
          select from run later where later.project_id = p.id and later.id > r.id and later.kind = r.kind
            and later.method is not distinct from r.method)) as failed_run,
-      exists (select from model where project_id = p.id and kind = 'reward') as has_reward,
-      fresh.labels as new_labels
+      exists (select from model where project_id = p.id and kind = 'reward') as has_reward
     from project p
     cross join lateral (
       select count(*) filter (where created_at >= :midnight) as today, count(*) as week,
@@ -37,27 +36,15 @@ _FIGURES = text(
       from label where project_id = p.id and superseded_at is null and assignment_id is not null
          and created_at >= :week
     ) given
-    cross join lateral (
-      select count(*) as labels from (
-        select from label where project_id = p.id and superseded_at is null
-           and created_at > coalesce((select max(created_at) from snapshot where project_id = p.id), '-infinity')
-        limit :most
-      ) counted
-    ) fresh
     where p.id = any(:projects)
     """
 )
 
-MOST_NEW = 100_000  # labels since the last snapshot that are counted
-
 
 def figures(session: Session, projects: Sequence[int], midnight: datetime, week: datetime) -> dict[int, Any]:
     """Of each project: what waits, what was labelled since midnight, in the week and in the last hour (and how many
-    seconds ago the first of these was), what is under way, the newest run of its kind that failed, and labels that no
-    snapshot has."""
-    found = session.execute(
-        _FIGURES, {"projects": list(projects), "midnight": midnight, "week": week, "most": MOST_NEW}
-    )
+    seconds ago the first of these was), what is under way, the newest run of its kind that failed."""
+    found = session.execute(_FIGURES, {"projects": list(projects), "midnight": midnight, "week": week})
     return {row.id: row for row in found}
 
 

@@ -48,8 +48,8 @@ def of_run(run: Run) -> str | None:
 
 
 def of_training(seconds: float | None) -> str | None:
-    """How long a training takes that took so long the last time, as a sentence."""
-    return None if seconds is None else f"{_about(seconds)}, as the last time."
+    """How long a training takes that is judged to take so long, see `app.runs.estimate`, as a sentence."""
+    return None if seconds is None else f"{_about(seconds)}, judged by earlier ones."
 
 
 def _about(seconds: float) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import exists, func, select, text
 from sqlalchemy.orm import Session
 
-from app.models import Item, Project, Run, RunState
+from app.models import Item, Run
 
 _COUNTS = text(
     """
@@ -81,24 +81,3 @@ def labelling_pace(session: Session, project_id: int) -> Any:
     """(labels, seconds, timed, median): how many of the newest 200 labels are of the last hour, and how long ago the
     first of them was; how many of the newest say how many seconds they took, and the median of those."""
     return session.execute(_PACE, {"project": project_id}).one()
-
-
-def last_training_seconds(session: Session, project: Project, method: str) -> float | None:
-    """How long the last training by this method took that succeeded at the first try: here, else with the same base
-    model."""
-    took = (
-        select(func.extract("epoch", Run.ended_at - Run.started_at))
-        .join(Project, Project.id == Run.project_id)
-        .where(
-            Run.method == method,
-            Run.state == RunState.SUCCEEDED,
-            Run.attempt <= 1,
-            Run.started_at.is_not(None),
-            Run.ended_at.is_not(None),
-            Project.base_model_id == project.base_model_id,
-        )
-        .order_by((Run.project_id == project.id).desc(), Run.id.desc())
-        .limit(1)
-    )
-    found = session.scalar(took)
-    return None if found is None else float(found)

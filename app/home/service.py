@@ -15,6 +15,7 @@ from app.policies.results import Result
 from app.policies.service import current_policy
 from app.registry import service as registry
 from app.rewards import service as rewards
+from app.runs import estimate
 from app.runs import queries as runs_queries
 from app.web.filters import percent, plural
 
@@ -52,7 +53,7 @@ class Situation:
     active: list[Run]
     advice: list[tuple[Method, str]]  # trainings to start now, each with its reason
     pace: Pace
-    took: dict[str, float | None]  # by methods in `advice`: seconds of their last training
+    took: dict[str, float | None]  # by methods in `advice`: seconds that a training will take with default settings
     preparation: Run | None  # of the base model, where its files are not in the store
     failed: Run | None
 
@@ -129,7 +130,7 @@ def situation(session: Session, project: Project) -> Situation:
         active=active,
         advice=advice,
         pace=pace.measured(session, project.id),
-        took={method.name: queries.last_training_seconds(session, project, method.name) for method, _ in advice},
+        took={method.name: estimate.of(session, project, method, {}).seconds for method, _ in advice},
         preparation=None if base.state is ModelState.READY else runs_queries.preparation_of(session, base.id),
         failed=next((run for run in queries.last_runs(session, project.id) if run.state is RunState.FAILED), None),
     )

@@ -19,8 +19,7 @@ FIRST_TRAINING = 60  # labels from which on a first reward model is worth its ti
 
 def new_labels(session: Session, project: Project) -> int:
     """Labels that the last snapshot does not have yet."""
-    latest = snapshot_queries.latest_snapshot(session, project.id)
-    return snapshot_queries.labels_since(session, project.id, latest.id if latest else None)
+    return snapshot_queries.new_labels(session, [project.id])[project.id]
 
 
 def score_responses(session: Session, model: Model, actor: User | None = None) -> Run:
@@ -158,7 +157,7 @@ def label_counts(session: Session, project: Project) -> dict[str, Any]:
         "train": train,
         "holdout": holdout,
         "both_bad": both_bad,
-        "new": snapshot_queries.labels_since(session, project.id, latest.id if latest else None),
+        "new": new_labels(session, project),
         "least_train": snapshots.MIN_TRAIN_PAIRS,
         "least_holdout": snapshots.MIN_HOLDOUT_PAIRS,
     }

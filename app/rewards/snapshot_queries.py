@@ -16,6 +16,7 @@ from app.models import (
     Messages,
     Outcome,
     Preference,
+    Project,
     Prompt,
     PromptStatus,
     Purpose,
@@ -103,8 +104,10 @@ def usable_counts(session: Session, project_id: int) -> Any:
     ).one()
 
 
-def labels_since(session: Session, project_id: int, snapshot_id: int | None) -> int:
-    """Current labels newer than the newest one of a snapshot; all of them where there is none."""
+def new_labels(session: Session, projects: Sequence[int]) -> dict[int, int]:
+    """Of each project: current labels newer than the newest of its last snapshot; all where there is none."""
+    last = select(func.max(Snapshot.id)).where(Snapshot.project_id == Project.id).correlate(Project).scalar_subquery()
+    newest = select(func.max(SnapshotLabel.label_id)).where(SnapshotLabel.snapshot_id == last).correlate(Project)
     # Pairs of another purpose are few: leaving those out costs a fifth of looking every pair up.
     other = exists().where(Item.id == Label.item_id, Item.purpose.not_in(LEARNT_FROM))
     refused = exists().where(
@@ -113,12 +116,15 @@ def labels_since(session: Session, project_id: int, snapshot_id: int | None) -> 
         Prompt.id == Item.prompt_id,
         Prompt.status == PromptStatus.REFUSED,
     )
-    current = (Label.project_id == project_id, Label.superseded_at.is_(None))
-    statement = select(func.count()).where(*current, ~other, ~refused)
-    if snapshot_id is not None:
-        newest = select(func.max(SnapshotLabel.label_id)).where(SnapshotLabel.snapshot_id == snapshot_id)
-        statement = statement.where(Label.id > func.coalesce(newest.scalar_subquery(), 0))
-    return session.scalar(statement) or 0
+    current = (Label.project_id == Project.id, Label.superseded_at.is_(None))
+    fresh = (
+        select(func.count())
+        .select_from(Label)
+        .where(*current, Label.id > func.coalesce(newest.scalar_subquery(), 0), ~other, ~refused)
+        .correlate(Project)
+    )
+    found = select(Project.id, fresh.scalar_subquery()).where(Project.id.in_(projects))
+    return dict(session.execute(found).tuples().all())
 
 
 def count_written(session: Session, project_id: int, after: int = 0) -> dict[Split, int]:

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.home import service
 from app.home.first_round import FirstRound, first_round
-from app.models import AuditEvent, ModelKind, Project, RunKind, RunState, TurnRole
+from app.methods import METHODS
+from app.models import AuditEvent, ModelKind, Project, RunKind, RunState, TrainingConfig, TurnRole
 from app.rewards.service import FIRST_TRAINING
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -137,8 +138,11 @@ def test_a_run_says_what_is_left_of_it_and_a_training_what_the_last_one_took(
     now = datetime.now(UTC)
     ended = {"state": RunState.SUCCEEDED, "started_at": now - timedelta(seconds=30), "ended_at": now}
     other = factories.project(session, base_model_id=project.base_model_id)
+    form = METHODS["reward"].form().config()
+    ended["config"], ended["attempt"] = TrainingConfig(settings=form.settings, options=form.options), 1
+    ended["snapshot_id"] = factories.snapshot(session, other, train_pair_count=200).id
     factories.training(session, other, "reward", **ended)
-    assert time_left(session, project) == "Less than a minute, as the last time."
+    assert time_left(session, project) == "Less than a minute, judged by earlier ones."
     ended["started_at"] = now - timedelta(minutes=4)
     factories.training(session, project, "reward", **ended)
-    assert time_left(session, project) == "About 4 min, as the last time."
+    assert time_left(session, project) == "About 4 min, judged by earlier ones."
