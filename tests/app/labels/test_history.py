@@ -93,7 +93,7 @@ def test_the_page_shows_them_in_pages_and_says_what_can_be_revised(
     page = browser.get(mine).text
     assert page.count("/label?assignment=") == 3
     assert "withdrawn" in page
-    assert "0.2 h" in page  # 900 seconds are 0.25
+    assert "15 min" in page
     assert "<b>12</b>" in page
     first = browser.get(f"{mine}?choice=first&limit=1").text
     assert f"?limit=1&amp;choice=first&amp;before={given[3].id}" in first
