@@ -64,7 +64,9 @@ document.addEventListener("change", ({ target }) => {
 });
 
 document.addEventListener("toggle", ({ target }) => {
-  if (target.matches?.(".skip-why[open]")) target.querySelector("button:not([hidden])").focus();
+  // It comes a moment late: who is already at one of its fields stays there.
+  if (target.matches?.(".skip-why[open]") && !target.contains(document.activeElement?.closest("input, button")))
+    target.querySelector("button:not([hidden])").focus();
 }, true);
 
 document.addEventListener("htmx:after:swap", () => {

@@ -60,9 +60,11 @@ def test_another_host_goes_on_and_the_first_writes_nothing_more(world: World, tm
         hosts = [
             everything.enter_context(Host(queue, tmp_path / "hosts.log")) for queue in ("training", "sampling") * 2
         ]
-        # What is cut off has to last longer than its lease, or it would end by itself.
-        to_cut, to_stop = [world.train(5 * STEPS), world.sample(30 * PROMPTS)], [world.train(), world.sample()]
-        ids = [*to_cut, *to_stop]
+        # What is cut off has to last longer than its lease, or it would end by itself; what is stopped
+        # has to be at work still when its turn comes.
+        to_cut = [world.train(5 * STEPS), world.sample(30 * PROMPTS)]
+        to_stop = [world.train(2 * STEPS), world.sample(2 * PROMPTS)]
+        ids = [*to_stop, *to_cut]
         watch = everything.enter_context(Watch(ids))
         cut, stopped = [], []
         at_the_fault: dict[int, Run] = {}
@@ -76,6 +78,7 @@ def test_another_host_goes_on_and_the_first_writes_nothing_more(world: World, tm
             else:
                 host.stop()
                 stopped.append(host)
+            assert now(run_id).state is RunState.RUNNING, "the run ended before its fault"
         began = time.monotonic()
 
         for queue in ("training", "sampling"):  # which were idle all the time
@@ -111,7 +114,7 @@ def test_another_host_goes_on_and_the_first_writes_nothing_more(world: World, tm
             until(lambda run=run: tidied(run))
         for host in hosts:
             assert host.process.poll() is None, "a worker did not outlive the fault"
-        undisturbed = [ended(world.train()).id, ended(world.sample()).id]
+        undisturbed = [ended(world.train(2 * STEPS)).id, ended(world.sample(2 * PROMPTS)).id]
 
     assert curves(to_stop[0]) == curves(undisturbed[0])
     straight = answers(undisturbed[1])
