@@ -2,7 +2,8 @@
 
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, func, text
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, Index, String, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -46,6 +47,7 @@ class Prompt(Base):
         Index("uq_prompt_content", "project_id", "content_hash", unique=True),
         Index("ix_prompt_project_status", "project_id", "status", "id"),
         Index("ix_prompt_split_key", "project_id", "split_key", "id"),
+        Index("ix_prompt_twin_keys", "twin_keys", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index("ix_prompt_run_id", "run_id", postgresql_where=text("run_id is not null")),
     )
 
@@ -61,6 +63,8 @@ class Prompt(Base):
     split: Mapped[Split] = mapped_column(enum_column(Split))
     # Of the first user turn: prompts that share it are on one side, see `app.prompts.reading.split_key`.
     split_key: Mapped[str | None] = mapped_column(String(64))
+    # What near twins of that turn share, see `app.prompts.twins`.
+    twin_keys: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), default=list, server_default="{}", deferred=True)
     flags: Mapped[list[str]] = mapped_column(default=list, server_default="[]")  # e.g. possible personal data
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # of the import that brought it

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, delete, func, literal, select, update
-from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy import BigInteger, ColumnElement, Text, cast, delete, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 from sqlalchemy.orm import Session
 
 from app import bulk
@@ -14,6 +15,14 @@ from app.prompts.forms import PromptConditions
 from app.web.tables import Found
 
 _CHUNK = 1000
+
+
+@dataclass
+class Twins:
+    """The prompts that share a twin key: the side of the oldest, and how many they are."""
+
+    split: Split
+    prompts: int = 0
 
 
 def known_hashes(session: Session, project_id: int, hashes: Sequence[str]) -> set[str]:
@@ -42,6 +51,31 @@ def sides(session: Session, project_id: int, keys: Sequence[str]) -> dict[str, S
             .order_by(Prompt.split_key, Prompt.id)
         )
         found.update({row.split_key: row.split for row in session.execute(chosen)})
+    return found
+
+
+def twins(session: Session, project_id: int, keys: Sequence[int]) -> dict[int, Twins]:
+    """Twin key -> the prompts that the project has of it, of the keys that some have.
+
+    By its index, whatever the planner thinks: it takes each key for that of one row in 200, and reads all prompts.
+    """
+    found: dict[int, Twins] = {}
+    session.execute(text("set local enable_seqscan = off"))
+    for start in range(0, len(keys), _CHUNK):
+        part = keys[start : start + _CHUNK]
+        shared = (
+            select(Prompt.id, Prompt.project_id, Prompt.split, Prompt.twin_keys)
+            .where(Prompt.twin_keys.overlap(literal(part, ARRAY(BigInteger))))
+            .cte("shared")
+            .prefix_with("materialized")
+        )
+        own_project = shared.c.project_id == project_id
+        rows = session.execute(select(shared.c.split, shared.c.twin_keys).where(own_project).order_by(shared.c.id))
+        wanted = set(part)
+        for split, own in rows:
+            for key in wanted.intersection(own):
+                found.setdefault(key, Twins(split)).prompts += 1
+    session.execute(text("set local enable_seqscan = on"))
     return found
 
 
@@ -114,7 +148,10 @@ def active(session: Session, project_id: int, split: Split | None) -> Iterator[P
 
 def copy_active(session: Session, project_id: int, source_id: int, person_id: int) -> int:
     """Copy a project's active prompts into another, in their order, but for those from chat; how many there were."""
-    kept = ("messages", "html", "html_by", "content_hash", "source", "status", "split", "flags", "extra")
+    kept = (
+        "messages", "html", "html_by", "content_hash", "source", "status", "split", "split_key", "twin_keys", "flags",
+        "extra",
+    )  # fmt: skip
     columns = [getattr(Prompt, name) for name in kept]
     there = (
         select(literal(project_id), literal(person_id), *columns)

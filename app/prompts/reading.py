@@ -105,12 +105,16 @@ def content_hash(messages: Messages) -> str:
     return sha256(json.dumps(canonical, ensure_ascii=False).encode()).hexdigest()
 
 
-def split_key(messages: Messages) -> str:
-    """What decides the side of a prompt: a hash of its conversation's first user turn, without case, punctuation and
-    the form of Unicode. A question, the same in capitals, and what is asked after it are on one side."""
+def first_words(messages: Messages) -> str:
+    """The conversation's first user turn without case, punctuation and the form of Unicode: what decides the side."""
     first = next(message["content"] for message in messages if message["role"] == "user")
     words = " ".join(_WORD.findall(unicodedata.normalize("NFKC", first).casefold()))
-    return sha256((words or unicodedata.normalize("NFC", first).strip()).encode()).hexdigest()
+    return words or unicodedata.normalize("NFC", first).strip()
+
+
+def split_key(messages: Messages) -> str:
+    """A hash of the first words: a question, the same in capitals, and what is asked after it are on one side."""
+    return sha256(first_words(messages).encode()).hexdigest()
 
 
 def split_of(key: str) -> Split:

@@ -23,8 +23,8 @@ from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import results
 from app.projects import instructions
 from app.projects import service as projects
-from app.prompts import splits
-from app.prompts.reading import split_key
+from app.prompts import splits, twins
+from app.prompts.reading import first_words, split_key
 from app.rewards import snapshots
 from app.rewards.counting import Counting
 from app.runs import queries as runs_queries
@@ -47,7 +47,8 @@ insert into member (project_id, user_id, role) select 1, n, 'annotator' from gen
 insert into model (id, project_id, kind, name, parent_id, artifact, state) overriding system value
   values (2, 1, 'policy', 'Policy 1', 1, 'models/2', 'ready');
 insert into prompt (id, project_id, messages, content_hash, source, status, split) overriding system value
-  select n, 1, jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'Question ' || n || '?')), md5(n::text),
+  select n, 1, jsonb_build_array(jsonb_build_object('role', 'user', 'content',
+    'Question ' || n || repeat(', and why so', mod(n, 2)) || '?')), md5(n::text),
     'import', 'active', case when n > 4 then 'holdout' else 'train' end from generate_series(1, 6) n;
 insert into run (id, project_id, kind, state, config, model_id, baseline_id, summary) overriding system value values
   (1, 1, 'sampling', 'running', '{"settings": {}, "prompt_ids": [1, 2]}', 1, null, null),
@@ -223,6 +224,8 @@ def _prompts_stay_where_they_are(session: Session, before: dict[int, str]) -> No
     prompts = session.query(m.Prompt).all()
     assert {prompt.id: prompt.split.value for prompt in prompts} == before
     assert all(prompt.split_key == split_key(prompt.messages) for prompt in prompts)
+    assert all(prompt.twin_keys == twins.keys(first_words(prompt.messages)) for prompt in prompts)
+    assert {len(prompt.twin_keys) for prompt in prompts} == {0, twins.BANDS}
     for prompt in prompts:
         after = [*prompt.messages, {"role": "assistant", "content": "So."}, {"role": "user", "content": "Why?"}]
         assert splits.assigned(session, prompt.project_id, {"it": after})["it"]["split"] is prompt.split
