@@ -1,7 +1,7 @@
 """One export: its rows in batches, and the file or the archive that they make. Knows no request and no run."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -79,7 +79,7 @@ class Export:
         if self.wanted.apart:
             yield from archive.stream(self._entries(session, moment))
         else:
-            yield from self._file(session, moment, None)
+            yield from self._encoded(self.batches(session, moment, None))
 
     def preview(self, session: Session, rows: int = 3) -> list[Out]:
         """The first rows, as they will be."""
@@ -113,7 +113,8 @@ class Export:
         return ENCODERS[self.format](self.schema, first)
 
     def folder(self, parts: Mapping[Split | None, Sequence[str]]) -> Iterator[tuple[str, bytes]]:
-        """The files that an archive has beside those of its rows, of which `parts` has the names."""
+        """The files that an archive has beside those of its rows, of which `parts` has the names: of splits that have
+        rows, since `load_dataset` refuses a folder with a split that has none."""
         files = {FILES[split]: names for split, names in parts.items() if split is not None}
         of_dataset = self.format is ExportFormat.DATASET
         if of_dataset:
@@ -126,8 +127,9 @@ class Export:
         said = [
             f"{self.wanted.layout}: labels of the project {self.title}, by Hone.",
             f'Read it with `datasets.{how}("the folder")`.',
-            "`test` has the labels on prompts that are held out: train nothing on them.",
         ]
+        if "test" in files:
+            said.append("`test` has the labels on prompts that are held out: train nothing on them.")
         yield "README.md", archive.card(f"Labels of project {self.project_id}", patterns, self.columns, said)
 
     def part(self, split: Split | None, number: int | None = None) -> str:
@@ -138,15 +140,22 @@ class Export:
         return f"{name}.{suffix(self.format)}" if number is None else f"{name}-{number:05}.{suffix(self.format)}"
 
     def _entries(self, session: Session, moment: Moment) -> Iterator[archive.Entry]:
-        splits = self.wanted.splits
-        for name, content in self.folder({split: [self.part(split)] for split in splits}):
+        names: dict[Split | None, Sequence[str]] = {}
+        for split in self.wanted.splits:
+            found = (batch for batch in self.batches(session, moment, split) if batch.rows)
+            if (first := next(found, None)) is not None:
+                names[split] = [self.part(split)]
+                yield self.part(split), self._encoded(chain([first], found))
+        if not names:
+            split = self.wanted.splits[0]
+            names[split] = [self.part(split)]
+            yield self.part(split), self._encoded(())
+        for name, content in self.folder(names):
             yield name, iter([content])
-        for split in splits:
-            yield self.part(split), self._file(session, moment, split)
 
-    def _file(self, session: Session, moment: Moment, split: Split | None) -> Iterator[bytes]:
+    def _encoded(self, batches: Iterable[Batch]) -> Iterator[bytes]:
         encoder = self.encoder()
-        for batch in self.batches(session, moment, split):
+        for batch in batches:
             self.rows += len(batch.rows)
             yield encoder.encode(batch.rows)
         yield encoder.end()

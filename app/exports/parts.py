@@ -91,7 +91,8 @@ def entries(export: Export, folder: Path) -> tuple[str, str, Iterator[bytes]]:
     state = _read(folder)
     if state is None:
         raise FileNotFoundError(folder / _STATE)
-    files = {split: [folder / part.file for part in state.of(split)] for split in export.streams}
+    streams = [split for split in export.streams if any(part.rows for part in state.of(split))] or export.streams[:1]
+    files = {split: [folder / part.file for part in state.of(split)] for split in streams}
     if not export.wanted.apart and (export.format in JOINED or len(files[None]) == 1):
         return export.name, MEDIA_TYPES[export.format], _content(files[None])
     return f"{Path(export.name).stem}.zip", ZIP, archive.stream(_archived(export, files))

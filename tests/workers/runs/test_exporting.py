@@ -1,5 +1,6 @@
 """Exports as runs, on a real database: the same file as the one that is sent at once, killed, cancelled, expired."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
@@ -13,7 +14,7 @@ from sqlalchemy import select, update
 from app.db import patient_session, task_session
 from app.exports import parts, queries, service
 from app.exports.export import Export
-from app.models import Label, Project, Prompt, Run, RunKind, RunState, User
+from app.models import Item, Label, Project, Prompt, Run, RunKind, RunState, Split, User
 from app.models.export_settings import ExportFormat, ExportSettings
 from app.runs import folders, work
 from app.runs import service as runs
@@ -202,3 +203,24 @@ def test_a_run_of_another_kind_has_no_file(project: int) -> None:
         other = factories.run(session, target)
         with pytest.raises(NotFound, match="no such export"):
             service.file(session, target, other.id)
+
+
+@pytest.mark.parametrize("format_", [ExportFormat.JSONL, ExportFormat.PARQUET, ExportFormat.DATASET])
+def test_a_split_without_rows_has_no_file(project: int, format_: ExportFormat) -> None:
+    """`load_dataset` refuses a folder that names a split with nothing in it, and nobody here writes responses to
+    held-out prompts. Of no rows at all there is a file all the same."""
+    held_out = select(Item.id).join(Prompt).where(Prompt.split == Split.HOLDOUT)
+    with task_session() as session:
+        session.execute(update(Label).where(Label.item_id.in_(held_out)).values(superseded_at=Label.created_at))
+    for layout in ("everything", "trl", "sft"):
+        wanted = {"layout": layout, "format": format_, "files": "splits"}
+        at_once = inside(streamed(project, **wanted))
+        run = finish(begin(project, **wanted))
+        for found in (at_once, inside(file(project, run.id))):
+            assert any(name.startswith("train") for name in found)
+            assert not any(name.startswith("test") for name in found)
+            assert b"test" not in found["README.md"]
+            if format_ is ExportFormat.DATASET:
+                assert json.loads(found["dataset_dict.json"]) == {"splits": ["train"]}
+    nothing = inside(streamed(project, format=format_, files="splits", annotator=-9))
+    assert any(name.startswith("train") for name in nothing)
