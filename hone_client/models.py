@@ -283,6 +283,25 @@ class ImportConfig(BaseModel):
     skip_invalid: bool = False
 
 
+class KeyView(BaseModel):
+    """
+    An action of the labelling screen, its usual key and the one that it has for me. A capital letter means Shift.
+    """
+
+    action: str
+    title: str
+    usual: str
+    key: str
+
+
+class KeysView(BaseModel):
+    """
+    All of them.
+    """
+
+    keys: list[KeyView]
+
+
 class KindSettings(BaseModel):
     """
     What a project may set for one kind; a kind adds its own fields. Forms are drawn from them: their titles,

@@ -792,6 +792,14 @@ class Operations(Caller):
             key=idempotency_key,
         )
 
+    def show_my_keys(self) -> models.KeysView:
+        """The keys of the labelling screen as they are for me."""
+        return self._one(models.KeysView, "GET", "/me/keys")
+
+    def set_my_keys(self, *, keys: dict[str, str]) -> models.KeysView:
+        """Give actions of the labelling screen keys of my own; without any, all have their usual ones."""
+        return self._one(models.KeysView, "PUT", "/me/keys", body={"keys": keys})
+
     def show_labels_over_time(
         self,
         project_id: int,

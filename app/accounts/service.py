@@ -133,6 +133,12 @@ def change_profile(session: Session, user: User, name: str, email: str) -> None:
         record(session, user, "user.email_changed", subject=user)
 
 
+def set_keys(session: Session, user: User, keys: dict[str, str]) -> None:
+    """Keep a person's own keys of the labelling screen, in place of those before."""
+    user.keys = keys
+    session.flush()
+
+
 def change_password(session: Session, user: User, new: str, keep_token: str | None) -> None:
     """Set a password. Every other browser is signed out, and API tokens and open sign-in links are void: whoever had
     the old password may have made them."""

@@ -56,6 +56,16 @@ class Figure:
     help: str
 
 
+@dataclass(frozen=True)
+class Action:
+    """Something on the labelling screen that has a key: `key`, unless a person gives it another one. A capital letter
+    means Shift."""
+
+    name: str
+    title: str
+    key: str
+
+
 Judged = Sequence[tuple[LabelValue, Sequence[int]]]
 """What several people said of one item, each with the order in which they saw its responses."""
 
@@ -77,6 +87,8 @@ class Kind(Protocol):
     """Of the labelling screen below the heading; it extends `labels/_item.html`."""
     keys: str
     """Template of its lines in the list of keys."""
+    actions: Sequence[Action] = ()
+    """What has a key in this kind alone, beside the digits; a person can give it another one."""
     preview_template: str | None = None
     """Shows a response that is being written, where there is anything to see before it is sent."""
     script: str | None = None

@@ -21,7 +21,7 @@ _FORGET = (
     """delete from idempotency_key where user_id = :person or user_id in (select id from "user" where is_admin)
         or user_id in (select user_id from member where project_id in (
             select project_id from member where user_id = :person))""",
-    """update "user" set name = :name, email = :email, password_hash = null, is_admin = false,
+    """update "user" set name = :name, email = :email, password_hash = null, is_admin = false, keys = '{}',
         disabled_at = coalesce(disabled_at, clock_timestamp()) where id = :person""",
     "delete from web_session where user_id = :person",
     "delete from sign_in_link where user_id = :person",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from app.labels import history, leases, over_time_routes, quality, queries, screen, service, skips
+from app.labels import history, key_routes, leases, over_time_routes, quality, queries, screen, service, skips
 from app.labels.bulk import BULK_LABELS
 from app.labels.forms import AssignmentForm, LabelFilter, LabelForm, LabelsBulk, SkipFilter, SkipForm
 from app.labels.history import OwnFilter, Work
@@ -31,6 +31,7 @@ from app.web.routing import Router
 from app.web.views import Listing
 
 router = Router(tags=["labels"])
+router.include_router(key_routes.api)
 router.include_router(over_time_routes.api)
 
 

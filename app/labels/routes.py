@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app import async_db
 from app.annotation import KINDS
 from app.db import DatabaseNotConfigured
-from app.labels import data_routes, fast_path, leases, over_time_routes, screen, service
+from app.labels import data_routes, fast_path, key_routes, keys, leases, over_time_routes, screen, service
 from app.labels.forms import AssignmentForm, LabelForm, SkipForm
 from app.labels.new_label import LONGEST_COMMENT
 from app.labels.screen import Filled, Screen
@@ -40,7 +40,7 @@ def _show(
     if is_htmx(request):
         return render(request, _PART, status=status, screen=shown, warning=warning)
     more = {"section": "label", "screen": shown, "warning": warning, "project": access.project}
-    return render(request, "labels/label.html", status=status, **more)
+    return render(request, "labels/label.html", status=status, own_keys=keys.meanings(access.user.keys), **more)
 
 
 def _revisit(
@@ -151,5 +151,6 @@ def renew(session: Db, access: Annotator, form: Submitted) -> Response:
     return Response(status_code=204)
 
 
+router.include_router(key_routes.router)
 router.include_router(over_time_routes.router)
 router.include_router(data_routes.router)  # behind the screen: routes are tried in turn

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, ClassVar
 
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.annotation import KINDS, Kind, RawLabel
 from app.items import queries as item_queries
 from app.labels import blocks, lease_queries, leases, progress, saving, service
+from app.labels.keys import REASONS
 from app.labels.new_label import NewLabel
 from app.labels.progress import Progress
 from app.labels.service import Submitted
@@ -72,6 +73,7 @@ class Screen:
     waiting: str | None = None
     skipped: int = 0
     sampling: Run | None = None
+    reason_keys: ClassVar[str] = REASONS
     block: int | None = None  # where kinds are mixed: which item of its block this is, from 1 on
 
     @property

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.models.base import Base, CreatedAt, Id, enum_column
+from app.models.base import Base, CreatedAt, Id, Typed, enum_column
 
 
 class Role(StrEnum):
@@ -17,7 +17,8 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """A person. `is_admin` may manage users and every project; all else comes from project memberships."""
+    """A person. `is_admin` may manage users and every project; all else comes from project memberships. `keys` are
+    those of the labelling screen that they changed, by action; no request but those about them asks for them."""
 
     __tablename__ = "user"
     __table_args__ = (Index("uq_user_email_lower", text("lower(email)"), unique=True),)
@@ -28,6 +29,7 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     is_admin: Mapped[bool] = mapped_column(default=False, server_default="false")
     disabled_at: Mapped[datetime | None]
+    keys: Mapped[dict[str, str]] = mapped_column(Typed(dict[str, str]), default={}, server_default="{}", deferred=True)
     created_at: Mapped[CreatedAt]
 
 

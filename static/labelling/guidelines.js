@@ -1,5 +1,6 @@
 // The guidelines stand beside the answers, and the keys stay with those.
 
+import { hint } from "./own_keys.js";
 import { screen } from "./screen.js";
 
 const panel = () => document.getElementById("guidelines");
@@ -25,6 +26,7 @@ export async function renewGuidelines() {
   if (!answer?.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("guidelines");
   if (fresh) panel().replaceChildren(...fresh.childNodes);
+  hint(panel());
 }
 
 document.addEventListener("click", ({ target }) => target.closest("[data-docks]") && dock());

@@ -1,10 +1,12 @@
 // The key that is meant, on any keyboard: digits by their place in the row where that gives another sign without Shift,
 // letters as they are written on the key, those of other scripts (or of an input method that is on) by their place. With
-// Shift, not with Caps Lock, a letter is another key.
+// Shift, not with Caps Lock, a letter is another key. Where a person has keys of their own, the usual one for it.
+
+import { ownMeaning } from "./own_keys.js";
 
 export function meant(event) {
   const key = unshifted(event);
-  return event.shiftKey && /^[a-z]$/.test(key) ? key.toUpperCase() : key;
+  return ownMeaning(event, event.shiftKey && /^[a-z]$/.test(key) ? key.toUpperCase() : key);
 }
 
 function unshifted({ key, code, shiftKey }) {

@@ -15,6 +15,7 @@ import { bringFlag } from "./flags.js";
 import { renewGuidelines } from "./guidelines.js";
 import "./keys.js";
 import "./lease.js";
+import { hint } from "./own_keys.js";
 import { raw, read } from "./reading.js";
 import { announce, form, kind, line, now, screen, submitter } from "./screen.js";
 import { choose, kept, send, sendKept, startClock } from "./sending.js";
@@ -28,6 +29,7 @@ function arrive() {
   startClock();
   now.choice = null;
   line("");
+  hint(current);
   read();
   if (!form()) return;
   const shown = current;
@@ -85,4 +87,7 @@ function grow(box) {
 }
 document.addEventListener("input", (event) => event.target.matches?.("[name=comment]") && grow(event.target));
 
+hint(document.getElementById("shortcuts"));
+hint(document.getElementById("guidelines"));
+hint(document.getElementById("changed").content);
 arrive();

@@ -217,6 +217,7 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
         _runs_are_the_same(session)
         _versions_begin(session)
         _prompts_stay_where_they_are(session, sides)
+        assert all(user.keys == {} for user in session.query(m.User))
 
 
 def _prompts_stay_where_they_are(session: Session, before: dict[int, str]) -> None:

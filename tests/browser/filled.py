@@ -14,6 +14,7 @@ from app import models as m
 from app.settings import get_settings
 from tests import factories
 from tests.asking import asking
+from tests.browser.places import of_parts, of_stages
 
 GUIDELINES = """# Which answer is better?
 
@@ -110,7 +111,7 @@ def fill(session: Session) -> Filled:
         factories.member(session, project, person, paused_at=paused, pause_reason=reason)
     factories.invitation(session, project, manager, note="Grace, from the evening shift")
     factories.api_token(session, manager, name="laptop")
-    factories.endpoint(session, name="A large model elsewhere")
+    endpoint = factories.endpoint(session, name="A large model elsewhere")
     items = _items(session, project, base, people)
     rewards, policies = _models(session, project)
     runs = _runs(session, project, rewards, policies, people)
@@ -120,7 +121,10 @@ def fill(session: Session) -> Filled:
     session.flush()
     home = f"/projects/{project.id}"
     shown = {"ppo": f"{home}/runs/{runs['ppo'].id}", "policy": f"{home}/policies/{policies[1].id}"}
-    return Filled(manager, people[0], _places(project, empty, items, rewards, policies, runs, chat), home, shown)
+    places = of_stages(project, empty, endpoint, items, rewards, policies, runs, chat)
+    for who, more in of_parts(session, project, manager, people[0], items[0]).items():
+        places[who] += more
+    return Filled(manager, people[0], places, home, shown)
 
 
 def _items(session: Session, project: m.Project, base: m.Model, people: list[m.User]) -> list[m.Item]:
@@ -314,37 +318,3 @@ def _events(
         session, manager, "policy.promoted", **here, subject=policies[0], previous=project.base_model_id,
         evaluation={"rate": 0.62, "low": 0.53, "high": 0.7}, confirmed=False,
     )  # fmt: skip
-
-
-def _places(
-    project: m.Project, empty: m.Project, items: list[m.Item], rewards: list[m.Model], policies: list[m.Model],
-    runs: dict[str, m.Run], chat: m.Conversation,
-) -> dict[str, list[str]]:  # fmt: skip
-    base, bare = f"/projects/{project.id}", f"/projects/{empty.id}"
-    own = [
-        "", "/prompts", "/prompts/review", "/imports", f"/prompts/{items[0].prompt_id}", "/items",
-        f"/items/{items[0].id}", "/labels", "/labels/quality", "/labels/over-time", "/labels/mine",
-        "/rewards", f"/rewards/{rewards[2].id}",
-        "/policies", f"/policies/{policies[1].id}", f"/policies/evaluations/{runs['evaluation'].id}", "/runs",
-        *(f"/runs/{run.id}" for run in runs.values()), f"/runs/compare?run={runs['ppo'].id}", "/train/reward",
-        "/train/ppo", "/chat", f"/chat/{chat.id}", "/people", "/guidelines", "/guidelines/edit", "/settings", "/clone",
-        "/audit", "/models",
-    ]  # fmt: skip
-    bare_pages = [
-        "",
-        "/prompts",
-        "/items",
-        "/labels",
-        "/labels/quality",
-        "/label",
-        "/rewards",
-        "/policies",
-        "/runs",
-        "/chat",
-    ]
-    everybody = ["/", "/projects/new", "/account", "/users", "/endpoints", "/models", "/system", "/api/docs"]
-    return {
-        "manager": everybody + [base + page for page in own] + [bare + page for page in bare_pages],
-        "annotator": [f"{base}/{page}" for page in ("label", "labels/mine", "guidelines", "chat")],
-        "nobody": ["/sign-in"],
-    }

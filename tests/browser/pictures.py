@@ -1,8 +1,8 @@
 """Pictures of every page, to be looked at: `python -m tests.browser.pictures FOLDER [WORD ...]`.
 
-Each page of a filled platform in Chromium, light and dark, on a desk and on a phone, as
-FOLDER/<width>-<scheme>/<page>.png; words keep the pages whose address
-contains one of them. It also says which pages scroll sideways. No test runs it.
+Each page of a filled platform in Chromium, light and dark, from a small phone to 4K, as
+FOLDER/<width>-<scheme>/<page>.png; words keep the pages whose address contains one of them. It also says which pages
+scroll sideways. No test runs it.
 """
 
 import os
@@ -19,7 +19,7 @@ from app.db import task_session
 from tests.browser.conftest import Server
 from tests.browser.filled import fill
 
-SIZES = {1440: 900, 390: 844}
+SIZES = {320: 640, 390: 844, 1280: 720, 1440: 900, 2560: 1440}
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 

@@ -1,28 +1,43 @@
-"""Every page of a filled platform and of an empty project is there, fits a phone, and is accessible."""
+"""Every page of a filled platform and of an empty project is there, fits a phone, and is accessible: all that the
+routes have."""
 
+import re
 from collections.abc import Callable
-from typing import Literal
 
-import pytest
 from playwright.sync_api import Page
+from sqlalchemy.orm import Session
 
 from app.db import task_session
+from app.main import app
 from app.models import User
+from app.web.guard import access_by_route
 from tests.browser.conftest import Server
 from tests.browser.filled import fill
 
+NO_PAGES = re.compile(
+    r"\.csv$|/(events|news|file|refused|log|points|samples|estimate|undo|metrics|healthz|livez|readyz)$|/label/guidelines$"
+)
+"""What a browser opens beside pages: files, streams, parts that a page asks for, what only leads on, and words for
+machines."""
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_there_fits_a_phone_and_is_accessible(
+
+def test_every_route_that_shows_a_page_is_among_those_that_are_looked_at(session: Session) -> None:
+    seen = {place.partition("?")[0] for places in fill(session).places.values() for place in places}
+    routes = {path for method, path in access_by_route(app) if method == "GET" and not path.startswith("/api/")}
+    pages = {path for path in routes if not NO_PAGES.search(path)}
+    looks = [re.compile(re.sub(r"{\w+}", "[^/]+", path)) for path in sorted(pages)]
+    assert len(looks) > 50
+    assert [each.pattern for each in looks if not any(map(each.fullmatch, seen))] == []
+
+
+def test_every_page_is_there_fits_a_phone_and_is_accessible_light_and_dark(
     page: Page,
     server: Server,
     sign_in: Callable[[Page, User], None],
     serious_faults: Callable[[Page], list[str]],
-    scheme: Literal["light", "dark"],
 ) -> None:
     with task_session() as session:
         filled = fill(session)
-    page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
     found = {}
     for who, places in filled.places.items():
@@ -30,8 +45,11 @@ def test_every_page_is_there_fits_a_phone_and_is_accessible(
         if who != "nobody":
             sign_in(page, getattr(filled, who))
         for place in places:
+            page.emulate_media(color_scheme="light")
             answer = page.goto(server.url + place)
             wrong = serious_faults(page)
+            page.emulate_media(color_scheme="dark")
+            wrong += [f"dark: {each}" for each in serious_faults(page)]
             if answer is None or answer.status != 200:
                 wrong.append("it does not answer 200")
             if page.evaluate("document.documentElement.scrollWidth") > 390:

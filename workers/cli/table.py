@@ -119,6 +119,8 @@ CALLS = (
     Call("token revoke", "revoke_token", "The token is revoked."),
     Call("account show", "show_me"),
     Call("account change", "change_me", "Saved."),
+    Call("account keys", "show_my_keys"),
+    Call("account change-keys", "set_my_keys", "Saved.", named=("keys",)),
     Call("account sign-out-elsewhere", "sign_out_elsewhere", "Signed out in {ended} browsers."),
     Call("users disable", "change_user", "{name} can no longer sign in.", fixed={"disabled": True, "is_admin": None}),
     Call("users enable", "change_user", "{name} can sign in again.", fixed={"disabled": False, "is_admin": None}),

@@ -6,11 +6,12 @@ from typing import Any
 from app.annotation.comparison import value as values
 from app.annotation.comparison.settings import ComparisonSettings
 from app.annotation.comparison.value import ComparisonValue
-from app.annotation.kind import Kind, RawLabel, Stated
+from app.annotation.kind import Action, Kind, RawLabel, Stated
 from app.models import Outcome
 from app.models.project_settings import MAIN_QUESTION, LabelSettings
 from app.models.values import LabelValue
 
+_BUTTONS = (("first", "answer 1"), ("equal", "equal"), ("second", "answer 2"))
 _PLACES = {Outcome.FIRST: 0, Outcome.SECOND: 1}
 
 
@@ -32,6 +33,14 @@ class Comparison(Kind):
     # The keys of each further question, in the order of its buttons: answer 1, equal, answer 2. One row of the keyboard
     # a question, under the right hand, while the left one is on the digits; none has another use on the screen.
     question_keys = ("iop", "jkl", "nm,", "qwe")
+    actions = (
+        Action("both_bad", "Both bad", "b"),
+        *(
+            Action(f"question_{number}_{name}", f"Question {number}: {title}", key)
+            for number, row in enumerate(question_keys, 1)
+            for (name, title), key in zip(_BUTTONS, row, strict=True)
+        ),
+    )
 
     def read(self, settings: LabelSettings, raw: RawLabel) -> LabelValue:
         return values.read(settings, raw)

@@ -6,7 +6,7 @@ from typing import Any, cast
 from app.annotation.demonstration import value as values
 from app.annotation.demonstration.settings import DemonstrationSettings
 from app.annotation.demonstration.value import DemonstrationValue
-from app.annotation.kind import Kind, RawLabel, Stated
+from app.annotation.kind import Action, Kind, RawLabel, Stated
 from app.models import Outcome
 from app.models.kind_settings import KindSettings
 from app.models.project_settings import LabelSettings
@@ -27,6 +27,7 @@ class Demonstration(Kind):
     template = "annotation/demonstration/screen.html"
     preview_template = "annotation/demonstration/_preview.html"
     keys = "annotation/demonstration/keys.html"
+    actions = (Action("write", "Go to the text", "e"),)
     script = "annotation/demonstration.js"
     value = DemonstrationValue
     settings = DemonstrationSettings

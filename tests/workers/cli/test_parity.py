@@ -12,6 +12,7 @@ from workers.cli.main import app as hone
 # Page action -> the operation that does the same, without `/projects/{project_id}` where it is within a project.
 ACTIONS = {
     "POST /account": "change_me",
+    "POST /account/keys": "set_my_keys",
     "POST /account/password": "set_my_password",
     "POST /account/sign-out-elsewhere": "sign_out_elsewhere",
     "POST /account/tokens": "create_token",

@@ -1,0 +1,22 @@
+"""People have keys of their own for the labelling screen
+
+Revision ID: 0039
+Revises: 0038
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0039"
+down_revision = "0038"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("user", sa.Column("keys", postgresql.JSONB(), nullable=False, server_default="{}"))
+
+
+def downgrade() -> None:
+    op.drop_column("user", "keys")
