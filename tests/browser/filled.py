@@ -122,7 +122,7 @@ def fill(session: Session) -> Filled:
     home = f"/projects/{project.id}"
     shown = {"ppo": f"{home}/runs/{runs['ppo'].id}", "policy": f"{home}/policies/{policies[1].id}"}
     places = of_stages(project, empty, endpoint, items, rewards, policies, runs, chat)
-    for who, more in of_parts(session, project, manager, people[0], items[0]).items():
+    for who, more in of_parts(session, project, manager, people[0], items[1]).items():
         places[who] += more
     return Filled(manager, people[0], places, home, shown)
 
