@@ -3,7 +3,9 @@ routes have."""
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
+import pytest
 from playwright.sync_api import Page
 from sqlalchemy.orm import Session
 
@@ -30,14 +32,17 @@ def test_every_route_that_shows_a_page_is_among_those_that_are_looked_at(session
     assert [each.pattern for each in looks if not any(map(each.fullmatch, seen))] == []
 
 
-def test_every_page_is_there_fits_a_phone_and_is_accessible_light_and_dark(
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_there_fits_a_phone_and_is_accessible(
     page: Page,
     server: Server,
     sign_in: Callable[[Page, User], None],
     serious_faults: Callable[[Page], list[str]],
+    scheme: Literal["light", "dark"],
 ) -> None:
     with task_session() as session:
         filled = fill(session)
+    page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 390, "height": 844})
     found = {}
     for who, places in filled.places.items():
@@ -45,11 +50,8 @@ def test_every_page_is_there_fits_a_phone_and_is_accessible_light_and_dark(
         if who != "nobody":
             sign_in(page, getattr(filled, who))
         for place in places:
-            page.emulate_media(color_scheme="light")
             answer = page.goto(server.url + place)
             wrong = serious_faults(page)
-            page.emulate_media(color_scheme="dark")
-            wrong += [f"dark: {each}" for each in serious_faults(page)]
             if answer is None or answer.status != 200:
                 wrong.append("it does not answer 200")
             if page.evaluate("document.documentElement.scrollWidth") > 390:
