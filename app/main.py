@@ -55,6 +55,7 @@ from app.web import api_docs, csrf, guard, problems
 from app.web.assets import Assets
 from app.web.middleware import Frame
 from app.web.routing import CALLS as API
+from app.web.shortcuts import Shortcuts
 
 # Routes are tried in turn: what annotators do all day comes first. `new_project` stands before `home`: /projects/new is
 # no project's id; and `items`, which do things to many prompts, before `prompts`: /prompts/bulk is no prompt's.
@@ -114,6 +115,7 @@ def create_app() -> FastAPI:
         app.include_router(router, prefix=API.rstrip("/"), max_body_size=MAX_BODY, responses=api_docs.FAILURES)
     app.mount("/static", Assets(directory=STATIC), name="static")
     problems.install(app)
+    app.add_middleware(Shortcuts)
     app.add_middleware(Frame)
     # Nobody's word on where a request comes from counts but that of a named proxy; the server's own trust in the
     # loopback interface is off (`workers.platform.children`).

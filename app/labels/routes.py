@@ -19,7 +19,8 @@ from app.web.dependencies import Db, Submitted
 from app.web.errors import Conflict, Invalid, NotFound, Refused, TooLarge
 from app.web.forms import parse
 from app.web.render import is_htmx, redirect, render
-from app.web.routing import Router, first
+from app.web.routing import Router
+from app.web.shortcuts import first
 from app.web.zones import zone_of
 
 router = Router()
@@ -54,8 +55,8 @@ async def _at_once(request: Request) -> Response | None:
     standing = fast_path.standing_of(request) if is_htmx(request) else None
     if standing is None:
         return None
-    await csrf.protect(request)
     try:
+        await csrf.protect(request)
         sent = parse(LabelForm, await request.form())
         new = sent.read(standing.settings)
         shown = await fast_path.save_and_claim(async_db.fetch_one, standing, sent.assignment_id, new)

@@ -20,6 +20,7 @@ from app.web.signing import is_signed, sign
 from app.web.viewer import frame_of, viewer_of
 
 FLASH_COOKIE = "hone_flash"
+_FIELD = Markup(f'<input type="hidden" name="{csrf.FIELD}" value="%s">')  # noqa: S704  a name of ours
 
 
 @lru_cache
@@ -57,6 +58,7 @@ def is_htmx(request: Request) -> bool:
 def render(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """Fill `template`. Adds `request`, `viewer`, `frame` (project), `csrf_token`, `csrf_field()`, `flash`, `now`."""
     flash, token = _read_flash(request), csrf.token_for(request)
+    field = _FIELD % token
     html = (
         environment()
         .get_template(template)
@@ -66,7 +68,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
                 "viewer": viewer_of(request),
                 "frame": frame_of(request),
                 "csrf_token": token,
-                "csrf_field": lambda: Markup('<input type="hidden" name="{}" value="{}">').format(csrf.FIELD, token),
+                "csrf_field": lambda: field,
                 "flash": flash,
                 "now": datetime.now(UTC),
                 **context,

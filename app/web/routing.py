@@ -1,7 +1,7 @@
 """The routers of all pages and calls. Knows no page."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -12,28 +12,16 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.input import may_be_unwritable, unwritable
+from app.web import shortcuts
 from app.web.errors import Invalid
 from app.web.idempotency import Once, Repeatable
 
 F = TypeVar("F", bound=Callable[..., Any])
-Shortcut = Callable[[Request], Awaitable[Response | None]]
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-_SHORTCUT = "__hone_shortcut__"
 _KEPT_BY_NOBODY = "__hone_kept_by_nobody__"
 CALLS = "/api/v1/"
 """Where the addresses of the JSON API begin."""
-
-
-def first(shortcut: Shortcut) -> Callable[[F], F]:
-    """Try `shortcut` before a route and all that the route depends on: it has to see to access and CSRF itself. Where
-    it returns None the route answers; what it did until then has to be such that doing it again does no harm."""
-
-    def mark(endpoint: F) -> F:
-        setattr(endpoint, _SHORTCUT, shortcut)
-        return endpoint
-
-    return mark
 
 
 def tells_a_secret(endpoint: F) -> F:
@@ -58,17 +46,10 @@ class _Route(APIRoute):
             repeatable = bool(more.get("tags")) and "POST" in more["methods"] and not hasattr(endpoint, _KEPT_BY_NOBODY)
             endpoint = _once(endpoint, more.get("status_code") or 200) if repeatable else _committing(endpoint)
         super().__init__(path, endpoint, **more)
+        shortcuts.note(self, endpoint)
 
     def get_route_handler(self) -> Handler:
-        handle, shortcut = super().get_route_handler(), getattr(self.endpoint, _SHORTCUT, None)
-        if shortcut is None:
-            return _reading_carefully(handle, frozenset(query_names(self.dependant)))
-
-        async def handle_after_shortcut(request: Request) -> Response:
-            response: Response | None = await shortcut(request)
-            return await handle(request) if response is None else response
-
-        return handle_after_shortcut
+        return _reading_carefully(super().get_route_handler(), frozenset(query_names(self.dependant)))
 
 
 def query_names(dependant: Dependant) -> Iterator[str]:

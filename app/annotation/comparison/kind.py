@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.annotation.comparison import value as values
+from app.annotation.comparison.buttons import Button, buttons_of
 from app.annotation.comparison.settings import ComparisonSettings
 from app.annotation.comparison.value import ComparisonValue
 from app.annotation.kind import Action, Kind, RawLabel, Stated
@@ -52,6 +53,10 @@ class Comparison(Kind):
     def data(self, settings: LabelSettings) -> Mapping[str, str]:
         asked = values.settings_in(settings)
         return {"at-once": str(asked.submit_on_choice).lower(), "levels": str(asked.levels)}
+
+    def buttons(self, settings: LabelSettings) -> Sequence[Button]:
+        """Those of the main question, for the template."""
+        return buttons_of(values.settings_in(settings))
 
     def to_preferences(self, value: LabelValue) -> Sequence[Stated]:
         comparison = _comparison(value)
