@@ -1,6 +1,5 @@
 """The fields of one row, taken one by one; what nobody takes is the record's metadata."""
 
-import ast
 import json
 import math
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from typing import Any
 
 from formats import messages
 from formats.records import BadRow, Judgement, Messages, Response, Row
-from formats.strict_json import shown
+from formats.strict_json import in_cell, shown
 
 
 class Fields:
@@ -118,22 +117,10 @@ def as_list(value: Any, name: str) -> list[Any]:
     if value is None:
         return []
     if isinstance(value, str):
-        value = in_python(value)
+        value = in_cell(value)
     if not isinstance(value, list):
         raise BadRow(f'"{name}" is not a list.')
     return value
-
-
-def in_python(text: str) -> Any:
-    """The value of JSON, or of a Python literal, as tables hold lists; the text itself where it is neither."""
-    if text[:1] not in ("[", "{"):
-        return text
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-    return text
 
 
 def as_date(value: Any) -> str | None:

@@ -58,6 +58,24 @@ def with_map(row: Row, mapping: Mapping[str, str]) -> Row:
     return Row(row.line, {**rest, **mapped}, row.raw, row.tabular)
 
 
+def plainly(row: Row) -> Row:
+    """The row with its columns' names in small letters and `_` for spaces, as spreadsheets seldom have them."""
+    values = {_plain(name, row): value for name, value in row.values.items()}
+    return Row(row.line, values, row.raw, row.tabular) if len(values) == len(row.values) else row
+
+
+def with_own_names(metadata: dict[str, Any], row: Row) -> None:
+    """Give what is left of a row that was read `plainly` the names that the file has for it."""
+    for name in row.values:
+        if (plain := _plain(name, row)) != name and plain in metadata:
+            metadata[name] = metadata.pop(plain)
+
+
+def _plain(name: str, row: Row) -> str:
+    plain = re.sub(r"\s+", "_", name.strip().lower())
+    return name if plain in row.values else plain
+
+
 def layout_of(mapping: Mapping[str, str], rows: Sequence[Row]) -> Layout:
     """The layout that the mapped columns make. Raises Unreadable where a name is wrong or they make none."""
     for target in mapping:

@@ -5,11 +5,11 @@ transcript of Anthropic's HH data (`"\\n\\nHuman: ...\\n\\nAssistant: ..."`), an
 Text is kept byte for byte; of a transcript's turn, the space after the speaker's colon is no part of it.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from formats import strict_json
 from formats.records import BadRow, Message, Messages, Role
 from formats.strict_json import shown
 
@@ -19,6 +19,7 @@ ROLES: dict[str, Role] = {
     "assistant": "assistant", "gpt": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
 }  # fmt: skip
 _KEYS = ({"role", "content"}, {"from", "value"})
+_TURNS = re.compile(r"""\[?\s*\{\s*["'](?:role|content|from|value|name|weight)["']""")
 _TURN = re.compile(r"\n\n(Human|Assistant):")
 _TRANSCRIPT = re.compile(r"\s*Human:")
 
@@ -126,14 +127,12 @@ def transcript(text: str) -> Messages:
 
 def in_cell(text: str) -> Any:
     """What a table's cell holds: the messages where it is their JSON, else the text itself."""
-    if text[:1] in ("[", "{"):
-        try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
-            return text
-        turns = found if isinstance(found, list) else [found]
-        if turns and all(isinstance(turn, dict) and any(names <= turn.keys() for names in _KEYS) for turn in turns):
-            return found
+    if not _TURNS.match(text):
+        return text
+    found = strict_json.in_cell(text)
+    turns = found if isinstance(found, list) else [found]
+    if turns and all(isinstance(turn, dict) and any(names <= turn.keys() for names in _KEYS) for turn in turns):
+        return found
     return text
 
 

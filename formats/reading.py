@@ -8,12 +8,13 @@ from typing import Literal
 
 from formats.containers.opening import Container, Opened, open_rows
 from formats.containers.sources import SourceLike
+from formats.containers.text import MAX_ROW
 from formats.fields import Fields
-from formats.layouts import WRITTEN, detect, named
+from formats.layouts import LAYOUTS, WRITTEN, detect, named
 from formats.layouts.base import Layout
 from formats.layouts.hone import NAME as OWN
 from formats.layouts.hone import teaches_nothing
-from formats.mapping import layout_of, with_map
+from formats.mapping import guess, layout_of, plainly, with_map, with_own_names
 from formats.records import (
     BadRow,
     ComparisonRecord,
@@ -36,8 +37,10 @@ class UnknownLayout(Unreadable):
 
     def __init__(self, columns: list[str], sample: list[Row]) -> None:
         named_columns = ", ".join(shown(name) for name in columns[:20]) or "(none)"
+        may_be = ",".join(f"{target}={shown(column)}" for target, column in guess(columns, sample).items())
         super().__init__(
             f"The columns are of no known layout: {named_columns}. Say which column is what, or name the layout."
+            + (f" It may be {may_be}." if may_be else "")
         )
         self.columns, self.sample = columns, sample
 
@@ -81,6 +84,7 @@ class Reading:
     ) -> None:
         self._opened, self._as = opened, as_
         self._mapping = dict(mapping or {})
+        self._plain = False  # whether columns are known only by their names in small letters
         self.report = Report()
         self.sample = self._sample()
         self.columns = list(dict.fromkeys(name for row in self.sample for name in row.values))
@@ -95,6 +99,11 @@ class Reading:
     def share(self) -> float | None:
         """How much of the whole the present iteration has read, from 0 to 1, about; None where that is not known."""
         return self._opened.share(self.report.rows)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the last iteration ended before the whole did, where only the first bytes are looked at."""
+        return self._opened.stopped
 
     def __iter__(self) -> Iterator[Record | Refusal]:
         self.report = Report()
@@ -111,14 +120,23 @@ class Reading:
         if layout is None:  # no row could be read when the sample was taken
             return [Refusal(row.line, "It cannot be read: the file changed while it was read.", row.raw or "")]
         try:
-            fields = Fields(with_map(row, self._mapping) if self._mapping else row)
+            fields = Fields(self._named(row))
             layout = self._own(layout, fields.row)
             if missing := [name for name in sorted(layout.required) if name not in fields.row.values]:
                 raise BadRow(f'The field "{missing[0]}" is missing.')
             found = list(layout.read(fields))
+            if self._plain:
+                for record in found:
+                    with_own_names(record.metadata, row)
             return [*self._asked(found)]
         except BadRow as error:
             return [Refusal(row.line, str(error), _raw(row))]
+
+    def _named(self, row: Row) -> Row:
+        """The row with the names of its columns as layouts know them."""
+        if self._mapping:
+            return with_map(row, self._mapping)
+        return plainly(row) if self._plain else row
 
     def _own(self, layout: Layout, row: Row) -> Layout:
         """The layout of this row: where a file holds prompts or demonstrations, each may have a shape of its own."""
@@ -179,6 +197,11 @@ class Reading:
             if len(rows) == SAMPLE_ROWS or size > SAMPLE_CHARACTERS:
                 break
         if not rows and not refused:
+            if self._opened.stopped:
+                raise Unreadable(
+                    "No row of it ends in the part that is looked at. A row may have at most "
+                    f"{MAX_ROW // 1_000_000} million characters: put each on a line of its own."
+                )
             raise Unreadable("There are no rows in it.")
         return rows
 
@@ -187,16 +210,17 @@ class Reading:
             return None  # all rows are refused
         if self._mapping and name is None:
             layout = layout_of(self._mapping, self.sample)
-        elif name is not None:
-            layout = named(name)
         else:
-            match = detect(self.sample)
+            among = LAYOUTS if name is None else {name: named(name)}
+            match = detect(self.sample, among)
             if match is None:
+                match = detect([plainly(row) for row in self.sample], among)
+                self._plain = match is not None
+            if match is None and name is None:
                 raise UnknownLayout(self.columns, self.sample)
-            layout = match.layout
+            layout = match.layout if match is not None else among[name or ""]
         if layout.prepare is not None:
-            rows = (row for row in self._opened.rows() if isinstance(row, Row))
-            return layout.prepare(with_map(row, self._mapping) if self._mapping else row for row in rows)
+            return layout.prepare(self._named(row) for row in self._opened.rows() if isinstance(row, Row))
         return layout
 
 
@@ -222,6 +246,7 @@ def read(
     encoding: str | None = None,
     delimiter: str | None = None,
     max_bytes: int | None = None,
+    most: int | None = None,
 ) -> Reading:
     """Read a path, bytes, a stream or `hub:owner/name`, in the layout named or the one that its columns show.
 
@@ -230,5 +255,5 @@ def read(
     others see `open_rows`. Raises Unreadable where the whole cannot be read, UnknownLayout where only its
     columns are not known.
     """
-    opened = open_rows(source, kind=kind, encoding=encoding, delimiter=delimiter, max_bytes=max_bytes)
+    opened = open_rows(source, kind=kind, encoding=encoding, delimiter=delimiter, max_bytes=max_bytes, most=most)
     return Reading(opened, layout, mapping, as_)

@@ -3,6 +3,7 @@
 `NaN` and `Infinity`, which are no JSON, but which Python writes for missing numbers, are read as null.
 """
 
+import ast
 import json
 import math
 import re
@@ -41,6 +42,27 @@ def parse(text: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise why(error) from None
     check(value, text)
+    return value
+
+
+def in_cell(text: str) -> Any:
+    """The value of a table's cell that holds JSON, or a list or object as Python writes it; the text itself where it is
+    neither. Raises BadRow where it cannot be stored."""
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        value = DECODER.decode(text)
+    except BadRow:
+        raise
+    except (ValueError, RecursionError):
+        try:
+            # Not all that Python writes is JSON: tuples become lists, and sets or bytes stay text.
+            value = json.loads(json.dumps(ast.literal_eval(text), allow_nan=False))
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            return text
+    if _depth(value) > MAX_DEPTH:
+        raise BadRow("It is nested too deeply.")
+    storable(value)
     return value
 
 

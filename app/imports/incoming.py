@@ -58,6 +58,7 @@ def asked(choice: Choice, file: str, name: str) -> ImportConfig:
             found = formats.read(
                 files.path(file), layout=first.layout, mapping=first.mapping or None, kind=first.container,
                 encoding=first.encoding, delimiter=first.delimiter, max_bytes=reading.MAX_EXPANDED,
+                most=reading.LOOKED_AT,
             )  # fmt: skip
     except formats.UnknownLayout:
         raise
@@ -79,7 +80,7 @@ def columns(choice: Choice, file: str) -> list[str]:
         with _one_at_a_time:
             found = formats.read(
                 files.path(file), kind=first.container, encoding=first.encoding, delimiter=first.delimiter,
-                max_bytes=reading.MAX_EXPANDED,
+                max_bytes=reading.MAX_EXPANDED, most=reading.LOOKED_AT,
             )  # fmt: skip
         return found.columns
     except formats.UnknownLayout as error:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 import formats
 from app.imports.batches import BATCH, batches
-from app.imports.reading import Ready, opened
+from app.imports.reading import LOOKED_AT, Ready, opened
 from app.items import imported as items
 from app.labels import imported as labels
 from app.models import ImportConfig, Project
@@ -71,10 +71,10 @@ class _Known:
 
 
 def preview(session: Session, project: Project, path: Path, config: ImportConfig, most: int | None) -> Preview:
-    """Read up to `most` rows, all of them without it. Raises Invalid where the file cannot be read at all, and
-    formats.UnknownLayout where its columns have to be mapped first."""
+    """Read up to `most` rows of the file's first bytes, all of it without `most`. Raises Invalid where it cannot be
+    read at all, and formats.UnknownLayout where its columns have to be mapped first."""
     try:
-        file = opened(path, config, project.answer)
+        file = opened(path, config, project.answer, None if most is None else LOOKED_AT)
         layout = file.reading.layout
         found = Preview(file.reading.container.kind, layout.name if layout else None, file.reading.columns)
         known, counts = _Known(session, project), Counter[str]()
@@ -87,7 +87,7 @@ def preview(session: Session, project: Project, path: Path, config: ImportConfig
             found.rows += len(batch)
             found.first += good[: FIRST - len(found.first)]
             found.refused += bad[: 1_000 - len(found.refused)]
-        found.whole = next(rows, None) is None if most is not None and found.rows == most else True
+        found.whole = (found.rows != most or next(rows, None) is None) and not file.reading.stopped
     except formats.UnknownLayout:
         raise
     except formats.Unreadable as error:

@@ -27,6 +27,7 @@ from formats.strict_json import storable
 MAX_RESPONSE = 100_000  # characters
 MAX_NAME = 200
 MAX_EXPANDED = 2**36  # bytes that a compressed file may give
+LOOKED_AT = 2**26  # bytes of text that are read while somebody waits: more than the longest row has, if it is ASCII
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,13 @@ class File:
             return Refusal(record.line, str(error), _shown(record))
 
 
-def opened(path: Path, config: ImportConfig, asked: LabelSettings) -> File:
-    """The file as the config says. Raises formats.UnknownLayout where its columns say nothing, formats.Unreadable where
-    the whole cannot be read."""
+def opened(path: Path, config: ImportConfig, asked: LabelSettings, most: int | None = None) -> File:
+    """The file as the config says, or its first `most` bytes. Raises formats.UnknownLayout where its columns say
+    nothing, formats.Unreadable where the whole cannot be read."""
     layout, kind = config.layout, config.container
     reading = formats.read(
         path, layout=layout, mapping=config.mapping or None, as_=config.what, kind=kind, encoding=config.encoding,
-        delimiter=config.delimiter, max_bytes=MAX_EXPANDED,
+        delimiter=config.delimiter, max_bytes=MAX_EXPANDED, most=most,
     )  # fmt: skip
     return File(reading, config, asked)
 

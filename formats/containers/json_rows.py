@@ -77,6 +77,15 @@ def _is_value(line: str) -> bool:
         return False
 
 
+def are_texts(head: str) -> bool:
+    """Whether each of the first lines is a text in JSON's quotes."""
+    filled = [line.strip() for line in head.split("\n")[:40] if line.strip()]
+    try:
+        return all(isinstance(json.loads(line), str) for line in filled)
+    except (ValueError, RecursionError):
+        return False
+
+
 def rows_in(head: str) -> bool:
     """Whether the text is an object (or its beginning) with a list of rows in it."""
     try:

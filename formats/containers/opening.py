@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.containers import arrow, folders, hub, json_rows, plain, tables
-from formats.containers.sources import Damaged, Source, SourceLike
+from formats.containers.sources import Damaged, Source, SourceLike, Stopped
 from formats.containers.text import encoding_of, open_text
 from formats.records import Refusal, Row, Unreadable
 
@@ -46,6 +46,12 @@ class Opened:
     container: Container
     _start: Callable[[], Rows]
     _share: Callable[[int], float | None] = lambda rows: None
+    _stopped: Callable[[], bool] = lambda: False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the last reading came to the end of what is looked at, and not of the whole."""
+        return self._stopped()
 
     def share(self, rows: int) -> float | None:
         """How much of the whole is read once so many rows are, from 0 to 1, about; None where that is not known."""
@@ -61,6 +67,8 @@ class Opened:
             for row in self._start():
                 line = row.line
                 yield row
+        except Stopped:
+            return
         except (Damaged, Unreadable) as error:
             if not line and isinstance(error, Unreadable):
                 raise
@@ -74,17 +82,19 @@ def open_rows(
     encoding: str | None = None,
     delimiter: str | None = None,
     max_bytes: int | None = None,
+    most: int | None = None,
 ) -> Opened:
     """Open a path, bytes, a stream of bytes, or `hub:owner/name`.
 
     What it holds is seen from its content; `kind` ("jsonl", "json", "csv", "lines", "blocks"), `encoding` and
-    `delimiter` overrule that for text. `max_bytes` bounds what decompression may give. Raises Unreadable.
+    `delimiter` overrule that for text. `max_bytes` bounds what decompression may give; of text, no more than the first
+    `most` bytes are looked at. Raises Unreadable.
     """
     if kind is not None and kind not in KINDS:
         raise Unreadable(f"There is no container {kind!r}. There are: {', '.join(KINDS)}.")
     if isinstance(source, str) and source.startswith(HUB):
         return _folder(hub.download(source.removeprefix(HUB)), max_bytes)
-    opened = Source(source, max_bytes)
+    opened = Source(source, max_bytes, most)
     if opened.path is not None and opened.path.is_dir():
         return _folder(opened.path, max_bytes)
     head = opened.head()
@@ -126,7 +136,10 @@ def _text(source: Source, head: bytes, kind: str | None, encoding: str | None, d
     start = head[mark:].decode(encoding, errors)
     newline = "\r" if "\n" not in start and "\r" in start.rstrip("\r") else "\n"
     start = start.replace("\r", "\n") if newline == "\r" else start
-    kind = kind or _kind(start, delimiter)
+    if kind is None:
+        kind = _kind(start, delimiter)
+        if source.damaged and kind in ("lines", "blocks"):
+            raise Unreadable(source.damaged)  # what little was read may be the beginning of anything
     ruled = any(line.strip() == plain.RULE for line in start.split("\n"))
     if kind == "csv" and (delimiter := tables.delimiter_of(start, delimiter)) is None:
         raise Unreadable("This is no table: it needs a line with the columns' names, and rows under it.")
@@ -141,11 +154,11 @@ def _text(source: Source, head: bytes, kind: str | None, encoding: str | None, d
         raise Unreadable(f"This is no {kind} file.")
 
     def rows() -> Rows:
-        with closing(open_text(source.open(), encoding, mark, newline)) as text:
+        with closing(open_text(source.looked_at(), encoding, mark, newline)) as text:
             yield from readers[kind](text)
 
     container = Container(kind, source.compression, encoding, delimiter if kind == "csv" else None)
-    return Opened(container, rows, lambda _: source.share)
+    return Opened(container, rows, lambda _: source.share, lambda: source.stopped)
 
 
 def _kind(start: str, delimiter: str | None) -> str:
@@ -155,10 +168,14 @@ def _kind(start: str, delimiter: str | None) -> str:
         return "csv"
     if json_rows.is_by_line(start):
         return "jsonl"
+    if tables.is_markdown(start):
+        raise Unreadable("This is a table of Markdown. Save it as CSV, or as JSON Lines.")
     if re.match(r"\s*(?:\[\s*[\[{\"\]]|\{\s*[\"}])", start):
         return "json" if not _torn_lines(start) else "jsonl"
     if tables.delimiter_of(start):
         return "csv"
+    if json_rows.are_texts(start):
+        return "jsonl"
     if tables.is_tabular(start):
         raise Unreadable(
             "This looks like a table, but its first line does not name the columns. Write their names there; if it is "

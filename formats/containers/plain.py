@@ -15,6 +15,7 @@ _DATA = re.compile(
     | .*"\s*:\s*["\[{\d] )""",
     re.VERBOSE,
 )
+_ASCII = frozenset(b"\n\r\t" + bytes(range(0x20, 0x7F)))
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -25,8 +26,16 @@ def is_plain(head: str) -> bool:
         return False
     if sum(not ord(character) % 256 for character in head) * 2 > len(head):
         return False  # UTF-16 from which a byte is missing
+    if head.count("\ufffd") * 10 > len(head) or (len(head) > 8 and sum(map(_is_two, head)) * 10 > 9 * len(head)):
+        return False  # a byte order mark that tells another encoding than the text has
     looks = [bool(_DATA.match(line)) for line in filled]
     return not any(looks[:3]) and sum(looks) * 10 < len(looks)
+
+
+def _is_two(character: str) -> bool:
+    """Whether this is two bytes of ASCII taken for one character of UTF-16."""
+    high, low = divmod(ord(character), 256)
+    return all(byte in _ASCII for byte in (high, low))
 
 
 def by_line(text: io.TextIOWrapper, limit: int = MAX_ROW) -> Iterator[Row | Refusal]:

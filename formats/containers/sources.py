@@ -24,11 +24,17 @@ class Damaged(Exception):
     """The bytes end too early or make no sense; the message is a sentence."""
 
 
-class Source:
-    """Something whose bytes can be read from the start again and again."""
+class Stopped(Exception):
+    """As many bytes were read as were asked for; more may follow."""
 
-    def __init__(self, source: SourceLike, max_bytes: int | None = None) -> None:
-        self._max_bytes = max_bytes
+
+class Source:
+    """Something whose bytes can be read from the start again and again; where somebody waits, no more than `most`."""
+
+    def __init__(self, source: SourceLike, max_bytes: int | None = None, most: int | None = None) -> None:
+        self._max_bytes, self._most = max_bytes, most
+        self.damaged: str | None = None
+        self.stopped = False  # whether the last reader came to the end of `most`
         self.path: Path | None = None
         if isinstance(source, bytes):
             self._open: Callable[[], IO[bytes]] = lambda: io.BytesIO(source)
@@ -54,6 +60,16 @@ class Source:
             reader = io.BufferedReader(_Guarded(_UNPACK[name](reader), self._max_bytes), 1 << 16)
         return reader
 
+    def looked_at(self) -> "io.BufferedReader[Any]":
+        """The same, up to the first `most`, where reading more raises Stopped."""
+        self.stopped = False
+        reader = self.open()
+        return reader if self._most is None else io.BufferedReader(_Bounded(reader, self._most, self._stop), 1 << 16)
+
+    def _stop(self) -> None:
+        self.stopped = True
+        raise Stopped
+
     @property
     def share(self) -> float | None:
         """How much of the file the last reader has taken, from 0 to 1; None where its size is not known."""
@@ -61,14 +77,17 @@ class Source:
         return min(1.0, self._raw.given / size) if size and self._raw is not None else None
 
     def head(self, size: int = 1 << 18) -> bytes:
-        """The first bytes. Raises Unreadable where not even one can be read."""
+        """The first bytes; `damaged` says why they are fewer than there should be. Raises Unreadable where not even one
+        can be read."""
         pieces: list[bytes] = []
+        self.damaged = None
         try:
             with self.open() as file:
                 while size > 0 and (piece := file.read1(size)):
                     pieces.append(piece)
                     size -= len(piece)
         except Damaged as error:
+            self.damaged = str(error)
             if not pieces:
                 raise Unreadable(str(error)) from None
         return b"".join(pieces)
@@ -125,6 +144,29 @@ class _Guarded(io.RawIOBase):
             if self._left < 0:
                 raise Damaged("It is larger than can be taken once it is decompressed.")
         self.given += len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._file.close()
+
+
+class _Bounded(io.RawIOBase):
+    """The first `most` bytes of a file; `stop` is called where more are asked for and there are any."""
+
+    def __init__(self, file: Any, most: int, stop: Callable[[], None]) -> None:
+        self._file, self._left, self._stop = file, most, stop
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read1(min(len(buffer), max(self._left, 1)))
+        if data and not self._left:
+            self._stop()
+        self._left -= len(data)
         buffer[: len(data)] = data
         return len(data)
 

@@ -24,6 +24,7 @@ _USUAL = (
 )
 _COMMON = frozenset(_USUAL.split())
 _LONE = {"prompt", "prompts", "text", "question", "questions", "instruction", "instructions", "query", "messages"}
+_RULED = re.compile(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?")
 QUOTED = "quoted_formulas"
 """A column by which a table says that an apostrophe before a cell's text is for spreadsheets alone, as Hone's are."""
 NOTHING = "\ufffe"  # delimits the cells of one column: no text has it
@@ -72,6 +73,12 @@ def is_tabular(head: str) -> bool:
         if len(rows) >= 2 and width > (1 if delimiter in "\t|" else 2) and count >= 0.8 * len(rows):
             return True
     return False
+
+
+def is_markdown(head: str) -> bool:
+    """Whether the first lines are a table of Markdown: under the names stands a line of dashes."""
+    lines = [line.strip() for line in head.split("\n", 50)[:50] if line.strip()]
+    return len(lines) > 1 and "|" in lines[0] and _RULED.fullmatch(lines[1]) is not None
 
 
 def table_rows(text: io.TextIOWrapper, delimiter: str, limit: int = MAX_ROW) -> Iterator[Row | Refusal]:

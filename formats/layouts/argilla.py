@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from formats import messages
-from formats.fields import Fields, as_list, as_number, as_text, in_python, ranked, worded
+from formats.fields import Fields, as_list, as_number, as_text, ranked, worded
 from formats.layouts.base import Layout, columns, comparison
 from formats.layouts.numbered import PROMPTS, numbered
+from formats.layouts.written import CONVERSATIONS
 from formats.records import BadRow, ComparisonRecord, Judgement, Response, Row
+from formats.strict_json import in_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def _flat(fields: Fields) -> Iterator[ComparisonRecord]:
 
 
 def _record(fields: Fields, given: Fields, answers: list[_Answer]) -> ComparisonRecord:
-    name = next((name for name in PROMPTS if name in given), None)
+    name = next((name for name in (*PROMPTS, "chat", *CONVERSATIONS) if name in given), None)
     if name is None:
         raise BadRow("It has no field with a prompt.")
     before = given.prompt(name)
@@ -89,7 +91,7 @@ def _judged(answers: list[_Answer], names: list[str]) -> tuple[list[Judgement], 
 
 
 def _judgement(answer: _Answer, names: list[str], more: Mapping[str, Any]) -> Judgement | None:
-    value = in_python(answer.value) if isinstance(answer.value, str) else answer.value
+    value = in_cell(answer.value) if isinstance(answer.value, str) else answer.value
     if isinstance(value, list):
         places = {
             entry.get("value"): as_number(entry.get("rank"), "rank")

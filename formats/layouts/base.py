@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from formats.fields import Fields
 from formats.records import (
+    BadRow,
     ComparisonRecord,
     DemonstrationRecord,
     Judgement,
@@ -38,7 +39,10 @@ class Layout:
 
     def knows(self, values: Mapping[str, Any]) -> bool:
         """Whether a row may be of this layout."""
-        return self.required <= values.keys() and self.fits(values)
+        try:
+            return self.required <= values.keys() and self.fits(values)
+        except BadRow:
+            return False
 
 
 def columns(names: str) -> frozenset[str]:

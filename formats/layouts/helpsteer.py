@@ -24,15 +24,19 @@ def _two(fields: Fields) -> Iterator[ComparisonRecord]:
 def _three(fields: Fields) -> Iterator[ComparisonRecord]:
     before = fields.prompt("context")
     responses = fields.responses(before, ("response1", "response2"))
-    judged = []
+    judged, rest = [], []
     for said in fields.list("individual_preference"):
         if not isinstance(said, Mapping):
             raise BadRow('"individual_preference" has something that is no object with a score.')
+        rest.append({k: v for k, v in said.items() if k not in ("score", "reasoning") and v not in (None, "")})
         if (score := as_number(said.get("score"), "score")) is not None:
             judged.append(signed(score, _MOST, raters=1, rationale=as_text(said.get("reasoning"), "reasoning")))
     if not judged and (overall := fields.number("overall_preference")) is not None:
         judged.append(signed(overall, _MOST))
-    yield comparison(fields, before, responses, judged)
+    record = comparison(fields, before, responses, judged)
+    if any(rest):
+        record.metadata["individual_preference"] = rest
+    yield record
 
 
 LAYOUTS = (

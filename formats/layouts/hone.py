@@ -5,7 +5,6 @@ that somebody wrote without one to improve is a demonstration. What no record ha
 `kind`, `value` and `order` say what was shown and how it was answered.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from formats import messages
 from formats.fields import Fields, as_list, as_number, as_text, ranked
 from formats.layouts.base import Layout, columns, comparison, demonstration
 from formats.records import BadRow, Judgement, Record, Response
+from formats.strict_json import parse
 
 NAME = "hone-labels"
 _OUTCOMES = {"first": 1.0, "second": 0.0, "tie": 0.5, "both_bad": None}
@@ -141,8 +141,8 @@ def _value(each: Mapping[str, Any], place: Mapping[float | None, int]) -> tuple[
 def _as_written(name: str, cell: str) -> Any:
     """What a table's cell of a column that is no text holds."""
     try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
+        return parse(cell)
+    except BadRow:
         raise BadRow(f'"{name}" cannot be read.') from None
 
 

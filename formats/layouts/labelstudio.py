@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from formats import messages
-from formats.fields import Fields, as_date, as_number, as_text, in_python, worded
+from formats.fields import Fields, as_date, as_number, as_text, worded
 from formats.layouts.base import Layout, columns, comparison
 from formats.layouts.numbered import PROMPTS, numbered
 from formats.records import BadRow, ComparisonRecord, Judgement, Messages, Response, Row
+from formats.strict_json import in_cell
+
+_SIDES = ("left", "right")
 
 
 def _json(fields: Fields) -> Iterator[ComparisonRecord]:
@@ -40,7 +43,8 @@ def _json(fields: Fields) -> Iterator[ComparisonRecord]:
 
 
 def _min(fields: Fields) -> Iterator[ComparisonRecord]:
-    answer = fields.take(_comparison(fields.row.values))
+    name = _comparison(fields.row.values)
+    answer = None if name is None else fields.take(name)
     sides = _sides(fields, [])
     before, responses = _task(fields, sides)
     selected = _only(answer, "selected")
@@ -54,7 +58,7 @@ def _min(fields: Fields) -> Iterator[ComparisonRecord]:
 
 def _only(cell: Any, name: str) -> Any:
     """What the one answer of a cell says: an answer, or a list of one, in a table as text."""
-    value = in_python(cell) if isinstance(cell, str) else cell
+    value = in_cell(cell) if isinstance(cell, str) else cell
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value.get(name) if isinstance(value, Mapping) else value
@@ -147,9 +151,12 @@ def _person(value: Any) -> str | None:
     return as_text(value, "annotator")
 
 
-def _comparison(values: Mapping[str, Any]) -> str:
-    names = ("comparison", "pairwise", "pw", "preference")
-    return next((name for name in names if values.get(name) is not None), names[0])
+def _comparison(values: Mapping[str, Any]) -> str | None:
+    """The column of the comparison: people name it as they like, so that what it says decides."""
+    usual = [name for name in ("comparison", "pairwise", "pw", "preference") if name in values]
+    said = [name for name in usual if values[name] is not None]
+    said = said or [name for name, cell in values.items() if _only(cell, "selected") in _SIDES]
+    return next(iter([*said, *usual]), None)
 
 
 def _is_pairwise(values: Mapping[str, Any]) -> bool:
@@ -161,7 +168,7 @@ def _is_pairwise(values: Mapping[str, Any]) -> bool:
 
 
 def _is_min(values: Mapping[str, Any]) -> bool:
-    return (_comparison(values) in values or "equal" in values) and len(numbered(list(values))) == 2
+    return (_comparison(values) is not None or "equal" in values) and len(numbered(list(values))) == 2
 
 
 LAYOUTS = (

@@ -23,12 +23,17 @@ def numbered(names: Iterable[str]) -> list[str]:
     return [name for _, name in sorted(most)] if len(most) >= 2 else []
 
 
+def mark_of(name: str) -> str:
+    """What tells a numbered column from the others of its family: `1` of `response_1`."""
+    return re.split(r"[ _-]|(?=\d)", name)[-1]
+
+
 def _columns(fields: Fields) -> Iterator[ComparisonRecord]:
     before = fields.prompt(next((name for name in PROMPTS if name in fields), "prompt"))
     names = numbered(fields.names())
     if len(names) < 2:
         raise BadRow("There are no two responses to compare.")
-    marks = [re.split(r"[ _-]|(?=\d)", name)[-1] for name in names]
+    marks = [mark_of(name) for name in names]
     yield comparison(fields, before, fields.responses(before, names, "model_{}", ("score_{}",), marks))
 
 

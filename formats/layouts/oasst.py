@@ -68,4 +68,17 @@ def _is_tree(values: Mapping[str, Any]) -> bool:
     return isinstance(values["prompt"], Mapping) and "replies" in values["prompt"]
 
 
-LAYOUTS = (Layout("oasst", "Open Assistant trees", "labels", columns("message_tree_id prompt"), _tree, _is_tree),)
+def _message(fields: Fields) -> Iterator[Record]:
+    raise BadRow("It is one message of a tree. Import the file of whole trees, which is published beside this one.")
+
+
+LAYOUTS = (
+    Layout("oasst", "Open Assistant trees", "labels", columns("message_tree_id prompt"), _tree, _is_tree),
+    Layout(
+        "oasst-messages",
+        "Open Assistant messages, which cannot be read one by one",
+        "labels",
+        columns("message_tree_id message_id parent_id text role"),
+        _message,
+    ),
+)

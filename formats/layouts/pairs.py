@@ -6,8 +6,10 @@ from typing import Any
 from formats import messages
 from formats.fields import Fields, as_date, as_list, as_number, ranked, worded
 from formats.layouts.base import Layout, columns, comparison
-from formats.records import BadRow, ComparisonRecord, Judgement, Messages, Response
+from formats.records import BadRow, ComparisonRecord, Judgement, Messages, Outcome, Response
 
+_SPEAKERS = ("user", "assistant")
+_WON: dict[str, Outcome] = {"winner_model_a": "first", "winner_model_b": "second", "winner_tie": "tie"}
 _PKU_SCORES = ("is_response_{}_safe", "response_{}_severity_level", "response_{}_harm_category")
 
 
@@ -72,6 +74,26 @@ def _arena(fields: Fields) -> Iterator[ComparisonRecord]:
     yield comparison(fields, parts[0][0], responses, judged)
 
 
+def _arena_table(fields: Fields) -> Iterator[ComparisonRecord]:
+    asked, *said = (fields.list(name) for name in ("prompt", "response_a", "response_b"))
+    if not asked or any(len(turns) != len(asked) for turns in said):
+        raise BadRow('"prompt", "response_a" and "response_b" must be lists of as many turns.')
+    if said[0][:-1] != said[1][:-1]:
+        raise BadRow("The two conversations differ before their last turn.")
+    turns = [
+        (role, text) for pair in zip(asked, said[0], strict=True) for role, text in zip(_SPEAKERS, pair, strict=True)
+    ]
+    before = messages.prompt([{"role": role, "content": text} for role, text in turns[:-1]])
+    responses = [
+        Response(messages.response(each[-1], f"response_{side}", []), fields.text(f"model_{side}"))
+        for side, each in zip("ab", said, strict=True)
+    ]
+    won = [outcome for name, outcome in _WON.items() if fields.number(name)]
+    if len(won) > 1:
+        raise BadRow("It says twice which response is better.")
+    yield comparison(fields, before, responses, [Judgement(outcome=outcome) for outcome in won])
+
+
 def _conversation(fields: Fields, name: str) -> Messages:
     return messages.conversation(as_list(fields.need(name), name), name)
 
@@ -84,5 +106,12 @@ LAYOUTS = (
     Layout("pku", "PKU-SafeRLHF", "labels", columns("prompt response_0 response_1 better_response_id"), _pku),
     Layout("shp", "Stanford Human Preferences", "labels", columns("history human_ref_A human_ref_B labels"), _shp),
     Layout("webgpt", "WebGPT comparisons", "labels", columns("question answer_0 answer_1"), _webgpt, _question),
+    Layout(
+        "arena-table",
+        "Chatbot arena as a table",
+        "labels",
+        columns("prompt response_a response_b winner_model_a winner_model_b winner_tie"),
+        _arena_table,
+    ),
     Layout("arena", "Chatbot arena, MT-bench", "labels", columns("conversation_a conversation_b winner"), _arena),
 )

@@ -13,6 +13,7 @@ from formats.layouts.base import Layout, columns, comparison
 from formats.records import BadRow, ComparisonRecord, Judgement, Messages
 
 _AUTHORS = ("{}_model", "{}-model", "{}_policy")
+PROMPTS = ("prompt", "question", "query", "input")
 _SCORES = ("score_{}", "{}_score", "{}_rating", "{}-rating", "{}_avg_rating")
 
 
@@ -31,7 +32,18 @@ def instruction(fields: Fields) -> Messages:
     asked, extra = fields.turns("instruction"), fields.text("input")
     if extra and not isinstance(asked, str):
         raise BadRow('An "input" can only follow an "instruction" that is text.')
-    return messages.prompt(f"{asked}\n\n{extra}" if extra else asked, "instruction", _system(fields))
+    turns = messages.conversation(f"{asked}\n\n{extra}" if extra else asked, "instruction")
+    return messages.prompt([*_history(fields), *turns], "instruction", _system(fields))
+
+
+def _history(fields: Fields) -> Messages:
+    """The turns before an instruction, as LLaMA-Factory has them: [question, answer] each. Raises BadRow."""
+    turns: Messages = []
+    for each in fields.list("history") if isinstance(fields.see("history"), list) or fields.row.tabular else ():
+        if not isinstance(each, list) or len(each) != 2 or not all(isinstance(said, str) for said in each):
+            raise BadRow('"history" is no list of questions with their answers.')
+        turns += [{"role": "user", "content": each[0]}, {"role": "assistant", "content": each[1]}]
+    return turns
 
 
 def _system(fields: Fields) -> Any:
@@ -39,7 +51,7 @@ def _system(fields: Fields) -> Any:
 
 
 def _with_prompt(fields: Fields) -> Iterator[ComparisonRecord]:
-    yield _pair(fields, fields.prompt())
+    yield _pair(fields, fields.prompt(next((name for name in PROMPTS if name in fields), PROMPTS[0])))
 
 
 def _with_instruction(fields: Fields) -> Iterator[ComparisonRecord]:
@@ -93,6 +105,10 @@ def _shared(chosen: Any, rejected: Any, *, implicit: bool) -> Messages:
     return one[:-1]
 
 
+def _asked(values: Any) -> bool:
+    return "prompt" in values or (any(values.get(name) is not None for name in PROMPTS) and not _whole(values))
+
+
 def _whole(values: Any) -> bool:
     return all(isinstance(values[name], list) or _says(values[name]) for name in ("chosen", "rejected"))
 
@@ -123,7 +139,7 @@ LAYOUTS = (
         columns("instruction chosen rejected"),
         _with_instruction,
     ),
-    Layout("trl", "TRL preferences", "labels", columns("prompt chosen rejected"), _with_prompt),
+    Layout("trl", "TRL preferences", "labels", columns("chosen rejected"), _with_prompt, _asked),
     Layout(
         "trl-implicit",
         "Whole conversations, chosen and rejected (TRL, HH)",

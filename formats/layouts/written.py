@@ -60,7 +60,8 @@ def _first(fields: Fields, names: tuple[str, ...]) -> str:
 
 
 def _has_chat(values: Mapping[str, Any]) -> bool:
-    return any(isinstance(values.get(name), list | str) for name in CONVERSATIONS)
+    """Not where LLaMA-Factory's `kto_tag` says whether the last turn is good, for the same reason as below."""
+    return "kto_tag" not in values and any(isinstance(values.get(name), list | str) for name in CONVERSATIONS)
 
 
 def _has_response(values: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import formats
 from formats import Refusal
 from formats.containers import json_rows, tables, text
-from tests.formats.test_round_trips import CONTAINERS, TABLES
+from tests.formats.test_round_trips import CONTAINERS, FLAT, TABLES, as_lines
 from tests.formats.writers import LAYOUTS, Pair
 
 GOOD = '{"prompt": "How do tides work?"}'
@@ -157,6 +157,36 @@ def test_a_row_over_the_limit_is_refused_alone() -> None:
         assert [isinstance(row, Refusal) for row in found] == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '["\\ud800"]', "['\\ud800']", '["\\u0000"]', '[{"role": "user", "content": "\\udfff"}]', '[{"a": 1, "a": 2}]',
+        "[NaN, 1e999]", "[1e999]", "[" * 300 + "]" * 300, "[" * 90_000, "[" + "9" * 5000 + "]", "[b'x', {1}, (2,), 1j]",
+        '{"selected": "\\ud800"}',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("layout", FLAT)
+def test_what_a_cell_holds_as_json_can_be_stored_or_is_refused(layout: str, cell: str) -> None:
+    row = LAYOUTS[layout][1](Pair("What is it?", "It is.", "No idea.", LAYOUTS[layout][0][0]))
+    for name in row:
+        survives(TABLES["csv"]([row, row | {name: cell}]))
+
+
+def test_no_more_is_looked_at_than_is_asked_for() -> None:
+    line = b'{"prompt": "Why?"}\n'
+    reading = formats.read(line * 50, most=20 * len(line))
+    assert (len(list(reading)), reading.report.refused, reading.stopped) == (20, 0, True)
+    reading = formats.read(gzip.compress(line * 20), most=20 * len(line))
+    assert (len(list(reading)), reading.stopped) == (20, False)
+    for long in (b'{"prompt": "' + b"x" * 3_000_000, b"prompt,id\n" + b"x" * 3_000_000, line + b"\n" * 3_000_000):
+        packed = gzip.compress(long)
+        if long.startswith(line):
+            assert len(list(formats.read(packed, most=2_000_000))) == 1
+            continue
+        with pytest.raises(formats.Unreadable, match="No row of it ends in the part that is looked at"):
+            formats.read(packed, most=2_000_000)
+
+
 @pytest.mark.parametrize("packed", ["gzip", "zstd"])
 def test_what_comes_before_a_truncation_is_read_and_the_rest_refused(packed: str) -> None:
     plain = "".join(json.dumps({"prompt": random.Random(i).randbytes(40).hex()}) + "\n" for i in range(9000)).encode()
@@ -169,6 +199,17 @@ def test_what_comes_before_a_truncation_is_read_and_the_rest_refused(packed: str
     assert last.line == len(good) + 1
     with pytest.raises(formats.Unreadable):
         read(whole[:12])
+
+
+def test_the_little_that_a_damaged_file_gives_is_not_taken_for_text() -> None:
+    packed = gzip.compress(b"PAR1" + bytes(range(256)) * 9)
+    for length in range(12, 20):
+        with pytest.raises(formats.Unreadable):
+            read(packed[:length])
+    text = gzip.compress(b"Why is it so?\nHow does it work?\n" * 50)
+    with pytest.raises(formats.Unreadable, match="damaged"):
+        read(text[:-12])
+    assert len(read(text[:-12], kind="lines")) > 1  # whoever says that it is text is believed
 
 
 def test_a_damaged_parquet_file_is_told_so() -> None:
@@ -252,6 +293,9 @@ FILES = [*NAMED, *(writer(rows) for rows in ROWS for writer in CONTAINERS.values
     st.sampled_from(FILES),
     st.lists(st.tuples(st.floats(0, 1), st.sampled_from("dfix"), st.binary(min_size=1, max_size=4))),
 )
+@example(as_lines(ROWS[0]), [(0.0, "i", b"\x00\x00\xfe\xff")])
+@example(as_lines(ROWS[0]), [(0.0, "i", b"\xff\xfe")])
+@example(as_lines(ROWS[0]), [(0.0, "i", b"\xfe\xff"), (0.0, "i", b" ")])
 def test_mutated_files_never_raise_and_are_never_taken_for_lines(
     file: bytes, changes: list[tuple[float, str, bytes]]
 ) -> None:

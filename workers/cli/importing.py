@@ -18,6 +18,8 @@ from app.imports.preview import Preview, preview
 from app.models import ImportConfig, RefusedRow, Run, RunState
 from app.runs import service as runs
 from app.runs import work as run_work
+from formats.containers import hub
+from formats.containers.opening import HUB
 from hone_client import Client, RunEnded
 from hone_client.models import ImportConfig as SentConfig
 from rlhf.lease import clock
@@ -38,7 +40,9 @@ def add_to(app: typer.Typer) -> None:
 
 @does("start_import", "preview_import", "show_import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="JSON Lines, JSON, CSV, Parquet, plain text, a save_to_disk folder.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON Lines, JSON, CSV, Parquet, text, a save_to_disk folder, hub:owner/name.")
+    ],
     project: Annotated[int, typer.Option("--project", "-p", help="The project's number (`hone projects`).")],
     what: Annotated[
         str | None,
@@ -50,6 +54,10 @@ def import_file(
     map_: Annotated[
         str | None, typer.Option("--map", help="Which column is what: prompt=question,chosen=better,rejected=worse")
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of text that is neither UTF-8 nor UTF-16, such as cp1252.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of a table's cells; default: by its first lines.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read the file and count.")] = False,
     skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Import the rest where rows are bad.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Counts and refused rows as JSON.")] = False,
@@ -58,19 +66,31 @@ def import_file(
     """Import prompts, pairs to label, or labels. Rows that cannot be used are named with the reason; nothing is
     imported then, unless --skip-invalid says otherwise. Ends with status 2 where rows were refused and not to be
     skipped."""
-    if not file.exists():
-        raise Unusable(f"{file} cannot be read: there is no such file.")
+    file = _found(file)
+    options = _options(what, format_, map_, skip_invalid) | {"encoding": encoding, "delimiter": _one(delimiter)}
     if elsewhere():
         with client(by) as hone:
-            found = _there(hone, file, project, _options(what, format_, map_, skip_invalid), dry_run)
+            found = _there(hone, file, project, options, dry_run)
     else:
         with connected():
-            asked = _asked(file, _options(what, format_, map_, skip_invalid))
+            asked = _asked(file, options)
             found = _dry(file, project, asked) if dry_run else _run(file, project, asked, by)
             found["what"] = asked.what
-    _tell(found, found["what"], as_json)
+    _tell(found, found["what"], project, as_json)
     if found["refused_count"] and not skip_invalid:
         raise typer.Exit(2)
+
+
+def _found(file: Path) -> Path:
+    """A file or folder that is there; of a hub's name the folder of what was downloaded. Raises Unusable."""
+    if str(file).startswith(HUB):
+        try:
+            return hub.download(str(file).removeprefix(HUB))
+        except formats.Unreadable as error:
+            raise Unusable(str(error)) from None
+    if not file.exists():
+        raise Unusable(f"{file} cannot be read: there is no such file.")
+    return file
 
 
 def _options(what: str | None, format_: str | None, map_: str | None, skip_invalid: bool) -> dict[str, Any]:
@@ -85,6 +105,14 @@ def _options(what: str | None, format_: str | None, map_: str | None, skip_inval
     return {
         "what": what, "layout": layout, "mapping": mapping, "container": container, "skip_invalid": skip_invalid
     }  # fmt: skip
+
+
+def _one(delimiter: str | None) -> str | None:
+    """The delimiter, in which `\\t` may stand for a tab. Raises Unusable."""
+    written = "\t" if delimiter == "\\t" else delimiter
+    if written is not None and len(written) != 1:
+        raise Unusable("A delimiter is one character, such as ';', or \\t for a tab.")
+    return written
 
 
 def _there(hone: Client, file: Path, project: int, options: dict[str, Any], dry: bool) -> dict[str, Any]:
@@ -122,9 +150,12 @@ def _asked(file: Path, options: dict[str, Any]) -> ImportConfig:
     """The same, with what the file is most likely meant as. Raises Unusable or Invalid."""
     what = options["what"]
     if what is None:
-        layout, mapping, container = options["layout"], options["mapping"] or None, options["container"]
         try:
-            what = reading.offers(formats.read(file, layout=layout, mapping=mapping, kind=container))
+            found = formats.read(
+                file, layout=options["layout"], mapping=options["mapping"] or None, kind=options["container"],
+                encoding=options["encoding"], delimiter=options["delimiter"],
+            )  # fmt: skip
+            what = reading.offers(found)
         except formats.Unreadable as error:
             raise Unusable(str(error)) from None
     return ImportConfig(file="", name=file.name[-200:], **(options | {"what": what}))
@@ -176,13 +207,13 @@ def _row(each: RefusedRow) -> dict[str, Any]:
     return {"line": each.line, "reason": each.reason, "row": each.raw}
 
 
-def _tell(found: dict[str, Any], what: str, as_json: bool) -> None:
+def _tell(found: dict[str, Any], what: str, project: int, as_json: bool) -> None:
     counts = found["counts"]
     if as_json:
-        more = {"run": found["run"]} if "run" in found else {}
-        first = {what: counts.get(what, 0), "duplicates": counts.get("duplicates", 0), "refused": found["refused"]}
-        rest = {name: count for name, count in counts.items() if name not in first}
-        typer.echo(json.dumps(first | rest | {"refused_count": found["refused_count"]} | more, ensure_ascii=False))
+        told = {what: counts.get(what, 0), "duplicates": counts.get("duplicates", 0), "refused": found["refused"]}
+        if found["refused_count"] > len(found["refused"]):
+            told["refused_count"] = found["refused_count"]
+        typer.echo(json.dumps(told, ensure_ascii=False))
         return
     for row in found["refused"][:20]:
         typer.echo(f"line {row['line']}: {row['reason']}", err=True)
@@ -196,3 +227,5 @@ def _tell(found: dict[str, Any], what: str, as_json: bool) -> None:
     for name in ("labels", "responses", "records"):
         if left := counts.get(f"{name}_left_out"):
             typer.echo(f"{left:,} {name} of the file are left out: only {what} are imported.", err=True)
+    if "run" in found:
+        typer.echo(f"`hone imports undo -p {project} {found['run']}` takes it back.")

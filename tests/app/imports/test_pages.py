@@ -17,6 +17,7 @@ from app.imports import storing
 from app.runs import work as runs
 from app.web.errors import Refused
 from tests.app.conftest import Browser, Cast
+from tests.bad_files import ROWS, WHOLE
 
 As = Callable[[str], Browser]
 CODE = "    def f():\n        return 1\n"
@@ -140,13 +141,14 @@ def test_columns_that_nobody_knows_are_mapped_on_the_page(session: Session, cast
     assert (run.state, count(session, m.Label)) == (m.RunState.SUCCEEDED, 1)
 
 
-BROKEN = [
-    b"", b"PK\x03\x04", gzip.compress(b'{"prompt": "a"}\n' * 1000)[:30], b"PAR1 and no more", b"\x28\xb5\x2f\xfd\x00",
-    b"\xff\xfe\x00", b"[" * 200_000, b'{"a": ' + b"9" * 5_000 + b"}", b"\x00" * 100,
-]  # fmt: skip
+BROKEN = {
+    **{name: content for name, (content, _) in (WHOLE | ROWS).items()},
+    "zstd, no more": b"\x28\xb5\x2f\xfd\x00", "half UTF-16": b"\xff\xfe\x00", "brackets": b"[" * 200_000,
+    "digits alone": b'{"a": ' + b"9" * 5_000 + b"}", "zeros": b"\x00" * 100,
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("content", BROKEN, ids=range(len(BROKEN)))
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_files_that_cannot_be_read_are_refused_in_a_sentence(
     session: Session, cast: Cast, as_: As, client: Browser, address: str, content: bytes
 ) -> None:
@@ -162,8 +164,30 @@ def test_files_that_cannot_be_read_are_refused_in_a_sentence(
             assert answer.status_code in (200, 422)
             assert "Traceback" not in answer.text
     sent = {"files": {"file": ("x", content)}, "headers": client.bearer(cast.manager)}
-    assert client.post(f"/api/v1{address}/preview", **sent).status_code in (200, 422)
+    previewed = client.post(f"/api/v1{address}/preview", **sent)
+    assert previewed.status_code in (200, 422)
+    said = [sentence for bad, sentence in (WHOLE | ROWS).values() if bad == content]
+    assert all(sentence in json.dumps(previewed.json(), ensure_ascii=False).replace('\\"', '"') for sentence in said)
     assert (count(session, m.Prompt), count(session, m.Label)) == (0, 0)
+
+
+def test_a_preview_looks_at_no_more_than_its_share(
+    cast: Cast, as_: As, client: Browser, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.imports.reading.LOOKED_AT", 100_000)
+    monkeypatch.setattr("app.imports.preview.LOOKED_AT", 100_000)
+    headers = client.bearer(cast.manager)
+    for long in (b'{"prompt": "' + b"x" * 1_000_000 + b'"}\n{"prompt": "Why?"}\n', b"prompt,id\n" + b"x" * 1_000_000):
+        file = {"file": ("long.gz", gzip.compress(long))}
+        on_page = as_("manager").submit(address, files=file, action="preview")
+        by_call = client.post(f"/api/v1{address}/preview", files=file, headers=headers)
+        for answer in (on_page, by_call):
+            assert answer.status_code == 422
+            assert "at most 50 million characters: put each on a line of its own" in answer.text
+    many = {"file": ("many.gz", gzip.compress(LABELS * 1000))}
+    seen = client.post(f"/api/v1{address}/preview", files=many, headers=headers).json()
+    assert (seen["whole"], seen["counts"]["refused"], seen["counts"]["labels"]) == (False, 0, 3)
+    assert 0 < seen["rows"] < 10_000
 
 
 def test_nothing_is_imported_without_a_file_and_what_was_pasted_stays(cast: Cast, as_: As, address: str) -> None:

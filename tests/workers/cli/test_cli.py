@@ -300,10 +300,9 @@ def test_import_brings_labels_and_tells_as_json_what_became_of_the_rows(project:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = hone("import", file, "-p", str(project), "--as", "labels", "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
-    assert (told["labels"], told["duplicates"], told["refused"]) == (3, 0, [])
+    assert json.loads(done.stdout) == {"labels": 3, "duplicates": 0, "refused": []}
     again = json.loads(hone("import", file, "-p", str(project), "--json").stdout)
-    assert (again["labels"], again["duplicates"]) == (0, 3)
+    assert again == {"labels": 0, "duplicates": 3, "refused": []}
 
     file.write_text('{"prompt": "How?", "chosen": "So.", "rejected": "No."}\n{"prompt": 7}\n')
     dry = hone("import", file, "-p", str(project), "--as", "labels", "--dry-run", "--json")
@@ -311,9 +310,22 @@ def test_import_brings_labels_and_tells_as_json_what_became_of_the_rows(project:
     done = hone("import", file, "-p", str(project), "--as", "labels", "--json")
     assert done.returncode == 2
     (bad,) = json.loads(done.stdout)["refused"]
-    assert (bad["line"], bad["row"], json.loads(done.stdout)["labels"]) == (2, '{"prompt": 7}', 0)
+    assert json.loads(done.stdout) == {"labels": 0, "duplicates": 0, "refused": [bad]}
+    assert (bad["line"], bad["row"]) == (2, '{"prompt": 7}')
+    assert bad["reason"] == 'The field "chosen" is missing.'
     done = hone("import", file, "-p", str(project), "--as", "labels", "--json", "--skip-invalid")
     assert (done.returncode, json.loads(done.stdout)["labels"]) == (0, 1)
+
+
+def test_import_reads_older_encodings_and_any_delimiter(project: int, tmp_path: Path) -> None:
+    file = tmp_path / "old.csv"
+    file.write_bytes("prompt~id\nWie groß?~1\n".encode("cp1252"))
+    done = hone("import", file, "-p", str(project), "--encoding", "cp1252", "--delimiter", "~", "--json")
+    assert json.loads(done.stdout) == {"prompts": 1, "duplicates": 0, "refused": []}
+    with task_session() as session:
+        assert [prompt.messages[0]["content"] for prompt in session.scalars(select(Prompt))] == ["Wie groß?"]
+    assert "one character" in refused("import", file, "-p", str(project), "--delimiter", "~~")
+    assert "no text encoding" in refused("import", file, "-p", str(project), "--encoding", "cp0")
 
 
 def test_import_maps_columns_and_names_what_does_not_fit(project: int, tmp_path: Path) -> None:
