@@ -11,7 +11,7 @@ import numpy as np
 
 from app.policies.intervals import log_capital
 from app.statistics.agreement import Prompts, agreement_of
-from app.statistics.sequential import FAIR_CHECKS, care, flagged, sides
+from app.statistics.sequential import CARE, FAIR_CHECKS, SIDES, care, flagged, sides
 from app.statistics.shares import clustered, wilson
 
 
@@ -61,7 +61,7 @@ def fair(times: int, labels: int = 2000) -> float:
         differ = np.stack([((votes[a] ^ votes[a - 1]) * 1.0 + (votes[a] ^ votes[a - 2])) / 2 for a in range(3)])
         checks = [bool(random.random() < FAIR_CHECKS) if random.random() < 0.1 else None for _ in range(labels)]
         capital = care(checks, (differ[0] - differ.mean(axis=0)).tolist())
-        found += flagged(capital) or flagged(sides((random.random(labels) < 0.5).tolist()))
+        found += flagged(capital, CARE) or flagged(sides((random.random(labels) < 0.5).tolist()), SIDES)
     return found / times
 
 
@@ -71,7 +71,7 @@ def main() -> None:
     for raters in (1, 3, 5):
         found[f"share_{raters}"], found[f"share_{raters}_as_if_independent"] = shares(times, raters)
         if raters > 1:
-            found[f"alpha_{raters}"] = alpha(times // 4, raters)
+            found[f"alpha_{raters}"] = alpha(times, raters)
     for prompts, draws in ((100, 1), (20, 5), (5, 60)):
         found[f"anytime_{prompts}x{draws}"] = anytime(times, prompts, draws)
     found["fair_flagged"] = fair(times // 4)

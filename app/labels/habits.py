@@ -82,10 +82,11 @@ def _plainly_flagged(given: Sequence[Any]) -> State | None:
     """What sides and attention checks alone say: others have no part in it, so that who is flagged by this can be left
     out when others are compared."""
     labels = list({row.label_id: row for row in reversed(given)}.values())[::-1]  # the first pair of each
-    if sequential.flagged(sequential.sides([row.chose_left for row in labels if row.chose_left is not None])):
+    left = [row.chose_left for row in labels if row.chose_left is not None]
+    if sequential.flagged(sequential.sides(left), sequential.SIDES):
         return "one-sided"
     checks = [row.passed for row in labels if row.passed is not None]
-    return "careless" if sequential.flagged(sequential.care(checks, [0.0] * len(checks))) else None
+    return "careless" if sequential.flagged(sequential.care(checks, [0.0] * len(checks)), sequential.CARE) else None
 
 
 def _habits(
@@ -116,8 +117,8 @@ def _habits(
         excess.append(differ - sum(n * (people - n) for n in counts.values()) / (people - 1) / people)
         disagrees.append(differ > 0)
         agreed.append(1 - differ)
-    state = plainly or ("careless" if sequential.flagged(sequential.care(passed, excess)) else None)
-    if state == "careless" and agreed and sum(agreed) < len(agreed) / 2:
+    state = plainly or ("careless" if sequential.flagged(sequential.care(passed, excess), sequential.CARE) else None)
+    if state == "careless" and wilson(sum(agreed), len(agreed))[1] < 0.5:
         state = "contrary"
     longer, lengths = _longer(given)
     low, high = wilson(longer, lengths)

@@ -7,12 +7,15 @@ choices are alike to all of this, so that a hundred thousand of them are a few h
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 
 from app.statistics.shares import clustered
 
 RESAMPLES = 500
+_Z95 = 1.959964
 
 Tally = tuple[int, ...]
 """How many people chose each place of the scale, of one pair of responses: a, neither, b."""
@@ -51,11 +54,11 @@ def agreement_of(prompts: Mapping[Prompts, int], seed: int = 0) -> Agreement:
     observed = np.array(
         [np.sum([coincidences(np.array(tally, float)) for tally in tallies], axis=0) for tallies in found]
     )
-    [alpha] = alphas(np.tensordot(times[None, :], observed, 1))
+    whole = np.tensordot(times[None, :], observed, 1)
+    [alpha] = alphas(whole)
     drawn = np.random.default_rng(seed).multinomial(times.sum(), times / times.sum(), size=RESAMPLES)
     resampled = alphas(np.tensordot(drawn, observed, 1))
-    known = resampled[np.isfinite(resampled)]
-    low, high = (float(bound) for bound in np.percentile(known, [2.5, 97.5])) if len(known) else (None, None)
+    low, high = _interval(float(alpha), resampled, alphas(whole - observed), times)
     percent_low, percent_high = clustered(
         pair for pair, count in zip(zip(same.tolist(), both.tolist(), strict=True), times.tolist(), strict=True)
         for _ in range(count)
@@ -82,6 +85,34 @@ def _same(tally: Tally) -> int:
 
 def _both(tally: Tally) -> int:
     return sum(tally) * (sum(tally) - 1) // 2
+
+
+def _interval(
+    value: float, drawn: Floats, without: Floats, times: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+) -> tuple[float | None, float | None]:
+    """95%, from what the value is in samples that were drawn again, and in those without one of each sort of prompts,
+    of which there are `times`.
+
+    BCa (Efron 1987, "Better bootstrap confidence intervals"), by Student's quantile, and widened as so many prompts
+    ask for (Hesterberg 2015, "What teachers should know about the bootstrap"): plain percentiles are too narrow, and
+    miss the truth more often on one side than on the other.
+    """
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
+        return None, None
+    normal, prompts = NormalDist(), int(times.sum())
+    below = ((drawn < value).sum() + (drawn == value).sum() / 2) / len(drawn)
+    bias = normal.inv_cdf(min(max(float(below), 1 / len(drawn)), 1 - 1 / len(drawn)))
+    times, without = times[np.isfinite(without)], without[np.isfinite(without)]
+    apart = (np.average(without, weights=times) if len(without) else 0.0) - without
+    spread = float(times @ apart**2)
+    skew = float(times @ apart**3) / (6 * spread**1.5) if spread > 0 else 0.0
+    free = max(prompts - 1, 1)
+    width = (_Z95 + (_Z95**3 + _Z95) / (4 * free)) * sqrt(prompts / free)
+    moved = [bias + side * width for side in (-1, 1)]
+    places = [100 * normal.cdf(bias + each / max(1 - skew * each, 1e-3)) for each in moved]
+    low, high = np.percentile(drawn, places)
+    return float(low), float(high)
 
 
 def coincidences(counts: Floats) -> Floats:

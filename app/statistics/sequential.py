@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALPHA = 0.05
-TESTS = 2  # sides and care: each may flag this part of ALPHA
-LIMIT = TESTS / ALPHA
+# Of it, to flag by sides: whoever always chooses one is beyond any limit soon; and to flag by checks alone or by all.
+SIDES, CARE = 0.1 * ALPHA, 0.45 * ALPHA
 FAIR_CHECKS = 0.9  # a fair person passes at least so many attention checks
 MARGIN = 0.01  # and disagrees with the others hardly more than they do among each other
 BLOCK = 50  # pairs
@@ -63,7 +63,7 @@ def drift(disagrees: Sequence[bool]) -> int:
     while seen <= len(disagrees):
         half = seen // 2
         early, late = sum(disagrees[:half]), sum(disagrees[half:seen])
-        level = ALPHA / TESTS / (look * (look + 1)) / 2
+        level = ALPHA / 2 / (look * (look + 1)) / 2
         if _at_least(late, half, early, half) < level:
             found = 1
         elif _at_least(early, half, late, half) < level:
@@ -72,9 +72,9 @@ def drift(disagrees: Sequence[bool]) -> int:
     return found
 
 
-def flagged(log_capital: Floats) -> bool:
-    """Whether it has ever reached the limit."""
-    return len(log_capital) > 0 and bool(log_capital.max() >= np.log(LIMIT))
+def flagged(log_capital: Floats, level: float) -> bool:
+    """Whether it has ever reached the limit, 1 / level, which it does with a fair person with this probability."""
+    return len(log_capital) > 0 and bool(log_capital.max() >= -np.log(level))
 
 
 def _at_least(a: int, n: int, b: int, m: int) -> float:

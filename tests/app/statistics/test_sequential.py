@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.statistics.sequential import FAIR_CHECKS, LIMIT, MARGIN, care, drift, flagged, sides
+from app.statistics.sequential import CARE, FAIR_CHECKS, MARGIN, SIDES, care, drift, flagged, sides
 
 
 def test_sides_by_hand() -> None:
@@ -35,9 +35,9 @@ def test_care_by_hand() -> None:
 
 
 def test_what_is_lost_in_the_end_was_flagged_all_the_same() -> None:
-    assert flagged(np.array([0.0, log(LIMIT), -5.0]))
-    assert not flagged(np.array([log(LIMIT) - 0.01]))
-    assert not flagged(np.array([]))
+    assert flagged(np.array([0.0, log(40), -5.0]), 1 / 40)
+    assert not flagged(np.array([log(40) - 0.01]), 1 / 40)
+    assert not flagged(np.array([]), 1 / 40)
 
 
 def test_drift_by_hand() -> None:
@@ -62,12 +62,12 @@ def test_of_fair_people_at_most_one_in_twenty_is_ever_flagged() -> None:
         differ = np.stack([((votes[a] ^ votes[a - 1]).astype(float) + (votes[a] ^ votes[a - 2])) / 2 for a in range(3)])
         checks = [bool(random.random() < FAIR_CHECKS) if random.random() < 0.1 else None for _ in range(labels)]
         capital = care(checks, (differ[0] - differ.mean(axis=0)).tolist())
-        found += flagged(capital) or flagged(sides((random.random(labels) < 0.5).tolist()))
+        found += flagged(capital, CARE) or flagged(sides((random.random(labels) < 0.5).tolist()), SIDES)
     assert found <= 0.05 * people
 
 
 def test_who_is_careless_or_one_sided_is_flagged_soon() -> None:
     random = np.random.default_rng(3)
-    assert flagged(sides([True] * 12))
-    assert flagged(sides((random.random(300) < 0.7).tolist()))
-    assert flagged(care((random.random(60) < 0.6).tolist(), [0.0] * 60))
+    assert flagged(sides([True] * 12), SIDES)
+    assert flagged(sides((random.random(300) < 0.7).tolist()), SIDES)
+    assert flagged(care((random.random(60) < 0.6).tolist(), [0.0] * 60), CARE)
