@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ from threading import Event
 from typing import Any
 
 import httpx
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from app.db import normalise_url
 from app.settings import Settings
@@ -42,8 +42,11 @@ insert into api_token (user_id, name, token_hash, scopes) values (:user, 'bench'
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a web process over the large project; the token of person n is `token n`."""
+def served(
+    folder: Path, people: int, divisor: int = 1, more: Callable[[Connection], None] = lambda connection: None
+) -> Iterator[str]:
+    """The address of a web process over the large project, to which `more` is done; the token of person n, of so many
+    and the manager, is `token n`."""
     settings = Settings(data_dir=folder, port=8790)
     prepare_folder(settings)
     postgres, valkey = EmbeddedPostgres(folder), EmbeddedValkey(folder)
@@ -54,8 +57,9 @@ def served(folder: Path) -> Iterator[str]:
         migrate()
         engine = create_engine(normalise_url(postgres.url), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            build(connection)
-            for user in (MANAGER, *range(1, PEOPLE + 1)):
+            build(connection, divisor)
+            more(connection)
+            for user in (MANAGER, *range(1, people + 1)):
                 connection.execute(text(TOKENS), {"user": user, "hash": digest(f"token {user}")})
         engine.dispose()
         web = Popen(commands(settings)["web"])
@@ -128,7 +132,7 @@ def beside(url: str, others: int) -> tuple[list[float], list[dict[str, Any]]]:
 def main() -> int:
     """Measure both, compare."""
     temporary = tempfile.TemporaryDirectory(prefix="hone-bench-", ignore_cleanup_errors=True)
-    with temporary as folder, served(Path(folder)) as url:
+    with temporary as folder, served(Path(folder), PEOPLE) as url:
         alone, _ = beside(url, 0)
         say(f"alone: {_figures(alone)}")
         busy, exports = beside(url, EXPORTS)

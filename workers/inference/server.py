@@ -49,6 +49,10 @@ from workers.runs.threads import threads_for
 log = logging.getLogger(__name__)
 
 LEAST_ROOM = 16  # tokens a response must have left in the context
+# For products of bfloat16 a CPU gets programs of its own for each length of prompt, 2 MB of them. Two caches, oneDNN's and
+# torch's, keep 1,024 each unless told otherwise, and grow to gigabytes over the hours of a server; so many suffice for
+# the decoding steps of all numbers of rows and the prompts of the last minutes.
+PROGRAMS = dict.fromkeys(("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"), "256")
 
 
 @dataclass(frozen=True)
@@ -236,7 +240,8 @@ def _install_errors(app: FastAPI) -> None:
 def main(argv: list[str]) -> None:
     """Parse the flags and serve until a signal."""
     config = parse_config(ServingConfig, argv, prog="python -m workers.inference.server")
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads_for("serving")))
+    for name, value in (PROGRAMS | {"OMP_NUM_THREADS": str(threads_for("serving"))}).items():
+        os.environ.setdefault(name, value)
     set_threads()
     settings = get_settings()
     port = config.port or settings.inference_port or settings.port + 1

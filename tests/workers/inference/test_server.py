@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import openai
+import psutil
 import pytest
 
 from rlhf.chat_format import load_tokenizer
@@ -287,3 +288,19 @@ def test_a_taken_port_is_a_sentence(server: InferenceServer) -> None:
         again.stderr.strip().splitlines()[-1].startswith(f"error: cannot listen on 127.0.0.1:{port} (address already")
     )
     assert "Traceback" not in again.stderr
+
+
+def test_memory_stops_growing_while_prompts_of_ever_new_lengths_come(
+    client: openai.OpenAI, server: InferenceServer
+) -> None:
+    """A CPU's products of bfloat16 have programs by length, which are kept: the most recent ones only."""
+
+    def grown(words: range) -> float:
+        before = psutil.Process(server.pid).memory_info().rss
+        for count in words:
+            message: Any = [{"role": "user", "content": "a " * count}]
+            client.chat.completions.create(model=FIRST, messages=message, max_tokens=1)
+        return (psutil.Process(server.pid).memory_info().rss - before) / 2**20
+
+    grown(range(1, 120))
+    assert grown(range(120, 240)) < 60, "MB; all of them are 220"
