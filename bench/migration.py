@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
+from unittest import mock
 
 from sqlalchemy import Connection, text
 
@@ -44,8 +45,8 @@ insert into assignment (id, project_id, item_id, annotator_id, "order", state, l
     overriding system value
   select id, 1, item_id, annotator_id, '{0,1}', 'labelled', now(), now() from given;
 insert into label (project_id, item_id, annotator_id, assignment_id, value, seconds, "order")
-  select 1, item_id, annotator_id, id, '{"kind": "comparison", "choice": "first", "strength": null, "questions": {}}', 9,
-    '{0,1}' from given;
+  select 1, item_id, annotator_id, id, '{"kind": "comparison", "choice": "first", "strength": null, "questions": {}}',
+    9, '{0,1}' from given;
 insert into preference (label_id, question, first, second, outcome, probability)
   select id, '', 0, 1, 'first', 1 from label where not exists (select from preference where label_id = label.id);
 drop table given;
@@ -133,11 +134,8 @@ def further_migration() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="hone-bench-") as name:
         folder = shutil.copytree(MIGRATIONS, Path(name) / "migrations")
         (folder / "versions" / "9001_more.py").write_text(CHANGES.replace("{head}", head))
-        migrating.MIGRATIONS = folder
-        try:
+        with mock.patch.object(migrating, "MIGRATIONS", folder):
             yield
-        finally:
-            migrating.MIGRATIONS = MIGRATIONS
 
 
 def beside(url: str) -> dict[str, Any]:

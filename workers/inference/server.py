@@ -49,9 +49,9 @@ from workers.runs.threads import threads_for
 log = logging.getLogger(__name__)
 
 LEAST_ROOM = 16  # tokens a response must have left in the context
-# For products of bfloat16 a CPU gets programs of its own for each length of prompt, 2 MB of them. Two caches, oneDNN's and
-# torch's, keep 1,024 each unless told otherwise, and grow to gigabytes over the hours of a server; so many suffice for
-# the decoding steps of all numbers of rows and the prompts of the last minutes.
+# For products of bfloat16 a CPU gets programs of its own for each length of prompt, 2 MB of them. Two caches, oneDNN's
+# and torch's, keep 1,024 each unless told otherwise, and grow to a gigabyte over the hours of a server; so many suffice
+# for the decoding steps of all numbers of rows and the prompts of the last minutes.
 PROGRAMS = dict.fromkeys(("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"), "256")
 
 
