@@ -1,6 +1,6 @@
 """What people who label notice of an upgrade with old and new web processes side by side.
 
-    make bench-upgrade                                 # two minutes, from the commit before schema 0038
+    make bench-upgrade                                 # two minutes, from a commit with schema 0036
     python -m bench.upgrade --old v1.2                 # from another one; neighbouring versions only
 
 The old version is checked out of git beside this one and serves a project with two web processes. Six people label
@@ -54,7 +54,7 @@ with task_session() as session:
 class UpgradeConfig:
     """Old and new web processes side by side under load."""
 
-    old: Annotated[str, Doc("Commit that is upgraded from.")] = "220861e^"
+    old: Annotated[str, Doc("Commit that is upgraded from.")] = "bb3afc7"
     seconds: Annotated[float, Ge(1), Doc("How long each stage lasts.")] = 5.0
 
 
