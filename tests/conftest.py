@@ -77,6 +77,9 @@ def database(
 ) -> Iterator[str]:
     """URL of a fresh migrated database; app.settings of this process and of children point at it."""
     from app import db, jobs, settings
+    from app.home import overview
+    from app.home import service as home
+    from app.items import service as items
     from app.labels import fast_path, leases, progress
 
     name = f"test_{uuid4().hex[:12]}"
@@ -86,7 +89,8 @@ def database(
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("HONE_DATA_DIR", str(tmp_path / "hone"))
     caches = (settings.get_settings, db.get_engine, db.get_patient_engine, jobs.producer)
-    remembered: tuple[dict[Any, Any], ...] = (progress._totals, progress._today, fast_path._standings, leases._hints)
+    remembered: list[dict[Any, Any]] = [progress._totals, progress._today, fast_path._standings, leases._hints]
+    remembered += [cache._results for cache in (overview._figures, home._sizes, items._counted)]
 
     def forget() -> None:
         for cache in caches:

@@ -88,7 +88,7 @@ def _models(
 ) -> Response:
     project, wanted = access.project, chosen or ProjectModelFilter()
     found = queries.of_project(project, wanted, wanted.answering)
-    shown = tables.page(session, MODELS, found, wanted.sort, wanted.before, wanted.limit)
+    shown, total = tables.read(session, MODELS, found, wanted)
     empty = dict.fromkeys(RegisteredModel.model_fields, "")
     context: dict[str, Any] = {
         "project": project,
@@ -97,7 +97,6 @@ def _models(
         "values": empty | {"kind": "reward"},
         "errors": {},
     }
-    total = tables.total(session, MODELS, found)
     path = f"/projects/{project.id}/models"
     return tables.show(request, "catalog/models.html", MODELS, wanted, shown, total, path=path, **(context | over))
 

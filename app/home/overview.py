@@ -1,6 +1,6 @@
 """All of a person's projects at a glance: what is labelled, what runs, what needs attention, the next step of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -15,6 +15,7 @@ from app.projects import queries
 from app.rewards.service import FIRST_TRAINING
 from app.rewards.snapshot_queries import new_labels
 from app.statistics.agreement import Agreement, Prompts, agreement_of
+from app.web.cache import Cache
 from app.web.filters import plural
 
 
@@ -82,16 +83,33 @@ _ORDERS: dict[Sort, Callable[[Glance], Any]] = {
 }
 
 
+_figures: Cache[tuple[dict[int, Any], dict[int, int], dict[int, Agreement]]] = Cache()
+
+
 def overview(session: Session, user: User, sort: Sort = Sort.ATTENTION, zone: tzinfo = UTC) -> list[Glance]:
-    """The projects that this person manages, or sees as an administrator. The newest first among equals."""
-    found = [one for one in queries.listed(session, user).items if user.is_admin or one.role is Role.MANAGER]
+    """The projects that this person manages, or sees as an administrator, as `glances` has them."""
+    return glances(session, user, queries.listed(session, user).items, sort, zone)[0]
+
+
+def glances(
+    session: Session, user: User, listed: Sequence[queries.Listed], sort: Sort, zone: tzinfo
+) -> tuple[list[Glance], datetime | None]:
+    """Those of a person's projects that they manage, or see as an administrator, the newest first among equals; and
+    when their figures were counted, where that was a while ago."""
+    found = [one for one in listed if user.is_admin or one.role is Role.MANAGER]
+    if not found:
+        return [], None
     midnight = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     week = midnight - timedelta(days=midnight.weekday())
     ids = [one.project.id for one in found]
-    figures, fresh = overview_queries.figures(session, ids, midnight, week), new_labels(session, ids)
-    agreements = _agreements(session, ids)
-    glances = [_glance(one, figures[id_], fresh[id_], agreements[id_]) for id_, one in zip(ids, found, strict=True)]
-    return sorted(glances, key=_ORDERS[sort])
+    (figures, fresh, agreements), counted_at = _figures.aged(
+        (*ids, midnight),
+        lambda: (
+            overview_queries.figures(session, ids, midnight, week), new_labels(session, ids), _agreements(session, ids),
+        ),
+    )  # fmt: skip
+    rows = [_glance(one, figures[id_], fresh[id_], agreements[id_]) for id_, one in zip(ids, found, strict=True)]
+    return sorted(rows, key=_ORDERS[sort]), counted_at
 
 
 def _agreements(session: Session, projects: list[int]) -> dict[int, Agreement]:

@@ -23,12 +23,14 @@ def show_projects(
     found = queries.listed(session, user, archived).items
     if len(found) == 1 and not may_create and not archived:
         return redirect(f"/projects/{found[0].project.id}")
-    glances = [] if archived or not may_create else overview.overview(session, user, sort, zone_of(request))
+    looks_over = may_create and not archived
+    glances, counted_at = overview.glances(session, user, found if looks_over else [], sort, zone_of(request))
     managed = {glance.project.id for glance in glances}
     return render(
         request,
         "home/projects.html",
         glances=glances,
+        counted_at=counted_at,
         projects=[one for one in found if one.project.id not in managed],
         may_create=may_create,
         archived=archived,

@@ -1,6 +1,8 @@
 """Where a project's loop stands, and the one next step that makes sense, with its reason."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -17,6 +19,7 @@ from app.registry import service as registry
 from app.rewards import service as rewards
 from app.runs import estimate
 from app.runs import queries as runs_queries
+from app.web.cache import Cache
 from app.web.filters import percent, plural
 
 
@@ -53,9 +56,10 @@ class Situation:
     active: list[Run]
     advice: list[tuple[Method, str]]  # trainings to start now, each with its reason
     pace: Pace
-    took: dict[str, float | None]  # by methods in `advice`: seconds that a training will take with default settings
+    takes: float | None  # seconds, of the first training in `advice` with its default settings
     preparation: Run | None  # of the base model, where its files are not in the store
     failed: Run | None
+    counted_at: datetime | None  # prompts, open items and labels, where that was a while ago
 
     def at_work(self, stage: int) -> list[Run]:
         """What is queued or running at a stage of the loop."""
@@ -85,11 +89,16 @@ class Step:
     time: str | None = None
 
 
+_sizes: Cache[Any] = Cache()
+
+
 def situation(session: Session, project: Project) -> Situation:
     """Read where the loop stands."""
     counts = queries.counts(session, project.id)
+    sizes, counted_at = _sizes.aged(project.id, lambda: queries.sizes(session, project.id))
     automation = project.automation
-    policy = registry.newest(session, project.id, ModelKind.POLICY)
+    newest = registry.newest_of_each(session, project.id)
+    policy = newest.get(ModelKind.POLICY)
     current = current_policy(project)
     evaluation = judged = None
     if policy is not None and policy.id != current.id:
@@ -106,13 +115,13 @@ def situation(session: Session, project: Project) -> Situation:
         base_state=base.state,
         base_name=base.name,
         base_error=base.error,
-        prompts=counts.prompts,
+        prompts=sizes.prompts,
         prompts_in_review=counts.prompts_in_review,
-        open_items=counts.open_items,
-        open_evaluation_items=counts.open_evaluation_items,
+        open_items=sizes.open_items,
+        open_evaluation_items=sizes.open_evaluation_items,
         queue_depth=project.queue_depth,
         keeps_queue_filled=automation.keep_queue_filled,
-        labels=counts.labels,
+        labels=sizes.labels,
         new_labels=new_labels,
         labels_last_hour=counts.labels_last_hour,
         labels_last_day=counts.labels_last_day,
@@ -123,16 +132,17 @@ def situation(session: Session, project: Project) -> Situation:
         policies=counts.policies,
         conversations=counts.conversations,
         current_policy=current,
-        reward_model=registry.newest(session, project.id, ModelKind.REWARD),
+        reward_model=newest.get(ModelKind.REWARD),
         policy=policy,
         evaluation=evaluation,
         evaluation_result=judged,
         active=active,
         advice=advice,
         pace=pace.measured(session, project.id),
-        took={method.name: estimate.of(session, project, method, {}).seconds for method, _ in advice},
+        takes=estimate.of(session, project, advice[0][0], {}).seconds if advice else None,
         preparation=None if base.state is ModelState.READY else runs_queries.preparation_of(session, base.id),
         failed=next((run for run in queries.last_runs(session, project.id) if run.state is RunState.FAILED), None),
+        counted_at=counted_at,
     )
 
 
@@ -212,10 +222,10 @@ def _preparation(now: Situation, here: str) -> tuple[str | None, str | None]:
 
 
 def _train(now: Situation, here: str) -> Step | None:
-    for method, reason in now.advice:
-        time = pace.of_training(now.took[method.name])
-        return Step(method.verb, reason, f"{here}/train/{method.name}", method.verb, time)
-    return None
+    if not now.advice:
+        return None
+    method, reason = now.advice[0]
+    return Step(method.verb, reason, f"{here}/train/{method.name}", method.verb, pace.of_training(now.takes))
 
 
 def _label(now: Situation, here: str) -> Step:

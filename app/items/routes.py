@@ -27,16 +27,18 @@ router = Router()
 def show_items(request: Request, session: Db, access: Manager, chosen: Annotated[ItemFilter, Query()]) -> Response:
     """All items."""
     wanted = queries.found(access.project.id, chosen)
-    found = tables.page(session, ITEMS, wanted, chosen.sort, chosen.before, chosen.limit)
+    found, total = tables.read(session, ITEMS, wanted, chosen)
+    counts, counted_at = service.counts(session, access.project)
     return tables.show(
         request,
         "items/list.html",
         ITEMS,
         chosen,
         found,
-        tables.total(session, ITEMS, wanted),
+        total,
         section="items",
-        counts=queries.counts(session, access.project),
+        counts=counts,
+        counted_at=counted_at,
         labels=queries.standing_labels(session, [item.id for item in found.items]),
         sampling=queries.sampling_is_active(session, access.project.id),
         project=access.project,

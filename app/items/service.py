@@ -3,6 +3,7 @@
 
 import random
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -27,10 +28,18 @@ from app.models import (
 )
 from app.prompts import queries as prompt_queries
 from app.runs import service as runs
+from app.web.cache import Cache
 from app.web.errors import Conflict, NotFound
 from app.web.markdown import rendering, to_html
 
 _draw = random.SystemRandom()
+_counted: Cache[dict[str, int]] = Cache()
+
+
+def counts(session: Session, project: Project) -> tuple[dict[str, int], datetime | None]:
+    """How many items there are by state, as `queries.counts` has them; and when they were counted, where that was a
+    while ago: of a million they are not counted for everybody who looks."""
+    return _counted.aged((project.id, project.overlap), lambda: queries.counts(session, project))
 
 
 def withdraw_prompts(session: Session, project: Project, actor: User, prompt_ids: Sequence[int]) -> int:

@@ -92,6 +92,9 @@ class Item(Base):
             "id",
             postgresql_where=text("purpose = 'check' and withdrawn_at is null"),
         ),
+        Index(
+            "ix_item_withdrawn", "project_id", "id", postgresql_where=text("withdrawn_at is not null")
+        ),  # few, and no label touches it
         # A run that is worked on again adds no second item.
         Index("uq_item_made", "run_id", "prompt_id", "ordinal", unique=True),
         Index("ix_item_project_recent", "project_id", "id"),

@@ -39,8 +39,7 @@ def _people(request: Request, session: Db, access: Access, chosen: MemberFilter 
         "projects/people.html",
         PEOPLE,
         wanted,
-        tables.page(session, PEOPLE, found, wanted.sort, wanted.before, wanted.limit),
-        tables.total(session, PEOPLE, found),
+        *tables.read(session, PEOPLE, found, wanted),
         path=f"/projects/{access.project.id}/people",
         **(context | over),
     )

@@ -29,8 +29,7 @@ def show_prompts(request: Request, session: Db, access: Manager, chosen: Annotat
         "prompts/list.html",
         PROMPTS,
         chosen,
-        tables.page(session, PROMPTS, found, chosen.sort, chosen.before, chosen.limit),
-        tables.total(session, PROMPTS, found),
+        *tables.read(session, PROMPTS, found, chosen),
         section="prompts",
         counts=_counts(session, access),
     )

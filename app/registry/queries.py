@@ -1,6 +1,8 @@
 """The SQL of the registry."""
 
-from sqlalchemy import Select, literal, select, text
+from collections.abc import Sequence
+
+from sqlalchemy import Select, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -46,6 +48,12 @@ def ready(session: Session, project_id: int, kind: ModelKind, limit: int = 100) 
     """The project's ready models of a kind, the newest first."""
     found = models_of(project_id, kind).where(Model.state == ModelState.READY)
     return list(session.scalars(found.order_by(Model.id.desc()).limit(limit)))
+
+
+def newest_of_each(session: Session, project_id: int) -> Sequence[Model]:
+    """The project's newest ready model of each kind."""
+    newest = select(func.max(Model.id)).where(Model.project_id == project_id, Model.state == ModelState.READY)
+    return session.scalars(select(Model).where(Model.id.in_(newest.group_by(Model.kind)))).all()
 
 
 def model_of_run(session: Session, run_id: int, kind: ModelKind) -> Model | None:

@@ -160,6 +160,11 @@ def newest(session: Session, project_id: int, kind: ModelKind) -> Model | None:
     return next(iter(queries.ready(session, project_id, kind, limit=1)), None)
 
 
+def newest_of_each(session: Session, project_id: int) -> dict[ModelKind, Model]:
+    """The project's newest ready model of each kind that it has, by one statement."""
+    return {model.kind: model for model in queries.newest_of_each(session, project_id)}
+
+
 def ready(session: Session, project_id: int, kind: ModelKind) -> list[Model]:
     """The project's ready models of a kind, the newest first."""
     return queries.ready(session, project_id, kind)

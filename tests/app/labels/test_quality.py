@@ -65,5 +65,7 @@ def test_what_is_slow_to_count_is_counted_once_for_all_who_ask_and_anew_later(mo
         asker.join()
     assert (found, len(made)) == ([1] * 8, 1)
     assert store.get("b", make)[0] == 2  # another key
+    assert store.aged("b", make)[1] is not None
+    assert store.aged("c", make) == (3, None)  # made for this look
     time.sleep(1.2)
-    assert store.get("a", make)[0] == 3
+    assert store.get("a", make)[0] == 4

@@ -1,0 +1,23 @@
+"""Withdrawn items are found among a million others
+
+Revision ID: 0039
+Revises: 0038
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.schema_changes import add_index
+
+revision = "0039"
+down_revision = "0038"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    add_index("ix_item_withdrawn", "item", ["project_id", "id"], postgresql_where=sa.text("withdrawn_at is not null"))
+
+
+def downgrade() -> None:
+    op.drop_index("ix_item_withdrawn", "item")
