@@ -98,6 +98,17 @@ class ChecksMade(BaseModel):
     made: int
 
 
+class ComparedColumnView(BaseModel):
+    """
+    A column of a comparison, by whose `key` it can be ordered.
+    """
+
+    key: str
+    title: str
+    help: str
+    numeric: bool
+
+
 class ConversationHead(BaseModel):
     """
     A conversation. With `consent`, its prompts and choices may be used for training.
@@ -175,6 +186,16 @@ class DisputedAskedAgain(BaseModel):
     """
 
     item_id: int
+
+
+class EstimateView(BaseModel):
+    """
+    How long a training will take, judged by earlier ones: `seconds` are null where nothing is known, `why` says in
+    a sentence what it rests on.
+    """
+
+    seconds: float | None
+    why: str
 
 
 class ExportPreview(BaseModel):
@@ -541,6 +562,17 @@ class PreparationConfig(BaseModel):
 
     kind: Literal["preparation"] = "preparation"
     source: str
+
+
+class PresetView(BaseModel):
+    """
+    Settings to begin from, for a method; what it leaves out keeps its default.
+    """
+
+    name: str
+    title: str
+    help: str
+    settings: dict[str, bool | int | float | str | list[str] | None]
 
 
 class Question(BaseModel):
@@ -1535,6 +1567,7 @@ class MethodView(BaseModel):
     """
     missing: str | None
     settings: dict[str, Any]
+    presets: list[PresetView]
 
 
 class OverTimeView(BaseModel):
@@ -1791,10 +1824,31 @@ class RunView(BaseModel):
     summary: dict[str, Any] | None
     error: str | None
     automatic: bool
+    name: str
+    tags: list[str]
+    note: str
     created_by_id: int | None
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     ended_at: AwareDatetime | None
+
+
+class ComparedRunView(BaseModel):
+    """
+    A run of a comparison, with what its cells say: one for each column, in words.
+    """
+
+    run: RunView
+    cells: list[str]
+
+
+class ComparisonView(BaseModel):
+    """
+    Runs beside each other.
+    """
+
+    columns: list[ComparedColumnView]
+    lines: list[ComparedRunView]
 
 
 class EvaluationView(BaseModel):

@@ -1568,6 +1568,8 @@ class Operations(Caller):
         project_id: int,
         *,
         before: int | None = None,
+        tag: str | None = None,
+        search: str | None = None,
         kind: Literal["preparation", "sampling", "training", "scoring", "evaluation", "import", "undo", "export"]
         | None = None,
         method: str | None = None,
@@ -1579,14 +1581,47 @@ class Operations(Caller):
         return self._pages(
             models.RunView,
             f"/projects/{project_id}/runs",
-            query={"before": before, "kind": kind, "method": method, "state": state, "sort": sort},
+            query={
+                "before": before,
+                "tag": tag,
+                "search": search,
+                "kind": kind,
+                "method": method,
+                "state": state,
+                "sort": sort,
+            },
             limit=limit,
+        )
+
+    def estimate_training(
+        self,
+        project_id: int,
+        *,
+        method: str,
+        settings: dict[str, bool | int | float | str | list[str] | None] | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.EstimateView:
+        """How long a training with these settings will take. Nothing is started."""
+        return self._one(
+            models.EstimateView,
+            "POST",
+            f"/projects/{project_id}/runs/estimate",
+            body={"method": method, "settings": settings},
+            key=idempotency_key,
+        )
+
+    def compare_runs(self, project_id: int, *, run: list[int], sort: str | None = None) -> models.ComparisonView:
+        """Up to eight runs beside each other: the settings in which they differ, and the best that each reached."""
+        return self._one(
+            models.ComparisonView, "GET", f"/projects/{project_id}/runs/compare", query={"run": run, "sort": sort}
         )
 
     def list_all_runs(
         self,
         *,
         before: int | None = None,
+        tag: str | None = None,
+        search: str | None = None,
         kind: Literal["preparation", "sampling", "training", "scoring", "evaluation", "import", "undo", "export"]
         | None = None,
         method: str | None = None,
@@ -1600,7 +1635,15 @@ class Operations(Caller):
         return self._pages(
             models.RunView,
             "/runs",
-            query={"before": before, "kind": kind, "method": method, "state": state, "sort": sort},
+            query={
+                "before": before,
+                "tag": tag,
+                "search": search,
+                "kind": kind,
+                "method": method,
+                "state": state,
+                "sort": sort,
+            },
             limit=limit,
         )
 
@@ -1613,6 +1656,8 @@ class Operations(Caller):
         project_id: int,
         *,
         action: Literal["cancel", "resume", "delete"],
+        tag: str | Omit | None = OMIT,
+        search: str | Omit = OMIT,
         kind: Literal["preparation", "sampling", "training", "scoring", "evaluation", "import", "undo", "export"]
         | Omit
         | None = OMIT,
@@ -1634,6 +1679,8 @@ class Operations(Caller):
             "POST",
             f"/projects/{project_id}/runs/bulk",
             body={
+                "tag": tag,
+                "search": search,
                 "kind": kind,
                 "method": method,
                 "state": state,
@@ -1648,6 +1695,23 @@ class Operations(Caller):
     def show_run(self, project_id: int, run_id: int) -> models.RunView:
         """One run."""
         return self._one(models.RunView, "GET", f"/projects/{project_id}/runs/{run_id}")
+
+    def describe_run(
+        self,
+        project_id: int,
+        run_id: int,
+        *,
+        name: str | Omit = OMIT,
+        tags: list[str] | Omit = OMIT,
+        note: str | Omit = OMIT,
+    ) -> models.RunView:
+        """Give a run a name, tags or a note; what is left out stays."""
+        return self._one(
+            models.RunView,
+            "PATCH",
+            f"/projects/{project_id}/runs/{run_id}",
+            body={"name": name, "tags": tags, "note": note},
+        )
 
     def delete_run(self, project_id: int, run_id: int) -> None:
         """Delete an ended run with its folder."""

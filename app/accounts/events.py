@@ -244,6 +244,7 @@ SENTENCES: dict[str, Sentence] = {
     "reward_model.registered": "{who} added {subject}, made by run {run}",
     "run.cancelled": "{who} cancelled run {id}",
     "run.deleted": "{who} deleted {kind} run {id}",
+    "run.described": "{who} changed the {changed} of run {id}",
     "run.resumed": "{who} resumed run {id}",
     "session.ended_elsewhere": lambda words: f"{words['who']} signed out of {words.counted('count', 'other browser')}",
     "session.started": lambda words: f"{words['who']} signed in" + words.after("how", " by "),

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import logs
@@ -104,6 +105,10 @@ class Run(Base):
     # Of the request that queued it last, by which its logs are found; null: the platform itself, or a command did.
     request_id: Mapped[str | None] = mapped_column(String(64), default=logs.request_id)
     automatic: Mapped[bool] = mapped_column(default=False, server_default="false")
+    # What its manager says about it: a name of its own, words to find it by, whatever is worth knowing later.
+    name: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    tags: Mapped[list[str]] = mapped_column(ARRAY(String(40)), default=list, server_default="{}")
+    note: Mapped[str] = mapped_column(WrittenText, default="", server_default="")
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     created_at: Mapped[CreatedAt]
     started_at: Mapped[datetime | None]

@@ -12,9 +12,9 @@ from app.models import ModelKind, RunConfig, RunKind, RunState, Setting
 from app.projects import bulk
 from app.projects.bulk import BulkDone
 from app.projects.dependencies import Manager, ManagerAnywhere
-from app.runs import events, figures, queries, readable_log, service, training
+from app.runs import comparing, estimate, events, figures, queries, readable_log, service, training
 from app.runs.bulk import BULK_RUNS
-from app.runs.forms import RunFilter, RunsBulk
+from app.runs.forms import Compared, RunFilter, RunsBulk, RunWords
 from app.runs.table import RUNS
 from app.web import tables
 from app.web.addresses import LastStep, Step
@@ -52,10 +52,36 @@ class RunView(View):
     summary: dict[str, Any] | None
     error: str | None
     automatic: bool
+    name: str
+    tags: list[str]
+    note: str
     created_by_id: int | None
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+
+
+class ComparedColumnView(View):
+    """A column of a comparison, by whose `key` it can be ordered."""
+
+    key: str
+    title: str
+    help: str
+    numeric: bool
+
+
+class ComparedRunView(View):
+    """A run of a comparison, with what its cells say: one for each column, in words."""
+
+    run: RunView
+    cells: list[str]
+
+
+class ComparisonView(View):
+    """Runs beside each other."""
+
+    columns: list[ComparedColumnView]
+    lines: list[ComparedRunView]
 
 
 class CurveView(View):
@@ -87,6 +113,15 @@ class LogView(View):
     log: str | None
 
 
+class PresetView(View):
+    """Settings to begin from, for a method; what it leaves out keeps its default."""
+
+    name: str
+    title: str
+    help: str
+    settings: dict[str, Setting]
+
+
 class MethodView(View):
     """A method of training: what it is for, what must be there before, and the settings it takes, as a JSON schema."""
 
@@ -97,6 +132,15 @@ class MethodView(View):
     makes: ModelKind
     missing: str | None
     settings: dict[str, Any]
+    presets: list[PresetView]
+
+
+class EstimateView(View):
+    """How long a training will take, judged by earlier ones: `seconds` are null where nothing is known, `why` says in
+    a sentence what it rests on."""
+
+    seconds: float | None
+    why: str
 
 
 class NewTraining(Input):
@@ -122,6 +166,7 @@ def list_methods(session: Db, access: Manager) -> Listing[MethodView]:
                 makes=method.makes,
                 missing=method.missing(session, access.project),
                 settings=method.form.model_json_schema(),
+                presets=[PresetView.model_validate(preset) for preset in method.presets],
             )
             for method in METHODS.values()
         ]
@@ -134,6 +179,21 @@ def start_training(session: Db, access: Manager, wanted: NewTraining) -> RunView
     method = training.method(wanted.method)
     form = training.checked(method, wanted.settings)
     return RunView.model_validate(training.start(session, access.project, access.user, method, form))
+
+
+@router.post("/projects/{project_id}/runs/estimate")
+def estimate_training(session: Db, access: Manager, wanted: NewTraining) -> EstimateView:
+    """How long a training with these settings will take. Nothing is started."""
+    method = training.method(wanted.method)
+    given = training.checked(method, wanted.settings).model_dump()
+    return EstimateView.model_validate(estimate.of(session, access.project, method, given))
+
+
+@router.get("/projects/{project_id}/runs/compare")
+def compare_runs(session: Db, access: Manager, chosen: Annotated[Compared, Query()]) -> ComparisonView:
+    """Up to eight runs beside each other: the settings in which they differ, and the best that each reached."""
+    found = comparing.runs(session, access.project, chosen.run)
+    return ComparisonView.model_validate(comparing.table(found, comparing.latest(session, found), chosen.sort))
 
 
 @router.get("/runs")
@@ -167,6 +227,14 @@ def change_runs(session: Db, access: Manager, body: RunsBulk) -> BulkDone:
 def show_run(session: Db, access: Manager, run_id: RowId) -> RunView:
     """One run."""
     return RunView.model_validate(service.get(session, access.project, run_id))
+
+
+@router.patch("/projects/{project_id}/runs/{run_id}")
+def describe_run(session: Db, access: Manager, run_id: RowId, body: RunWords) -> RunView:
+    """Give a run a name, tags or a note; what is left out stays."""
+    run = service.get(session, access.project, run_id)
+    service.describe(session, access.user, run, body)
+    return RunView.model_validate(run)
 
 
 @router.get("/projects/{project_id}/runs/{run_id}/metrics")

@@ -6,13 +6,16 @@ from math import isfinite
 from typing import Any
 
 from sqlalchemy import Row
+from sqlalchemy.orm import Session
 
 from app.methods import METHODS
 from app.methods.metrics import metric
-from app.models import Run
-from app.runs import differences, views
+from app.models import Project, Run
+from app.runs import differences, figures, service, views
 from app.web.errors import Invalid
 from app.web.filters import decimal, span
+
+MOST = 8
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,30 @@ class Table:
         return second if self.sort == first else first
 
 
+def runs(session: Session, project: Project, ids: Sequence[int]) -> list[Run]:
+    """The runs to compare, each once, as many as there may be."""
+    return [service.get(session, project, run_id) for run_id in dict.fromkeys(ids[:MOST])]
+
+
+def latest(session: Session, runs: Sequence[Run]) -> dict[int, dict[str, Row[Any]]]:
+    """Run -> its `latest_metrics` by name."""
+    return {run.id: {row.name: row for row in figures.latest_metrics(session, run.id)} for run in runs}
+
+
 def table(runs: Sequence[Run], latest: Mapping[int, Mapping[str, Row[Any]]], sort: str = "") -> Table:
-    """The table of runs, `latest` being their `latest_metrics` by name. Invalid where there is no such column."""
+    """The table of runs, `latest` being what the function of this name finds of them. Invalid where there is
+    no such column."""
     columns = [Column("about", "Learned from", "What went into the run.", False), Column("time", "Time", "", True)]
     cells: list[list[Any]] = [[views.about(run) for run in runs], [_seconds(run) for run in runs]]
     shown: list[list[str]] = [list(map(str, cells[0])), [span(seconds) for seconds in cells[1]]]
+    for key, title, said in (
+        ("tags", "Tags", [", ".join(run.tags) for run in runs]),
+        ("note", "Note", [run.note for run in runs]),
+    ):
+        if any(said):
+            columns.append(Column(key, title, "", False))
+            cells.append([words or None for words in said])
+            shown.append([words or "–" for words in said])
     for difference in differences.between(runs):
         columns.append(Column(f"s.{difference.name}", difference.title, f"Default: {difference.default}", False))
         cells.append([_number(value) for value in difference.values])

@@ -108,7 +108,18 @@ def runs_for(user: User, wanted: RunConditions) -> Found[Run]:
 
 def _conditions(wanted: RunConditions) -> list[ColumnElement[bool]]:
     given = ((Run.kind, wanted.kind), (Run.method, wanted.method), (Run.state, wanted.state))
-    return [attribute == value for attribute, value in given if value is not None]
+    conditions = [attribute == value for attribute, value in given if value is not None]
+    if wanted.tag is not None:
+        conditions.append(Run.tags.contains([wanted.tag]))
+    if wanted.search:
+        conditions.append(or_(*(text.icontains(wanted.search, autoescape=True) for text in (Run.name, Run.note))))
+    return conditions
+
+
+def tags_of(session: Session, project: Project) -> list[str]:
+    """All tags of the runs that a project's managers see, in order."""
+    tag = func.unnest(Run.tags).label("tag")
+    return list(session.scalars(select(tag).where(seen_by(project)).distinct().order_by(tag)))
 
 
 def active_runs(session: Session, project: Project) -> list[Run]:

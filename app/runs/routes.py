@@ -1,6 +1,7 @@
 """The runs' pages: the list, one run live, several compared. Managers only."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -14,7 +15,7 @@ from app.projects import bulk
 from app.projects.dependencies import Access, Manager
 from app.runs import charts, comparing, events, figures, points_file, queries, readable_log, service, story, views
 from app.runs.bulk import BULK_RUNS
-from app.runs.forms import RunConditions, RunFilter
+from app.runs.forms import RunConditions, RunFilter, RunWords
 from app.runs.live import live
 from app.runs.table import RUNS
 from app.web import tables
@@ -22,12 +23,12 @@ from app.web.addresses import LastStep, Step
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.events import LiveStream
+from app.web.forms import parse, typed
 from app.web.render import is_htmx, redirect, render
 from app.web.routing import Router
 from app.web.slots import SlottedDownload
 
 router = Router()
-COMPARED = 8
 Chosen = Annotated[list[Id] | None, Query(max_length=100)]
 Find = Annotated[str, Query(max_length=200)]
 WHOLE = 10_000_000  # octets of a log's end that are sent as a file
@@ -43,9 +44,11 @@ def list_runs(request: Request, session: Db, access: Manager, chosen: Annotated[
         "runs/list.html",
         RUNS,
         chosen,
-        tables.page(session, RUNS, found, chosen.sort, chosen.before, chosen.limit),
-        tables.total(session, RUNS, found),
-        options={"method": [(method.name, method.title) for method in METHODS.values()]},
+        *tables.read(session, RUNS, found, chosen),
+        options={
+            "method": [(method.name, method.title) for method in METHODS.values()],
+            "tag": [(tag, tag) for tag in queries.tags_of(session, access.project)],
+        },
         active=queries.active_runs(session, access.project),
         views=views,
     )
@@ -72,14 +75,20 @@ def active_events(access: Manager) -> LiveStream:
 
 @router.get("/projects/{project_id}/runs/compare")
 def compare(
-    request: Request, session: Db, access: Manager, run: Chosen = None, sort: Annotated[str, Query(max_length=120)] = ""
+    request: Request,
+    session: Db,
+    access: Manager,
+    run: Chosen = None,
+    sort: Annotated[str, Query(max_length=120)] = "",
+    tag: Annotated[str, Query(max_length=40)] = "",
 ) -> HTMLResponse:
     """Several runs of one kind beside each other: the settings in which they differ, their best values, their curves.
-    `sort`: by which column, with a minus the highest first."""
-    chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
-    latest = {each.id: {row.name: row for row in figures.latest_metrics(session, each.id)} for each in chosen}
+    `sort`: by which column, with a minus the highest first. `tag`: which runs are offered beside them."""
+    chosen = comparing.runs(session, access.project, run or [])
+    latest = comparing.latest(session, chosen)
     names = sorted({name for rows in latest.values() for name in rows})
-    recent = tables.page(session, RUNS, queries.runs_of(access.project, RunConditions()), RUNS.order, None, 30).items
+    offered = queries.runs_of(access.project, RunConditions(tag=tag))
+    recent = tables.page(session, RUNS, offered, RUNS.order, None, 30).items
     return render(
         request,
         "runs/compare.html",
@@ -89,7 +98,9 @@ def compare(
         metric=metric,
         table=comparing.table(chosen, latest, sort) if chosen else None,
         panel=charts.panel(access.project.id, chosen, names),
-        recent=recent,
+        recent=[*recent, *(each for each in chosen if each not in recent)],
+        tag=tag,
+        tags=queries.tags_of(session, access.project),
         views=views,
     )
 
@@ -97,7 +108,7 @@ def compare(
 @router.get("/projects/{project_id}/runs/points.csv")
 def download_points(session: Db, access: Manager, run: Chosen = None, curve: Curves = None) -> SlottedDownload:
     """All points of the runs' curves, or of those named, as CSV."""
-    chosen = [service.get(session, access.project, run_id) for run_id in dict.fromkeys((run or [])[:COMPARED])]
+    chosen = comparing.runs(session, access.project, run or [])
     if not chosen:
         raise Invalid("Name the runs whose curves you want: run=12.")
     return points_file.download([each.id for each in chosen], curve)
@@ -111,6 +122,20 @@ def show_run(
     run = service.get(session, access.project, run_id)
     if is_htmx(request):
         return render(request, "runs/_actions.html", run=run, views=views)
+    return _page(request, session, access, run, step, find)
+
+
+def _page(
+    request: Request,
+    session: Db,
+    access: Access,
+    run: Run,
+    step: int | None = None,
+    find: str = "",
+    words: Mapping[str, Any] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    """`words` and `errors`: what was typed about the run, and what is wrong with it."""
     children, models = queries.family(session, run)
     steps = figures.sample_steps(session, run.id)
     metrics = figures.latest_metrics(session, run.id)
@@ -118,7 +143,10 @@ def show_run(
     return render(
         request,
         "runs/show.html",
+        status=422 if errors else 200,
         run=run,
+        words=words or {"name": run.name, "tags": ", ".join(run.tags), "note": run.note},
+        errors=errors or {},
         metric=metric,
         views=views,
         metrics=metrics,
@@ -165,6 +193,17 @@ def run_log(session: Db, access: Manager, run_id: RowId) -> Response:
     run = service.get(session, access.project, run_id)
     headers = {"Content-Disposition": f'attachment; filename="run-{run.id}-log.txt"'}
     return PlainTextResponse(readable_log.tail(run, WHOLE) or "", headers=headers)
+
+
+@router.post("/projects/{project_id}/runs/{run_id}/words")
+def describe_run(request: Request, session: Db, access: Manager, run_id: RowId, form: Submitted) -> Response:
+    """Give a run its name, tags and note."""
+    run = service.get(session, access.project, run_id)
+    try:
+        service.describe(session, access.user, run, parse(RunWords, form))
+    except Invalid as refusal:
+        return _page(request, session, access, run, words=typed(RunWords, form), errors=refusal.errors)
+    return redirect(f"/projects/{access.project.id}/runs/{run.id}#words", "Saved.", place="words")
 
 
 @router.post("/projects/{project_id}/runs/{run_id}/cancel")

@@ -15,7 +15,7 @@ from app.models import Model, Project, Run, RunConfig, RunKind, RunState, Snapsh
 from app.registry import service as registry
 from app.runs import queries, states
 from app.runs.folders import folder
-from app.runs.forms import RunConditions
+from app.runs.forms import RunConditions, RunWords
 from app.runs.queueing import RESUMABLE, send, tell_model
 from app.settings import get_settings
 from app.web import rate_limits
@@ -155,6 +155,19 @@ def clone(session: Session, actor: User | None, run: Run) -> Run:
         needs_gpu=run.needs_gpu,
         parent=run,
     )
+
+
+def describe(session: Session, actor: User, run: Run, words: RunWords) -> None:
+    """Give a run the name, the tags and the note that are said, and leave what is not said."""
+    _require_own(run, actor, "describe")
+    said = {name: getattr(words, name) for name in RunWords.model_fields if name in words.model_fields_set}
+    changed = {name: value for name, value in said.items() if getattr(run, name) != value}
+    for name, value in changed.items():
+        setattr(run, name, value)
+    if changed:
+        audit.record(
+            session, actor, "run.described", project_id=run.project_id, subject=run, changed=", ".join(changed)
+        )
 
 
 def project_of(run: Run) -> int:

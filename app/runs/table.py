@@ -16,6 +16,7 @@ RUNS = Table(
     key=Run.id,
     columns=(
         Column("run", "Run", always=True, look="nowrap"),
+        Column("tags", "Tags", look="text", shown=False),
         Column("state", "State", Run.state),
         Column("about", "About", look="about-cell"),
         Column("progress", "Progress", look="progress-cell"),
@@ -24,6 +25,8 @@ RUNS = Table(
         Column("queued", "Queued", Run.id, look="nowrap"),
     ),
     filters=(
+        Filter("search", "Name or note", look="search"),
+        Filter("tag", "Tag"),
         Filter("kind", "Kind", [*((kind.value, text) for kind, text in KINDS.items()), ("training", "Training")]),
         Filter("method", "Method"),
         Filter("state", "State", [(state.value, state.value.capitalize()) for state in RunState]),

@@ -51,8 +51,8 @@ class Progress:
 
 
 def title(run: Run) -> str:
-    """`PPO 12`, `Scoring 9`."""
-    return f"{kind_of(run)} {run.id}"
+    """`PPO 12`, `Scoring 9`, and the name that it was given: `PPO 12: longer answers`."""
+    return f"{kind_of(run)} {run.id}" + (f": {run.name}" if run.name else "")
 
 
 def kind_of(run: Run) -> str:

@@ -25,7 +25,7 @@ Setting = Annotated[
     typer.Option("--set", help="A setting as name=value (none: no value), repeatable; see `hone runs settings`."),
 ]
 RunId = Annotated[int, typer.Argument(help="The run's number (`hone runs list`).")]
-COLUMNS = ("id", "project_id", "kind", "method", "state", "step", "total_steps", "worker", "error")
+COLUMNS = ("id", "project_id", "kind", "method", "name", "state", "step", "total_steps", "worker", "error")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,6 +36,9 @@ def add_to(app: typer.Typer) -> None:
         ("samples", "list_run_samples", "step", "score", "response"),
     ):
         runs.command(verb)(built(Call(f"runs {verb}", operation, columns=columns)))
+    runs.command("describe")(built(Call("runs describe", "describe_run", "Run {id} is described.")))
+    runs.command("compare")(built(Call("runs compare", "compare_runs")))
+    runs.command("estimate")(built(Call("runs estimate", "estimate_training", "{why}", named=("method",))))
     runs.command("bulk")(built(Call("runs bulk", "change_runs", "{done} changed.", named=("action",))))
 
 
@@ -46,6 +49,8 @@ def list_runs(
     state: Annotated[
         Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None, typer.Option()
     ] = None,
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
+    search: Annotated[str, typer.Option(help="Only runs with this in their names or notes.")] = "",
     before: Annotated[int | None, typer.Option(help="Only runs with a lower number: those further back.")] = None,
     limit: Annotated[int, typer.Option(help="How many, the newest first.")] = 20,
     as_json: Json = False,
@@ -54,9 +59,9 @@ def list_runs(
     """List runs, the newest first."""
     with client(as_) as hone:
         if project is None:
-            found = hone.list_all_runs(state=state, before=before, limit=limit)
+            found = hone.list_all_runs(state=state, tag=tag, search=search, before=before, limit=limit)
         else:
-            found = hone.list_runs(project, state=state, before=before, limit=limit)
+            found = hone.list_runs(project, state=state, tag=tag, search=search, before=before, limit=limit)
         tell_all(found, as_json, COLUMNS, "No runs yet.")
 
 

@@ -90,6 +90,7 @@ ACTIONS = {
     "POST /models/{model_id}/retire": "retire_base_model",
     "POST /models/{model_id}/retry": "retry_base_model",
     "POST …/train/{method}": "start_training",
+    "POST …/runs/{run_id}/words": "describe_run",
     "POST …/runs/{run_id}/cancel": "cancel_run",
     "POST …/runs/{run_id}/resume": "resume_run",
     "POST …/runs/{run_id}/clone": "clone_run",
