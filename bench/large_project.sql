@@ -58,8 +58,8 @@ insert into preference (label_id, question, first, second, outcome, probability)
       when (value ->> 'choice' = 'first') = ("order" = '{0,1}') then 'first' else 'second' end as outcome from label
   ) said;
 insert into run_metric (run_id, name, step, value)
-  select run.id, name, at.step, random() from run, generate_series(1, 100) at (step),
-    unnest(array['loss', 'accuracy', 'margin', 'lr', 'grad_norm', 'objective/scores', 'objective/kl', 'eval/reward']) name
+  select run.id, metric, at.step, random() from run, generate_series(1, 100) at (step),
+    unnest(array['loss', 'accuracy', 'margin', 'lr', 'grad_norm', 'objective/scores', 'objective/kl', 'eval/reward']) metric
   where run.kind = 'training';
 insert into run_sample (run_id, step, prompt, response, score)
   select run.id, at.step, '[{"role": "user", "content": "Why?"}]', 'Because.', 0.5 from run, generate_series(1, 40) at (step)
