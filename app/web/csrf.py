@@ -78,7 +78,8 @@ async def protect(request: Request) -> None:
         raise NotAllowed("This request came from another site, so it was not carried out.")
     given = request.headers.get(HEADER)
     if given is None and "form" in request.headers.get("content-type", ""):
-        field = (await request.form()).get(FIELD)
+        request.state.submitted = await request.form()
+        field = request.state.submitted.get(FIELD)
         given = field if isinstance(field, str) else None
     seed = _seed(request)
     if not given or seed is None or not is_signed("csrf", seed, given):

@@ -1,6 +1,6 @@
 """What every route needs: one transaction per request, the submitted form, ids that fit the database."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Depends, Path, Request
 from sqlalchemy.orm import Session
@@ -16,8 +16,10 @@ RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 async def submitted_form(request: Request) -> FormData:
-    """The fields of the request's form, read once and shared with the CSRF check."""
-    return await request.form()
+    """The fields of the request's form, read once and shared with the CSRF check, and with the page that says why they
+    were refused."""
+    request.state.submitted = await request.form()
+    return cast(FormData, request.state.submitted)
 
 
 Submitted = Annotated[FormData, Depends(submitted_form)]

@@ -21,6 +21,9 @@ from app.web.views import Problem
 log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
 
+_SECRET = ("current", "new", "password")  # fields of forms that hold one
+LONGEST_CHOICE = 80  # characters
+
 _HTTP: dict[int, tuple[str, str]] = {
     400: ("Not understood", "The request could not be read."),
     404: (errors.NotFound.title, "This page does not exist, or you have no access to it."),
@@ -66,6 +69,7 @@ def respond(
             title=title,
             detail=detail,
             fields=fields or {},
+            typed=_typed(request),
             request_id=request_id,
         )
         if is_htmx(request):  # beside what the person is doing, not over it
@@ -73,6 +77,18 @@ def respond(
             response.headers["HX-Reswap"] = "innerHTML"
     response.headers.update(headers or {})
     return response
+
+
+def _typed(request: Request) -> dict[str, str]:
+    """What a person had written into the form that is refused, so that the page gives it back; never a password."""
+    form = getattr(request.state, "submitted", {})
+    own = (csrf.FIELD, *_SECRET)
+    return {name: text for name, text in form.items() if name not in own and isinstance(text, str) and _is_prose(text)}
+
+
+def _is_prose(text: str) -> bool:
+    """Whether somebody would miss it: more than a number or a name of a choice."""
+    return len(text.split()) > 1 or len(text) > LONGEST_CHOICE
 
 
 def refused(request: Request, error: errors.Refused) -> Response:
