@@ -460,14 +460,14 @@ def test_snapshots_that_lost_labels_have_no_way_back(old: Engine) -> None:
 
 
 def test_named_runs_have_no_way_back(old: Engine) -> None:
-    _upgrade(old, "0041")
+    _upgrade(old, "0042")
     with old.begin() as connection:
         found = connection.exec_driver_sql("select distinct name, tags, note from run").all()
         assert [tuple(row) for row in found] == [("", [], "")]
         named = "update run set tags = '{long}' where id = (select min(id) from run)"
         connection.exec_driver_sql(named)
     with pytest.raises(RuntimeError, match="1 of the runs have names, tags or notes"):
-        _downgrade(old, "0040")
+        _downgrade(old, "0041")
     with old.begin() as connection:
         connection.exec_driver_sql("update run set tags = '{}'")
-    _downgrade(old, "0039")
+    _downgrade(old, "0040")
