@@ -131,7 +131,7 @@ def project() -> str:
     from alembic.config import Config
     from sqlalchemy import create_engine
 
-    from app.accounts import service
+    from app.accounts import service, sessions
     from app.db import get_engine, task_session
     from app.models import Member, Role
     from tests import factories
@@ -144,7 +144,7 @@ def project() -> str:
         manager = service.create_user(session, "manager@example.org", "Manager", PASSWORD, is_admin=True)
         made = factories.project(session)
         session.add(Member(project_id=made.id, user_id=manager.id, role=Role.MANAGER))
-        token = service.start_session(session, manager, "password")
+        token = sessions.start(session, manager, "password")
     get_engine().dispose()
     return token
 

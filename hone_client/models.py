@@ -807,6 +807,22 @@ class SamplingStarted(BaseModel):
     run: int | None
 
 
+class SessionView(BaseModel):
+    """
+    A browser in which I am signed in. `device` and `last_used_at` (to five minutes) are unknown for old ones.
+    """
+
+    id: int
+    device: str | None
+    created_at: AwareDatetime
+    last_used_at: AwareDatetime | None
+    expires_at: AwareDatetime
+    present: bool
+    """
+    Whether this call itself comes by it
+    """
+
+
 class SessionsEnded(BaseModel):
     """
     How many browsers were signed out.

@@ -64,6 +64,14 @@ class Operations(Caller):
         """End every session of mine but this one."""
         return self._one(models.SessionsEnded, "POST", "/me/sign-out-elsewhere", key=idempotency_key)
 
+    def list_sessions(self) -> Pages[models.SessionView]:
+        """In which browsers I am signed in, those used last first."""
+        return self._pages(models.SessionView, "/me/sessions", paged=False)
+
+    def end_session(self, session_id: int) -> None:
+        """Sign one of my browsers out."""
+        self._none("DELETE", f"/me/sessions/{session_id}")
+
     def list_tokens(self, *, before: int | None = None, limit: int | None = None) -> Pages[models.TokenView]:
         """My API tokens that were not revoked, newest first; never their text."""
         return self._pages(models.TokenView, "/tokens", query={"before": before}, limit=limit)
@@ -112,6 +120,10 @@ class Operations(Caller):
         return self._one(
             models.PersonView, "PATCH", f"/users/{user_id}", body={"disabled": disabled, "is_admin": is_admin}
         )
+
+    def sign_person_out(self, user_id: int, *, idempotency_key: str | None = None) -> models.SessionsEnded:
+        """End every session of somebody; their password and API tokens stay. For administrators."""
+        return self._one(models.SessionsEnded, "POST", f"/users/{user_id}/sign-out", key=idempotency_key)
 
     def reset_sign_in(self, user_id: int) -> models.SignInLinkView:
         """For somebody who forgot: their password, sessions and tokens end, and a link signs them in once. For

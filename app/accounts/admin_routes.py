@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
-from app.accounts import queries, service
+from app.accounts import queries, service, sessions
 from app.accounts.dependencies import Admin
 from app.accounts.trail import EventFilter
 from app.accounts.trail_pages import trail_file, trail_page
@@ -14,6 +14,7 @@ from app.models import User
 from app.web import health
 from app.web.addresses import Before
 from app.web.dependencies import Db, RowId
+from app.web.filters import plural
 from app.web.render import absolute, redirect, render
 from app.web.routing import Router
 
@@ -51,6 +52,14 @@ def reset_sign_in(request: Request, session: Db, user: Admin, user_id: RowId) ->
     person = service.person(session, user_id)
     token = service.reset_sign_in(session, user, person)
     return _users(request, session, link=absolute(request, f"/sign-in/{token}"), who=person)
+
+
+@router.post("/users/{user_id}/sign-out")
+def sign_out(session: Db, user: Admin, user_id: RowId) -> Response:
+    """End every session of somebody."""
+    person = service.person(session, user_id)
+    ended = sessions.end_all(session, user, person)
+    return redirect("/users", f"{person.name} is signed out in {plural(ended, 'browser')}.")
 
 
 @router.post("/users/{user_id}/disable")

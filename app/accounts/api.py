@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query, Request
 from pydantic import ConfigDict, Field, JsonValue
 
-from app.accounts import attempts, queries, service, trail
+from app.accounts import attempts, queries, service, sessions, trail
 from app.accounts.dependencies import IN_PERSON, Admin, SignedIn
 from app.accounts.forms import NewToken, PasswordForm, ProfileForm
 from app.accounts.scopes import Scope
@@ -17,6 +17,7 @@ from app.web.dependencies import Db, RowId
 from app.web.pages import Paging
 from app.web.render import absolute
 from app.web.routing import Router, tells_a_secret
+from app.web.signing import digest
 from app.web.views import Listing, View
 
 router = Router(tags=["accounts"])
@@ -51,6 +52,17 @@ class SignInLinkView(View):
     """An address that signs its person in, once, within a day."""
 
     url: str
+
+
+class SessionView(View):
+    """A browser in which I am signed in. `device` and `last_used_at` (to five minutes) are unknown for old ones."""
+
+    id: int
+    device: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime
+    present: bool = Field(description="Whether this call itself comes by it")
 
 
 class SessionsEnded(View):
@@ -121,7 +133,26 @@ def set_my_password(request: Request, session: Db, user: SignedIn, body: Passwor
 @router.post("/me/sign-out-elsewhere", dependencies=[IN_PERSON])
 def sign_out_elsewhere(request: Request, session: Db, user: SignedIn) -> SessionsEnded:
     """End every session of mine but this one."""
-    return SessionsEnded(ended=service.end_other_sessions(session, user, request.cookies.get(SESSION_COOKIE)))
+    return SessionsEnded(ended=sessions.end_others(session, user, request.cookies.get(SESSION_COOKIE)))
+
+
+@router.get("/me/sessions")
+def list_sessions(request: Request, session: Db, user: SignedIn) -> Listing[SessionView]:
+    """In which browsers I am signed in, those used last first."""
+    present = digest(request.cookies.get(SESSION_COOKIE, ""))
+    fields = SessionView.model_fields.keys() - {"present"}
+    return Listing(
+        items=[
+            SessionView(**{name: getattr(each, name) for name in fields}, present=each.token_hash == present)
+            for each in sessions.of(session, user.id)
+        ]
+    )
+
+
+@router.delete("/me/sessions/{session_id}", status_code=204, dependencies=[IN_PERSON])
+def end_session(session: Db, user: SignedIn, session_id: RowId) -> None:
+    """Sign one of my browsers out."""
+    sessions.end_one(session, user, session_id)
 
 
 @router.get("/tokens")
@@ -161,6 +192,12 @@ def change_user(session: Db, user: Admin, user_id: RowId, body: UserChange) -> P
     if body.is_admin is not None:
         service.set_admin(session, user, person, body.is_admin)
     return PersonView.model_validate(person)
+
+
+@router.post("/users/{user_id}/sign-out", dependencies=[IN_PERSON])
+def sign_person_out(session: Db, user: Admin, user_id: RowId) -> SessionsEnded:
+    """End every session of somebody; their password and API tokens stay. For administrators."""
+    return SessionsEnded(ended=sessions.end_all(session, user, service.person(session, user_id)))
 
 
 @router.post("/users/{user_id}/sign-in-link", status_code=201, dependencies=[IN_PERSON])

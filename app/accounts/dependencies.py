@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.accounts import queries, scopes
+from app.accounts import queries, scopes, sessions
 from app.accounts.queries import Credential
 from app.models import ApiToken, User
 from app.web.csrf import SESSION_COOKIE, has_bearer
@@ -35,6 +35,8 @@ def recognise(
     elif token := request.cookies.get(SESSION_COOKIE, ""):
         found = {"token_hash": digest(token), **values}
         row = session.execute(statements[Credential.COOKIE], found, execution_options=_ANEW).first()
+        if row is not None:
+            sessions.note_use(session, digest(token))
     else:
         return None
     if row is not None:

@@ -246,6 +246,7 @@ SENTENCES: dict[str, Sentence] = {
     "run.deleted": "{who} deleted {kind} run {id}",
     "run.described": "{who} changed the {changed} of run {id}",
     "run.resumed": "{who} resumed run {id}",
+    "session.ended": "{who} signed out of another browser",
     "session.ended_elsewhere": lambda words: f"{words['who']} signed out of {words.counted('count', 'other browser')}",
     "session.started": lambda words: f"{words['who']} signed in" + words.after("how", " by "),
     "user.admin_removed": "{who} took the rights of an administrator from {subject}",
@@ -258,6 +259,7 @@ SENTENCES: dict[str, Sentence] = {
     "user.email_changed": "{who} changed their e-mail",
     "user.enabled": "{who} enabled the account of {subject}",
     "user.made_admin": "{who} made {subject} an administrator",
+    "user.signed_out": lambda words: f"{words['who']} signed {words['subject']} out everywhere",
     "user.sign_in_reset": "{who} made a sign-in link for {subject}, whose old password ended",
 }
 SENTENCES |= {f"{kind.value}_run.queued": _queued(kind) for kind in RunKind}

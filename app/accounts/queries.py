@@ -97,32 +97,6 @@ def lock_admins(session: Session) -> list[int]:
     )
 
 
-def delete_session(session: Session, token_hash: str) -> None:
-    """End one session, and sweep out those that ended by themselves."""
-    session.execute(delete(WebSession).where(WebSession.token_hash == token_hash))
-    session.execute(delete(WebSession).where(WebSession.expires_at < func.now()))
-
-
-def delete_sessions(session: Session, user_id: int, keep: str | None = None) -> int:
-    """End a person's sessions; how many there were."""
-    statement = delete(WebSession).where(WebSession.user_id == user_id)
-    if keep is not None:
-        statement = statement.where(WebSession.token_hash != keep)
-    return len(session.scalars(statement.returning(WebSession.id)).all())
-
-
-def session_count(session: Session, user_id: int) -> int:
-    """In how many browsers a person is signed in."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(WebSession)
-            .where(WebSession.user_id == user_id, WebSession.expires_at > func.now())
-        )
-        or 0
-    )
-
-
 def void_links(session: Session, user_id: int) -> None:
     """Void a person's sign-in links that were not used."""
     session.execute(delete(SignInLink).where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None)))

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
-from app.accounts import admin_routes, attempts, forms, health_routes, queries, service
+from app.accounts import admin_routes, attempts, devices, forms, health_routes, queries, service, sessions
 from app.accounts.dependencies import SignedIn, Visitor
 from app.accounts.scopes import MEANS, Scope
 from app.models import User
@@ -13,11 +13,13 @@ from app.settings import get_settings
 from app.web import rate_limits
 from app.web.csrf import SESSION_COOKIE, VISITOR_COOKIE
 from app.web.dependencies import Db, RowId, Submitted
-from app.web.errors import Conflict, Invalid
+from app.web.errors import Conflict, Invalid, NotFound
+from app.web.filters import plural
 from app.web.forms import parse, typed
 from app.web.guard import public
 from app.web.render import local_path, redirect, render
 from app.web.routing import Router
+from app.web.signing import digest
 
 router = Router()
 router.include_router(health_routes.router)
@@ -29,14 +31,15 @@ _WRONG = "Wrong e-mail or password."
 def signed_in_redirect(
     request: Request, session: Session, user: User, how: str, url: str, flash: str | None = None
 ) -> Response:
-    """Sign this browser in as `user` and go on to `url`. For `how` see `service.start_session`."""
-    token, response = service.start_session(session, user, how), redirect(url, flash)
+    """Sign this browser in as `user` and go on to `url`. For `how` see `sessions.start`."""
+    device = devices.named(request.headers.get("user-agent", ""))
+    token, response = sessions.start(session, user, how, device), redirect(url, flash)
     attempts.remember_browser(request, response, user)
     response.delete_cookie(VISITOR_COOKIE)
     response.set_cookie(
         SESSION_COOKIE,
         token,
-        max_age=service.SESSION_DAYS * 86400,
+        max_age=sessions.DAYS * 86400,
         httponly=True,
         samesite="lax",
         secure=get_settings().secure_cookies,
@@ -88,7 +91,7 @@ def use_link(request: Request, session: Db, token: str) -> Response:
 def sign_out(request: Request, session: Db, user: Visitor) -> Response:
     """End this browser's session."""
     if token := request.cookies.get(SESSION_COOKIE):
-        service.end_session(session, token)
+        sessions.end(session, token)
     response = redirect("/sign-in", "You are signed out.")
     response.delete_cookie(SESSION_COOKIE)
     return response
@@ -102,7 +105,8 @@ def _account(request: Request, session: Db, user: User, status: int = 200, **ove
         "tokens": queries.tokens(session, user.id),
         "token": {"token_name": "", "scopes": [Scope.READ], "expires": str(service.TOKEN_DAYS)},
         "scopes": {scope: says for scope, says in MEANS.items() if scope is not Scope.ADMIN or user.is_admin},
-        "sessions": queries.session_count(session, user.id),
+        "sessions": sessions.of(session, user.id),
+        "present": digest(request.cookies.get(SESSION_COOKIE, "")),
         "new_token": None,
     }
     return render(request, "accounts/account.html", status=status, **(context | over))
@@ -140,8 +144,18 @@ def change_password(request: Request, session: Db, user: SignedIn, form: Submitt
 @router.post("/account/sign-out-elsewhere")
 def sign_out_elsewhere(request: Request, session: Db, user: SignedIn) -> Response:
     """End every session but this one."""
-    ended = service.end_other_sessions(session, user, request.cookies.get(SESSION_COOKIE))
-    return redirect("/account", f"Signed out in {ended} other browser{'' if ended == 1 else 's'}.")
+    ended = sessions.end_others(session, user, request.cookies.get(SESSION_COOKIE))
+    return redirect("/account#sessions", f"Signed out in {plural(ended, 'other browser')}.")
+
+
+@router.post("/account/sessions/{session_id}/end")
+def end_session(session: Db, user: SignedIn, session_id: RowId) -> Response:
+    """Sign one browser out."""
+    try:
+        sessions.end_one(session, user, session_id)
+    except NotFound as ended:  # the page was older, or the button pressed twice
+        return redirect("/account#sessions", ended.message)
+    return redirect("/account#sessions", "That browser is signed out.")
 
 
 @router.post("/account/tokens")

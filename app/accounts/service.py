@@ -1,4 +1,4 @@
-"""The rules of accounts: sign-in, sessions, one-time links, passwords, API tokens, and what administrators do.
+"""The rules of accounts: sign-in, one-time links, passwords, API tokens, and what administrators do.
 
 Random tokens leave this module once, as return values; the database holds their digests.
 """
@@ -10,15 +10,14 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.accounts import emails, passwords, queries
+from app.accounts import emails, passwords, queries, sessions
 from app.accounts.audit import record
 from app.accounts.scopes import Scope
-from app.models import ApiToken, SignInLink, User, WebSession
+from app.models import ApiToken, SignInLink, User
 from app.web import names, rate_limits
 from app.web.errors import Conflict, Invalid, NotFound
 from app.web.signing import digest
 
-SESSION_DAYS = 30
 LINK_LIFETIME = timedelta(days=1)
 MOST_TOKENS = 20
 TOKEN_DAYS = 90
@@ -42,38 +41,6 @@ def create_user(
         raise Invalid(_TAKEN, "email") from None
     record(session, user, "user.created", subject=user, admin=is_admin)
     return user
-
-
-def start_session(session: Session, user: User, how: str) -> str:
-    """A signed-in browser's token. `how` goes to the audit trail: password, link, invitation."""
-    token = secrets.token_urlsafe(32)
-    session.add(
-        WebSession(
-            token_hash=digest(token), user_id=user.id, expires_at=datetime.now(UTC) + timedelta(days=SESSION_DAYS)
-        )
-    )
-    record(session, user, "session.started", how=how)
-    return token
-
-
-def start_command(session: Session, user: User) -> str:
-    """A session's token for the time of one command on this machine; no browser's, and nothing for the audit trail.
-    To be ended by `end_session`."""
-    token = secrets.token_urlsafe(32)
-    session.add(WebSession(token_hash=digest(token), user_id=user.id, expires_at=datetime.now(UTC) + timedelta(days=1)))
-    return token
-
-
-def end_session(session: Session, token: str) -> None:
-    """Sign this browser out."""
-    queries.delete_session(session, digest(token))
-
-
-def end_other_sessions(session: Session, user: User, token: str | None) -> int:
-    """Sign out everywhere but in the browser that holds `token`; how many sessions ended."""
-    ended = queries.delete_sessions(session, user.id, keep=digest(token) if token else None)
-    record(session, user, "session.ended_elsewhere", count=ended)
-    return ended
 
 
 def issue_link(session: Session, user: User, lifetime: timedelta = LINK_LIFETIME) -> str:
@@ -150,7 +117,7 @@ def change_password(session: Session, user: User, new: str, keep_token: str | No
 
 def _void(session: Session, user: User, keep_token: str | None = None) -> None:
     """End everything that proves `user` beside the password, but for the browser that holds `keep_token`."""
-    queries.delete_sessions(session, user.id, keep=digest(keep_token) if keep_token else None)
+    sessions.delete_all(session, user.id, keep_token)
     queries.void_links(session, user.id)
     queries.revoke_tokens(session, user.id)
 

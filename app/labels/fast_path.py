@@ -6,6 +6,7 @@ whether that still stands: the session, the account, and the very versions of th
 read. Anything unusual, the label of an attention check among it, is for `app.labels.service`.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ from app.web.csrf import SESSION_COOKIE, has_bearer
 from app.web.signing import digest
 
 _REMEMBERED = 5_000
+_LASTS = 300.0  # seconds; then the person is looked up again, which also keeps when their session was last used
 _standings: dict[tuple[str, str], "Standing"] = {}  # by the session's hashed token, and the project as addresses say it
 
 
@@ -42,6 +44,7 @@ class Standing:
     instructions: int | None  # the number of their version, and its id
     instructions_id: int | None
     version: str
+    until: float  # by the monotonic clock
 
     @classmethod
     def of(cls, token_hash: str, access: Access) -> "Standing | None":
@@ -52,7 +55,7 @@ class Standing:
         if len(project.answer.asked) > 1:  # the next item is of a kind that has to be looked up
             return None
         seen = (project.lease_minutes, project.check_share, project.answer, project.version, project.instructions_id)
-        return cls(token_hash, access.user.id, project.id, *seen, access.version)
+        return cls(token_hash, access.user.id, project.id, *seen, access.version, time.monotonic() + _LASTS)
 
 
 def remember(request: Request, access: Access) -> None:
@@ -72,7 +75,8 @@ def standing_of(request: Request) -> Standing | None:
     token = request.cookies.get(SESSION_COOKIE)
     if token is None or has_bearer(request):
         return None
-    return _standings.get((digest(token), request.path_params["project_id"]))
+    standing = _standings.get((digest(token), request.path_params["project_id"]))
+    return standing if standing is not None and time.monotonic() < standing.until else None
 
 
 Fetch = Callable[[TextClause, Mapping[str, Any]], Awaitable[Any]]

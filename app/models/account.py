@@ -34,13 +34,15 @@ class User(Base):
 
 
 class WebSession(Base):
-    """A signed-in browser."""
+    """A signed-in browser. `device` says which in words; what came before there were these has neither."""
 
     __tablename__ = "web_session"
 
     id: Mapped[Id]
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    device: Mapped[str | None] = mapped_column(String(80))
+    last_used_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     created_at: Mapped[CreatedAt]
     user: Mapped[User] = relationship()

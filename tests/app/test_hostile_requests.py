@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import func, select
 
-from app.accounts import service as accounts
+from app.accounts import sessions
 from app.db import task_session
 from app.models import Member, Project, Prompt, Role, Run, User
 from app.settings import get_settings
@@ -41,7 +41,7 @@ def scene(database: str) -> Iterator[Scene]:
         factories.user(session, is_admin=True, name="Admin", email=f"{CONFIDENTIAL}@example.org")
         user = factories.user(session)
         factories.member(session, own, user, Role.ANNOTATOR)
-        cookie = f"{SESSION_COOKIE}={accounts.start_session(session, user, 'test')}"
+        cookie = f"{SESSION_COOKIE}={sessions.start(session, user, 'test')}"
         get_settings().signing_key()
         with web_server() as server:
             yield Scene(server, cookie, sign("csrf", cookie), own.id, other.id)

@@ -38,6 +38,7 @@ BEFORE = "0009"
 FILL = """
 insert into "user" (id, email, name) overriding system value
   select n, 'p' || n || '@example.org', 'Person ' || n from generate_series(1, 4) n;
+insert into web_session (user_id, token_hash, expires_at) values (1, md5('token'), now() + interval '1 day');
 insert into model (id, kind, name, source, artifact, state) overriding system value
   values (1, 'base', 'base', 'tiny:1', 'models/1', 'ready');
 insert into project (id, name, guidelines, base_model_id, answer, sampling, automation, overlap) overriding system value
@@ -197,6 +198,8 @@ def test_everything_comes_through(old: Engine, monkeypatch: pytest.MonkeyPatch) 
             assert found == expected
             assert {row["pair_id"] for row in holdout} <= {5, 6}
         assert (snapshot.raters, snapshot.levels) == ({}, 0)
+        signed_in = session.get_one(m.WebSession, 1)
+        assert (signed_in.device, signed_in.last_used_at) == (None, None)
         project = session.get_one(m.Project, 1)
         assert project.answer == asking(levels=2, questions=["Kinder?"], reasons=["Short"])
         assert project.first_round_hidden  # it has a policy: its first round is over

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import func, select
 
 from app.accounts import service as accounts
+from app.accounts import sessions
 from app.accounts.scopes import Scope
 from app.models import Label, Model, ModelKind, Project, Run, RunMetric, RunState, TrainingConfig, Turn, TurnRole, User
 from app.policies import results
@@ -60,7 +61,7 @@ def tokens(platform: Platform, people: list[int]) -> list[str]:
 def browsers(platform: Platform, people: list[int]) -> list[str]:
     """The sessions of their browsers, which are signed in."""
     with platform.session() as session:
-        return [accounts.start_session(session, session.get_one(User, each), "test") for each in people]
+        return [sessions.start(session, session.get_one(User, each), "test") for each in people]
 
 
 def annotate(platform: Platform, project_id: int, browsers: list[str], count: int) -> int:

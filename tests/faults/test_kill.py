@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts import service as accounts
+from app.accounts import sessions as sign_ins
 from app.methods import Method, MethodForm
 from app.models import Model, Project, Run, RunState, User
 from app.policies.ppo import PPO
@@ -85,7 +85,7 @@ def test_no_answered_label_is_lost_or_doubled_by_a_kill(platform: Platform, proj
         for _ in range(2):
             person = factories.user(session)
             factories.member(session, project, person)
-            sessions.append(accounts.start_session(session, person, "test"))
+            sessions.append(sign_ins.start(session, person, "test"))
     people = [Annotator(f"{platform.url}/projects/{project_id}/label", each) for each in sessions]
     for person in people:
         person.thread.start()

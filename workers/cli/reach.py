@@ -21,8 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app import async_db
-from app.accounts import queries
-from app.accounts import service as accounts
+from app.accounts import queries, sessions
 from app.db import task_session
 from app.models import Project, User
 from app.settings import get_settings
@@ -79,7 +78,7 @@ def client(as_: str | None = None) -> Iterator[Client]:
 @contextmanager
 def _here(as_: str | None) -> Iterator[Client]:
     with task_session() as session:
-        token = accounts.start_command(session, acting(session, as_))
+        token = sessions.start_command(session, acting(session, as_))
     headers = {"Cookie": f"{csrf.SESSION_COOKIE}={token}", csrf.HEADER: csrf.token_of(token)}
     try:
         with _served() as socket:
@@ -89,7 +88,7 @@ def _here(as_: str | None) -> Iterator[Client]:
                 yield here
     finally:
         with task_session() as session:
-            accounts.end_session(session, token)
+            sessions.end(session, token)
 
 
 @contextmanager

@@ -122,6 +122,13 @@ CALLS = (
     Call("account keys", "show_my_keys"),
     Call("account change-keys", "set_my_keys", "Saved.", named=("keys",)),
     Call("account sign-out-elsewhere", "sign_out_elsewhere", "Signed out in {ended} browsers."),
+    Call(
+        "account sessions",
+        "list_sessions",
+        columns=("id", "device", "present", "created_at", "last_used_at"),
+    ),
+    Call("account end-session", "end_session", "That browser is signed out."),
+    Call("users sign-out", "sign_person_out", "Signed out in {ended} browsers."),
     Call("users disable", "change_user", "{name} can no longer sign in.", fixed={"disabled": True, "is_admin": None}),
     Call("users enable", "change_user", "{name} can sign in again.", fixed={"disabled": False, "is_admin": None}),
     Call("users make-admin", "change_user", "{name} is an administrator.", fixed={"is_admin": True, "disabled": None}),

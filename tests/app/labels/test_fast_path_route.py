@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app import async_db
 from app import models as m
+from app.accounts import sessions
 from app.items import service as items
 from app.labels import fast_path, leases
 from tests.app.conftest import Browser, Cast
@@ -85,6 +86,27 @@ def test_an_answer_sent_twice_is_one_label_and_one_lease(
     assert [row is None for row in fetched] == [False, True]
     assert assignment_in(first.text) == assignment_in(again.text)
     assert len(labels_of(session, cast.project)) == 1
+
+
+def test_what_is_remembered_lapses_so_that_the_use_of_a_session_is_noted(
+    session: Session, cast: Cast, as_: As, add_items: AddItems, fetched: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_items(cast.project, 4)
+    browser = as_("annotator")
+    send(browser, cast, opened(browser, cast))
+    assert len(fetched) == 1
+    monkeypatch.setattr(fast_path, "_LASTS", 0.0)
+    fast_path._standings.clear()
+    shown = opened(browser, cast)
+    row = session.scalars(select(m.WebSession).where(m.WebSession.user_id == cast.annotator.id)).one()
+    row.last_used_at = None
+    session.flush()
+    sessions._noted.clear()
+    send(browser, cast, shown)
+    assert len(fetched) == 1  # by the route
+    session.refresh(row)
+    assert row.last_used_at is not None
+    assert len(labels_of(session, cast.project)) == 2
 
 
 def _end_session(session: Session, cast: Cast) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.accounts import service as accounts
+from app.accounts import sessions
 from app.db import REQUESTS, task_session
 from app.models import Role
 from app.web.csrf import SESSION_COOKIE
@@ -21,7 +21,7 @@ def manager(database: str) -> tuple[int, dict[str, str]]:
     with task_session() as session:
         project, manager = factories.project(session), factories.user(session)
         factories.member(session, project, manager, Role.MANAGER)
-        cookie = f"{SESSION_COOKIE}={accounts.start_session(session, manager, 'test')}"
+        cookie = f"{SESSION_COOKIE}={sessions.start(session, manager, 'test')}"
         return project.id, {"Cookie": cookie, "X-CSRF-Token": sign("csrf", cookie)}
 
 

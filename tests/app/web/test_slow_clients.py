@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.accounts import service as accounts
+from app.accounts import sessions
 from app.db import task_session
 from app.models import Role
 from app.web import events, patience
@@ -29,7 +29,7 @@ def manager(database: str) -> tuple[int, str]:
     with task_session() as session:
         project, user = factories.project(session), factories.user(session)
         factories.member(session, project, user, Role.MANAGER)
-        return project.id, f"{SESSION_COOKIE}={accounts.start_session(session, user, 'test')}"
+        return project.id, f"{SESSION_COOKIE}={sessions.start(session, user, 'test')}"
 
 
 def half_a_form(path: str, kind: str = "application/x-www-form-urlencoded", length: int = 1000) -> bytes:
