@@ -15,6 +15,9 @@ HONE := $(PIP) --no-deps --no-build-isolation --editable .
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --constraint constraints.txt \
 	--custom-compile-command 'make lock'
 
+# For each of these every package that is locked has to have a wheel.
+PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu aarch64-apple-darwin
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +100,10 @@ lock: | $(STAMPS)/dev ## Write requirements/*.txt anew from pyproject.toml and c
 	@$(LOCK) --no-header --no-deps --group model >> requirements/run.txt
 	@$(LOCK) pyproject.toml --extra train --extra dev --group build --no-emit-package torch \
 		--output-file requirements/dev.txt >/dev/null
+	@for file in front web run dev; do for on in $(PLATFORMS); do \
+		$(BIN)/uv pip install --quiet --dry-run --target $(STAMPS)/none --no-deps --require-hashes --only-binary :all: \
+			--python-platform $$on --requirement requirements/$$file.txt; \
+	done; done
 
 $(BIN)/python:
 	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \

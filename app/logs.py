@@ -7,6 +7,7 @@ so does the trainer, which is handed them in its environment (`rlhf.log_lines`).
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,11 @@ from app.settings import get_settings
 
 TEXT = "%(levelname)s %(name)s: %(message)s"
 LONGEST = 8_192  # characters of a message, and of a trace
+
+# PostgreSQL quotes rows there: an e-mail that is taken, what somebody wrote. Such a text may have several lines.
+_ROWS = re.compile(
+    r"\n(?:DETAIL|CONTEXT):  .*?(?=\n\[SQL: |\n\nThe above exception |\n\nDuring handling |\Z)", re.DOTALL
+)
 
 _request: ContextVar[str | None] = ContextVar("request", default=None)
 _run: ContextVar[int | None] = ContextVar("run", default=None)
@@ -48,6 +54,11 @@ def ids() -> dict[str, str | int]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def without_rows(text: str) -> str:
+    """`text` without what PostgreSQL tells of rows in an error."""
+    return _ROWS.sub("", text)
+
+
 def cut(text: str) -> str:
     """`text`, or its beginning where it is too long for a line, with a word on how much is missing."""
     if len(text) <= LONGEST:
@@ -64,12 +75,12 @@ class Lines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """See logging's."""
-        record.message = cut(record.message)
+        record.message = cut(without_rows(record.message))
         return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:
         """See logging's. The end of a trace says the most."""
-        text = super().formatException(ei)  # type: ignore[arg-type]
+        text = without_rows(super().formatException(ei))  # type: ignore[arg-type]
         return text if len(text) <= LONGEST else f"(cut: {len(text):,} characters) … {text[-LONGEST:]}"
 
     def format(self, record: logging.LogRecord) -> str:
@@ -80,7 +91,7 @@ class Lines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": cut(record.getMessage()),
+            "message": cut(without_rows(record.getMessage())),
             **ids(),
         }
         if record.exc_info:

@@ -305,7 +305,7 @@ class Decoder:
         return events[::-1]
 
     def _sample(self, row: _Row) -> Sample:
-        assert row.finish_reason is not None  # noqa: S101
+        assert row.finish_reason is not None  # noqa: S101 - it has just ended
         if row.stream is not None:
             text = row.stream.text
         else:  # the same text: without the end token, without an unfinished character

@@ -86,6 +86,6 @@ class PPOTrainer(OnlineTrainer[PolicyConfig]):
         return loss, sums
 
     def more_metrics(self, experience: Experience) -> dict[str, float]:
-        assert experience.values is not None and experience.returns is not None  # noqa: S101, PT018
+        assert experience.values is not None and experience.returns is not None  # noqa: S101, PT018 - PPO has a critic
         explained = ppo.explained_variance(experience.values, experience.returns, experience.paid.mask)
         return {"val/explained_variance": float(explained)}

@@ -232,7 +232,7 @@ def save_open(session: Session, labelled: Parameters) -> Saved | None:
 
 
 _PREFER = text(
-    f"""with {preferring('(select id as label_id, "order" from label where id = :id) saved')} select"""  # noqa: S608
+    f"""with {preferring('(select id as label_id, "order" from label where id = :id) saved')} select"""  # noqa: S608  fixed fragments
 )
 
 

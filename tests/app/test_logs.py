@@ -6,9 +6,12 @@ import logging
 import sys
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from app import logs
 from app.settings import get_settings
+from tests import factories
 
 
 @pytest.fixture
@@ -60,6 +63,30 @@ def test_a_line_of_a_megabyte_is_cut_with_a_word(written, format_):
     assert len(line) < logs.LONGEST + 500
     assert "(cut: 1,048," in line
     assert "ValueError" in written(format_, "failed", error=raised(10))
+
+
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_an_error_of_the_database_says_nothing_of_rows(written, session, format_):
+    """Somebody's e-mail that is taken, and a text of several lines."""
+    for column, value in (("email", "ana@example.org"), ("name", "two\n\nlines and no\nend")):
+        factories.user(session, **{column: value})
+        session.execute(text(f'create unique index one_{column} on "user" ({column})'))
+        try:
+            with session.begin_nested():
+                session.execute(text('insert into "user" (email, name) select email, name from "user"'))
+            pytest.fail("it was taken")
+        except IntegrityError as error:
+            taken = error
+        try:
+            raise RuntimeError("and then") from taken
+        except RuntimeError as error:
+            later = error
+        assert value in str(taken)
+        for line in (written(format_, "refused: %s", taken), written(format_, "broken", error=later)):
+            assert value.split("\n")[-1] not in line
+            assert "duplicate key value violates unique constraint" in line
+            assert "insert into" in line
+        assert "RuntimeError: and then" in line
 
 
 def test_a_request_leaves_its_id_on_every_line(client, cast, monkeypatch, caplog):

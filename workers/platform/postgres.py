@@ -164,6 +164,7 @@ class EmbeddedPostgres:
             raise Unusable(f"{self.sockets} belongs to somebody else. Set HONE_DATA_DIR to a shorter path.")
         self._give(self.sockets)
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-k", str(self.sockets), "-h", ""]
+        command += ["-c", "log_error_verbosity=terse"]  # without DETAIL, which quotes rows: e-mails, what people wrote
         deadline = time.monotonic() + 120  # recovery after a crash reads the log written since the last checkpoint
         while True:
             with self.log.open("ab") as log:

@@ -95,7 +95,7 @@ def _tend_services(running: services.Services, console: Console) -> None:
 
 def _wait_until_ready(settings: Settings, group: Children, signals: _Signals) -> bool:
     """Wait for every part to be well, or for the time to be over; False when a signal came before."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104  compared, not bound
     deadline = time.monotonic() + READY_SECONDS
     answered = False
     while not signals.count:

@@ -225,10 +225,24 @@ def test_names_types_and_labels_are_documented(here, redis_url):
     text = OPERATIONS.read_text()
     documented = set(re.findall(r"^\| `(hone_\w+)` \| (\w+) \|", text, re.MULTILINE))
     assert told == documented
+    assert all(family.documentation for family in families)
+    rows = re.findall(r"^\| `(hone_\w+)` \| \w+ \| ([^|]*) \| \S", text, re.MULTILINE)
+    labels = {name: set(re.findall(r"\w+", names)) for name, names in rows}
+    assert labels.keys() == {name for name, _ in documented}
+    for family in families:
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == labels[name], name
     used = set(re.findall(r"\bhone_\w+", RULES.read_text()))
     assert {re.sub(r"_(bucket|count|sum)$", "", name) for name in used} <= {name for name, _ in documented}
     alerts = set(re.findall(r"alert: (\w+)", RULES.read_text()))
     assert alerts == set(re.findall(r"^\| `(Hone\w+)` \|", text, re.MULTILINE))
+
+
+def test_each_alert_fires_in_a_test():
+    tests = Path(__file__).parents[2].rglob("test_*.py")
+    named = {name for path in tests for name in re.findall(r'"(Hone\w+)"', path.read_text("utf-8"))}
+    assert set(re.findall(r"alert: (\w+)", RULES.read_text())) <= named
 
 
 def test_alerts_are_rules_that_prometheus_takes(here, tmp_path):

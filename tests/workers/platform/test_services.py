@@ -33,6 +33,23 @@ time.sleep(60)
 """
 
 
+def test_the_log_of_the_database_has_nothing_of_rows(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    server = EmbeddedPostgres(tmp_path)
+    server.start()
+    try:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("create table person (email text unique)")
+            connection.execute("insert into person values (%s)", ["ana@example.org"])
+            with pytest.raises(psycopg.errors.UniqueViolation, match=r"ana@example\.org"):
+                connection.execute("insert into person values (%s)", ["ana@example.org"])
+    finally:
+        server.stop()
+    said = server.log.read_text()
+    assert "duplicate key value violates unique constraint" in said
+    assert "ana@example.org" not in said
+
+
 def test_a_long_path_with_spaces_serves_stops_and_keeps_its_data(tmp_path: Path) -> None:
     closed = tmp_path / "nobody else may enter"
     closed.mkdir(mode=0o700)
