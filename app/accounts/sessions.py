@@ -18,6 +18,7 @@ from app.web.errors import NotFound
 from app.web.signing import digest
 
 DAYS = 30
+MOST_LISTED = 200
 SEEN_EVERY = timedelta(minutes=5)
 _REMEMBERED = 10_000
 _noted: dict[str, float] = {}  # by hashed token: when this process noted its use last, by the monotonic clock
@@ -64,10 +65,10 @@ def note_use(session: Session, token_hash: str) -> None:
 
 
 def of(session: Session, user_id: int) -> Sequence[WebSession]:
-    """A person's sessions that have not expired, those used last first."""
+    """A person's sessions that have not expired, those used last first; of a great many the first."""
     latest = func.coalesce(WebSession.last_used_at, WebSession.created_at).desc()
     found = select(WebSession).where(WebSession.user_id == user_id, WebSession.expires_at > func.now())
-    return session.scalars(found.order_by(latest, WebSession.id.desc())).all()
+    return session.scalars(found.order_by(latest, WebSession.id.desc()).limit(MOST_LISTED)).all()
 
 
 def end(session: Session, token: str) -> None:
