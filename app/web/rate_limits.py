@@ -52,7 +52,7 @@ def forget(limit: str, *who: str) -> None:
     for limiter in _limiters():
         try:
             limiter.clear(rule(limit), *who)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  as above
             log.warning("could not clear a rate limit: %s", type(error).__name__)
             continue
         return

@@ -226,7 +226,7 @@ def test_names_types_and_labels_are_documented(here, redis_url):
     documented = set(re.findall(r"^\| `(hone_\w+)` \| (\w+) \|", text, re.MULTILINE))
     assert told == documented
     assert all(family.documentation for family in families)
-    rows = re.findall(r"^\| `(hone_\w+)` \| \w+ \| ([^|]*) \| \S", text, re.MULTILINE)
+    rows = re.findall(r"^\| `(hone_\w+)` \| \w+ \|([^|]*)\| \S", text, re.MULTILINE)
     labels = {name: set(re.findall(r"\w+", names)) for name, names in rows}
     assert labels.keys() == {name for name, _ in documented}
     for family in families:

@@ -34,7 +34,8 @@ time.sleep(60)
 
 
 def test_the_log_of_the_database_has_nothing_of_rows(tmp_path: Path) -> None:
-    (tmp_path / "logs").mkdir()
+    for name in ("logs", "run"):
+        (tmp_path / name).mkdir()
     server = EmbeddedPostgres(tmp_path)
     server.start()
     try:
