@@ -19,7 +19,7 @@ WHOLE = {"list_methods", "list_run_samples", "list_sessions"}  # lists that have
 IN_PERSON = {  # what no token opens
     "change_me", "set_my_password", "sign_out_elsewhere", "create_token", "revoke_token", "change_user",
     "reset_sign_in", "invite_person", "delete_project", "delete_person", "apply_retention",
-    "end_session", "sign_person_out",
+    "end_session", "sign_person_out", "set_my_keys",
 }  # fmt: skip
 NO_ANSWER = {
     "download_export",
