@@ -1,11 +1,12 @@
 """The whole loop by the client: prompts, pairs, labels, a reward model, PPO, a blind comparison, promotion, chat.
 
+    export HONE_TOKEN=$(hone token create loop --scope read --scope label --scope manage --scope admin)
     export HONE_URL=http://127.0.0.1:8000
-    export HONE_TOKEN=$(hone token create loop --scope read --scope label --scope manage)
-    python docs/loop.py
+    python docs/loop.py tiny:0
 
-Whoever labels here likes the longer answer; people do it on the pages. It takes the installation's base model and small
-settings: minutes with `HONE_BASE_MODEL=tiny:0`, whose answers are word salad.
+Without the scope `admin` it makes no first project, only further ones for somebody who manages one. Whoever labels here
+likes the longer answer; people do it on the pages. The base model is the one that is named, or the installation's; with
+`tiny:0`, whose answers are word salad, it takes a few minutes.
 """
 
 import os
@@ -22,10 +23,11 @@ SETTINGS = {
 }
 
 
-def walk(hone: Client, to: Path) -> None:
+def walk(hone: Client, base_model: str, to: Path) -> None:
     """From nothing to a promoted policy, and the labels in the file `to`."""
     project = hone.create_project(
         name="By the client",
+        base_model=base_model,
         guidelines="The longer answer is the better one.",
         sampling={"strategy": "stochastic", "max_new_tokens": 24},
         queue={"queue_depth": PAIRS + 10},
@@ -93,4 +95,4 @@ def say(words: str) -> None:
 
 if __name__ == "__main__":
     with Client(os.environ["HONE_URL"], os.environ["HONE_TOKEN"]) as client:
-        walk(client, Path("labels.jsonl"))
+        walk(client, "".join(sys.argv[1:]), Path("labels.jsonl"))

@@ -91,3 +91,11 @@ def test_arguments_stand_in_one_order():
                         wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert looked_at > 500
     assert not wrong
+
+
+def test_each_decision_has_a_number_of_its_own():
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert len({path.name[:4] for path in decisions}) == len(decisions) > 40
+    for path in decisions:
+        title = path.read_text().partition("\n")[0]
+        assert re.match(rf"# 0*{int(path.name[:4])}[.:] \S", title), f"{path.name}: {title}"

@@ -17,7 +17,7 @@ from app.registry import service as registry
 from app.runs import preparation
 from app.settings import get_settings
 from app.web.dependencies import Db, Submitted
-from app.web.errors import Invalid, NotAllowed
+from app.web.errors import Invalid
 from app.web.forms import parse, typed
 from app.web.names import Name
 from app.web.render import absolute, redirect, render
@@ -59,7 +59,7 @@ class CreatedProject(View):
 
 def create(session: Session, user: User, new: NewProject) -> Project:
     """Make the project with its base model, and its starter prompts where they are wanted."""
-    _require_creator(session, user)
+    service.require_creator(session, user)
     model = preparation.choose(session, user, new.base_model)
     project = service.create_project(
         session,
@@ -96,15 +96,10 @@ def clone(session: Session, source: Project, user: User, wanted: CloneForm) -> P
     return project
 
 
-def _require_creator(session: Session, user: User) -> None:
-    if not service.may_create(session, user):
-        raise NotAllowed("Only administrators and managers may create a project.")
-
-
 @router.get("/projects/new")
 def show_new_project(request: Request, session: Db, user: SignedIn) -> Response:
     """The form for a new project."""
-    _require_creator(session, user)
+    service.require_creator(session, user)
     values = {"name": "", "guidelines": service.DEFAULT_GUIDELINES, "starter_prompts": True, "base_model": ""}
     return _page(request, session, values=values)
 
@@ -119,7 +114,7 @@ def _page(request: Request, session: Session, status: int = 200, **over: Any) ->
 @router.post("/projects/new")
 def create_from_page(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
     """Make a project and go to it."""
-    _require_creator(session, user)
+    service.require_creator(session, user)
     try:
         values = parse(forms.NewProjectForm, form)
         project = create(session, user, NewProject(**values.model_dump()))

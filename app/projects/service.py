@@ -47,6 +47,15 @@ def may_create(session: Session, user: User) -> bool:
     return user.is_admin or queries.manages_any(session, user.id)
 
 
+def require_creator(session: Session, user: User) -> None:
+    """Raise NotAllowed for people who run no project."""
+    if not may_create(session, user):
+        raise NotAllowed(
+            "Only administrators and managers may create a project. An administrator's API token needs the scope "
+            "“admin” for it."
+        )
+
+
 def create_project(
     session: Session,
     creator: User,
@@ -60,8 +69,7 @@ def create_project(
     queue: QueueSettings | None = None,
 ) -> Project:
     """A new project whose manager is its creator. Raises NotAllowed for people who run none."""
-    if not may_create(session, creator):
-        raise NotAllowed("Only administrators and managers may create a project.")
+    require_creator(session, creator)
     rate_limits.hit(PER_HOUR, "projects", str(creator.id))
     queries.lock_creator(session, creator.id)
     most = get_settings().projects_per_person

@@ -11,7 +11,8 @@ from fastapi import Request
 from starlette.responses import Response
 
 from app.settings import get_settings
-from app.web.errors import NotAllowed
+from app.web.errors import NotAllowed, SignInNeeded
+from app.web.routing import CALLS
 from app.web.signing import is_signed, sign
 
 FIELD = "csrf_token"
@@ -76,6 +77,8 @@ async def protect(request: Request) -> None:
         return
     if comes_from_elsewhere(request):
         raise NotAllowed("This request came from another site, so it was not carried out.")
+    if request.url.path.startswith(CALLS) and SESSION_COOKIE not in request.cookies:
+        raise SignInNeeded("Send an API token: Authorization: Bearer … Your account page makes one.")
     given = request.headers.get(HEADER)
     if given is None and "form" in request.headers.get("content-type", ""):
         request.state.submitted = await request.form()

@@ -51,11 +51,7 @@ def _min(fields: Fields) -> Iterator[ComparisonRecord]:
     if selected in (None, ""):
         selected = fields.take("equal")
     strength = as_number(_only(fields.take("strength"), "rating"), "strength")
-    rationale = "\n".join(_lines(fields.take("comment"))) or None
-    common = {
-        "annotator": _person(fields.take("annotator")), "date": as_date(fields.take("created_at")),
-        "rationale": rationale,
-    }  # fmt: skip
+    common = {"annotator": _person(fields.take("annotator")), "date": as_date(fields.take("created_at"))}
     judged = [] if selected in (None, "") else [worded(selected, strength=strength, **common)]
     yield comparison(fields, before, responses, judged)
 
@@ -70,9 +66,7 @@ def _only(cell: Any, name: str) -> Any:
 
 def _task(fields: Fields, sides: list[str]) -> tuple[Messages, list[Response]]:
     name = next((name for name in PROMPTS if name in fields), "prompt")
-    whole = fields.see("messages")
-    whole = in_cell(whole) if fields.row.tabular and isinstance(whole, str) else whole
-    turns = "messages" if isinstance(whole, list) else name
+    turns = "messages" if isinstance(fields.see("messages"), list) else name
     before = fields.prompt(turns)
     fields.take(name)
     texts = [messages.response(fields.turns(side), side, before) for side in sides]
@@ -147,13 +141,8 @@ def _ours(annotation: Mapping[str, Any]) -> Any:
 
 
 def _texts(result: Mapping[str, Any]) -> list[str]:
-    return _lines(_value(result).get("text"))
-
-
-def _lines(text: Any) -> list[str]:
-    """One text or several, in a table as JSON."""
-    value = in_cell(text) if isinstance(text, str) else text
-    return [line for line in (value if isinstance(value, list) else [value]) if isinstance(line, str)]
+    text = _value(result).get("text")
+    return [line for line in (text if isinstance(text, list) else [text]) if isinstance(line, str)]
 
 
 def _person(value: Any) -> str | None:

@@ -1,5 +1,7 @@
-"""The wheel: what is in it, and that the platform runs from it where nothing else of Hone is."""
+"""The wheel: what is in it, and that the whole loop runs from it where nothing else of Hone is."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -13,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from app.models import Run, RunKind, RunState
+from app.accounts.scopes import Scope
+from app.models import Model, Project, Run, RunKind, RunState
 from app.resources import MIGRATIONS, ROOT, STATIC, TEMPLATES
-from tests.faults.loop import make_project, wait_for_items
 from tests.faults.platform import Platform
 
 PACKAGES = ("app", "formats", "hone_client", "rlhf", "workers")
@@ -108,7 +110,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Iterator[
         platform.stop()
 
 
-def test_it_runs_from_the_wheel_and_the_first_pairs_come(platform: Platform) -> None:
+def test_it_runs_from_the_wheel(platform: Platform) -> None:
     for path, word in (("/static/vendor/htmx.min.js", "htmx"), ("/static/hone.css", "{"), ("/sign-in", "<html")):
         page = httpx.get(platform.url + path)
         assert page.status_code == 200
@@ -118,7 +120,31 @@ def test_it_runs_from_the_wheel_and_the_first_pairs_come(platform: Platform) -> 
     page = httpx.get(platform.sign_in_link())
     assert page.status_code == 200
     assert "This link works once" in page.text
-    wait_for_items(platform, make_project(platform, base_model="tiny:0"), 5)
+
+
+@pytest.mark.timeout(900)
+def test_the_whole_loop_by_the_client(platform: Platform, tmp_path: Path) -> None:
+    """docs/loop.py as its first lines say, with what came in the wheel."""
+    hone = Path(platform.command[0])
+    made = [hone, "token", "create", "loop", *(f"--scope={scope}" for scope in Scope)]
+    token = subprocess.run(made, env=platform.env, capture_output=True, text=True, check=True, timeout=60)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HONE_", "PYTHON"))}
+    done = subprocess.run(
+        [hone.with_name("python"), ROOT / "docs" / "loop.py", "tiny:0"],
+        env=environment | {"HONE_URL": platform.url, "HONE_TOKEN": token.stdout.strip()},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=800,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:] + "\n".join(platform.lines[-30:])
+    rows = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert len(rows) >= 80
+    assert all(row["chosen"][-1]["role"] == row["rejected"][-1]["role"] == "assistant" for row in rows)
+    with platform.session() as session:
+        policy = session.get_one(Model, session.scalars(select(Project.policy_id)).one())
+        assert session.get_one(Run, policy.run_id).method == "ppo"
+    assert f"{policy.name}: " in done.stdout
 
 
 def test_without_the_package_of_the_built_in_model_it_says_how_to_get_it(platform: Platform) -> None:

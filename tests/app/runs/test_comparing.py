@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+import app.main  # noqa: F401  # which registers the methods
 from app.methods import METHODS
 from app.models import ModelKind, Project, Run, RunState, TrainingConfig
 from app.runs import charts, comparing, differences, estimate, figures, folders, readable_log, story, training

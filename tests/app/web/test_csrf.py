@@ -90,6 +90,13 @@ def test_json_with_a_cookie_needs_the_token_and_with_a_bearer_does_not(as_, cast
     assert browser.patch(url, json={"name": "y"}, headers=browser.bearer(cast.manager)).status_code == 200
 
 
+def test_a_call_without_a_token_is_told_of_tokens_and_not_of_pages(client, cast):
+    answer = client.post(f"/api/v1/projects/{cast.project.id}/archive")
+    assert answer.status_code == 401
+    assert "API token" in answer.json()["detail"]
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
 def test_a_bearer_header_does_not_lend_the_cookie_its_exemption(as_, cast):
     browser, name = as_("manager"), cast.project.name
     assert browser.cookies.get(SESSION_COOKIE)

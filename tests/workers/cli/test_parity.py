@@ -1,6 +1,4 @@
-"""Whatever a page does, the API and `hone` do too. A page's action that is added without them fails here."""
-
-from collections.abc import Iterator
+"""Whatever a page does or shows, the API and `hone` do too. A route of a page that is added without them fails here."""
 
 from app.main import app as pages
 from app.web.guard import access_by_route
@@ -54,7 +52,6 @@ ACTIONS = {
     "POST …/imports": "start_import",
     "POST …/imports/{run_id}/rest": "import_rest",
     "POST …/imports/{run_id}/undo": "undo_import",
-    "GET …/imports/{run_id}/refused": "refused_rows",
     "POST …/items/sample": "sample_items",
     "POST …/items/checks": "add_checks",
     "POST …/items/withdraw": "withdraw_items",
@@ -74,8 +71,6 @@ ACTIONS = {
     "POST …/flags/{flag_id}/messages": "reply_to_flag",
     "POST …/flags/{flag_id}/close": "close_flag",
     "POST …/exports": "start_export",
-    "GET …/exports/file": "download_export",
-    "GET …/exports/{run_id}/file": "download_export_of_run",
     "POST …/rewards/{model_id}/scores": "score_responses",
     "POST …/rewards/{model_id}/score": "score_text",
     "POST …/rewards/{model_id}/disputed/{item_id}": "ask_disputed_again",
@@ -83,11 +78,9 @@ ACTIONS = {
     "POST …/policies/roll-back": "roll_back_policy",
     "POST …/policies/{model_id}/evaluations": "start_evaluation",
     "POST …/policies/{model_id}/promote": "promote_policy",
-    "GET …/models/{model_id}/file": "download_model",
     "POST …/models": "register_model",
     "POST …/models/{model_id}/retire": "retire_model",
     "POST …/models/{model_id}/retry": "retry_model",
-    "GET /models/{model_id}/file": "download_base_model",
     "POST /models": "register_base_model",
     "POST /models/{model_id}/retire": "retire_base_model",
     "POST /models/{model_id}/retry": "retry_base_model",
@@ -97,7 +90,6 @@ ACTIONS = {
     "POST …/runs/{run_id}/resume": "resume_run",
     "POST …/runs/{run_id}/clone": "clone_run",
     "POST …/runs/{run_id}/delete": "delete_run",
-    "GET …/runs/{run_id}/log": "show_run_log",
     "POST …/chat": "begin_conversation",
     "POST …/chat/{conversation_id}/messages": "send_message",
     "POST …/chat/{conversation_id}/turns/{turn_id}/regenerate": "regenerate_response",
@@ -107,39 +99,126 @@ ACTIONS = {
     "POST …/chat/{conversation_id}/consent": "set_consent",
     "POST …/chat/{conversation_id}/delete": "delete_conversation",
 }
+# What a page or a file of it shows -> the operation that has it.
+SHOWN = {
+    "GET /": "show_overview",
+    "GET /account": "list_tokens",
+    "GET /account/keys": "show_my_keys",
+    "GET /endpoints": "list_endpoints",
+    "GET /endpoints/{model_id}": "show_endpoint",
+    "GET /models": "list_base_models",
+    "GET /models/{model_id}/file": "download_base_model",
+    "GET /retention": "show_retention",
+    "GET /system": "list_all_events",
+    "GET /system/audit.csv": "list_all_events",
+    "GET /users": "list_users",
+    "GET /users/{user_id}/delete": "show_person_deletion",
+    "GET …": "show_loop",
+    "GET …/events": "show_loop",
+    "GET …/audit": "list_events",
+    "GET …/audit.csv": "list_events",
+    "GET …/chat": "list_conversations",
+    "GET …/chat/{conversation_id}": "show_conversation",
+    "GET …/chat/{conversation_id}/turns/{turn_id}/events": "show_conversation",
+    "GET …/chat/{conversation_id}/delete": "show_conversation_deletion",
+    "GET …/delete": "show_project_deletion",
+    "GET …/exports": "preview_export",
+    "GET …/exports/file": "download_export",
+    "GET …/exports/{run_id}/file": "download_export_of_run",
+    "GET …/flags": "list_flags",
+    "GET …/flags/news": "list_flags",
+    "GET …/flags/{flag_id}": "show_flag",
+    "GET …/guidelines": "show_project",
+    "GET …/imports": "list_imports",
+    "GET …/imports/{run_id}": "show_import",
+    "GET …/imports/{run_id}/refused": "refused_rows",
+    "GET …/instructions": "list_instructions",
+    "GET …/instructions/{number}": "show_instructions",
+    "GET …/items": "list_items",
+    "GET …/items/{item_id}": "show_item",
+    "GET …/label": "claim_item",
+    "GET …/label/guidelines": "show_project",
+    "GET …/label/undo": "list_my_labels",
+    "GET …/labels": "list_labels",
+    "GET …/labels/mine": "list_my_labels",
+    "GET …/labels/mine/{item_id}": "list_my_labels",
+    "GET …/labels/over-time": "show_labels_over_time",
+    "GET …/labels/over-time.csv": "show_labels_over_time",
+    "GET …/labels/quality": "show_quality",
+    "GET …/labels/skips": "list_skips",
+    "GET …/learning/events": "show_learning",
+    "GET …/models": "list_models",
+    "GET …/models/{model_id}/file": "download_model",
+    "GET …/people": "list_members",
+    "GET …/policies": "list_policies",
+    "GET …/policies/compare": "compare_policies",
+    "GET …/policies/evaluations/{run_id}": "show_evaluation",
+    "GET …/policies/{model_id}": "show_policy",
+    "GET …/prompts": "list_prompts",
+    "GET …/prompts/review": "list_prompts",
+    "GET …/prompts/{prompt_id}": "show_prompt",
+    "GET …/rewards": "list_rewards",
+    "GET …/rewards/{model_id}": "show_reward",
+    "GET …/runs": "list_runs",
+    "GET …/runs/compare": "show_run_metrics",
+    "GET …/runs/events": "list_runs",
+    "GET …/runs/points.csv": "show_run_metrics",
+    "GET …/runs/{run_id}": "show_run",
+    "GET …/runs/{run_id}/events": "show_run",
+    "GET …/runs/{run_id}/log": "show_run_log",
+    "GET …/runs/{run_id}/points": "show_run_metrics",
+    "GET …/runs/{run_id}/samples": "list_run_samples",
+    "GET …/settings": "show_project",
+    "GET …/train/{method}": "list_methods",
+    "GET …/train/{method}/estimate": "estimate_training",
+}
+# Forms alone, whose action stands above; and what the processes tell whoever watches over them, without an account.
+FORMS = {
+    "GET /projects/new", "GET …/clone", "GET …/guidelines/edit", "GET …/items/bulk", "GET …/labels/bulk",
+    "GET …/models/bulk", "GET …/people/bulk", "GET …/prompts/bulk", "GET …/runs/bulk",
+}  # fmt: skip
+HEALTH = {"GET /healthz", "GET /livez", "GET /readyz", "GET /metrics"}
 # What begins or ends a browser's session, for which a program has tokens (docs/decisions/0011), and what draws a text
 # that is being written and keeps nothing.
 OF_BROWSERS = {
+    "GET /sign-in",
+    "GET /sign-in/{token}",
+    "GET /invitations/{token}",
     "POST /sign-in",
     "POST /sign-in/{token}",
     "POST /sign-out",
     "POST /invitations/{token}",
     "POST …/guidelines/preview",
 }
-DOWNLOADS = ("/file", "/refused", "/download", "/log", "/card")  # how the addresses of files end
 
 
 def short(method: str, path: str) -> str:
     return f"{method} {path.replace('/projects/{project_id}', '…')}"
 
 
-def page_actions() -> Iterator[str]:
-    for method, path in access_by_route(pages):
-        if not path.startswith("/api/") and (method == "POST" or (method == "GET" and path.endswith(DOWNLOADS))):
-            yield short(method, path)
+def of_pages() -> set[str]:
+    """All routes that are no calls of the API, from the application itself."""
+    routes = access_by_route(pages)
+    return {short(method, path) for method, path in routes if not path.startswith("/api/") and method != "HEAD"}
 
 
 def operations() -> set[str]:
     return {each["operationId"] for methods in pages.openapi()["paths"].values() for each in methods.values()}
 
 
-def test_every_action_of_a_page_has_its_operation_and_no_other_is_listed() -> None:
-    assert set(page_actions()) - set(ACTIONS) - OF_BROWSERS == set()
-    assert (set(ACTIONS) | OF_BROWSERS) - set(page_actions()) == set()
+def test_every_route_of_a_page_has_its_operation_and_no_other_is_listed() -> None:
+    known = {*ACTIONS, *SHOWN, *FORMS, *HEALTH, *OF_BROWSERS}
+    assert of_pages() - known == set()
+    assert known - of_pages() == set()
+
+
+def test_what_changes_something_is_an_action() -> None:
+    changing = {route for route in of_pages() if not route.startswith("GET ")}
+    assert changing - set(ACTIONS) - OF_BROWSERS == set()
 
 
 def test_the_operations_are_there_and_in_the_client() -> None:
-    assert set(ACTIONS.values()) - operations() == set()
+    assert {*ACTIONS.values(), *SHOWN.values()} - operations() == set()
     assert {name for name in operations() if not hasattr(Client, name)} == set()
 
 
