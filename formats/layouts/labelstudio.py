@@ -51,7 +51,11 @@ def _min(fields: Fields) -> Iterator[ComparisonRecord]:
     if selected in (None, ""):
         selected = fields.take("equal")
     strength = as_number(_only(fields.take("strength"), "rating"), "strength")
-    common = {"annotator": _person(fields.take("annotator")), "date": as_date(fields.take("created_at"))}
+    rationale = "\n".join(_lines(fields.take("comment"))) or None
+    common = {
+        "annotator": _person(fields.take("annotator")), "date": as_date(fields.take("created_at")),
+        "rationale": rationale,
+    }  # fmt: skip
     judged = [] if selected in (None, "") else [worded(selected, strength=strength, **common)]
     yield comparison(fields, before, responses, judged)
 
@@ -66,7 +70,9 @@ def _only(cell: Any, name: str) -> Any:
 
 def _task(fields: Fields, sides: list[str]) -> tuple[Messages, list[Response]]:
     name = next((name for name in PROMPTS if name in fields), "prompt")
-    turns = "messages" if isinstance(fields.see("messages"), list) else name
+    whole = fields.see("messages")
+    whole = in_cell(whole) if fields.row.tabular and isinstance(whole, str) else whole
+    turns = "messages" if isinstance(whole, list) else name
     before = fields.prompt(turns)
     fields.take(name)
     texts = [messages.response(fields.turns(side), side, before) for side in sides]
@@ -141,8 +147,13 @@ def _ours(annotation: Mapping[str, Any]) -> Any:
 
 
 def _texts(result: Mapping[str, Any]) -> list[str]:
-    text = _value(result).get("text")
-    return [line for line in (text if isinstance(text, list) else [text]) if isinstance(line, str)]
+    return _lines(_value(result).get("text"))
+
+
+def _lines(text: Any) -> list[str]:
+    """One text or several, in a table as JSON."""
+    value = in_cell(text) if isinstance(text, str) else text
+    return [line for line in (value if isinstance(value, list) else [value]) if isinstance(line, str)]
 
 
 def _person(value: Any) -> str | None:

@@ -93,7 +93,7 @@ class Asking:
     def __init__(self, place: Place, who: str) -> None:
         self.place, self.rng = place, Random(who)
         self.headers = {"Authorization": f"Bearer {who * 3}"}
-        self.schema = schemathesis.openapi.from_url(f"{place.url}/api/openapi.json")
+        self.schema = schemathesis.openapi.from_url(f"{place.url}/api/openapi.json", timeout=120)
         self.statuses: list[int] = []
 
     def name_what_there_is(self, case: Any) -> None:

@@ -347,6 +347,25 @@ def test_label_studio_s_short_exports_list_their_answers(table: bool) -> None:
     ]
 
 
+@pytest.mark.parametrize("table", [False, True])
+def test_label_studio_s_short_exports_keep_turns_and_comments(table: bool) -> None:
+    """Of the tasks that Hone wrote. 1.23 writes one comment as text, several as a list; lists of a table are JSON."""
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    row: dict[str, Any] = {
+        "prompt": "System: Be brief.\n\nUser: Why?\n\nAssistant:", "messages": turns, "answer1": "So.",
+        "answer2": "Or so.", "annotator": 1, "annotation_id": 2, "comparison": [{"selected": "left"}],
+    }  # fmt: skip
+    rows = [row | {"comment": "Short,\n\"so\""}, row | {"comment": ["One.", "Two."]}]
+    cells = io.StringIO()
+    csv.writer(cells).writerows(
+        [rows[0], *([json.dumps(v) if isinstance(v, list) else v for v in each.values()] for each in rows)]
+    )
+    content = cells.getvalue() if table else json.dumps(rows)
+    records = [found for found in formats.read(content.encode()) if isinstance(found, ComparisonRecord)]
+    assert [found.messages for found in records] == [turns, turns]
+    assert [found.judgements[0].rationale for found in records] == ['Short,\n"so"', "One.\nTwo."]
+
+
 def test_our_own_columns_are_no_text_in_a_table_either() -> None:
     row = {
         "label": 2, "item": 7, "prompt": [{"role": "user", "content": "Why?"}],
