@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from unicodedata import category
 
 from formats.containers.text import MAX_ROW, lines, too_long, whole
 from formats.records import BadRow, Refusal, Row
@@ -16,6 +17,7 @@ _DATA = re.compile(
     re.VERBOSE,
 )
 _ASCII = frozenset(b"\n\r\t" + bytes(range(0x20, 0x7F)))
+_NOBODYS = frozenset(("Cn", "Co", "Cs"))  # characters that are unassigned, of private use, or halves
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 
@@ -28,6 +30,8 @@ def is_plain(head: str) -> bool:
         return False  # UTF-16 from which a byte is missing
     if head.count("\ufffd") * 10 > len(head) or (len(head) > 8 and sum(map(_is_two, head)) * 10 > 9 * len(head)):
         return False  # a byte order mark that tells another encoding than the text has
+    if sum(character == "\ufffd" or category(character) in _NOBODYS for character in head) * 25 > len(head):
+        return False  # such a mark before bytes that are no text at all
     looks = [bool(_DATA.match(line)) for line in filled]
     return not any(looks[:3]) and sum(looks) * 10 < len(looks)
 

@@ -295,6 +295,8 @@ FILES = [*NAMED, *(writer(rows) for rows in ROWS for writer in CONTAINERS.values
 )
 @example(as_lines(ROWS[0]), [(0.0, "i", b"\x00\x00\xfe\xff")])
 @example(as_lines(ROWS[0]), [(0.0, "i", b"\xff\xfe")])
+@example(CONTAINERS["gzip"](ROWS[0]), [(0.0, "i", b"\xfe\xff")])
+@example(CONTAINERS["zstd"](ROWS[0]), [(0.0, "i", b"\xff\xfe")])
 @example(as_lines(ROWS[0]), [(0.0, "i", b"\xfe\xff"), (0.0, "i", b" ")])
 def test_mutated_files_never_raise_and_are_never_taken_for_lines(
     file: bytes, changes: list[tuple[float, str, bytes]]
