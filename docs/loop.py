@@ -53,8 +53,10 @@ def walk(hone: Client, base_model: str, to: Path) -> None:
     while (result := hone.show_evaluation(project, evaluation.id).result).judged < result.items:
         if not label(hone, project):
             time.sleep(1)  # somebody has found an empty queue a moment ago; it is looked at again soon
-    rate = "half" if result.rate is None else f"{result.rate:.0%}"
-    say(f"The policy wins {rate} ({result.low:.0%} to {result.high:.0%}) of {result.judged} comparisons")
+    if result.rate is None:
+        say("The policy answers as the base model does, or all answers were equally good")
+    else:
+        say(f"The policy wins {result.rate:.0%} ({result.low:.0%} to {result.high:.0%}) of {result.judged} comparisons")
 
     # So few comparisons prove nothing: a page would ask whether to promote it all the same.
     hone.promote_policy(project, policy.id, confirm_without_evaluation=True)

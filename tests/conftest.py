@@ -18,7 +18,10 @@ from sqlalchemy.orm import Session
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-MINUTES = ("tests/workers/demo/", "tests/faults/", "tests/browser/test_loop", "tests/browser/test_manager")
+MINUTES = (
+    "tests/workers/demo/", "tests/faults/", "tests/browser/test_loop", "tests/browser/test_manager",
+    "tests/browser/test_annotators_day", "tests/app/test_every_form",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,6 +72,12 @@ def _execute(url: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _figures_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that stands still for a moment a count takes so long that pages would keep it for seconds."""
+    monkeypatch.setattr("app.web.cache.QUICK", 60.0)
 
 
 @pytest.fixture
