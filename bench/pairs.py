@@ -1,6 +1,7 @@
 """Two contenders run in turn on the same work, and the one line of JSON that says how they compare."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,11 @@ from typing import Any
 from rlhf.config import RunFailed
 
 HERE = Path(__file__).resolve().parent
+
+
+def data_file(name: str) -> str:
+    """Where a file of preference data or prompts is: in the folder HONE_BENCH_DATA, else in the present one."""
+    return str(Path(os.environ.get("HONE_BENCH_DATA", "")) / name)
 
 
 def in_turn(ours: Callable[[int], float], peer: Callable[[int], float], runs: int) -> dict[str, Any]:

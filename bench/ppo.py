@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from bench.flops import FORWARD, TRAINED, share, trunk_weights
-from bench.pairs import HERE, in_turn, one_run, report, say
+from bench.pairs import HERE, data_file, in_turn, one_run, report, say
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config, run_cli
 
@@ -30,7 +30,7 @@ PEER = "trl==1.12.0"
 class BenchConfig:
     """Measures PPO beside TRL's."""
 
-    prompts: Annotated[str, Doc("Prompts.")] = "../shared/data/prompts.jsonl.gz"
+    prompts: Annotated[str, Doc("Prompts.")] = data_file("prompts.jsonl.gz")
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 5
     updates: Annotated[int, Ge(1), Doc("Updates in a run.")] = 1

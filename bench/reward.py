@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from bench.flops import TRAINED, share, trunk_weights
-from bench.pairs import HERE, best_split, in_turn, one_run, report
+from bench.pairs import HERE, best_split, data_file, in_turn, one_run, report
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config, run_cli
 
@@ -27,7 +27,7 @@ PEER = "trl==1.16.0"
 class BenchConfig:
     """Measures reward training beside TRL's."""
 
-    data: Annotated[str, Doc("Preference pairs, HH-harmless by default.")] = "../shared/data/hh_harmless.jsonl.gz"
+    data: Annotated[str, Doc("Preference pairs, HH-harmless by default.")] = data_file("hh_harmless.jsonl.gz")
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 5
     steps: Annotated[int, Ge(2), Doc("Steps in a run; the first is not timed.")] = 4

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from bench.pairs import HERE, one_run
+from bench.pairs import HERE, data_file, one_run
 from bench.peers import peer_python
 from bench.reward import PEER, starting_model, tokens
 from rlhf.config import Doc, Gt, Lt, parse_config, run_cli
@@ -23,7 +23,7 @@ from rlhf.config import Doc, Gt, Lt, parse_config, run_cli
 class AccuracyConfig:
     """Trains reward models here and with TRL and compares them on held-out prompts."""
 
-    data: Annotated[str, Doc("Preference pairs, HH-harmless by default.")] = "../shared/data/hh_harmless.jsonl.gz"
+    data: Annotated[str, Doc("Preference pairs, HH-harmless by default.")] = data_file("hh_harmless.jsonl.gz")
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     holdout: Annotated[float, Gt(0), Lt(1), Doc("Share of prompts held out.")] = 0.1
     train_pairs: Annotated[int | None, Gt(0), Doc("Train on so many pairs; none: on all.")] = None

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from bench import ppo
-from bench.pairs import HERE, best_split, in_turn, one_run, report
+from bench.pairs import HERE, best_split, data_file, in_turn, one_run, report
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, parse_config, run_cli
 
@@ -28,7 +28,7 @@ PEER = "trl==1.16.0"
 class BenchConfig:
     """Measures RLOO beside TRL's."""
 
-    prompts: Annotated[str, Doc("Prompts.")] = "../shared/data/prompts.jsonl.gz"
+    prompts: Annotated[str, Doc("Prompts.")] = data_file("prompts.jsonl.gz")
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 3
     updates: Annotated[int, Ge(2), Doc("Updates in a run; the first is not timed.")] = 3

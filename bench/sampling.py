@@ -210,7 +210,7 @@ def openvino(folder: Path, contest: Contest, ends: list[int]) -> Iterator[Any]:
 
 def best_rows(run: Any, sizes: tuple[int, ...], count: int) -> int:
     """The batch size with the highest rate on the first `count` prompts."""
-    rates = {rows: run(rows, 999, count) for rows in sizes if rows <= 2 * count}
+    rates = {rows: run(rows, 999, count) for rows in sizes if rows <= max(2 * count, sizes[0])}
     say("  " + ", ".join(f"{rows} rows {rate:.2f}/s" for rows, rate in rates.items()))
     return max(rates, key=lambda rows: rates[rows])
 

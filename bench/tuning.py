@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from bench.pairs import HERE, best_split, in_turn, one_run, report
+from bench.pairs import HERE, best_split, data_file, in_turn, one_run, report
 from bench.peers import peer_python
 from rlhf.config import Doc, Ge, Gt, RunFailed, parse_config
 
@@ -27,8 +27,8 @@ Method = Literal["sft", "dpo"]
 class BenchConfig:
     """Measures a trainer beside TRL's."""
 
-    data: Annotated[str, Doc("Preference pairs, HH-harmless by default; SFT takes the better response.")] = (
-        "../shared/data/hh_harmless.jsonl.gz"
+    data: Annotated[str, Doc("Preference pairs, HH-harmless by default; SFT takes the better response.")] = data_file(
+        "hh_harmless.jsonl.gz"
     )
     model: Annotated[str | None, Doc("A prepared base model; none: SmolLM2-135M-Instruct from its wheel.")] = None
     runs: Annotated[int, Ge(1), Doc("Pairs of runs, ours and theirs in turn.")] = 3
