@@ -2,10 +2,18 @@
 
 from sqlalchemy import Float, cast, func
 
-from app.models import Run, RunState
-from app.runs.views import KINDS
+from app.models import Run, RunKind, RunState
 from app.web.tables import Action, Column, Filter, Table
 
+KINDS = {
+    RunKind.PREPARATION: "Preparation",
+    RunKind.SAMPLING: "Sampling",
+    RunKind.SCORING: "Scoring",
+    RunKind.EVALUATION: "Evaluation",
+    RunKind.IMPORT: "Import",
+    RunKind.UNDO: "Undo import",
+    RunKind.EXPORT: "Export",
+}
 TOOK = func.coalesce(cast(func.extract("epoch", Run.ended_at - Run.started_at), Float), 0.0)
 
 RUNS = Table(

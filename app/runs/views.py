@@ -11,24 +11,15 @@ from app.models import (
     ModelKind,
     PreparationConfig,
     Run,
-    RunKind,
     RunState,
     ScoringConfig,
     UndoConfig,
 )
 from app.runs.queueing import queue_of
+from app.runs.table import KINDS
 from app.web.filters import plural
 from app.web.presence import served_queues
 
-KINDS = {
-    RunKind.PREPARATION: "Preparation",
-    RunKind.SAMPLING: "Sampling",
-    RunKind.SCORING: "Scoring",
-    RunKind.EVALUATION: "Evaluation",
-    RunKind.IMPORT: "Import",
-    RunKind.UNDO: "Undo import",
-    RunKind.EXPORT: "Export",
-}
 BADGES = {
     RunState.QUEUED: "",
     RunState.RUNNING: "info",
