@@ -120,17 +120,30 @@ class Source:
             self.compression = (*self.compression, name)
 
 
-class _Guarded(io.RawIOBase):
-    """Reads from a file, turns what can go wrong into Damaged, and stops at a limit."""
+class _Over(io.RawIOBase):
+    """What is read through a file, which it closes with itself."""
 
-    def __init__(self, file: Any, max_bytes: int | None) -> None:
-        self._file, self._left = file, max_bytes
-        self.given = 0
-        # What comes before a truncation is read: read() of gzip would drop all of its last piece.
-        self._read = getattr(file, "read1", file.read)
+    def __init__(self, file: Any) -> None:
+        self._file = file
 
     def readable(self) -> bool:
         return True
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._file.close()
+
+
+class _Guarded(_Over):
+    """Reads from a file, turns what can go wrong into Damaged, and stops at a limit."""
+
+    def __init__(self, file: Any, max_bytes: int | None) -> None:
+        super().__init__(file)
+        self._left = max_bytes
+        self.given = 0
+        # What comes before a truncation is read: read() of gzip would drop all of its last piece.
+        self._read = getattr(file, "read1", file.read)
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -147,20 +160,13 @@ class _Guarded(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._file.close()
 
-
-class _Bounded(io.RawIOBase):
+class _Bounded(_Over):
     """The first `most` bytes of a file; `stop` is called where more are asked for and there are any."""
 
     def __init__(self, file: Any, most: int, stop: Callable[[], None]) -> None:
-        self._file, self._left, self._stop = file, most, stop
-
-    def readable(self) -> bool:
-        return True
+        super().__init__(file)
+        self._left, self._stop = most, stop
 
     def readinto(self, buffer: Any) -> int:
         data = self._file.read1(min(len(buffer), max(self._left, 1)))
@@ -169,11 +175,6 @@ class _Bounded(io.RawIOBase):
         self._left -= len(data)
         buffer[: len(data)] = data
         return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            super().close()
-            self._file.close()
 
 
 class _Kept:
