@@ -8,17 +8,8 @@ from sqlalchemy import func, select
 
 from app.db import task_session
 from app.models import Item, Label, Prompt
-from tests import factories
 from tests.bad_files import GOOD, ROWS, WHOLE
 from tests.workers.cli.test_cli import hone, refused
-
-
-@pytest.fixture
-def project(database: str) -> int:
-    with task_session() as session:
-        project = factories.project(session)
-        factories.user(session, email="boss@example.org", is_admin=True)
-        return int(project.id)
 
 
 def stored() -> list[int]:

@@ -68,15 +68,6 @@ def refused(*arguments: str | Path, run: Callable[..., Any] = hone) -> str:
     return lines[-1]
 
 
-@pytest.fixture
-def project(database: str) -> int:
-    """A project with its administrator, in a database that other processes see."""
-    with task_session() as session:
-        project = factories.project(session)
-        factories.user(session, email="boss@example.org", is_admin=True)
-        return int(project.id)
-
-
 def test_people_projects_and_links(project: int) -> None:
     assert "boss@example.org" in hone("users").stdout
     assert f"{project}" in hone("projects").stdout
