@@ -14,7 +14,9 @@ _FIGURES = text(
       (select count(*) from prompt where project_id = p.id and status = 'review') as to_review,
       (select count(*) from item where project_id = p.id and slots_left > 0 and withdrawn_at is null
          and purpose <> 'check') as open_items,
-      given.today, given.week, given.hour, given.hour_seconds, given.last_at,
+      given.today, given.week, given.hour, given.hour_seconds,
+      (select max(created_at) from label where project_id = p.id and superseded_at is null
+         and assignment_id is not null) as last_at,
       (select count(*) from member where project_id = p.id and removed_at is null and paused_at is not null) as paused,
       (select count(*) from run where project_id = p.id and state in ('queued', 'running', 'cancelling'))
          as active_runs,
@@ -28,13 +30,13 @@ _FIGURES = text(
       exists (select from model where project_id = p.id and kind = 'reward') as has_reward
     from project p
     cross join lateral (
-      select count(*) filter (where created_at >= :midnight) as today, count(*) as week,
+      select count(*) filter (where created_at >= :midnight) as today,
+             count(*) filter (where created_at >= :week) as week,
              count(*) filter (where created_at > now() - interval '1 hour') as hour,
              extract(epoch from now() - min(created_at) filter (where created_at > now() - interval '1 hour'))
-               as hour_seconds,
-             max(created_at) as last_at
+               as hour_seconds
       from label where project_id = p.id and superseded_at is null and assignment_id is not null
-         and created_at >= :week
+         and created_at >= least(:week, now() - interval '1 hour')
     ) given
     where p.id = any(:projects)
     """
@@ -43,7 +45,8 @@ _FIGURES = text(
 
 def figures(session: Session, projects: Sequence[int], midnight: datetime, week: datetime) -> dict[int, Any]:
     """Of each project: what waits, what was labelled since midnight, in the week and in the last hour (and how many
-    seconds ago the first of these was), what is under way, the newest run of its kind that failed."""
+    seconds ago the first of these was; the hour may reach back over the beginning of the week), the last label, what is
+    under way, the newest run of its kind that failed."""
     found = session.execute(_FIGURES, {"projects": list(projects), "midnight": midnight, "week": week})
     return {row.id: row for row in found}
 

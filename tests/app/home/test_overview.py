@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from app.home import overview_queries
 from app.home.overview import Glance, Sort, Urgency, overview
 from app.models import (
     ModelKind,
@@ -64,6 +65,16 @@ def test_figures_are_each_projects_own(session: Session, boss: User) -> None:
     ]  # fmt: skip
     assert found["One"].agreement.percent == pytest.approx(2 / 3)
     assert found["Two"].agreement.percent is None
+
+
+def test_the_last_hour_reaches_back_over_the_beginning_of_the_week(session: Session, boss: User) -> None:
+    now = datetime.now(UTC)
+    made = project(session, boss, "Ours")
+    label(session, made, boss, now - timedelta(minutes=30))
+    session.flush()
+    found = overview_queries.figures(session, [made.id], now, now)[made.id]
+    assert (found.today, found.week, found.hour, found.last_at) == (0, 0, 2, now - timedelta(minutes=30))
+    assert float(found.hour_seconds) == pytest.approx(1800, abs=60)
 
 
 def needs(session: Session, boss: User, made: Project) -> tuple[Urgency, str]:
