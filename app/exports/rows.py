@@ -103,26 +103,25 @@ def everything(wanted: ExportSettings, asked: LabelSettings, moment: Moment, lab
         "late": label.late,
         "surplus": label.surplus,
         "instructions": label.instructions,
-        "created_at": _given_at(label),
+        "created_at": given_at(label),
         "superseded_at": label.superseded_at.isoformat() if gone else None,
         "metadata": _metadata(label.of_prompt, label.of_item, label.of_label),
     }
 
 
 def _stated(asked: LabelSettings, label: Row[Any], stated: Mapping[str, Any]) -> Out:
-    """A preference; the strength is of so many levels, which a file may have said where the project asks for none."""
     text = asked.text_of(stated["question"]) if stated["question"] else None
-    levels = comparisons.settings_in(asked).levels or _scale(label)
-    return {**stated, "text": text, "levels": levels if stated["strength"] else None}
+    return {**stated, "text": text, "levels": levels(asked, label) if stated["strength"] else None}
 
 
-def _scale(label: Row[Any]) -> int | None:
-    """How many levels of strength the file has that brought the label."""
+def levels(asked: LabelSettings, label: Row[Any]) -> int | None:
+    """Of how many levels a label's strength is: the project's, or, where it asks for none, those of the file that
+    brought the label."""
     most = (label.of_label or {}).get("strength_of")
-    return int(most) if most in (2, 3, 4) else None
+    return comparisons.settings_in(asked).levels or (int(most) if most in (2, 3, 4) else None)
 
 
-def _given_at(label: Row[Any]) -> str:
+def given_at(label: Row[Any]) -> str:
     """When the label was given: by its file, where one brought it with a date."""
     date = (label.of_label or {}).get("date")
     try:
@@ -227,7 +226,7 @@ def _about(label: Row[Any]) -> Out:
 
 
 def _by(wanted: ExportSettings, label: Row[Any]) -> Out:
-    return {"label": label.id, **_annotator(wanted, label), "created_at": _given_at(label)}
+    return {"label": label.id, **_annotator(wanted, label), "created_at": given_at(label)}
 
 
 def _annotator(wanted: ExportSettings, label: Row[Any]) -> Out:

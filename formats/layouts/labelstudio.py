@@ -3,7 +3,8 @@
 The two responses are the fields that the answer names (`to_name`), or else the two that are numbered. An annotation
 that was cancelled is none. What answers say beside the comparison: a choice in words is a question of its own, a text
 the rationale; anything else stays in the metadata. As Hone writes such tasks, the choice `equal` is a tie or both bad,
-a rating `strength` says how much better, `messages` are the turns of the prompt, and `meta` names the annotator.
+a rating `strength` says how much better, of `strength_of` in the task's data, `messages` are the turns of the prompt,
+and `meta` names the annotator.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,10 +30,11 @@ def _json(fields: Fields) -> Iterator[ComparisonRecord]:
     task = Fields(Row(fields.line, data))
     sides = _sides(task, _named(standing))
     before, responses = _task(task, sides)
+    most = _most(task)
     judged: list[Judgement] = []
     unread: list[Any] = []
     for annotation in standing:
-        found, rest = _answers(annotation)
+        found, rest = _answers(annotation, most)
         judged += found
         unread += rest
     record = comparison(fields, before, responses, judged)
@@ -50,14 +52,24 @@ def _min(fields: Fields) -> Iterator[ComparisonRecord]:
     selected = _only(answer, "selected")
     if selected in (None, ""):
         selected = fields.take("equal")
-    strength = as_number(_only(fields.take("strength"), "rating"), "strength")
+    strong = _strong(_only(fields.take("strength"), "rating"), _most(fields))
     rationale = "\n".join(_lines(fields.take("comment"))) or None
     common = {
         "annotator": _person(fields.take("annotator")), "date": as_date(fields.take("created_at")),
         "rationale": rationale,
     }  # fmt: skip
-    judged = [] if selected in (None, "") else [worded(selected, strength=strength, **common)]
+    judged = [] if selected in (None, "") else [worded(selected, **strong, **common)]
     yield comparison(fields, before, responses, judged)
+
+
+def _most(task: Fields) -> float | None:
+    """The best rating there is, by a task that Hone wrote."""
+    return as_number(task.take("strength_of"), "strength_of")
+
+
+def _strong(rating: Any, most: float | None) -> dict[str, float | None]:
+    strength = as_number(rating, "strength")
+    return {"strength": strength, "strength_of": None if strength is None else most}
 
 
 def _only(cell: Any, name: str) -> Any:
@@ -94,7 +106,7 @@ def _named(annotations: list[Mapping[str, Any]]) -> list[str]:
     return []
 
 
-def _answers(annotation: Mapping[str, Any]) -> tuple[list[Judgement], list[Any]]:
+def _answers(annotation: Mapping[str, Any], most: float | None) -> tuple[list[Judgement], list[Any]]:
     common: dict[str, Any] = {
         "annotator": _person(_ours(annotation) or annotation.get("completed_by")),
         "date": as_date(annotation.get("created_at")),
@@ -108,8 +120,8 @@ def _answers(annotation: Mapping[str, Any]) -> tuple[list[Judgement], list[Any]]
     for result in results:
         value = _value(result)
         if result.get("type") == "pairwise":
-            strength = as_number(rating, "strength")
-            judged.append(worded(value.get("selected"), strength=strength, rationale=rationale, **common))
+            strong = _strong(rating, most)
+            judged.append(worded(value.get("selected"), rationale=rationale, **strong, **common))
         elif result.get("type") == "choices" and isinstance(said := value.get("choices"), list) and len(said) == 1:
             question = as_text(result.get("from_name"), "from_name") or ""
             main = question == "equal"

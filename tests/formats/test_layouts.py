@@ -331,7 +331,9 @@ def test_labels_among_which_a_row_is_a_prompt_alone_are_labels() -> None:
 @pytest.mark.parametrize("table", [False, True])
 def test_label_studio_s_short_exports_list_their_answers(table: bool) -> None:
     """As 1.23 writes them where there are several questions."""
-    row = {"prompt": "Why?", "answer1": "So.", "answer2": "Or so.", "annotator": 1, "annotation_id": 2}
+    row: dict[str, Any] = {
+        "prompt": "Why?", "answer1": "So.", "answer2": "Or so.", "annotator": 1, "annotation_id": 2, "strength_of": 3,
+    }  # fmt: skip
     said = [{"comparison": [{"selected": "right"}], "strength": [{"rating": 2}]}, {"equal": "both bad"}]
     rows = [row | each for each in said]
     if table:
@@ -340,11 +342,13 @@ def test_label_studio_s_short_exports_list_their_answers(table: bool) -> None:
         content = "\n".join([",".join(names), *lines]).encode()
     else:
         content = json.dumps(rows).encode()
-    judged = [found.judgements[0] for found in formats.read(content) if isinstance(found, ComparisonRecord)]
-    assert [(each.outcome, each.strength, each.annotator) for each in judged] == [
-        ("second", 2.0, "1"),
-        ("both_bad", None, "1"),
+    records = [found for found in formats.read(content) if isinstance(found, ComparisonRecord)]
+    judged = [found.judgements[0] for found in records]
+    assert [(each.outcome, each.strength, each.strength_of, each.annotator) for each in judged] == [
+        ("second", 2.0, 3.0, "1"),
+        ("both_bad", None, None, "1"),
     ]
+    assert not any("strength_of" in found.metadata for found in records)
 
 
 @pytest.mark.parametrize("table", [False, True])

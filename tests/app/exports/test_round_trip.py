@@ -118,17 +118,21 @@ def test_label_studio_s_tasks_are_read_as_what_was_said(everything: All) -> None
     assert reading.layout is not None
     assert (reading.layout.name, reading.report.refused) == ("labelstudio", 0)
     said = [
-        (record.messages, [each.text for each in record.responses], j.outcome, j.question, j.strength, j.annotator)
+        (
+            record.messages, [each.text for each in record.responses], j.outcome, j.question, j.strength, j.strength_of,
+            j.annotator,
+        )
         for record in found
         for j in record.judgements
-    ]
+    ]  # fmt: skip
     stated = []
     for row in exported(everything.session, everything.project):
         texts = {each["position"]: each["text"] for each in row["responses"]}
         for each in row["preferences"] if row["usable"] else ():
             two = [texts[each["first"]], texts[each["second"]]]
             strength = None if each["strength"] is None else float(each["strength"])
-            about = (each["outcome"], each["text"] or "", strength, str(row["annotator"]))
+            most = None if each["levels"] is None else float(each["levels"])
+            about = (each["outcome"], each["text"] or "", strength, most, str(row["annotator"]))
             stated.append((row["prompt"], two, *about))
     assert sorted(map(str, said)) == sorted(map(str, stated))
     assert len(said) == 15

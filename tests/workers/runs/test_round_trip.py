@@ -249,6 +249,39 @@ def test_labels_of_every_kind_their_revisions_and_imports_come_back_as_they_were
         assert session.scalars(of_it).all() == []
 
 
+def strengths(project: int) -> list[Any]:
+    """What is said strongly, how strongly, of how many levels, and when, in whatever order."""
+    return sorted(
+        (row["prompt"][-1]["content"], each["outcome"], each["strength"], each["levels"], row["created_at"])
+        for row in rows(project, purpose="train")
+        for each in row["preferences"]
+        if each["strength"]
+    )
+
+
+def test_strengths_come_back_from_label_studio_as_they_were(first: int) -> None:
+    """On the project's scale, and, where it asks for none, on those of the files that brought them, two of one item."""
+    second = imported(content(first, layout="label-studio"))
+    assert strengths(second) == strengths(first)
+    assert {each[2:4] for each in strengths(first)} == {(1, 2), (2, 2)}
+    brought = [
+        {"prompt": "Strong?", "response_1": "x", "response_2": "y", "preference_strength": -3},
+        {"prompt": "Mild?", "response_1": "x", "response_2": "y", "preference_strength": 1},
+    ]
+    judged = {"data": {"prompt": "Strong?", "answer1": "x", "answer2": "y", "strength_of": 4}, "annotations": [
+        {"completed_by": 7, "created_at": "2026-01-01T00:00:00+00:00", "result": [
+            {"from_name": "c", "to_name": "answer1,answer2", "type": "pairwise", "value": {"selected": "right"}},
+            {"from_name": "strength", "to_name": "prompt", "type": "rating", "value": {"rating": 2}}]}]}  # fmt: skip
+    with task_session() as session:
+        third, fourth = (int(factories.project(session, answer=asking(levels=0)).id) for _ in range(2))
+    for given in (brought, [judged]):
+        bring(third, "".join(json.dumps(row) + "\n" for row in given).encode())
+    bring(fourth, content(third, layout="label-studio"))
+    assert strengths(fourth) == strengths(third)
+    said = [json.loads(row["metadata"])["strength_of"] for row in rows(third)]
+    assert said == [3, 3, 4]
+
+
 def trained(model: Path, folder: Path, **files: str) -> dict[str, Any]:
     summary = train_reward(
         RewardConfig(
