@@ -7,6 +7,7 @@ import gzip
 import io
 import shutil
 import tempfile
+import weakref
 import zlib
 from collections.abc import Callable
 from os import PathLike
@@ -16,6 +17,9 @@ from typing import IO, Any
 from formats.records import Unreadable
 
 MAX_LAYERS = 3  # of compression
+UNPACKED = 2**34  # bytes that lie in a temporary file, of what cannot be read while it is unpacked
+UNPACKED_WHILE_WAITING = 2**28  # the same where somebody waits: unpacked in about two seconds
+_PIECE = 2**20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 SourceLike = str | PathLike[str] | bytes | IO[bytes]
 
@@ -33,6 +37,7 @@ class Source:
 
     def __init__(self, source: SourceLike, max_bytes: int | None = None, most: int | None = None) -> None:
         self._max_bytes, self._most = max_bytes, most
+        self._unpacked: IO[bytes] | None = None
         self.damaged: str | None = None
         self.stopped = False  # whether the last reader came to the end of `most`
         self.path: Path | None = None
@@ -93,20 +98,39 @@ class Source:
         return b"".join(pieces)
 
     def seekable(self) -> IO[bytes]:
-        """The bytes as a file that can be read from anywhere; decompressed bytes lie in a temporary file."""
+        """The bytes as a file that can be read from anywhere, one reader at a time. Decompressed bytes lie in a
+        temporary file, as long as this source is in use. Raises Unreadable where they cannot, or are too many."""
         if not self.compression:
             try:
                 return self._open()
             except OSError as error:
                 raise Unreadable(f"{self.path} cannot be opened: {_first(error)}.") from None
+        if self._unpacked is None:
+            self._unpacked = self._unpack(UNPACKED if self._most is None else UNPACKED_WHILE_WAITING)
+            weakref.finalize(self, self._unpacked.close)
+        return _Kept(self._unpacked, 0)  # type: ignore[return-value]
+
+    def _unpack(self, most: int) -> IO[bytes]:
         copy = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             with self.open() as file:
-                shutil.copyfileobj(file, copy)
+                while piece := file.read(_PIECE):
+                    if copy.tell() + len(piece) > most:
+                        raise Unreadable(
+                            f"It has more than {most // 2**20:,} MB once it is unpacked, and cannot be read before. "
+                            f"Take the {self.compression[0]} off: columns of Parquet are compressed already."
+                        )
+                    copy.write(piece)
+                copy.flush()
         except Damaged as error:
             copy.close()
             raise Unreadable(str(error)) from None
-        copy.seek(0)
+        except OSError as error:
+            copy.close()
+            raise Unreadable(f"There is no room to unpack it: {_first(error)}.") from None
+        except Unreadable:
+            copy.close()
+            raise
         return copy
 
     def _find_compression(self) -> None:

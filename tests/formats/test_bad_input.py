@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import random
+import resource
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 import formats
 from formats import Refusal
-from formats.containers import json_rows, tables, text
+from formats.containers import json_rows, sources, tables, text
 from tests.formats.test_round_trips import CONTAINERS, FLAT, TABLES, as_lines
 from tests.formats.writers import LAYOUTS, Pair
 
@@ -185,6 +186,38 @@ def test_no_more_is_looked_at_than_is_asked_for() -> None:
             continue
         with pytest.raises(formats.Unreadable, match="No row of it ends in the part that is looked at"):
             formats.read(packed, most=2_000_000)
+
+
+def packed_parquet(packed: str, size: int) -> bytes:
+    file = io.BytesIO()
+    rows = [{"prompt": random.Random(i).randbytes(size // 40).hex()} for i in range(20)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file, compression="none", use_dictionary=False)
+    whole = file.getvalue()
+    return gzip.compress(whole) if packed == "gzip" else bytes(pyarrow.compress(whole, "zstd", asbytes=True))
+
+
+@pytest.mark.parametrize("packed", ["gzip", "zstd"])
+def test_compressed_parquet_is_not_unpacked_without_end(packed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "UNPACKED", 9_000_000)
+    monkeypatch.setattr(sources, "UNPACKED_WHILE_WAITING", 3_000_000)
+    file = packed_parquet(packed, 8_000_000)
+    reading = formats.read(io.BytesIO(file))
+    assert (len(list(reading)), len(list(reading))) == (20, 20)  # as often as wanted
+    with pytest.raises(formats.Unreadable, match=f"more than 2 MB once it is unpacked.*Take the {packed} off"):
+        read(file, most=100)
+    with pytest.raises(formats.Unreadable, match="more than 8 MB once it is unpacked"):
+        read(packed_parquet(packed, 16_000_000))
+
+
+def test_a_disk_without_room_to_unpack_is_told_so() -> None:
+    file = packed_parquet("gzip", 4_000_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(formats.Unreadable, match="There is no room to unpack it: File too large"):
+            read(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("packed", ["gzip", "zstd"])
