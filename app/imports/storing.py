@@ -28,6 +28,8 @@ from formats import Refusal, Unreadable
 
 # A plan that is kept was made for the few rows that there were when the import began.
 _PLAN_ANEW = text("set local plan_cache_mode = force_custom_plan")
+_GROWN = text("analyze prompt, response, item, item_response, assignment, label, preference")
+MANY = 5_000  # rows; PostgreSQL's own analysis comes a minute later, and until then plans are those of empty tables
 MOST_REFUSED = 2**29  # characters of refused rows that are kept, to be given back
 Writing = Callable[[], AbstractContextManager[tuple[Session, Run]]]
 
@@ -67,6 +69,8 @@ def bring_in(writing: Writing, tell: Watching) -> ImportCounts:
     except Unreadable as error:
         raise Invalid(str(error)) from None
     with writing() as (session, run):
+        if read - stored >= MANY:
+            session.execute(_GROWN)
         return queries.counts(session, run.id)
 
 

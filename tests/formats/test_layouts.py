@@ -359,7 +359,7 @@ def test_label_studio_s_short_exports_keep_turns_and_comments(table: bool) -> No
         "prompt": "System: Be brief.\n\nUser: Why?\n\nAssistant:", "messages": turns, "answer1": "So.",
         "answer2": "Or so.", "annotator": 1, "annotation_id": 2, "comparison": [{"selected": "left"}],
     }  # fmt: skip
-    rows = [row | {"comment": "Short,\n\"so\""}, row | {"comment": ["One.", "Two."]}]
+    rows = [row | {"comment": 'Short,\n"so"'}, row | {"comment": ["One.", "Two."]}]
     cells = io.StringIO()
     csv.writer(cells).writerows(
         [rows[0], *([json.dumps(v) if isinstance(v, list) else v for v in each.values()] for each in rows)]

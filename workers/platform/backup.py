@@ -157,6 +157,7 @@ def restore(settings: Settings, folder: Path, tell: Tell) -> Manifest:
     if (folder / KEY).is_file():
         _copy(folder / KEY, key)
     with psycopg.connect(url) as connection:
+        connection.execute("analyze")  # without figures the first items of a large queue take seconds to find
         found = _rows(connection)
     if found != manifest.rows:
         raise Unusable(

@@ -23,6 +23,8 @@ from workers.platform.folder import Unusable
 
 _LOCK = 0x686F6E65  # any number that nobody else locks: "hone"
 _WAIT_MS = 500
+_VACUUM_MS = 100  # an automatic vacuum ends for whoever has waited so long for its table
+_WAIT = "hone.wait_ms"
 _PAUSE = 1.0  # seconds, in which those who were held up have their turn
 _TRIES = 120
 
@@ -75,12 +77,26 @@ def _turn() -> Iterator[None]:
 
 
 def _wait_briefly(connection: Connection) -> None:
+    """An automatic vacuum lets go of a table when somebody has waited for `deadlock_timeout`, by default longer than a
+    step waits. A superuser, or who was granted to set it, has it end sooner; `_upgrade` is for everybody else."""
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(f"set local lock_timeout = '{_WAIT_MS}ms'")
+        connection.exec_driver_sql(f"set local lock_timeout = '{connection.info.get(_WAIT, _WAIT_MS)}ms'")
+        connection.exec_driver_sql(
+            f"select set_config('deadlock_timeout', '{_VACUUM_MS}ms', true) "
+            "where has_parameter_privilege('deadlock_timeout', 'set')"
+        )
+
+
+def _outlasting_a_vacuum(connection: Connection) -> int:
+    """How long to wait for a table, in milliseconds, so that an automatic vacuum of it has ended."""
+    setting = "select setting::int from pg_settings where name = 'deadlock_timeout'"
+    with connection.begin():
+        return int(connection.exec_driver_sql(setting).scalar_one()) + 200
 
 
 def _upgrade(alembic: Config, connection: Connection, tell: Callable[[str], None]) -> None:
-    for _ in range(_TRIES):
+    for number in range(1, _TRIES + 1):
+        connection.info[_WAIT] = _WAIT_MS if number % 5 else max(_WAIT_MS, _outlasting_a_vacuum(connection))
         try:
             return command.upgrade(alembic, "head")
         except OperationalError as error:

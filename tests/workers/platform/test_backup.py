@@ -146,6 +146,7 @@ def test_made_under_load_it_is_one_moment_and_the_loop_goes_on_elsewhere(
     assert done.returncode == 0, done.stderr
     with psycopg.connect(empty_place["DATABASE_URL"]) as connection:
         assert connection.execute("select max(id) from label").fetchone() == (int(done.stdout),), "numbers go on"
+        assert connection.execute("select from pg_stats where tablename = 'item'").fetchone() is not None, "analysed"
 
 
 def test_what_cannot_be_restored_is_refused_and_nothing_is_changed(

@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from threading import Event, Thread
+from uuid import uuid4
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
-from app.db import get_engine
+from app.db import get_engine, get_patient_engine
+from app.settings import get_settings
 from workers.platform.folder import Unusable
 from workers.platform.migrate import config, drift, migrate
 
@@ -74,6 +77,78 @@ def test_an_upgrade_that_waits_for_a_table_holds_up_nobody_for_long(
         others.join()
     assert any("trying again" in line for line in told)
     assert max(longest) < 3.5, "as long as the reader had, and no turn between"
+    assert drift() == []
+
+
+@pytest.fixture
+def vacuuming(database: str, postgres_url: str) -> Iterator[str]:
+    """The database at 0031, in which an automatic vacuum of the table of runs takes minutes; its address for a role
+    that owns everything and is no superuser."""
+    role = f"plain_{uuid4().hex[:8]}"
+    with get_engine().connect() as connection:
+        alembic = config()
+        alembic.attributes["connection"] = connection
+        command.downgrade(alembic, "0031")
+    server = create_engine(database, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+
+        def do(statement: str) -> None:
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+
+        try:
+            do(f"create role {role} login")
+            do(f"alter schema public owner to {role}")
+            do(
+                f"""do $$ declare name text; begin
+                for name in select tablename from pg_tables where schemaname = 'public'
+                loop execute format('alter table %I owner to {role}', name); end loop; end $$"""
+            )
+            do(
+                """with base as (insert into model (kind, name, state) values ('base', 'Base', 'ready') returning id),
+                made as (insert into project (name, base_model_id, answer, sampling, automation)
+                    select 'Old', id, '{}', '{}', '{}' from base returning id, base_model_id)
+                insert into run (project_id, kind, state, config, model_id)
+                select id, 'sampling', 'succeeded', jsonb_build_object('kind', 'sampling', 'prompt_ids', '[]'::jsonb,
+                    'item_kind', 'comparison', 'settings', '{"n": 2, "seed": 1}'::jsonb, 'note', repeat('x', 1000)),
+                    base_model_id from made, generate_series(1, 1000)"""
+            )
+            do(
+                """alter table run set (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1,
+                autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0)"""
+            )
+            do("alter system set autovacuum_naptime = '1s'")
+            do("select pg_reload_conf()")
+            do("delete from run where id % 2 = 0")
+            at_work = "select count(*) from pg_stat_activity where query like 'autovacuum: VACUUM% public.run'"
+            deadline = time.monotonic() + 60
+            while not connection.execute(text(at_work)).scalar():
+                assert time.monotonic() < deadline, "no vacuum began"
+                time.sleep(0.05)
+            yield make_url(database).set(username=role).render_as_string(hide_password=False)
+        finally:
+            do("alter system reset autovacuum_naptime")
+            do("select pg_reload_conf()")
+            do(f"reassign owned by {role} to current_user")
+            do(f"drop owned by {role}")
+            do(f"drop role {role}")
+    server.dispose()
+
+
+@pytest.mark.parametrize("superuser", [True, False])
+def test_an_automatic_vacuum_gives_way_to_an_upgrade(
+    vacuuming: str, superuser: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Left alone it goes on for minutes; asked again and again for less than `deadlock_timeout` it does too."""
+    if not superuser:
+        get_engine().dispose()
+        monkeypatch.setenv("DATABASE_URL", vacuuming)
+        for cache in (get_settings, get_engine, get_patient_engine):
+            cache.cache_clear()
+    monkeypatch.setattr("workers.platform.migrate._TRIES", 12)
+    told: list[str] = []
+    assert migrate(tell=told.append) is True
+    again = [line for line in told if "trying again" in line]
+    assert again == [] if superuser else len(again) >= 4
     assert drift() == []
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from app.db import task_session
 from app.exports import queries as export_queries
@@ -388,6 +388,17 @@ def test_steps_of_another_unit_are_counted_anew_and_never_go_back_in_their_own(p
             work.beat(session, run_id, claim, step=step, total_steps=1_000, unit=unit)
             session.refresh(run)
             assert (run.step, run.unit) == (shown, unit)
+
+
+def test_tables_that_an_import_has_filled_are_analysed_at_once(project: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until PostgreSQL does so itself, a minute later, whoever labels would wait for plans made for empty tables."""
+    monkeypatch.setattr(storing, "MANY", 3)
+    known = select(func.count()).select_from(text("pg_stats")).where(text("tablename = 'item_response'"))
+    for rows, analysed in ((2, False), (3, True)):
+        pairs = [PAIR | {"prompt": f"{rows}, {n}?"} for n in range(rows)]
+        assert bring(project, lines(pairs)).state is RunState.SUCCEEDED
+        with task_session() as session:
+            assert bool(session.scalar(known)) is analysed
 
 
 def test_undoing_forgets_the_annotators_whom_no_label_names_any_more(project: int) -> None:
