@@ -248,11 +248,14 @@ def _copy_tree(source: Path, target: Path) -> dict[str, File]:
         return {target.name: _copy(source, target)} if source.exists() else {}
     target.mkdir()
     found: dict[str, File] = {}
-    for path in sorted(source.iterdir()):
+    listed = sorted(source.iterdir())
+    for path in listed:
         if not path.name.startswith("."):
             # Each checkpoint by itself: the others need not be copied anew for one that is deleted meanwhile.
             copy = _copy_whole if path.is_dir() else _copy_tree
             found |= {f"{target.name}/{name}": about for name, about in copy(path, target / path.name).items()}
+    if not {*listed} <= {*source.iterdir()}:  # what was listed may have been the rest of a folder being deleted
+        raise FileNotFoundError(source)
     return found
 
 
