@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,17 +10,8 @@ from sqlalchemy.orm import Session
 from app.models import Snapshot
 from app.rewards import snapshot_queries
 from app.rewards.forms import Aggregation
-from app.rewards.targets import (
-    Checks,
-    Fitted,
-    Pair,
-    Vote,
-    mean_targets,
-    reliability_targets,
-    reweighted,
-    usable,
-    weights,
-)
+from app.rewards.reliability import reliability_targets
+from app.rewards.targets import Checks, Fitted, Pair, Vote, mean_targets, reweighted, usable, weights
 from app.web.filters import percent, plural
 
 
@@ -50,7 +41,8 @@ class Counting:
 
 @dataclass(frozen=True)
 class Counted:
-    """Targets and weights of pairs, and how many labels each has; `less`: labels that did not count in full."""
+    """Targets and weights of pairs, and the votes that they are made of, each with what it counts; `less`: labels that
+    did not count in full."""
 
     votes: list[Vote] = field(default_factory=list)
     fitted: Fitted = field(default_factory=Fitted)
@@ -69,41 +61,52 @@ def count(session: Session, snapshot: Snapshot, how: Counting) -> Counted:
             (row.item_id, row.first, row.second), row.rater, row.outcome, row.probability, row.raters, row.strength
         )
         votes.append(reweighted(vote, how.weight(**marks)))
-    votes = usable(votes)
-    return Counted(votes, _fitted(votes, snapshot, how), weights(votes) if how.weigh_pairs else {}, less)
-
-
-def _fitted(votes: Sequence[Vote], snapshot: Snapshot, how: Counting) -> Fitted:
-    levels = snapshot.levels if how.strength else 0
-    if how.aggregation == "mean" and not levels:
-        return Fitted(mean_targets(votes))
     checks = {who: Checks(note["passed"], note["missed"]) for who, note in snapshot.raters.items()}
-    fitted = reliability_targets(votes, checks, levels)
-    return (
-        fitted if how.aggregation == "reliability" else Fitted(mean_targets(votes, fitted.levels), levels=fitted.levels)
-    )
+    return replace(counted(votes, how, checks, snapshot.levels), less=less)
+
+
+def counted(votes: Sequence[Vote], how: Counting, checks: Mapping[int, Checks], levels: int = 0) -> Counted:
+    """Targets and weights of pairs by what was said of them, with the attention checks of its raters: the one rule, for
+    trainings and for live heads."""
+    votes = usable(votes)
+    levels = levels if how.strength else 0
+    if how.aggregation == "mean" and not levels:
+        fitted = Fitted(mean_targets(votes))
+    else:
+        fitted = reliability_targets(votes, checks, levels)
+    if how.aggregation == "weighted":
+        votes = usable([reweighted(vote, vote.weight * fitted.shares[vote.annotator_id]) for vote in votes])
+    if how.aggregation != "reliability":
+        fitted = replace(fitted, targets=mean_targets(votes, fitted.levels))
+    return Counted(votes, fitted, weights(votes) if how.weigh_pairs else {})
 
 
 def told(session: Session, snapshot: Snapshot, how: Counting) -> str:
     """How labels became targets, in sentences, for the card of the model."""
-    counted = count(session, snapshot, how)
-    raters = {vote.annotator_id for vote in counted.votes}
-    said = [f"{plural(len(counted.fitted.targets), 'pair')} by {plural(len(raters), 'annotator')}."]
+    known = count(session, snapshot, how)
+    raters = {vote.annotator_id for vote in known.votes}
+    said = [f"{plural(len(known.fitted.targets), 'pair')} by {plural(len(raters), 'annotator')}."]
     if how.aggregation == "reliability":
-        found = sorted(counted.fitted.reliability.values()) or [0.9]
+        found = sorted(known.fitted.reliability.values()) or [0.9]
         said.append(
             f"Targets: weighted by reliability, from {percent(found[0])} to {percent(found[-1])} (Dawid and Skene, "
-            f"with attention checks); people differ by taste on {percent(counted.fitted.taste)} of the pairs."
+            f"with attention checks); people differ by taste on {percent(known.fitted.taste)} of the pairs."
+        )
+    elif how.aggregation == "weighted":
+        found = sorted(known.fitted.shares.values()) or [1.0]
+        said.append(
+            "Targets: the average of a pair's labels, ties as half votes, each weighted by the reliability of its "
+            f"annotator, from {found[0]:.2f} to {found[-1]:.2f} times the average."
         )
     else:
         said.append("Targets: the average of a pair's labels, ties as half votes.")
-    if counted.fitted.levels:
-        shares = ", ".join(percent(each) for each in counted.fitted.levels.values())
+    if known.fitted.levels:
+        shares = ", ".join(percent(each) for each in known.fitted.levels.values())
         said.append(f"Strength counts: a choice of each level is taken to be right in {shares}.")
-    if counted.weights:
+    if known.weights:
         said.append("A pair's weight grows with its raters; the preferences of one ranking of K together weigh K - 1.")
     for name, what in (("paused", "of paused people"), ("late", "that came late"), ("surplus", "beyond the overlap")):
-        if counted.less[name] and (share := getattr(how, name)) < 1:
+        if known.less[name] and (share := getattr(how, name)) < 1:
             kept = "left out" if share == 0 else f"counted {share:g} each"
-            said.append(f"{plural(counted.less[name], 'preference')} {what}: {kept}.")
+            said.append(f"{plural(known.less[name], 'preference')} {what}: {kept}.")
     return " ".join(said)

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from app.input import Input
 from app.methods import MethodForm
 
-Aggregation = Literal["mean", "reliability"]
+Aggregation = Literal["mean", "weighted", "reliability"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -24,9 +24,9 @@ class PreferenceOptions(MethodForm):
     aggregation: Aggregation = Field(
         "mean",
         title="Several labels of one pair",
-        description="The average counts all raters alike; reliability is how often others and attention checks confirm "
-        "a rater (Dawid and Skene).",
-        json_schema_extra={"x-choices": ["Average", "Weighted by reliability"]},
+        description="The average counts all raters alike, or each by how often others and attention checks confirm "
+        "them. Dawid and Skene's model makes one probable answer of them, which blurs what people differ on.",
+        json_schema_extra={"x-choices": ["Average", "Average, weighted by reliability", "Dawid and Skene's model"]},
     )
     strength: bool = Field(
         True,

@@ -91,9 +91,9 @@ def lacking(session: Session, project_id: int, model_id: int, limit: int) -> tup
 
 
 def preferences_after(session: Session, project_id: int, label_id: int, most: int) -> list[Row[Any]]:
-    """(label_id, item_id, rater, prompt_id, held_out, control, placed, chosen, first, second, probability, raters) of
-    current labels that are newer than a label: the newest `most` preferences, oldest first. `placed`: the live head had
-    put the item before others; first and second are responses."""
+    """(label_id, item_id, rater, prompt_id, held_out, control, placed, chosen, first, second, outcome, probability,
+    raters) of current labels that are newer than a label: the newest `most` preferences, oldest first. `placed`: the
+    live head had put the item before others; first and second are responses."""
     one, two = aliased(ItemResponse), aliased(ItemResponse)
     newest = (
         select(
@@ -107,6 +107,7 @@ def preferences_after(session: Session, project_id: int, label_id: int, most: in
             Item.chosen,
             one.response_id.label("first"),
             two.response_id.label("second"),
+            Preference.outcome,
             Preference.probability,
             Preference.raters,
         )
@@ -125,6 +126,18 @@ def preferences_after(session: Session, project_id: int, label_id: int, most: in
         .limit(most)
     )
     return [*session.execute(newest)][::-1]
+
+
+def checks_after(session: Session, project_id: int, label_id: int) -> list[Row[Any]]:
+    """(label_id, item_id, rater, passed) of current labels of attention checks, those newer than a label, oldest
+    first."""
+    found = select(Label.id.label("label_id"), Label.item_id, Label.rater.label("rater"), Label.passed).where(
+        Label.project_id == project_id,
+        Label.superseded_at.is_(None),
+        Label.passed.is_not(None),
+        Label.id > label_id,
+    )
+    return [*session.execute(found.order_by(Label.id))]
 
 
 _NEWEST = text("select project_id, max(id) as label_id from label where id > :after group by project_id")

@@ -6,22 +6,26 @@ A label is predicted before it is learned; those of random order are what says w
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
+from app.models import Outcome
 from app.models.head import HeadReport, HeadState, Measured
+from app.rewards.counting import Counting, counted
+from app.rewards.targets import Checks, Pair, Vote, weights
 from rlhf.live_head import PRECISION, LiveHead, log_losses, right
 from workers.heads import measure
 from workers.heads.measure import LAG, Floats, Preferences
 
 REFIT_EVERY = 25
-REFIT_SHARE = 0.025  # of what was learned, where that is more: an exact fit takes as long as there are labels
+REFIT_SHARE = 0.05  # of what was learned, where that is more: an exact fit takes as long as there are labels
 FIRST_RANDOM = 50
 LEAST_RATERS = 2
+WEIGHED = Counting(aggregation="weighted", weigh_pairs=True)
 RECENT = 200  # predictions that say whether it is better than a coin
 
 
@@ -38,33 +42,50 @@ class Stated(Protocol):
     chosen: bool
     first: int
     second: int
+    outcome: Outcome
     probability: float
     raters: int
 
 
+class Checked(Protocol):
+    """A label of an attention check, see `app.rewards.head_queries.checks_after`."""
+
+    label_id: int
+    item_id: int
+    rater: int
+    passed: bool
+
+
 @dataclass
 class Learned:
-    """A preference with its features; `weight` is its share in its label times the people who say so."""
+    """A preference with its features, what it says, and what that weighs by what is known of its rater now."""
 
     said: Stated
     z: Floats
-    weight: float
+    vote: Vote
+    weight: float = 0.0
 
 
-def weights(label: Sequence[Stated]) -> list[float]:
-    """Of one label's preferences: those of a ranking of K, K(K-1)/2, weigh K - 1 together."""
-    shown = (1.0 + math.sqrt(1.0 + 8.0 * len(label))) / 2.0
-    return [2.0 / shown * each.raters for each in label]
+def learned(said: Stated, features: Mapping[int, Floats]) -> Learned:
+    """A preference of two responses that have features."""
+    vote = Vote((said.item_id, said.first, said.second), said.rater, said.outcome, said.probability, said.raters)
+    return Learned(said, features[said.first] - features[said.second], vote)
 
 
 @dataclass
 class Head:
-    """Learns preferences in the order of their labels."""
+    """Learns preferences in the order of their labels.
+
+    What each weighs is what it would in a training (`app.rewards.counting.counted`): anew with every exact fit, of all
+    labels and attention checks until then. Between two fits a label weighs what its rater's did at the last one.
+    """
 
     size: int
     live: LiveHead = field(init=False)
     labels: set[int] = field(default_factory=set)
     raters: set[int] = field(default_factory=set)
+    checks: dict[tuple[int, int], bool] = field(default_factory=dict)  # whether they were passed, by item and rater
+    shares: dict[int, float] = field(default_factory=dict)  # what a label of each rater weighs; 1 on average
     learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)  # by item and rater
     measuring: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
     count: int = 0
@@ -79,8 +100,9 @@ class Head:
         self.live = LiveHead(self.size, PRECISION)
         self.means.append(self.live.mean.copy())
 
-    def take(self, stated: Iterable[Stated], features: Mapping[int, Floats]) -> int:
-        """Learn from labels that are not known yet, oldest first; features: by response. How many preferences had some.
+    def take(self, stated: Iterable[Stated], features: Mapping[int, Floats], checked: Iterable[Checked] = ()) -> int:
+        """Learn from labels that are not known yet, oldest first, and from attention checks among them; features: by
+        response. How many preferences had some.
 
         A label takes the place of the one that the same rater gave to the item before.
         """
@@ -88,15 +110,23 @@ class Head:
         for each in stated:
             if each.label_id not in self.labels:
                 by_label.setdefault(each.label_id, []).append(each)
-        return sum(self._take(label, features) for label in by_label.values())
+        checks = deque(each for each in checked if each.label_id not in self.labels)
+        count = 0
+        for label_id, label in by_label.items():
+            while checks and checks[0].label_id < label_id:
+                self._check(checks.popleft())
+            count += self._take(label, features)
+        while checks:
+            self._check(checks.popleft())
+        return count
+
+    def _check(self, checked: Checked) -> None:
+        self.labels.add(checked.label_id)
+        self.checks[checked.item_id, checked.rater] = checked.passed
 
     def _take(self, label: list[Stated], features: Mapping[int, Floats]) -> int:
         self.labels.add(label[0].label_id)
-        known = [
-            Learned(said, features[said.first] - features[said.second], weight)
-            for said, weight in zip(label, weights(label), strict=True)
-            if said.first in features and said.second in features
-        ]
+        known = [learned(said, features) for said in label if said.first in features and said.second in features]
         key = label[0].item_id, label[0].rater
         self.learned.pop(key, None)
         self.measuring.pop(key, None)
@@ -108,14 +138,17 @@ class Head:
             return len(known)
         self.learned[key] = known
         self.raters.add(label[0].rater)
+        share = self.shares.get(label[0].rater, 1.0)
+        alone = weights([each.vote for each in known])
         for each in known:
+            each.weight = share * alone[each.vote.pair]
             self.live.update(each.z, each.said.probability, each.weight)
-            self.count += 1
-            if self.count >= self._next_refit:
-                self.refit()
-                self._next_refit = self.count + max(REFIT_EVERY, int(REFIT_SHARE * self.count))
-            if self.count % REFIT_EVERY == 0:
-                self.means.append(self.live.mean.copy())
+        self.count += len(known)
+        if self.count >= self._next_refit:
+            self.refit()
+            self._next_refit = self.count + max(REFIT_EVERY, int(REFIT_SHARE * self.count))
+        while len(self.means) <= self.count // REFIT_EVERY:
+            self.means.append(self.live.mean.copy())
         return len(known)
 
     def _predict(self, known: list[Learned]) -> None:
@@ -131,10 +164,25 @@ class Head:
             self.brought.append((said.prompt_id, float(now - then)))
 
     def refit(self) -> None:
-        """Fit exactly what was learned and stands."""
+        """Fit exactly what was learned and stands, weighed as a training would weigh it now."""
+        self._weigh([each for label in self.learned.values() for each in label])
         found = self.preferences()
         if len(found):
             self.moved = self.live.refit(found.z, found.targets, found.weights).moved
+
+    def _weigh(self, rows: Sequence[Learned]) -> None:
+        """Divide the weight of each pair among those who judged it, by what each counts."""
+        passed = Counter(rater for (_, rater), fine in self.checks.items() if fine)
+        missed = Counter(rater for (_, rater), fine in self.checks.items() if not fine)
+        checks = {rater: Checks(passed[rater], missed[rater]) for rater in {*passed, *missed}}
+        found = counted([each.vote for each in rows], WEIGHED, checks)
+        self.shares = found.fitted.shares
+        said: dict[Pair, float] = defaultdict(float)
+        for vote in found.votes:
+            said[vote.pair] += vote.count
+        for each in rows:
+            counts = each.vote.count * self.shares[each.said.rater]
+            each.weight = found.weights[each.vote.pair] * counts / said[each.vote.pair] if counts else 0.0
 
     def preferences(self, keep: Mapping[tuple[int, int], list[Learned]] | None = None) -> Preferences:
         """What it learned (or measures), oldest first."""

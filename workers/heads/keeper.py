@@ -165,13 +165,15 @@ def _vectors(session: Session, kept: Kept, response_ids: Sequence[int]) -> dict[
 
 
 def _learn(session: Session, kept: Kept, head: Head) -> None:
-    rows = head_queries.preferences_after(session, kept.project_id, max(kept.last - LATE, 0), MOST_LABELS)
+    since = max(kept.last - LATE, 0)
+    rows = head_queries.preferences_after(session, kept.project_id, since, MOST_LABELS)
     rows = [row for row in rows if row.label_id not in head.labels]
+    checked = head_queries.checks_after(session, kept.project_id, since)
+    kept.last = max([kept.last, *(row.label_id for row in (*rows[-1:], *checked[-1:]))])
+    vectors = _vectors(session, kept, sorted({each for row in rows for each in (row.first, row.second)}))
+    head.take(rows, vectors, checked)
     if not rows:
         return
-    vectors = _vectors(session, kept, sorted({each for row in rows for each in (row.first, row.second)}))
-    head.take(rows, vectors)
-    kept.last = max(kept.last, rows[-1].label_id)
     kept.fresh = True
     kept.due = min(kept.due, time.monotonic() + WRITE_SECONDS)
 

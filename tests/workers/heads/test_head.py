@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from app.models import HeadState
-from rlhf.live_head import sigmoid
-from workers.heads.head import Head, weights
+from app.models import HeadState, Outcome
+from app.rewards.counting import Counting, counted
+from app.rewards.targets import Checks, Vote
+from rlhf.live_head import LiveHead, sigmoid
+from workers.heads.head import Head
 
 SIZE = 6
 TASTE = 4 * np.array([1.0, -1.0, 0.5, 0.0, 0.0, 0.0])
@@ -27,6 +29,18 @@ class Said:
     placed: bool = False
     chosen: bool = False
     raters: int = 1
+
+    @property
+    def outcome(self) -> Outcome:
+        return {1.0: Outcome.FIRST, 0.0: Outcome.SECOND}.get(self.probability, Outcome.TIE)
+
+
+@dataclass(frozen=True)
+class Checked:
+    label_id: int
+    item_id: int
+    rater: int
+    passed: bool
 
 
 def labels(count: int, seed: int = 0, careful: bool = True, **over: object) -> tuple[list[Said], dict[int, np.ndarray]]:
@@ -100,11 +114,91 @@ def test_a_label_is_learned_once_and_a_revision_takes_its_place() -> None:
 
 
 def test_a_ranking_weighs_one_less_than_it_has_responses() -> None:
-    """Of 4 responses 6 preferences, each a half; of a pair one whole. One that 3 people gave counts three times."""
-    one = Said(1, 1, 0, 1, 1.0)
-    assert weights([one]) == [1.0]
-    assert weights([one] * 6) == [0.5] * 6
-    assert weights([replace(one, raters=3)]) == [3.0]
+    """Of 4 responses 6 preferences, each a half; of a pair one whole; one that 3 people gave 3 / (1 + 2 * 13 / 23)."""
+    features = {id_: np.eye(SIZE)[id_] for id_ in range(4)}
+    ranking = [Said(1, 1, a, b, 1.0) for a in range(4) for b in range(a + 1, 4)]
+    for said, weight in (([Said(1, 1, 0, 1, 1.0)], 1.0), (ranking, 0.5), ([Said(1, 1, 0, 1, 1.0, raters=3)], 69 / 49)):
+        head = taught(said, features)
+        assert [each.weight for each in head.learned[1, 1]] == pytest.approx([weight] * len(said))
+
+
+def by_several(seed: int, wrong: float = 0.5) -> tuple[list[Said], dict[int, np.ndarray], list[Checked]]:
+    """150 pairs judged by three of five people each, of whom the last is wrong that often; and ten checks of each."""
+    draw = np.random.default_rng(seed)
+    features = {id_: draw.normal(size=SIZE) for id_ in range(300)}
+    said, number = [], 0
+    for item in range(150):
+        p = float(sigmoid(np.asarray((features[2 * item] - features[2 * item + 1]) @ TASTE)))
+        better = draw.random() < p
+        for who in draw.choice(5, 3, replace=False).tolist():
+            number += 1
+            flipped = who == 4 and draw.random() < wrong
+            said.append(Said(10 * number, item, 2 * item, 2 * item + 1, float(better != flipped), who, item))
+    checked = [Checked(100 * n + who + 1, 1000 + n, who, who < 4 or n % 2 == 0) for n in range(10) for who in range(5)]
+    return said, features, checked
+
+
+def test_it_learns_what_a_training_would_with_the_same_weights() -> None:
+    """The exact fit is that of the targets and weights of pairs that a training counts with."""
+    said, features, checked = by_several(0)
+    head = Head(SIZE)
+    head.take(said, features, checked)
+    head.refit()
+    votes = [Vote((each.item_id, each.first, each.second), each.rater, each.outcome) for each in said]
+    checks = {who: Checks(10, 0) if who < 4 else Checks(5, 5) for who in range(5)}
+    found = counted(votes, Counting(aggregation="weighted", weigh_pairs=True), checks)
+    pairs = sorted(found.fitted.targets)
+    z = np.stack([features[first] - features[second] for _, first, second in pairs])
+    direct = LiveHead(SIZE)
+    direct.refit(
+        z, np.array([found.fitted.targets[pair] for pair in pairs]), np.array([found.weights[p] for p in pairs])
+    )
+    assert np.abs(head.live.mean - direct.mean).max() < 1e-6
+
+
+def test_who_is_not_reliable_weighs_less_and_teaches_less() -> None:
+    for seed in range(3):
+        said, features, checked = by_several(seed)
+        head = Head(SIZE)
+        head.take(said, features, checked)
+        head.refit()
+        assert head.shares[4] < 0.3
+        assert all(head.shares[who] > 1 for who in range(4))
+        without = taught([each for each in said if each.rater != 4], features)
+        without.refit()
+        adversary = Head(SIZE)
+        adversary.take(*by_several(seed, wrong=1.0))
+        adversary.refit()
+        assert adversary.shares[4] < 0.05
+        for other in (head, adversary):
+            closeness = other.live.mean @ without.live.mean
+            assert closeness > 0.97 * np.linalg.norm(other.live.mean) * np.linalg.norm(without.live.mean)
+
+
+def test_weights_are_the_same_at_once_or_one_by_one_and_in_any_order() -> None:
+    said, features, checked = by_several(1)
+    whole, apart, shuffled = Head(SIZE), Head(SIZE), Head(SIZE)
+    whole.take(said, features, checked)
+    events = sorted([*said, *checked], key=lambda each: each.label_id)
+    for each in events:
+        apart.take(*([[], features, [each]] if isinstance(each, Checked) else [[each], features]))
+    assert np.array_equal(whole.live.mean, apart.live.mean)
+    assert whole.report(whole.state) == apart.report(apart.state)
+    draw = np.random.default_rng(0)
+    shuffled.take([said[place] for place in draw.permutation(len(said))], features, checked)
+    for head in (whole, shuffled):
+        head.refit()
+    assert np.abs(whole.live.mean - shuffled.live.mean).max() < 1e-6
+
+
+def test_a_check_that_was_answered_again_counts_once() -> None:
+    said, features, _ = by_several(0)
+    head, other = Head(SIZE), Head(SIZE)
+    head.take(said, features, [Checked(1, 500, 0, False), Checked(2, 500, 0, True)])
+    other.take(said, features, [Checked(2, 500, 0, True)])
+    assert head.checks == other.checks
+    head.take([], features, [Checked(2, 500, 0, False)])  # known
+    assert head.checks == other.checks
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from app import models as m
 from app.db import task_session
@@ -75,6 +76,34 @@ def test_a_restart_knows_the_same(world: World) -> None:
     Keeper().look()
     assert world.report().labels == one.report.labels
     assert world.report().curve[-1].accuracy == pytest.approx(one.report.curve[-1].accuracy, abs=0.1)
+
+
+def test_attention_checks_say_whose_labels_weigh_less_after_a_restart_too(world: World) -> None:
+    """Checks come between labels, in an item of their own; another process finds the same weights."""
+    keeper = Keeper()
+    world.items(60, by_taste)
+    keeper.look()
+    with task_session() as session:
+        model = session.get_one(m.Model, world.model)
+        project = session.get_one(m.Project, world.project)
+        people = session.scalars(select(m.User).order_by(m.User.id)).all()
+        for number in range(36):
+            check = factories.item(session, factories.prompt(session, project), model, purpose=m.Purpose.CHECK)
+            factories.label(session, check, people[number % 3], passed=number % 3 != 2 or number % 2 == 0)
+    keeper.look()
+    world.items(60, by_taste)
+    keeper.look()
+    again = Keeper()
+    again.look()
+    one, other = (each._kept[world.project].head for each in (keeper, again))
+    assert one is not None
+    assert other is not None
+    for head in (one, other):
+        head.refit()
+        *fine, careless = (head.shares[who] for who in sorted(head.raters))
+        assert careless < 0.6 < min(fine)
+    assert one.shares == other.shares
+    assert np.abs(one.live.mean - other.live.mean).max() < 1e-6
 
 
 def test_switched_off_the_order_is_random_again_and_the_curve_goes_on(world: World) -> None:
