@@ -46,11 +46,17 @@ def sign_in_link(
 
 
 @does("list_users")
-def users(context: typer.Context, as_json: Json = False, as_: As = None) -> None:
+def users(
+    context: typer.Context,
+    search: Annotated[str, typer.Option(help="Only people with this in their name or e-mail address.")] = "",
+    as_json: Json = False,
+    as_: As = None,
+) -> None:
     """Everybody who has an account; without a further word they are listed."""
     if context.invoked_subcommand is None:
         with client(as_) as hone:
-            tell_all(hone.list_users(), as_json, ("id", "email", "name", "is_admin", "disabled_at"), "Nobody yet.")
+            found = hone.list_users(q=search or None)
+            tell_all(found, as_json, ("id", "email", "name", "is_admin", "disabled_at"), "Nobody there.")
 
 
 @does("list_projects")
@@ -69,6 +75,7 @@ def projects(
 def skips(
     project: Annotated[int, typer.Argument(help="Number of the project.")],
     reason: Annotated[str, typer.Option(help="Only skips for the reason of this id; `none`: without one.")] = "",
+    item: Annotated[int | None, typer.Option(help="Only skips of the item with this number.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many at most.")] = 50,
     as_json: Json = False,
     as_: As = None,
@@ -81,7 +88,7 @@ def skips(
             )
             for each in hone.show_quality(project).skips
         ]
-        found = hone.list_skips(project, reason=reason or None, limit=limit)
+        found = hone.list_skips(project, reason=reason or None, item=item, limit=limit)
         if not as_json:
             tell_all(counted, False, ("reason", "reason_id", "count"), "Nothing was skipped.")
         tell_all(found, as_json, ("item_id", "annotator_id", "reason", "note"), "")

@@ -1,12 +1,13 @@
 """`hone runs …`: list, show, start, follow, cancel and resume the long jobs of a project."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 import yaml
 
 from app.methods import METHODS
+from app.models import RunKind, RunState
 from app.web.errors import Invalid
 from hone_client import Client, models
 from workers.cli.calls import Call, ProjectId, built, does
@@ -46,22 +47,24 @@ def add_to(app: typer.Typer) -> None:
 @does("list_runs", "list_all_runs")
 def list_runs(
     project: Annotated[int | None, typer.Option("--project", "-p", help="Only this project's.")] = None,
-    state: Annotated[
-        Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"] | None, typer.Option()
-    ] = None,
+    kind: Annotated[RunKind | None, typer.Option(help="Only runs of this kind.")] = None,
+    method: Annotated[str | None, typer.Option(help="Only trainings by this method.")] = None,
+    state: Annotated[RunState | None, typer.Option(help="Only runs in this state.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None,
     search: Annotated[str, typer.Option(help="Only runs with this in their names or notes.")] = "",
     before: Annotated[int | None, typer.Option(help="Only runs with a lower number: those further back.")] = None,
+    sort: Annotated[str | None, typer.Option(help="A column; with - before it, from the largest on.")] = None,
     limit: Annotated[int, typer.Option(help="How many, the newest first.")] = 20,
     as_json: Json = False,
     as_: As = None,
 ) -> None:
     """List runs, the newest first."""
+    wanted: dict[str, Any] = {
+        "kind": kind, "method": method, "state": state, "tag": tag, "search": search, "before": before, "sort": sort,
+        "limit": limit,
+    }  # fmt: skip
     with client(as_) as hone:
-        if project is None:
-            found = hone.list_all_runs(state=state, tag=tag, search=search, before=before, limit=limit)
-        else:
-            found = hone.list_runs(project, state=state, tag=tag, search=search, before=before, limit=limit)
+        found = hone.list_all_runs(**wanted) if project is None else hone.list_runs(project, **wanted)
         tell_all(found, as_json, COLUMNS, "No runs yet.")
 
 

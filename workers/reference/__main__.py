@@ -7,17 +7,15 @@ from workers.reference.writing import ROOT, written
 
 
 def main(check: bool) -> int:
-    """1 where files differ and are only checked."""
-    wrong = []
-    for path, text in written().items():
+    """1 where a file differs and is only checked: those after it may not load without it."""
+    for path, text in written():
         if (ROOT / path).is_file() and (ROOT / path).read_text(encoding="utf-8") == text:
             continue
-        wrong.append(path)
-        if not check:
-            (ROOT / path).write_text(text, encoding="utf-8")
-    if check and wrong:
-        print(f"Not as the API's document has it; run `make client`: {', '.join(wrong)}", file=sys.stderr)
-    return int(check and bool(wrong))
+        if check:
+            print(f"{path} is not as the API's document has it; run `make client`.", file=sys.stderr)
+            return 1
+        (ROOT / path).write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

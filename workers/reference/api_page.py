@@ -22,25 +22,34 @@ def page(document: Schema) -> str:
     by_tag: dict[str, list[Operation]] = {}
     for each in operations(document):
         by_tag.setdefault(each.tag, []).append(each)
-    words: dict[str, str] = {}
-    for command, _, done in commands(hone):
-        for operation in done:
-            words[operation] = min(command, words.get(operation, command), key=len)
+    words = _commands()
     parts = [_HEAD]
     for tag, found in by_tag.items():
         parts.append(f"## {tag.capitalize()}\n")
-        parts += [_section(each, words.get(each.name, "")) for each in found]
+        parts += [_section(each, words[each.name]) for each in found]
     return "\n".join(parts)
 
 
-def _section(each: Operation, command: str) -> str:
+def _commands() -> dict[str, list[str]]:
+    """Operation -> the commands that do it: of those that do others too, only where no other does it."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for command, _, done in commands(hone):
+        for operation in done:
+            found.setdefault(operation, []).append((len(done), command))
+    fewest = {operation: min(others for others, _ in by) for operation, by in found.items()}
+    return {
+        operation: sorted(command for others, command in by if others == fewest[operation])
+        for operation, by in found.items()
+    }
+
+
+def _section(each: Operation, by: list[str]) -> str:
     says = " ".join(each.says.split())
     scope = " or ".join(f"`{one}`" for one in each.scopes) or "none"
-    by_command = f" · `{command}`" if command else ""
     lines = [
         f"### {each.name}",
         "",
-        f"`{each.method} {each.path.removeprefix('/api/v1')}` · scope {scope}{by_command}",
+        f"`{each.method} {each.path.removeprefix('/api/v1')}` · scope {scope} · {', '.join(f'`{one}`' for one in by)}",
         "",
     ]
     lines += [says, ""]

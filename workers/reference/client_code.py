@@ -131,6 +131,8 @@ def _keyword(argument: Argument) -> str:
 def _call(each: Operation) -> tuple[str, str]:
     """The line that calls, and what it gives."""
     address = each.path.removeprefix("/api/v1")
+    if texts := [one.name for one in each.taken("path") if one.schema.get("type") != "integer"]:
+        raise ValueError(f"{each.name} has {', '.join(texts)} in its address, which is text and would need quoting")
     address = f'f"{address}"' if "{" in address else f'"{address}"'
     sent = [f"{kind}={{{fields}}}" for kind in ("query", "body", "form") if (fields := _fields(each, kind))]
     sent += ["file=file"] * each.takes_file

@@ -160,7 +160,7 @@ SHOWN = {
     "GET …/rewards": "list_rewards",
     "GET …/rewards/{model_id}": "show_reward",
     "GET …/runs": "list_runs",
-    "GET …/runs/compare": "show_run_metrics",
+    "GET …/runs/compare": "compare_runs",
     "GET …/runs/events": "list_runs",
     "GET …/runs/points.csv": "show_run_metrics",
     "GET …/runs/{run_id}": "show_run",
