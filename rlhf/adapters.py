@@ -12,15 +12,18 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from transformers.pytorch_utils import Conv1D
 
+from rlhf.chat_format import first_line
 from rlhf.config import InputError
+from rlhf.trial import FAILURES, texts
 
 
 def linear_layers(model: Any, last_layers: int | None = None) -> list[str]:
     """Names of the layers that get adapters: all linear ones but heads, GPT-2's transposed ones among them.
 
-    Experts of a mixture that lie in one tensor are not among them, nor is what chooses between them, nor layers whose
-    name peft takes for an expert's; nor those of a recurrent state, which are read by their weights, past any adapter.
-    `last_layers`: only those in so many layers at the end.
+    Experts of a mixture that lie in one tensor are not among them, nor is what chooses between them, nor layers that a
+    text does not pass through (those for pictures and sound, say) or that are read by their weights, past any adapter,
+    as a recurrent state's are; nor those that peft takes for others when it reads an adapter.
+    `last_layers`: only those in so many layers at the end. Raises InputError where the model cannot be computed.
     """
     heads = {id(model.get_output_embeddings()), id(getattr(model, "score", None))}
     linear = [
@@ -28,10 +31,9 @@ def linear_layers(model: Any, last_layers: int | None = None) -> list[str]:
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear | Conv1D)
         and id(module) not in heads
-        and _gives_a_product(module)
         and not hasattr(model.get_submodule(name.rpartition(".")[0]), "A_log")
     ]
-    linear = _without_experts(model, linear)
+    linear = _that_peft_reads_back(model, _that_are_products(model, linear))
     if last_layers is None:
         return linear
     first = model.config.get_text_config().num_hidden_layers - last_layers
@@ -39,26 +41,60 @@ def linear_layers(model: Any, last_layers: int | None = None) -> list[str]:
 
 
 @torch.no_grad()
-def _gives_a_product(layer: Any) -> bool:
-    """Whether a linear layer, or what a model derives from one, gives its product: routers of experts give a choice."""
-    if type(layer).forward in (nn.Linear.forward, Conv1D.forward):
-        return True
-    return isinstance(layer(layer.weight.new_zeros(1, layer.in_features)), Tensor)
+def _that_are_products(model: Any, names: list[str]) -> list[str]:
+    """The names of layers that give their product when a text passes: routers of experts give a choice, some none.
+
+    Experts, of which a text meets few, are taken as they are.
+    """
+    giving = {name for name in names if "experts." in name}
+
+    def look(name: str) -> Callable[..., None]:
+        def hook(layer: Any, given: tuple[Tensor, ...], found: Any) -> None:
+            plain = Conv1D.forward if isinstance(layer, Conv1D) else nn.Linear.forward
+            if type(layer).forward is plain or _same(found, lambda: plain(layer, *given)):
+                giving.add(name)
+
+        return hook
+
+    hooks = [model.get_submodule(name).register_forward_hook(look(name)) for name in names]
+    try:
+        model(input_ids=torch.tensor([texts([model])[-1]], device=model.device), use_cache=False)
+    except FAILURES as error:
+        kind = type(model).__name__
+        raise InputError(f"{kind} cannot be used with LoRA: {first_line(error)}; train all weights") from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [name for name in names if name in giving]
 
 
-def _without_experts(model: Any, names: list[str]) -> list[str]:
-    """The names that peft leaves as they are.
+def _same(found: Any, product: Callable[[], Tensor]) -> bool:
+    try:
+        expected = product()
+    except RuntimeError:  # another shape: groups of columns, each with weights of its own
+        return False
+    return isinstance(found, Tensor) and found.shape == expected.shape and torch.allclose(found, expected)
+
+
+def _that_peft_reads_back(model: Any, names: list[str]) -> list[str]:
+    """The names whose adapters peft puts where they were, both when it makes them and when it reads their file.
 
     In models whose experts once were layers of their own it reads `gate_proj`, wherever it stands, as the tensor that
-    all experts share now, so that adapters made by older versions load. Then it would adapt another part of the model
-    than was asked for, here and in whatever loads the adapter.
+    all experts share now, and it renames tensors as the model's oldest files do, so that adapters made by older
+    versions load. Then it would adapt another part of the model than was asked for, or none.
     """
     from peft import LoraConfig
-    from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
+    from peft.utils.transformers_weight_conversion import (
+        convert_peft_adapter_state_dict_for_transformers,
+        convert_peft_config_for_transformers,
+    )
 
     settings = LoraConfig(target_modules=names)
     convert_peft_config_for_transformers(settings, model, conversions=None)
-    return [name for name in names if name in settings.target_modules]
+    keys = {name: f"base_model.model.{name}.lora_A.weight" for name in names if name in settings.target_modules}
+    file = {key: torch.full((1, 1), float(place)) for place, key in enumerate(keys.values())}
+    read = convert_peft_adapter_state_dict_for_transformers(model, settings, file)
+    return [name for name, key in keys.items() if key in read and torch.equal(read[key], file[key])]
 
 
 def _layer(name: str) -> int:

@@ -238,6 +238,13 @@ def load_classifier(
         attention = trained_with  # a finished reward model says what it was trained with
     config.num_labels = 1
     switch_dropout_off(config)
+    with torch.device("meta"):
+        shape = AutoModelForSequenceClassification.from_config(config)
+    if not isinstance(getattr(shape, "score", None), nn.Linear):
+        raise InputError(
+            f"no reward model can be made of {path}: transformers' classifier of {config.model_type} has no linear "
+            "`score` head; take a decoder-only model"
+        )
     model = read_model(
         AutoModelForSequenceClassification,
         path,
@@ -249,8 +256,6 @@ def load_classifier(
     )
     if attention != "auto":
         model.config.attention = attention
-    if not isinstance(getattr(model, "score", None), nn.Linear):
-        raise InputError(f"{path}: its sequence classifier has no linear `score` head; use a decoder-only model")
     return model
 
 

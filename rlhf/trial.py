@@ -19,12 +19,14 @@ from rlhf.config import InputError
 
 Way = TypeVar("Way")
 
-_WINDOWS = ("sliding_window", "attention_chunk_size")  # settings that are read with every pass: how far a token looks
+# settings that are read with every pass: how far a token looks, or at how many tokens
+_WINDOWS = ("sliding_window", "attention_chunk_size", "index_topk")
 _BUILT_IN = "window_size"  # the same, read when the model is built
 _NARROW = 4
 _LENGTHS = (5, 8, 12, 16)  # two of them well beyond a narrowed window
 
-_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+# what a model that cannot be computed so ends in
+FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 
 # How far two results may lie apart, as a share of their spread. Eight binary digits through some dozens of layers, and
 # experts chosen by a hair's breadth in a third of the tokens, must pass; wrong masks are off by 0.2 and more.
@@ -49,7 +51,7 @@ def first_right(
     another = "take a model of another kind (docs/architectures.md names those that were tried)"
     try:
         expected = alone()
-    except _FAILURES as error:
+    except FAILURES as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise InputError(f"{name} cannot be used {purpose}: {first_line(error)}; {another}") from error
@@ -60,7 +62,7 @@ def first_right(
             found = compute(way)
         except torch.OutOfMemoryError:
             raise
-        except _FAILURES:
+        except FAILURES:
             continue
         if all(agrees(mine, right, exact=exact) for mine, right in zip(found, expected, strict=True)):
             return way
@@ -90,7 +92,7 @@ def texts(models: Sequence[Any]) -> list[list[int]]:
 
 @contextmanager
 def narrow_windows(models: Sequence[Any], longest: int = 1 << 30) -> Iterator[None]:
-    """Lets each token look at a few before it only where it looks at a window, so that short texts try that too.
+    """Lets each token look at a few before it only where it looks at so many, so that short texts try that too.
 
     Windows that no text of `longest` tokens would notice stay as they are.
     """

@@ -10,6 +10,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from torch import Tensor
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -230,6 +231,20 @@ def test_what_is_no_reward_model_is_refused(llama_folder: Path, tmp_path: Path) 
         load_reward_model(llama_folder)
     with pytest.raises(InputError, match="holds no model"):
         load_reward_model(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["ctrl", "bert"])
+def test_a_classifier_of_another_build_is_no_fault_of_the_weights(
+    kind: str, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    settings = {"n_embd": 32, "n_layer": 2, "n_head": 4, "dff": 64}
+    settings = settings if kind == "ctrl" else architectures.SETTINGS["llama"] | {"is_decoder": True}
+    config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **settings)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(
+        InputError, match=f"no reward model can be made of .* classifier of {kind} has no linear `score`"
+    ):
+        new_reward_model(tmp_path, tokenizer)
 
 
 def test_bfloat16_scores_are_near_those_of_float32(model_folder: Callable[[str], Path]) -> None:

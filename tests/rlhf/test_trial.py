@@ -25,7 +25,10 @@ from tests.rlhf.alone import decode_alone, log_probs_alone, rows
 
 KINDS = sorted(architectures.SETTINGS)
 REFUSED = {"gpt_neo": "GPTNeoForCausalLM", "llama4_text": "Llama4ForCausalLM"}  # their attention goes by the batch
-STATES = {"falcon_h1", "jamba", "lfm2", "mamba", "openai-gpt", "qwen3_5_text", "qwen3_next", "recurrent_gemma", "rwkv"}
+STATES = {
+    "bamba", "deepseek_v32", "deepseek_v4", "falcon_h1", "glm_moe_dsa", "granitemoehybrid", "jamba", "lfm2", "mamba",
+    "mamba2", "openai-gpt", "qwen3_5_text", "qwen3_next", "recurrent_gemma", "rwkv",
+}  # fmt: skip
 GREEDY = SamplingSettings(temperature=0.0, max_new_tokens=6)
 
 
