@@ -10,7 +10,7 @@ from app.accounts.dependencies import SignedIn, Visitor
 from app.accounts.scopes import MEANS, Scope
 from app.models import User
 from app.settings import get_settings
-from app.web import rate_limits
+from app.web import rate_limits, seen
 from app.web.csrf import SESSION_COOKIE, VISITOR_COOKIE
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Conflict, Invalid, NotFound
@@ -122,10 +122,12 @@ def show_account(request: Request, session: Db, user: SignedIn) -> Response:
 def change_profile(request: Request, session: Db, user: SignedIn, form: Submitted) -> Response:
     """Change name and e-mail."""
     try:
+        seen.require(form, {"name": user.name, "email": user.email})
         values = parse(forms.ProfileForm, form)
         service.change_profile(session, user, values.name, values.email)
     except Invalid as refusal:
-        return _account(request, session, user, 422, values=typed(forms.ProfileForm, form), errors=refusal.errors)
+        said = typed(forms.ProfileForm, form)
+        return _account(request, session, user, refusal.status, values=said, errors=refusal.errors)
     return redirect("/account", "Saved.")
 
 

@@ -16,7 +16,7 @@ from app.projects.dependencies import Access, Manager, ManagingAdmin
 from app.projects.forms import BaseModelForm
 from app.projects.routes import settings_page
 from app.runs import queries as runs_queries
-from app.web import tables
+from app.web import seen, tables
 from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
@@ -153,6 +153,7 @@ def change_base_model(request: Request, session: Db, access: Manager, form: Subm
     """Start from another base model, or fetch the one that there is again."""
     before = access.project.base_model
     try:
+        seen.require(form, {"base_model": before.source})
         model = base.change(session, access.project, access.user, parse(BaseModelForm, form).base_model)
     except Invalid as refusal:
         said = {"base_model": typed(BaseModelForm, form)}

@@ -10,6 +10,7 @@ from app.accounts.dependencies import IN_PERSON, SignedIn
 from app.input import Input
 from app.labels import keys
 from app.models import User
+from app.web import seen
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid
 from app.web.forms import parse
@@ -68,9 +69,10 @@ def save_keys(request: Request, session: Db, user: SignedIn, form: Submitted) ->
     """Give actions other keys, or all of them their usual ones."""
     sent = parse(KeysForm, form)
     try:
+        seen.require(form, {"keys": user.keys})
         accounts.set_keys(session, user, {} if sent.reset else keys.read(sent.keys))
     except Invalid as refusal:
-        return _page(request, user, 422, typed=sent.keys, errors=refusal.errors)
+        return _page(request, user, refusal.status, typed=sent.keys, errors=refusal.errors)
     return redirect("/account/keys", "Every action has its usual key." if sent.reset else "Saved.")
 
 

@@ -6,11 +6,9 @@ that come meanwhile are left alone, and what was changed by somebody else meanwh
 stage.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -25,19 +23,17 @@ from app import bulk as rows
 from app.input import Id, Input
 from app.models import Project, User
 from app.projects.dependencies import Access
-from app.web import csrf, tables
+from app.web import tables
 from app.web.errors import Invalid, Refused
 from app.web.filters import count
-from app.web.forms import invalid
-from app.web.idempotency import Once
+from app.web.forms import OF_PAGES, invalid
 from app.web.render import redirect, render
 from app.web.tables import Found, Table
 from app.web.views import View
 
 F = TypeVar("F", bound=BaseModel)
 MOST_MARKED = 10_000
-_OWN = {"action", "all", "upto", "seen", "once", csrf.FIELD}
-_TWICE = "This was carried out already, and not a second time. "
+_OWN = {"action", "all", "upto", "seen", *OF_PAGES}
 
 
 @dataclass(frozen=True)
@@ -185,18 +181,14 @@ def _asking(
         fields=tables.said(meant.filter),
         upto=upto,
         seen="" if total.number > tables.MOST_COUNTED else total.number,
-        once=secrets.token_urlsafe(16),
         back=_list_of(request, meant),
         **({"done": None} | more),
     )
 
 
 def act(request: Request, session: Session, access: Access, bulk: Bulk[F], form: FormData) -> Response:
-    """Do what the page asked about, once however often it is sent; then back to the list, or on to the rest."""
+    """Do what the page asked about; then back to the list, or on to the rest."""
     action, meant = bulk.table.action(str(form.get("action", ""))), _selection(bulk, form)
-    once = _once(access.user, form)
-    if (before := once.begin(session)) is not None:
-        return redirect(_list_of(request, meant), _TWICE + bytes(before.body).decode(), kind="warn")
     done = perform(session, access, bulk, action.name, meant)
     seen = str(form.get("seen", ""))
     if meant.marked is None and done.upto is None and seen.isascii() and seen.isdigit():
@@ -204,7 +196,6 @@ def act(request: Request, session: Session, access: Access, bulk: Bulk[F], form:
         if changed > 0:
             done.left_out.append(LeftOut(why="changed meanwhile, so that the filter finds them no more", count=changed))
     text = said(bulk.table, action, done)
-    once.note(session, 200, text)
     if done.upto is None:
         return redirect(_list_of(request, meant), text, kind="ok" if done.done else "warn")
     found = bulk.found(access.project, meant.filter)
@@ -248,14 +239,6 @@ def _number(value: Any) -> int:
     if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19):
         raise Invalid("A row is named by its number.")
     return int(value)
-
-
-def _once(user: User, form: FormData) -> Once:
-    key = str(form.get("once", ""))
-    if not 0 < len(key) <= 64:
-        raise Invalid("This form is not complete. Go back to the list and choose again.")
-    values = sorted((name, value) for name, value in form.multi_items() if isinstance(value, str))
-    return Once(user.id, f"page {key}", sha256(urlencode(values).encode()).hexdigest())
 
 
 def _list_of(request: Request, meant: Selection[F]) -> str:

@@ -15,9 +15,10 @@ from app.projects.dependencies import Access, Annotator, ArchivedManager, Manage
 from app.registry import answering
 from app.registry import service as registry
 from app.settings import get_settings
+from app.web import seen
 from app.web.dependencies import Db, Submitted
 from app.web.errors import Invalid, NotFound
-from app.web.forms import parse, typed
+from app.web.forms import parse, titles, typed
 from app.web.render import redirect, render
 from app.web.routing import Router
 
@@ -39,12 +40,18 @@ def settings_page(request: Request, session: Session, access: Access, status: in
         "fields": {name: shape.model_json_schema()["properties"] for name, shape in _drawn().items()},
         "filled": sections
         | {"answer": forms.AskedForm.of(project.answer), "queue": forms.QueueForm.of(sections["queue"])},
+        "seen_of": {name: _seen(project, name) for name in sections},
         "models": answering.choices(session, project),
         "base_models": _base_models(session, project),
         "typed": {},  # by section: what was sent and refused
         "wrong": {},  # by section: field -> sentence
     }
     return render(request, "projects/settings.html", status=status, **(context | over))
+
+
+def _seen(project: Project, section: str) -> dict[str, Any]:
+    """What a section's form was drawn from; of the questions not what stands in other sections."""
+    return service.settings_of(project, section).model_dump(exclude={"kinds", "former"})
 
 
 def _base_models(session: Session, project: Project) -> list[tuple[str, str]]:
@@ -80,11 +87,11 @@ def show_settings(request: Request, session: Db, access: Manager) -> Response:
 def rename(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
     """Change the name."""
     try:
+        seen.require(form, {"name": access.project.name})
         service.rename(session, access.project, access.user, parse(forms.NameForm, form).name)
     except Invalid as refusal:
-        return settings_page(
-            request, session, access, 422, typed={"name": typed(forms.NameForm, form)}, wrong={"name": refusal.errors}
-        )
+        said = {"name": typed(forms.NameForm, form)}
+        return settings_page(request, session, access, refusal.status, typed=said, wrong={"name": refusal.errors})
     return redirect(f"/projects/{access.project.id}/settings", "The name is saved.")
 
 
@@ -109,6 +116,7 @@ def change_settings(request: Request, session: Db, access: Manager, form: Submit
     if shape is None:
         raise NotFound()
     try:
+        seen.require(form, _seen(access.project, part), titles(shape))
         values: BaseModel = parse(shape, form)
         if isinstance(values, forms.QueueForm | forms.PlanForm):
             values = values.settings()
@@ -118,7 +126,7 @@ def change_settings(request: Request, session: Db, access: Manager, form: Submit
     except Invalid as refusal:
         said: Any = {name: str(form[name]) for name in form} if part == "plan" else typed(shape, form)
         said = parse(forms.AskedForm, form) if part == "answer" else said
-        return settings_page(request, session, access, 422, typed={part: said}, wrong={part: refusal.errors})
+        return settings_page(request, session, access, refusal.status, typed={part: said}, wrong={part: refusal.errors})
     words = "Saved." if changed else "Nothing was changed."
     if "overlap" in changed:
         words = "Saved. Pairs that wait keep their number of labels; the page Pairs offers them the new one."
@@ -155,9 +163,10 @@ def preview_guidelines(request: Request, access: Manager, form: Submitted) -> Re
 def change_guidelines(request: Request, session: Db, access: Manager, form: Submitted) -> Response:
     """Save the guidelines."""
     try:
+        seen.require(form, {"guidelines": access.project.guidelines})
         text = parse(forms.GuidelinesForm, form).guidelines
     except Invalid as refusal:
-        return _editor(request, access, str(form.get("guidelines", "")), 422, errors=refusal.errors)
+        return _editor(request, access, str(form.get("guidelines", "")), refusal.status, errors=refusal.errors)
     service.change_guidelines(session, access.project, access.user, text)
     return redirect(f"/projects/{access.project.id}/guidelines", "The guidelines are saved.")
 

@@ -10,9 +10,10 @@ from app.models import Model
 from app.registry import endpoints
 from app.registry.endpoint_forms import EndpointForm, EndpointLimits
 from app.registry.trying import Tried
+from app.web import seen
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
-from app.web.forms import parse, typed
+from app.web.forms import parse, titles, typed
 from app.web.render import redirect, render
 from app.web.routing import Router
 
@@ -51,10 +52,8 @@ def show_endpoint(request: Request, session: Db, user: Admin, model_id: RowId) -
 
 
 def _one(request: Request, model: Model, status: int = 200, **over: Any) -> Response:
-    values = {"name": model.name} | {
-        name: getattr(model.endpoint, name) for name in EndpointLimits.model_fields if name != "name"
-    }
-    context: dict[str, Any] = {"values": values, "errors": {}}
+    standing = _standing(model)
+    context: dict[str, Any] = {"values": standing, "standing": standing, "errors": {}}
     return render(
         request, "registry/endpoint.html", status=status, model=model, endpoint=model.endpoint,
         fields=EndpointLimits.model_fields, **(context | over),
@@ -66,9 +65,10 @@ def change_endpoint(request: Request, session: Db, user: Admin, model_id: RowId,
     """Save its name, address, key and limits."""
     model = endpoints.get(session, model_id)
     try:
+        seen.require(form, _standing(model), titles(EndpointLimits))
         endpoints.change(session, user, model, parse(EndpointLimits, form))
     except Invalid as refusal:
-        return _one(request, model, 422, values=_values(form, EndpointLimits), errors=refusal.errors)
+        return _one(request, model, refusal.status, values=_values(form, EndpointLimits), errors=refusal.errors)
     return redirect(f"/endpoints/{model_id}", "Saved.")
 
 
@@ -84,6 +84,12 @@ def retire_endpoint(session: Db, user: Admin, model_id: RowId) -> Response:
     """Ask it nothing more."""
     model = endpoints.retire(session, user, endpoints.get(session, model_id))
     return redirect("/endpoints", f"{model.name} is retired. Its responses stay.")
+
+
+def _standing(model: Model) -> dict[str, Any]:
+    """The endpoint as its form shows it."""
+    others = (name for name in EndpointLimits.model_fields if name != "name")
+    return {"name": model.name} | {name: getattr(model.endpoint, name) for name in others}
 
 
 def _values(form: Any, shape: type[EndpointLimits]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from app.runs.bulk import BULK_RUNS
 from app.runs.forms import RunConditions, RunFilter, RunWords
 from app.runs.live import live
 from app.runs.table import RUNS
-from app.web import tables
+from app.web import seen, tables
 from app.web.addresses import LastStep, Step
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
@@ -132,6 +132,7 @@ def _page(
     run: Run,
     step: int | None = None,
     find: str = "",
+    status: int = 200,
     words: Mapping[str, Any] | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
@@ -143,9 +144,10 @@ def _page(
     return render(
         request,
         "runs/show.html",
-        status=422 if errors else 200,
+        status=status,
         run=run,
-        words=words or {"name": run.name, "tags": ", ".join(run.tags), "note": run.note},
+        words=words or service.words_of(run),
+        said=service.words_of(run),
         errors=errors or {},
         metric=metric,
         views=views,
@@ -200,9 +202,11 @@ def describe_run(request: Request, session: Db, access: Manager, run_id: RowId, 
     """Give a run its name, tags and note."""
     run = service.get(session, access.project, run_id)
     try:
+        seen.require(form, service.words_of(run))
         service.describe(session, access.user, run, parse(RunWords, form))
     except Invalid as refusal:
-        return _page(request, session, access, run, words=typed(RunWords, form), errors=refusal.errors)
+        said = typed(RunWords, form)
+        return _page(request, session, access, run, status=refusal.status, words=said, errors=refusal.errors)
     return redirect(f"/projects/{access.project.id}/runs/{run.id}#words", "Saved.", place="words")
 
 

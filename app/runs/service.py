@@ -157,6 +157,11 @@ def clone(session: Session, actor: User | None, run: Run) -> Run:
     )
 
 
+def words_of(run: Run) -> dict[str, str]:
+    """A run's name, tags and note as its form has them."""
+    return {"name": run.name, "tags": ", ".join(run.tags), "note": run.note}
+
+
 def describe(session: Session, actor: User, run: Run, words: RunWords) -> None:
     """Give a run the name, the tags and the note that are said, and leave what is not said."""
     _require_own(run, actor, "describe")

@@ -5,10 +5,12 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
 
-from app.web import csrf
+from app.web import csrf, seen, sent_once
 from app.web.errors import Invalid
 
 M = TypeVar("M", bound=BaseModel)
+OF_PAGES = frozenset({csrf.FIELD, sent_once.FIELD, seen.FIELD})
+"""Fields that pages add to forms themselves."""
 
 _SENTENCES = {
     "missing": "This is needed.",
@@ -29,7 +31,7 @@ def parse(model: type[M], form: FormData) -> M:
     for name, text in form.multi_items():
         if isinstance(text, str):
             sent.setdefault(name, []).append(_typed(text))
-    known = {csrf.FIELD}
+    known = set(OF_PAGES)
     for name, field in model.model_fields.items():
         if get_origin(field.annotation) is dict:
             keyed = dict.fromkeys(key for key in form if key.startswith(f"{name}[") and key.endswith("]"))
@@ -69,6 +71,11 @@ def _typed(text: str) -> str:
 def typed(model: type[BaseModel], form: FormData) -> dict[str, str]:
     """What was sent, for showing the form again: every field of `model`, blank where nothing came."""
     return {name: str(form.get(name, "")) for name in model.model_fields}
+
+
+def titles(model: type[BaseModel]) -> dict[str, str]:
+    """What its fields are called on the page, where they say so."""
+    return {name: field.title for name, field in model.model_fields.items() if field.title}
 
 
 def invalid(error: ValidationError) -> Invalid:

@@ -54,14 +54,7 @@ class Once:
     def begin(self, session: Session) -> Response | None:
         """None for the first call, which may go ahead; for a later one the answer that the first one got. Waits for a
         first one that is under way. Conflict or Invalid where there is no such response."""
-        session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - text("interval '1 day'")))
-        added = session.scalar(
-            insert(IdempotencyKey)
-            .values(user_id=self.user_id, key=self.key, digest=self.digest)
-            .on_conflict_do_nothing()
-            .returning(IdempotencyKey.key)
-        )
-        if added is not None:
+        if self.add(session):
             return None
         known = session.get_one(IdempotencyKey, (self.user_id, self.key), populate_existing=True)
         if known.digest != self.digest:
@@ -69,6 +62,17 @@ class Once:
         if known.status is None:
             raise Conflict(_UNFINISHED)
         return _response(known.status, known.body or "")
+
+    def add(self, session: Session) -> bool:
+        """Whether this is the first. Waits for one that is under way; keys of yesterday are forgotten."""
+        session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < func.now() - text("interval '1 day'")))
+        added = session.scalar(
+            insert(IdempotencyKey)
+            .values(user_id=self.user_id, key=self.key, digest=self.digest)
+            .on_conflict_do_nothing()
+            .returning(IdempotencyKey.key)
+        )
+        return added is not None
 
     def keep(self, session: Session, status: int, response: Any) -> Response:
         """The response to the first call, kept beside what the call wrote. One that is still to be written is kept when
@@ -124,11 +128,12 @@ async def once(request: Request, key: Key = None) -> Once | None:
     viewer: Viewer | None = getattr(request.state, "viewer", None)
     if key is None or viewer is None:  # nobody was recognised: the call is about to be refused
         return None
-    return Once(viewer.id, key, await _digest(request))
+    return Once(viewer.id, key, await digest(request))
 
 
-async def _digest(request: Request) -> str:
-    """Of a form its fields count and the bytes of its files, not the line between them, which is another each time."""
+async def digest(request: Request) -> str:
+    """Of all that was sent. Of a form its fields count and the bytes of its files, not the line between them, which is
+    another each time."""
     found = sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
     if "form" not in request.headers.get("content-type", ""):
         found.update(await request.body())

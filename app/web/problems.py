@@ -1,20 +1,23 @@
 """Every failure as a response: a readable page, a notice for htmx, or JSON (RFC 9457) for the API."""
 
 import logging
+import re
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg.errors import ExclusionViolation, ForeignKeyViolation, QueryCanceled, UniqueViolation
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app.db import DatabaseNotConfigured
 from app.web import csrf, errors
-from app.web.forms import sentence
+from app.web.forms import OF_PAGES, sentence
 from app.web.render import is_htmx, render
 from app.web.views import Problem
 
@@ -23,6 +26,7 @@ PROBLEM = "application/problem+json"
 
 _SECRET = ("current", "new", "password")  # fields of forms that hold one
 LONGEST_CHOICE = 80  # characters
+_BRACKETS = re.compile(r"\[.*\]")
 
 _HTTP: dict[int, tuple[str, str]] = {
     400: ("Not understood", "The request could not be read."),
@@ -70,6 +74,8 @@ def respond(
             detail=detail,
             fields=fields or {},
             typed=_typed(request),
+            again=_again(request, status, fields or {}),
+            back=_back(request),
             request_id=request_id,
         )
         if is_htmx(request):  # beside what the person is doing, not over it
@@ -79,10 +85,50 @@ def respond(
     return response
 
 
+@dataclass(frozen=True)
+class Again:
+    """A field of a refused form, which the page that refuses it can send once more. `shown`: it is to be looked at;
+    else it is sent as it was. `kind`: text, file or password."""
+
+    name: str
+    title: str
+    value: str
+    shown: bool
+    kind: str = "text"
+
+
+def _again(request: Request, status: int, wrong: dict[str, str]) -> list[Again]:
+    """The refused form's fields, where mending them may help; none where nothing in it was written by a person. The
+    request has shown by then that it comes from a page of ours."""
+    form: FormData = getattr(request.state, "submitted", FormData())
+    if status not in (errors.Invalid.status, errors.Conflict.status, errors.TooLarge.status):
+        return []
+    fields = []
+    for name, value in form.multi_items():
+        if name in OF_PAGES:
+            continue
+        title = _BRACKETS.sub("", name).replace("_", " ").capitalize()
+        if not isinstance(value, str):
+            fields.append(Again(name, title, "", True, "file"))
+        elif name in _SECRET:
+            fields.append(Again(name, title, "", True, "password"))
+        else:
+            fields.append(Again(name, title, value, name in wrong or _is_prose(value)))
+    return fields if any(field.shown for field in fields) else []
+
+
+def _back(request: Request) -> str | None:
+    """The page that the form was on, where the browser says so; another site's is no place to go back to."""
+    came = urlsplit(request.headers.get("referer", ""))
+    if request.method == "GET" or came.netloc != request.headers.get("host"):
+        return None
+    return came.path + (f"?{came.query}" if came.query else "")
+
+
 def _typed(request: Request) -> dict[str, str]:
     """What a person had written into the form that is refused, so that the page gives it back; never a password."""
     form = getattr(request.state, "submitted", {})
-    own = (csrf.FIELD, *_SECRET)
+    own = (*OF_PAGES, *_SECRET)
     return {name: text for name, text in form.items() if name not in own and isinstance(text, str) and _is_prose(text)}
 
 

@@ -14,13 +14,14 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from app.extensions import template_folders
 from app.resources import STATIC, TEMPLATES
 from app.settings import get_settings
-from app.web import csrf, filters
+from app.web import csrf, filters, seen, sent_once
 from app.web.icons import icon
 from app.web.signing import is_signed, sign
 from app.web.viewer import frame_of, viewer_of
 
 FLASH_COOKIE = "hone_flash"
-_FIELD = Markup(f'<input type="hidden" name="{csrf.FIELD}" value="%s">')  # noqa: S704  a name of ours
+_HIDDEN = '<input type="hidden" name="{}" value="%s">'
+_FIELDS = Markup(_HIDDEN.format(csrf.FIELD) + _HIDDEN.format(sent_once.FIELD))  # noqa: S704  names of ours
 
 
 @lru_cache
@@ -37,6 +38,7 @@ def environment() -> Environment:
     env.filters.update(filters.FILTERS)
     env.globals["static"] = static
     env.globals["icon"] = icon
+    env.globals["seen"] = seen.field
     return env
 
 
@@ -58,7 +60,7 @@ def is_htmx(request: Request) -> bool:
 def render(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """Fill `template`. Adds `request`, `viewer`, `frame` (project), `csrf_token`, `csrf_field()`, `flash`, `now`."""
     flash, token = _read_flash(request), csrf.token_for(request)
-    field = _FIELD % token
+    fields = _FIELDS % (token, sent_once.new_key())
     html = (
         environment()
         .get_template(template)
@@ -68,7 +70,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
                 "viewer": viewer_of(request),
                 "frame": frame_of(request),
                 "csrf_token": token,
-                "csrf_field": lambda: field,
+                "csrf_field": lambda: fields,
                 "flash": flash,
                 "now": datetime.now(UTC),
                 **context,

@@ -15,6 +15,7 @@ from app.input import may_be_unwritable, unwritable
 from app.web import shortcuts
 from app.web.errors import Invalid
 from app.web.idempotency import Once, Repeatable
+from app.web.sent_once import FromPage, SentOnce
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,8 +44,11 @@ class _Route(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
         if not inspect.iscoroutinefunction(endpoint):
             # Only calls of the JSON API have tags.
-            repeatable = bool(more.get("tags")) and "POST" in more["methods"] and not hasattr(endpoint, _KEPT_BY_NOBODY)
-            endpoint = _once(endpoint, more.get("status_code") or 200) if repeatable else _committing(endpoint)
+            posted, call = "POST" in more["methods"], bool(more.get("tags"))
+            if posted and call and not hasattr(endpoint, _KEPT_BY_NOBODY):
+                endpoint = _once(endpoint, more.get("status_code") or 200)
+            else:
+                endpoint = _committing(_sent_once(endpoint) if posted and not call else endpoint)
         super().__init__(path, endpoint, **more)
         shortcuts.note(self, endpoint)
 
@@ -95,9 +99,33 @@ def _committing(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def _sent_once(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a form, which a page may send twice."""
+
+    @wraps(endpoint)
+    def run(*, form_of_page: SentOnce | None, **values: Any) -> Any:
+        session = next((value for value in values.values() if isinstance(value, Session)), None)
+        if form_of_page is None or session is None:
+            return endpoint(**values)
+        response = form_of_page.before(session)
+        if response is None:
+            response = endpoint(**values)
+            form_of_page.after(session, response)
+        return response
+
+    run.__signature__ = _with(endpoint, "form_of_page", FromPage)  # type: ignore[attr-defined]
+    return run
+
+
+def _with(endpoint: Callable[..., Any], name: str, annotation: Any) -> inspect.Signature:
+    """The signature of a route that takes one thing more."""
+    signature = inspect.signature(endpoint)
+    more = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+    return signature.replace(parameters=[*signature.parameters.values(), more])
+
+
 def _once(endpoint: Callable[..., Any], status: int) -> Callable[..., Any]:
     """The same for a call that a program may send twice with one `Idempotency-Key`."""
-    signature = inspect.signature(endpoint)
 
     @wraps(endpoint)
     def run(*, idempotency: Once | None, **values: Any) -> Any:
@@ -113,8 +141,7 @@ def _once(endpoint: Callable[..., Any], status: int) -> Callable[..., Any]:
         _commit(values)
         return response
 
-    once = inspect.Parameter("idempotency", inspect.Parameter.KEYWORD_ONLY, annotation=Repeatable)
-    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), once])  # type: ignore[attr-defined]
+    run.__signature__ = _with(endpoint, "idempotency", Repeatable)  # type: ignore[attr-defined]
     return run
 
 
