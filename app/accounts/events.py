@@ -75,7 +75,7 @@ def _told(event: AuditEvent, names: Mapping[tuple[str, int], str]) -> Told:
     kind = (event.subject_type or "").replace("_", " ")
     called = names.get((event.subject_type or "", event.subject_id or 0))
     words = Words(details)
-    words["who"] = event.actor.name if event.actor else "Hone"
+    words["who"] = event.actor.shown if event.actor else "Hone"
     if event.subject_id:
         words["id"] = event.subject_id
         words["subject"] = called or f"{kind} {event.subject_id}"
@@ -92,7 +92,7 @@ def _told(event: AuditEvent, names: Mapping[tuple[str, int], str]) -> Told:
         sentence=sentence.format_map(words) if isinstance(sentence, str) else sentence(words),
         action=event.action,
         actor_id=event.actor_id,
-        actor_name=event.actor.name if event.actor else None,
+        actor_name=event.actor.shown if event.actor else None,
         project_id=event.project_id,
         subject_type=event.subject_type,
         subject_id=event.subject_id,

@@ -1,11 +1,11 @@
 """The SQL of accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Select, bindparam, delete, exists, func, or_, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, undefer
 
 from app.accounts.emails import spellings
 from app.models import ApiToken, AuditEvent, Member, Model, SignInLink, User, WebSession
@@ -172,7 +172,7 @@ def events(
 ) -> Page[AuditEvent]:
     """The audit trail of a project, or of the whole installation; `action` keeps those that begin with it, `actor_id`
     what this person did, `automatic` what nobody did, `since` and `until` what was done from then and before then."""
-    statement: Select[AuditEvent] = select(AuditEvent).options(joinedload(AuditEvent.actor))
+    statement: Select[AuditEvent] = select(AuditEvent).options(joinedload(AuditEvent.actor).undefer(User.shown))
     if actor_id is not None:
         statement = statement.where(AuditEvent.actor_id == actor_id)
     if automatic:
@@ -194,7 +194,7 @@ _MOST_ACTORS = 300
 def actors(session: Session, project_id: int | None) -> list[User]:
     """Whose events can be looked for: everybody who is or was in a project, and administrators; the first of them by
     name."""
-    people = select(User).order_by(func.lower(User.name), User.id).limit(_MOST_ACTORS)
+    people = select(User).options(undefer(User.shown)).order_by(func.lower(User.name), User.id).limit(_MOST_ACTORS)
     if project_id is not None:
         inside = exists().where(Member.user_id == User.id, Member.project_id == project_id)
         people = people.where(or_(inside, User.is_admin))
@@ -203,9 +203,16 @@ def actors(session: Session, project_id: int | None) -> list[User]:
 
 def names(session: Session, user_ids: Sequence[int], model_ids: Sequence[int]) -> dict[tuple[str, int], str]:
     """(table, id) -> what people and models are called today."""
-    found: dict[tuple[str, int], str] = {}
-    for table, ids in ((User, user_ids), (Model, model_ids)):
-        if ids:
-            rows = session.execute(select(table.id, table.name).where(table.id.in_(ids)))
-            found |= {(table.__tablename__, row.id): row.name for row in rows}
+    found = {(User.__tablename__, number): name for number, name in shown(session, user_ids).items()}
+    if model_ids:
+        rows = session.execute(select(Model.id, Model.name).where(Model.id.in_(model_ids)))
+        found |= {(Model.__tablename__, row.id): row.name for row in rows}
     return found
+
+
+def shown(session: Session, user_ids: Collection[int]) -> dict[int, str]:
+    """Number of a person -> what lists call them."""
+    if not user_ids:
+        return {}
+    rows = session.execute(select(User.id, User.shown).where(User.id.in_(user_ids)))
+    return {row.id: row.shown for row in rows}

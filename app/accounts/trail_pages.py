@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from app.accounts import queries, trail
 from app.accounts.trail import EventFilter
 from app.web.filters import query
-from app.web.names import told_apart
 from app.web.render import render
 from app.web.zones import zone_of
 
@@ -25,7 +24,7 @@ def trail_page(
         template,
         events=trail.find(session, project_id, chosen, zone_of(request)),
         chosen=chosen,
-        people=told_apart((one.id, one.name, one.email) for one in queries.actors(session, project_id)),
+        people={one.id: one.shown for one in queries.actors(session, project_id)},
         kinds=trail.kinds(),
         here=here,
         file=file + query(chosen),

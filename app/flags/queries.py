@@ -4,14 +4,14 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app.flags.forms import FlagFilter
-from app.models import Flag, FlagMessage, Item
+from app.models import Flag, FlagMessage, Item, User
 from app.projects.dependencies import Access
 from app.web.errors import NotFound
 from app.web.pages import Page, page
 
 _WHOLE = (
-    joinedload(Flag.person),
-    selectinload(Flag.messages).joinedload(FlagMessage.author),
+    joinedload(Flag.person).undefer(User.shown),
+    selectinload(Flag.messages).joinedload(FlagMessage.author).undefer(User.shown),
     joinedload(Flag.item).joinedload(Item.prompt),
 )
 

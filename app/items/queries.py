@@ -23,6 +23,7 @@ from app.models import (
     RunKind,
     RunState,
     Split,
+    User,
 )
 from app.web.tables import Found
 
@@ -178,7 +179,11 @@ def standing_labels(session: Session, item_ids: Sequence[int]) -> dict[int, list
     """Item id -> its standing labels, oldest first."""
     found: dict[int, list[Label]] = {}
     statement = select(Label).where(Label.item_id.in_(item_ids), Label.superseded_at.is_(None))
-    named = joinedload(Label.annotator), joinedload(Label.imported_annotator), joinedload(Label.instructions)
+    named = (
+        joinedload(Label.annotator).undefer(User.shown),
+        joinedload(Label.imported_annotator),
+        joinedload(Label.instructions),
+    )
     for label in session.scalars(statement.options(*named, selectinload(Label.preferences)).order_by(Label.id)):
         found.setdefault(label.item_id, []).append(label)
     return found
@@ -187,7 +192,9 @@ def standing_labels(session: Session, item_ids: Sequence[int]) -> dict[int, list
 def skips(session: Session, item_id: int) -> Sequence[Assignment]:
     """The leases on an item that ended as skipped, oldest first."""
     found = select(Assignment).where(Assignment.item_id == item_id, Assignment.state == AssignmentState.SKIPPED)
-    return session.scalars(found.order_by(Assignment.id).options(joinedload(Assignment.annotator))).all()
+    return session.scalars(
+        found.order_by(Assignment.id).options(joinedload(Assignment.annotator).undefer(User.shown))
+    ).all()
 
 
 def counts(session: Session, project: Project) -> dict[str, int]:

@@ -10,11 +10,11 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from app.accounts import queries as accounts
 from app.labels import over_time_queries as queries
 from app.models import Project
 from app.statistics.agreement import Agreement, Prompts, agreement_of
 from app.web.cache import Cache
-from app.web.names import told_apart
 
 
 class Over(StrEnum):
@@ -78,13 +78,13 @@ def count(session: Session, project_id: int, over: Over, now: datetime) -> OverT
     unit, number = SPANS[over]
     places = starts(now, unit, number)
     by: dict[datetime, dict[int, int]] = defaultdict(dict)
-    hours, people = [0] * 24, {}
+    hours, people = [0] * 24, set[int]()
     for row in queries.given(session, project_id, unit, places[0], str(now.tzinfo)):
         if row.hour is not None:
             hours[row.hour] = row.labels
         else:
             by[row.bucket][row.annotator_id] = row.labels
-            people[row.annotator_id] = (row.annotator_id, row.name, row.email)
+            people.add(row.annotator_id)
     judged: dict[datetime, dict[Prompts, int]] = defaultdict(lambda: defaultdict(int))
     for row in queries.agreed(session, project_id, unit, places[0], str(now.tzinfo)):
         judged[row.bucket][tuple(map(tuple, row.tallies))] += row.prompts
@@ -97,7 +97,7 @@ def count(session: Session, project_id: int, over: Over, now: datetime) -> OverT
     for bucket in buckets:
         for person, labels in bucket.by.items():
             totals[person] += labels
-    names = told_apart(people.values())
+    names = accounts.shown(session, people)
     order = sorted(totals, key=lambda person: (-totals[person], person))
     return OverTime(unit, buckets, [Worker(person, names[person], totals[person]) for person in order], hours)
 

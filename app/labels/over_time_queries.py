@@ -18,18 +18,17 @@ _GIVEN = text(
     ), clocks as (
         select at at time zone :zone as at, annotator_id, labels from quarters
     )
-    select date_trunc(:unit, at) as bucket, null::int as hour, u.id as annotator_id, u.name, u.email,
-           sum(labels)::int as labels
-    from clocks join "user" u on u.id = annotator_id group by 1, u.id
+    select date_trunc(:unit, at) as bucket, null::int as hour, annotator_id, sum(labels)::int as labels
+    from clocks group by 1, annotator_id
     union all
-    select null, extract(hour from at)::int, null, null, null, sum(labels)::int from clocks group by 2
+    select null, extract(hour from at)::int, null, sum(labels)::int from clocks group by 2
     """
 )
 
 
 def given(session: Session, project_id: int, unit: str, since: datetime, zone: str) -> list[Any]:
-    """(bucket, hour, annotator_id, name, email, labels): how many labels each person gave in each hour, day or week of
-    local time that any were given in; and, with an hour and nobody's name, how many in each hour of the day."""
+    """(bucket, hour, annotator_id, labels): how many labels each person gave in each hour, day or week of local time
+    that any were given in; and, with an hour and nobody's number, how many in each hour of the day."""
     return list(session.execute(_GIVEN, {"project": project_id, "unit": unit, "since": since, "zone": zone}))
 
 

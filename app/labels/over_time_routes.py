@@ -1,5 +1,6 @@
 """Labels over time: the page, its file and the call."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Query, Request, Response
@@ -28,10 +29,8 @@ def show_over_time(request: Request, session: Db, access: Manager, over: Over = 
         over=over,
         found=found,
         counted_at=counted_at,
-        by_person=over_time_views.by_person(found),
-        legend=over_time_views.legend(found),
+        curves=replace(over_time_views.curves(found), csv=f"{request.url.path}.csv?over={over}"),
         by_hour=over_time_views.by_hour(found),
-        agreement=over_time_views.agreement(found),
         bucket_name=over_time_views.name,
     )
 

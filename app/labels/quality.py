@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import queries as accounts
 from app.annotation import KINDS
 from app.annotation.kind import Figure
 from app.labels import quality_queries as queries
@@ -96,13 +97,15 @@ def _count(session: Session, project_id: int) -> Quality:
     others, consensus = _matches(votes)
     looked = look(queries.votes(session, project_id))
     found = []
-    for row in queries.work_done(session, project_id):
+    done = queries.work_done(session, project_id)
+    names = accounts.shown(session, [row.id for row in done])
+    for row in done:
         sides = row.chose_left + row.chose_right
         low, high = wilson(row.chose_left, sides)
         found.append(
             Annotator(
                 id=row.id,
-                name=row.name,
+                name=names[row.id],
                 labels=row.labels,
                 pace=row.pace,
                 left_share=row.chose_left / sides if sides else None,

@@ -110,7 +110,7 @@ _WORK = text(
         from label where project_id = :project and superseded_at is null and assignment_id is not null
         group by annotator_id
     )
-    select u.id, u.name, m.paused_at, m.pause_reason, done.*, coalesce(said.chose_left, 0) as chose_left,
+    select u.id, m.paused_at, m.pause_reason, done.*, coalesce(said.chose_left, 0) as chose_left,
            coalesce(said.chose_right, 0) as chose_right, coalesce(said.ties, 0) as ties,
            coalesce(said.both_bad, 0) as both_bad,
            (select count(*) from assignment s where s.annotator_id = u.id and s.project_id = :project

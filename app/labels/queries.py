@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app import bulk
@@ -52,7 +52,7 @@ def found(project_id: int, wanted: LabelConditions) -> Found[Label]:
 
 
 _SHOWN = (
-    joinedload(Label.annotator),
+    joinedload(Label.annotator).undefer(User.shown),
     joinedload(Label.imported_annotator),
     joinedload(Label.instructions),
     joinedload(Label.item).joinedload(Item.prompt),
@@ -69,11 +69,10 @@ def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:
     """(number, name) of everybody who has labelled in this project; of people with one name the e-mail address too.
     Those whom imports name have numbers below zero, as `Label.rater`; the first of them are named."""
     rows = session.execute(
-        select(User.id, User.name, User.email, func.count().over(partition_by=User.name).label("namesakes"))
+        select(User.id, User.shown)
         .where(exists().where(Label.annotator_id == User.id, Label.project_id == project_id))
         .order_by(User.name, User.id)
     )
-    people = [(row.id, f"{row.name}, {row.email}" if row.namesakes > 1 else row.name) for row in rows]
     imported = session.scalars(
         select(ImportedAnnotator)
         .where(
@@ -83,4 +82,4 @@ def annotators(session: Session, project_id: int) -> list[tuple[int, str]]:
         .order_by(ImportedAnnotator.aggregate, ImportedAnnotator.name, ImportedAnnotator.id)
         .limit(_NAMED)
     )
-    return people + [(-each.id, each.shown) for each in imported]
+    return [(row.id, row.shown) for row in rows] + [(-each.id, each.shown) for each in imported]

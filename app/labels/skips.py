@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.labels.forms import SkipFilter
-from app.models import Assignment, AssignmentState, Project
+from app.models import Assignment, AssignmentState, Project, User
 from app.models.project_settings import LabelSettings
 from app.web.pages import Page, page
 
@@ -46,7 +46,7 @@ def listing(session: Session, project: Project, chosen: SkipFilter) -> Page[Skip
     if chosen.reason:
         wanted = None if chosen.reason == NONE else chosen.reason
         statement = statement.where(Assignment.skip_reason.is_not_distinct_from(wanted))
-    statement = statement.options(joinedload(Assignment.annotator))
+    statement = statement.options(joinedload(Assignment.annotator).undefer(User.shown))
     found = page(session, statement, Assignment.id, chosen.before, chosen.limit)
     return Page([_skip(each, project.answer) for each in found.items], found.before)
 
@@ -64,7 +64,7 @@ def counts(session: Session, project: Project) -> list[SkipCount]:
 
 def _skip(row: Assignment, asked: LabelSettings) -> Skip:
     reason = row.skip_reason
-    return Skip(row.id, row.item_id, row.annotator_id, row.annotator.name, reason, _text(reason, asked), row.skip_note)
+    return Skip(row.id, row.item_id, row.annotator_id, row.annotator.shown, reason, _text(reason, asked), row.skip_note)
 
 
 def _text(reason: str | None, asked: LabelSettings) -> str | None:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, case, column, exists, table, text
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from app.models.base import Base, CreatedAt, Id, Typed, enum_column
 
@@ -14,6 +14,9 @@ class Role(StrEnum):
 
     MANAGER = "manager"
     ANNOTATOR = "annotator"
+
+
+_NAMESAKE = table("user", column("name", String), column("email", String)).alias("namesake")
 
 
 class User(Base):
@@ -31,6 +34,14 @@ class User(Base):
     disabled_at: Mapped[datetime | None]
     keys: Mapped[dict[str, str]] = mapped_column(Typed(dict[str, str]), default={}, server_default="{}", deferred=True)
     created_at: Mapped[CreatedAt]
+    shown: Mapped[str] = column_property(
+        case(
+            (exists().where(_NAMESAKE.c.name == name, _NAMESAKE.c.email != email), name + ", " + email),
+            else_=name,
+        ),
+        deferred=True,
+    )
+    """What lists call them: their name, and their e-mail too where others are called the same."""
 
 
 class WebSession(Base):

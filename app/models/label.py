@@ -130,9 +130,9 @@ class Label(Base):
 
     @property
     def given_by(self) -> str:
-        """The name of its annotator."""
+        """What lists call its annotator."""
         if self.annotator is not None:
-            return self.annotator.name
+            return self.annotator.shown
         return self.imported_annotator.shown if self.imported_annotator is not None else ""
 
     @property

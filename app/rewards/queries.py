@@ -127,7 +127,7 @@ def labels_by_id(session: Session, ids: Sequence[int]) -> list[Label]:
             select(Label)
             .where(Label.id.in_(ids), Label.superseded_at.is_(None))
             .options(
-                joinedload(Label.annotator),
+                joinedload(Label.annotator).undefer(User.shown),
                 joinedload(Label.imported_annotator),
                 selectinload(Label.preferences),
                 joinedload(Label.item).options(
@@ -139,7 +139,7 @@ def labels_by_id(session: Session, ids: Sequence[int]) -> list[Label]:
 
 
 def names_of(session: Session, raters: Sequence[int]) -> dict[int, str]:
-    """Number of an annotator (see `Label.rater`) -> name."""
-    names = {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(raters)))}
+    """Number of an annotator (see `Label.rater`) -> what lists call them."""
+    names = {row.id: row.shown for row in session.execute(select(User.id, User.shown).where(User.id.in_(raters)))}
     imported = ImportedAnnotator.id.in_([-rater for rater in raters if rater < 0])
     return names | {-each.id: each.shown for each in session.scalars(select(ImportedAnnotator).where(imported))}

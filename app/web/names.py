@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
 from typing import Annotated
 
 import regex
@@ -87,11 +86,3 @@ def _script(letter: str) -> str:
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(clean)]
 """What a person names something: 1 to 100 characters."""
-
-
-def told_apart(people: Iterable[tuple[int, str, str]]) -> dict[int, str]:
-    """What to call each of these people, by number: their name, and their e-mail too where others are called the same.
-    `people` are numbers, names and e-mails."""
-    found = list(people)
-    names = Counter(name for _, name, _ in found)
-    return {number: f"{name}, {email}" if names[name] > 1 else name for number, name, email in found}

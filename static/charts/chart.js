@@ -180,7 +180,9 @@ export class Chart {
     if (!this.plot) return;
     const index = this.plot.cursor.idx ?? this.plot.data[0].length - 1;
     const x = this.plot.data[0][index];
-    this.at.textContent = this.panel.time ? new Date(x * 1000).toLocaleDateString() : `${this.panel.x} ${x}`;
+    const long = this.plot.data[0].at(-1) - this.plot.data[0][0] > 2 * 86_400;
+    const when = () => new Date(x * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: long ? undefined : "short" });
+    this.at.textContent = this.panel.time ? when() : `${this.panel.x} ${x}`;
     this.drawn.forEach((line, place) => {
       const values = this.plot.data[2 * place + 2];
       let last = index;

@@ -3,6 +3,8 @@
 import csv
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
+from json import loads
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,7 +61,7 @@ def test_labels_are_counted_by_person_day_and_hour(session: Session, people: lis
     assert (found.unit, found.labels, len(found.buckets)) == ("day", 4, 7)
     assert [bucket.labels for bucket in found.buckets] == [0, 0, 0, 0, 0, 1, 3]
     assert found.buckets[-1].by == {ada.id: 2, bob.id: 1}
-    assert [(worker.name, worker.labels) for worker in found.people] == [("Ada", 2), ("Bob", 2)]
+    assert [(worker.name, worker.labels) for worker in found.people] == [("Ada", 2), (f"Bob, {bob.email}", 2)]
     assert {hour: labels for hour, labels in enumerate(found.hours) if labels} == {0: 1, 9: 3}
     by_hour = count(session, project.id, Over.DAY, NOW)
     assert [(f"{bucket.at:%H}", bucket.labels) for bucket in by_hour.buckets if bucket.labels] == [("09", 3)]
@@ -102,9 +104,12 @@ def test_the_page_the_file_and_the_api_say_the_same(
     label(session, it, other, now)
     session.flush()
     page = manager.get(f"{here}?over=week").text
-    assert "2 labels by 2 people, by day" in page
-    assert "=Ann&lt;b&gt;" in page
-    assert "Agreement by day: 100% the last time" in page
+    assert "2 labels by 2 people" in page
+    drawn = loads(unescape(page.split('<script type="application/json">')[1].split("</script>")[0]))
+    everybody, *each = drawn["sources"]
+    assert everybody["points"]["labels"][1][-1] == 2
+    assert (everybody["points"]["agreement"][1], everybody["points"]["high"][1]) == ([100.0], [100.0])
+    assert [(one["label"], one["points"]["labels"][1][-1]) for one in each] == [("=Ann<b>", 1), ("Zoë", 1)]
     lines = list(csv.reader(manager.get(f"{here}.csv?over=week").text.splitlines()))
     assert lines[0][:4] == ["day", "labels", "'=Ann<b>", "Zoë"]  # no formula in a spreadsheet
     assert lines[-1][1:5] == ["2", "1", "1", "1.0000"]
