@@ -11,6 +11,7 @@ from app.models import (
     ModelKind,
     PreparationConfig,
     Run,
+    RunKind,
     RunState,
     ScoringConfig,
     UndoConfig,
@@ -28,6 +29,10 @@ BADGES = {
     RunState.FAILED: "bad",
     RunState.CANCELLED: "warn",
 }
+_SECTIONS = {
+    RunKind.PREPARATION: "models", RunKind.SAMPLING: "items", RunKind.SCORING: "rewards",
+    RunKind.EVALUATION: "policies", RunKind.IMPORT: "imports", RunKind.UNDO: "imports", RunKind.EXPORT: "labels",
+}  # fmt: skip
 # The pages on which models of a kind are found, and what these are called.
 SECTIONS = {ModelKind.BASE: "policies", ModelKind.POLICY: "policies", ModelKind.REWARD: "rewards"}
 SECTION_TITLES = {"policies": "Policies", "rewards": "Reward models"}
@@ -74,6 +79,13 @@ def about(run: Run) -> str:
 def pages_of(model: Model) -> str:
     """The pages on which the model is found."""
     return SECTIONS[model.kind]
+
+
+def section(run: Run) -> str:
+    """The part of the project that a run is for, by whose sign it is known."""
+    if run.kind is RunKind.TRAINING:
+        return SECTIONS[METHODS[run.method].makes] if run.method and run.method in METHODS else "runs"
+    return _SECTIONS[run.kind]
 
 
 def making(runs: list[Run], kind: ModelKind) -> list[Run]:

@@ -53,4 +53,4 @@ def test_pictures(browser: Browser, server: Server, sign_in: Callable[..., None]
 if __name__ == "__main__":
     os.environ["HONE_PICTURES"] = sys.argv[1]
     os.environ["HONE_PICTURES_OF"] = " ".join(sys.argv[2:])
-    sys.exit(pytest.main(["-q", "-s", "-p", "no:cacheprovider", __file__]))
+    sys.exit(pytest.main(["-q", "-s", "-p", "no:cacheprovider", "--timeout=0", __file__]))

@@ -32,6 +32,29 @@ def test_every_route_that_shows_a_page_is_among_those_that_are_looked_at(session
     assert [each.pattern for each in looks if not any(map(each.fullmatch, seen))] == []
 
 
+EDGES = """() => [...document.querySelectorAll("main > .page > *"), document.querySelector("main h1")]
+  .map((each) => each.getBoundingClientRect()).filter((box) => box.width > 1).map((box) => Math.round(box.left))"""
+OWN_EDGE = re.compile(r"/sign-in|/invitations|/label$|/chat(/\d+)?$")
+"""Pages with a column of their own: what is seen before anybody is signed in, the labelling screen, and chat."""
+
+
+def test_every_page_has_one_left_edge(page: Page, server: Server, sign_in: Callable[[Page, User], None]) -> None:
+    """Its heading, tables and forms begin where those of every other page do, whatever width they have."""
+    with task_session() as session:
+        filled = fill(session)
+    sign_in(page, filled.manager)
+    for width in (1440, 2560):
+        page.set_viewport_size({"width": width, "height": 900})
+        found: dict[bool, dict[int, list[str]]] = {True: {}, False: {}}  # beside a project's navigation, and without
+        for place in filled.places["manager"]:
+            if not OWN_EDGE.search(place):
+                page.goto(server.url + place)
+                beside = page.locator(".side").count() == 1
+                for edge in set(page.evaluate(EDGES)):
+                    found[beside].setdefault(edge, []).append(place)
+        assert [len(edges) for edges in found.values()] == [1, 1], found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_there_fits_a_phone_and_is_accessible(
     page: Page,

@@ -1,6 +1,7 @@
 """A flag is raised beside the answer, by key, and its reply comes to where its person works."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +99,44 @@ def test_a_flag_is_raised_by_a_key_and_answered(
     settled(page)
     expect(page.locator(".news")).to_have_count(0)
     faults.clear()  # the browser's own words on the line that was cut and the message that was refused
+
+
+OVERLAPS = """() => {
+  const bar = document.querySelector(".top");
+  const seen = [...bar.querySelectorAll(".brand, .crumbs li > *, .menu > summary, .news")]
+    .map((each) => each.getBoundingClientRect()).filter((box) => box.width > 1);
+  const out = (box) => box.left < 0 || box.right > innerWidth || box.bottom > bar.offsetHeight;
+  const meet = (a, b) => a.right > b.left + 1 && b.right > a.left + 1;
+  return seen.length < 3 || seen.some((box, n) => out(box) || seen.slice(n + 1).some((other) => meet(box, other)));
+}"""
+
+
+def test_a_reply_covers_nothing_in_the_bar(page: Page, work: MakeWork) -> None:
+    """Whatever the project is called, however many replies there are, and however wide the window is."""
+    here = work(items=13)
+    page.goto(here.address)
+    settled(page)
+    with task_session() as session:
+        project, user = session.get_one(m.Project, here.project_id), session.get_one(m.User, here.user.id)
+        manager = factories.user(session, name="Mary")
+        items = list(session.scalars(select(m.Item).where(m.Item.project_id == project.id)))
+    for name, replies in (
+        ("Short", 1),
+        ("Which answers are kind, correct and short enough for a telephone, in five languages", 12),
+    ):
+        with task_session() as session:
+            session.get_one(m.Project, project.id).name = name
+            for _ in range(replies):
+                flag = factories.flag(session, items.pop(), user, "Which one counts?")
+                session.add(m.FlagMessage(flag_id=flag.id, author_id=manager.id, text="Both."))
+        page.reload()
+        expect(page.locator(".news")).to_be_visible()
+        for width in (320, 390, 640, 700, 960, 1100, 1440):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert not page.evaluate(OVERLAPS), (name, width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+    link = page.get_by_role("link", name="Replies to 13 of your flags")
+    expect(link).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(link).to_have_text(re.compile("13$"))
+    pictured(page, "news-390")

@@ -95,7 +95,7 @@ def test_one_run_measures_them_all_by_the_newest_reward_model(
 
 def test_without_policies_there_is_a_word_instead(session: Session, cast: Cast, as_: As) -> None:
     manager, base = as_("manager"), f"/projects/{cast.project.id}/policies/compare"
-    assert "No policies yet" in manager.get(base).text
+    assert "Nothing to compare yet" in manager.get(base).text
     headers = manager.bearer(cast.manager)
     assert manager.get(f"/api/v1{base}", headers=headers).status_code == 404
     assert manager.get(f"{base}?labels=99").status_code == 404

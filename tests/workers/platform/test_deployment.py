@@ -54,7 +54,7 @@ def test_pages_load_what_make_and_the_image_put_there() -> None:
         for name in re.findall(r'"([a-z0-9-]+)"', call)
     }
     drawn |= {name for page in pages for name in re.findall(r'sign="([a-z0-9-]+)"', page)}
-    drawn |= set(re.findall(r': "([a-z0-9-]+)"', (ROOT / "templates/shared/_project_nav.html").read_text()))
+    drawn |= set(re.findall(r': "([a-z0-9-]+)"', (ROOT / "templates/shared/_icons.html").read_text()))
     found = re.search(r"for name in ([a-z0-9 -]+);", vendor["vendor:icons"])
     assert found
     assert sorted(drawn) == sorted(found[1].split())
