@@ -103,6 +103,10 @@ class Method(ABC):
         """(value, text) of what may be chosen here for fields of the form; a field without any is not asked for."""
         return {}
 
+    def usual(self, session: Session, project: Project) -> dict[str, Setting]:
+        """Settings that runs of this project have where nobody says otherwise, beside the defaults of the form."""
+        return {}
+
     def about(self, run: Run) -> str:
         """What goes into a run, in a few words."""
         return run.model.name

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.methods import BY_EPOCHS, Chart, Data, Inputs, register, schema
-from app.models import Project, Run
+from app.models import Project, Run, Setting
 from app.models.documents import RunSummary
 from app.policies import advice
 from app.policies.forms import DirectOptions
@@ -56,6 +56,9 @@ class DPOTraining(PolicyMethod):
 
     def choices(self, session: Session, project: Project) -> dict[str, list[tuple[Any, str]]]:
         return preferences.choices(project)
+
+    def usual(self, session: Session, project: Project) -> dict[str, Setting]:
+        return preferences.usual(session, project, self.name)
 
     def data(self, session: Session, run: Run) -> Data:
         settings = {"model": registry.address(run.model), "data_note": preferences.note(session, run)}

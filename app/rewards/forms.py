@@ -22,7 +22,7 @@ class PreferenceOptions(MethodForm):
         "", max_length=80, title="Question", description="Whose choices it learns from; empty: the main one"
     )
     aggregation: Aggregation = Field(
-        "mean",
+        "weighted",
         title="Several labels of one pair",
         description="The average counts all raters alike, or each by how often others and attention checks confirm "
         "them. Dawid and Skene's model makes one probable answer of them, which blurs what people differ on.",

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.methods import BY_EPOCHS, Chart, Data, Inputs, Method, register, schema
-from app.models import Model, ModelKind, Project, Run
+from app.models import Model, ModelKind, Project, Run, Setting
 from app.models.documents import RunSummary
 from app.registry import service as registry
 from app.rewards import preferences, queries, service, snapshots
@@ -46,6 +46,9 @@ class RewardTraining(Method):
 
     def choices(self, session: Session, project: Project) -> dict[str, list[tuple[Any, str]]]:
         return preferences.choices(project)
+
+    def usual(self, session: Session, project: Project) -> dict[str, Setting]:
+        return preferences.usual(session, project, self.name)
 
     def data(self, session: Session, run: Run) -> Data:
         settings = {"model": registry.address(run.model), "data_note": preferences.note(session, run)}

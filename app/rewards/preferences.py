@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.models import Project, Run, Snapshot, TrainingConfig
+from app.models import Project, Run, Setting, Snapshot, TrainingConfig
 from app.rewards import snapshots
 from app.rewards.counting import Counting, told
 from app.rewards.forms import PreferenceOptions
-from app.runs import holdout
+from app.runs import holdout, queries
 from app.web.errors import Conflict, Invalid
 
 
@@ -29,6 +29,13 @@ def snapshot(session: Session, project: Project, wanted: PreferenceOptions, pare
 def choices(project: Project) -> dict[str, list[tuple[Any, str]]]:
     """(value, text) of what may be chosen for the fields of `PreferenceOptions`."""
     return {"question": project.answer.question_options()}
+
+
+def usual(session: Session, project: Project, method: str) -> dict[str, Setting]:
+    """Labels are counted as they were by the project's last training by a method: its models stay comparable."""
+    last = queries.last(session, project.id, method)
+    options = last.asked(TrainingConfig).options if last is not None else {}
+    return {name: options[name] for name in ("aggregation",) if name in options}
 
 
 def files(session: Session, run: Run) -> dict[str, list[dict[str, Any]]]:

@@ -177,7 +177,7 @@ def list_methods(session: Db, access: Manager) -> Listing[MethodView]:
 def start_training(session: Db, access: Manager, wanted: NewTraining) -> RunView:
     """Start a training by a method."""
     method = training.method(wanted.method)
-    form = training.checked(method, wanted.settings)
+    form = training.checked(method, method.usual(session, access.project) | wanted.settings)
     return RunView.model_validate(training.start(session, access.project, access.user, method, form))
 
 
@@ -185,7 +185,7 @@ def start_training(session: Db, access: Manager, wanted: NewTraining) -> RunView
 def estimate_training(session: Db, access: Manager, wanted: NewTraining) -> EstimateView:
     """How long a training with these settings will take. Nothing is started."""
     method = training.method(wanted.method)
-    given = training.checked(method, wanted.settings).model_dump()
+    given = training.checked(method, method.usual(session, access.project) | wanted.settings).model_dump()
     return EstimateView.model_validate(estimate.of(session, access.project, method, given))
 
 

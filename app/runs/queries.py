@@ -53,6 +53,12 @@ def last_automatic(session: Session, project_id: int, kind: RunKind, method: str
     return session.scalar(found.order_by(Run.id.desc()).limit(1))
 
 
+def last(session: Session, project_id: int, method: str) -> Run | None:
+    """The training that was started last by a method."""
+    found = select(Run).where(_of(project_id, RunKind.TRAINING, method)).order_by(Run.id.desc()).limit(1)
+    return session.scalar(found)
+
+
 def timed(session: Session, project: Project, method: str) -> list[Run]:
     """The last few runs of a method that succeeded at the first attempt, newest first: the project's own, or else those
     of other projects that trained the same model."""

@@ -47,7 +47,7 @@ def start(
     automatic: bool = False,
 ) -> Run:
     """Queue a training. Raises Conflict or Invalid, with a sentence, where what the method needs is not there."""
-    wanted = wanted or method.form()
+    wanted = wanted or checked(method, method.usual(session, project))
     parent = copies.parent(session, project, method.name, wanted.parent_id)
     inputs = method.inputs(session, project, wanted, parent if wanted.same_inputs else None)
     return service.create(

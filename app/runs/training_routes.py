@@ -39,7 +39,7 @@ def show_form(
     if preset is not None and preset not in [each.name for each in found.presets]:
         raise Invalid(f"{found.title} has no such preset: {preset[:40]}.", "preset")
     values = next((dict(each.settings) for each in found.presets if each.name == preset), {})
-    return _page(request, session, access, found, values, {}, preset=preset)
+    return _page(request, session, access, found, found.usual(session, access.project) | values, {}, preset=preset)
 
 
 @router.get("/projects/{project_id}/train/{method}/estimate")

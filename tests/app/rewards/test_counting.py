@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.methods import Method
-from app.models import Outcome, Project, Purpose, Run, Split, TrainingConfig, User
+from app.models import Outcome, Project, Purpose, Run, RunState, Split, TrainingConfig, User
 from app.policies.dpo import DPO
 from app.rewards import preferences, snapshots
 from app.rewards.counting import Counting, told
 from app.rewards.method import REWARD
+from app.runs import training
 from app.web.errors import Conflict
 from tests import factories
 from tests.asking import asking
@@ -135,7 +136,36 @@ def test_the_command_is_told_what_the_card_says(
     run: Run = factories.training(session, project, method.name, snapshot_id=snapshot.id, config=form.config())
     assert isinstance(run.asked(TrainingConfig).options["paused"], float)
     note = method.data(session, run).settings["data_note"]
-    assert note.startswith("5 pairs by 1 annotator. Targets: the average of a pair's labels, ties as half votes.")
+    assert note.startswith(
+        "5 pairs by 1 annotator. Targets: the average of a pair's labels, ties as half votes, each wei"
+    )
+    assert "from 1.00 to 1.00 times the average." in note
+
+
+@pytest.mark.parametrize("method", [REWARD, DPO], ids=lambda method: str(method.name))
+def test_a_project_goes_on_counting_as_its_last_training_did(
+    session: Session, project: Project, people: list[User], stored: Any, method: Method
+) -> None:
+    """By reliability where nothing was trained yet, and whatever was before: automatic, by the page and by programs."""
+    stored(project.base_model)
+    enough(session, project, people[0])
+
+    def begun(**given: str) -> str:
+        form = training.checked(method, method.usual(session, project) | given)
+        run = training.start(session, project, None, method, form)
+        run.state = RunState.SUCCEEDED
+        session.flush()
+        return str(run.asked(TrainingConfig).options["aggregation"])
+
+    assert method.usual(session, project) == {}
+    assert begun() == "weighted"
+    assert begun(aggregation="mean") == "mean"
+    assert begun() == "mean"
+    assert method.usual(session, project) == {"aggregation": "mean"}
+    automatic = training.start(session, project, None, method, automatic=True)
+    assert automatic.asked(TrainingConfig).options["aggregation"] == "mean"
+    other = factories.project(session)
+    assert method.usual(session, other) == {}
 
 
 def test_a_run_from_before_these_options_counts_as_it_did() -> None:
