@@ -4,7 +4,7 @@ What is flagged is flagged for good, and by tests that may be looked at after ev
 `app.statistics.sequential`. The rest are figures to look at, each with what it is to be compared with.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
@@ -18,6 +18,8 @@ from app.statistics.shares import wilson
 
 State = Literal["one-sided", "contrary", "careless"]
 """Chooses a side whatever is on it; mostly says the opposite of others; misses checks or disagrees beyond chance."""
+Pair = tuple[int, int, int]
+"""An item and two of its positions."""
 LENGTH_RATIO = 1.1  # how many times as long a response is to be called the longer one
 PACES = (2, 5, 10, 20, 40, 80)  # seconds; the edges of the histogram
 
@@ -64,7 +66,7 @@ class Look:
 def look(rows: Sequence[Any]) -> Look:
     """From votes in order of label, as `quality_queries.votes` has them."""
     by_person: dict[int, list[Any]] = defaultdict(list)
-    judged: dict[tuple[int, int, int], dict[int, int]] = defaultdict(dict)
+    judged: dict[Pair, dict[int, int]] = defaultdict(dict)
     for row in rows:
         by_person[row.who].append(row)
         if row.passed is None:
@@ -72,8 +74,10 @@ def look(rows: Sequence[Any]) -> Look:
     plain = {who: _plainly_flagged(given) for who, given in by_person.items()}
     doubtful = {who for who, flagged in plain.items() if flagged}
     reliability = _reliability(judged)
+    fair = {pair: _tally(place for who, place in said.items() if who not in doubtful) for pair, said in judged.items()}
     people = {
-        who: _habits(who, given, judged, doubtful, plain[who], reliability.get(who)) for who, given in by_person.items()
+        who: _habits(given, fair, who not in doubtful, plain[who], reliability.get(who))
+        for who, given in by_person.items()
     }
     return Look(people, _couples(judged.values()), _paces(rows))
 
@@ -90,9 +94,10 @@ def _plainly_flagged(given: Sequence[Any]) -> State | None:
 
 
 def _habits(
-    who: int, given: Sequence[Any], judged: Mapping[tuple[int, int, int], Mapping[int, int]], doubtful: set[int],
-    plainly: State | None, reliability: float | None,
-) -> Habits:  # fmt: skip
+    given: Sequence[Any], fair: Mapping[Pair, list[int]], among: bool, plainly: State | None, reliability: float | None
+) -> Habits:
+    """Of one person. `fair`: how many of those who are not flagged plainly chose each place of a pair, `among` them
+    this person."""
     passed: list[bool | None] = []
     excess: list[float] = []
     disagrees: list[bool] = []
@@ -108,13 +113,14 @@ def _habits(
             continue
         if not row.complete:
             continue
-        said = judged[row.item_id, row.first, row.second]
-        counts = Counter(place for other, place in said.items() if other == who or other not in doubtful)
-        if (people := counts.total()) < 2:
+        counts = fair[row.item_id, row.first, row.second]
+        if not among:
+            counts = [n + (place == row.place) for place, n in enumerate(counts)]
+        if (people := sum(counts)) < 2:
             continue
         differ = (people - counts[row.place]) / (people - 1)
         passed.append(None)
-        excess.append(differ - sum(n * (people - n) for n in counts.values()) / (people - 1) / people)
+        excess.append(differ - sum(n * (people - n) for n in counts) / (people - 1) / people)
         disagrees.append(differ > 0)
         agreed.append(1 - differ)
     state = plainly or ("careless" if sequential.flagged(sequential.care(passed, excess), sequential.CARE) else None)
@@ -138,6 +144,13 @@ def _habits(
         tracks_length=tracks,
         over_time=[float(np.mean(agreed[at : at + block])) for at in range(0, len(agreed) - block + 1, block)],
     )
+
+
+def _tally(places: Iterable[int]) -> list[int]:
+    counts = [0, 0, 0]
+    for place in places:
+        counts[place] += 1
+    return counts
 
 
 def _longer(given: Iterable[Any]) -> tuple[int, int]:
@@ -182,7 +195,7 @@ def _speed(given: Sequence[Any]) -> tuple[float | None, float | None]:
     return median(length / 6 / seconds * 60 for seconds, length in timed), tracks
 
 
-def _reliability(judged: Mapping[tuple[int, int, int], Mapping[int, int]]) -> dict[int, float]:
+def _reliability(judged: Mapping[Pair, Mapping[int, int]]) -> dict[int, float]:
     """How often each person is right, of pairs that several people judged."""
     votes = [
         (item, who, place)

@@ -1,6 +1,6 @@
 """The SQL of quality: counts over all of a project's labels, and what the newest of them say one by one."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -129,6 +129,7 @@ def work_done(session: Session, project_id: int) -> list[Any]:
 
 
 NEWEST = 200_000  # labels that are looked at one by one
+AT_ONCE = 2_000  # items whose responses are looked up by one statement
 
 _EACH = text(
     """
@@ -142,21 +143,50 @@ _EACH = text(
            case f.outcome when 'first' then 0 when 'second' then 2 else 1 end as place,
            case when f.outcome in ('first', 'second') then
                 (f.outcome = 'first') = (array_position(l."order", f.first) < array_position(l."order", f.second))
-           end as chose_left,
-           one.id as first_response, two.id as second_response,
-           octet_length(one.text) as first_length, octet_length(two.text) as second_length
+           end as chose_left
     from newest l join preference f on f.label_id = l.id and f.question = '' and f.second < 8
     join item p on p.id = l.item_id and p.purpose <> 'chat'
-    join item_response i on i.item_id = p.id and i.position = f.first join response one on one.id = i.response_id
-    join item_response j on j.item_id = p.id and j.position = f.second join response two on two.id = j.response_id
     where p.purpose <> 'check' or l.passed is not null
     order by l.id, f.first, f.second
     """
 )
+_SHOWN = text(
+    """
+    select i.item_id, i.position, i.response_id, octet_length(r.text) as length
+    from item_response i join response r on r.id = i.response_id where i.item_id = any(:items)
+    """
+)
 
 
-def votes(session: Session, project_id: int) -> list[Any]:
-    """What each of the newest labels of the queue says of each two responses, in order of label: (label_id, who,
-    item_id, first, second, passed: of a check, seconds, complete: the item has all labels it asks for, place,
-    chose_left of a clear choice, first_response, second_response, and the length of either in bytes)."""
-    return list(session.execute(_EACH, {"project": project_id, "newest": NEWEST}))
+class Vote(NamedTuple):
+    """What a label says of two responses. passed: of a check; complete: the item has all labels it asks for;
+    chose_left: of a clear choice; lengths in bytes."""
+
+    label_id: int
+    who: int
+    item_id: int
+    first: int
+    second: int
+    passed: bool | None
+    seconds: float | None
+    complete: bool
+    place: int
+    chose_left: bool | None
+    first_response: int
+    first_length: int
+    second_response: int
+    second_length: int
+
+
+def votes(session: Session, project_id: int) -> list[Vote]:
+    """What each of the newest labels of the queue says of each two responses, in order of label.
+
+    Responses are looked up once an item, and in parts: beside each label it takes longer, and all at once the database
+    reads every response that there is."""
+    rows = session.execute(_EACH, {"project": project_id, "newest": NEWEST}).all()
+    items = sorted({row.item_id for row in rows})
+    shown = {}
+    for start in range(0, len(items), AT_ONCE):
+        for row in session.execute(_SHOWN, {"items": items[start : start + AT_ONCE]}):
+            shown[row.item_id, row.position] = row.response_id, row.length
+    return [Vote._make((*row, *shown[row.item_id, row.first], *shown[row.item_id, row.second])) for row in rows]

@@ -33,21 +33,23 @@ def fit(
     to have given beforehand; without it a person of few labels is never or always right.
     """
     items, people = int(item.max()) + 1, int(person.max()) + 1
-    belief = np.zeros((items, classes))
-    np.add.at(belief, (item, label), 1.0)
+    belief = _sums(item * classes + label, None, items * classes).reshape(items, classes)
     belief /= belief.sum(axis=1, keepdims=True)
     shares, errors = belief.mean(axis=0), np.zeros((people, classes, classes))
     for turn in range(rounds):
-        errors = np.zeros((people, classes, classes)) + prior * np.eye(classes)
-        for said in range(classes):
-            chosen = label == said
-            np.add.at(errors[:, :, said], person[chosen], belief[item[chosen]])
+        found = [_sums(person * classes + label, belief[item, true], people * classes) for true in range(classes)]
+        errors = np.stack(found).reshape(classes, people, classes).transpose(1, 0, 2) + prior * np.eye(classes)
         errors /= np.maximum(errors.sum(axis=2, keepdims=True), 1e-300)
         shares, before = belief.mean(axis=0), shares
-        log = np.tile(np.log(np.maximum(shares, 1e-300)), (items, 1))
-        np.add.at(log, item, np.log(np.maximum(errors, 1e-300))[person, :, label])
+        each = np.log(np.maximum(errors, 1e-300))[person, :, label]
+        log = np.log(np.maximum(shares, 1e-300)) + np.stack([_sums(item, column, items) for column in each.T], axis=1)
         belief = np.exp(log - log.max(axis=1, keepdims=True))
         belief /= belief.sum(axis=1, keepdims=True)
         if turn and float(np.abs(shares - before).max()) < tolerance:
             break
     return Fit(belief, shares, errors)
+
+
+def _sums(place: NDArray[np.int64], values: Floats | None, places: int) -> Floats:
+    """The sum of the values at each place; of ones without them."""
+    return np.bincount(place, values, places).astype(float)
