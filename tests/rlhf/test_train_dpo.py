@@ -60,7 +60,7 @@ def metrics(output: Path) -> list[dict[str, Any]]:
     ("loss", "preference", "expected"),
     [
         ("sigmoid", 1.0, math.log(1 + math.exp(-0.2))),
-        ("sigmoid", 0.9, 0.9 * math.log(1 + math.exp(-0.2)) + 0.1 * math.log(1 + math.exp(0.2))),  # TRL: smoothing 0.1
+        ("sigmoid", 0.9, 0.9 * math.log(1 + math.exp(-0.2)) + 0.1 * math.log(1 + math.exp(0.2))),
         ("sigmoid", 0.0, math.log(1 + math.exp(0.2))),
         ("ipo", 1.0, (2.0 - 5.0) ** 2),
         ("ipo", 0.5, ((2.0 - 5.0) ** 2 + (2.0 + 5.0) ** 2) / 2),
