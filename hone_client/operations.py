@@ -596,6 +596,41 @@ class Operations(Caller):
         """The project's imports, and the runs that take them back, newest first."""
         return self._pages(models.RunView, f"/projects/{project_id}/imports", query={"before": before}, limit=limit)
 
+    def import_from_hub(
+        self,
+        project_id: int,
+        *,
+        what: Literal["prompts", "pairs", "labels"],
+        hub: str,
+        layout: str | Omit = OMIT,
+        container: Literal["", "jsonl", "json", "csv", "lines", "blocks"] | Omit = OMIT,
+        encoding: str | Omit = OMIT,
+        delimiter: str | Omit = OMIT,
+        mapping: dict[str, str] | Omit = OMIT,
+        skip_invalid: bool | Omit = OMIT,
+        idempotency_key: str | None = None,
+    ) -> models.ImportView:
+        """Import a data set of the Hugging Face hub, which the run fetches first. For administrators.
+
+        `hub`: Its name there: owner/name.
+        """
+        return self._one(
+            models.ImportView,
+            "POST",
+            f"/projects/{project_id}/imports/hub",
+            body={
+                "what": what,
+                "layout": layout,
+                "container": container,
+                "encoding": encoding,
+                "delimiter": delimiter,
+                "mapping": mapping,
+                "skip_invalid": skip_invalid,
+                "hub": hub,
+            },
+            key=idempotency_key,
+        )
+
     def show_import(self, project_id: int, run_id: int) -> models.ImportView:
         """One import."""
         return self._one(models.ImportView, "GET", f"/projects/{project_id}/imports/{run_id}")

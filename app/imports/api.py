@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 import formats
 from app.imports import files, incoming, queries, service, views
-from app.imports.forms import Container, ImportFields
+from app.imports.forms import Container, HubImport, ImportFields
 from app.imports.preview import Preview
 from app.models import Imported, Messages, Run
 from app.models.documents import ImportCounts
-from app.projects.dependencies import Manager
+from app.projects.dependencies import Manager, ManagingAdmin
 from app.runs.api import RunView
 from app.web.dependencies import Db, RowId
 from app.web.errors import Invalid
@@ -126,6 +126,12 @@ def start_import(session: Db, access: Manager, file: Sent, fields: Fields) -> Im
     except formats.UnknownLayout as error:
         raise Invalid(str(error), "mapping") from None
     return _view(session, service.start(session, access.project, access.user, config))
+
+
+@router.post("/projects/{project_id}/imports/hub", status_code=201)
+def import_from_hub(session: Db, access: ManagingAdmin, wanted: HubImport) -> ImportView:
+    """Import a data set of the Hugging Face hub, which the run fetches first. For administrators."""
+    return _view(session, service.start_from_hub(session, access.project, access.user, wanted))
 
 
 @router.get("/projects/{project_id}/imports")

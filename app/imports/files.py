@@ -49,20 +49,20 @@ def keep(project_id: int, source: IO[bytes], most: int | None = None) -> str:
     return digest.hexdigest()
 
 
-def keep_folder(project_id: int, source: Path) -> str:
-    """The same for a folder, such as `save_to_disk` writes, with all that is in it."""
+def keep_folder(project_id: int, fill: Callable[[Path], object]) -> str:
+    """The same for a folder, such as `save_to_disk` writes, with all that `fill` puts into it."""
     digest = sha256()
-    for each in sorted(path for path in source.rglob("*") if path.is_file()):
-        with each.open("rb") as file:
-            digest.update(f"{each.relative_to(source)}\0{file_digest(file, 'sha256').hexdigest()}\0".encode())
-    final = folder_of(project_id) / digest.hexdigest()
-    if not final.is_dir():
-        beside = final.with_name(f".{token_hex(8)}.part")
-        try:
-            shutil.copytree(source, beside)
+    beside = folder_of(project_id) / f".{token_hex(8)}.part"
+    try:
+        beside.mkdir(parents=True)
+        fill(beside)
+        for each in sorted(path for path in beside.rglob("*") if path.is_file()):
+            with each.open("rb") as file:
+                digest.update(f"{each.relative_to(beside)}\0{file_digest(file, 'sha256').hexdigest()}\0".encode())
+        if not (final := folder_of(project_id) / digest.hexdigest()).is_dir():
             beside.replace(final)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     return digest.hexdigest()
 
 

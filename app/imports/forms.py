@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 import formats
 from app.input import Input
 from app.models import ImportConfig, Imported
+from formats.containers import hub
 
 Container = Literal["", "jsonl", "json", "csv", "lines", "blocks"]
 LONGEST = 200
@@ -61,6 +62,22 @@ class ImportForm(Choice):
     name: str = Field("", max_length=LONGEST)
     text: str = ""
     action: Literal["preview", "import"] = "preview"
+
+
+class HubImport(Choice):
+    """A data set of the hub, which nobody has seen yet: so what it is imported as has to be said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hub: str = Field(max_length=LONGEST, description="Its name there: owner/name")
+    what: Imported
+
+    @field_validator("hub")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not hub.NAME.fullmatch(name := name.strip()) or ".." in name:
+            raise ValueError("Name a data set as the hub does: owner/name.")
+        return name
 
 
 class ImportFields(Choice):

@@ -3,17 +3,18 @@
 from typing import Any
 
 from fastapi import Request, Response
+from sqlalchemy.orm import Session
 
 import formats
 from app.imports import files, incoming, queries, service, views
-from app.imports.forms import ImportForm
+from app.imports.forms import HubImport, ImportForm
 from app.models import Run
-from app.projects.dependencies import Manager
+from app.projects.dependencies import Access, Manager, ManagingAdmin
 from app.runs import views as run_views
 from app.web.addresses import Before
 from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid, Refused
-from app.web.forms import parse
+from app.web.forms import parse, typed
 from app.web.pages import page
 from app.web.render import redirect, render
 from app.web.routing import Router
@@ -25,10 +26,18 @@ router = Router()
 @router.get("/projects/{project_id}/imports")
 def show_imports(request: Request, session: Db, access: Manager, before: Before = None) -> Response:
     """The form to choose a file, and the imports there were."""
+    return _list(request, session, access, before=before)
+
+
+def _list(
+    request: Request, session: Session, access: Access, status: int = 200, before: int | None = None, **over: Any
+) -> Response:
     found = page(session, queries.runs(access.project.id), Run.id, before, 20)
-    return render(
-        request, "imports/list.html", section="imports", given=ImportForm(), runs=found, views=run_views, error=None
-    )
+    shown: dict[str, Any] = {
+        "runs": found, "views": run_views, "given": ImportForm(), "error": None, "hub": {}, "errors": {},
+        "may_fetch": access.user.is_admin,
+    }  # fmt: skip
+    return render(request, "imports/list.html", status=status, section="imports", **(shown | over))
 
 
 @router.post("/projects/{project_id}/imports", max_body_size=files.MAX_UPLOAD + 2**20)
@@ -56,9 +65,18 @@ def import_file(request: Request, session: Db, access: Manager, form: Submitted)
         if given.file:
             columns = incoming.columns(given, files.address(access.project.id, given.file)) if given.mapping else []
             return _look(request, given, status=refusal.status, error=refusal.message, columns=columns)
-        more: dict[str, Any] = {"runs": page(session, queries.runs(access.project.id), Run.id, None, 20)}
-        more |= {"error": refusal.message, "given": given, "views": run_views}
-        return render(request, "imports/list.html", status=refusal.status, section="imports", **more)
+        return _list(request, session, access, status=refusal.status, error=refusal.message, given=given)
+
+
+@router.post("/projects/{project_id}/imports/hub")
+def import_from_hub(request: Request, session: Db, access: ManagingAdmin, form: Submitted) -> Response:
+    """Import a data set of the hub."""
+    try:
+        run = service.start_from_hub(session, access.project, access.user, parse(HubImport, form))
+    except Invalid as refusal:
+        return _list(request, session, access, status=refusal.status, hub=typed(HubImport, form), errors=refusal.errors)
+    fetched = f"{service.config_of(run).hub} is being fetched."
+    return redirect(f"/projects/{access.project.id}/imports/{run.id}", fetched)
 
 
 @router.get("/projects/{project_id}/imports/{run_id}")

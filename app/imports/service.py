@@ -1,5 +1,6 @@
 """The rules of imports: how one is asked for, what it may do with refused rows, and how it is taken back."""
 
+import shutil
 from pathlib import Path
 from typing import IO
 
@@ -7,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.imports import files, queries
+from app.imports.forms import HubImport
 from app.imports.reading import require_map
 from app.models import ImportConfig, Project, Run, RunKind, RunState, UndoConfig, User
 from app.runs import service as runs
@@ -23,7 +25,8 @@ def keep_path(session: Session, project: Project, path: Path) -> str:
     """The same for a file or a folder of this machine, of any size."""
     try:
         if path.is_dir():
-            return files.address(project.id, files.keep_folder(project.id, path))
+            copied = files.keep_folder(project.id, lambda to: shutil.copytree(path, to, dirs_exist_ok=True))
+            return files.address(project.id, copied)
         with path.open("rb") as source:
             return keep(session, project, source, most=None)
     except OSError as error:
@@ -37,6 +40,13 @@ def start(session: Session, project: Project, actor: User, config: ImportConfig)
         raise NotFound("The file is no longer there. Choose it again.")
     files.path(config.file)
     return runs.create(session, project, config, created_by=actor)
+
+
+def start_from_hub(session: Session, project: Project, actor: User, wanted: HubImport) -> Run:
+    """Queue the import of a data set, which the run fetches first. For administrators: it is fetched with the server's
+    credentials, and may be of any size."""
+    config = wanted.config("", f"hub:{wanted.hub}", wanted.what)
+    return runs.create(session, project, config.model_copy(update={"hub": wanted.hub}), created_by=actor)
 
 
 def get(session: Session, project: Project, run_id: int) -> Run:

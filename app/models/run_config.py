@@ -164,7 +164,8 @@ class ImportConfig(_Config):
     """Read a file into the project."""
 
     kind: Literal[RunKind.IMPORT] = RunKind.IMPORT
-    file: str  # its address in the store
+    file: str  # its address in the store; empty: it is still to be fetched
+    hub: str | None = None  # the data set that it is, by its name on the hub
     name: str  # as its owner calls it
     what: Imported
     layout: str | None = None  # found by its columns where none is named

@@ -22,6 +22,7 @@ from formats.containers import hub
 from formats.containers.opening import HUB
 from hone_client import Client, RunEnded
 from hone_client.models import ImportConfig as SentConfig
+from hone_client.models import RunView
 from rlhf.lease import clock
 from workers.cli.calls import does
 from workers.cli.following import told
@@ -38,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("import")(import_file)
 
 
-@does("start_import", "preview_import", "show_import")
+@does("start_import", "import_from_hub", "preview_import", "show_import")
 def import_file(
     file: Annotated[
         Path, typer.Argument(help="JSON Lines, JSON, CSV, Parquet, text, a save_to_disk folder, hub:owner/name.")
@@ -66,12 +67,12 @@ def import_file(
     """Import prompts, pairs to label, or labels. Rows that cannot be used are named with the reason; nothing is
     imported then, unless --skip-invalid says otherwise. Ends with status 2 where rows were refused and not to be
     skipped."""
-    file = _found(file)
     options = _options(what, format_, map_, skip_invalid) | {"encoding": encoding, "delimiter": _one(delimiter)}
     if elsewhere():
         with client(by) as hone:
             found = _there(hone, file, project, options, dry_run)
     else:
+        file = _found(file)
         with connected():
             asked = _asked(file, options)
             found = _dry(file, project, asked) if dry_run else _run(file, project, asked, by)
@@ -116,8 +117,10 @@ def _one(delimiter: str | None) -> str | None:
 
 
 def _there(hone: Client, file: Path, project: int, options: dict[str, Any], dry: bool) -> dict[str, Any]:
-    """By a run of the other machine, to which the file is sent."""
-    if file.is_dir():
+    """By a run of the other machine, to which the file is sent; a data set of the hub is fetched there."""
+    if str(file).startswith(HUB):
+        return _from_hub(hone, str(file).removeprefix(HUB), project, options, dry)
+    if _found(file).is_dir():
         raise Unusable("A folder cannot be sent to HONE_URL; send a file of it, such as Parquet or JSON Lines.")
     sent = options | {"mapping": json.dumps(options["mapping"]) if options["mapping"] else None}
     if dry:
@@ -127,7 +130,17 @@ def _there(hone: Client, file: Path, project: int, options: dict[str, Any], dry:
         refused = [{"line": each.line, "reason": each.reason, "row": each.raw} for each in seen.refused]
         more = {"refused": refused, "refused_count": seen.counts.get("refused", 0), "what": seen.what}
         return {"counts": seen.counts} | more
-    run = hone.start_import(project, file, **sent).run
+    return _followed(hone, project, hone.start_import(project, file, **sent).run)
+
+
+def _from_hub(hone: Client, name: str, project: int, options: dict[str, Any], dry: bool) -> dict[str, Any]:
+    if dry or options["what"] is None:
+        raise Unusable("Of a data set that the other machine fetches, say --as prompts, pairs or labels; no --dry-run.")
+    given: dict[str, Any] = {name: "" if value is None else value for name, value in options.items()}
+    return _followed(hone, project, hone.import_from_hub(project, hub=name, **given).run)
+
+
+def _followed(hone: Client, project: int, run: RunView) -> dict[str, Any]:
     error = None
     try:
         told(hone, run)

@@ -2,9 +2,13 @@
 
 from typing import cast
 
-from app.imports import storing, undoing
-from app.models import UndoConfig
+from app.imports import files, storing, undoing
+from app.models import ImportConfig, UndoConfig
 from app.models.documents import RunSummary
+from app.runs.service import project_of
+from app.web.errors import Invalid
+from formats import Unreadable
+from formats.containers import hub
 from workers.runs.attempt import Attempt, Cancelled
 from workers.runs.outcome import Outcome
 from workers.runs.telling import Telling, beating
@@ -14,11 +18,26 @@ def bring_in(attempt: Attempt) -> Outcome:
     """Read the run's file into its project. One that is cancelled leaves nothing that it stored."""
     with beating(attempt):
         try:
+            _fetch(attempt)
             counts = storing.bring_in(attempt.writing, Telling(attempt))
         except Cancelled:
             undoing.take_out(attempt.writing, attempt.run_id, Telling(attempt).quietly)
             raise
     return Outcome(cast(RunSummary, counts))
+
+
+def _fetch(attempt: Attempt) -> None:
+    """Bring a data set of the hub into the store, whole or not at all, unless an earlier attempt has."""
+    with attempt.writing() as (_, run):
+        config, project = run.asked(ImportConfig), project_of(run)
+    if (name := config.hub) is None or config.file:
+        return
+    try:
+        digest = files.keep_folder(project, lambda folder: hub.download(name, folder))
+    except Unreadable as error:
+        raise Invalid(str(error)) from None
+    with attempt.writing() as (_, run):
+        run.config = config.model_copy(update={"file": files.address(project, digest)})
 
 
 def undo(attempt: Attempt) -> Outcome:

@@ -85,6 +85,7 @@ def test_what_is_not_for_a_token_or_from_here_is_refused_with_a_sentence(
     assert "An API token cannot do this" in refused("token", "create", "more", "--scope", "read")
     assert "leave --as out" in refused("project", "list", "--as", "boss@example.org")
     assert "A folder cannot be sent" in refused("import", tmp_path, "-p", str(project))
+    assert "say --as prompts, pairs or labels" in refused("import", "hub:org/x", "-p", str(project))
     monkeypatch.setenv("HONE_TOKEN", "hone_" + "x" * 43)
     assert "This API token is not valid" in refused("project", "list")
     monkeypatch.delenv("HONE_TOKEN")

@@ -50,6 +50,7 @@ ACTIONS = {
     "POST …/prompts/bulk": "change_prompts",
     "POST …/prompts/{prompt_id}/restore": "restore_prompt",
     "POST …/imports": "start_import",
+    "POST …/imports/hub": "import_from_hub",
     "POST …/imports/{run_id}/rest": "import_rest",
     "POST …/imports/{run_id}/undo": "undo_import",
     "POST …/items/sample": "sample_items",
