@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
-from app.models import Run, RunState
-from app.runs.queries import QUEUES
+from app.models import Run, RunKind, RunState
+from app.runs.queries import FILES_QUEUE, QUEUES
 
 
 def claim(session: Session, run_id: int, token: str, worker: str, device: str) -> Run | None:
@@ -35,11 +35,14 @@ def claim(session: Session, run_id: int, token: str, worker: str, device: str) -
 
 
 def whose_turn(session: Session, run_id: int) -> int | None:
-    """The queued run that is next in the queue of run `run_id`, by turns between the projects."""
+    """The queued run that is next in the queue of run `run_id`, by turns between the projects. What takes an import
+    back is never at work beside an import of its project, and comes before those that were queued after it."""
     asked = session.get(Run, run_id, populate_existing=True)
     if asked is None:
         return None
     kinds = next(kinds for kinds in QUEUES.values() if asked.kind in kinds)
+    if kinds is FILES_QUEUE:  # of two that claim at once, each would not see the other at work
+        session.execute(text("select pg_advisory_xact_lock(hashtext('hone.files'))"))
 
     def in_queue(run: type[Run]) -> ColumnElement[bool]:
         return and_(run.needs_gpu) if asked.needs_gpu else and_(~run.needs_gpu, run.kind.in_(kinds))
@@ -48,9 +51,17 @@ def whose_turn(session: Session, run_id: int) -> int | None:
     of_project = and_(other.project_id == Run.project_id, in_queue(other))
     at_work = select(func.count()).where(of_project, other.state.in_(HELD)).scalar_subquery()
     last = select(func.max(other.started_at)).where(of_project).scalar_subquery()
+    at_work_or_before = or_(other.state.in_(HELD), and_(other.state == RunState.QUEUED, other.id < Run.id))
+    in_the_way = exists().where(
+        other.project_id == Run.project_id,
+        or_(
+            and_(Run.kind == RunKind.UNDO, other.kind.in_((RunKind.IMPORT, RunKind.UNDO)), other.state.in_(HELD)),
+            and_(Run.kind == RunKind.IMPORT, other.kind == RunKind.UNDO, at_work_or_before),
+        ),
+    )
     return session.scalar(
         select(Run.id)
-        .where(Run.state == RunState.QUEUED, in_queue(Run))
+        .where(Run.state == RunState.QUEUED, in_queue(Run), ~in_the_way)
         .where(or_(Run.not_before.is_(None), Run.not_before < func.clock_timestamp()))
         .order_by(at_work, last.nulls_first(), Run.id)
         .limit(1)

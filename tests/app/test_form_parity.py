@@ -42,6 +42,7 @@ ELSEWHERE = {
 IN_COMMANDS = {
     "change_user": {"disabled": "disable", "is_admin": "make-admin"},
     "delete_project": {"name": "yes"},
+    "import_from_hub": {"container": "format_", "hub": "file", "layout": "format_", "mapping": "map_"},
     "list_all_events": {"q": "search"},
     "list_events": {"q": "search"},
     "list_users": {"q": "search"},

@@ -110,9 +110,9 @@ def commands(settings: Settings) -> dict[str, list[str]]:
     def celery(*command: str) -> list[str]:
         return [python, "-m", "celery", "--quiet", "-A", "workers.runs.celery_app", *command, "--loglevel", level]
 
-    def worker(queue: str) -> list[str]:
+    def worker(queue: str, at_once: int = 1) -> list[str]:
         return celery(
-            "worker", "--queues", queue, "--hostname", f"{queue}@%h",
+            "worker", "--queues", queue, "--hostname", f"{queue}@%h", "--concurrency", str(at_once),
             "--without-gossip", "--without-mingle", "--without-heartbeat",
         )  # fmt: skip
 
@@ -128,7 +128,7 @@ def commands(settings: Settings) -> dict[str, list[str]]:
         "scheduling": celery("beat"),
         "sampling": worker("sampling"),
         "training": worker("training"),
-        "files": worker("files"),
+        "files": worker("files", at_once=2),  # a small file does not wait behind a large one
         "gpu": worker("gpu"),
         "inference": [python, "-m", "workers.inference.server"],
     }  # fmt: skip

@@ -126,6 +126,33 @@ def test_a_project_with_a_run_at_work_lets_others_go_first(session):
     assert [run.id for run in claimed if run] == [mine[0].id, theirs.id]
 
 
+def test_an_import_begins_beside_another_and_what_is_undone_is_undone_alone(session):
+    project, other = factories.project(session), factories.project(session)
+
+    large, small, undo, later = [
+        factories.run(session, project, kind)
+        for kind in (RunKind.IMPORT, RunKind.IMPORT, RunKind.UNDO, RunKind.IMPORT)
+    ]
+    elsewhere = factories.run(session, other, RunKind.UNDO)
+    known = {large.id: "large", small.id: "small", undo.id: "undo", later.id: "later", elsewhere.id: "elsewhere"}
+
+    def taken() -> str | None:
+        found = work.claim_turn(session, large.id, "worker", "cpu")
+        return found and known[found.id]
+
+    def ends(run: Run) -> None:
+        session.refresh(run)
+        assert work.finish(session, run.id, run.claim or "", RunState.SUCCEEDED)
+
+    assert [taken(), taken(), taken(), taken()] == ["large", "elsewhere", "small", None]
+    ends(small)
+    assert taken() is None  # what is undone waits for the imports of its project, and later ones for it
+    ends(large)
+    assert [taken(), taken()] == ["undo", None]
+    ends(undo)
+    assert [taken(), taken()] == ["later", None]
+
+
 def test_the_gpu_has_a_queue_of_its_own(session):
     project, other = factories.project(session), factories.project(session)
     on_cpu = factories.training(session, project, "ppo")
