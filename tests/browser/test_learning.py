@@ -59,7 +59,7 @@ def test_the_curve_moves_while_people_label(
         took.append(time.monotonic() - began)
         assert card.locator("polyline").get_attribute("points") != before
     print(f"seconds from a label to the moved curve: {[round(each, 2) for each in took]}")
-    assert sorted(took)[2] < 5.0  # two on a machine that does nothing else
+    assert sorted(took)[2] < 2.0
     if folder := os.environ.get("PICTURES"):
         for scheme in ("light", "dark"):
             for width in (1440, 390):

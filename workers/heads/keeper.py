@@ -51,6 +51,7 @@ class Kept:
     space: FeatureSpace | None = None
     last: int = 0  # its newest label
     due: float = 0.0
+    written: float = 0.0  # when it was
     fresh: bool = True  # there is something to write
     vectors: dict[int, Floats | None] = field(default_factory=dict)  # of responses that wait
     unusable: set[int] = field(default_factory=set)  # responses whose features are not finite
@@ -117,6 +118,7 @@ class Keeper:
         if now >= kept.due:
             with task_session() as session:
                 _write(session, kept)
+            kept.written = now
             kept.due = now + (WRITE_SECONDS if kept.fresh else AGAIN_SECONDS)
             kept.fresh = False
 
@@ -175,7 +177,7 @@ def _learn(session: Session, kept: Kept, head: Head) -> None:
     if not rows:
         return
     kept.fresh = True
-    kept.due = min(kept.due, time.monotonic() + WRITE_SECONDS)
+    kept.due = min(kept.due, kept.written + WRITE_SECONDS)  # at once where nothing was written for a while
 
 
 def _write(session: Session, kept: Kept) -> None:

@@ -12,7 +12,7 @@ from app.db import task_session
 from rlhf.live_head import LiveHead
 from tests import factories
 from tests.workers.heads.world import WIDTH, World, begin, by_taste
-from workers.heads.keeper import Keeper
+from workers.heads.keeper import AGAIN_SECONDS, WRITE_SECONDS, Keeper
 
 
 @pytest.fixture
@@ -54,6 +54,22 @@ def test_a_label_is_learned_and_the_queue_follows(world: World) -> None:
     second = world.report()
     assert second.labels == first.labels + 10
     assert second.curve[-1].loss != first.curve[-1].loss
+
+
+def test_the_first_label_after_a_quiet_second_is_told_at_once_and_the_next_a_second_later(world: World) -> None:
+    world.items(100, by_taste)
+    keeper = Keeper()
+    keeper.look()
+    before = world.report().labels
+    kept = keeper._kept[world.project]
+    kept.written, kept.due = kept.written - WRITE_SECONDS, time.monotonic() + AGAIN_SECONDS
+    world.items(1, by_taste, split=m.Split.TRAIN)
+    keeper.look()
+    assert world.report().labels == before + 1
+    kept.written = kept.due = time.monotonic() + 60  # just written, however slow this machine is
+    world.items(1, by_taste, split=m.Split.TRAIN)
+    keeper.look()
+    assert world.report().labels == before + 1
 
 
 def test_a_restart_knows_the_same(world: World) -> None:
