@@ -18,5 +18,5 @@ def export(attempt: Attempt) -> Outcome:
     folder = attempt.folder / parts.FOLDER
     with beating(attempt), patient_session() as session:
         state = parts.write(session, made, folder, Telling(attempt))
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    size = sum((folder / part.file).stat().st_size for part in state.parts)
     return Outcome({"rows": state.rows, "bytes": size})

@@ -78,6 +78,7 @@ def test_a_run_writes_what_is_sent_at_once(project: int, format_: ExportFormat) 
     assert run.summary is not None
     assert (run.summary["rows"], run.step, run.total_steps, run.unit) == (13, 13, 13, "labels")
     assert file(project, run.id) == streamed(project, format=format_)
+    assert run.summary["bytes"] == len(file(project, run.id))
     apart = finish(begin(project, format=format_, files="splits"))
     assert inside(file(project, apart.id)) == inside(streamed(project, format=format_, files="splits"))
 
