@@ -66,9 +66,7 @@ def _data(label: Row[Any], first: Mapping[str, Any], second: Mapping[str, Any], 
     return data | about | {"model1": first["name"], "model2": second["name"]}
 
 
-def _annotation(
-    wanted: ExportSettings, asked: LabelSettings, label: Row[Any], stated: Stated
-) -> Out:
+def _annotation(wanted: ExportSettings, asked: LabelSettings, label: Row[Any], stated: Stated) -> Out:
     who = {"annotator": str(label.rater)} | ({"name": label.annotator} if wanted.names else {})
     results = [result for each in stated for result in _results(asked, each)]
     if label.comment:

@@ -28,7 +28,7 @@ LAYOUTS = [
     ("label-studio", "Label Studio"),
 ]
 FORMATS = [
-    ("", "The usual one (JSON Lines; of Label Studio JSON)"),
+    ("", "JSON Lines (Label Studio: JSON)"),
     ("jsonl", "JSON Lines"),
     ("json", "JSON, one list"),
     ("csv", "CSV for programs"),

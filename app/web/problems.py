@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from app.db import DatabaseNotConfigured
 from app.web import csrf, errors
 from app.web.forms import OF_PAGES, sentence
-from app.web.render import is_htmx, render
+from app.web.render import is_htmx, redirect, render
 from app.web.views import Problem
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ PROBLEM = "application/problem+json"
 _SECRET = ("current", "new", "password")  # fields of forms that hold one
 LONGEST_CHOICE = 80  # characters
 _BRACKETS = re.compile(r"\[.*\]")
+
+_STAY = (errors.Conflict.status, errors.Invalid.status)  # of a button: its page is shown again, with the sentence
 
 _HTTP: dict[int, tuple[str, str]] = {
     400: ("Not understood", "The request could not be read."),
@@ -64,6 +66,9 @@ def respond(
         body = problem.model_dump(exclude=None if fields else {"errors"})
         response = JSONResponse(body, status, media_type=PROBLEM)
     else:
+        again, back = _again(request, status, fields or {}), _back(request)
+        if back is not None and status in _STAY and _is_button(request) and not is_htmx(request):
+            return redirect(back, detail, kind="bad")
         template = "shared/_problem.html" if is_htmx(request) else "shared/problem.html"
         response = render(
             request,
@@ -74,8 +79,8 @@ def respond(
             detail=detail,
             fields=fields or {},
             typed=_typed(request),
-            again=_again(request, status, fields or {}),
-            back=_back(request),
+            again=again,
+            back=back,
             request_id=request_id,
         )
         if is_htmx(request):  # beside what the person is doing, not over it
@@ -115,6 +120,13 @@ def _again(request: Request, status: int, wrong: dict[str, str]) -> list[Again]:
         else:
             fields.append(Again(name, title, value, name in wrong or _is_prose(value)))
     return fields if any(field.shown for field in fields) else []
+
+
+def _is_button(request: Request) -> bool:
+    """Whether the form was a button alone, with numbers at most beside it."""
+    form: FormData = getattr(request.state, "submitted", FormData())
+    own = [value for name, value in form.multi_items() if name not in OF_PAGES]
+    return all(isinstance(value, str) and (not value or value.isdigit()) for value in own)
 
 
 def _back(request: Request) -> str | None:

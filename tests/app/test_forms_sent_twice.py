@@ -153,6 +153,10 @@ def test_a_refused_form_can_be_mended_where_it_is_refused(client: Browser, cast:
     assert "Two words" in refused.text
     assert 'aria-invalid="true"' in refused.text
     assert f'href="{address}?x=1"' in refused.text
+    button = {"data": {csrf.FIELD: client.csrf()}, "headers": {"referer": f"http://localhost{address}"}}
+    back = client.post(f"/projects/{cast.project.id}/prompts/withdraw", **button)
+    assert (back.status_code, back.headers["location"]) == (303, address)  # nothing to mend: its page says why
+    assert "Mark at least one row first." in client.get(f"/projects/{cast.project.id}/prompts").text
     elsewhere = client.post(
         f"/projects/{cast.project.id}/flags",
         data={csrf.FIELD: client.csrf()}, headers={"referer": "http://elsewhere.example/"},

@@ -144,7 +144,7 @@ def platform_page(context: BrowserContext, faults: list[str]) -> Iterator[Page]:
     opened.on(
         "response",  # 409: a policy without evidence has to be confirmed
         lambda answer: (
-            faults.append(f"{answer.status} {answer.url}") if answer.status not in (200, 303, 304, 409) else None
+            faults.append(f"{answer.status} {answer.url}") if answer.status not in (200, 201, 303, 304, 409) else None
         ),
     )
     yield opened

@@ -77,8 +77,10 @@ def test_every_page_is_there_fits_a_phone_and_is_accessible(
             wrong = serious_faults(page)
             if answer is None or answer.status != 200:
                 wrong.append("it does not answer 200")
-            if page.evaluate("document.documentElement.scrollWidth") > 390:
-                wrong.append("it scrolls sideways")
+            for width in (320, 390):
+                page.set_viewport_size({"width": width, "height": 844})
+                if page.evaluate("document.documentElement.scrollWidth") > width:
+                    wrong.append(f"it scrolls sideways at {width} pixels")
             if wrong:
                 found[place] = wrong
     assert found == {}

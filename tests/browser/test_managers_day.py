@@ -1,5 +1,5 @@
 """A manager's day in a real browser, on all the real processes of `hone up`, with a tiny model: what the pages say is
-what the database has. Then a promotion while people chat."""
+what the database has. Then a project from its beginning to its clone, and a promotion while people chat."""
 
 import re
 import time
@@ -9,13 +9,28 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
-from sqlalchemy import func, select
+from playwright.sync_api import Browser, Locator, Page, expect
+from sqlalchemy import func, select, true
 
 from app.accounts import service as accounts
 from app.accounts import sessions
 from app.accounts.scopes import Scope
-from app.models import Label, Model, ModelKind, Project, Run, RunMetric, RunState, TrainingConfig, Turn, TurnRole, User
+from app.models import (
+    Label,
+    Member,
+    Model,
+    ModelKind,
+    Project,
+    Prompt,
+    PromptStatus,
+    Run,
+    RunMetric,
+    RunState,
+    TrainingConfig,
+    Turn,
+    TurnRole,
+    User,
+)
 from app.policies import results
 from app.policies.queries import items_by_prompt
 from app.web.csrf import SESSION_COOKIE
@@ -99,6 +114,109 @@ def test_a_managers_day(platform: Platform, platform_page: Page, project_id: int
     _promote_without_evaluation(page, base, rival)
     policy_id = _evaluate(platform, page, base, project_id, second, browsers)
     _promote_and_roll_back(platform, page, base, project_id, policy_id, rival)
+
+
+def test_a_new_project_is_filled_joined_cleaned_up_and_cloned(
+    platform: Platform, platform_page: Page, browser: Browser
+) -> None:
+    page = platform_page
+    page.on("dialog", lambda dialog: dialog.accept())
+    _sign_in(platform, page)
+    base = _begin(platform, page)
+    _import(platform, page, base)
+    _invite(platform, page, base, browser)
+    _withdraw_many(platform, page, base)
+    _clone(platform, page, base)
+
+
+def _begin(platform: Platform, page: Page) -> str:
+    """The checklist of an empty project says what comes first."""
+    page.goto(platform.url)
+    page.get_by_role("link", name="New project").click()
+    page.get_by_label("Name").fill("From scratch")
+    page.get_by_label("Begin with the starter prompts").uncheck()
+    page.get_by_role("button", name="Create project").click()
+    page.wait_for_url(re.compile(r"/projects/\d+$"))
+    steps = page.get_by_role("region", name="First steps")
+    expect(steps).to_contain_text("0 of 6 done")
+    expect(steps.get_by_role("link", name="Open prompts")).to_be_visible()
+    return page.url
+
+
+def _import(platform: Platform, page: Page, base: str) -> None:
+    """Prompts from a file; the overview ticks the step without being loaded again."""
+    lines = [f"Name {number} things that fly." for number in range(2, 14)]
+    page.goto(f"{base}/imports")
+    page.get_by_label("File").set_input_files(
+        {"name": "mine.txt", "mimeType": "text/plain", "buffer": "\n".join(lines).encode()}
+    )
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("heading", name="Import mine.txt")).to_be_visible()
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.wait_for_url(re.compile(r"/imports/\d+$"))
+    page.goto(base)
+    steps = page.get_by_role("region", name="First steps")
+    expect(steps).to_contain_text(f"{len(lines)} prompts", timeout=60_000)
+    with platform.session() as session:
+        project_id = int(base.rsplit("/", 1)[1])
+        found = session.scalar(select(func.count()).select_from(Prompt).where(Prompt.project_id == project_id))
+    assert found == len(lines)
+
+
+def _invite(platform: Platform, page: Page, base: str, browser: Browser) -> None:
+    """Somebody without an account joins by the link, in a browser of their own."""
+    page.goto(f"{base}/people")
+    page.get_by_label("For whom").fill("Grace")
+    page.get_by_role("button", name="Create link").click()
+    link = page.get_by_label("Link", exact=True).input_value()
+    with browser.new_context() as theirs:
+        other = theirs.new_page()
+        other.goto(link)
+        other.get_by_label("Name").fill("Grace")
+        other.get_by_label("E-mail").fill("grace@example.org")
+        other.get_by_label("Password").fill("a few words in a row")
+        other.get_by_role("button", name="Create account and join").click()
+        expect(other.get_by_role("link", name="Compare answers")).to_be_visible()
+    page.goto(f"{base}/people")
+    expect(page.get_by_role("row", name=re.compile("grace@example.org"))).to_contain_text("annotator")
+
+
+def _withdraw_many(platform: Platform, page: Page, base: str) -> None:
+    """All that a search finds, after the page has asked with their number."""
+    page.goto(f"{base}/prompts?search=1")
+    for mark in page.get_by_label(re.compile("^Mark prompt")).all():
+        mark.check()
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_role("heading", name="Withdraw 4 prompts?")).to_be_visible()
+    page.get_by_role("button", name="Withdraw").click()
+    expect(page.get_by_text("Withdraw: 4 prompts.")).to_be_visible()
+    with platform.session() as session:
+        project_id = int(base.rsplit("/", 1)[1])
+        gone = select(func.count()).where(Prompt.project_id == project_id, Prompt.status == PromptStatus.WITHDRAWN)
+        assert session.scalar(gone) == 4
+
+
+def _clone(platform: Platform, page: Page, base: str) -> None:
+    """With its people, its prompts and its automation, and none of its labels."""
+    page.goto(f"{base}/settings")
+    page.get_by_role("link", name="Clone project").click()
+    page.get_by_label("Name").fill("The next day")
+    page.get_by_label("People").check()
+    page.get_by_role("button", name="Clone project").click()
+    page.wait_for_url(re.compile(r"/projects/\d+$"))
+    expect(page.get_by_role("heading", name="The next day", level=1)).to_be_visible()
+    with platform.session() as session:
+        clone, source = (session.get_one(Project, int(url.rsplit("/", 1)[1])) for url in (page.url, base))
+        assert clone.automation == source.automation
+        members, prompts = (
+            [
+                session.scalar(select(func.count()).where(table.project_id == each.id, wanted))
+                for each in (source, clone)
+            ]
+            for table, wanted in ((Member, true()), (Prompt, Prompt.status == PromptStatus.ACTIVE))
+        )
+        assert (members, prompts) == ([2, 2], [8, 8])
+        assert session.scalar(select(func.count()).where(Label.project_id == clone.id)) == 0
 
 
 def _sign_in(platform: Platform, page: Page) -> None:
