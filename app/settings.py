@@ -85,6 +85,18 @@ class Settings(BaseSettings):
     projects_per_person: int = Field(
         20, ge=1, description="Projects that are not archived, made by one person who is no administrator"
     )
+    quota_runs_at_once: int | None = Field(
+        None, ge=1, description="Quota of new projects: runs that may be queued or running; unset: no limit"
+    )
+    quota_runs_per_day: int | None = Field(
+        None, ge=1, description="Quota of new projects: runs that may begin in 24 hours; unset: no limit"
+    )
+    quota_storage_bytes: int | None = Field(
+        None, ge=1, description="Quota of new projects: bytes of their files in the store; unset: no limit"
+    )
+    quota_tokens: int | None = Field(
+        None, ge=1, description="Quota of new projects: tokens that they may spend on endpoints; unset: no limit"
+    )
     export_days: int = Field(7, ge=1, le=365, description="Days for which the file of an export run is kept")
     web_processes: int = Field(1, ge=1, description="uvicorn worker processes")
     trusted_proxies: str = Field(

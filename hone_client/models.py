@@ -1010,6 +1010,21 @@ class UndoConfig(BaseModel):
     import_id: int
 
 
+class UseView(BaseModel):
+    """
+    One quota. `limit` is null where there is none, `used` where it was not measured yet; storage in bytes.
+    """
+
+    name: str
+    title: str
+    used: int | None
+    limit: int | None
+    share: float
+    """
+    Of the limit; 0 without one
+    """
+
+
 class Withdrawn(BaseModel):
     """
     How many were taken out; those that were out already do not count.
@@ -1551,6 +1566,10 @@ class LoopView(BaseModel):
     first_round: list[FirstStepView]
     first_round_hidden: bool
     automations: list[AutomationView]
+    quotas: list[str]
+    """
+    Quotas of which four fifths or more are used, each in a sentence
+    """
 
 
 class MemberView(BaseModel):
@@ -1678,6 +1697,16 @@ class QualityView(BaseModel):
     paces: list[int]
     skips: list[SkipCount]
     counted_at: AwareDatetime
+
+
+class QuotasView(BaseModel):
+    """
+    A project's quotas, and what its manager is to be told: from 80 % of one on.
+    """
+
+    quotas: list[UseView]
+    storage_measured_at: AwareDatetime | None
+    notices: list[str]
 
 
 class ResponseView(BaseModel):

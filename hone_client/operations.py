@@ -228,6 +228,38 @@ class Operations(Caller):
         """One version."""
         return self._one(models.InstructionsView, "GET", f"/projects/{project_id}/instructions/{number}")
 
+    def show_quotas(self, project_id: int) -> models.QuotasView:
+        """What the project may use, and what it has used. For its managers."""
+        return self._one(models.QuotasView, "GET", f"/projects/{project_id}/quotas")
+
+    def change_quotas(
+        self,
+        project_id: int,
+        *,
+        runs_at_once: int | Omit | None = OMIT,
+        runs_per_day: int | Omit | None = OMIT,
+        storage_bytes: int | Omit | None = OMIT,
+        tokens: int | Omit | None = OMIT,
+    ) -> models.QuotasView:
+        """Set quotas. For administrators.
+
+        `runs_at_once`: Runs of any kind that may be queued or running.
+        `runs_per_day`: Runs that may begin in any 24 hours.
+        `storage_bytes`: Bytes of the files of its runs, models and imports.
+        `tokens`: Tokens of endpoints in all, prompts and responses together.
+        """
+        return self._one(
+            models.QuotasView,
+            "PATCH",
+            f"/projects/{project_id}/quotas",
+            body={
+                "runs_at_once": runs_at_once,
+                "runs_per_day": runs_per_day,
+                "storage_bytes": storage_bytes,
+                "tokens": tokens,
+            },
+        )
+
     def show_project(self, project_id: int) -> models.ProjectView:
         """A project and its settings."""
         return self._one(models.ProjectView, "GET", f"/projects/{project_id}")

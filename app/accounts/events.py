@@ -221,6 +221,7 @@ SENTENCES: dict[str, Sentence] = {
     "project.first_round_hidden": "{who} hid the first steps",
     "project.first_round_shown": "{who} had the first steps shown again",
     "project.guidelines_changed": "{who} changed the guidelines",
+    "project.quotas_changed": lambda words: f"{words['who']} changed the quotas{_changes(words)}",
     "project.renamed": "{who} renamed the project from {before} to {now}",
     "project.settings_changed": lambda words: (
         f"{words['who']} changed the settings of {words['section']}{_changes(words)}"

@@ -110,7 +110,7 @@ async def _fitting(job: Job) -> AsyncGenerator[str | int | inference.End]:
     messages, left_out = job.messages, 0
     while True:
         try:
-            async with aclosing(inference.respond(job.model, messages, job.settings)) as parts:
+            async with aclosing(inference.respond(job.model, messages, job.settings, job.project_id)) as parts:
                 yield left_out
                 async for part in parts:
                     yield part

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.chat import service as chat
 from app.models import Conversation, Project, Run, Turn, User
+from app.quotas import service as quotas
 from app.registry import service as registry
 from app.runs import folders
 from app.runs.queries import ACTIVE
@@ -93,6 +94,7 @@ def delete_folders(session: Session, runs: Iterable[Run]) -> None:
     for run in runs:
         registry.delete_after_commit(session, folders.folder(run.id))
         run.workspace = None
+        quotas.freed(session, run.project_id)
     session.flush()
 
 

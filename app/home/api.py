@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from app.accounts.dependencies import SignedIn
 from app.home import service
 from app.home.automation import automations
@@ -9,6 +11,7 @@ from app.home.first_round import first_round
 from app.home.overview import Sort, Urgency, overview
 from app.models import HeadReport, Role
 from app.projects.dependencies import Manager
+from app.quotas import service as quotas
 from app.rewards import head_views
 from app.statistics.agreement import Agreement
 from app.web.dependencies import Db
@@ -80,6 +83,7 @@ class LoopView(View):
     first_round: list[FirstStepView]
     first_round_hidden: bool
     automations: list[AutomationView]
+    quotas: list[str] = Field(description="Quotas of which four fifths or more are used, each in a sentence")
 
 
 class LearningView(View):
@@ -162,6 +166,7 @@ def show_loop(session: Db, access: Manager) -> LoopView:
         automations=[
             AutomationView.model_validate(each) for each in automations(session, access.project, now.new_labels)
         ],
+        quotas=[use.sentence for use in quotas.notices(session, access.project.id)],
         next_step=StepView.model_validate(step),
         first_round=[FirstStepView.model_validate(each) for each in first.steps],
         first_round_hidden=first.hidden,

@@ -14,6 +14,7 @@ from app.models import Project
 from app.projects import service as project_service
 from app.projects.dependencies import Annotator, Manager
 from app.projects.forms import FirstRoundForm
+from app.quotas import service as quotas
 from app.rewards import head_views
 from app.runs import views
 from app.runs.live import Look, live
@@ -78,6 +79,7 @@ def _context(session: Session, project: Project) -> dict[str, Any]:
         "stages": home_views.stages(now),
         "step": service.next_step(now),
         "automations": automations(session, project, now.new_labels),
+        "quotas": quotas.notices(session, project.id),
         "views": views,
     }
 

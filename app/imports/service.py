@@ -11,12 +11,14 @@ from app.imports import files, queries
 from app.imports.forms import HubImport
 from app.imports.reading import require_map
 from app.models import ImportConfig, Project, Run, RunKind, RunState, UndoConfig, User
+from app.quotas import service as quotas
 from app.runs import service as runs
 from app.web.errors import Conflict, Invalid, NotFound
 
 
 def keep(session: Session, project: Project, source: IO[bytes], most: int | None = files.MAX_UPLOAD) -> str:
     """Put a file into the store; its address. What was uploaded before and never imported is deleted in time."""
+    quotas.require_room(session, project.id)
     files.delete_forgotten(project.id, lambda given: queries.named(session, project.id, given))
     return files.address(project.id, files.keep(project.id, source, most))
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.items import plan, queries
 from app.models import Project, RunState
 from app.projects.automation import BUDGET_PERIOD, OFF, Decision
+from app.quotas import service as quotas
 from app.web.filters import plural
 
 # After a sampling run failed, this long passes before the platform starts the next one by itself.
@@ -36,6 +37,8 @@ def decide(session: Session, project: Project, wanted: int | None = None) -> Dec
     left_of_budget = automation.pairs_per_day - spent(session, project)
     if left_of_budget <= 0:
         return Decision(0, f"The budget of {plural(automation.pairs_per_day, 'pair')} in 24 hours is used up.")
+    if (refusal := quotas.refusal(session, project.id)) is not None:
+        return Decision(0, refusal.message)
     if not queries.has_prompts(session, project.id):
         return Decision(0, "There are no prompts to sample answers for.")
     return Decision(min(wanted, left_of_budget), f"{plural(wanted, 'pair')} short: sampling starts within seconds.")

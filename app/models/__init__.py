@@ -16,6 +16,7 @@ from app.models.label import Label, Outcome, Preference
 from app.models.model import ENDPOINT, FOLDER, NOWHERE, Model, ModelKind, ModelState
 from app.models.project import Member, PairChoice, Project, QueueOrder
 from app.models.prompt import Prompt, PromptSource, PromptStatus, Split
+from app.models.quota import Quota
 from app.models.response import Origin, Response, Strategy
 from app.models.run import (
     ResponseScore,
@@ -95,6 +96,7 @@ __all__ = [
     "PromptStatus",
     "Purpose",
     "QueueOrder",
+    "Quota",
     "RefusedRow",
     "Response",
     "ResponseFeatures",

@@ -100,8 +100,28 @@ SWEEP = Look(
     (),
     (Figure("hone_sweep_timestamp_seconds", "When everything automatic was last done."),),
 )
+QUOTAS = Look(
+    """
+    select quota.project_id, each.of, each.used, each."limit"
+    from quota join project on project.id = quota.project_id cross join lateral (values
+        ('runs_at_once', runs_at_once, case when runs_at_once is not null then (
+            select count(*) from run where project_id = quota.project_id
+                and state in ('queued', 'running', 'cancelling')) end),
+        ('runs_per_day', runs_per_day, case when runs_per_day is not null then (
+            select count(*) from run where project_id = quota.project_id
+                and created_at > now() - interval '24 hours') end),
+        ('storage_bytes', storage_bytes, storage_used),
+        ('tokens', tokens, tokens_used)
+    ) each (of, "limit", used)
+    where each."limit" is not null and archived_at is null""",
+    ("project", "of"),
+    (
+        Figure("hone_quota_used", "What a project has used of a quota."),
+        Figure("hone_quota_limit", "What it may use."),
+    ),
+)
 _VALUES = {"most": MOST_COUNTED, "kinds": [*map(str, RunKind)], "states": [*map(str, RunState)]}
-LOOKS = (QUEUE, LEASES, RUNS, WAITING, RUNNING, SWEEP)
+LOOKS = (QUEUE, LEASES, RUNS, WAITING, RUNNING, SWEEP, QUOTAS)
 
 
 def read(connection: "Connection[tuple[object, ...]]") -> Iterator[GaugeMetricFamily]:

@@ -14,7 +14,7 @@ from app.input import Input
 from app.models import Invitation, Member, Project, Role
 from app.models.project_settings import AutomationSettings, LabelSettings, SamplingSettings
 from app.models.sampling_plan import SamplingPlan
-from app.projects import bulk, forms, instructions_api, people, queries, service
+from app.projects import bulk, forms, instructions_api, people, queries, quotas_api, service
 from app.projects.bulk import BulkDone
 from app.projects.bulk_people import BULK_PEOPLE, MembersBulk
 from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
@@ -29,6 +29,7 @@ from app.web.views import Listing, View
 
 router = Router(tags=["projects"])
 router.include_router(instructions_api.router)
+router.include_router(quotas_api.router)
 
 
 class ListedProject(View):

@@ -10,8 +10,10 @@ from app.accounts.trail import EventFilter
 from app.accounts.trail_pages import trail_file, trail_page
 from app.annotation import KINDS
 from app.models import Project
-from app.projects import forms, instructions_routes, invitation_routes, people_routes, service
-from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager
+from app.projects import forms, instructions_routes, invitation_routes, people_routes, quotas_api, service
+from app.projects.dependencies import Access, Annotator, ArchivedManager, Manager, ManagingAdmin
+from app.quotas import service as quotas
+from app.quotas.forms import QuotaForm
 from app.registry import answering
 from app.registry import service as registry
 from app.settings import get_settings
@@ -41,6 +43,7 @@ def settings_page(request: Request, session: Session, access: Access, status: in
         "filled": sections
         | {"answer": forms.AskedForm.of(project.answer), "queue": forms.QueueForm.of(sections["queue"])},
         "seen_of": {name: _seen(project, name) for name in sections},
+        "quotas": quotas_api.shown(session, project.id),
         "models": answering.choices(session, project),
         "base_models": _base_models(session, project),
         "typed": {},  # by section: what was sent and refused
@@ -107,6 +110,17 @@ def unarchive(session: Db, access: ArchivedManager) -> Response:
     """Take the project up again."""
     service.set_archived(session, access.project, access.user, False)
     return redirect(f"/projects/{access.project.id}/settings", "The project is active again.")
+
+
+@router.post("/projects/{project_id}/settings/quotas")
+def change_quotas(request: Request, session: Db, access: ManagingAdmin, form: Submitted) -> Response:
+    """Set what the project may use. For administrators."""
+    try:
+        quotas.change(session, access.project, access.user, parse(QuotaForm, form).change())
+    except Invalid as refusal:
+        said = {"quotas": typed(QuotaForm, form)}
+        return settings_page(request, session, access, 422, typed=said, wrong={"quotas": refusal.errors})
+    return redirect(f"/projects/{access.project.id}/settings#quotas-saved", "Saved.", place="quotas")
 
 
 @router.post("/projects/{project_id}/settings/{part}")

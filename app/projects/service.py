@@ -15,6 +15,7 @@ from app.models.project_settings import Asked, AutomationSettings, LabelSettings
 from app.models.sampling_plan import SamplingPlan
 from app.projects import instructions, queries
 from app.projects.forms import QueueSettings
+from app.quotas import service as quotas
 from app.registry import answering
 from app.settings import get_settings
 from app.web import rate_limits
@@ -91,6 +92,7 @@ def create_project(
     )
     session.add(project)
     session.flush()
+    quotas.begin(session, project)
     instructions.publish(session, project)
     session.add(Member(project_id=project.id, user_id=creator.id, role=Role.MANAGER))
     record(session, creator, queries.CREATED, project_id=project.id, subject=project, name=name)

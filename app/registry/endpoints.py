@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.accounts import audit
 from app.models import ENDPOINT, Endpoint, Model, ModelKind, ModelState, User
+from app.quotas import service as quotas
 from app.registry import addresses
 from app.registry.endpoint_forms import EndpointChange, EndpointForm, EndpointLimits
 from app.web.errors import Conflict, Invalid, NotFound
@@ -101,10 +102,18 @@ def call(session: Session, model_id: int) -> Call:
     )  # fmt: skip
 
 
-def reserve(session: Session, model_id: int, tokens_in: int, tokens_out: int) -> int | None:
-    """Count a request at its most before it is sent: None, or how many tokens are left where it would pass the limit.
-    Holds for everybody who asks at once; whoever is killed before `settle` leaves it counted."""
+def reserve(
+    session: Session, model_id: int, tokens_in: int, tokens_out: int, project_id: int | None = None
+) -> str | None:
+    """Count a request at its most before it is sent, with the endpoint and with the project that it is for: None, or a
+    sentence where it would pass the endpoint's limit or the project's quota. Holds for everybody who asks at once;
+    whoever is killed before `settle` leaves it counted."""
     wanted = tokens_in + tokens_out
+    if project_id is not None and (left := quotas.spend(session, project_id, wanted)) is not None:
+        return (
+            f"The project's quota of tokens is used up: {left:,} are left, and this request may take {wanted:,}. An "
+            "administrator can raise the quota."
+        )
     used = Endpoint.tokens_in + Endpoint.tokens_out
     counted = session.scalar(
         update(Endpoint)
@@ -117,11 +126,26 @@ def reserve(session: Session, model_id: int, tokens_in: int, tokens_out: int) ->
     )
     if counted is not None:
         return None
-    return int(session.scalar(select(Endpoint.token_limit - used).where(Endpoint.model_id == model_id)) or 0)
+    if project_id is not None:
+        quotas.correct(session, project_id, -wanted)
+    left = session.scalar(select(Endpoint.token_limit - used).where(Endpoint.model_id == model_id)) or 0
+    return (
+        f"Its spending limit is reached: {left:,} tokens are left, and this request may take {wanted:,}. An "
+        "administrator can raise the limit."
+    )
 
 
-def settle(session: Session, model_id: int, reserved: tuple[int, int], taken: tuple[int, int], estimated: int) -> None:
+def settle(
+    session: Session,
+    model_id: int,
+    reserved: tuple[int, int],
+    taken: tuple[int, int],
+    estimated: int,
+    project_id: int | None = None,
+) -> None:
     """What a reserved request took in the end: (prompt, response), `estimated` of both by our own estimate."""
+    if project_id is not None:
+        quotas.correct(session, project_id, sum(taken) - sum(reserved))
     session.execute(
         update(Endpoint)
         .where(Endpoint.model_id == model_id)

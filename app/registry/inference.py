@@ -25,6 +25,8 @@ Result = TypeVar("Result")
 _TIMEOUT = httpx.Timeout(connect=3.0, read=300.0, write=10.0, pool=5.0)  # reading includes loading the model
 _ELSEWHERE, _PURPOSE = "sources/", "sources"
 SIGNATURE = "X-Hone-Signature"
+PROJECT = "X-Hone-Project"
+"""The project whose tokens are spent, by its number."""
 QUIET = 10.0  # seconds without a word after which the server is asked whether it is there
 PROBE_SECONDS = 5.0  # seconds in which one that is there answers
 _AWAY = "The model server is starting or not running. Try again in a moment."
@@ -64,7 +66,9 @@ def is_ours(address: str, signature: str) -> bool:
     return is_signed(_PURPOSE, address, signature)
 
 
-async def respond(model: str, messages: Messages, settings: dict[str, Any]) -> AsyncGenerator[str | End]:
+async def respond(
+    model: str, messages: Messages, settings: dict[str, Any], project_id: int | None = None
+) -> AsyncGenerator[str | End]:
     """Pieces of the response as they come, then its End. Raises Unavailable with a sentence, or TooLong.
 
     Leaving the iteration closes the connection, which frees the server's place at once.
@@ -76,6 +80,7 @@ async def respond(model: str, messages: Messages, settings: dict[str, Any]) -> A
             headers = {"Accept": "text/event-stream"} | get_settings().inference_headers
             if named_elsewhere(model) is not None:
                 headers[SIGNATURE] = sign(_PURPOSE, model)
+                headers |= {PROJECT: str(project_id)} if project_id is not None else {}
             request = client.build_request("POST", url, json=body, headers=headers)
             response = await _unless_silent(client.send(request, stream=True))
             try:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.accounts import audit
 from app.models import FOLDER, NOWHERE, Model, ModelKind, ModelState, Project, Run, User
 from app.models.documents import RunSummary
+from app.quotas import service as quotas
 from app.registry import inference, queries, sources
 from app.settings import get_settings
 from app.web.errors import Conflict, Invalid
@@ -212,6 +213,7 @@ def archive(session: Session, model: Model) -> None:
     if model.artifact is not None:
         delete_after_commit(session, get_settings().store / model.artifact)
     model.state, model.artifact = ModelState.ARCHIVED, None
+    quotas.freed(session, model.project_id)
     session.flush()
 
 

@@ -18,6 +18,7 @@ from app.models import (
     RunKind,
     RunState,
 )
+from app.quotas import service as quotas
 from app.registry import service as registry
 from app.rewards import head_queries, service
 from app.runs import queries as runs_queries
@@ -47,4 +48,6 @@ def read_if_due(session: Session, project: Project) -> Run | None:
         summary = last.summary or {}
         left = summary.get("rows", 0) - summary.get("scored", 0)
     shown, without = head_queries.lacking(session, project.id, model.id, service.OPEN_ITEMS_SCORED)
-    return service.score_responses(session, model) if without > left + shown // 10 else None
+    if without <= left + shown // 10 or quotas.refusal(session, project.id) is not None:
+        return None
+    return service.score_responses(session, model)

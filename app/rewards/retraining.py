@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.models import ModelState, Project, Run, RunKind
 from app.projects.automation import BUDGET_PERIOD, OFF, Decision
+from app.quotas import service as quotas
 from app.rewards import service, snapshot_queries, snapshots
 from app.rewards.method import REWARD
 from app.runs import queries as runs_queries
@@ -28,6 +29,8 @@ def decide(session: Session, project: Project, new_labels: int) -> Decision:
     if spent(session, project) >= automation.reward_trainings_per_day:
         trainings = plural(automation.reward_trainings_per_day, "training")
         return Decision(0, f"The budget of {trainings} in 24 hours is used up.")
+    if (refusal := quotas.refusal(session, project.id)) is not None:
+        return Decision(0, refusal.message)
     usable = snapshot_queries.usable_counts(session, project.id)
     if usable.train < snapshots.MIN_TRAIN_PAIRS or usable.holdout < snapshots.MIN_HOLDOUT_PAIRS:
         return Decision(0, f"Too few pairs: {usable.train} to learn from, {usable.holdout} to measure on.")

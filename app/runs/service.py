@@ -12,6 +12,7 @@ from app import logs
 from app.accounts import audit
 from app.methods import title_of
 from app.models import Model, Project, Run, RunConfig, RunKind, RunState, Snapshot, User
+from app.quotas import service as quotas
 from app.registry import service as registry
 from app.runs import queries, states
 from app.runs.folders import folder
@@ -47,6 +48,8 @@ def create(
     """
     if not automatic or config.kind in queries.TRAINING_QUEUE:
         _require_room(session, project.id if project else None, created_by, config.kind, method)
+    if project is not None and not automatic:
+        _require_quota(session, project.id, config.kind)
     run = Run(
         project_id=project.id if project else None,
         kind=config.kind,
@@ -101,6 +104,13 @@ def _require_room(
     )
 
 
+def _require_quota(session: Session, project_id: int, kind: RunKind, *, new: bool = True) -> None:
+    """Refuse what the project's quotas leave no room for. What takes an import back makes room. What the platform
+    starts asks before: and what belongs to a training that is done is not kept from it."""
+    if kind is not RunKind.UNDO and (refusal := quotas.refusal(session, project_id, new=new)) is not None:
+        raise refusal
+
+
 def request_cancel(session: Session, actor: User | None, run: Run) -> Run:
     """Cancel a waiting run at once; ask a running one to stop at its next step, keeping its checkpoint."""
     _require_own(run, actor, "cancel")
@@ -118,6 +128,8 @@ def resume(session: Session, actor: User | None, run: Run) -> Run:
     """Queue a failed or cancelled run again; it goes on from its last checkpoint, with fresh attempts."""
     if current(session, run).state in RESUMABLE:
         _require_room(session, run.project_id, actor, run.kind, run.method)
+        if run.project_id is not None:
+            _require_quota(session, run.project_id, run.kind, new=False)
     values = {
         "state": RunState.QUEUED,
         "error": None,
@@ -218,6 +230,7 @@ def delete(session: Session, actor: User | None, run: Run) -> None:
         raise Conflict(f"Run {run.id} cannot be deleted: it made a model. Retire the model to free its space.")
     audit.record(session, actor, "run.deleted", project_id=run.project_id, subject=run, kind=run.kind.value)
     registry.delete_after_commit(session, folder(run.id))
+    quotas.freed(session, run.project_id)
     queries.delete(session, run)
 
 

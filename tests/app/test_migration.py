@@ -474,3 +474,15 @@ def test_named_runs_have_no_way_back(old: Engine) -> None:
     with old.begin() as connection:
         connection.exec_driver_sql("update run set tags = '{}'")
     _downgrade(old, "0040")
+
+
+def test_quotas_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0045")
+    with old.begin() as connection:
+        assert connection.scalar(text("select count(*) from quota")) == 0, "projects from before have none"
+        connection.execute(text("insert into quota (project_id, tokens) select min(id), 5 from project"))
+    with pytest.raises(RuntimeError, match="1 projects have quotas"):
+        _downgrade(old, "0044")
+    with old.begin() as connection:
+        connection.execute(text("update quota set tokens = null"))
+    _downgrade(old, "0044")

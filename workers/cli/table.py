@@ -36,6 +36,8 @@ CALLS = (
         "project base-model", "change_base_model", "{name} is the base model now; it is {state}.", named=("base_model",)
     ),
     Call("project learning", "show_learning"),
+    Call("project quotas", "show_quotas"),
+    Call("project set-quotas", "change_quotas", "Saved."),
     Call("project archive", "archive_project", "{name} is archived."),
     Call("project restore", "restore_project", "{name} is restored."),
     Call("members list", "list_members", columns=("user_id", "email", "name", "role", "paused_at", "pause_reason")),

@@ -28,7 +28,13 @@ def require_ours(address: str, headers: Headers) -> None:
         raise ApiError(401, "Only the platform itself may ask this model.", code="invalid_api_key")
 
 
-async def parts(model_id: int, asked: ChatRequest) -> Parts:
+def project_in(headers: Headers) -> int | None:
+    """The project that a request is for, where it says so."""
+    said = headers.get(inference.PROJECT, "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
+
+
+async def parts(model_id: int, asked: ChatRequest, project_id: int | None = None) -> Parts:
     """The response in pieces, then its End. Raises ApiError with a sentence."""
     if asked.choices > 1:
         raise ApiError(400, "This model is asked for one answer at a time.", param="n")
@@ -37,7 +43,7 @@ async def parts(model_id: int, asked: ChatRequest) -> Parts:
     settings |= {name: value for name, value in given.items() if value is not None}
     try:
         source = await run_in_threadpool(_source, model_id)
-        async with aclosing(source.stream(model_id, asked.conversation, settings)) as pieces:  # type: ignore[type-var]
+        async with aclosing(source.stream(model_id, asked.conversation, settings, project_id)) as pieces:  # type: ignore[type-var]
             async for piece in pieces:
                 yield piece
     except (SourceError, Refused) as error:

@@ -131,7 +131,7 @@ def create_app(config: ServingConfig) -> Guard:
 
 async def _elsewhere(request: Request, asked: ChatRequest, model_id: int) -> Response:
     elsewhere.require_ours(asked.model, request.headers)
-    pieces = elsewhere.parts(model_id, asked)
+    pieces = elsewhere.parts(model_id, asked, elsewhere.project_in(request.headers))
     if asked.stream:
         return EventStream(elsewhere.chunks(pieces, asked), lambda: None)
     body = await _unless_left(request, elsewhere.whole(pieces, asked.model))

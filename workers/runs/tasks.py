@@ -14,6 +14,19 @@ def execute_run(run_id: int) -> None:
     execute(run_id, worker_name(), device(), stopping)
 
 
+@shared_task(name="hone.measure_storage")
+def measure_storage() -> None:
+    """Add up the files of the projects for which that is due."""
+    from app.db import task_session
+    from app.erasing import storage
+
+    with task_session() as session:
+        projects = storage.due(session)
+    for project_id in projects:
+        with task_session() as session:
+            storage.measure(session, project_id)
+
+
 @shared_task(name="hone.sweep")
 def sweep() -> None:
     """Everything that must happen by itself, every few seconds."""

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
+from sqlalchemy.orm import Session
 
 from app.db import task_session
-from app.models import Messages
+from app.models import Messages, Run
 from app.registry import endpoints
 from app.registry.endpoints import Call
 from app.web import rate_limits
@@ -40,7 +41,8 @@ class Endpoint:
         """Ask for each response by itself, so that none is asked for twice."""
         with task_session() as session:
             call = endpoints.call(session, asked.model_id)
-        part = _Part(attempt, asked, call, self)
+            project_id = session.get_one(Run, attempt.run_id).project_id
+        part = _Part(attempt, asked, call, self, project_id)
         try:
             asyncio.run(part.all())
         except SourceError as error:
@@ -48,12 +50,14 @@ class Endpoint:
             raise Failed(f"{call.name}: {error}{kept} Resume the run to go on.") from None
         return part.answered()
 
-    async def stream(self, model_id: int, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | End]:
+    async def stream(
+        self, model_id: int, messages: Messages, settings: dict[str, Any], project_id: int | None = None
+    ) -> AsyncIterator[str | End]:
         """One response in pieces, counted as any."""
         call = await _in_thread(lambda session: endpoints.call(session, model_id))
         async with Client(call, self.seconds) as client:
             await _turn(call, at_once=True)
-            reserved = await _reserve(call, messages, settings)
+            reserved = await _reserve(call, messages, settings, project_id)
             text, taken, estimated, reason = "", reserved, sum(reserved), "stop"
             try:
                 async for piece in client.stream(messages, settings):
@@ -70,15 +74,15 @@ class Endpoint:
                     taken, estimated = (0, 0), 0
                 raise
             finally:
-                await asyncio.shield(_settle(call, reserved, taken, estimated))
+                await asyncio.shield(_settle(call, reserved, taken, estimated, project_id))
             yield End(reason, *taken)
 
 
 class _Part:
     """One run's questions to one endpoint."""
 
-    def __init__(self, attempt: Attempt, asked: Asked, call: Call, how: Endpoint) -> None:
-        self.attempt, self.asked, self.call, self.how = attempt, asked, call, how
+    def __init__(self, attempt: Attempt, asked: Asked, call: Call, how: Endpoint, project_id: int | None) -> None:
+        self.attempt, self.asked, self.call, self.how, self.project_id = attempt, asked, call, how, project_id
         self.file = ResponseFile(attempt.folder / f"{asked.name}.jsonl")
         self.settings = _settings(asked.settings)
         self.usable = self.unusable = self.under_way = 0
@@ -172,7 +176,7 @@ class _Part:
             raise Released("the database did not answer for too long")
         while True:
             try:
-                reserved = await self._insist(lambda: _reserve(self.call, messages, settings))
+                reserved = await self._insist(lambda: _reserve(self.call, messages, settings, self.project_id))
                 break
             except GivenUp:  # it may be that what is under way takes less than its most
                 if not self.under_way:
@@ -191,7 +195,8 @@ class _Part:
             raise
         finally:
             self.under_way -= 1
-            await asyncio.shield(self._insist(lambda: _settle(self.call, reserved, taken, estimated)))
+            settled = self._insist(lambda: _settle(self.call, reserved, taken, estimated, self.project_id))
+            await asyncio.shield(settled)
             self.settled.set()
 
     async def _insist(self, write: Callable[[], Any]) -> Any:
@@ -252,20 +257,22 @@ async def _turn(call: Call, at_once: bool = False) -> None:
             await asyncio.sleep(min(full.retry_after, 1.0))
 
 
-async def _reserve(call: Call, messages: Messages, settings: dict[str, Any]) -> tuple[int, int]:
-    """Count a request at its most; GivenUp where it would pass the spending limit."""
+async def _reserve(call: Call, messages: Messages, settings: dict[str, Any], project_id: int | None) -> tuple[int, int]:
+    """Count a request at its most; GivenUp where that would pass the endpoint's limit or the project's quota."""
     wanted = (estimate(messages), int(settings.get("max_tokens") or 0))
-    left = await _in_thread(lambda session: endpoints.reserve(session, call.model_id, *wanted))
-    if left is not None:
-        raise GivenUp(
-            f"Its spending limit is reached: {left:,} tokens are left, and this request may take {sum(wanted):,}. An "
-            "administrator can raise the limit."
-        )
+    refusal = await _in_thread(lambda session: endpoints.reserve(session, call.model_id, *wanted, project_id))
+    if refusal is not None:
+        raise GivenUp(refusal)
     return wanted
 
 
-async def _settle(call: Call, reserved: tuple[int, int], taken: tuple[int, int], estimated: int) -> None:
-    await _in_thread(lambda session: endpoints.settle(session, call.model_id, reserved, taken, estimated))
+async def _settle(
+    call: Call, reserved: tuple[int, int], taken: tuple[int, int], estimated: int, project_id: int | None
+) -> None:
+    def settle(session: Session) -> None:
+        endpoints.settle(session, call.model_id, reserved, taken, estimated, project_id)
+
+    await _in_thread(settle)
 
 
 async def _in_thread(write: Callable[[Any], T]) -> T:

@@ -36,7 +36,9 @@ class Folder:
         attempt.insist(lambda: attempt.beat(news()))
         return answered
 
-    async def stream(self, model_id: int, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | End]:
+    async def stream(
+        self, model_id: int, messages: Messages, settings: dict[str, Any], project_id: int | None = None
+    ) -> AsyncIterator[str | End]:
         """Ask the inference server."""
         with task_session() as session:
             address = registry.address_of(session.get_one(Model, model_id))

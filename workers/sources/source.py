@@ -68,7 +68,9 @@ class Source(Protocol):
         is in its folder and asks nothing twice. Raises what `Attempt.call` does, Failed with a sentence among it."""
         ...
 
-    def stream(self, model_id: int, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | End]:
-        """Pieces of one answer as they come, then its End. `settings`: temperature, top_p, top_k, max_tokens. Raises
-        SourceError, or Refused, with a sentence."""
+    def stream(
+        self, model_id: int, messages: Messages, settings: dict[str, Any], project_id: int | None = None
+    ) -> AsyncIterator[str | End]:
+        """Pieces of one answer as they come, then its End. `settings`: temperature, top_p, top_k, max_tokens. What
+        it costs is counted with the project, where it is for one. Raises SourceError, or Refused, with a sentence."""
         ...

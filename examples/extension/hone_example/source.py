@@ -27,7 +27,9 @@ class Canned:
         attempt.insist(lambda: attempt.beat(asked.progress()))
         return rows
 
-    async def stream(self, model_id: int, messages: Messages, settings: dict[str, Any]) -> AsyncIterator[str | End]:
+    async def stream(
+        self, model_id: int, messages: Messages, settings: dict[str, Any], project_id: int | None = None
+    ) -> AsyncIterator[str | End]:
         for word in LINES[0].split(" "):
             yield f"{word} "
         yield End("stop", 0, len(LINES[0].split()))

@@ -18,12 +18,12 @@ from starlette.testclient import TestClient
 
 from app.db import task_session
 from app.main import app
-from app.models import AssignmentState, RunKind, RunState, Scheduler
+from app.models import AssignmentState, Quota, RunKind, RunState, Scheduler
 from app.monitoring import figures, installation, routes
 from app.settings import get_settings
 from app.web import health, presence
 from tests import factories
-from tests.alerts import RULES, firing
+from tests.alerts import RULES, firing, scrape
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
@@ -256,6 +256,22 @@ def test_an_installation_without_workers_and_scheduling_raises_the_alarm(here, t
     scraped = (time.time(), here.get("/metrics").text)
     assert firing([scraped], tmp_path) == set()  # each waits: a restart is no alarm
     assert firing([scraped], tmp_path, lasting=180) == {"HoneNoSweep", "HoneNoWorker", "HonePartDown"}
+
+
+def test_a_project_that_has_used_most_of_a_quota_raises_the_alarm(here, tmp_path):
+    with task_session() as session:
+        project = factories.project(session)
+        session.add(Quota(project_id=project.id, tokens=100, tokens_used=79, runs_at_once=1, storage_bytes=10))
+        factories.run(session, project, RunKind.SCORING)
+        number = project.id
+    before = scrape()
+    assert f'hone_quota_used{{of="tokens",project="{number}"}} 79.0' in before[1]
+    assert f'hone_quota_limit{{of="storage_bytes",project="{number}"}} 10.0' in before[1]
+    assert f'hone_quota_used{{of="storage_bytes",project="{number}"}}' not in before[1], "not measured yet"
+    assert "HoneQuotaNear" not in firing([before], tmp_path), "as many runs at once as may be are no alarm"
+    with task_session() as session:
+        session.get_one(Quota, number).tokens_used = 80
+    assert "HoneQuotaNear" in firing([scrape()], tmp_path)
 
 
 def test_a_server_that_fails_and_is_slow_raises_the_alarm(tmp_path):

@@ -152,12 +152,17 @@ def test_the_whole_way(house: House):
     assert result["rate"] == pytest.approx((result["wins"] + 0.5 * result["equal"]) / (judged + result["equal"]))
     assert NAME in house.admin.get(f"{house.url}/policies/evaluations/{run.id}").text
 
+    with task_session() as session:
+        before = session.scalar(select(m.Quota.tokens_used)), session.get_one(m.Endpoint, model_id).tokens_used
+    assert 0 < before[0] < before[1], "trying it was nobody's"
     assert house.anne.submit(f"{house.url}/chat", content="Hello there").status_code == 303
     with task_session() as session:
         turn = session.scalars(select(m.Turn).where(m.Turn.role == m.TurnRole.ASSISTANT)).one()
         assert (turn.state, turn.model_id) == (m.TurnState.DONE, model_id)
         assert turn.content
         endpoint = session.get_one(m.Endpoint, model_id)
+        spent, used = session.scalar(select(m.Quota.tokens_used)), endpoint.tokens_used
+        assert spent - before[0] == used - before[1] > 0, "chat is the project's too"
         # Counted by the server itself: a dozen tokens for each answer, none estimated.
         assert endpoint.tokens_estimated == 0
         assert endpoint.tokens_in > 0

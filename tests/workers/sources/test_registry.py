@@ -33,7 +33,9 @@ class Canned:
         attempt.beat(asked.progress())
         return rows
 
-    async def stream(self, model_id: int, messages: m.Messages, settings: dict[str, Any]) -> AsyncIterator[str | End]:
+    async def stream(
+        self, model_id: int, messages: m.Messages, settings: dict[str, Any], project_id: int | None = None
+    ) -> AsyncIterator[str | End]:
         yield "Can "
         yield "one."
         yield End("stop", 1, 2)

@@ -13,6 +13,8 @@ from app.db import task_session
 from app.items import service as items
 from app.models.sampling_plan import PlannedSource, SamplingPlan
 from app.policies import evaluations, results
+from app.quotas import service as quotas
+from app.quotas.forms import QuotaChange
 from app.registry import endpoints
 from app.runs import folders as run_folders
 from app.runs import service as runs
@@ -71,6 +73,8 @@ def test_it_fills_the_queue(api: EndpointServer):
     assert len(items_of(run_id)) == 3
     assert used(model_id) == (6 * 7, 6 * 5, 0)
     run = state_of(run_id)
+    with task_session() as session:
+        assert quotas.of(session, runs.project_of(run)).tokens_used == 6 * 12
     assert (run.step, run.total_steps, run.unit) == (3, 3, "prompts")
     assert run.summary == {"prompts": 3, "pairs": 3, "refused": 0}
     with task_session() as session:
@@ -79,6 +83,26 @@ def test_it_fills_the_queue(api: EndpointServer):
         assert {response.token_count for response in responses} == {5}
         assert sorted(str(response.strategy) for response in responses) == ["greedy"] * 3 + ["stochastic"] * 3
     assert sorted(body["temperature"] for _, body in api.asked) == [0.0] * 3 + [1.0] * 3
+
+
+def test_a_project_whose_tokens_are_spent_keeps_its_answers_and_goes_on_once_there_are_more(api: EndpointServer):
+    run_id, _ = queued(api, "good", prompts=4, at_once=1)
+    with task_session() as session:
+        project = session.get_one(m.Project, runs.project_of(session.get_one(m.Run, run_id)))
+        quotas.change(session, project, None, QuotaChange(tokens=300))
+    assert done(run_id) is m.RunState.FAILED
+    first = api.seen["good"]
+    assert 0 < first < 8
+    error = str(state_of(run_id).error)
+    assert f"The project's quota of tokens is used up: {300 - first * 12} are left" in error
+    assert f"The {first} answers that came are kept." in error
+    with task_session() as session:
+        quotas.change(session, session.get_one(m.Project, project.id), None, QuotaChange(tokens=None))
+        runs.resume(session, None, session.get_one(m.Run, run_id))
+    assert done(run_id) is m.RunState.SUCCEEDED
+    assert api.seen["good"] == 8
+    with task_session() as session:
+        assert quotas.of(session, project.id).tokens_used == 8 * 12
 
 
 def test_bad_weather_is_waited_for(api: EndpointServer):
