@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 OWNERS = {
     "accounts": {"api_token", "audit_event", "sign_in_link", "user", "web_session"},
     "web": {"idempotency_key"},
+    "quotas": {"quota"},
     "registry": {"endpoint", "model"},
     "projects": {"instructions", "invitation", "member", "project"},
     "runs": {"run", "run_metric", "run_sample"},

@@ -34,6 +34,7 @@ ACTIONS = {
     "POST …/first-round": "change_project",
     "POST …/settings/name": "change_project",
     "POST …/base-model": "change_base_model",
+    "POST …/settings/quotas": "change_quotas",
     "POST …/settings/{part}": "change_project",
     "POST …/settings/archive": "archive_project",
     "POST …/settings/unarchive": "restore_project",
