@@ -20,9 +20,7 @@ COMMIT = "0" * 40
 def ask(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """Have the client ask the hub at this address, as HF_ENDPOINT does before it is loaded."""
     monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(
-        constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
-    )
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
 
 
 @contextmanager

@@ -116,10 +116,11 @@ def unarchive(session: Db, access: ArchivedManager) -> Response:
 def change_quotas(request: Request, session: Db, access: ManagingAdmin, form: Submitted) -> Response:
     """Set what the project may use. For administrators."""
     try:
+        seen.require(form, quotas_api.shown(session, access.project.id)["filled"].model_dump())
         quotas.change(session, access.project, access.user, parse(QuotaForm, form).change())
     except Invalid as refusal:
         said = {"quotas": typed(QuotaForm, form)}
-        return settings_page(request, session, access, 422, typed=said, wrong={"quotas": refusal.errors})
+        return settings_page(request, session, access, refusal.status, typed=said, wrong={"quotas": refusal.errors})
     return redirect(f"/projects/{access.project.id}/settings#quotas-saved", "Saved.", place="quotas")
 
 

@@ -50,6 +50,11 @@ def test_administrators_set_them_and_managers_see_them(client: Browser, cast: Ca
         2_500_000_000,
         10**6,
     )
+    stale = {"seen_values": '{"tokens": "older"}'} | form | {"tokens": "5"}
+    answer = client.submit(f"{here}/quotas", **stale)
+    assert answer.status_code == 409
+    assert "This was changed since you opened the page" in answer.text
+    assert quotas.of(session, cast.project.id).tokens == 10**6
     event = session.scalars(select(AuditEvent).where(AuditEvent.action == "project.quotas_changed")).one()
     assert event.details["storage_bytes"] == [None, 2_500_000_000]
     client.sign_in(cast.manager)

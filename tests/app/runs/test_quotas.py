@@ -130,8 +130,7 @@ def test_an_import_begins_beside_another_and_what_is_undone_is_undone_alone(sess
     project, other = factories.project(session), factories.project(session)
 
     large, small, undo, later = [
-        factories.run(session, project, kind)
-        for kind in (RunKind.IMPORT, RunKind.IMPORT, RunKind.UNDO, RunKind.IMPORT)
+        factories.run(session, project, kind) for kind in (RunKind.IMPORT, RunKind.IMPORT, RunKind.UNDO, RunKind.IMPORT)
     ]
     elsewhere = factories.run(session, other, RunKind.UNDO)
     known = {large.id: "large", small.id: "small", undo.id: "undo", later.id: "later", elsewhere.id: "elsewhere"}

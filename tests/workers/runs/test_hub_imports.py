@@ -35,9 +35,7 @@ def left(project: int) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_a_data_set_is_fetched_kept_and_imported_with_its_splits(
-    project: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_data_set_is_fetched_kept_and_imported_with_its_splits(project: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(SETS) as address:
         ask(monkeypatch, address)
         run = finish(begin(project, "org/pairs"))
