@@ -79,7 +79,15 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def save_adapter(model: Any, folder: Path, base: str | Path, card: str) -> None:
-    """peft's folder of an adapter. It names its base without the path that this machine has it under."""
+    """peft's folder of an adapter. It names its base without the path that this machine has it under.
+
+    Of several heads it has their mean, so that it fits a classifier of one label as `model/` is.
+    """
     model.peft_config["default"].base_model_name_or_path = parent_of(base)
-    model.save_pretrained(folder, save_embedding_layers=False)  # they have no adapters; asking about them asks the hub
+    state = {
+        name: tensor.mean(dim=0, keepdim=True) if name.endswith(".score.modules_to_save.default.weight") else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    # embeddings have no adapters, and asking about them asks the hub
+    model.save_pretrained(folder, state_dict=state, save_embedding_layers=False)
     (folder / "README.md").write_text(card, encoding="utf-8")

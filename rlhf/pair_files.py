@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from rlhf.config import InputError
 from rlhf.data import choosing_half, load_pairs, prompt_key, split_as_said, split_by_prompt
 from rlhf.pair_settings import PairSettings
 from rlhf.reward_data import EncodedPairs, HoldoutPairs, encode_pairs, split_holdout
@@ -32,6 +33,10 @@ def load_training_pairs(
     else:
         pairs, held_out = split_as_said(pairs) or split_by_prompt(pairs, config.holdout, config.seed)
     train = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share)
+    if bool((train.preference == 0.5).all()):
+        raise InputError(
+            f"all {len(train)} pairs to train on are ties, which do not say what is better: add some with a preference"
+        )
     encoded, holdout = None, None
     if held_out:
         encoded = encode_pairs(tokenizer, held_out, max_length, config.max_bad_share)

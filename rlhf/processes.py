@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
+from rlhf.config import RunFailed
 from rlhf.runtime import pick_device
 
 
@@ -75,6 +76,20 @@ class Processes:
             return list(flags)
         counts = self.sum(torch.tensor([float(flag) for flag in flags], device=self.device))
         return [count > 0 for count in counts.tolist()]
+
+    @contextmanager
+    def noticing_loss(self) -> Iterator[None]:
+        """Around a training: errors by which a process learns that another one has ended become a RunFailed."""
+        try:
+            yield
+        except RuntimeError as error:
+            lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+            if self._accelerator is None or not lost:
+                raise
+            raise RunFailed(
+                "another process of this training has ended, without which this one cannot go on: see what that one "
+                "said, and start all of them again with --resume, which goes on from the last checkpoint"
+            ) from error
 
     def wait(self) -> None:
         """Until all processes are here."""

@@ -46,7 +46,8 @@ def train(config: C, prepare: Callable[[C, Processes], Prepared]) -> dict[str, A
 
     output = Path(config.output)
     processes = Processes(config.device)
-    with output_lock(output) if processes.main else nullcontext(), StopSignal() as stop:
+    lock = output_lock(output) if processes.main else nullcontext()
+    with lock, StopSignal() as stop, processes.noticing_loss():
         if config.resume and (output / FINISHED).exists() and (output / "model").exists():
             summary: dict[str, Any] = json.loads((output / FINISHED).read_text())
             print(json.dumps(summary))  # a task that is delivered twice finds its work done

@@ -64,12 +64,16 @@ def child(arguments: list[str], run: Callable[[list[str]], None], environment: d
     run(arguments)
 
 
-def run_in_two(arguments: list[str], run: Callable[[list[str]], None], code: int = 0) -> None:
-    """The command in two processes that work together, as a launcher would start them, and both end with `code`."""
+def start_two(arguments: list[str], run: Callable[[list[str]], None]) -> list[Any]:
+    """The command in two processes that work together, as a launcher would start them."""
     port = free_port()
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-    both = [in_child(arguments, run, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
-    for process in both:
+    return [in_child(arguments, run, {**shared, "RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
+
+
+def run_in_two(arguments: list[str], run: Callable[[list[str]], None], code: int = 0) -> None:
+    """The command in two processes, both of which end with `code`."""
+    for process in start_two(arguments, run):
         process.join(120)
         assert process.exitcode == code
 

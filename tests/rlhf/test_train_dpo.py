@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from rlhf import train
 from rlhf.chat_format import load_tokenizer
 from rlhf.checkpoints import latest_checkpoint
-from rlhf.config import InputError
+from rlhf.config import InputError, run_cli
 from rlhf.data import load_pairs
 from rlhf.dpo import log_ratios, preference_losses
 from rlhf.dpo_settings import DPOConfig
@@ -27,6 +28,7 @@ from rlhf.policy_files import load_language_model
 from rlhf.processes import Processes
 from rlhf.reward_data import encode_pairs
 from rlhf.train_dpo import REFERENCE, train_dpo
+from tests.rlhf.policy_runs import start_two
 from tests.rlhf.preference_files import pair_rows, read_rows, write_rows
 
 
@@ -245,3 +247,34 @@ def test_two_processes_have_the_losses_of_one(config: dict[str, Any], tmp_path: 
     for one, two in zip(metrics(tmp_path / "one"), metrics(Path(config["output"])), strict=True):
         assert two == pytest.approx(one, abs=1e-4)
     assert json.loads(done.stdout.splitlines()[-1])["steps"] == 6
+
+
+def test_ties_alone_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "ties.jsonl", [row | {"preference": 0.5} for row in pair_rows(12)])
+    with pytest.raises(InputError, match="pairs to train on are ties, which do not say what is better"):
+        train_dpo(DPOConfig(**{**config, "data": str(data)}))
+    assert not (Path(config["output"]) / "model").exists()
+
+
+def run_command(arguments: list[str]) -> None:
+    sys.argv = ["train", "dpo", *arguments]
+    run_cli(train.main)
+
+
+def test_where_one_of_two_processes_is_killed_the_other_says_so(
+    config: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = Path(config["output"])
+    arguments = [*(f"--{name}={value}" for name, value in config.items()), "--num_train_epochs=50", "--save_seconds=1"]
+    one, other = start_two(arguments, run_command)
+    deadline = time.monotonic() + 120
+    while latest_checkpoint(output) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(other.pid, signal.SIGKILL)
+    one.join(60)
+    assert one.exitcode == 1
+    said = capfd.readouterr().err
+    assert "error: another process of this training has ended, without which this one cannot go on" in said
+    assert "Traceback" not in said
+    assert latest_checkpoint(output) is not None
+    assert not (output / "model").exists()

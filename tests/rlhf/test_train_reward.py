@@ -112,11 +112,11 @@ def test_lora_gives_an_adapter_and_a_merged_model_with_the_same_scores(
     summary = train_reward(RewardConfig(**{**config, "use_peft": True, "heads": 2, "num_train_epochs": 3}))
     output = Path(config["output"])
     merged = AutoModelForSequenceClassification.from_pretrained(output / "model")
-    base = AutoModelForSequenceClassification.from_pretrained(llama_folder, num_labels=2)
+    base = AutoModelForSequenceClassification.from_pretrained(llama_folder, num_labels=1)
     adapted = PeftModel.from_pretrained(base, output / "adapter").eval()
     ids = torch.randint(5, 700, (3, 20), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = adapted(input_ids=ids).logits.mean(dim=1)
+        expected = adapted(input_ids=ids).logits[:, 0]
         assert torch.allclose(merged.eval()(input_ids=ids).logits[:, 0], expected, atol=1e-5)
     assert load_reward_model(output / "model").heads == 2
     untouched = AutoModelForCausalLM.from_pretrained(llama_folder).state_dict()
@@ -273,6 +273,8 @@ def test_a_loss_that_is_not_finite_is_skipped_and_then_fails(config: dict[str, A
 BAD: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     "missing field": ([{"prompt": "a", "chosen": "b"}], {}, "line 1: missing field rejected"),
     "equal responses": ([{"prompt": "a", "chosen": "b", "rejected": "b"}], {}, "line 1: two equal responses"),
+    "ties alone": ([row | {"preference": 0.5} for row in pair_rows(12)], {"holdout": 0}, "all 12 pairs .* are ties"),
+    "weight 0 alone": ([row | {"weight": 0.0} for row in pair_rows(12)], {"holdout": 0}, "no pair of weight above 0"),
     "unknown columns": ([{"question": "a", "answer": "b"}], {}, "unknown columns"),
     "too long": ([{"prompt": "a", "chosen": "b " * 300, "rejected": "c"}], {"holdout": 0}, "1 of 1 pairs .*lines 1"),
     "no such model": (pair_rows(3), {"model": "/nowhere"}, "/nowhere"),
