@@ -12,7 +12,8 @@ from app.methods import METHODS
 from app.web.csrf import FIELD
 from app.web.guard import access_by_route
 from tests.app.conftest import Browser
-from tests.app.test_every_form import Form, Forms, filled, undone
+from tests.app.page_forms import Form, Forms, undone
+from tests.app.test_every_form import filled
 from tests.browser.filled import Filled
 from tests.workers.cli.test_parity import ACTIONS, SHOWN, short
 from workers.cli.calls import commands
@@ -21,8 +22,8 @@ from workers.reference.document import Operation, operations, resolved
 
 __all__ = ["filled"]
 DOCUMENT = pages.openapi()
-# What only a page needs: how many rows it showed, that a form goes once, whose password it is, which columns are seen.
-OF_PAGES = {FIELD, "seen", "once", "username", "columns", "before"}
+# What only a page needs: what it showed, that a form goes once, whose password it is, which columns are seen.
+OF_PAGES = {FIELD, "page_key", "seen_values", "seen", "once", "username", "columns", "before"}
 # What a page calls an argument of the operation.
 IN_CALLS = {
     "ask_items_again": {"item": "items"},

@@ -1,6 +1,7 @@
 """Models are registered from elsewhere, listed, downloaded, tried again and retired, by page and by API."""
 
 import io
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -89,6 +90,15 @@ def test_an_administrator_registers_a_folder_or_a_hub_name(
     assert "Register a model" not in page
     told = as_("manager").get(f"/projects/{cast.project.id}/audit").text
     assert f"registered Theirs from {source}" in told
+
+
+def test_the_form_and_the_filter_have_labels_of_their_own(as_: As, cast: Cast) -> None:
+    page = as_("admin").get(place(cast)).text
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(set(ids)) == len(ids)
+    assert {'<label for="f-kind">What it is</label>', '<label for="by-kind">Kind</label>'} <= set(
+        re.findall(r"<label.*?</label>", page)
+    )
 
 
 def test_only_an_administrator_registers(as_: As, client: Browser, cast: Cast, session: Session, allowed: Path) -> None:
