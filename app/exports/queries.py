@@ -113,7 +113,7 @@ def items(
     numbers = _wanted(every, project_id, wanted, moment, split).order_by(Label.item_id)
     statement = _wanted(_rows(), project_id, wanted, moment).order_by(Label.item_id, Label.id)
     for most in _sizes(size, FIRST_ITEMS, ITEMS):
-        ids = session.scalars(numbers.where(Label.item_id > after).limit(most)).all()
+        ids = session.scalars(numbers.where(Label.item_id > after, Item.id > after).limit(most)).all()
         if not ids:
             return
         yield session.execute(statement.where(Label.item_id.in_(ids))).all()

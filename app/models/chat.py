@@ -72,6 +72,7 @@ class Turn(Base):
     __table_args__ = (
         UniqueConstraint("conversation_id", "position", "variant"),
         Index("uq_turn_kept", "conversation_id", "position", unique=True, postgresql_where=text("kept")),
+        Index("ix_turn_prompt_id", "prompt_id", postgresql_where=text("prompt_id is not null")),
         Index("ix_turn_streaming", "conversation_id", postgresql_where=text("state = 'streaming'")),
     )
 
@@ -103,7 +104,7 @@ class TurnComparison(Base):
 
     id: Mapped[Id]
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"), index=True)
-    first_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"))
+    first_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), index=True)
     second_id: Mapped[int] = mapped_column(ForeignKey("turn.id", ondelete="CASCADE"), unique=True)
     choice: Mapped[TurnChoice | None] = mapped_column(enum_column(TurnChoice))
     chosen_at: Mapped[datetime | None]

@@ -82,7 +82,7 @@ class Label(Base):
 
     id: Mapped[Id]
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
-    item_id: Mapped[int] = mapped_column(ForeignKey("item.id", ondelete="CASCADE"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("item.id", ondelete="CASCADE"), index=True)
     annotator_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     imported_annotator_id: Mapped[int | None] = mapped_column(ForeignKey("imported_annotator.id", ondelete="CASCADE"))
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # of the import that brought it
