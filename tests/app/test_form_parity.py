@@ -31,6 +31,7 @@ IN_CALLS = {
         "check_percent": "check_share", "control_percent": "control_share", "hidden": "first_round_hidden",
         "source": "sources",
     },
+    "change_quotas": {"storage_gb": "storage_bytes"},
     "review_prompts": {"decision": "admit", "prompt": "prompts"},
     "withdraw_items": {"item": "items"},
     "withdraw_prompts": {"prompt": "prompts"},
