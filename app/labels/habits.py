@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from app.statistics import dawid_skene, sequential
-from app.statistics.shares import wilson
+from app.statistics.shares import Tally, wilson
 
 State = Literal["one-sided", "contrary", "careless"]
 """Chooses a side whatever is on it; mostly says the opposite of others; misses checks or disagrees beyond chance."""
@@ -126,8 +126,8 @@ def _habits(
     state = plainly or ("careless" if sequential.flagged(sequential.care(passed, excess), sequential.CARE) else None)
     if state == "careless" and wilson(sum(agreed), len(agreed))[1] < 0.5:
         state = "contrary"
-    longer, lengths = _longer(given)
-    low, high = wilson(longer, lengths)
+    longer = _longer(given)
+    low, high = longer.interval
     repeats, same = _repeats(given)
     words, tracks = _speed(given)
     block = sequential.BLOCK
@@ -135,7 +135,7 @@ def _habits(
         state=state,
         change=sequential.drift(disagrees),
         reliability=reliability,
-        longer=longer / lengths if lengths else None,
+        longer=longer.share,
         longer_low=low,
         longer_high=high,
         repeats=repeats,
@@ -153,16 +153,14 @@ def _tally(places: Iterable[int]) -> list[int]:
     return counts
 
 
-def _longer(given: Iterable[Any]) -> tuple[int, int]:
-    """How often the longer response was chosen, of clear choices between two of clearly different length."""
-    chosen = [
-        (row.place == 0) == (row.first_length > row.second_length)
-        for row in given
-        if row.passed is None
-        and row.place != 1
-        and max(row.first_length, row.second_length) > LENGTH_RATIO * min(row.first_length, row.second_length)
-    ]
-    return sum(chosen), len(chosen)
+def _longer(given: Iterable[Any]) -> Tally:
+    """How often the longer response was chosen, of clear choices between two of clearly different length, by prompt."""
+    chosen = Tally()
+    for row in given:
+        lengths = row.first_length, row.second_length
+        if row.passed is None and row.place != 1 and max(lengths) > LENGTH_RATIO * min(lengths):
+            chosen.add(row.prompt_id, (row.place == 0) == (lengths[0] > lengths[1]))
+    return chosen
 
 
 def _repeats(given: Iterable[Any]) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from app.web.cache import Cache
 
 @dataclass(frozen=True)
 class Annotator:
-    """How one person works. Shares are of one; intervals are Wilson's, 95%."""
+    """How one person works. Shares are of one; intervals are Wilson's, 95%, with as many trials as there are labels."""
 
     id: int
     name: str
@@ -101,7 +101,8 @@ def _count(session: Session, project_id: int) -> Quality:
     names = accounts.shown(session, [row.id for row in done])
     for row in done:
         sides = row.chose_left + row.chose_right
-        low, high = wilson(row.chose_left, sides)
+        trials = min(sides, row.labels)  # the sides of a label are drawn for it: the pairs of a ranking are one trial
+        low, high = wilson(row.chose_left * trials / max(sides, 1), trials)
         found.append(
             Annotator(
                 id=row.id,

@@ -138,7 +138,7 @@ _EACH = text(
         where l.project_id = :project and l.superseded_at is null and l.assignment_id is not null
         order by l.id desc limit :newest
     )
-    select l.id as label_id, l.annotator_id as who, l.item_id, f.first, f.second, l.passed, l.seconds,
+    select l.id as label_id, l.annotator_id as who, l.item_id, p.prompt_id, f.first, f.second, l.passed, l.seconds,
            p.slots_left = 0 as complete,
            case f.outcome when 'first' then 0 when 'second' then 2 else 1 end as place,
            case when f.outcome in ('first', 'second') then
@@ -165,6 +165,7 @@ class Vote(NamedTuple):
     label_id: int
     who: int
     item_id: int
+    prompt_id: int
     first: int
     second: int
     passed: bool | None

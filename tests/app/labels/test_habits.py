@@ -13,6 +13,7 @@ from app import models as m
 from app.annotation.comparison import ComparisonValue
 from app.bulk import insert_all, new_ids
 from app.labels.habits import look
+from app.statistics.shares import wilson
 from tests import factories
 from tests.app.conftest import Browser, Cast
 from tests.app.labels.conftest import AddItems
@@ -27,6 +28,7 @@ class Vote(NamedTuple):
     who: int
     item_id: int
     place: int
+    prompt_id: int = 1
     first: int = 0
     second: int = 1
     passed: bool | None = None
@@ -162,6 +164,16 @@ def test_figures_by_hand() -> None:
     assert [(each.one, each.other, each.pairs, each.share) for each in found.couples] == [(7, 8, 2, 0.5)]
     assert found.paces == [1, 0, 5, 0, 0, 1, 0]
     assert (habits.words_per_minute, habits.tracks_length, habits.state) == (None, None, None)  # too few labels
+
+
+def test_taste_for_length_is_told_by_prompt() -> None:
+    """40 choices on two prompts, all of the longer one on either: as sure as two trials; on 40 prompts as 40."""
+    few, many = (
+        [Vote(n, 1, n, A, n % prompts, first_length=200) for n in range(1, 41)] for prompts in (2, 40)
+    )  # fmt: skip
+    for rows, trials in ((few, 2), (many, 40)):
+        habits = look(rows).people[1]
+        assert (habits.longer, habits.longer_low, habits.longer_high) == (1.0, *wilson(trials, trials))
 
 
 def test_time_that_grows_with_length() -> None:

@@ -12,6 +12,7 @@ from app import models as m
 from app.items import service as items
 from app.labels import blocks, leases, quality
 from app.rewards import snapshots
+from app.statistics.shares import wilson
 from app.web.errors import Conflict
 from tests import factories
 from tests.app.items.test_sampling import drawn
@@ -168,6 +169,8 @@ def test_exports_training_rows_and_quality(session, cast, as_, add):
     found = quality._count(session, cast.project.id)
     (kind,) = found.kinds
     assert (kind.kind, kind.labels, kind.agreement.percent, kind.figures[0].value) == ("ranking", 10, 1.0, 1.0)
+    for person in found.annotators:  # 15 pairs of 5 labels: their order was drawn five times
+        assert (person.left_low, person.left_high) == pytest.approx(wilson((person.left_share or 0) * 5, 5))
     page = as_("manager").get(f"/projects/{cast.project.id}/labels/quality").text
     assert "Kendall’s W 1.00" in page
 
