@@ -21,6 +21,7 @@ State = Literal["one-sided", "contrary", "careless"]
 Pair = tuple[int, int, int]
 """An item and two of its positions."""
 LENGTH_RATIO = 1.1  # how many times as long a response is to be called the longer one
+TRACKED = 100  # labels from which on it is told whether time grows with length: with fewer that is mostly chance
 PACES = (2, 5, 10, 20, 40, 80)  # seconds; the edges of the histogram
 
 
@@ -188,9 +189,12 @@ def _speed(given: Sequence[Any]) -> tuple[float | None, float | None]:
     ]
     if len(timed) < 10:
         return None, None
+    words = median(length / 6 / seconds * 60 for seconds, length in timed)
+    if len(timed) < TRACKED:
+        return words, None
     logs = np.array([(log(seconds), log(length)) for seconds, length in timed]).T
     tracks = float(np.corrcoef(logs)[0, 1]) if logs.std(axis=1).min() > 1e-9 else None
-    return median(length / 6 / seconds * 60 for seconds, length in timed), tracks
+    return words, tracks
 
 
 def _reliability(judged: Mapping[Pair, Mapping[int, int]]) -> dict[int, float]:

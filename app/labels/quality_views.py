@@ -44,6 +44,7 @@ class Bar:
     height: float
     text: str
     title: str
+    count: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def pace_histogram(paces: Sequence[int]) -> list[Bar]:
         Bar(
             round(at * width + 4, 1), round(width - 8, 1), round(120 - 100 * labels / most, 1),
             round(100 * labels / most, 1), name, f"{name} seconds: {plural(labels, 'label')}",
+            count(labels),
         )
         for at, (name, labels) in enumerate(zip(names, paces, strict=True))
     ]  # fmt: skip
