@@ -1056,7 +1056,7 @@ class Worker(BaseModel):
 
 class Annotator(BaseModel):
     """
-    How one person works. Shares are of one; intervals are Wilson's, 95%.
+    How one person works. Shares are of one; intervals are Wilson's, 95%, with as many trials as there are labels.
     """
 
     id: int
