@@ -41,9 +41,13 @@ def parquet_rows(file: IO[bytes]) -> Iterator[Row | Refusal]:
 
 
 def _batch_of(metadata: Any) -> int:
-    """How many rows are decoded at once: fewer of large ones, by the groups' own word."""
+    """How many rows are decoded at once: fewer of large ones, by the groups' own word. A text in a column's dictionary
+    is there once, however many rows have it, and each of them takes its room; none is larger than the whole column."""
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    largest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
+    rows = [group.total_byte_size / max(1, group.num_rows) for group in groups]
+    columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+    texts = [each for each in columns if each.physical_type == "BYTE_ARRAY" and each.has_dictionary_page]
+    largest = max([*rows, *(each.total_uncompressed_size for each in texts)], default=0)
     return max(1, min(_BATCH, int(_BATCH_BYTES / max(1, largest))))
 
 
@@ -66,11 +70,20 @@ def _arrow_file(path: Path, line: int) -> Iterator[Row | Refusal]:
                 opened = pyarrow.ipc.open_file(file)
                 batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
             else:
-                batches = iter(pyarrow.ipc.open_stream(file))
-            pieces = (batch.slice(i, _BATCH) for batch in batches for i in range(0, batch.num_rows, _BATCH))
+                opened = pyarrow.ipc.open_stream(file)
+                batches = iter(opened)
+            size = 1 if any(_shares(field.type) for field in opened.schema) else _BATCH
+            pieces = (batch.slice(i, size) for batch in batches for i in range(0, batch.num_rows, size))
             yield from _rows(pieces, line)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise Damaged(f"The file {path.name} cannot be read as Arrow ({_first(error)}).") from None
+
+
+def _shares(kind: Any) -> bool:
+    """Whether several rows may have one text between them, which is there once until they are made values."""
+    from pyarrow import types
+
+    return bool(types.is_dictionary(kind) or types.is_string_view(kind) or types.is_binary_view(kind))
 
 
 def _rows(batches: Iterator[Any], line: int) -> Iterator[Row | Refusal]:

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import formats
-from formats import Refusal
+from formats import Refusal, Row
 from formats.containers import json_rows, sources, tables, text
+from formats.containers.arrow import arrow_rows, parquet_rows
 from tests.formats.test_round_trips import CONTAINERS, FLAT, TABLES, as_lines
 from tests.formats.writers import LAYOUTS, Pair
 
@@ -406,3 +408,26 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     assert (reading.report.rows, reading.report.pairs, reading.report.refused) == (300_000, 299_999, 1)
     assert reading.report.refusals[0].line == 200_001
     assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("container", ["parquet", "arrow"])
+def test_a_long_text_that_all_rows_share_is_not_in_memory_for_each_of_them(tmp_path: Path, container: str) -> None:
+    shared = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 256, pyarrow.int32()), ["x" * 1_000_000])
+    prompts = [f"prompt {number}" for number in range(256)]
+    table = pyarrow.table({"prompt": prompts, "chosen": shared, "rejected": ["no"] * 256})
+    file = tmp_path / "rows"
+    if container == "parquet":
+        pyarrow.parquet.write_table(table, file, dictionary_pagesize_limit=1 << 30, store_schema=False)
+        rows = parquet_rows(file.open("rb"))
+    else:
+        with pyarrow.OSFile(str(file), "wb") as sink, pyarrow.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        rows = arrow_rows([file])
+    tracemalloc.start()
+    try:
+        lengths = [len(row.values["chosen"]) for row in rows if isinstance(row, Row)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert lengths == [1_000_000] * 256
+    assert peak < 40_000_000  # some rows, not 256
