@@ -5,9 +5,11 @@ fault of ours; what is refused says so beside the form, and what was typed is in
 """
 
 import re
+from collections import Counter
 from html import unescape
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy.orm import Session
 
 from app.web.csrf import FIELD, SESSION_COOKIE
@@ -70,3 +72,17 @@ def test_a_stale_page_and_an_ended_session_change_nothing(session: Session, clie
             faults.append(f"an ended session to {form.action}: {ended.status_code}")
     assert not faults, "\n".join(faults)
     assert state(session) == before
+
+
+@pytest.mark.parametrize("who", ["manager", "annotator"])
+def test_no_two_elements_of_a_page_have_one_id(session: Session, client: Browser, filled: Filled, who: str) -> None:
+    browser = client.sign_in(getattr(filled, who))
+    faults = []
+    for place in filled.places[who]:
+        with undone(session):
+            page = LexborHTMLParser(browser.get(place).text)
+        ids = Counter(node.attributes["id"] for node in page.css("[id]"))
+        faults += [f"{place}: {id_} {count} times" for id_, count in ids.items() if count > 1]
+        named = {node.attributes["for"] for node in page.css("label[for]")}
+        faults += [f"{place}: a label of {id_}, which is not there" for id_ in named - set(ids)]
+    assert not faults, "\n".join(faults)
