@@ -26,6 +26,7 @@ _FREE = text(
     where id = any(:items)
     """
 )
+BATCH = 10_000  # items: of more one statement might take longer than any may
 _DELETE = (
     text("delete from label where annotator_id = :person"),
     text("delete from assignment where annotator_id = :person"),
@@ -58,5 +59,6 @@ def delete(session: Session, person_id: int) -> None:
     written.delete_by(session, person_id)
     for statement in _DELETE:
         session.execute(statement, of)
-    session.execute(_FREE, {"items": items})
+    for start in range(0, len(items), BATCH):
+        session.execute(_FREE, {"items": items[start : start + BATCH]})
     session.expire_all()
