@@ -10,15 +10,16 @@ from app.rewards import snapshot_queries as rewards
 from app.web.filters import percent, plural
 
 ENOUGH_WRITTEN = 20  # responses by people that no policy has learned from, from which on fine-tuning is worth its time
+OTHERWISE = "RLOO learns from it too, without a value model that would have to be learned first."
 
 
 def for_reward(session: Session, project: Project) -> str | None:
-    """Why to train against the newest reward model; None where a policy has, or where it may be no better than
-    chance."""
+    """Why to train against the newest reward model, and by what else; None where a policy has, or where it may be no
+    better than chance."""
     model = registry.newest(session, project.id, ModelKind.REWARD)
     if model is None or queries.has_trained(session, project.id, reward_model_id=model.id) or not _may_be_good(model):
         return None
-    return f"{_accuracy(model)}No policy has learned from {model.name} yet."
+    return f"{_accuracy(model)}No policy has learned from {model.name} yet. {OTHERWISE}"
 
 
 def for_labels(session: Session, project: Project) -> str | None:

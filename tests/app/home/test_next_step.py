@@ -24,6 +24,7 @@ from app.models import (
     Split,
     User,
 )
+from app.policies.advice import OTHERWISE
 from app.registry import service as registry
 from app.rewards.service import FIRST_TRAINING
 from tests import factories
@@ -181,7 +182,8 @@ def test_a_policy_for_a_new_reward_model(session: Session, project: Project) -> 
     factories.prompt(session, project)
     reward = reward_model(session, project)
     found = step(session, project)
-    assert (found.title, found.reason) == ("Train a policy with PPO", "No policy has learned from Reward model 1 yet.")
+    assert found.title == "Train a policy with PPO"
+    assert found.reason == f"No policy has learned from Reward model 1 yet. {OTHERWISE}"
     ppo = factories.training(session, project, "ppo", state=RunState.RUNNING)
     found = step(session, project)
     assert (found.title, found.href) == ("Watch the training", f"/projects/{project.id}/runs/{ppo.id}")
@@ -201,7 +203,7 @@ def test_a_reward_model_that_is_surely_better_than_chance_is_trained_against(
     assert found.title == "Train a policy with PPO"
     assert found.reason == (
         "Reward model 1 agrees with people on 71% of the holdout pairs (58% to 81%). "
-        "No policy has learned from Reward model 1 yet."
+        f"No policy has learned from Reward model 1 yet. {OTHERWISE}"
     )
     factories.training(session, project, "rloo", state=RunState.SUCCEEDED, reward_model_id=model.id)
     assert step(session, project).title == "Wait for pairs"  # by whatever method
