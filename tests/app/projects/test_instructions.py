@@ -90,7 +90,8 @@ def test_two_who_change_it_at_once_make_a_version_with_both_changes(database: st
 
     other = Thread(target=ask)
     other.start()
-    with get_engine().connect() as connection:
+    # Each look in a transaction of its own: within one, what sessions do is what the first look saw.
+    with get_engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         waiting = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = :name")
         while not connection.scalar(waiting, {"name": get_engine().url.database}):
             assert other.is_alive()
