@@ -180,7 +180,7 @@ def test_wrong_settings_are_refused_beside_their_field(as_, cast, session, part,
     before = service.settings_of(cast.project, part)
     answer = as_("manager").submit(f"/projects/{cast.project.id}/settings/{part}", **fields)
     assert answer.status_code == 422
-    assert re.search(rf'id="error-{wrong}">.+?</p>', answer.text)
+    assert re.search(rf'id="error-({part}-)?{wrong}">.+?</p>', answer.text)
     assert answer.text.count('class="error"') == 1
     if wrong not in ("reasons", "questions"):
         assert f'value="{fields[wrong]}"' in answer.text or wrong in ("levels", "comment")

@@ -3,7 +3,7 @@
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -65,8 +65,9 @@ def child_of(run_id: int, seconds: float = 20) -> psutil.Process:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for each in psutil.Process().children(recursive=True):
-            if any(f"/runs/{run_id}/" in word for word in each.cmdline()):
-                return each
+            with suppress(psutil.NoSuchProcess):  # one that another test ended, and nobody has waited for
+                if any(f"/runs/{run_id}/" in word for word in each.cmdline()):
+                    return each
         time.sleep(0.02)
     raise AssertionError("no child came")
 
