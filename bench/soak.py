@@ -4,11 +4,15 @@
     python -m bench.soak --minutes 3 --divisor 50   # a try
 
 A whole `hone up` on embedded servers with tiny models, the trainer on one thread. Midway eight exports of 300,000
-labels each are taken at once. Fails where anything fails: a request, a run, a line of a log; where a process grows by
-2 % or more over the last two thirds of the time; where the queue's places do not add up with the labels, or the 95th
-percentile of an answer beside the exports reaches a second.
+labels each are asked for at once, made by runs, since so many are not sent as they are made, and downloaded. Fails
+where anything fails: a request, a run, a line of a log; where a process grows by 2 % or more over the last two thirds
+of the time; where the queue's places do not add up with the labels, or the 95th percentile of an answer beside the
+exports reaches a second.
 
-A process's memory is what is its own: PostgreSQL's shared pages count for each of its processes as it touches them.
+A process's memory is its anonymous memory (RssAnon): the median of the last sixth of these two thirds beside that of
+the first, of processes that are there in both. Resident memory would count PostgreSQL's shared pages for each of its
+processes as it touches them, and so does what the system calls private (USS): a shared page that one process alone has
+touched. `--series` keeps each look, to see when a process grew.
 """
 
 import os
@@ -73,6 +77,7 @@ class SoakConfig:
     chats: Annotated[int, Ge(1), Doc("People who chat.")] = 10
     thought: Annotated[float, Ge(0), Doc("Seconds between a person's requests.")] = 2.0
     divisor: Annotated[int, Ge(1), Doc("Makes the exported project so many times smaller, for a try.")] = 1
+    series: Annotated[Path | None, Doc("File for each process's memory over time, as CSV.")] = None
 
 
 @dataclass
@@ -150,6 +155,15 @@ class Memory:
                     self.seen[key].append((time.monotonic(), memory.rss - memory.shared))
                 except psutil.NoSuchProcess:
                     continue
+
+    def write(self, path: Path, began: float) -> None:
+        """Every look, by process: its name and number, seconds since the beginning, MB."""
+        rows = [
+            f"{name},{pid},{at - began:.0f},{size / 2**20:.2f}\n"
+            for (pid, name), seen in self.seen.items()
+            for at, size in seen
+        ]
+        path.write_text("process,pid,seconds,mb\n" + "".join(rows))
 
     def growth(self, began: float, ended: float) -> dict[str, dict[str, float]]:
         """Of each process that was there all the time: MB at the beginning, and the share by which it grew."""
@@ -236,8 +250,11 @@ def soak(config: SoakConfig, platform: Platform) -> dict[str, Any]:
     def export() -> None:
         if not load.enough.wait(30 * config.minutes):
             exporting[0] = time.monotonic()
-            with ThreadPoolExecutor(EXPORTS) as threads:
-                exports.extend(threads.map(lambda _: _exported(platform.url), range(EXPORTS)))
+            try:
+                with ThreadPoolExecutor(EXPORTS) as threads:
+                    exports.extend(threads.map(lambda _: _exported(platform.url), range(EXPORTS)))
+            except (RunFailed, httpx.HTTPError) as error:
+                load.faults.append(f"an export: {type(error).__name__}: {error}")
             exporting[1] = time.monotonic()
 
     people.append(Thread(target=export))
@@ -253,6 +270,8 @@ def soak(config: SoakConfig, platform: Platform) -> dict[str, Any]:
         thread.join()
     looked.set()
     looking.join()
+    if config.series is not None:
+        memory.write(config.series, began)
     with get_engine().connect() as connection:
         inexact = connection.execute(text(INEXACT), {"project": labelled}).scalar_one()
         kept = connection.execute(
@@ -277,12 +296,18 @@ def soak(config: SoakConfig, platform: Platform) -> dict[str, Any]:
 
 
 def _exported(url: str) -> int:
-    """Rows of an export of the large project."""
+    """Rows of an export of the large project, which a run makes."""
     headers = {"Authorization": "Bearer manager"}
-    address = f"{url}/api/v1/projects/1/exports/file"
-    with httpx.stream("GET", address, params={"format": "jsonl"}, headers=headers, timeout=600) as found:
-        found.raise_for_status()
-        return sum(piece.count(b"\n") for piece in found.iter_raw())
+    with httpx.Client(base_url=f"{url}/api/v1/projects/1", headers=headers, timeout=600) as client:
+        run = client.post("/exports", json={"format": "jsonl"}).raise_for_status().json()
+        while run["state"] in ("queued", "running"):
+            time.sleep(1)
+            run = client.get(f"/runs/{run['id']}").raise_for_status().json()
+        if run["state"] != "succeeded":
+            raise RunFailed(f"run {run['id']} ended as {run['state']}: {run['error']}")
+        with client.stream("GET", f"/exports/{run['id']}/file") as found:
+            found.raise_for_status()
+            return sum(piece.count(b"\n") for piece in found.iter_raw())
 
 
 def _p95(seconds: list[float]) -> float:
