@@ -3,11 +3,11 @@
     make bench-soak                            # 35 minutes: half an hour of load
     python -m bench.soak --minutes 3 --divisor 50   # a try
 
-A whole `hone up` on embedded servers with tiny models, the trainer on one thread. Midway eight exports of 300,000
-labels each are asked for at once, made by runs, since so many are not sent as they are made, and downloaded. Fails
-where anything fails: a request, a run, a line of a log; where a process grows by 2 % or more over the last two thirds
-of the time; where the queue's places do not add up with the labels, or the 95th percentile of an answer beside the
-exports reaches a second.
+A whole `hone up` on embedded servers with tiny models, the trainer on one thread. After a tenth of the time eight
+exports of 300,000 labels each are asked for at once, made by runs, since so many are not sent as they are made, and
+downloaded. Fails where anything fails: a request, a run, a line of a log; where a process grows by 2 % or more over the
+last two thirds of the time; where the queue's places do not add up with the labels, or the 95th percentile of an answer
+beside the exports reaches a second.
 
 A process's memory is its anonymous memory (RssAnon): the median of the last sixth of these two thirds beside that of
 the first, of processes that are there in both. Resident memory would count PostgreSQL's shared pages for each of its
@@ -248,7 +248,7 @@ def soak(config: SoakConfig, platform: Platform) -> dict[str, Any]:
     exports, exporting, runs = list[int](), [0.0, 0.0], 0
 
     def export() -> None:
-        if not load.enough.wait(30 * config.minutes):
+        if not load.enough.wait(6 * config.minutes):  # two files workers make them for most of the time that is left
             exporting[0] = time.monotonic()
             try:
                 with ThreadPoolExecutor(EXPORTS) as threads:
