@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app import models as m
 from app.db import task_session
+from app.rewards.head_views import order_sentence
 from rlhf.live_head import LiveHead
 from tests import factories
 from tests.workers.heads.world import WIDTH, World, begin, by_taste
@@ -155,12 +156,34 @@ def test_what_is_too_little_leaves_the_order_to_chance(
     assert world.ranks() == before
 
 
-def test_ties_and_adversaries_leave_the_order_to_chance(world: World) -> None:
+def test_ties_leave_the_order_to_chance(world: World) -> None:
     world.items(100, lambda number, z: None)
     world.items(10)
     before = world.ranks()
     Keeper().look()
     assert world.report().state is m.HeadState.NO_BETTER
+    assert world.ranks() == before
+
+
+def test_an_adversary_leaves_the_order_to_chance_and_the_page_says_so(world: World) -> None:
+    world.items(240, lambda number, z: by_taste(number, z) if number % 3 else 1 - by_taste(number, z))
+    world.items(10)
+    before = world.ranks()
+    Keeper().look()
+    assert world.report().state is m.HeadState.NO_BETTER
+    assert "random: the live head predicts labels no better" in order_sentence(world.report())
+    assert world.ranks() == before
+
+
+def test_without_any_features_the_order_is_left_to_chance_and_the_page_says_so(world: World) -> None:
+    world.items(100, by_taste)
+    world.items(10)
+    with task_session() as session:
+        session.execute(delete(m.ResponseFeatures))
+    before = world.ranks()
+    Keeper().look()
+    assert world.report().state is m.HeadState.NO_FEATURES
+    assert "random: the answers that wait have no features" in order_sentence(world.report())
     assert world.ranks() == before
 
 
