@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import yaml
 from sqlalchemy.orm import Session
 
-from app.methods import Chart, Data, Inputs, Method, MethodForm, schema
+from app.methods import Chart, Data, Inputs, Method, MethodForm, Standing, schema
 from app.models import Model, ModelKind, Project, Run
 from app.models.documents import RunSummary
 from app.registry import service as registry
@@ -56,7 +56,7 @@ class Stirring(Method):
             session, run=run, kind=ModelKind.POLICY, parent=run.model, artifact=artifact, name="Stirred", metrics={}
         )
 
-    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
+    def advice(self, session: Session, project: Project, standing: Standing) -> str | None:
         return "Nothing was stirred yet."
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.home import pace, queries
 from app.home.pace import Pace
-from app.methods import METHODS, Method
+from app.methods import METHODS, Method, Standing
 from app.models import Model, ModelKind, ModelState, Project, Run, RunKind, RunState
 from app.policies import queries as policies_queries
 from app.policies import results
@@ -108,7 +108,7 @@ def situation(session: Session, project: Project) -> Situation:
         judged = results.between(session, evaluation, policy.id, current.id) if evaluation else None
     base, active = project.base_model, runs_queries.active_runs(session, project)
     new_labels = rewards.new_labels(session, project)
-    advice = _advice(session, project, active, new_labels)
+    advice = _advice(session, project, active, Standing(new_labels, newest.get(ModelKind.REWARD)))
     return Situation(
         project_id=project.id,
         base_model_id=base.id,
@@ -146,13 +146,13 @@ def situation(session: Session, project: Project) -> Situation:
     )
 
 
-def _advice(session: Session, project: Project, active: list[Run], new_labels: int) -> list[tuple[Method, str]]:
+def _advice(session: Session, project: Project, active: list[Run], standing: Standing) -> list[tuple[Method, str]]:
     """Trainings that are worth starting: not while the same, or one that makes what it uses, is under way."""
     making = {METHODS[run.method].makes for run in active if run.method in METHODS}
     found = []
     for method in METHODS.values():
         if making.isdisjoint((method.makes, *method.uses)):
-            reason = method.advice(session, project, new_labels)
+            reason = method.advice(session, project, standing)
             if reason is not None:
                 found.append((method, reason))
     return found

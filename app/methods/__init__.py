@@ -1,7 +1,7 @@
 """Methods of training: what each needs, what it is told, how it is shown and what it makes. A method is one object that
 its own file registers; everything else asks the registry and knows none by name."""
 
-from app.methods.method import Chart, Data, Inputs, Method, MethodForm
+from app.methods.method import Chart, Data, Inputs, Method, MethodForm, Standing
 from app.methods.presets import BY_EPISODES, BY_EPOCHS, Preset
 
 METHODS: dict[str, Method] = {}
@@ -19,6 +19,6 @@ def title_of(name: str) -> str:
 
 
 __all__ = [
-    "BY_EPISODES", "BY_EPOCHS", "METHODS", "Chart", "Data", "Inputs", "Method", "MethodForm", "Preset", "register",
-    "title_of",
+    "BY_EPISODES", "BY_EPOCHS", "METHODS", "Chart", "Data", "Inputs", "Method", "MethodForm", "Preset", "Standing",
+    "register", "title_of",
 ]  # fmt: skip

@@ -25,6 +25,15 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What there is to learn from in a project, read once for the advice of all methods. `new_labels`: since the last
+    snapshot."""
+
+    new_labels: int
+    reward_model: Model | None  # the newest that can be used
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The rows that a run of a method is bound to."""
 
@@ -111,9 +120,8 @@ class Method(ABC):
         """What goes into a run, in a few words."""
         return run.model.name
 
-    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
-        """Why a person should start a run now, as a sentence; None where there is no reason. `new_labels`: since the
-        last snapshot."""
+    def advice(self, session: Session, project: Project, standing: Standing) -> str | None:
+        """Why a person should start a run now, as a sentence; None where there is no reason."""
         return None
 
     def outcome(self, summary: RunSummary) -> str | None:

@@ -3,9 +3,8 @@ method against a reward model once that is surely better than chance on holdout 
 
 from sqlalchemy.orm import Session
 
-from app.models import Model, ModelKind, Project, Run, Split
+from app.models import Model, Project, Run, Split
 from app.policies import queries
-from app.registry import service as registry
 from app.rewards import snapshot_queries as rewards
 from app.web.filters import percent, plural
 
@@ -13,19 +12,17 @@ ENOUGH_WRITTEN = 20  # responses by people that no policy has learned from, from
 OTHERWISE = "RLOO learns from it too, without a value model that would have to be learned first."
 
 
-def for_reward(session: Session, project: Project) -> str | None:
+def for_reward(session: Session, project: Project, model: Model | None) -> str | None:
     """Why to train against the newest reward model, and by what else; None where a policy has, or where it may be no
     better than chance."""
-    model = registry.newest(session, project.id, ModelKind.REWARD)
     if model is None or queries.has_trained(session, project.id, reward_model_id=model.id) or not _may_be_good(model):
         return None
     return f"{_accuracy(model)}No policy has learned from {model.name} yet. {OTHERWISE}"
 
 
-def for_labels(session: Session, project: Project) -> str | None:
+def for_labels(session: Session, project: Project, model: Model | None) -> str | None:
     """Why to learn from the labels of the newest reward model without it; None where it can be relied on, or where a
     policy has learned from them."""
-    model = registry.newest(session, project.id, ModelKind.REWARD)
     if model is None or _may_be_good(model):
         return None
     run = session.get(Run, model.run_id) if model.run_id else None

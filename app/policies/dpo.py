@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.methods import BY_EPOCHS, Chart, Data, Inputs, register, schema
+from app.methods import BY_EPOCHS, Chart, Data, Inputs, Standing, register, schema
 from app.models import Project, Run, Setting
 from app.models.documents import RunSummary
 from app.policies import advice
@@ -67,8 +67,8 @@ class DPOTraining(PolicyMethod):
     def about(self, run: Run) -> str:
         return preferences.about(run)
 
-    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
-        return advice.for_labels(session, project)
+    def advice(self, session: Session, project: Project, standing: Standing) -> str | None:
+        return advice.for_labels(session, project, standing.reward_model)
 
     def outcome(self, summary: RunSummary) -> str | None:
         accuracy = summary.get("eval_accuracy")

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from app.methods import Chart, register, schema
+from app.methods import Chart, Standing, register, schema
 from app.models import Project
 from app.policies import advice
 from app.policies.forms import RewardedOptions
@@ -23,8 +23,8 @@ class PPOTraining(RewardedMethod):
     charts = (*CHARTS, Chart("Value loss", ("loss/value_avg",), "How far the value model is from the returns."))
     form = schema.form(RewardedOptions, schema.schema("ppo"), DEFAULTS)
 
-    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
-        return advice.for_reward(session, project)
+    def advice(self, session: Session, project: Project, standing: Standing) -> str | None:
+        return advice.for_reward(session, project, standing.reward_model)
 
 
 PPO = register(PPOTraining())

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from app.methods import BY_EPOCHS, Chart, Data, Inputs, register, schema
+from app.methods import BY_EPOCHS, Chart, Data, Inputs, Standing, register, schema
 from app.models import Project, Run
 from app.models.documents import RunSummary
 from app.policies import advice
@@ -44,7 +44,7 @@ class SFTTraining(PolicyMethod):
     def about(self, run: Run) -> str:
         return f"written responses among {preferences.about(run)}"
 
-    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
+    def advice(self, session: Session, project: Project, standing: Standing) -> str | None:
         return advice.for_written(session, project)
 
     def outcome(self, summary: RunSummary) -> str | None:

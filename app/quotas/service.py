@@ -3,6 +3,7 @@
 What is under way goes on; nothing further begins. It does not know what a run does, nor where files are.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -91,21 +92,23 @@ def of(session: Session, project_id: int) -> Quota:
     return session.get(Quota, project_id, populate_existing=True) or Quota(project_id=project_id, tokens_used=0)
 
 
-def uses(session: Session, project_id: int) -> list[Use]:
-    """What a project has used of each."""
+def uses(session: Session, project_id: int, *, limited: bool = False) -> list[Use]:
+    """What a project has used of each, or only of those that have a limit."""
     quota = of(session, project_id)
-    used = {
-        "runs_at_once": _at_once(session, project_id),
-        "runs_per_day": _since(session, project_id, datetime.now(UTC) - DAY),
-        "storage_bytes": quota.storage_used,
-        "tokens": quota.tokens_used,
+    count: dict[str, Callable[[], int | None]] = {
+        "runs_at_once": lambda: _at_once(session, project_id),
+        "runs_per_day": lambda: _since(session, project_id, datetime.now(UTC) - DAY),
+        "storage_bytes": lambda: quota.storage_used,
+        "tokens": lambda: quota.tokens_used,
     }
-    return [Use(name, _TITLES[name], used[name], getattr(quota, name)) for name in LIMITS]
+    limits = {name: getattr(quota, name) for name in LIMITS}
+    told = [name for name in LIMITS if not limited or limits[name] is not None]
+    return [Use(name, _TITLES[name], count[name](), limits[name]) for name in told]
 
 
 def notices(session: Session, project_id: int) -> list[Use]:
     """Those that a manager is to be told of. That as many runs are under way as may be is nothing to be told of."""
-    return [use for use in uses(session, project_id) if use.near and use.name != "runs_at_once"]
+    return [use for use in uses(session, project_id, limited=True) if use.near and use.name != "runs_at_once"]
 
 
 def change(session: Session, project: Project, actor: User | None, wanted: QuotaChange) -> Quota:

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
-from app.methods import BY_EPOCHS, Chart, Data, Inputs, Method, register, schema
+from app.methods import BY_EPOCHS, Chart, Data, Inputs, Method, Standing, register, schema
 from app.models import Model, ModelKind, Project, Run, Setting
 from app.models.documents import RunSummary
 from app.registry import service as registry
@@ -76,8 +76,9 @@ class RewardTraining(Method):
     def about(self, run: Run) -> str:
         return preferences.about(run)
 
-    def advice(self, session: Session, project: Project, new_labels: int) -> str | None:
-        if registry.newest(session, project.id, ModelKind.REWARD) is None:
+    def advice(self, session: Session, project: Project, standing: Standing) -> str | None:
+        new_labels = standing.new_labels
+        if standing.reward_model is None:
             enough = f"You have {plural(new_labels, 'label')}, enough for a first reward model."
             return enough if new_labels >= service.FIRST_TRAINING else None
         if new_labels >= project.automation.labels_between_rewards and not project.automation.retrain_reward:
