@@ -33,9 +33,9 @@ class Refused(HoneError):
     `request_id` finds the request in the server's log."""
 
     def __init__(self, status: int, detail: str, errors: Mapping[str, str], request_id: str | None) -> None:
-        """The message is `detail` and what the fields say beside it."""
+        """The message is `detail` and what the fields say that it does not."""
         fields = [says if name == "body" else f"{name}: {says}" for name, says in errors.items() if says != detail]
-        super().__init__(" ".join([detail, *fields]))
+        super().__init__(" ".join([detail, *(each for each in fields if each not in detail)]))
         self.status, self.detail, self.errors, self.request_id = status, detail, dict(errors), request_id
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from formats.containers.sources import Damaged
+from formats.containers.text import MAX_ROW
 from formats.records import BadRow, Refusal, Row, Unreadable
 from formats.strict_json import MAX_DEPTH, storable
 
@@ -111,19 +112,29 @@ def _rows(batches: Iterator[Any], line: int) -> Iterator[Row | Refusal]:
 
 
 def _values(batch: Any) -> list[dict[str, Any] | str]:
-    """The rows of a batch; a sentence stands for one whose text is not UTF-8."""
+    """The rows of a batch; a sentence stands for one that cannot be used."""
+    if _octets(batch) <= MAX_ROW:
+        try:
+            return list(batch.to_pylist())
+        except (UnicodeDecodeError, ValueError, OverflowError):
+            pass  # by some of its rows
+    return [_value(batch.slice(i, 1)) for i in range(batch.num_rows)]
+
+
+def _value(row: Any) -> dict[str, Any] | str:
+    if _octets(row) > MAX_ROW:
+        return f"It has more than {MAX_ROW // 1_000_000} million bytes."
     try:
-        return list(batch.to_pylist())
-    except (UnicodeDecodeError, ValueError, OverflowError):
-        found: list[dict[str, Any] | str] = []
-        for i in range(batch.num_rows):
-            try:
-                found.extend(batch.slice(i, 1).to_pylist())
-            except UnicodeDecodeError:
-                found.append("It has text that is not valid UTF-8.")
-            except (ValueError, OverflowError) as error:
-                found.append(f"It has a value that cannot be read ({_first(error)}).")
-        return found
+        return dict(row.to_pylist()[0])
+    except UnicodeDecodeError:
+        return "It has text that is not valid UTF-8."
+    except (ValueError, OverflowError) as error:
+        return f"It has a value that cannot be read ({_first(error)})."
+
+
+def _octets(rows: Any) -> int:
+    """What these rows take, but for texts that they share with others."""
+    return sum(column.nbytes for column in rows.columns if not _shares(column.type))
 
 
 def _clean(value: Any, depth: int) -> Any:

@@ -431,3 +431,24 @@ def test_a_long_text_that_all_rows_share_is_not_in_memory_for_each_of_them(tmp_p
         tracemalloc.stop()
     assert lengths == [1_000_000] * 256
     assert peak < 40_000_000  # some rows, not 256
+
+
+@pytest.mark.parametrize("container", ["parquet", "parquet with a dictionary", "arrow"])
+def test_a_row_that_is_too_long_is_refused_and_those_beside_it_are_read(tmp_path: Path, container: str) -> None:
+    table = pyarrow.table({"prompt": ["one", "x" * 51_000_000, "three"], "chosen": ["yes"] * 3})
+    file = tmp_path / "rows"
+    if container == "arrow":
+        with pyarrow.OSFile(str(file), "wb") as sink, pyarrow.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        rows = arrow_rows([file])
+    else:
+        pyarrow.parquet.write_table(table, file, use_dictionary="dictionary" in container)
+        rows = parquet_rows(file.open("rb"))
+    tracemalloc.start()
+    try:
+        found = [row.reason if isinstance(row, Refusal) else row.values["prompt"] for row in rows]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == ["one", "It has more than 50 million bytes.", "three"]
+    assert peak < 20_000_000  # never a value of Python's

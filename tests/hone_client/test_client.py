@@ -91,6 +91,9 @@ def test_a_refusal_is_an_exception_with_the_sentence(place: Place) -> None:
         place.manager.change_project(place.project, name="")
     assert str(field.value) == "Please check your input. name: This is needed."
     assert field.value.errors == {"name": "This is needed."}
+    with pytest.raises(Invalid) as setting:
+        place.manager.start_training(place.project, method="ppo", settings={"start_from": "4"})
+    assert str(setting.value).count("This must be one of 'promoted' or 'base'.") == 1
     with Client(place.url, "hone_" + "x" * 43) as nobody, pytest.raises(SignInNeeded, match="token is not valid"):
         nobody.show_me()
     with Client("http://127.0.0.1:1", "x", retries=0) as nowhere, pytest.raises(Unreachable, match="Nothing answers"):
