@@ -165,7 +165,7 @@ def test_ties_leave_the_order_to_chance(world: World) -> None:
     assert world.ranks() == before
 
 
-def test_an_adversary_leaves_the_order_to_chance_and_the_page_says_so(world: World) -> None:
+def test_an_adversary_leaves_the_order_to_chance_and_its_sentence_says_so(world: World) -> None:
     world.items(240, lambda number, z: by_taste(number, z) if number % 3 else 1 - by_taste(number, z))
     world.items(10)
     before = world.ranks()
@@ -175,7 +175,7 @@ def test_an_adversary_leaves_the_order_to_chance_and_the_page_says_so(world: Wor
     assert world.ranks() == before
 
 
-def test_without_any_features_the_order_is_left_to_chance_and_the_page_says_so(world: World) -> None:
+def test_without_any_features_the_order_is_left_to_chance_and_its_sentence_says_so(world: World) -> None:
     world.items(100, by_taste)
     world.items(10)
     with task_session() as session:
