@@ -1,9 +1,10 @@
-"""A hub of data sets on this machine: as much of the Hugging Face hub's interface as its client asks for to download
-one."""
+"""A hub of data sets on this machine: as much of the Hugging Face hub's interface as its client asks for to list and
+download one."""
 
 import json
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -15,6 +16,7 @@ import pytest
 from tests.ports import free_port
 
 COMMIT = "0" * 40
+PIECE = 2**16
 
 
 def ask(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
@@ -24,8 +26,14 @@ def ask(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
 
 
 @contextmanager
-def serving(sets: dict[str, dict[str, bytes]]) -> Iterator[str]:
-    """Serve these data sets, by name and file; the hub's address."""
+def serving(
+    sets: dict[str, dict[str, bytes]],
+    sizes: dict[str, int] | None = None,
+    asked: list[str] | None = None,
+    pause: float = 0,
+) -> Iterator[str]:
+    """Serve these data sets, by name and file; the hub's address. The list of files tells the `sizes` that are given
+    instead of the true ones; `asked` gets the files that were asked for; a `pause` comes after every 64 kB."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -37,14 +45,17 @@ def serving(sets: dict[str, dict[str, bytes]]) -> Iterator[str]:
                     kind = "application/json"
                     if "/tree/" in path:
                         tree = [
-                            {"type": "file", "path": file, "size": len(content), "oid": sha256(content).hexdigest()}
+                            {"type": "file", "path": file, "oid": sha256(content).hexdigest(),
+                             "size": (sizes or {}).get(file, len(content))}
                             for file, content in files.items()
-                        ]
+                        ]  # fmt: skip
                         return self.answer(json.dumps(tree).encode(), kind)
                     about = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": file} for file in files]}
                     return self.answer(json.dumps(about).encode(), kind)
                 for file, content in files.items():
                     if path == f"/datasets/{name}/resolve/{COMMIT}/{file}":
+                        if asked is not None and self.command == "GET":
+                            asked.append(file)
                         return self.answer(content, "application/octet-stream")
             return self.answer(b'{"error": "Repository not found"}', "application/json", 404)
 
@@ -60,7 +71,13 @@ def serving(sets: dict[str, dict[str, bytes]]) -> Iterator[str]:
                 self.send_header("X-Error-Code", "RepoNotFound")
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(content)
+                self.send(content)
+
+        def send(self, content: bytes) -> None:
+            with suppress(ConnectionError):  # whoever asked has gone away
+                for start in range(0, len(content), PIECE):
+                    self.wfile.write(content[start : start + PIECE])
+                    time.sleep(pause)
 
         def log_message(self, *given: object) -> None:
             pass

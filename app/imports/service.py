@@ -46,7 +46,7 @@ def start(session: Session, project: Project, actor: User, config: ImportConfig)
 
 def start_from_hub(session: Session, project: Project, actor: User, wanted: HubImport) -> Run:
     """Queue the import of a data set, which the run fetches first. For administrators: it is fetched with the server's
-    credentials, and may be of any size."""
+    credentials."""
     config = wanted.config("", f"hub:{wanted.hub}", wanted.what)
     return runs.create(session, project, config.model_copy(update={"hub": wanted.hub}), created_by=actor)
 

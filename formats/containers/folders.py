@@ -7,7 +7,7 @@ from pathlib import Path
 from formats.containers.json_rows import SPLITS
 from formats.records import Unreadable
 
-_DATA = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".csv", ".csv.gz", ".tsv", ".arrow")
+DATA = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".json.gz", ".csv", ".csv.gz", ".tsv", ".arrow")
 
 
 def arrow_parts(folder: Path) -> list[tuple[str | None, list[Path]]] | None:
@@ -24,14 +24,14 @@ def arrow_parts(folder: Path) -> list[tuple[str | None, list[Path]]] | None:
 
 def data_files(folder: Path) -> list[tuple[str | None, Path]]:
     """(split where the name tells it, file) of all files of data below a folder, in the order of their names."""
-    files = sorted(path for path in folder.rglob("*") if _is_data(path.relative_to(folder)) and path.is_file())
+    files = sorted(path for path in folder.rglob("*") if is_data(path.relative_to(folder)) and path.is_file())
     if not files:
         raise Unreadable(f"The folder {folder.name} has no files of data in it.")
     return [(_split(path), path) for path in files]
 
 
-def _is_data(path: Path) -> bool:
-    return path.name.lower().endswith(_DATA) and not any(part.startswith(".") for part in path.parts)
+def is_data(path: Path) -> bool:
+    return path.name.lower().endswith(DATA) and not any(part.startswith(".") for part in path.parts)
 
 
 def _split(path: Path) -> str | None:
