@@ -8,6 +8,7 @@ It imports no torch, so `--help` answers at once.
 import argparse
 import dataclasses
 import difflib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -126,13 +127,23 @@ def run_cli(main: Callable[[list[str]], None]) -> NoReturn:
         _leave(130, "interrupted")
     except OSError as error:  # a full disk, a folder without permission: the system's words name the file
         _leave(EXIT_FAILED, str(error))
-    sys.exit(0)
+    _end(0)
 
 
 def _leave(code: int, message: str) -> NoReturn:
     # In a file the line before may be a progress bar, which ends without a line break.
     line_break = "" if sys.stderr.isatty() else "\n"
     print(f"{line_break}error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # A thread of gloo's that frees its last tensor while the interpreter is taken down ends the process with
+        # SIGABRT, after all was saved (pytorch/pytorch#179291); so it is not taken down.
+        sys.stdout.close()
+        sys.stderr.close()
+        os._exit(code)
     sys.exit(code)
 
 

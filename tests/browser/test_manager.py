@@ -49,7 +49,9 @@ def test_times_stay_local_when_the_page_follows_a_run(
     sign_in(page, person(world))
     page.goto(f"{server.url}/projects/{world['project']}/runs/{world['run']}")
     beat(world["run"], 1)
-    expect(page.locator("#panel")).to_contain_text("1 of")
+    expect(page.locator("[data-steps]")).to_be_visible()  # the first points and samples load the page again
+    beat(world["run"], 2)
+    expect(page.locator("#panel")).to_contain_text("2 of")
     assert page.locator("#panel time").count() > 1
     assert not [text for text in page.locator("#panel time").all_inner_texts() if "UTC" in text]
 

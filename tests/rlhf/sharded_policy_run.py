@@ -6,7 +6,6 @@ checkpoints and the saved model of a sharded run are tested without one.
 
 import sys
 
-import torch.distributed
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -39,7 +38,4 @@ def run(arguments: list[str]) -> None:
     """The command, sharded."""
     rlhf.processes.Processes = Sharded  # type: ignore[misc]
     sys.argv = ["train_policy", *arguments]
-    try:
-        run_cli(main)
-    finally:
-        torch.distributed.destroy_process_group()
+    run_cli(main)

@@ -13,14 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch.distributed
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 
 import rlhf.processes
-from rlhf.config import Interrupted
+from rlhf.config import Interrupted, run_cli
 from rlhf.reward_config import RewardConfig
 from rlhf.train_reward import train_reward
 
@@ -44,8 +43,9 @@ def terminate_after_a_step(metrics: Path) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def main(settings: dict[str, Any]) -> None:
+def main(argv: list[str]) -> None:
     """A run of which one process is told to stop; then the same run resumed."""
+    settings: dict[str, Any] = json.loads(Path(argv[0]).read_text())
     rlhf.processes.Processes = Sharded  # type: ignore[misc]
     if os.environ["RANK"] == "1":
         metrics = Path(settings["output"]) / "metrics.jsonl"
@@ -55,8 +55,7 @@ def main(settings: dict[str, Any]) -> None:
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         train_reward(RewardConfig(**settings, resume=True))
-    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()))
+    run_cli(main)

@@ -1,5 +1,6 @@
 """Settings from flags and YAML, and the exit codes of every command."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -139,6 +140,26 @@ def test_outcomes_have_exit_codes(
         run_cli(_raise(error))
     assert leave.value.code == code
     assert capsys.readouterr().err.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("pass", 0), ("raise config.RunFailed('it diverged')", 1)])
+@pytest.mark.parametrize(("count", "taken_down"), [("1", True), ("2", False)])
+def test_one_of_several_processes_ends_without_taking_its_interpreter_down(
+    outcome: str, code: int, count: str, taken_down: bool
+) -> None:
+    """What still runs in a thread of gloo's would end it with SIGABRT. Everything said is written nevertheless."""
+    script = (
+        "import atexit; from rlhf import config\n"
+        "def main(argv):\n"
+        "    atexit.register(print, 'taken down'); print('said', end='')\n"
+        f"    {outcome}\n"
+        "config.run_cli(main)"
+    )
+    environment = {**os.environ, "WORLD_SIZE": count}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code
+    assert done.stdout == "said" + "taken down\n" * taken_down
+    assert ("it diverged" in done.stderr) == (code == 1)
 
 
 def test_programming_errors_keep_their_traceback() -> None:
