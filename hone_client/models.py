@@ -295,6 +295,7 @@ class ImportConfig(BaseModel):
     kind: Literal["import"] = "import"
     file: str
     hub: str | None = None
+    size: int | None = None
     name: str
     what: Literal["prompts", "pairs", "labels"]
     layout: str | None = None

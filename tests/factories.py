@@ -250,7 +250,7 @@ def asked(kind: m.RunKind, session: Session, project: m.Project) -> m.RunConfig:
         case m.RunKind.EVALUATION:
             return m.EvaluationConfig(prompt_ids=[], comparisons=1, overlap=1, settings=sampler())
         case m.RunKind.IMPORT:
-            return m.ImportConfig(file=f"imports/{project.id}/{_hash()}", name="file.jsonl", what="prompts")
+            return m.ImportConfig(file=f"imports/{project.id}/{_hash()}", name="file.jsonl", size=400, what="prompts")
         case m.RunKind.UNDO:
             return m.UndoConfig(import_id=1)
         case m.RunKind.EXPORT:

@@ -79,6 +79,12 @@ def path(file: str) -> Path:
     return found
 
 
+def size(file: str) -> int:
+    """Bytes of the file or folder at an address. NotFound where it is no longer there."""
+    found = path(file)
+    return sum(each.stat().st_size for each in (found.rglob("*") if found.is_dir() else [found]) if each.is_file())
+
+
 def delete(file: str) -> None:
     """Delete the file at an address; one that is gone already is no fault."""
     found = get_settings().store / file

@@ -40,7 +40,7 @@ def start(session: Session, project: Project, actor: User, config: ImportConfig)
     require_map(config)
     if not config.file.startswith(files.address(project.id, "")):
         raise NotFound("The file is no longer there. Choose it again.")
-    files.path(config.file)
+    config = config.model_copy(update={"size": files.size(config.file)})
     return runs.create(session, project, config, created_by=actor)
 
 

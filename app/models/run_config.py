@@ -166,6 +166,7 @@ class ImportConfig(_Config):
     kind: Literal[RunKind.IMPORT] = RunKind.IMPORT
     file: str  # its address in the store; empty: it is still to be fetched
     hub: str | None = None  # the data set that it is, by its name on the hub
+    size: int | None = None  # bytes; not known before it is fetched
     name: str  # as its owner calls it
     what: Imported
     layout: str | None = None  # found by its columns where none is named

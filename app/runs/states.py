@@ -36,7 +36,8 @@ def claim(session: Session, run_id: int, token: str, worker: str, device: str) -
 
 def whose_turn(session: Session, run_id: int) -> int | None:
     """The queued run that is next in the queue of run `run_id`, by turns between the projects. What takes an import
-    back is never at work beside an import of its project, and comes before those that were queued after it."""
+    back is never at work beside an import of its project, and comes before those that were queued after it. Of large
+    imports one is at work at a time, so that those of small files need not wait for two."""
     asked = session.get(Run, run_id, populate_existing=True)
     if asked is None:
         return None
@@ -59,13 +60,18 @@ def whose_turn(session: Session, run_id: int) -> int | None:
             and_(Run.kind == RunKind.IMPORT, other.kind == RunKind.UNDO, at_work_or_before),
         ),
     )
+    lane_taken = and_(_large(Run), exists().where(_large(other), other.state.in_(HELD)))
     return session.scalar(
         select(Run.id)
-        .where(Run.state == RunState.QUEUED, in_queue(Run), ~in_the_way)
+        .where(Run.state == RunState.QUEUED, in_queue(Run), ~in_the_way, ~lane_taken)
         .where(or_(Run.not_before.is_(None), Run.not_before < func.clock_timestamp()))
         .order_by(at_work, last.nulls_first(), Run.id)
         .limit(1)
     )
+
+
+def _large(run: type[Run]) -> ColumnElement[bool]:
+    return and_(run.kind == RunKind.IMPORT, func.coalesce(run.config["size"].as_integer(), LARGE) >= LARGE)
 
 
 def touch(session: Session, run_id: int, claim: str, progress: dict[str, Any], attempts: int = 0) -> RunState | None:
@@ -170,4 +176,5 @@ LOST = (
     "The worker fell silent on the last attempt, so it was killed or the machine stopped. "
     "The run's log may say why; Resume goes on from the last checkpoint."
 )
+LARGE = 8 * 2**20  # bytes of a file that is read and stored in a minute or more
 HELD = (RunState.RUNNING, RunState.CANCELLING)

@@ -45,7 +45,8 @@ def _fetch(attempt: Attempt, tell: Telling) -> None:
     except Unreadable as error:
         raise Invalid(str(error)) from None
     with attempt.writing() as (_, run):
-        run.config = config.model_copy(update={"file": files.address(project, digest)})
+        file = files.address(project, digest)
+        run.config = config.model_copy(update={"file": file, "size": files.size(file)})
 
 
 def undo(attempt: Attempt) -> Outcome:

@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import task_session
-from app.models import Project, Run, RunKind, RunState
+from app.models import ImportConfig, Project, Run, RunKind, RunState
 from app.runs import service, work
+from app.runs.states import LARGE
 from app.settings import get_settings
 from app.web.errors import Conflict, Refused, TooMany
 from tests import factories
@@ -150,6 +151,27 @@ def test_an_import_begins_beside_another_and_what_is_undone_is_undone_alone(sess
     assert [taken(), taken()] == ["undo", None]
     ends(undo)
     assert [taken(), taken()] == ["later", None]
+
+
+def test_one_large_import_is_at_work_at_a_time_so_that_a_small_one_need_not_wait(session):
+    def queued(size: int | None) -> Run:
+        config = ImportConfig(file="imports/1/x", name="x", what="labels", size=size)
+        return factories.run(session, factories.project(session), RunKind.IMPORT, config=config)
+
+    large, hub, another, small = queued(LARGE), queued(None), queued(10**9), queued(LARGE - 1)
+
+    def taken() -> int | None:
+        found = work.claim_turn(session, hub.id, "worker", "cpu")
+        return found and found.id
+
+    assert [taken(), taken(), taken()] == [large.id, small.id, None]
+    session.refresh(large)
+    work.finish(session, large.id, large.claim or "", RunState.SUCCEEDED)
+    assert [taken(), taken()] == [hub.id, None]
+    session.refresh(hub)  # fetched, it is as large as it is
+    hub.config = hub.asked(ImportConfig).model_copy(update={"size": 400})
+    session.flush()
+    assert [taken(), taken()] == [another.id, None]
 
 
 def test_the_gpu_has_a_queue_of_its_own(session):
