@@ -1,8 +1,9 @@
 """Pairs as Label Studio's tasks, each with the annotations that its labels are. See docs/formats.md for the labelling
 interface that shows them.
 
-Label Studio knows an annotator only by an account of its own, so the number of ours is in the results' `meta`. Its
-files do not say of how many a rating is either, so the task's data does, which all of its exports repeat.
+Label Studio knows an annotator only by an account of its own, so the number of ours is in the results' `meta`, and in a
+text `labelled_by`, since its short exports (JSON-MIN, CSV) have no `meta`. Its files do not say of how many a rating is
+either, so the task's data does, which all of its exports repeat.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +70,7 @@ def _data(label: Row[Any], first: Mapping[str, Any], second: Mapping[str, Any], 
 def _annotation(wanted: ExportSettings, asked: LabelSettings, label: Row[Any], stated: Stated) -> Out:
     who = {"annotator": str(label.rater)} | ({"name": label.annotator} if wanted.names else {})
     results = [result for each in stated for result in _results(asked, each)]
+    results.append(_result("labelled_by", "textarea", {"text": [str(label.rater)]}))
     if label.comment:
         results.append(_result("comment", "textarea", {"text": [label.comment]}))
     return {

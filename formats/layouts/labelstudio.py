@@ -4,7 +4,8 @@ The two responses are the fields that the answer names (`to_name`), or else the 
 that was cancelled is none. What answers say beside the comparison: a choice in words is a question of its own, a text
 the rationale; anything else stays in the metadata. As Hone writes such tasks, the choice `equal` is a tie or both bad,
 a rating `strength` says how much better, of `strength_of` in the task's data, `messages` are the turns of the prompt,
-and `meta` names the annotator.
+and `meta`, or the text `labelled_by`, which the short exports have too, names the annotator. In the short exports
+answers to further questions are columns like any other, so that they are looked for in tasks that Hone wrote alone.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,9 @@ from formats.records import BadRow, ComparisonRecord, Judgement, Messages, Respo
 from formats.strict_json import in_cell
 
 _SIDES = ("left", "right")
+_OURS = {"item", "split", "purpose"}  # in the data of every task that Hone wrote
+_FURTHER = ("first", "second", "tie", "both bad")
+_WHO = "labelled_by"
 
 
 def _json(fields: Fields) -> Iterator[ComparisonRecord]:
@@ -54,12 +58,21 @@ def _min(fields: Fields) -> Iterator[ComparisonRecord]:
         selected = fields.take("equal")
     strong = _strong(_only(fields.take("strength"), "rating"), _most(fields))
     rationale = "\n".join(_lines(fields.take("comment"))) or None
-    common = {
-        "annotator": _person(fields.take("annotator")), "date": as_date(fields.take("created_at")),
-        "rationale": rationale,
-    }  # fmt: skip
-    judged = [] if selected in (None, "") else [worded(selected, **strong, **common)]
+    ours, theirs = _person(_only(fields.take(_WHO), "text")), _person(fields.take("annotator"))
+    common: dict[str, Any] = {"annotator": ours or theirs, "date": as_date(fields.take("created_at"))}
+    judged = [] if selected in (None, "") else [worded(selected, rationale=rationale, **strong, **common)]
+    judged += [worded(said, question=name, **common) for name, said in _further(fields)]
     yield comparison(fields, before, responses, judged)
+
+
+def _further(fields: Fields) -> list[tuple[str, str]]:
+    """(question, choice) of each further question of a task that Hone wrote."""
+    if not _OURS.issubset(fields.names()):
+        return []
+    found = [(name, said) for name, said in fields.rest().items() if said in _FURTHER]
+    for name, _ in found:
+        fields.take(name)
+    return found
 
 
 def _most(task: Fields) -> float | None:
@@ -113,7 +126,8 @@ def _answers(annotation: Mapping[str, Any], most: float | None) -> tuple[list[Ju
     }
     results = _results(annotation)
     rating = next((_value(result).get("rating") for result in results if _named_so(result, "rating", "strength")), None)
-    written = [text for result in results if result.get("type") == "textarea" for text in _texts(result)]
+    areas = [result for result in results if result.get("type") == "textarea" and result.get("from_name") != _WHO]
+    written = [text for result in areas for text in _texts(result)]
     rationale = "\n".join(written) or None
     judged: list[Judgement] = []
     unread: list[Any] = []
@@ -154,8 +168,11 @@ def _named_so(result: Mapping[str, Any], type_: str, name: str) -> bool:
 
 def _ours(annotation: Mapping[str, Any]) -> Any:
     """Who gave the label that Hone wrote as this annotation: Label Studio itself knows whoever imported it."""
-    metas = [result.get("meta") for result in _results(annotation)]
-    return next((meta["annotator"] for meta in metas if isinstance(meta, Mapping) and "annotator" in meta), None)
+    results = _results(annotation)
+    metas = [result.get("meta") for result in results]
+    named = [meta["annotator"] for meta in metas if isinstance(meta, Mapping) and "annotator" in meta]
+    named += [text for result in results if _named_so(result, "textarea", _WHO) for text in _texts(result)]
+    return next(iter(named), None)
 
 
 def _texts(result: Mapping[str, Any]) -> list[str]:

@@ -370,6 +370,42 @@ def test_label_studio_s_short_exports_keep_turns_and_comments(table: bool) -> No
     assert [found.judgements[0].rationale for found in records] == ['Short,\n"so"', "One.\nTwo."]
 
 
+@pytest.mark.parametrize("table", [False, True])
+def test_label_studio_s_short_exports_of_our_tasks_know_our_annotators_and_questions(table: bool) -> None:
+    """Its own `annotator` is whoever has imported the tasks: three people's labels would be one's who changed twice."""
+    row: dict[str, Any] = {
+        "prompt": "Why?", "answer1": "So.", "answer2": "Or so.", "item": 4, "split": "train", "purpose": "train",
+        "model1": "one", "model2": "two", "annotator": 1, "annotation_id": 2, "comparison": "left",
+        "Which is safer?": "second",
+    }  # fmt: skip
+    rows = [row | {"labelled_by": "7"}, row | {"labelled_by": "-2"}, row]
+    cells = io.StringIO()
+    csv.writer(cells).writerows([rows[0], *([each.get(name, "") for name in rows[0]] for each in rows)])
+    content = cells.getvalue() if table else json.dumps(rows)
+    records = [found for found in formats.read(content.encode()) if isinstance(found, ComparisonRecord)]
+    assert [[(j.question, j.outcome, j.annotator) for j in found.judgements] for found in records] == [
+        [("", "first", who), ("Which is safer?", "second", who)] for who in ("7", "-2", "1")
+    ]
+    assert {"labelled_by", "Which is safer?"} & records[0].metadata.keys() == set()
+    foreign = {name: value for name, value in row.items() if name not in ("item", "purpose")}
+    [record] = formats.read(json.dumps([foreign]).encode())
+    assert isinstance(record, ComparisonRecord)
+    assert [j.question for j in record.judgements] == [""]  # a column of somebody else's is no question
+    assert record.metadata["Which is safer?"] == "second"
+
+
+def test_who_labelled_is_no_comment_in_label_studio_s_json() -> None:
+    results = [
+        {"type": "pairwise", "from_name": "comparison", "to_name": "x,y", "value": {"selected": "right"}},
+        {"type": "textarea", "from_name": "labelled_by", "to_name": "prompt", "value": {"text": ["-2"]}},
+    ]
+    row = {"data": {"prompt": "Why?", "x": "So.", "y": "Or so."}, "annotations": [
+        {"result": results, "completed_by": 1}]}  # fmt: skip
+    [record] = formats.read(json.dumps([row]).encode())
+    assert isinstance(record, ComparisonRecord)
+    assert [(j.annotator, j.rationale) for j in record.judgements] == [("-2", None)]
+
+
 def test_our_own_columns_are_no_text_in_a_table_either() -> None:
     row = {
         "label": 2, "item": 7, "prompt": [{"role": "user", "content": "Why?"}],
