@@ -74,13 +74,15 @@ class Gain(_Told):
 class HeadReport(_Told):
     """What a head tells of itself. able: it knows enough to choose, whether or not the project wants it to order the
     queue. measuring: preferences on holdout prompts, which teach nothing; usable: waiting
-    items that it can order; waiting: all of them; moved: how far learning label by label was from the exact fit."""
+    items that it can order; waiting: all of them; unread: labels that it cannot learn, for their responses have no
+    features of its reward model; moved: how far learning label by label was from the exact fit."""
 
     state: HeadState
     able: bool = False
     labels: int = 0
     raters: int = 0
     measuring: int = 0
+    unread: int = 0
     usable: int = 0
     waiting: int = 0
     unusable_features: int = 0

@@ -55,7 +55,11 @@ def order_sentence(report: HeadReport) -> str:
     if report.state is HeadState.NO_MODEL:
         return f"{random}: there is no reward model yet whose features a live head could learn on."
     if report.state is HeadState.FEW_LABELS:
-        return f"{random}: there are {report.labels} of the {FIRST_RANDOM} labels from which on it is worth choosing."
+        few = f"{random}: there are {report.labels} of the {FIRST_RANDOM} labels from which on it is worth choosing"
+        if not report.unread:
+            return f"{few}."
+        more = f"{count(report.unread)} more {'is' if report.unread == 1 else 'are'} on answers without features of the"
+        return f"{few}. {more} newest reward model: “Measure on new labels” on its page computes them."
     if report.state is HeadState.ONE_RATER:
         return f"{random}: all labels are by one person, and one taste should not decide what everybody is asked."
     if report.state is HeadState.NO_BETTER:

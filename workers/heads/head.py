@@ -88,6 +88,7 @@ class Head:
     shares: dict[int, float] = field(default_factory=dict)  # what a label of each rater weighs; 1 on average
     learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)  # by item and rater
     measuring: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
+    unread: set[tuple[int, int]] = field(default_factory=set)  # whose responses have no features
     count: int = 0
     moved: float | None = None
     means: list[Floats] = field(default_factory=list)  # after every 25 preferences, from none on
@@ -130,7 +131,9 @@ class Head:
         key = label[0].item_id, label[0].rater
         self.learned.pop(key, None)
         self.measuring.pop(key, None)
+        self.unread.discard(key)
         if not known:
+            self.unread.add(key)
             return 0
         self._predict(known)
         if label[0].held_out:
@@ -215,6 +218,7 @@ class Head:
             labels=len(self.learned),
             raters=len(self.raters),
             measuring=len(measuring),
+            unread=len(self.unread),
             moved=self.moved,
             curve=measure.curve([*self._milestones(), (len(self.learned), self.live.mean)], measuring),
             order=self._compare("order", self._share(placed), self._share(control), measuring),

@@ -25,6 +25,7 @@ CURVE = [
         ({"state": HeadState.OFF}, "random, as the project's settings say"),
         ({"state": HeadState.NO_MODEL}, "no reward model yet"),
         ({"state": HeadState.FEW_LABELS, "labels": 10}, "10 of the 50 labels"),
+        ({"state": HeadState.FEW_LABELS, "labels": 0, "unread": 1}, "1 more is on answers without features"),
         ({"state": HeadState.ONE_RATER}, "by one person"),
         ({"state": HeadState.NO_BETTER}, "no better than a coin"),
         ({"state": HeadState.NO_FEATURES}, "have no features of the newest reward model"),

@@ -187,6 +187,22 @@ def test_without_any_features_the_order_is_left_to_chance_and_its_sentence_says_
     assert world.ranks() == before
 
 
+def test_labels_on_answers_without_features_are_counted_and_the_sentence_says_so(
+    world: World,
+) -> None:
+    labelled = world.items(100, by_taste)
+    world.items(40)
+    with task_session() as session:
+        responses = select(m.ItemResponse.response_id).where(m.ItemResponse.item_id.in_(labelled[10:]))
+        session.execute(delete(m.ResponseFeatures).where(m.ResponseFeatures.response_id.in_(responses)))
+    Keeper().look()
+    report = world.report()
+    assert (report.state, report.labels, report.measuring, report.unread) == (m.HeadState.FEW_LABELS, 8, 2, 90)
+    sentence = order_sentence(report)
+    assert "there are 8 of the 50 labels" in sentence
+    assert "90 more are on answers without features of the newest reward model" in sentence
+
+
 def test_features_that_are_not_finite_are_counted_and_left_out(world: World) -> None:
     world.items(100, by_taste)
     world.items(10)
