@@ -50,20 +50,24 @@ def curves(found: OverTime) -> Panel:
     """Labels of each person and of all together, and the share of equal choices with its interval, as charts with one
     axis of time. People who labelled least have no line of their own where there are more than colours."""
     across = [bucket.at.timestamp() for bucket in found.buckets]
-    told = [bucket for bucket in found.buckets if bucket.agreement.comparisons]
+    last = len(found.buckets) - 1  # both ends have a place, so that both charts have one axis of time
+    told = [each for place, each in enumerate(found.buckets) if each.agreement.comparisons or place in (0, last)]
     times = [bucket.at.timestamp() for bucket in told]
     everybody: Points = {
         "labels": (across, [bucket.labels for bucket in found.buckets]),
         "agreement": (times, [_percent(bucket.agreement.percent) for bucket in told]),
-        "low": (times, [_percent(bucket.agreement.percent_low) for bucket in told]),
-        "high": (times, [_percent(bucket.agreement.percent_high) for bucket in told]),
+        "low": (times, [_percent(each.agreement.percent_low) if each.agreement.comparisons else None for each in told]),
+        "high": (
+            times,
+            [_percent(each.agreement.percent_high) if each.agreement.comparisons else None for each in told],
+        ),
     }
     sources = [Source("all", "Everybody", 0, points=everybody)]
     for each in found.people[: COLOURS - 1]:
         given: Points = {"labels": (across, [bucket.by.get(each.id, 0) for bucket in found.buckets])}
         sources.append(Source(str(each.id), each.name, len(sources), points=given))
     charts = [Chart("Labels", (Curve("labels", "Labels"),), f"a {found.unit}", "How many each person gave.")]
-    if told:
+    if any(bucket.agreement.comparisons for bucket in told):
         ends = (Curve("low", "95% interval, low"), Curve("high", "95% interval, high"))
         charts.append(Chart("Agreement", (Curve("agreement", "Equal choices"), *ends), "%", _AGREED))
     return Panel(tuple(charts), tuple(sources), found.unit.capitalize(), "time")

@@ -22,10 +22,15 @@ def panel(project_id: int, runs: Sequence[Run], names: Collection[str]) -> Panel
             Source(str(run.id), views.title(run), colour, f"{base}/{run.id}/points")
             for run, colour in zip(runs, colours([run.id for run in runs]), strict=True)
         ),
-        x=(runs[0].unit or "steps").removesuffix("s").capitalize(),
+        x=one_of(runs[0].unit or "steps").capitalize(),
         csv=f"{base}/points.csv?{chosen}",
         waiting="Curves appear with the first step.",
     )
+
+
+def one_of(unit: str) -> str:
+    """What steps are counted in, of one: batch of batches, update of updates."""
+    return unit.removesuffix("es" if unit.endswith("ches") else "s")
 
 
 def colours(run_ids: Sequence[int]) -> list[int]:

@@ -45,7 +45,7 @@ def _verb(run: Run) -> str:
 def _data(run: Run) -> str:
     said = ""
     if run.reward_model is not None:
-        said += f", paid by {run.reward_model.name}"
+        said += f", against {run.reward_model.name}"
     if run.snapshot is not None:
         said += (
             f", on {plural(run.snapshot.label_count, 'label')}: {plural(run.snapshot.train_pair_count, 'pair')} to "

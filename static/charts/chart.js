@@ -181,12 +181,13 @@ export class Chart {
     const index = this.plot.cursor.idx ?? this.plot.data[0].length - 1;
     const x = this.plot.data[0][index];
     const long = this.plot.data[0].at(-1) - this.plot.data[0][0] > 2 * 86_400;
+    const known = this.plot.cursor.idx == null ? (value) => value != null : (value) => value !== undefined;
     const when = () => new Date(x * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: long ? undefined : "short" });
     this.at.textContent = this.panel.time ? when() : `${this.panel.x} ${x}`;
     this.drawn.forEach((line, place) => {
       const values = this.plot.data[2 * place + 2];
       let last = index;
-      while (last >= 0 && values[last] === undefined) last -= 1; // a rarer line: its last point before
+      while (last >= 0 && !known(values[last])) last -= 1; // a rarer line: its last point before
       line.value.textContent = number(values[last]);
     });
   }

@@ -108,7 +108,9 @@ def test_the_page_the_file_and_the_api_say_the_same(
     drawn = loads(unescape(page.split('<script type="application/json">')[1].split("</script>")[0]))
     everybody, *each = drawn["sources"]
     assert everybody["points"]["labels"][1][-1] == 2
-    assert (everybody["points"]["agreement"][1], everybody["points"]["high"][1]) == ([100.0], [100.0])
+    days, agreed = everybody["points"]["labels"][0], everybody["points"]["agreement"]
+    assert agreed == [[days[0], days[-1]], [None, 100.0]]  # one axis of time for both charts
+    assert everybody["points"]["high"][1] == [None, 100.0]
     assert [(one["label"], one["points"]["labels"][1][-1]) for one in each] == [("=Ann<b>", 1), ("Zoë", 1)]
     lines = list(csv.reader(manager.get(f"{here}.csv?over=week").text.splitlines()))
     assert lines[0][:4] == ["day", "labels", "'=Ann<b>", "Zoë"]  # no formula in a spreadsheet

@@ -188,3 +188,7 @@ def test_lines_of_a_log_are_found(as_: As, cast: Cast, session: Session) -> None
     assert sent.headers["content-disposition"] == f'attachment; filename="run-{run.id}-log.txt"'
     assert "10%" in sent.text
     assert "5%|" not in sent.text
+
+
+def test_steps_are_counted_in_a_unit_of_one() -> None:
+    assert [charts.one_of(unit) for unit in ("batches", "updates", "steps")] == ["batch", "update", "step"]
