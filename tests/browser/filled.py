@@ -307,7 +307,7 @@ def _events(
 
     here = {"project_id": project.id}
     record(session, manager, "project.created", **here, subject=project, name=project.name)
-    record(session, manager, "prompts.imported", **here, source="import", imported=24, duplicates=2, refused=0)
+    record(session, manager, "prompts.imported", **here, source="import", imported=24, duplicates=2, refused=2)
     record(session, None, "sampling_run.queued", **here, subject=runs["sampling"], automatic=True)
     record(session, manager, "member.role_changed", **here, subject=people[1], name=people[1].name, role="manager")
     record(session, manager, "project.settings_changed", **here, subject=project, section="queue", overlap=[1, 2])

@@ -1,8 +1,8 @@
 """Pictures of every page, to be looked at: `python -m tests.browser.pictures FOLDER [WORD ...]`.
 
 Each page of a filled platform in Chromium, light and dark, from a small phone to 4K, as
-FOLDER/<width>-<scheme>/<page>.png; words keep the pages whose address contains one of them. It also says which pages
-scroll sideways. No test runs it.
+FOLDER/<width>-<scheme>/<page>.png. Words keep the pages whose address contains one of them; widths and schemes among
+them (390 dark) keep those. It also says which pages scroll sideways. No test runs it.
 """
 
 import os
@@ -28,9 +28,12 @@ def test_pictures(browser: Browser, server: Server, sign_in: Callable[..., None]
     folder, words = Path(os.environ["HONE_PICTURES"]), os.environ.get("HONE_PICTURES_OF", "").split()
     with task_session() as session:
         filled = fill(session)
+    sizes = {width: height for width, height in SIZES.items() if str(width) in words} or SIZES
+    schemes = [scheme for scheme in SCHEMES if scheme in words] or SCHEMES
+    words = [word for word in words if word not in {*map(str, SIZES), *SCHEMES}]
     wide = []
-    for width, height in SIZES.items():
-        for scheme in SCHEMES:
+    for width, height in sizes.items():
+        for scheme in schemes:
             target = folder / f"{width}-{scheme}"
             target.mkdir(parents=True, exist_ok=True)
             for who, places in filled.places.items():

@@ -55,6 +55,12 @@ def test_every_page_has_one_left_edge(page: Page, server: Server, sign_in: Calla
         assert [len(edges) for edges in found.values()] == [1, 1], found
 
 
+CUT = """() => [...document.querySelectorAll(".scroll")]
+  .filter((each) => each.scrollWidth > each.clientWidth && !each.querySelector(".matrix"))
+  .map((each) => each.getAttribute("aria-label") ?? each.className)"""
+"""Tables that a phone shows a part of; who agrees with whom is read along both of its axes, and stays one."""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_there_fits_a_phone_and_is_accessible(
     page: Page,
@@ -81,6 +87,8 @@ def test_every_page_is_there_fits_a_phone_and_is_accessible(
                 page.set_viewport_size({"width": width, "height": 844})
                 if page.evaluate("document.documentElement.scrollWidth") > width:
                     wrong.append(f"it scrolls sideways at {width} pixels")
+                if cut := page.evaluate(CUT):
+                    wrong.append(f"at {width} pixels these tables are no cards: {cut}")
             if wrong:
                 found[place] = wrong
     assert found == {}
