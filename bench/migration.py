@@ -163,11 +163,11 @@ def beside(url: str) -> dict[str, Any]:
     return {
         "labels_before": before, "labels_given": sum(each.result()[1] for each in people), "labels_kept": kept,
         "migration_s": round(ended - began, 1), "tries": 1 + sum("trying again" in line for line in told),
-        "whole": whole, **{name: _figures(requests, began, ended) for name, requests in made.items()},
+        "whole": whole, **{name: figures(requests, began, ended) for name, requests in made.items()},
     }  # fmt: skip
 
 
-def _figures(requests: list[Request], began: float, ended: float) -> dict[str, float]:
+def figures(requests: list[Request], began: float, ended: float) -> dict[str, float]:
     """Of those that met the migration, and of the others."""
     met = sorted(one.seconds for one in requests if one.began < ended and one.began + one.seconds > began)
     others = sorted(one.seconds for one in requests if not (one.began < ended and one.began + one.seconds > began))

@@ -513,6 +513,10 @@ class PersonView(BaseModel):
     email: str
     is_admin: bool
     disabled_at: AwareDatetime | None
+    labels_go_since: AwareDatetime | None = None
+    """
+    Since when the labels of a deleted person are being deleted; null: none is to go
+    """
     created_at: AwareDatetime
 
 

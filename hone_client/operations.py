@@ -2285,7 +2285,8 @@ class Operations(Caller):
         labels: Literal["keep", "delete"] | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> None:
-        """Delete what says who a person is, and their chats, for good. For administrators.
+        """Delete what says who a person is, and their chats, for good; labels that are to go do so in parts, and
+        what a deletion would do says how many are left. For administrators.
 
         `email`: The person's e-mail, to say that this one is meant.
         `labels`: keep: their labels stay, under a number; delete: they go, and what was made of them follows.

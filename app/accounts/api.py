@@ -31,6 +31,9 @@ class PersonView(View):
     email: str
     is_admin: bool
     disabled_at: datetime | None
+    labels_go_since: datetime | None = Field(
+        None, description="Since when the labels of a deleted person are being deleted; null: none is to go"
+    )
     created_at: datetime
 
 

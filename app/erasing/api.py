@@ -74,7 +74,8 @@ def show_person_deletion(
 
 @router.post("/users/{user_id}/delete", status_code=204, dependencies=[IN_PERSON])
 def delete_person(session: Db, user: Admin, user_id: RowId, body: PersonDeletion) -> None:
-    """Delete what says who a person is, and their chats, for good. For administrators."""
+    """Delete what says who a person is, and their chats, for good; labels that are to go do so in parts, and what a
+    deletion would do says how many are left. For administrators."""
     who = accounts.person(session, user_id)
     person.require_email(who, body.email)
     person.erase(session, user, who, with_labels=body.labels == "delete")

@@ -54,6 +54,8 @@ def show_person(request: Request, session: Db, user: Admin, user_id: RowId) -> R
 
 
 def _person(request: Request, session: Session, who: User, status: int = 200, **over: Any) -> Response:
+    if who.labels_go_since is not None:
+        return render(request, "erasing/going.html", who=who, outlook=person.outlook(session, who, with_labels=True))
     context: dict[str, Any] = {"who": who, "email": "", "labels": "keep", "errors": {}}
     context["outlooks"] = {
         "keep": person.outlook(session, who, with_labels=False),
@@ -73,7 +75,8 @@ def delete_person(request: Request, session: Db, user: Admin, user_id: RowId, fo
         said = {"email": "", "labels": "keep"} | typed(PersonDeletion, form)
         return _person(request, session, who, 422, errors=refusal.errors, **said)
     person.erase(session, user, who, with_labels=wanted.labels == "delete")
-    return redirect("/users", f"Person {who.id} was deleted.")
+    going = " Their labels go in parts, others can work meanwhile." if who.labels_go_since else ""
+    return redirect("/users", f"Person {who.id} was deleted.{going}")
 
 
 @router.get("/projects/{project_id}/chat/{conversation_id}/delete")

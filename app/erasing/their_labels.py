@@ -1,5 +1,6 @@
-"""A person's labels go with them, and what was made of these is made anew: slots of items, snapshots, reports of reward
-models, live heads. Models that learned from them stay: what a training has learned cannot be taken out of it."""
+"""What goes with a person's labels, and how that begins; `in_parts` does it. What was made of the labels is made anew:
+slots of items, snapshots, reports of reward models, live heads. Models that learned from them stay: what a training has
+learned cannot be taken out of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +9,13 @@ from sqlalchemy import exists, func, select, text
 from sqlalchemy.orm import Session
 
 from app.erasing import retention
-from app.labels import forgetting, outside
-from app.models import Conversation, Item, Label, Model, ModelKind, Project, Prompt, PromptSource, Run, RunKind, User
+from app.labels import forgetting
+from app.models import Conversation, Item, Label, Project, Prompt, PromptSource, Run, User
 from app.prompts import queries as prompts
-from app.rewards import head_queries, snapshot_checks, snapshot_queries
-from app.rewards import service as rewards
+from app.rewards import snapshot_queries
 from app.runs import queries
 from app.runs.service import ENDED
 from app.web.errors import Conflict
-
-_READ_LABELS = (RunKind.TRAINING, RunKind.SCORING, RunKind.EXPORT)
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Found:
 
 
 def look(session: Session, user: User) -> Found:
-    """What `delete` and `delete_prompts` would do."""
+    """What a deletion would do."""
     projects = _projects(session, user)
     own, others = _prompts(session, user)
     busy = _busy(session, projects)
@@ -40,26 +38,20 @@ def look(session: Session, user: User) -> Found:
     return Found(own, _folders(session, projects), len(others), held, busy)
 
 
-def delete(session: Session, user: User) -> None:
-    """Delete all labels of a person. Folders of ended runs in their projects go too: they hold copies. Raises Conflict
-    while a run reads labels."""
+def begin(session: Session, user: User) -> None:
+    """Have all labels of a person deleted, which takes a while, see `in_parts`. Folders of ended runs in their projects
+    go at once: they hold copies. Until it is done, no run of these begins that reads labels, see `app.runs`. Raises
+    Conflict while one is at work."""
     projects = _projects(session, user)
     for project_id in projects:
         queries.lock_starts(session, project_id)  # nobody queues a run meanwhile
-        outside.hold_snapshots(session, project_id)
     if busy := _busy(session, projects):
         raise Conflict(busy)
-    looked_at = snapshot_checks.before_deletion(session, user.id)
-    forgetting.delete(session, user.id)
-    snapshot_checks.note_deletion(session, user.id, looked_at)
     retention.delete_folders(session, _folders(session, projects))
-    for project_id in projects:
-        session.get_one(Project, project_id).labels_deleted_at = func.clock_timestamp()
-        head_queries.forget(session, project_id)
-        for model in session.scalars(
-            select(Model).where(Model.project_id == project_id, Model.kind == ModelKind.REWARD).order_by(Model.id)
-        ):
-            rewards.report_anew(session, model)
+    now = session.scalar(select(func.clock_timestamp()))
+    user.labels_go_since = now
+    for project in session.scalars(select(Project).where(Project.id.in_(projects)).order_by(Project.id)):
+        project.labels_deleted_at = now
     session.flush()
 
 
@@ -71,11 +63,16 @@ _DELETE_SAMPLES = text(
 )
 
 
-def delete_prompts(session: Session, user: User) -> None:
-    """Delete what they had shared from chats, once the chats are gone, but for prompts on which others gave labels."""
-    own, _ = _prompts(session, user)
-    session.execute(_DELETE_SAMPLES, {"prompts": list(own)})
-    prompts.delete_for_good(session, own)
+def delete_prompts(session: Session, user: User, most: int) -> bool:
+    """Delete what they had shared from chats, once the chats are gone, but for prompts on which others gave labels: so
+    many at most; whether there was any."""
+    some = _prompts(session, user)[0][:most]
+    if some:
+        session.execute(select(Item.id).where(Item.prompt_id.in_(some)).order_by(Item.id).with_for_update())
+        some = [prompt for prompt in _prompts(session, user)[0] if prompt in set(some)]
+    session.execute(_DELETE_SAMPLES, {"prompts": list(some)})
+    prompts.delete_for_good(session, some)
+    return bool(some)
 
 
 def _projects(session: Session, user: User) -> list[int]:
@@ -97,7 +94,7 @@ def _folders(session: Session, projects: Sequence[int]) -> Sequence[Run]:
 
 def _busy(session: Session, projects: Sequence[int]) -> str | None:
     for project_id in projects:
-        for kind in _READ_LABELS:
+        for kind in queries.READ_LABELS:
             if active := queries.active(session, project_id, kind):
                 return (
                     f"Run {active[0].id} of project {project_id} is queued or at work and reads labels. Wait until it "

@@ -80,6 +80,8 @@ def forget(session: Session, responses: Collection[int]) -> None:
     session.execute(delete(Response).where(Response.id.in_(responses)))
 
 
-def delete_by(session: Session, author_id: int) -> None:
-    """Delete all that somebody wrote."""
-    session.execute(delete(Response).where(Response.author_id == author_id))
+def delete_by(session: Session, author_id: int, most: int) -> bool:
+    """Delete what somebody wrote, so many at most; whether there was any."""
+    some = session.scalars(select(Response.id).where(Response.author_id == author_id).limit(most)).all()
+    forget(session, some)
+    return bool(some)

@@ -5,7 +5,6 @@ more, and the hash of those that stay is written down: from then on those have t
 looked at again; that it was whole then is what the platform testifies.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -41,36 +40,26 @@ def check(session: Session, snapshot: Snapshot) -> Checked:
     return Checked(True, f"{went}. The {holds} that it still holds are as they were.")
 
 
-@dataclass(frozen=True)
-class Before:
-    """A snapshot that is about to lose labels, how many it held, and whether they were what it says."""
-
-    snapshot: Snapshot
-    labels: int
-    verified: bool
-
-
-def before_deletion(session: Session, person_id: int) -> list[Before]:
-    """Look at the snapshots that hold labels of a person, or know anything of them, before those go."""
-    found = session.scalars(snapshot_queries.with_labels_of(person_id).order_by(Snapshot.id).with_for_update()).all()
-    return [
-        Before(each, each.label_count, each.deleted["verified"] if each.deleted else check(session, each).intact)
-        for each in found
-    ]
-
-
-def note_deletion(session: Session, person_id: int, looked_at: Sequence[Before]) -> None:
-    """Write down what these snapshots hold now that a person's labels have gone."""
-    for before in looked_at:
-        snapshot = before.snapshot
-        snapshot.raters = {who: note for who, note in snapshot.raters.items() if who != person_id}
-        session.flush()
-        left = snapshots.held(session, snapshot)
-        pairs = snapshots.usable_pairs(left.stated, "")
-        snapshot.label_count = len(left.ids)
-        snapshot.train_pair_count, snapshot.holdout_pair_count = len(pairs[Split.TRAIN]), len(pairs[Split.HOLDOUT])
-        gone = before.labels - snapshot.label_count + (snapshot.deleted["labels"] if snapshot.deleted else 0)
-        snapshot.deleted = DeletedLabels(
-            labels=gone, hash=snapshots.hash_of(session, snapshot, left), verified=before.verified
-        )
+def let_go(session: Session, person_id: int, snapshot_id: int) -> bool:
+    """Take a person's labels out of a snapshot and write down what it holds since, all at once, so that it is right at
+    every moment. False: it was changed while it was read, so that it is to be read again."""
+    snapshot = session.get_one(Snapshot, snapshot_id, populate_existing=True)
+    gone, count = snapshot.deleted, snapshot.label_count
+    held = snapshots.held(session, snapshot)
+    before = snapshots.content_hash(held, snapshot.raters, snapshot.levels)
+    left, raters = held.without(person_id), {who: each for who, each in snapshot.raters.items() if who != person_id}
+    pairs, after = snapshots.usable_pairs(left.stated, ""), snapshots.content_hash(left, raters, snapshot.levels)
+    # Nothing else changes what a snapshot holds. It is locked only now, since reading all of it takes seconds.
+    session.refresh(snapshot, with_for_update={"key_share": True})
+    if (snapshot.deleted, snapshot.label_count) != (gone, count):
+        return False
+    snapshot_queries.take_out(session, snapshot.id, person_id)
+    snapshot.raters, snapshot.label_count = raters, len(left.ids)
+    snapshot.train_pair_count, snapshot.holdout_pair_count = len(pairs[Split.TRAIN]), len(pairs[Split.HOLDOUT])
+    snapshot.deleted = DeletedLabels(
+        labels=count - snapshot.label_count + (gone["labels"] if gone else 0),
+        hash=after,
+        verified=gone["verified"] if gone else before == snapshot.content_hash,
+    )
     session.flush()
+    return True

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Row, Select, and_, exists, func, insert, literal, or_, select
+from sqlalchemy import JSON, ColumnElement, Row, Select, and_, delete, exists, func, insert, literal, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -190,6 +190,13 @@ def with_labels_of(person_id: int) -> Select[Snapshot]:
     )
     known = func.jsonb_exists(Snapshot.raters, str(person_id))
     return select(Snapshot).where(or_(Snapshot.id.in_(theirs), known))
+
+
+def take_out(session: Session, snapshot_id: int, person_id: int) -> None:
+    """Take a person's labels out of a snapshot."""
+    theirs = select(Label.id).where(Label.annotator_id == person_id)
+    held = (SnapshotLabel.snapshot_id == snapshot_id, SnapshotLabel.label_id.in_(theirs))
+    session.execute(delete(SnapshotLabel).where(*held))
 
 
 def latest_snapshot(session: Session, project_id: int) -> Snapshot | None:

@@ -62,6 +62,13 @@ class Labels:
         """Their numbers, in order."""
         return sorted({row.label_id for row in (*self.stated, *self.others)})
 
+    def without(self, person_id: int) -> "Labels":
+        """These without those of a person."""
+        return Labels(
+            [row for row in self.stated if row.annotator_id != person_id],
+            [row for row in self.others if row.annotator_id != person_id],
+        )
+
 
 def _current(session: Session, project: Project) -> Labels:
     outside.hold_snapshots(session, project.id)
@@ -77,9 +84,9 @@ def held(session: Session, snapshot: Snapshot) -> Labels:
     return _read(session, snapshot_queries.held_by(snapshot.id))
 
 
-def hash_of(session: Session, snapshot: Snapshot, labels: Labels | None = None) -> str:
-    """What the content hash of a snapshot is by what it holds now, `labels` where they have been read."""
-    return _hash(labels or held(session, snapshot), snapshot.raters, snapshot.levels)
+def hash_of(session: Session, snapshot: Snapshot) -> str:
+    """What the content hash of a snapshot is by what it holds now."""
+    return content_hash(held(session, snapshot), snapshot.raters, snapshot.levels)
 
 
 def _freeze(session: Session, project: Project, labels: Labels) -> Snapshot:
@@ -90,7 +97,7 @@ def _freeze(session: Session, project: Project, labels: Labels) -> Snapshot:
         session,
         {
             "project_id": project.id,
-            "content_hash": _hash(labels, raters, levels),
+            "content_hash": content_hash(labels, raters, levels),
             "label_count": len(label_ids),
             "train_pair_count": len(pairs[Split.TRAIN]),
             "holdout_pair_count": len(pairs[Split.HOLDOUT]),
@@ -101,7 +108,8 @@ def _freeze(session: Session, project: Project, labels: Labels) -> Snapshot:
     )
 
 
-def _hash(labels: Labels, raters: Mapping[int, RaterNote], levels: int) -> str:
+def content_hash(labels: Labels, raters: Mapping[int, RaterNote], levels: int) -> str:
+    """Of labels with all they say, and what is known besides."""
     digest = sha256()
     for row in (*(row[:-1] for row in labels.stated), *labels.others):
         digest.update(f"{json.dumps(list(row))}\n".encode())

@@ -13,6 +13,7 @@ from app.web.tables import Found
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING)
 TRAINING_QUEUE = (RunKind.TRAINING,)
 FILES_QUEUE = (RunKind.IMPORT, RunKind.UNDO, RunKind.EXPORT)
+READ_LABELS = (RunKind.TRAINING, RunKind.SCORING, RunKind.EXPORT)
 SAMPLING_QUEUE = tuple(kind for kind in RunKind if kind not in (*TRAINING_QUEUE, *FILES_QUEUE))
 QUEUES = {"sampling": SAMPLING_QUEUE, "training": TRAINING_QUEUE, "files": FILES_QUEUE}
 
@@ -25,6 +26,12 @@ def get(session: Session, run_id: int) -> Run | None:
 def lock_starts(session: Session, project_id: int) -> None:
     """Let one transaction at a time start runs of this project."""
     session.execute(text("select pg_advisory_xact_lock(hashtext('hone.start'), :project)"), {"project": project_id})
+
+
+def people_going(session: Session, project_id: int) -> Sequence[int]:
+    """The people whose labels are being deleted and who had some in this project, see `app.erasing`."""
+    found = select(User.id).join(Project, Project.labels_deleted_at >= User.labels_go_since)
+    return session.scalars(found.where(Project.id == project_id).order_by(User.id)).all()
 
 
 def ended_with_files(session: Session, kind: RunKind, older_than: timedelta) -> Sequence[Run]:

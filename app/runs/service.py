@@ -91,6 +91,11 @@ def _require_room(
     if project_id is None:
         return
     queries.lock_starts(session, project_id)
+    if kind in queries.READ_LABELS and (gone := queries.people_going(session, project_id)):
+        raise Conflict(
+            f"The labels of person {gone[0]} are being deleted. Start again once that is done: administrators see "
+            "under Users how many are left."
+        )
     most = settings.trainings_per_project if kind in queries.TRAINING_QUEUE else settings.runs_per_project
     busy = queries.active(session, project_id, kind, method)
     if len(busy) < most:

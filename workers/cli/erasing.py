@@ -54,6 +54,9 @@ def person(
         _say(f"person {number}", found, yes, as_json)
         if yes:
             hone.delete_person(user_id=number, email=email, labels="delete" if labels else "keep")
+            if labels and not as_json:
+                again = f"hone erase person person-{number}@deleted.invalid --labels"
+                typer.echo(f"Labels and conversations go in parts; `{again}` says how many are left.")
 
 
 @commands.command()

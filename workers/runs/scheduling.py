@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db import task_session
-from app.erasing import storage
+from app.erasing import in_parts, storage
 from app.items import service as items
 from app.labels import leases
 from app.models import Project, RunKind
@@ -33,7 +33,7 @@ _lease = Lease()
 _patience = Patience()
 _leads: bool | None = None
 _away = False
-_asked = float("-inf")  # when a worker was last asked to measure the store, on the monotonic clock
+_asked = float("-inf")  # when a worker was last asked for what needs no run, on the monotonic clock
 
 
 def sweep() -> None:
@@ -73,7 +73,7 @@ def _do_everything() -> None:
     _step("send queued runs again", run_work.resend_queued)
     _step("take back expired leases", leases.expire_leases)
     _step("delete the files of old exports", _delete_old_exports)
-    _measure_storage()
+    _ask_workers()
     with task_session() as session:
         projects = session.scalars(select(Project.id).where(Project.archived_at.is_(None))).all()
     for project_id in projects:
@@ -88,12 +88,13 @@ def _delete_old_exports(session: Session) -> None:
     runs.delete_files(session, RunKind.EXPORT, timedelta(days=get_settings().export_days))
 
 
-def _measure_storage() -> None:
+def _ask_workers() -> None:
     """Once a minute: while the workers are busy, messages would gather."""
     global _asked
     if time.monotonic() - _asked >= 60:
         _asked = time.monotonic()
         _step("have the store measured", storage.ask)
+        _step("have labels of deleted people deleted", in_parts.ask)
 
 
 def _step(name: str, act: Callable[[Session], object]) -> None:

@@ -27,6 +27,18 @@ def measure_storage() -> None:
             storage.measure(session, project_id)
 
 
+@shared_task(name="hone.erase_labels")
+def erase_labels() -> None:
+    """Delete the labels of people who were deleted with theirs."""
+    from app.db import task_session
+    from app.erasing import in_parts
+
+    with task_session() as session:
+        people = in_parts.waiting(session)
+    for person_id in people:
+        in_parts.go_on(task_session, person_id)
+
+
 @shared_task(name="hone.sweep")
 def sweep() -> None:
     """Everything that must happen by itself, every few seconds."""

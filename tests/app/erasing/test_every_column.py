@@ -12,7 +12,7 @@ from app import models as m
 from app.annotation.demonstration import DemonstrationValue
 from app.chat import service as chat
 from app.db import task_session
-from app.erasing import person, project
+from app.erasing import in_parts, person, project
 from app.imports import files
 from app.items import written
 from app.models import Base
@@ -184,6 +184,7 @@ def erase_person(world: World, *, with_labels: bool) -> set[str]:
     with task_session() as session:
         actor, who = session.get_one(m.User, world.other), session.get_one(m.User, world.person)
         person.erase(session, actor, who, with_labels=with_labels)
+    assert in_parts.go_on(task_session, world.person) == with_labels
     return world.gone()
 
 

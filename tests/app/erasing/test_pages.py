@@ -1,11 +1,13 @@
 """The pages and calls that delete for good: what they tell before, what has to be typed, when they refuse."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
 from app import models as m
+from app.erasing import in_parts
 from tests import factories
 
 
@@ -82,7 +84,22 @@ def test_a_person_is_deleted_with_labels_kept_or_deleted_as_asked(as_, cast, ses
     assert browser.post(f"/api/v1/users/{cast.annotator.id}/delete", json=body, headers=headers).status_code == 204
     session.refresh(cast.annotator)
     assert cast.annotator.name == f"Person {cast.annotator.id}"
+    going = browser.get(url)
+    assert f"Person {cast.annotator.id} is being deleted" in going.text
+    assert "labels: 1" in going.text
+    assert "labels being deleted" in browser.get("/users").text
+    left = browser.get(f"/api/v1/users/{cast.annotator.id}/deletion?labels=delete").json()
+    assert left["goes"]["labels"] == 1
+    body["email"] = f"person-{cast.annotator.id}@deleted.invalid"
+    again = f"/api/v1/users/{cast.annotator.id}/delete"
+    assert browser.post(again, json=body, headers=headers).status_code == 204  # as often as one likes
+    kept = browser.post(again, json=body | {"labels": "keep"}, headers=headers)
+    assert (kept.status_code, "cannot be changed any more" in kept.text) == (409, True)
+    refused = browser.submit(f"/users/{cast.annotator.id}/enable")
+    assert (refused.status_code, "is being deleted" in refused.text) == (409, True)
+    assert in_parts.go_on(lambda: nullcontext(session), cast.annotator.id)
     assert session.scalar(select(m.Label.id)) is None
+    assert "labels being deleted" not in browser.get("/users").text
     assert browser.submit(f"/users/{cast.manager.id}/delete", email="manager@example.org").status_code == 303
     session.refresh(cast.manager)
     assert cast.manager.name == f"Person {cast.manager.id}"

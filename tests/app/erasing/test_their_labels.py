@@ -6,7 +6,7 @@ from sqlalchemy import select, text
 from app import models as m
 from app.annotation.demonstration import DemonstrationValue
 from app.db import task_session
-from app.erasing import person
+from app.erasing import in_parts, person
 from app.items import written
 from app.rewards import service as rewards
 from app.rewards import snapshot_checks, snapshots
@@ -44,8 +44,9 @@ class World:
                 factories.label(session, item, ana, comment=MARK, assignment_id=old.assignment_id)
                 factories.label(session, item, bob, m.Outcome.SECOND if number == 5 else m.Outcome.FIRST)
             check = factories.item(
-                session, factories.prompt(session, made, "Check"), model, purpose=m.Purpose.CHECK, expected={"best": 0}
-            )
+                session, factories.prompt(session, made, "Check"), model,
+                purpose=m.Purpose.CHECK, expected={"best": 0}, slots_left=0,
+            )  # fmt: skip
             factories.label(session, check, ana, m.Outcome.SECOND)
             judge.metrics = {"report": rewards.build_report(session, judge)}
             self.judge, self.snapshot = judge.id, snapshots.take(session, made).id
@@ -54,6 +55,7 @@ class World:
     def delete(self) -> None:
         with task_session() as session:
             person.erase(session, None, session.get_one(m.User, self.ana), with_labels=True)
+        assert in_parts.go_on(task_session, self.ana)
 
 
 @pytest.fixture
@@ -154,6 +156,7 @@ def test_two_people_go_one_after_the_other_and_the_snapshot_counts_both(world: W
     world.delete()
     with task_session() as session:
         person.erase(session, None, session.get_one(m.User, world.bob), with_labels=True)
+    assert in_parts.go_on(task_session, world.bob)
     with task_session() as session:
         snapshot = session.get_one(m.Snapshot, world.snapshot)
         assert snapshot.deleted is not None
