@@ -66,6 +66,13 @@ def decimal(number: float | None, digits: int = 3) -> str:
     return f"{number:.1e}" if number and abs(number) < 0.5 * 10**-digits else f"{number:.{digits}f}"
 
 
+def figure(number: float | None) -> str:
+    """A metric: what was counted (episodes, tokens) as a whole number, what was measured with four digits."""
+    if number is not None and abs(number) >= 2 and float(number).is_integer():
+        return count(int(number))
+    return decimal(number, 4)
+
+
 def size(octets: float | None) -> str:
     """A file size."""
     if octets is None:
@@ -96,6 +103,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "count": count,
     "percent": percent,
     "decimal": decimal,
+    "figure": figure,
     "size": size,
     "plural": plural,
     "query": query,

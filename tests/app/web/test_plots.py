@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from app.models import Model
 from app.policies.tree import reward_against_kl
-from app.web.filters import decimal
+from app.web.filters import decimal, figure
 from app.web.plots import digits, reach, steps
 
 values = st.floats(-1e100, 1e100)
@@ -49,3 +49,8 @@ def test_the_smallest_and_negative_kl() -> None:
 
 def test_without_a_kl_there_is_no_picture() -> None:
     assert reward_against_kl([_policy(None, 0.1, 0.2)]) is None
+
+
+def test_what_was_counted_has_no_decimals_and_what_was_measured_has_four() -> None:
+    found = [figure(number) for number in (1280.0, 12_800.0, 1.0, 0.87641, 4.8, 0.0, 1e-7, -3.0, None)]
+    assert found == ["1\u202f280", "12\u202f800", "1.0000", "0.8764", "4.8000", "0.0000", "1.0e-07", "-3", "–"]
