@@ -398,6 +398,20 @@ class LeftOut(BaseModel):
     count: int
 
 
+class LimitView(BaseModel):
+    """
+    A quota that has a limit. `used` is null where it was not measured yet; storage in bytes; `share` is of the
+    limit. `notice`: from four fifths on, in a sentence.
+    """
+
+    name: str
+    title: str
+    used: int | None
+    limit: int
+    share: float
+    notice: str | None
+
+
 class LogView(BaseModel):
     """
     The end of a log; null where there is none yet.
@@ -1369,6 +1383,7 @@ class GlanceView(BaseModel):
     active_runs: int
     agreement: Agreement
     attention: AttentionView
+    quotas: list[LimitView]
 
 
 class HeadReport(BaseModel):

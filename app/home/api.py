@@ -113,6 +113,18 @@ class AttentionView(View):
     href: str
 
 
+class LimitView(View):
+    """A quota that has a limit. `used` is null where it was not measured yet; storage in bytes; `share` is of the
+    limit. `notice`: from four fifths on, in a sentence."""
+
+    name: str
+    title: str
+    used: int | None
+    limit: int
+    share: float
+    notice: str | None
+
+
 class GlanceView(View):
     """A project among others. `today` and `week` are labels since midnight and since Monday (UTC), `queue` pairs that
     wait; `agreement` is that on the pairs of the newest labels."""
@@ -129,6 +141,7 @@ class GlanceView(View):
     active_runs: int
     agreement: Agreement
     attention: AttentionView
+    quotas: list[LimitView]
 
 
 class OverviewView(View):
@@ -140,13 +153,14 @@ class OverviewView(View):
 @router.get("/overview")
 def show_overview(session: Db, user: SignedIn, sort: Sort = Sort.ATTENTION) -> OverviewView:
     """The projects that one manages at a glance, with what each needs. Archived ones are not among them."""
-    plain = [name for name in GlanceView.model_fields if name not in ("id", "name", "attention")]
+    plain = [name for name in GlanceView.model_fields if name not in ("id", "name", "attention", "quotas")]
     return OverviewView(
         projects=[
             GlanceView(
                 id=one.project.id,
                 name=one.project.name,
                 attention=AttentionView.model_validate(one.attention),
+                quotas=[LimitView.model_validate(use) for use in one.quotas],
                 **{name: getattr(one, name) for name in plain},
             )
             for one in overview(session, user, sort)

@@ -12,6 +12,8 @@ from app.home import overview_queries
 from app.home.pace import FEWEST, Pace
 from app.models import ModelState, Project, Role, User
 from app.projects import queries
+from app.quotas import service as quotas
+from app.quotas.service import Use
 from app.rewards.service import FIRST_TRAINING
 from app.rewards.snapshot_queries import new_labels
 from app.statistics.agreement import Agreement, Prompts, agreement_of
@@ -53,6 +55,7 @@ class Glance:
     active_runs: int
     agreement: Agreement
     attention: Attention
+    quotas: list[Use]  # those that have a limit
 
 
 class Sort(StrEnum):
@@ -108,7 +111,10 @@ def glances(
             overview_queries.figures(session, ids, midnight, week), new_labels(session, ids), _agreements(session, ids),
         ),
     )  # fmt: skip
-    rows = [_glance(one, figures[id_], fresh[id_], agreements[id_]) for id_, one in zip(ids, found, strict=True)]
+    uses = quotas.uses_of(session, ids)
+    rows = [
+        _glance(one, figures[id_], fresh[id_], agreements[id_], uses[id_]) for id_, one in zip(ids, found, strict=True)
+    ]
     return sorted(rows, key=_ORDERS[sort]), counted_at
 
 
@@ -119,7 +125,7 @@ def _agreements(session: Session, projects: list[int]) -> dict[int, Agreement]:
     return {project: agreement_of(prompts) for project, prompts in judged.items()}
 
 
-def _glance(one: queries.Listed, now: Any, fresh: int, agreement: Agreement) -> Glance:
+def _glance(one: queries.Listed, now: Any, fresh: int, agreement: Agreement, uses: list[Use]) -> Glance:
     return Glance(
         project=one.project,
         role=one.role,
@@ -133,6 +139,7 @@ def _glance(one: queries.Listed, now: Any, fresh: int, agreement: Agreement) -> 
         active_runs=now.active_runs,
         agreement=agreement,
         attention=attention(one.project, now, fresh),
+        quotas=uses,
     )
 
 

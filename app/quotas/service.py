@@ -3,12 +3,12 @@
 What is under way goes on; nothing further begins. It does not know what a run does, nor where files are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -51,11 +51,21 @@ class Use:
         """Whether nothing is left."""
         return self.share >= 1
 
+    @property
+    def told(self) -> bool:
+        """Whether a manager is told. That as many runs are under way as may be is nothing to be told of."""
+        return self.near and self.name != "runs_at_once"
+
     def amount(self, number: int | None) -> str:
         """A number of it, in words."""
         if number is None:
             return "not measured yet"
         return size(number) if self.name == "storage_bytes" else count(number)
+
+    @property
+    def notice(self) -> str | None:
+        """What a manager is told, if anything."""
+        return self.sentence if self.told else None
 
     @property
     def sentence(self) -> str:
@@ -94,21 +104,41 @@ def of(session: Session, project_id: int) -> Quota:
 
 def uses(session: Session, project_id: int, *, limited: bool = False) -> list[Use]:
     """What a project has used of each, or only of those that have a limit."""
-    quota = of(session, project_id)
-    count: dict[str, Callable[[], int | None]] = {
-        "runs_at_once": lambda: _at_once(session, project_id),
-        "runs_per_day": lambda: _since(session, project_id, datetime.now(UTC) - DAY),
-        "storage_bytes": lambda: quota.storage_used,
-        "tokens": lambda: quota.tokens_used,
+    return uses_of(session, [project_id], limited=limited)[project_id]
+
+
+def uses_of(session: Session, projects: Sequence[int], *, limited: bool = True) -> dict[int, list[Use]]:
+    """The same of each of these projects, by three statements at most."""
+    known = select(Quota).where(Quota.project_id.in_(projects)).execution_options(populate_existing=True)
+    quota = {each.project_id: each for each in session.scalars(known)}
+    for project_id in projects:
+        quota.setdefault(project_id, Quota(project_id=project_id, tokens_used=0))
+    told = {
+        project_id: [name for name in LIMITS if not limited or getattr(quota[project_id], name) is not None]
+        for project_id in projects
     }
-    limits = {name: getattr(quota, name) for name in LIMITS}
-    told = [name for name in LIMITS if not limited or limits[name] is not None]
-    return [Use(name, _TITLES[name], count[name](), limits[name]) for name in told]
+    counts: dict[str, Callable[[list[int]], dict[int, int]]] = {
+        "runs_at_once": lambda of: _runs(session, of, Run.state.in_(ACTIVE)),
+        "runs_per_day": lambda of: _runs(session, of, Run.created_at > datetime.now(UTC) - DAY),
+    }
+    counted = {
+        name: count(of) for name, count in counts.items() if (of := [each for each in projects if name in told[each]])
+    }
+    used: dict[str, Callable[[int], int | None]] = {
+        "runs_at_once": lambda project_id: counted["runs_at_once"].get(project_id, 0),
+        "runs_per_day": lambda project_id: counted["runs_per_day"].get(project_id, 0),
+        "storage_bytes": lambda project_id: quota[project_id].storage_used,
+        "tokens": lambda project_id: quota[project_id].tokens_used,
+    }
+    return {
+        each: [Use(name, _TITLES[name], used[name](each), getattr(quota[each], name)) for name in told[each]]
+        for each in projects
+    }
 
 
 def notices(session: Session, project_id: int) -> list[Use]:
-    """Those that a manager is to be told of. That as many runs are under way as may be is nothing to be told of."""
-    return [use for use in uses(session, project_id, limited=True) if use.near and use.name != "runs_at_once"]
+    """Those that a manager is to be told of."""
+    return [use for use in uses(session, project_id, limited=True) if use.told]
 
 
 def change(session: Session, project: Project, actor: User | None, wanted: QuotaChange) -> Quota:
@@ -190,14 +220,9 @@ def freed(session: Session, project_id: int | None) -> None:
     session.execute(stale.values(storage_measured_at=None))
 
 
-def _at_once(session: Session, project_id: int) -> int:
-    found = select(func.count()).where(Run.project_id == project_id, Run.state.in_(ACTIVE))
-    return session.scalar(found) or 0
-
-
-def _since(session: Session, project_id: int, moment: datetime) -> int:
-    found = select(func.count()).where(Run.project_id == project_id, Run.created_at > moment)
-    return session.scalar(found) or 0
+def _runs(session: Session, projects: Sequence[int], which: ColumnElement[bool]) -> dict[int, int]:
+    found = select(Run.project_id, func.count()).where(Run.project_id.in_(projects), which).group_by(Run.project_id)
+    return {row[0]: row[1] for row in session.execute(found) if row[0] is not None}
 
 
 def _until_a_day_old(session: Session, project_id: int, limit: int) -> int:

@@ -109,6 +109,9 @@ def fill(session: Session) -> Filled:
         paused = datetime.now(UTC) if number == 3 else None
         reason = "Missed 3 of the last 10 attention checks" if paused else None
         factories.member(session, project, person, paused_at=paused, pause_reason=reason)
+    session.add(
+        m.Quota(project_id=project.id, tokens=1_000_000, tokens_used=870_000, storage_bytes=50 * 10**9, runs_at_once=4)
+    )
     factories.invitation(session, project, manager, note="Grace, from the evening shift")
     factories.api_token(session, manager, name="laptop")
     endpoint = factories.endpoint(session, name="A large model elsewhere")

@@ -66,6 +66,10 @@ def of_parts(
     for guidelines in (project.guidelines, f"{project.guidelines}\n- Never reward a longer answer for its length.\n"):
         project.guidelines = guidelines
         instructions.publish(session, project)
+    now = datetime.now(UTC)
+    going = factories.user(
+        session, name="Person 9", email="person-9@deleted.invalid", disabled_at=now, labels_go_since=now
+    )
     link, invited = token_urlsafe(32), token_urlsafe(32)
     factories.sign_in_link(session, annotator, token_hash=digest(link))
     factories.invitation(session, project, manager, token_hash=digest(invited))
@@ -75,7 +79,8 @@ def of_parts(
     return {
         "manager": [
             *both, f"{home}/imports/{brought.id}", f"{home}/exports", f"{home}/labels/skips", f"{home}/delete",
-            f"{home}/policies/compare", f"/users/{annotator.id}/delete", "/retention",
+            f"{home}/policies/compare", f"/users/{annotator.id}/delete",
+            f"/users/{going.id}/delete", "/retention",
             *(f"{home}/{rows}/bulk?all=true&action={action}" for rows, action in (
                 ("prompts", "withdraw"), ("items", "withdraw"), ("labels", "again"), ("people", "pause"),
                 ("runs", "cancel"), ("models", "retire"),

@@ -4,9 +4,10 @@ and nothing is lost."""
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from app.db import task_session
@@ -242,3 +243,73 @@ def test_automation_stops_and_the_overview_says_so(
     told = manager.get(f"/api/v1/projects/{cast.project.id}/loop").json()["quotas"]
     assert len(told) == 1
     assert "An administrator can raise the quota." in told[0]
+
+
+def test_many_projects_are_asked_by_three_statements_and_each_has_its_own(cast: Cast, session: Session) -> None:
+    plain, third = factories.project(session), factories.project(session)
+    limit(session, cast.project, runs_at_once=2, storage_bytes=1000)
+    limit(session, third, runs_per_day=4, tokens=10)
+    ask(session, cast.project)
+    session.get_one(Quota, cast.project.id).storage_used = 800
+    for _ in range(3):
+        factories.run(session, third, state=RunState.SUCCEEDED)
+    factories.run(session, third, state=RunState.SUCCEEDED, created_at=datetime.now(UTC) - timedelta(hours=25))
+    factories.run(session, plain)
+    session.flush()
+    seen: list[str] = []
+    engine = session.connection().engine
+    event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    found = quotas.uses_of(session, [cast.project.id, plain.id, third.id])
+    assert len(seen) == 3
+    assert {of: [(use.name, use.used, use.limit) for use in uses] for of, uses in found.items()} == {
+        cast.project.id: [("runs_at_once", 1, 2), ("storage_bytes", 800, 1000)],
+        plain.id: [],
+        third.id: [("runs_per_day", 3, 4), ("tokens", 0, 10)],
+    }
+    for of, uses in found.items():
+        assert uses == quotas.uses(session, of, limited=True)
+    del seen[:]
+    assert quotas.uses_of(session, [plain.id]) == {plain.id: []}
+    assert len(seen) == 1, "where nothing is limited no runs are counted"
+
+
+def test_the_list_of_projects_shows_them_and_tells_as_the_projects_page_does(
+    client: Browser, cast: Cast, session: Session
+) -> None:
+    manager = client.bearer(cast.manager, "read")
+
+    def told() -> Any:
+        [one] = client.get("/api/v1/overview", headers=manager).json()["projects"]
+        return one["quotas"]
+
+    client.sign_in(cast.admin)
+    assert ">Quotas</th>" not in client.get("/").text
+    assert told() == []
+    limit(session, cast.project, tokens=100, storage_bytes=1000, runs_at_once=1)
+    quota = session.get_one(Quota, cast.project.id)
+    quota.tokens_used, quota.storage_used = 79, None
+    ask(session, cast.project)
+    page = client.get("/").text
+    assert ">Quotas</th>" in page
+    assert "Runs at once: 1 of 1" in page
+    assert "Storage: not measured yet of 1 kB" in page
+    assert "Tokens of endpoints: 79 of 100" in page
+    assert [use["notice"] for use in told()] == [None, None, None]
+    quota.tokens_used, quota.storage_used = 80, 1000
+    session.flush()
+    page, own = client.get("/").text, client.get(f"/projects/{cast.project.id}").text
+    for use in quotas.notices(session, cast.project.id):
+        assert use.sentence in own
+        assert use.sentence in page
+    assert told() == [
+        {"name": "runs_at_once", "title": "Runs at once", "used": 1, "limit": 1, "share": 1.0, "notice": None},
+        {
+            "name": "storage_bytes", "title": "Storage", "used": 1000, "limit": 1000, "share": 1.0,
+            "notice": "Storage: 1 kB of 1 kB used. Nothing further starts until there is room: delete runs or retire "
+            "models. An administrator can raise the quota.",
+        },
+        {
+            "name": "tokens", "title": "Tokens of endpoints", "used": 80, "limit": 100, "share": 0.8,
+            "notice": "Tokens of endpoints: 80 of 100 used (80%). An administrator can raise the quota.",
+        },
+    ]  # fmt: skip
