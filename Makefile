@@ -50,8 +50,9 @@ check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema 
 	@$(BIN)/python -m workers.reference --check
 	@data=$$(mktemp -d); trap 'rm -rf "$$data"' EXIT; HONE_DATA_DIR=$$data/hone $(BIN)/hone migrate --check
 
-.PHONY: bench-reward bench-sft bench-dpo bench-rloo bench-gradients bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-migration bench-erasing bench-upgrade bench-rendering bench-worth bench-soak
-bench-reward bench-sft bench-dpo bench-rloo bench-gradients bench-ppo bench-sampling bench-labels bench-backlog bench-pages bench-chats bench-exports bench-migration bench-erasing bench-upgrade bench-rendering bench-worth bench-soak: bench-%: $(STAMPS)/bench ## Measure beside the peers
+BENCHES := reward sft dpo rloo gradients ppo sampling labels backlog pages chats exports imports migration erasing upgrade rendering worth soak
+.PHONY: $(BENCHES:%=bench-%)
+$(BENCHES:%=bench-%): bench-%: $(STAMPS)/bench ## Measure beside the peers
 	@$(BIN)/python -m bench.$*
 
 bench-worth: export OPENBLAS_NUM_THREADS = 1  # of products of 64 x 64 threads only wait for each other
