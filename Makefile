@@ -21,6 +21,7 @@ PLATFORMS := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu aarch64-apple-da
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  make bench-…       Measure, beside the peers where there are some: $(BENCHES)"
 
 .PHONY: run
 run: $(STAMPS)/run static/vendor/.stamp ## Start the platform; prints the address and, the first time, a sign-in link
@@ -52,7 +53,7 @@ check: $(STAMPS)/dev static/vendor/.stamp ## Style, types, architecture, schema 
 
 BENCHES := reward sft dpo rloo gradients ppo sampling labels backlog pages chats exports imports migration erasing upgrade rendering worth soak
 .PHONY: $(BENCHES:%=bench-%)
-$(BENCHES:%=bench-%): bench-%: $(STAMPS)/bench ## Measure beside the peers
+$(BENCHES:%=bench-%): bench-%: $(STAMPS)/dev static/vendor/.stamp
 	@$(BIN)/python -m bench.$*
 
 bench-worth: export OPENBLAS_NUM_THREADS = 1  # of products of 64 x 64 threads only wait for each other
