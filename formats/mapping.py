@@ -49,6 +49,21 @@ def guess(columns: Sequence[str], rows: Sequence[Row]) -> dict[str, str]:
     return found
 
 
+def responses_beside(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """The columns of files of prompts that may well be two responses to compare: by their names, and texts in most
+    rows."""
+    found = guess(columns, rows)
+    for two in (("chosen", "rejected"), ("response_a", "response_b")):
+        named = [found[target] for target in two if target in found]
+        if named and all(2 * sum(_is_text(row.values.get(name)) for row in rows) > len(rows) for name in named):
+            return named
+    return []
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not re.fullmatch(r"[\s\d.,+-]*", value)
+
+
 def with_map(row: Row, mapping: Mapping[str, str]) -> Row:
     """The row with the mapped columns under their targets; a column whose name they take stays as `name (file)`."""
     taken = set(mapping.values())

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,7 @@ from formats.layouts import LAYOUTS, WRITTEN, detect, named
 from formats.layouts.base import Layout
 from formats.layouts.hone import NAME as OWN
 from formats.layouts.hone import teaches_nothing
-from formats.mapping import guess, layout_of, plainly, with_map, with_own_names
+from formats.mapping import guess, layout_of, plainly, responses_beside, with_map, with_own_names
 from formats.records import (
     BadRow,
     ComparisonRecord,
@@ -35,13 +35,14 @@ KEPT_REFUSALS = 20
 class UnknownLayout(Unreadable):
     """The columns are of no known layout: a map has to say which is what (`formats.guess` proposes one)."""
 
-    def __init__(self, columns: list[str], sample: list[Row]) -> None:
-        named_columns = ", ".join(shown(name) for name in columns[:20]) or "(none)"
+    def __init__(self, columns: list[str], sample: list[Row], responses: Sequence[str] = ()) -> None:
+        if responses:
+            what = f"Beside prompts it has columns that may be responses: {_listed(responses)}."
+            may = "that it is imported as prompts"
+        else:
+            what, may = f"The columns are of no known layout: {_listed(columns)}.", "name the layout"
         may_be = ",".join(f"{target}={shown(column)}" for target, column in guess(columns, sample).items())
-        super().__init__(
-            f"The columns are of no known layout: {named_columns}. Say which column is what, or name the layout."
-            + (f" It may be {may_be}." if may_be else "")
-        )
+        super().__init__(f"{what} Say which column is what, or {may}." + (f" It may be {may_be}." if may_be else ""))
         self.columns, self.sample = columns, sample
 
 
@@ -219,9 +220,16 @@ class Reading:
             if match is None and name is None:
                 raise UnknownLayout(self.columns, self.sample)
             layout = match.layout if match is not None else among[name or ""]
+            whole = name is not None or self._as == "prompts" or layout.gives != "prompts"
+            if not whole and (responses := responses_beside(self.columns, self.sample)):
+                raise UnknownLayout(self.columns, self.sample, responses)
         if layout.prepare is not None:
             return layout.prepare(self._named(row) for row in self._opened.rows() if isinstance(row, Row))
         return layout
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(shown(name) for name in columns[:20]) or "(none)"
 
 
 def _left_of_own(records: list[Record], asked: As) -> str | None:

@@ -1482,7 +1482,7 @@ class LabelSettings(BaseModel):
 
     questions: list[Question] | None = None
     """
-    Asked beside the main question, each with a choice of its own
+    Asked beside the main question, each with a choice of its own; a new one by its text alone
     """
     reasons: list[Reason] | None = None
     comment: Literal["off", "optional", "required"] = "optional"

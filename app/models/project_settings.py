@@ -32,6 +32,8 @@ class Reason(Question):
 
 
 def _named(given: Any) -> Any:
+    if isinstance(given, dict) and "id" not in given and "text" in given:
+        given = given["text"]
     return {"id": given, "text": given} if isinstance(given, str) else given
 
 
@@ -55,7 +57,10 @@ class CommonSettings(Input):
 
     questions: Annotated[
         list[Annotated[Question, BeforeValidator(_named)]], Field(max_length=4), AfterValidator(_distinct)
-    ] = Field(default_factory=list, description="Asked beside the main question, each with a choice of its own")
+    ] = Field(
+        default_factory=list,
+        description="Asked beside the main question, each with a choice of its own; a new one by its text alone",
+    )
     reasons: Annotated[
         list[Annotated[Reason, BeforeValidator(_named)]], Field(max_length=12), AfterValidator(_distinct)
     ] = Field(default_factory=list)

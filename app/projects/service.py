@@ -71,7 +71,8 @@ def create_project(
 ) -> Project:
     """A new project whose manager is its creator. Raises NotAllowed for people who run none."""
     require_creator(session, creator)
-    rate_limits.hit(PER_HOUR, "projects", str(creator.id))
+    reached = "You have made 20 projects in the last hour, as many as one person may."
+    rate_limits.hit(PER_HOUR, "projects", str(creator.id), reached=reached)
     queries.lock_creator(session, creator.id)
     most = get_settings().projects_per_person
     if not creator.is_admin and queries.created_by(session, creator.id) >= most:

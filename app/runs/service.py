@@ -87,7 +87,8 @@ def _require_room(
     """Let one transaction at a time ask for a run of this project, and refuse one too many."""
     settings = get_settings()
     if who is not None:
-        rate_limits.hit(f"{settings.runs_per_hour}/hour", "runs", str(who.id))
+        reached = f"You have begun {settings.runs_per_hour:,} runs in the last hour, as many as one person may."
+        rate_limits.hit(f"{settings.runs_per_hour}/hour", "runs", str(who.id), reached=reached)
     if project_id is None:
         return
     queries.lock_starts(session, project_id)

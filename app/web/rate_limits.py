@@ -31,8 +31,9 @@ def rule(text: str) -> RateLimitItem:
     return parse(text)
 
 
-def hit(limit: str, *who: str) -> None:
-    """Count one try by `who` and raise TooMany once there were more than `limit` allows."""
+def hit(limit: str, *who: str, reached: str = "Too many tries.") -> None:
+    """Count one try by `who` and raise TooMany, which says what is `reached`, once there were more than `limit`
+    allows."""
     item = rule(limit)
     for limiter in _limiters():
         try:
@@ -43,7 +44,7 @@ def hit(limit: str, *who: str) -> None:
             continue
         if not allowed:
             wait = max(1, round(reset - time.time()))
-            raise TooMany(f"Too many tries. Please wait {_in_words(wait)} and try again.", retry_after=wait)
+            raise TooMany(f"{reached} Please wait {_in_words(wait)} and try again.", retry_after=wait)
         return
 
 

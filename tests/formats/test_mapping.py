@@ -69,3 +69,21 @@ def test_a_row_that_a_map_does_not_fit_is_refused_with_its_line() -> None:
     assert isinstance(found[2], Refusal)
     assert (found[2].line, found[2].reason) == (4, 'The field "response_a" is missing or empty.')
     assert found[2].raw == "Warum?;;Darum.;left;ana"
+
+
+def test_prompts_beside_which_are_two_texts_to_compare_are_asked_about_and_not_taken_for_prompts_alone() -> None:
+    table = b"Question;Better;Worse\nWhy is that so?;It is.;It is not.\nAnd how?;So.;Thus.\n"
+    for asked in (None, "pairs", "labels"):
+        with pytest.raises(formats.UnknownLayout) as caught:
+            formats.read(table, as_=asked)  # type: ignore[arg-type]
+        assert str(caught.value) == (
+            "Beside prompts it has columns that may be responses: Better, Worse. Say which column is what, or that "
+            "it is imported as prompts. It may be prompt=Question,chosen=Better,rejected=Worse."
+        )
+    assert {type(each) for each in formats.read(table, as_="prompts")} == {formats.PromptRecord}
+    named = formats.read(table, layout="prompts")
+    assert next(each.metadata for each in named if isinstance(each, formats.PromptRecord)) == {
+        "Better": "It is.", "Worse": "It is not.",
+    }  # fmt: skip
+    for none in (b"question,good,bad\nWhy?,3,1\nHow?,2,5\n", b'[{"prompt": "Why?", "better": 1, "worse": 2}]'):
+        assert formats.read(none).layout is formats.LAYOUTS["prompts"]  # numbers are no responses

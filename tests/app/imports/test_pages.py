@@ -141,6 +141,38 @@ def test_columns_that_nobody_knows_are_mapped_on_the_page(session: Session, cast
     assert (run.state, count(session, m.Label)) == (m.RunState.SUCCEEDED, 1)
 
 
+def test_a_table_of_prompts_with_two_more_texts_is_asked_about_before_it_is_taken_for_prompts(
+    cast: Cast, as_: As, client: Browser, address: str
+) -> None:
+    table = b"Question;Better;Worse\nWhy is that so?;It is.;It is not.\n"
+    asked = as_("manager").submit(address, files={"file": ("a.csv", table)}, action="preview")
+    assert "Beside prompts it has columns that may be responses: Better, Worse." in asked.text
+    page = HTMLParser(asked.text)
+    chosen = {
+        target: page.css_first(f"select[name='mapping[{target}]'] option[selected]").text()
+        for target in ("prompt", "chosen", "rejected")
+    }
+    assert chosen == {"prompt": "Question", "chosen": "Better", "rejected": "Worse"}
+    mapped = {f"mapping[{target}]": column for target, column in chosen.items()}
+    assert "new label" in as_("manager").submit(address, **hidden(asked.text), **mapped, action="preview").text
+    alone = as_("manager").submit(address, **hidden(asked.text), what="prompts", action="preview")
+    assert "Kept beside it: Better, Worse" in alone.text
+    headers = client.bearer(cast.manager, "manage")
+    sent = client.post(f"/api/v1{address}", files={"file": ("a.csv", table)}, headers=headers)
+    assert sent.status_code == 422
+    assert "It may be prompt=Question,chosen=Better,rejected=Worse." in sent.text
+
+
+def test_how_cells_are_parted_can_be_said_on_the_page(as_: As, address: str) -> None:
+    table = b"prompt\ta, b, c\nOne, two, three?\tx, y, z\n"
+    seen = as_("manager").submit(address, files={"file": ("a.txt", table)}, delimiter="\t", action="preview")
+    assert "One, two, three?" in seen.text
+    assert "Kept beside it: a, b, c" in seen.text
+    kept = HTMLParser(seen.text).css_first("select[name=delimiter] option[selected]")
+    assert kept is not None
+    assert (kept.text(), kept.attributes["value"]) == ("Tabs", "\t")
+
+
 BROKEN = {
     **{name: content for name, (content, _) in (WHOLE | ROWS).items()},
     "zstd, no more": b"\x28\xb5\x2f\xfd\x00", "half UTF-16": b"\xff\xfe\x00", "brackets": b"[" * 200_000,

@@ -11,6 +11,7 @@ from app import models as m
 from app.annotation.comparison.settings import ComparisonSettings
 from app.annotation.ranking.settings import RankingSettings
 from app.db import get_engine
+from app.models.project_settings import LabelSettings
 from app.projects import instructions, service
 from app.web.errors import Invalid, NotFound
 from tests import factories
@@ -61,6 +62,13 @@ def test_other_words_or_questions_make_another_version_and_the_same_again_are_th
     guidelines("Be kinder.")  # 4 again
     assert seen == [1, 2, 3, 4, 4, 5, 5, 4, 6, 4]
     assert numbers(session, project) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_new_question_needs_its_text_alone(session: Session, cast: Cast) -> None:
+    told = LabelSettings.model_validate({"questions": [{"text": "Shorter?"}, "Kinder?"], "reasons": [{"text": "True"}]})
+    service.change_settings(session, cast.project, cast.manager, "answer", told)
+    assert [each.text for each in cast.project.answer.named] == ["Shorter?", "Kinder?", "True"]
+    assert all(len(each.id) == 8 for each in cast.project.answer.named)
 
 
 def test_what_a_version_holds_stays_when_the_settings_change(session: Session, cast: Cast) -> None:

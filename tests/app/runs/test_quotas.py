@@ -67,7 +67,9 @@ def test_a_person_starts_so_many_runs_in_an_hour(session, monkeypatch):
     user, other = factories.user(session), factories.user(session)
     for _ in range(5):
         start(session, factories.project(session), RunKind.SAMPLING, created_by=user)
-    with pytest.raises(TooMany, match="wait"):
+    with pytest.raises(
+        TooMany, match=r"^You have begun 5 runs in the last hour, as many as one person may\. Please wait"
+    ):
         start(session, factories.project(session), RunKind.SAMPLING, created_by=user)
     start(session, factories.project(session), RunKind.SAMPLING, created_by=other)
     start(session, factories.project(session), RunKind.SAMPLING, automatic=True)
