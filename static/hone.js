@@ -84,7 +84,8 @@ document.addEventListener("submit", (event) => {
 for (const extra of document.querySelectorAll("template[data-shortcuts]"))
   helpDialog()?.querySelector("dl").prepend(extra.content.cloneNode(true));
 
-document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+for (const current of document.querySelectorAll(".side [aria-current], .tabs [aria-current]"))
+  current.scrollIntoView({ block: "nearest", inline: "center" });
 // The session changed since the page was loaded (signed in again elsewhere): the refusal brings a fresh token.
 document.addEventListener("htmx:after:request", (event) => {
   const fresh = event.detail.ctx?.response?.headers?.get?.("X-CSRF-Fresh");

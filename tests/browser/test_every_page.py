@@ -38,27 +38,34 @@ OWN_EDGE = re.compile(r"/sign-in|/invitations|/label$|/chat(/\d+)?$")
 """Pages with a column of their own: what is seen before anybody is signed in, the labelling screen, and chat."""
 
 
+CUT = """() => [...document.querySelectorAll(".scroll")]
+  .filter((each) => each.scrollWidth > each.clientWidth && !each.querySelector(".matrix"))
+  .map((each) => each.getAttribute("aria-label") ?? each.className)"""
+"""Tables that are wider than their place; who agrees with whom is as wide as there are people."""
+
+
 def test_every_page_has_one_left_edge(page: Page, server: Server, sign_in: Callable[[Page, User], None]) -> None:
-    """Its heading, tables and forms begin where those of every other page do, whatever width they have."""
+    """Its heading, tables and forms begin where those of every other page do, whatever width they have. Its tables fit,
+    and the navigation says where it is."""
     with task_session() as session:
         filled = fill(session)
     sign_in(page, filled.manager)
-    for width in (1440, 2560):
+    wrong = []
+    for width in (1280, 2560):
         page.set_viewport_size({"width": width, "height": 900})
         found: dict[bool, dict[int, list[str]]] = {True: {}, False: {}}  # beside a project's navigation, and without
         for place in filled.places["manager"]:
             if not OWN_EDGE.search(place):
                 page.goto(server.url + place)
                 beside = page.locator(".side").count() == 1
+                if beside and page.locator(".side [aria-current]").count() != 1:
+                    wrong.append(f"no place in the navigation: {place}")
+                if cut := page.evaluate(CUT):
+                    wrong.append(f"at {width} pixels {cut} of {place}")
                 for edge in set(page.evaluate(EDGES)):
                     found[beside].setdefault(edge, []).append(place)
         assert [len(edges) for edges in found.values()] == [1, 1], found
-
-
-CUT = """() => [...document.querySelectorAll(".scroll")]
-  .filter((each) => each.scrollWidth > each.clientWidth && !each.querySelector(".matrix"))
-  .map((each) => each.getAttribute("aria-label") ?? each.className)"""
-"""Tables that a phone shows a part of; who agrees with whom is read along both of its axes, and stays one."""
+    assert wrong == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
