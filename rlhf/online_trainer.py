@@ -264,7 +264,7 @@ class OnlineTrainer(Trainer[Experience], Generic[Config]):
     def begin(self, log: RunLog) -> None:
         """Measures the start, which is the best policy until one is better."""
         if self.state["start_scores"] is None:
-            self.state["start_scores"], _, self.state["start_watched"] = self.holdout.report()
+            self.state["start_scores"], self.state["start_watched"] = self.holdout.start()
             log.log(0, self.evaluate_and_compare(0))
             self.save(0)
 

@@ -6,6 +6,7 @@ and the best policy answer once more, with seeds that had no part in the choice,
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 
 from rlhf import ppo
+from rlhf.config import InputError
 from rlhf.experience import pay, rollout_metrics
 from rlhf.intervals import mean_interval
 from rlhf.online_settings import OnlineSettings
@@ -60,6 +62,17 @@ class Holdout:
         rollouts = self.make(self.tasks(REPORTING))
         kl = statistics.fmean(float((rollout.log_probs - rollout.reference).sum()) for rollout in rollouts)
         return [(rollout.score, rollout.ended) for rollout in rollouts], kl, self.watch(rollouts)
+
+    def start(self) -> tuple[Scores, dict[str, float]]:
+        """Scores of the policy that a run begins with, and what is watched besides.
+
+        Raises InputError where some are no numbers: no policy could be said to be better.
+        """
+        scores, _, watched = self.report()
+        odd = sum(not math.isfinite(score) for score, _ in scores)
+        if odd:
+            raise InputError(f"the reward of {odd} of the {len(scores)} holdout responses is not a finite number")
+        return scores, watched
 
     def tasks(self, part: int) -> list[Task]:
         """The prompts of a part, CHOOSING or REPORTING, each with its seed."""

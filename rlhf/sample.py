@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -75,7 +76,7 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
         mininterval=0.5 if sys.stderr.isatty() else 15.0,
     )
     todo = {index: prompt for index, prompt in enumerate(prompts) if index not in rows}
-    with bar, part.open("a", encoding="utf-8") as file:
+    with bar, _appended(part) as file:
         for index, work, duplicate in _draw(config, todo, stop) if todo else ():
             rows[index] = _row(config, work, duplicate)
             _append(file, {**rows[index], _KEY: keys[index]})
@@ -89,7 +90,7 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
         print(warning, file=sys.stderr)
     lines = (json.dumps(rows[index], ensure_ascii=False) + "\n" for index in sorted(rows))
     _write_whole(config.output, lines)
-    part.unlink()
+    part.unlink(missing_ok=True)
     seconds = time.monotonic() - started
     return {
         "prompts": len(rows),
@@ -235,6 +236,17 @@ def _resume(part: Path, keys: list[str]) -> dict[int, dict[str, Any]]:
             lines.append(line + "\n")
     _write_whole(part, lines)
     return rows
+
+
+@contextmanager
+def _appended(part: Path) -> Iterator[TextIO]:
+    """The file, to write lines at its end; where none came, none is left."""
+    try:
+        with part.open("a", encoding="utf-8") as file:
+            yield file
+    finally:
+        if not part.stat().st_size:
+            part.unlink()
 
 
 def _append(file: TextIO, row: Mapping[str, Any]) -> None:

@@ -160,7 +160,7 @@ class RewardMix:
         return self
 
     def __call__(self, conversations: Sequence[Messages], responses: Sequence[Response]) -> Scores:
-        """Raises InputError where a function fails."""
+        """Raises InputError where a function fails, or a model has no number for any of the responses."""
         total, found = torch.zeros(len(responses)), dict[str, Tensor]()
         for term in self.terms:
             found[term.name] = self._term(term, conversations, responses, found)
@@ -178,7 +178,11 @@ class RewardMix:
             return torch.tensor(self.functions[term.name](conversations, [response.text for response in responses]))
         if not responses:
             return torch.zeros(0)
-        members = torch.cat([scorer.heads(conversations, responses) for scorer in self.scorers[term.name]], dim=1)
+        found = [scorer.heads(conversations, responses) for scorer in self.scorers[term.name]]
+        for source, scores in zip(term.sources or (term.name,), found, strict=True):
+            if not bool(scores.isfinite().any()):
+                raise InputError(f"the reward model {source} gives scores that are not finite: it is damaged")
+        members = torch.cat(found, dim=1)
         if members.shape[1] == 1:
             return members[:, 0]
         variance = members.var(dim=1, correction=0)

@@ -161,10 +161,12 @@ class Trainer(ABC, Generic[Unit]):
             kept = latest_checkpoint(self.output)
             raise RunFailed(
                 f"loss or gradient was not finite in {self.state['skipped_in_a_row']} optimiser steps in a row; the "
-                f"last good checkpoint is {kept or 'none, for the run had just begun'}; lower --learning_rate or look "
-                f"at {self.suspect}"
+                f"last good checkpoint is {kept or 'none, for the run had just begun'}; {self._advice()}"
             )
         return False
+
+    def _advice(self) -> str:
+        return f"lower --learning_rate or look at {self.suspect}"
 
     # ---- the run -----------------------------------------------------------------------------------------------------
 
@@ -200,6 +202,11 @@ class Trainer(ABC, Generic[Unit]):
             if (due or evaluated) and not self.state["skipped_in_a_row"]:
                 self.save(step)
                 saved_at = time.monotonic()
+        if self.state["skipped"] and not self.optimizer.state:  # which the first good step fills
+            raise RunFailed(
+                f"nothing was learned: loss or gradient was not finite in all {self.state['skipped']} optimiser steps; "
+                + self._advice()
+            )
         self.optimizer.state.clear()  # nothing more is learned
         give_back_memory()
         self._take_best()
