@@ -74,8 +74,16 @@ function showRaw() {
   for (const text of document.querySelectorAll(".answer .rendered")) text.hidden = on;
 }
 
+// What the answers reply to is seen first: of a long conversation its last turn, from its beginning.
+function toLastTurn() {
+  const prompt = document.querySelector(".prompt");
+  const last = prompt?.lastElementChild;
+  if (last) prompt.scrollTop = last.getBoundingClientRect().top - prompt.firstElementChild.getBoundingClientRect().top;
+}
+
 // An item arrived: show it as the last one was.
 export function read() {
+  toLastTurn();
   showRaw();
   press();
   if (shown.differences()) requestAnimationFrame(differences); // after it is drawn

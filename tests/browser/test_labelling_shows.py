@@ -54,6 +54,34 @@ def test_it_fits_every_screen(
     assert serious_faults(page) == []
 
 
+@pytest.mark.parametrize("last", ["What do you say to that?", f"The last begins here. {LONG[:2_000]}"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_of_a_long_conversation_the_turn_that_is_answered_is_in_view(
+    page: Page, work: MakeWork, last: str, width: int
+) -> None:
+    here = work(items=1)
+    said = [
+        ("user", "Hello?"),
+        *[("assistant", LONG[:1_000]), ("user", LONG[:1_000])] * 3,
+        ("assistant", "Yes."),
+        ("user", last),
+    ]
+    with task_session() as session:
+        messages = [{"role": role, "content": text} for role, text in said]
+        session.execute(update(m.Prompt).where(m.Prompt.project_id == here.project_id).values(messages=messages))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(here.address)
+    settled(page)
+    turn, prompt = (page.locator(each).bounding_box() for each in (".turn:last-child", ".prompt"))
+    assert turn is not None
+    assert prompt is not None
+    assert prompt["y"] <= turn["y"] < prompt["y"] + prompt["height"] - 20
+    if len(last) < 50:
+        assert turn["y"] + turn["height"] <= prompt["y"] + prompt["height"] + 1
+    page.locator(".prompt").evaluate("box => { box.scrollTop = 0 }")
+    expect(page.get_by_text("Hello?")).to_be_in_viewport()
+
+
 def test_an_answer_in_arabic_runs_from_right_to_left(page: Page, work: MakeWork) -> None:
     here = work(texts=[SHAPES[1]])
     page.goto(here.address)
