@@ -39,13 +39,14 @@ def backup(
 
 def restore(folder: Annotated[Path, typer.Argument(help="What `hone backup` wrote.")], as_json: Json = False) -> None:
     """Bring a backup back into an empty data folder, or an empty DATABASE_URL and HONE_STORE_DIR."""
-    settings = get_settings()
+    settings, folder = get_settings(), folder.absolute()
+    made = backups.restorable(folder, _tell)  # before anything is made where it is to go
     data = prepare_folder(settings)
     with lock(data):
         running = services.start(settings, data, services.note_queue_away)
         try:
             services.use(running, data)
-            made = backups.restore(get_settings(), folder.absolute(), _tell)
+            backups.restore(get_settings(), folder, made, _tell)
         finally:
             running.stop()
     rows = sum(made.rows.values())

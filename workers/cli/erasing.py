@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.web.errors import NotFound
+from app.web.errors import Conflict, NotFound
 from hone_client import Client
 from hone_client.models import DeletionView
 from workers.cli.calls import ProjectId, does
@@ -84,6 +84,8 @@ def _person(hone: Client, email: str) -> int:
 
 
 def _say(what: str, found: DeletionView, yes: bool, as_json: bool) -> None:
+    if yes and found.blocked:
+        raise Conflict(found.blocked)
     if as_json:
         typer.echo(found.model_dump_json())
         return

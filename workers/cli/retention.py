@@ -42,5 +42,6 @@ def retention(
     folders, talks = plural(len(found.runs), "folder"), plural(found.conversations, "conversation")
     typer.echo(f"{folders} of runs, {size(found.bytes)}; {talks}, {size(found.chat_bytes)} of text.")
     if found.in_use:
-        typer.echo(f"In use, so they stay: runs {', '.join(map(str, found.in_use))}.")
+        they, what = ("it stays", "run") if len(found.in_use) == 1 else ("they stay", "runs")
+        typer.echo(f"In use, so {they}: {what} {', '.join(map(str, found.in_use))}.")
     typer.echo("Deleted." if yes else "Nothing was changed. Add --yes to delete this.")

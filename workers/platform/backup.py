@@ -109,6 +109,8 @@ def read(folder: Path) -> Manifest:
         raise Unusable(f"{folder} is no whole backup: it has no {MANIFEST}, which is written last.") from None
     except (ValidationError, UnicodeDecodeError):
         raise Unusable(f"{folder} is no whole backup: its {MANIFEST} cannot be read.") from None
+    except OSError as error:
+        raise Unusable(f"{folder} is no backup that can be read: {error.strerror}.") from None
 
 
 def verify(folder: Path) -> Manifest:
@@ -123,16 +125,25 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
-def restore(settings: Settings, folder: Path, tell: Tell) -> Manifest:
-    """Bring a backup back into an empty database and an empty store, or change nothing. Raises Unusable."""
+def restorable(folder: Path, tell: Tell) -> Manifest:
+    """The manifest of a whole backup of this version's schema. Raises Unusable."""
     tell("Reading the backup.")
     manifest = verify(folder)
-    head = ScriptDirectory.from_config(config()).get_current_head()
-    if manifest.schema_revision != head:
+    scripts = ScriptDirectory.from_config(config())
+    head, theirs = scripts.get_current_head(), manifest.schema_revision
+    if theirs != head:
+        older = theirs is None or any(each.revision == theirs for each in scripts.walk_revisions())
+        then = "starting this one then upgrades it" if older else "this copy is older than the backup"
         raise Unusable(
-            f"The backup was made by Hone {manifest.hone} with the schema {manifest.schema_revision}, this copy has "
-            f"{head}. Restore it with that version; starting this one then upgrades it."
+            f"The backup was made by Hone {manifest.hone} with the schema {theirs}, this copy has {head}. Restore it "
+            f"with that version; {then}."
         )
+    return manifest
+
+
+def restore(settings: Settings, folder: Path, manifest: Manifest, tell: Tell) -> None:
+    """Bring a backup that is `restorable` back into an empty database and an empty store, or change nothing. Raises
+    Unusable."""
     url, key = plain(str(settings.database_url)), settings.data_dir / KEY
     with psycopg.connect(url) as connection:
         if connection.execute(_TABLES).fetchone():
@@ -163,7 +174,6 @@ def restore(settings: Settings, folder: Path, tell: Tell) -> Manifest:
         raise Unusable(
             f"The restored database has other rows than the backup says: {_difference(found, manifest.rows)}."
         )
-    return manifest
 
 
 def _difference(found: dict[str, int], wanted: dict[str, int]) -> str:

@@ -178,12 +178,20 @@ def test_what_cannot_be_restored_is_refused_and_nothing_is_changed(
     half = spoilt(lambda f: (f / "manifest.json").write_bytes((f / "manifest.json").read_bytes()[:99]))
     assert "its manifest.json cannot be read" in refused(half, **empty_place)
     assert "is no whole backup" in refused(tmp_path / "nowhere", **empty_place)
+    assert "is no backup that can be read: Not a directory." in refused(torn / model, **empty_place)
 
-    def older(folder: Path) -> None:
-        about = json.loads((folder / "manifest.json").read_text())
-        (folder / "manifest.json").write_text(json.dumps(about | {"schema_revision": "0007"}))
+    def of(schema: str) -> Path:
+        def say(folder: Path) -> None:
+            about = json.loads((folder / "manifest.json").read_text())
+            (folder / "manifest.json").write_text(json.dumps(about | {"schema_revision": schema}))
 
-    assert "with the schema 0007" in refused(spoilt(older), **empty_place)
+        return spoilt(say)
+
+    older, newer = refused(of("0007"), **empty_place), refused(of("9007"), **empty_place)
+    assert "with the schema 0007" in older
+    assert older.endswith("Restore it with that version; starting this one then upgrades it.")
+    assert newer.endswith("Restore it with that version; this copy is older than the backup.")
+    assert not Path(empty_place["HONE_DATA_DIR"]).exists(), "a backup that is refused starts nothing"
     before = rows(backups.plain(database))
     filled_base = empty_place | {"DATABASE_URL": database}
     assert "The database is not empty" in refused(whole, **filled_base)
