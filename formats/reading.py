@@ -42,7 +42,8 @@ class UnknownLayout(Unreadable):
         else:
             what, may = f"The columns are of no known layout: {_listed(columns)}.", "name the layout"
         may_be = ",".join(f"{target}={shown(column)}" for target, column in guess(columns, sample).items())
-        super().__init__(f"{what} Say which column is what, or {may}." + (f" It may be {may_be}." if may_be else ""))
+        self.says = f"{what} Say which column is what, or {may}."  # without the proposal
+        super().__init__(self.says + (f" It may be {may_be}." if may_be else ""))
         self.columns, self.sample = columns, sample
 
 

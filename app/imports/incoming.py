@@ -91,4 +91,4 @@ def columns(choice: Choice, file: str) -> list[str]:
 
 def unmapped(error: formats.UnknownLayout) -> Unmapped:
     """What a person needs to map the columns."""
-    return Unmapped(str(error), error.columns, error.sample[:3], formats.guess(error.columns, error.sample))
+    return Unmapped(error.says, error.columns, error.sample[:3], formats.guess(error.columns, error.sample))

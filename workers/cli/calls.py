@@ -161,7 +161,7 @@ def _tell(call: Call, response: Any, as_json: bool, output: Path | None) -> None
     if isinstance(response, Download):
         written(response, output)
     elif isinstance(response, Pages):
-        tell_all(response, as_json, call.columns, f"No {call.command.split()[0].rstrip('s')}s yet.")
+        tell_all(response, as_json, call.columns, f"No {call.command.split()[0].rstrip('s')}s.")
     elif response is None:
         if not as_json:
             typer.echo(call.says or "Done.")

@@ -89,7 +89,7 @@ def init(as_json: Json = False) -> None:
     """Prepare database and first records, as `hone up` does before it starts anything; for containers."""
     from workers.platform.first_start import ensure_first_records
 
-    with connected():
+    with connected(anew=True):
         link = ensure_first_records(get_settings()).link
     say(as_json, f"Sign in as the manager, once, with {link}" if link else "The database is ready.", sign_in=link)
 
@@ -155,7 +155,7 @@ def migrate(
     """Bring the database to this version's schema. `hone up` does it on its own."""
     from workers.platform.migrate import drift
 
-    with connected():
+    with connected(anew=True):
         changed = upgrade()
         if check and (differences := drift()):
             raise Unusable("The schema and app.models differ; write a migration: " + "; ".join(differences))

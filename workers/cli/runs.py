@@ -65,7 +65,7 @@ def list_runs(
     }  # fmt: skip
     with client(as_) as hone:
         found = hone.list_all_runs(**wanted) if project is None else hone.list_runs(project, **wanted)
-        tell_all(found, as_json, COLUMNS, "No runs yet.")
+        tell_all(found, as_json, COLUMNS, "No runs.")
 
 
 @runs.command()

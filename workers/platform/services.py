@@ -104,10 +104,22 @@ def upgrade() -> bool:
     return migrate(before, tell)
 
 
+def _require_data(folder: Path) -> None:
+    """A command in another folder than the platform's would make one more database there, and find nothing in it."""
+    if not (folder / "run").is_dir():
+        raise Unusable(
+            f"There is no platform's data in {folder}. Run this where `hone up` was started, set HONE_DATA_DIR to its "
+            "data folder, or start a platform with `hone up`."
+        )
+
+
 @contextmanager
-def connected() -> Iterator[None]:
-    """Services for one command: those of a running `hone up`, or started for the time of the command."""
+def connected(*, anew: bool = False) -> Iterator[None]:
+    """Services for one command: those of a running `hone up`, or started for the time of the command. Raises Unusable
+    where there is no platform's data, unless they may be made `anew`."""
     settings = get_settings()
+    if not anew and not settings.database_url:
+        _require_data(settings.data_dir.expanduser().resolve())
     folder = prepare_folder(settings)
     with ExitStack() as stack:
         try:

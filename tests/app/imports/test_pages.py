@@ -147,6 +147,8 @@ def test_a_table_of_prompts_with_two_more_texts_is_asked_about_before_it_is_take
     table = b"Question;Better;Worse\nWhy is that so?;It is.;It is not.\n"
     asked = as_("manager").submit(address, files={"file": ("a.csv", table)}, action="preview")
     assert "Beside prompts it has columns that may be responses: Better, Worse." in asked.text
+    assert "A proposal is filled in below." in asked.text
+    assert "prompt=Question" not in asked.text  # as the command line says it
     page = HTMLParser(asked.text)
     chosen = {
         target: page.css_first(f"select[name='mapping[{target}]'] option[selected]").text()

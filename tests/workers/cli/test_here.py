@@ -95,7 +95,7 @@ def test_lists_have_tables_lines_of_json_and_say_where_they_go_on(project: int, 
     assert hone("prompts", "withdraw", str(numbers[0]), str(numbers[1]), *here).stdout.endswith("withdrawn.\n")
     assert hone("prompts", "list", *here, "--status", "withdrawn", "--json").stdout.count("\n") == 2
     assert hone("prompts", "restore", str(numbers[0]), *here).stdout == "The prompt is back in the loop.\n"
-    assert hone("members", "list", *here).stdout == "No members yet.\n"
+    assert hone("members", "list", *here).stdout == "No members.\n"
     given = tmp_path / "prompts.json"
     given.write_text('["A?", {"prompt": "B?"}]')
     assert hone("prompts", "add", f"@{given}", *here).stdout == "2 prompts imported; 0 refused.\n"

@@ -162,6 +162,16 @@ def test_a_folder_has_one_holder_who_is_named(tmp_path: Path) -> None:
         pass
 
 
+def test_a_command_elsewhere_makes_no_database_of_its_own_there(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("hone")), "import", "pairs.csv", "--project", "1"]
+    (tmp_path / "pairs.csv").write_text("prompt,chosen,rejected\nWhy?,So.,No.\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HONE_", "DATABASE_"))}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: There is no platform's data in {tmp_path}/.hone. Run this where `hone up`")
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
+
+
 def test_a_data_folder_that_is_a_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a folder")
     with pytest.raises(Unusable, match="HONE_DATA_DIR"):
