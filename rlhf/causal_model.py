@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from rlhf.chat_format import first_line
 from rlhf.config import InputError
+from rlhf.folders import refuse_no_model
 from rlhf.weights import LOAD_ERRORS, quiet, read_model
 
 
@@ -30,6 +31,7 @@ def check_folder(path: Path) -> None:
         raise InputError(f"there is no folder {path}")
     if not (path / "config.json").is_file():
         raise InputError(f"{path} is not a model folder: it has no config.json")
+    refuse_no_model(path)
     try:
         config: Any = AutoConfig.from_pretrained(str(path), trust_remote_code=False)
     except LOAD_ERRORS as error:

@@ -15,7 +15,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from rlhf.config import InputError
 from rlhf.control_tokens import ControlTokens
+from rlhf.folders import refuse_no_model
 from rlhf.types import Message, Messages
+
+# what a template ends in that refuses a conversation, or is none
+_TEMPLATE_ERRORS = (
+    jinja2.TemplateError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError,
+)  # fmt: skip
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['role'] | capitalize + ':\n' + message['content'] }}"
@@ -36,8 +42,10 @@ def plain_template(tokenizer: PreTrainedTokenizerBase) -> str:
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a prepared model: it has a chat template, an end token and some pad token.
 
-    Raises InputError where the folder is missing or foreign, or the tokenizer has no chat template or no end token.
+    Raises InputError where the folder is missing or foreign, or the tokenizer has no end token or no chat template that
+    writes a question and its response.
     """
+    refuse_no_model(path)
     try:
         tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(path), trust_remote_code=False))
     except (OSError, ValueError, KeyError) as error:
@@ -51,6 +59,10 @@ def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
         raise InputError(f"the tokenizer of {path} has no end token, so responses of it could not end")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    try:
+        end_of_turn_id(tokenizer)
+    except _TEMPLATE_ERRORS as error:
+        raise InputError(f"the chat template of the tokenizer in {path} cannot be used: {first_line(error)}") from None
     return tokenizer
 
 
@@ -143,7 +155,7 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: Messages, opening: boo
         return cast(
             str, tokenizer.apply_chat_template(cast(Any, messages), add_generation_prompt=opening, tokenize=False)
         )
-    except (jinja2.TemplateError, TypeError, ValueError, KeyError) as error:
+    except _TEMPLATE_ERRORS as error:
         raise InputError(f"the model's chat template refuses this conversation: {first_line(error)}") from None
 
 
@@ -218,7 +230,7 @@ def choose_pad(tokenizer: PreTrainedTokenizerBase) -> int:
 def first_line(error: BaseException) -> str:
     """The first line of what a library says, for a one-sentence message."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(" :") if lines else type(error).__name__
 
 
 def _find_end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -126,6 +126,8 @@ def split_by_prompt(rows: Sequence[Row], share: float, seed: int = 0, *, least: 
     return train, [row for row, key in zip(rows, keys, strict=True) if key in held_out]
 
 
+NO_HOLDOUT = "holdout: none, so that nothing will tell how good the model is; give rows with other prompts"
+
 HELD_OUT = ("holdout", "test", "validation", "valid", "val", "dev", "eval")
 
 

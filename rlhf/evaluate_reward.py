@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from rlhf import lease
 from rlhf.config import Doc, Ge, InputError, Le, Settings, parse_config
+from rlhf.folders import require_place
 from rlhf.runtime import DtypeName, pick_device, pick_dtype, set_threads
 from rlhf.setting_types import Device, LongestPair
 
@@ -120,12 +121,14 @@ def evaluate_reward(config: EvaluateRewardConfig) -> dict[str, Any]:
     from rlhf.reward_bench import bench_scores
     from rlhf.reward_data import encode_pairs
     from rlhf.reward_metrics import pair_metrics
+    from rlhf.vocabulary import require_known
 
     pairs, report = load_pairs(config.data, max_bad_share=config.max_bad_share)
     print(report, file=sys.stderr)
     model, tokenizer, max_length = _load(config)
     data = encode_pairs(tokenizer, pairs, max_length, config.max_bad_share, whole=model.reads_whole)
     print(data.describe(max_length), file=sys.stderr)
+    require_known(data.groups, model.rows)
     import torch
 
     scores = torch.stack([part.mean(dim=1) for part in model.score(data.groups, config.token_budget)])
@@ -159,6 +162,9 @@ def score_file(config: ScoreConfig) -> dict[str, Any]:
     """
     from tqdm import tqdm  # type: ignore[import-untyped]
 
+    from rlhf.vocabulary import require_known
+
+    require_place(config.output, folder=False)
     rows = list(_read(Path(config.data)))
     model, tokenizer, max_length = _load(config)
     groups, members = _group(rows, tokenizer, max_length, model.reads_whole)
@@ -167,6 +173,7 @@ def score_file(config: ScoreConfig) -> dict[str, Any]:
         raise InputError(
             f"{config.data}: {len(bad)} of {len(rows)} rows cannot be scored, the first: {(bad or ['?'])[0]}"
         )
+    require_known(groups, model.rows)
     features: dict[int, tuple[Any, int]] = {}
     order = sorted(range(len(groups)), key=lambda i: -len(groups[i]))  # batches of like length across the whole file
     with tqdm(total=len(rows) - len(bad), unit=" responses", mininterval=1.0) as bar:

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerBase
 
 from rlhf.config import InputError
-from rlhf.data import choosing_half, load_pairs, prompt_key, split_as_said, split_by_prompt
+from rlhf.data import NO_HOLDOUT, choosing_half, load_pairs, prompt_key, split_as_said, split_by_prompt
 from rlhf.pair_settings import PairSettings
 from rlhf.reward_data import EncodedPairs, HoldoutPairs, encode_pairs, split_holdout
+from rlhf.reward_model import rows_of
 from rlhf.types import PreferencePair
+from rlhf.vocabulary import require_known
 
 
 def load_training_pairs(
@@ -41,14 +43,14 @@ def load_training_pairs(
     if held_out:
         encoded = encode_pairs(tokenizer, held_out, max_length, config.max_bad_share)
         holdout = _split(config, encoded, held_out, choosing)
+    require_known([*train.groups, *(encoded.groups if encoded else ())], rows_of(config.model))
     if say:
         for each in reports:
             print(each, file=sys.stderr)
         for name, data in (("training", train), ("holdout", encoded)):
             if data is not None:
                 print(f"{name}: {data.describe(max_length)}", file=sys.stderr)
-        if holdout is not None:
-            print(_describe(holdout), file=sys.stderr)
+        print(_describe(holdout), file=sys.stderr)
     return train, holdout
 
 
@@ -68,7 +70,9 @@ def _split(
     return split_holdout(encoded, keys, chosen.__contains__)
 
 
-def _describe(holdout: HoldoutPairs) -> str:
+def _describe(holdout: HoldoutPairs | None) -> str:
+    if holdout is None:
+        return NO_HOLDOUT
     if holdout.choosing is None:
         return f"holdout: too few pairs for two parts; the last step is kept, and {len(holdout.reporting)} report on it"
     return f"holdout: {len(holdout.choosing)} pairs choose the checkpoint, {len(holdout.reporting)} others report on it"

@@ -39,6 +39,8 @@ def parse_mix(text: str) -> list[Term]:
     """The terms of a mix, each with a name of its own. Raises InputError where there is none to read."""
     if text and Path(text).exists():  # whatever signs its name has
         return [Term(_name((text,)), 1.0, "models", (text,))]
+    if not text.strip():
+        raise InputError("--reward is empty: name a reward model's folder, or a function as module:function")
     parts = _SIGNS.split(text.strip())
     signed = [("+", parts[0]), *zip(parts[1::2], parts[2::2], strict=True)]
     terms: list[Term] = []

@@ -29,6 +29,7 @@ from rlhf.causal_model import context_of
 from rlhf.chat_format import choose_pad, first_line
 from rlhf.checkpoints import whole
 from rlhf.config import InputError
+from rlhf.folders import refuse_no_model
 from rlhf.model_files import save_model, save_tokenizer
 from rlhf.trial import first_right, narrow_windows, texts
 from rlhf.trunk import attend_by_span, last_states, states_alone
@@ -69,6 +70,11 @@ class RewardModel(nn.Module):
     @property
     def device(self) -> torch.device:
         return cast(torch.device, self.hf.device)
+
+    @property
+    def rows(self) -> int:
+        """How many tokens it knows."""
+        return int(cast(Any, self.hf.get_input_embeddings()).weight.shape[0])
 
     @property
     def pad_id(self) -> int:
@@ -212,6 +218,7 @@ class RewardModel(nn.Module):
 
 
 def _load_config(path: str | Path) -> Any:
+    refuse_no_model(path)
     try:
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     except LOAD_ERRORS as error:
@@ -223,6 +230,11 @@ def _load_config(path: str | Path) -> Any:
 def position_limit(path: str | Path) -> int:
     """The longest sequence that the model in this folder can read, in tokens."""
     return context_of(_load_config(path)) or 1 << 30
+
+
+def rows_of(path: str | Path) -> int:
+    """How many tokens the model in this folder has rows for, as its config says."""
+    return int(_load_config(path).get_text_config().vocab_size)
 
 
 def load_classifier(

@@ -30,6 +30,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from rlhf import lease
 from rlhf.config import parse_config, run_cli, to_dict
 from rlhf.data import load_prompts
+from rlhf.folders import require_place
 from rlhf.runtime import StopSignal, pick_device, pick_dtype, set_threads
 from rlhf.sample_settings import SampleConfig
 from rlhf.similarity import repeats
@@ -59,6 +60,7 @@ def sample(config: SampleConfig, stop: StopSignal | None = None) -> dict[str, An
     from rlhf.prompts import unfinished_warning
 
     started = time.monotonic()
+    require_place(config.output, folder=False)
     prompts, report = load_prompts(config.prompts, max_bad_share=config.max_bad_share)
     if report.bad:
         print(f"warning: {report}", file=sys.stderr)

@@ -27,6 +27,7 @@ from rlhf.reward_mix import Term, parse_mix
 from rlhf.reward_model import RewardModel, load_reward_model
 from rlhf.similarity import words
 from rlhf.types import Messages
+from rlhf.vocabulary import require_known
 
 REPEATED_WORDS = 3  # how many in a row make a repetition
 
@@ -90,6 +91,7 @@ class Scorer:
     def heads(self, conversations: Sequence[Messages], samples: Sequence[Response]) -> Tensor:
         """Of each of its heads, (batch, heads) float32."""
         groups = [self._group(messages, sample) for messages, sample in zip(conversations, samples, strict=True)]
+        require_known(groups, self.reward.rows)
         return (torch.cat(self.reward.score(groups, self.token_budget)) - self.mean) / self.std
 
     def _group(self, messages: Messages, sample: Response) -> Group:

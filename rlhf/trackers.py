@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rlhf import lease
+from rlhf.chat_format import first_line
 from rlhf.config import InputError
 
 PROJECT = "hone"
@@ -41,7 +42,10 @@ def start_trackers(report_to: str, folder: Path, resume_step: int, settings: Map
     trackers = [_tracker(name, folder, run, resume_step) for name in names]
     with redirect_stdout(sys.stderr):  # the last line on stdout is the summary
         for tracker in trackers:
-            tracker.start()
+            try:
+                tracker.start()
+            except Exception as error:  # noqa: BLE001  a server that is away, a key that is none: each raises its own
+                raise InputError(f"--report_to {tracker.name} cannot begin: {first_line(error)}") from None
             if not resume_step:
                 tracker.store_init_configuration({name: _plain(value) for name, value in settings.items()})
     return trackers

@@ -21,14 +21,16 @@ def train_sft(config: SFTConfig) -> dict[str, Any]:
 
 def prepare(config: SFTConfig, processes: Any) -> Prepared:
     """Trainer, and what finishes its work."""
+    from rlhf.batches import Group
     from rlhf.chat_format import load_tokenizer
-    from rlhf.data import choosing_half, prompt_key, split_by_prompt
+    from rlhf.data import NO_HOLDOUT, choosing_half, prompt_key, split_by_prompt
     from rlhf.demonstrations import encode_demonstrations, load_demonstrations
     from rlhf.policy_files import load_language_model
-    from rlhf.reward_model import position_limit
+    from rlhf.reward_model import position_limit, rows_of
     from rlhf.runtime import pick_dtype, seed_everything
     from rlhf.sft_trainer import SFTTrainer
     from rlhf.types import Demonstration
+    from rlhf.vocabulary import require_known
 
     rows, report = load_demonstrations(config.data, max_bad_share=config.max_bad_share)
     lines = [str(report)]
@@ -55,10 +57,13 @@ def prepare(config: SFTConfig, processes: Any) -> Prepared:
         encode_demonstrations(tokenizer, part, max_length, config.max_bad_share) if part else None
         for part in (rows, choosing, reporting)
     ]
+    require_known([Group([], part.ids) for part in parts if part], rows_of(config.model))
     if processes.main:
         for name, encoded in zip(("training", "choosing the checkpoint", "reporting on it"), parts, strict=True):
             if encoded is not None:
                 lines.append(f"{name}: {encoded.describe(max_length)}")
+        if parts[2] is None:
+            lines.append(NO_HOLDOUT)
         print("\n".join(lines), file=sys.stderr)
     dtype = pick_dtype(config.dtype, processes.device)
     model = load_language_model(config, tokenizer, dtype, head_chunk=config.head_chunk).to(processes.device)

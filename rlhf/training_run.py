@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from rlhf.config import InputError, to_dict
+from rlhf.folders import require_place
 from rlhf.model_card import shown
 from rlhf.runtime import StopSignal, set_threads
 from rlhf.training_settings import TrainingSettings
@@ -38,6 +39,7 @@ def train(config: C, prepare: Callable[[C, Processes], Prepared]) -> dict[str, A
     last line on stdout and `summary.json` in the folder. A finished run that is resumed returns its summary at once.
     Raises InputError, RunFailed, and Interrupted after a signal.
     """
+    require_place(config.output, folder=True)
     set_threads()
     from rlhf.checkpoints import clear_checkpoints, output_lock
     from rlhf.processes import Processes

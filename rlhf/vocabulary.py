@@ -3,12 +3,15 @@
 They are never sampled, and no probability is left for them, in sampling, training and serving alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self, cast
 
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
+
+from rlhf.batches import Group
+from rlhf.config import InputError
 
 _NEVER = -1e30  # a logit: finite, for 0 times infinity is no number
 
@@ -42,3 +45,15 @@ class Vocabulary:
         """The ids, those that are not in it replaced by some that are."""
         known = sorted(set(range(self.size)) - set(self.missing))
         return [known[index % len(known)] for index in ids]
+
+
+def require_known(groups: Iterable[Group], rows: int) -> None:
+    """Raise InputError where sequences have a token that a model of so many rows has none for.
+
+    A tokenizer may have more tokens than its model has rows, as some for pictures, as long as no text has them.
+    """
+    highest = max((max(ids) for group in groups for ids in (group.prefix, *group.branches) if ids), default=0)
+    if highest >= rows:
+        raise InputError(
+            f"the texts have the token {highest}, but the model knows only {rows}: its tokenizer is another model's"
+        )

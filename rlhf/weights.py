@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf.chat_format import first_line
 from rlhf.config import InputError
+from rlhf.folders import refuse_no_model
 
 LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, SafetensorError)
 
@@ -59,8 +60,7 @@ def read_model(
     are left out. Raises InputError that names the tensor where one is missing, has no place, or has another shape.
     """
     quiet()
-    if (Path(path) / "adapter_config.json").is_file():
-        raise InputError(f"{path} holds an adapter: merge it into its base model and give the merged model's folder")
+    refuse_no_model(path)
     try:
         model, info = kind.from_pretrained(
             str(path),
