@@ -117,6 +117,19 @@ def adapter_card(text: str) -> str:
     return text.replace("library_name: transformers", "library_name: peft", 1)
 
 
+def with_attention(text: str, config: Any) -> str:
+    """The card of a model, which says so where the model can be computed by transformers' plain attention alone.
+
+    Its config.json cannot: transformers 4 does not read the attention from there.
+    """
+    if config._attn_implementation != "eager" or getattr(config, "attention", None):
+        return text
+    return (
+        f"{text}\n## Loading\n\nLoad it with `attn_implementation=\"eager\"`. Some versions of transformers (4.57 for "
+        "Gemma-2) choose an attention by themselves that leaves a part of this model out, without a word.\n"
+    )
+
+
 def reward_card(settings: Mapping[str, Any], summary: Mapping[str, Any], found: Mapping[str, Any] | None) -> str:
     """The card of a reward model. found: what `reward_metrics.pair_metrics` gave for the holdout, or None."""
     intro = (

@@ -19,7 +19,7 @@ from rlhf.adapters import add_adapters, add_lora
 from rlhf.causal_model import load_causal_lm
 from rlhf.checkpoints import publish
 from rlhf.decode_step import mask_kind
-from rlhf.model_card import adapter_card, card, table
+from rlhf.model_card import adapter_card, card, table, with_attention
 from rlhf.model_files import save_adapter, save_model, save_tokenizer
 from rlhf.online_settings import OnlineSettings
 from rlhf.policy_model import PolicyModel, copy_weights, frozen_copy
@@ -148,6 +148,7 @@ def save_policy(
         copy_weights(model, plain)
     if not write:
         return
+    readme = with_attention(readme, plain.config)
     beside = output / ".model.part"
     shutil.rmtree(beside, ignore_errors=True)
     save_model(plain, beside)

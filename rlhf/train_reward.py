@@ -62,7 +62,7 @@ def prepare(config: RewardConfig, processes: Any) -> Prepared:
 def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any, seconds: float) -> dict[str, Any]:
     """Measures the trained model, saves it and returns the summary."""
     from rlhf.checkpoints import publish
-    from rlhf.model_card import adapter_card, reward_card
+    from rlhf.model_card import adapter_card, reward_card, with_attention
     from rlhf.model_files import save_adapter
 
     output = Path(config.output)
@@ -88,7 +88,7 @@ def _finish(config: RewardConfig, trainer: Any, tokenizer: Any, peft_model: Any,
         for name in (".adapter.part", ".model.part"):  # what a killed run left
             shutil.rmtree(output / name, ignore_errors=True)
     settings = to_dict(config) | {"learning_rate": config.peak_learning_rate}
-    readme = reward_card(settings, summary, found)
+    readme = with_attention(reward_card(settings, summary, found), trainer.model.hf.config)
     if peft_model is not None:
         if main:
             save_adapter(peft_model, output / ".adapter.part", config.model, adapter_card(readme))

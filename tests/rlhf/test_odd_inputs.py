@@ -254,6 +254,19 @@ def test_a_kind_that_needs_its_own_attention_has_it_everywhere(
     assert load_causal_lm(tmp_path / "base").config._attn_implementation == "eager"
 
 
+@pytest.mark.parametrize(("kind", "said"), [("gemma2", 1), ("llama", 0)])
+def test_the_card_says_which_attention_a_model_needs(
+    kind: str, said: int, tokenizer: PreTrainedTokenizerBase, tmp_path: Path
+) -> None:
+    folder_of(tmp_path, kind, tokenizer)
+    data = str(write_rows(tmp_path / "pairs.jsonl", pair_rows(24)))
+    train_policy(policy_config(tmp_path, max_new_tokens=4, use_peft=True))
+    train_reward(RewardConfig(model=str(tmp_path / "base"), data=data, output=str(tmp_path / "judge"), max_steps=1))
+    for folder in ("out/model", "out/adapter", "judge/model"):
+        card = (tmp_path / folder / "README.md").read_text(encoding="utf-8")
+        assert card.count('Load it with `attn_implementation="eager"`') == said, folder
+
+
 @pytest.mark.parametrize(
     ("settings", "named"),
     [

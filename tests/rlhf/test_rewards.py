@@ -119,7 +119,9 @@ def test_a_mix_is_read(tmp_path: Path) -> None:
     odd = tmp_path / "2*length - mine"
     odd.mkdir()
     assert parse_mix(str(odd)) == [Term("2*length - mine", 1.0, "models", (str(odd),))]
-    for wrong in ("", "-", "a + ", "a - + - b -"):
+    with pytest.raises(InputError, match="--reward is empty"):
+        parse_mix(" ")
+    for wrong in ("-", "a + ", "a - + - b -"):
         with pytest.raises(InputError, match="a sign without a term"):
             parse_mix(wrong)
 
