@@ -110,6 +110,16 @@ def test_a_bad_row_is_counted_with_its_line(tmp_path: Path, row: Any, kind: str)
     assert kind in found
 
 
+@pytest.mark.parametrize("pairs", [True, False])
+def test_a_line_that_no_reader_gets_through_is_counted_like_any_other(pairs: bool, tmp_path: Path) -> None:
+    half, deep, long = r"\ud83d", "[" * 200_000, "9" * 5_000
+    rows: list[Any] = [GOOD | {"prompt": f"q {number}"} for number in range(97)]
+    rows += [f'{{"prompt": "{half}", "chosen": "a", "rejected": "b"}}', deep, f'{{"prompt": {long}}}']
+    found, report = (load_pairs if pairs else load_prompts)(write(tmp_path / "d.jsonl", rows))
+    assert len(found) == 97
+    assert [line for line, _ in report.bad] == [98, 99, 100]
+
+
 def test_too_many_bad_rows_refuse_the_file_and_name_the_first(tmp_path: Path) -> None:
     path = write(tmp_path / "d.jsonl", [GOOD] * 90 + [GOOD | {"chosen": ""}] * 10)
     with pytest.raises(InputError) as error:

@@ -17,7 +17,17 @@ from rlhf.config import InputError, parse_config, run_cli
 from rlhf.policy_settings import PolicyConfig
 from rlhf.train_policy import main, train_policy
 from tests.rlhf import sharded_policy_run
-from tests.rlhf.policy_runs import SMALL, command, in_child, make_folders, metrics, run_in_two, smooth, wait_for_lines
+from tests.rlhf.policy_runs import (
+    SMALL,
+    command,
+    in_child,
+    make_folders,
+    metrics,
+    run_in_two,
+    smooth,
+    start_two,
+    wait_for_lines,
+)
 
 PRESETS = sorted(Path(rlhf.__file__).with_name("presets").glob("*.yaml"))
 
@@ -221,3 +231,16 @@ def test_two_processes_give_the_losses_of_one(
     )
     for name, tensor in first.items():
         torch.testing.assert_close(tensor, second[name], rtol=1e-3, atol=1e-4)
+
+
+def test_two_processes_of_which_one_is_killed_go_on_to_the_bit(folders: dict[str, str], tmp_path: Path) -> None:
+    arguments = ("--total_episodes=80", "--device=cpu", "--save_seconds=0")
+    run_in_two(command(folders, tmp_path / "whole", *arguments), run_command)
+    killed, other = start_two(command(folders, tmp_path / "killed", *arguments), run_command)
+    wait_for_lines(killed, tmp_path / "killed", 3)
+    killed.kill()
+    other.join(120)
+    assert other.exitcode == 1
+    assert not (tmp_path / "killed" / "model").exists()
+    run_in_two(command(folders, tmp_path / "killed", *arguments, "--resume"), run_command)
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "whole")
