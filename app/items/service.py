@@ -30,7 +30,7 @@ from app.prompts import queries as prompt_queries
 from app.runs import service as runs
 from app.web.cache import Cache
 from app.web.errors import Conflict, NotFound
-from app.web.markdown import rendering, to_html
+from app.web.markdown import rendering, to_html, to_kept_html
 
 _draw = random.SystemRandom()
 _counted: Cache[dict[str, int]] = Cache()
@@ -250,7 +250,7 @@ def sampled_response(run: Run, model_id: int, prompt_id: int, sampled: dict[str,
         model_id=model_id,
         run_id=run.id,
         text=sampled["text"],
-        html=to_html(sampled["text"]),
+        html=to_kept_html(sampled["text"]),
         html_by=rendering(),
         finish_reason=sampled["finish_reason"],
         token_count=sampled["tokens"],

@@ -83,6 +83,11 @@ def to_html(text: str, what: str = "answer") -> Markup:
     return _rendered(text, what) if len(text) <= _SHORT else _rendered_long(text, what)
 
 
+def to_kept_html(text: str) -> Markup:
+    """The same of an answer whose HTML is kept with it. A worker that renders thousands asks for none of them again."""
+    return _rendered.__wrapped__(text, "answer") if len(text) <= _SHORT else _rendered_long.__wrapped__(text, "answer")
+
+
 @lru_cache(maxsize=1)
 def rendering() -> str:
     """Names what `to_html` does now: this package and those behind it. HTML that was kept under another name is out of

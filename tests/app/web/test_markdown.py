@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.web import markdown
 from app.web.markdown import _ATTRIBUTES, _SCROLLING, _TAGS, MAX_RENDERED, _render, _rendered, to_html
 from app.web.markdown.source import normalised
 from tests.app.web.hard_texts import EMPTY, HARD, LATEX, MARKDOWN, PIECES, words
@@ -268,3 +269,11 @@ def test_a_text_is_rendered_once() -> None:
 def test_a_text_without_end_is_shown_as_it_is() -> None:
     html = to_html("<b>*x*" * MAX_RENDERED)
     assert html.startswith('<div class="plain" dir="auto">&lt;b&gt;*x*')
+
+
+def test_html_that_is_kept_with_its_answer_is_the_same_and_takes_no_place_in_the_cache():
+    before = markdown._rendered.cache_info().currsize, markdown._rendered_long.cache_info().currsize
+    for text in ("*kept* with its answer", "**long** " * 2_000, ""):
+        kept = markdown.to_kept_html(text)
+        assert (markdown._rendered.cache_info().currsize, markdown._rendered_long.cache_info().currsize) == before
+        assert kept == markdown._render(text, "answer")
