@@ -41,6 +41,28 @@ flows.ours = {
   },
 }
 
+-- Ours with a taste, as a live head has to have one to learn: the answer with this word is the better one.
+local BETTER = "BETTER"
+flows.headed = {
+  fetch = {
+    ask = flows.ours.fetch.ask,
+    read = function(me, status, body)
+      me.right = (body:find(BETTER, 1, true) or 0) > (body:find('id="answer-2"', 1, true) or math.huge)
+      return flows.ours.fetch.read(me, status, body)
+    end,
+  },
+  answer = {
+    ask = function(me)
+      local side = me.right and "right" or "left"
+      return "POST", "/projects/1/label", FORM, "assignment_id=" .. me.item .. "&answer=" .. side .. "&seconds=3"
+    end,
+    read = function(me, status, body)
+      me.right = (body:find(BETTER, 1, true) or 0) > (body:find('id="answer-2"', 1, true) or math.huge)
+      return flows.ours.answer.read(me, status, body)
+    end,
+  },
+}
+
 flows.label_studio = {
   fetch = {
     ask = function(me) return "GET", "/api/projects/" .. me.project .. "/next/" end,
