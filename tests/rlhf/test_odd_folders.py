@@ -1,6 +1,8 @@
 """Models' folders that are not what a command needs, outputs that cannot be written: a sentence and exit code 2."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -139,10 +141,20 @@ def test_an_output_that_is_something_else(command: str, here: Path, refusal: Cal
     assert file.read_text() == "x"
 
 
-def test_a_tracker_that_cannot_begin(here: Path, refusal: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_MODE", "online")
-    monkeypatch.setenv("WANDB_API_KEY", "too short")
-    assert "error: --report_to wandb cannot begin: " in refusal("reward", report_to="wandb")
+def test_a_tracker_that_cannot_begin(here: Path) -> None:
+    """In a process of its own: wandb keeps the key that it has read."""
+    flags = [
+        f"--model={here / 'base'}",
+        f"--data={here / 'pairs.jsonl'}",
+        f"--output={here / 'out'}",
+        "--report_to=wandb",
+    ]
+    online = {**os.environ, "WANDB_MODE": "online", "WANDB_API_KEY": "too short"}
+    command = [sys.executable, "-m", "rlhf.train", "reward", *flags]
+    done = subprocess.run(command, env=online, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: --report_to wandb cannot begin: ")
+    assert not (here / "out" / "model").exists()
 
 
 def test_an_empty_reward(refusal: Call) -> None:
