@@ -7,10 +7,14 @@ The rows of `run` are the queue (app.runs.service); a message only wakes a worke
 
 import logging
 import os
+import signal
 import socket
+import threading
 import warnings
+from collections.abc import Callable
 from secrets import token_hex
 from threading import Event
+from types import FrameType
 from typing import Any
 
 from celery import Celery, signals
@@ -77,6 +81,28 @@ stopping = Event()  # set once this worker was asked to stop: tasks give their r
 @signals.worker_shutting_down.connect
 def _stop(**_: Any) -> None:
     stopping.set()
+
+
+def once(handler: Callable[[int, FrameType | None], Any]) -> Callable[[int, FrameType | None], None]:
+    """A handler of a signal that the same signal does not interrupt."""
+    taken = False
+
+    def take(number: int, frame: FrameType | None) -> None:
+        nonlocal taken
+        if not taken:
+            taken = True
+            handler(number, frame)
+
+    return take
+
+
+@signals.worker_ready.connect
+def _stop_once(**_: Any) -> None:
+    # A supervisor that is killed sends one SIGTERM for each of its threads; celery's handler waits for ever for a lock
+    # of its own where another comes while it is at work.
+    handler = signal.getsignal(signal.SIGTERM)
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, once(handler))
 
 
 @signals.setup_logging.connect
