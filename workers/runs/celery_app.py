@@ -98,8 +98,8 @@ def once(handler: Callable[[int, FrameType | None], Any]) -> Callable[[int, Fram
 
 @signals.worker_ready.connect
 def _stop_once(**_: Any) -> None:
-    # A supervisor that is killed sends one SIGTERM for each of its threads; celery's handler waits for ever for a lock
-    # of its own where another comes while it is at work.
+    # Of a supervisor that is killed several SIGTERMs may come at once (three were seen); celery's handler waits for
+    # ever for a lock of its own where another comes while it is at work.
     handler = signal.getsignal(signal.SIGTERM)
     if callable(handler) and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, once(handler))

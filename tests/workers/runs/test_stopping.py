@@ -1,4 +1,4 @@
-"""A worker that is told to stop several times at once, as by a supervisor that is killed with its threads."""
+"""A worker that is told to stop several times at once, as when its supervisor is killed."""
 
 import signal
 
