@@ -260,13 +260,13 @@ def _check(part: Path, source: str, licence: str | None, say: Callable[[str], No
     from rlhf.chat_format import encode_prompt, load_tokenizer
     from rlhf.sampling import generate
     from rlhf.types import SamplingSettings, user_message
+    from rlhf.vocabulary import require_rows
 
     say("checking that it answers")
     tokenizer = load_tokenizer(part)
     model = load_causal_lm(part)
     rows = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
-        raise InputError(f"the tokenizer of {source} has {len(tokenizer)} tokens, but the model knows only {rows}")
+    require_rows(tokenizer, rows, source)
     prompt = encode_prompt(tokenizer, user_message("What is the capital of France?"))
     try:
         [[response]] = generate(

@@ -29,9 +29,12 @@ class ControlTokens:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, end_of_turn: int) -> None:
         self._tokenizer = tokenizer
         added = {index: token for index, token in tokenizer.added_tokens_decoder.items() if token.content}
-        ids = {index for index, token in added.items() if token.special}
-        ids.update(tokenizer.all_special_ids, added.keys() & {end_of_turn, *_written(tokenizer)})
-        tokens = [cast(str, tokenizer.convert_ids_to_tokens(index)) for index in sorted(ids)]
+        self.written = frozenset(
+            {end_of_turn, *_written(tokenizer)}
+        )  # by the chat template, the words of a few texts too
+        special = {index for index, token in added.items() if token.special}
+        self.ids = frozenset({*special, *tokenizer.all_special_ids, *(added.keys() & self.written)})
+        tokens = [cast(str, tokenizer.convert_ids_to_tokens(index)) for index in sorted(self.ids)]
         secret = f"{secrets.randbits(64):020}"  # digits: a template may change the case of letters
         self._hidden = {token: f"\ue000{secret}0{place:07}\ue001" for place, token in enumerate(tokens)}
         self._renamed = {token: f"\ue000{secret}1{place:07}\ue001" for place, token in enumerate(tokens)}

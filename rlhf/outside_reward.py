@@ -20,6 +20,7 @@ from rlhf.config import InputError
 from rlhf.model_files import save_model, save_tokenizer
 from rlhf.reward_model import HEADS_FILE, load_classifier, load_reward_model, require_reward_model, saved_heads
 from rlhf.types import user_message
+from rlhf.vocabulary import require_rows
 
 _MOST = 1 << 30
 
@@ -34,10 +35,10 @@ def write_reward_model(source: Path, folder: Path) -> None:
     config: Any = hf.config
     if config.pad_token_id is None:
         config.pad_token_id = config.get_text_config().pad_token_id = choose_pad(tokenizer)
-    if len(tokenizer) > (rows := hf.get_input_embeddings().weight.shape[0]):
-        if len(load_tokenizer(source)) > rows:
-            raise InputError(f"the tokenizer of {source} has {len(tokenizer)} tokens, but the model knows only {rows}")
-        hf.resize_token_embeddings(len(tokenizer), mean_resizing=False)  # the pad token is new
+    rows = hf.get_input_embeddings().weight.shape[0]
+    require_rows(load_tokenizer(source), rows, source)  # as it came: `choose_pad` may have added a token
+    if config.pad_token_id >= rows:
+        hf.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     config.problem_type = "regression"  # the pipeline of transformers then gives the raw score
     save_model(hf, folder)
     save_tokenizer(tokenizer, folder)

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from rlhf.batches import Group
+from rlhf.chat_format import control_tokens
 from rlhf.config import InputError
 
 _NEVER = -1e30  # a logit: finite, for 0 times infinity is no number
@@ -37,14 +38,26 @@ class Vocabulary:
     def restrict(self, logits: Tensor) -> Tensor:
         """Logits, (..., at most `size`), of these ids: a view in which what is missing cannot be sampled."""
         logits = logits[..., : self.size]
-        if self.missing:
-            logits.index_fill_(-1, logits.new_tensor(self.missing).long(), _NEVER)
+        if missing := [index for index in self.missing if index < logits.shape[-1]]:
+            logits.index_fill_(-1, logits.new_tensor(missing).long(), _NEVER)
         return logits
 
     def among(self, ids: Sequence[int]) -> list[int]:
         """The ids, those that are not in it replaced by some that are."""
         known = sorted(set(range(self.size)) - set(self.missing))
         return [known[index % len(known)] for index in ids]
+
+
+def require_rows(tokenizer: PreTrainedTokenizerBase, rows: int, source: object) -> None:
+    """Raise InputError where texts can have tokens that a model of so many rows does not know.
+
+    A control token that the chat template does not write is in no text, so that it may be one: Gemma 3 of 1B has its
+    larger relatives' token for pictures, and no row for it.
+    """
+    control = control_tokens(tokenizer)
+    beyond = {index for index in tokenizer.get_vocab().values() if index >= rows}
+    if beyond & control.written or beyond - control.ids:
+        raise InputError(f"the tokenizer of {source} has {len(tokenizer)} tokens, but the model knows only {rows}")
 
 
 def require_known(groups: Iterable[Group], rows: int) -> None:
