@@ -20,7 +20,7 @@ from rlhf.policy_files import load_policy_model  # noqa: E402
 from rlhf.policy_holdout import Holdout  # noqa: E402
 from rlhf.policy_model import PolicyModel  # noqa: E402
 from rlhf.processes import Processes  # noqa: E402
-from rlhf.reward_model import load_reward_model  # noqa: E402
+from rlhf.reward_files import load_reward_model  # noqa: E402
 from rlhf.rollouts import RolloutMaker, Sampler, Task  # noqa: E402
 from rlhf.scorer import RewardMix, Scorer  # noqa: E402
 from rlhf.types import SamplingSettings  # noqa: E402

@@ -114,7 +114,7 @@ def write_models(base: str | None, folder: Path) -> None:
     """
     from rlhf.chat_format import choose_pad, load_tokenizer
     from rlhf.policy_files import load_causal
-    from rlhf.reward_model import new_reward_model
+    from rlhf.reward_files import new_reward_model
 
     if base is None:
         base = str(folder / "source")

@@ -102,7 +102,7 @@ def main(argv: list[str]) -> None:
 def starting_model(base: str | None, folder: Path) -> str:
     """Writes `folder`/start, a reward model with a fresh head, from a prepared base model (None: SmolLM2)."""
     from rlhf.chat_format import load_tokenizer
-    from rlhf.reward_model import new_reward_model
+    from rlhf.reward_files import new_reward_model
 
     if base is None:
         base = str(folder / "base")

@@ -17,7 +17,7 @@ from rlhf.chat_format import load_tokenizer  # noqa: E402
 from rlhf.processes import Processes  # noqa: E402
 from rlhf.reward_config import RewardConfig  # noqa: E402
 from rlhf.reward_data import EncodedPairs  # noqa: E402
-from rlhf.reward_model import new_reward_model  # noqa: E402
+from rlhf.reward_files import new_reward_model  # noqa: E402
 from rlhf.reward_trainer import RewardTrainer  # noqa: E402
 
 

@@ -133,7 +133,7 @@ def compute(asked: list[Asked], base: Path, kept: Path) -> None:
 
     from rlhf.batches import Group
     from rlhf.chat_format import encode_response, fit_prompt, load_tokenizer
-    from rlhf.reward_model import new_reward_model
+    from rlhf.reward_files import new_reward_model
     from rlhf.runtime import set_threads
 
     set_threads()

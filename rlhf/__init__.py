@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from rlhf.ppo import policy_loss as policy_loss
     from rlhf.ppo import value_loss as value_loss
     from rlhf.reward_config import RewardConfig as RewardConfig
+    from rlhf.reward_files import load_reward_model as load_reward_model
     from rlhf.reward_metrics import pair_metrics as pair_metrics
     from rlhf.reward_model import RewardModel as RewardModel
-    from rlhf.reward_model import load_reward_model as load_reward_model
     from rlhf.sample_settings import SampleConfig as SampleConfig
     from rlhf.sampling import generate as generate
     from rlhf.sft_settings import SFTConfig as SFTConfig

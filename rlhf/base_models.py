@@ -256,8 +256,9 @@ def _download(source: str, folder: Path, say: Callable[[str], None]) -> None:
 
 def _check(part: Path, source: str, licence: str | None, say: Callable[[str], None]) -> dict[str, Any]:
     """Load what was written, let it answer once, and describe it; a kind of model that we cannot use is refused."""
-    from rlhf.causal_model import context_of, load_causal_lm
+    from rlhf.causal_model import load_causal_lm
     from rlhf.chat_format import encode_prompt, load_tokenizer
+    from rlhf.model_config import context_of
     from rlhf.sampling import generate
     from rlhf.types import SamplingSettings, user_message
     from rlhf.vocabulary import require_rows

@@ -44,18 +44,3 @@ def check_folder(path: Path) -> None:
                 f"the weights in {path} are pickled, and a pickle can run code when loaded; save them as safetensors"
             )
         raise InputError(f"{path} has no weights: there is no .safetensors file in it")
-
-
-def context_of(config: Any) -> int | None:
-    """The longest text that a model of this config reads, in tokens; None where it sets no limit.
-
-    LongRoPE turns all of a batch's positions in another way once one of its rows is longer than the texts that the
-    model was first trained on. Up to there a row does not depend on its neighbours, and further we do not go.
-    """
-    config = config.get_text_config()
-    limits = [getattr(config, name, None) for name in ("max_position_embeddings", "max_seq_len")]
-    rope = getattr(config, "rope_parameters", None) or {}
-    for settings in (rope, *rope.values()):
-        if isinstance(settings, dict) and settings.get("rope_type") == "longrope":
-            limits.append(settings.get("original_max_position_embeddings"))
-    return min((int(limit) for limit in limits if limit and limit > 0), default=None)

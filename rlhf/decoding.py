@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf.causal_model import context_of
 from rlhf.chat_format import decode_response, end_token_ids
 from rlhf.config import InputError
 from rlhf.decode_step import DecodeStep, prefill
 from rlhf.kv_cache import Slab
+from rlhf.model_config import context_of
 from rlhf.picking import RowSettings, pick, uniforms
 from rlhf.text_stream import TextStream
 from rlhf.types import Draw, FinishReason, Sample

@@ -88,15 +88,15 @@ def evaluate_policy(config: EvaluatePolicyConfig) -> dict[str, Any]:
     set_threads()
     import torch
 
-    from rlhf.causal_model import context_of
     from rlhf.chat_format import load_tokenizer
     from rlhf.data import load_prompts
     from rlhf.decoding import Decoder
+    from rlhf.model_config import context_of
     from rlhf.picking import response_seed
     from rlhf.policy_files import load_causal
     from rlhf.ppo import final_scores
     from rlhf.prompts import fit_prompts, prompt_room, unfinished_warning
-    from rlhf.reward_model import load_reward_model
+    from rlhf.reward_files import load_reward_model
     from rlhf.rollouts import Task, sample_responses
     from rlhf.scorer import Scorer, same_tokenizer
     from rlhf.types import SamplingSettings

@@ -100,7 +100,8 @@ def _load(config: EvaluateRewardConfig | ScoreConfig) -> tuple[RewardModel, PreT
     import torch
 
     from rlhf.chat_format import load_tokenizer
-    from rlhf.reward_model import load_reward_model, position_limit
+    from rlhf.model_config import position_limit
+    from rlhf.reward_files import load_reward_model
 
     device = pick_device(config.device)
     dtype = pick_dtype(config.dtype, device)

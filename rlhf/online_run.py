@@ -37,10 +37,10 @@ def prepare_online(
     `trainer_of`: takes settings, model, maker of rollouts, refreshing of the sampler, prompts, holdout, processes.
     """
     from rlhf.chat_format import load_tokenizer
+    from rlhf.model_config import position_limit
     from rlhf.policy_files import load_policy_model
     from rlhf.policy_holdout import Holdout
     from rlhf.prompts import prompt_room
-    from rlhf.reward_model import position_limit
     from rlhf.rollouts import RolloutMaker, Sampler
     from rlhf.runtime import pick_dtype, seed_everything
     from rlhf.scorer import load_rewards

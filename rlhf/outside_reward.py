@@ -14,11 +14,12 @@ from typing import Any, cast
 import torch
 
 from rlhf.batches import Group
-from rlhf.causal_model import context_of
 from rlhf.chat_format import choose_pad, encode_whole, load_tokenizer
 from rlhf.config import InputError
+from rlhf.model_config import context_of
 from rlhf.model_files import save_model, save_tokenizer
-from rlhf.reward_model import HEADS_FILE, load_classifier, load_reward_model, require_reward_model, saved_heads
+from rlhf.reward_files import load_classifier, load_reward_model, require_reward_model, saved_heads
+from rlhf.reward_model import HEADS_FILE
 from rlhf.types import user_message
 from rlhf.vocabulary import require_rows
 

@@ -9,9 +9,9 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.config import InputError
 from rlhf.data import NO_HOLDOUT, choosing_half, load_pairs, prompt_key, split_as_said, split_by_prompt
+from rlhf.model_config import rows_of
 from rlhf.pair_settings import PairSettings
 from rlhf.reward_data import EncodedPairs, HoldoutPairs, encode_pairs, split_holdout
-from rlhf.reward_model import rows_of
 from rlhf.types import PreferencePair
 from rlhf.vocabulary import require_known
 

@@ -8,7 +8,6 @@ It does not know where texts come from or how it is trained.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,28 +17,19 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from rlhf.batches import Batch, Group, collate, length_buckets, pack
-from rlhf.causal_model import context_of
-from rlhf.chat_format import choose_pad, first_line
 from rlhf.checkpoints import whole
-from rlhf.config import InputError
-from rlhf.folders import refuse_no_model
 from rlhf.model_files import save_model, save_tokenizer
 from rlhf.trial import first_right, narrow_windows, texts
 from rlhf.trunk import attend_by_span, last_states, states_alone
-from rlhf.weights import LANGUAGE_HEADS, LOAD_ERRORS, read_model, read_tensor, refuse_quantized
 
 # In the format of safetensors under another name: servers load all `*.safetensors` of a folder as the model's weights.
 HEADS_FILE = "heads.st"
-OLD_HEADS_FILE = "heads.safetensors"
 Layout = Literal["packed", "shared", "apart"]
-Attention = Literal["auto", "sdpa", "eager"]  # of transformers; auto: sdpa, or eager in models that need it
 
 
 class RewardModel(nn.Module):
@@ -215,152 +205,3 @@ class RewardModel(nn.Module):
         save_tokenizer(tokenizer, folder)
         if len(weights) > 1:
             save_file({"weight": weights}, folder / HEADS_FILE)
-
-
-def _load_config(path: str | Path) -> Any:
-    refuse_no_model(path)
-    try:
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
-    except LOAD_ERRORS as error:
-        raise InputError(f"{path} holds no model that transformers can load: {first_line(error)}") from None
-    refuse_quantized(config, path)
-    return config
-
-
-def position_limit(path: str | Path) -> int:
-    """The longest sequence that the model in this folder can read, in tokens."""
-    return context_of(_load_config(path)) or 1 << 30
-
-
-def rows_of(path: str | Path) -> int:
-    """How many tokens the model in this folder has rows for, as its config says."""
-    return int(_load_config(path).get_text_config().vocab_size)
-
-
-def load_classifier(
-    path: str | Path, dtype: torch.dtype | Literal["auto"], attention: Attention, *, new_head: bool
-) -> PreTrainedModel:
-    """The sequence classifier in a folder, its head left as it is or (`new_head`) begun anew. Raises InputError."""
-    config = _load_config(path)
-    if type(config) not in AutoModelForSequenceClassification._model_mapping:
-        raise InputError(
-            f"no reward model can be made of {path}: transformers has no classifier of {config.model_type}"
-        )
-    if attention == "auto" and (trained_with := getattr(config, "attention", None)) in ("sdpa", "eager"):
-        attention = trained_with  # a finished reward model says what it was trained with
-    config.num_labels = 1
-    switch_dropout_off(config)
-    with torch.device("meta"):
-        shape = AutoModelForSequenceClassification.from_config(config)
-    if not isinstance(getattr(shape, "score", None), nn.Linear):
-        raise InputError(
-            f"no reward model can be made of {path}: transformers' classifier of {config.model_type} has no linear "
-            "`score` head; take a decoder-only model"
-        )
-    model = read_model(
-        AutoModelForSequenceClassification,
-        path,
-        new={"score.weight"} if new_head else (),
-        spare=LANGUAGE_HEADS if new_head else (),
-        config=config,
-        dtype=dtype,
-        attn_implementation=None if attention == "auto" else attention,
-    )
-    if attention != "auto":
-        model.config.attention = attention
-    return model
-
-
-def switch_dropout_off(config: Any) -> None:
-    for name, value in vars(config.get_text_config()).items():
-        if ("dropout" in name or name.endswith("pdrop")) and isinstance(value, float):
-            setattr(config.get_text_config(), name, 0.0)
-
-
-def _is_classifier(config: Any) -> bool:
-    return any("SequenceClassification" in name for name in config.architectures or [])
-
-
-def _is_reward_model(config: Any) -> bool:
-    return config.num_labels == 1 and _is_classifier(config)
-
-
-def require_reward_model(path: str | Path) -> None:
-    """Raise InputError where the folder's config does not tell of a finished reward model."""
-    if not _is_reward_model(_load_config(path)):
-        raise InputError(f"{path} is no reward model: it must be a sequence classifier with one label")
-
-
-def saved_heads(hf: PreTrainedModel, path: str | Path) -> Tensor:
-    """(heads, width) of a finished reward model. Raises InputError where they do not fit it."""
-    mean = cast(Tensor, cast(Any, hf).score.weight.detach())
-    old = Path(path) / OLD_HEADS_FILE
-    file = old if old.exists() else Path(path) / HEADS_FILE
-    heads = read_tensor(file, "weight", mean.shape[1]) if file.exists() else mean
-    said = getattr(hf.config, "heads", None) or len(heads)
-    if said != len(heads):
-        raise InputError(f"{path} is a reward model of {said} heads, but {len(heads)} are there: look at {HEADS_FILE}")
-    return heads
-
-
-def _set_heads(hf: PreTrainedModel, weights: Tensor) -> None:
-    head = nn.Linear(weights.shape[1], weights.shape[0], bias=False, dtype=hf.dtype)
-    with torch.no_grad():
-        head.weight.copy_(weights)
-    cast(Any, hf).score = head
-
-
-def new_reward_model(
-    base: str | Path,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    heads: int = 1,
-    seed: int = 0,
-    autocast: torch.dtype | None = None,
-    attention: Attention = "auto",
-) -> RewardModel:
-    """A reward model to be trained, from a policy or any causal language model; weights in float32.
-
-    New heads have no bias and start from N(0, 1/(width + 1)) (Stiennon et al. 2020); a finished reward model keeps
-    its own. A pad token other than the end token is chosen, in `tokenizer` too. Raises InputError for a folder that
-    transformers cannot load whole, or one with another number of heads.
-    """
-    config = _load_config(base)
-    if _is_classifier(config) and not _is_reward_model(config):
-        raise InputError(f"{base} is a classifier of {config.num_labels} labels: give a language or a reward model")
-    finished = _is_reward_model(config)
-    hf = load_classifier(base, torch.float32, attention, new_head=not finished)
-    if finished:
-        saved = saved_heads(hf, base)
-        if len(saved) != heads:
-            raise InputError(f"{base} is a reward model of {len(saved)} heads: go on with --heads {len(saved)}")
-        _set_heads(hf, saved)
-    else:
-        width = int(cast(Any, hf).score.in_features)
-        _set_heads(
-            hf, torch.randn((heads, width), generator=torch.Generator().manual_seed(seed)) / math.sqrt(width + 1)
-        )
-    hf.config.pad_token_id = hf.config.get_text_config().pad_token_id = choose_pad(tokenizer)
-    if len(tokenizer) > hf.get_input_embeddings().weight.shape[0]:
-        hf.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    return RewardModel(hf, autocast)
-
-
-def load_reward_model(
-    path: str | Path,
-    *,
-    dtype: torch.dtype = torch.float32,
-    autocast: torch.dtype | None = None,
-    device: torch.device | str = "cpu",
-    max_length: int = 1 << 30,
-) -> RewardModel:
-    """A finished reward model with all its heads, ready to score; config.mean and config.std are those of its scores.
-
-    Raises InputError where the folder holds none.
-    """
-    require_reward_model(path)
-    hf = load_classifier(path, dtype, "auto", new_head=False)
-    _set_heads(hf, saved_heads(hf, path))
-    model = RewardModel(hf, autocast).to(device).eval()
-    model.find_layout(max_length)
-    return model

@@ -11,7 +11,6 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from rlhf.batches import Group
-from rlhf.causal_model import context_of
 from rlhf.chat_format import (
     NoRoom,
     encode_prompt,
@@ -22,9 +21,11 @@ from rlhf.chat_format import (
     load_tokenizer,
 )
 from rlhf.config import InputError
+from rlhf.model_config import context_of
+from rlhf.reward_files import load_reward_model
 from rlhf.reward_functions import RewardFunction
 from rlhf.reward_mix import Term, parse_mix
-from rlhf.reward_model import RewardModel, load_reward_model
+from rlhf.reward_model import RewardModel
 from rlhf.similarity import words
 from rlhf.types import Messages
 from rlhf.vocabulary import require_known

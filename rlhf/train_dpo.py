@@ -25,9 +25,9 @@ def prepare(config: DPOConfig, processes: Any) -> Prepared:
     """Trainer, and what finishes its work."""
     from rlhf.chat_format import load_tokenizer
     from rlhf.dpo_trainer import DPOTrainer, ReferredPairs
+    from rlhf.model_config import position_limit
     from rlhf.pair_files import load_training_pairs
     from rlhf.policy_files import load_language_model
-    from rlhf.reward_model import position_limit
     from rlhf.runtime import pick_dtype, seed_everything
 
     seed_everything(config.seed)

@@ -33,8 +33,9 @@ def prepare(config: RewardConfig, processes: Any) -> Prepared:
 
     from rlhf.adapters import add_lora
     from rlhf.chat_format import load_tokenizer
+    from rlhf.model_config import position_limit
     from rlhf.pair_files import load_training_pairs
-    from rlhf.reward_model import new_reward_model, position_limit
+    from rlhf.reward_files import new_reward_model
     from rlhf.reward_trainer import RewardTrainer
     from rlhf.runtime import pick_dtype, seed_everything
 

@@ -25,8 +25,8 @@ def prepare(config: SFTConfig, processes: Any) -> Prepared:
     from rlhf.chat_format import load_tokenizer
     from rlhf.data import NO_HOLDOUT, choosing_half, prompt_key, split_by_prompt
     from rlhf.demonstrations import encode_demonstrations, load_demonstrations
+    from rlhf.model_config import position_limit, rows_of
     from rlhf.policy_files import load_language_model
-    from rlhf.reward_model import position_limit, rows_of
     from rlhf.runtime import pick_dtype, seed_everything
     from rlhf.sft_trainer import SFTTrainer
     from rlhf.types import Demonstration

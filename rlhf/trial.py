@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from rlhf.causal_model import context_of
 from rlhf.chat_format import first_line
 from rlhf.config import InputError
+from rlhf.model_config import context_of
 
 Way = TypeVar("Way")
 

@@ -17,7 +17,7 @@ from rlhf.config import InputError
 from rlhf.decode_step import mask_kind
 from rlhf.policy_files import load_causal, save_policy
 from rlhf.policy_model import PolicyModel
-from rlhf.reward_model import load_reward_model, new_reward_model
+from rlhf.reward_files import load_reward_model, new_reward_model
 from rlhf.sampling import generate
 from rlhf.sft_settings import SFTConfig
 from rlhf.types import SamplingSettings

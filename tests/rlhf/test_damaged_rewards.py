@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 from rlhf.best_of import Chooser
 from rlhf.config import InputError, RunFailed
 from rlhf.policy_settings import PolicyConfig
-from rlhf.reward_model import load_reward_model
+from rlhf.reward_files import load_reward_model
 from rlhf.sample import sample
 from rlhf.sample_settings import SampleConfig
 from rlhf.scorer import RewardMix, Scorer

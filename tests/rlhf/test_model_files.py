@@ -14,7 +14,8 @@ from rlhf.batches import Group
 from rlhf.model_card import card, shown
 from rlhf.model_files import save_model, save_tokenizer
 from rlhf.reward_config import RewardConfig
-from rlhf.reward_model import HEADS_FILE, OLD_HEADS_FILE, load_reward_model, new_reward_model
+from rlhf.reward_files import OLD_HEADS_FILE, load_reward_model, new_reward_model
+from rlhf.reward_model import HEADS_FILE
 from rlhf.sft_settings import SFTConfig
 from rlhf.tiny_model import tiny_tokenizer
 from rlhf.train_reward import train_reward

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from rlhf import evaluate, train
 from rlhf import sample as sampling
 from rlhf.config import run_cli
-from rlhf.reward_model import new_reward_model
+from rlhf.reward_files import new_reward_model
 from rlhf.tiny_model import tiny_tokenizer
 from tests.rlhf import architectures
 from tests.rlhf.preference_files import pair_rows, write_rows

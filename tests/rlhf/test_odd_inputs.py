@@ -25,7 +25,7 @@ from rlhf.evaluate_reward import EvaluateRewardConfig, ScoreConfig, evaluate_rew
 from rlhf.policy_settings import PolicyConfig
 from rlhf.prompts import unfinished_warning
 from rlhf.reward_config import RewardConfig
-from rlhf.reward_model import load_reward_model, new_reward_model
+from rlhf.reward_files import load_reward_model, new_reward_model
 from rlhf.sample import sample
 from rlhf.sample_settings import SampleConfig
 from rlhf.tiny_model import CHAT_TEMPLATE, tiny_tokenizer

@@ -13,7 +13,8 @@ from rlhf.base_models import PREPARED, main, prepare
 from rlhf.chat_format import encode_whole, load_tokenizer
 from rlhf.config import InputError
 from rlhf.evaluate_reward import EvaluateRewardConfig, ScoreConfig, evaluate_reward, score_file
-from rlhf.reward_model import HEADS_FILE, load_reward_model, new_reward_model
+from rlhf.reward_files import load_reward_model, new_reward_model
+from rlhf.reward_model import HEADS_FILE
 from rlhf.scorer import Scorer
 from rlhf.types import Draw, Messages, Sample, SamplingSettings, user_message
 from tests.rlhf.tokenizers import chatml

@@ -9,7 +9,7 @@ from rlhf import train
 from rlhf.base_models import prepare
 from rlhf.chat_format import encode_prompt, load_tokenizer
 from rlhf.config import InputError
-from rlhf.reward_model import rows_of
+from rlhf.model_config import rows_of
 from rlhf.tiny_model import tiny_tokenizer
 from rlhf.types import user_message
 from tests.rlhf import architectures

@@ -27,7 +27,8 @@ from rlhf.policy_model import (
     response_batch,
 )
 from rlhf.policy_settings import PolicyConfig
-from rlhf.reward_model import RewardModel, load_reward_model
+from rlhf.reward_files import load_reward_model
+from rlhf.reward_model import RewardModel
 from rlhf.vocabulary import Vocabulary
 
 PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12], [13]]

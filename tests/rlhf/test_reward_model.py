@@ -24,7 +24,8 @@ from rlhf.batches import Group, collate, group_sequences
 from rlhf.chat_format import choose_pad, end_of_turn_id, load_tokenizer
 from rlhf.config import InputError
 from rlhf.losses import preference_loss
-from rlhf.reward_model import RewardModel, load_reward_model, new_reward_model
+from rlhf.reward_files import load_reward_model, new_reward_model
+from rlhf.reward_model import RewardModel
 from tests.rlhf import architectures
 
 

@@ -12,9 +12,9 @@ from rlhf.chat_format import encode_prompt, encode_response, load_tokenizer
 from rlhf.config import InputError
 from rlhf.group_settings import RLOOConfig
 from rlhf.policy_settings import PolicyConfig
+from rlhf.reward_files import load_reward_model, new_reward_model
 from rlhf.reward_functions import RewardFunction
 from rlhf.reward_mix import Term, parse_mix
-from rlhf.reward_model import load_reward_model, new_reward_model
 from rlhf.scorer import RewardMix, load_rewards, repetition
 from rlhf.train_groups import train_rloo
 from rlhf.train_policy import train_policy

@@ -13,7 +13,8 @@ from rlhf.policy_files import load_causal, load_policy_model
 from rlhf.policy_settings import PolicyConfig
 from rlhf.ppo_trainer import value_experience
 from rlhf.processes import Processes
-from rlhf.reward_model import RewardModel, load_reward_model
+from rlhf.reward_files import load_reward_model
+from rlhf.reward_model import RewardModel
 from rlhf.rollouts import Rollout, RolloutMaker, Sampler, Task, padded, response_mask
 from rlhf.scorer import RewardMix, Scorer, same_tokenizer
 from rlhf.types import Draw, Sample, SamplingSettings, user_message

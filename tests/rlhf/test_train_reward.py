@@ -24,7 +24,7 @@ from rlhf.data import load_pairs
 from rlhf.processes import Processes
 from rlhf.reward_config import RewardConfig
 from rlhf.reward_data import HoldoutPairs, encode_pairs
-from rlhf.reward_model import load_reward_model, new_reward_model
+from rlhf.reward_files import load_reward_model, new_reward_model
 from rlhf.reward_trainer import RewardTrainer, bootstrap_weights
 from rlhf.train_reward import main, prepare, train_reward
 from tests.rlhf.preference_files import pair_rows, read_rows, write_rows

@@ -9,14 +9,14 @@ from transformers import PreTrainedTokenizerBase
 
 from rlhf.adapters import add_lora
 from rlhf.batches import Group
-from rlhf.causal_model import context_of
 from rlhf.config import InputError
 from rlhf.decode_step import mask_kind
 from rlhf.decoding import Decoder, Request
+from rlhf.model_config import context_of
 from rlhf.policy_files import load_policy_model
 from rlhf.policy_model import PolicyModel
 from rlhf.policy_settings import PolicyConfig
-from rlhf.reward_model import load_reward_model, new_reward_model
+from rlhf.reward_files import load_reward_model, new_reward_model
 from rlhf.sampling import generate
 from rlhf.trial import agrees, narrow_windows
 from rlhf.types import Draw, SamplingSettings

@@ -14,7 +14,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from rlhf.base_models import prepare
 from rlhf.causal_model import load_causal_lm
 from rlhf.config import InputError
-from rlhf.reward_model import HEADS_FILE, load_reward_model, new_reward_model
+from rlhf.reward_files import load_reward_model, new_reward_model
+from rlhf.reward_model import HEADS_FILE
 from tests.rlhf import architectures
 
 Tensors = dict[str, Tensor]

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rlhf.causal_model import context_of, load_causal_lm
+from rlhf.causal_model import load_causal_lm
 from rlhf.chat_format import load_tokenizer
 from rlhf.config import InputError
 from rlhf.decode_step import mask_kind
+from rlhf.model_config import context_of
 from workers.inference.protocol import ApiError
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from app.rewards import features
 from app.settings import get_settings
 from rlhf.feature_space import FeatureSpace
 from rlhf.live_head import LiveHead
-from rlhf.reward_model import new_reward_model
+from rlhf.reward_files import new_reward_model
 from rlhf.tiny_model import tiny_model
 from tests import factories
 from workers.runs.execution import execute
