@@ -80,6 +80,8 @@ def prepare(
             from rlhf.checkpoints import publish
 
             publish(part, output)
+    except InputError as error:
+        raise InputError(str(error).replace(str(part), source)) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return about
@@ -205,12 +207,13 @@ def _write_from_folder(folder: Path, part: Path, chat_template: str, say: Callab
 
     from rlhf.causal_model import check_folder, load_causal_lm
     from rlhf.chat_format import first_line, plain_template
+    from rlhf.folders import LOAD_ERRORS
     from rlhf.model_files import save_model, save_tokenizer
 
     check_folder(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except LOAD_ERRORS as error:
         raise InputError(f"{folder} has no tokenizer that transformers can load: {first_line(error)}") from None
     if chat_template == "plain":
         tokenizer.chat_template = plain_template(tokenizer)

@@ -8,8 +8,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from rlhf.chat_format import first_line
 from rlhf.config import InputError
-from rlhf.folders import refuse_no_model
-from rlhf.weights import LOAD_ERRORS, quiet, read_model
+from rlhf.folders import LOAD_ERRORS, refuse_no_model
+from rlhf.weights import quiet, read_model
 
 
 def load_causal_lm(

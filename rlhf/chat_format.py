@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from rlhf.config import InputError
 from rlhf.control_tokens import ControlTokens
-from rlhf.folders import refuse_no_model
+from rlhf.folders import LOAD_ERRORS, refuse_no_model
 from rlhf.types import Message, Messages
 
 # what a template ends in that refuses a conversation, or is none
@@ -42,14 +42,19 @@ def plain_template(tokenizer: PreTrainedTokenizerBase) -> str:
 def load_tokenizer(path: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a prepared model: it has a chat template, an end token and some pad token.
 
-    Raises InputError where the folder is missing or foreign, or the tokenizer has no end token or no chat template that
-    writes a question and its response.
+    Raises InputError where the folder is missing or foreign, or the tokenizer is written in Python, or has no end token
+    or no chat template that writes a question and its response.
     """
     refuse_no_model(path)
     try:
         tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(str(path), trust_remote_code=False))
-    except (OSError, ValueError, KeyError) as error:
+    except LOAD_ERRORS as error:
         raise InputError(f"{path} holds no tokenizer that transformers can load: {first_line(error)}") from None
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"the tokenizer of {path}, a {type(tokenizer).__name__}, is none of the tokenizers library: "
+            "give a model with a tokenizer.json"
+        )
     if tokenizer.chat_template is None:
         raise InputError(
             f"the tokenizer of {path} has no chat template; prepare the model with "

@@ -10,21 +10,23 @@ from pathlib import Path
 
 from rlhf.config import InputError
 
+LOAD_ERRORS = Exception  # over a damaged folder transformers raises anything: of types, of attributes, of division
+
+_SETTINGS = ("config.json", "generation_config.json", "tokenizer_config.json")
+
 
 def refuse_no_model(path: str | Path) -> None:
-    """Raise InputError where a folder holds an adapter alone, or a config.json that transformers would stumble over."""
+    """Raise InputError where a folder holds an adapter alone, or settings that transformers would stumble over."""
     folder = Path(path)
     if (folder / "adapter_config.json").is_file():
         raise InputError(f"{path} holds an adapter: merge it into its base model and give the merged model's folder")
-    config = folder / "config.json"
-    if not config.is_file():
-        return
-    try:
-        settings = json.loads(config.read_bytes())
-    except (ValueError, RecursionError):
-        settings = None
-    if not isinstance(settings, dict):
-        raise InputError(f"{config} is damaged: it must hold a model's settings as a JSON object")
+    for file in (folder / name for name in _SETTINGS):
+        try:
+            settings = json.loads(file.read_bytes()) if file.is_file() else {}
+        except (ValueError, RecursionError):
+            settings = None
+        if not isinstance(settings, dict):
+            raise InputError(f"{file} is damaged: it must hold a model's settings as a JSON object")
 
 
 def require_place(output: str | Path, *, folder: bool) -> None:

@@ -7,8 +7,8 @@ from transformers import AutoConfig
 
 from rlhf.chat_format import first_line
 from rlhf.config import InputError
-from rlhf.folders import refuse_no_model
-from rlhf.weights import LOAD_ERRORS, refuse_quantized
+from rlhf.folders import LOAD_ERRORS, refuse_no_model
+from rlhf.weights import refuse_quantized
 
 
 def load_config(path: str | Path) -> Any:

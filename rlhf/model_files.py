@@ -12,8 +12,8 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
+from rlhf.folders import LOAD_ERRORS
 from rlhf.model_card import parent_of
-from rlhf.weights import LOAD_ERRORS
 
 
 def save_model(model: Any, folder: Path, **settings: Any) -> None:

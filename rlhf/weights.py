@@ -17,9 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from rlhf.chat_format import first_line
 from rlhf.config import InputError
-from rlhf.folders import refuse_no_model
-
-LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, AttributeError, ImportError, SafetensorError)
+from rlhf.folders import LOAD_ERRORS, refuse_no_model
 
 # What the head of a language model is called: left out where its trunk gets another head.
 LANGUAGE_HEADS = frozenset({"lm_head.weight", "lm_head.bias", "embed_out.weight", "output_projection.weight"})

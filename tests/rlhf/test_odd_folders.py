@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import PreTrainedTokenizerBase
+from transformers import ByT5Tokenizer, PreTrainedTokenizerBase
 
 from rlhf import evaluate, train
 from rlhf import sample as sampling
-from rlhf.config import run_cli
+from rlhf.base_models import prepare
+from rlhf.config import InputError, run_cli
 from rlhf.reward_files import new_reward_model
 from rlhf.tiny_model import tiny_tokenizer
 from tests.rlhf import architectures
@@ -127,6 +128,47 @@ def test_a_pad_token_that_the_model_does_not_know_is_no_reason(here: Path, refus
     other.save_pretrained(here / "base")
     rows = write_rows(here / "none.jsonl", [{"only this": 1}])
     assert "unknown columns only this" in refusal("reward", data=rows)
+
+
+def settings(change: Callable[[dict[str, Any]], object], name: str = "config.json") -> Callable[[Path], object]:
+    def damage(folder: Path) -> None:
+        values = json.loads((folder / name).read_text())
+        change(values)
+        (folder / name).write_text(json.dumps(values))
+
+    return damage
+
+
+def bytes_tokenizer(folder: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    ByT5Tokenizer().save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (settings(lambda s: s.update(vocab_size="many")), "Validation error for field 'vocab_size'"),
+        (settings(lambda s: s.update(num_attention_heads=0)), "integer modulo by zero"),
+        (settings(lambda s: s.update(dtype="banana")), "has no attribute 'banana'"),
+        (lambda folder: (folder / "tokenizer_config.json").write_text("[]"), "tokenizer_config.json is damaged"),
+        (lambda folder: (folder / "generation_config.json").write_text("[1]"), "generation_config.json is damaged"),
+        (lambda folder: (folder / "tokenizer.json").write_text("[]"), "no tokenizer that transformers can load"),
+        (bytes_tokenizer, "a ByT5Tokenizer, is none of the tokenizers library"),
+    ],
+)
+@pytest.mark.parametrize("command", ["prepare", "sample"])
+def test_settings_that_mean_nothing(
+    command: str, damage: Callable[[Path], object], sentence: str, here: Path, refusal: Call
+) -> None:
+    damage(here / "base")
+    if command == "sample":
+        assert sentence in refusal("sample")
+    else:
+        with pytest.raises(InputError) as refused:
+            prepare(str(here / "base"), here / "prepared", say=lambda text: None)
+        assert sentence in str(refused.value)
+        assert ".part" not in str(refused.value)
 
 
 @pytest.mark.parametrize("command", ["reward", "dpo", "ppo", "sample", "evaluate score"])
