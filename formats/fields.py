@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from formats import messages
-from formats.records import BadRow, Judgement, Messages, Response, Row
+from formats.records import BadRow, Judgement, Messages, Octets, Response, Row
 from formats.strict_json import in_cell, shown
 
 
@@ -54,6 +54,8 @@ class Fields:
     def turns(self, name: str) -> Any:
         """Text or messages that have to be there; a table's cell may hold messages as JSON."""
         value = self.need(name)
+        if isinstance(value, Octets):
+            raise BadRow(f'"{name}" holds bytes that are no text.')
         return messages.in_cell(value) if self.row.tabular and isinstance(value, str) else value
 
     def prompt(self, name: str = "prompt", system: str | None = "system") -> Messages:

@@ -27,6 +27,12 @@ class Unreadable(ValueError):
     """This file or folder cannot be read; the message is a sentence that says why and what to do."""
 
 
+class Octets(str):
+    """Bytes that are no text, in base64: good to be kept, not to be read."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a file as it stands there."""
@@ -82,6 +88,14 @@ class Judgement:
     source: str | None = None  # what it was derived from, where nobody stated it as such: a score's name
     date: str | None = None
     rationale: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.annotator is not None and not self.annotator.strip():
+            object.__setattr__(self, "annotator", None)  # nothing of such a name would be seen
+        if self.strength_of is None:
+            return
+        if self.strength_of <= 0 or (self.strength or 0) < 0:
+            raise BadRow(f"There is no strength of {self.strength or 0:g} on a scale of {self.strength_of:g}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

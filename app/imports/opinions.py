@@ -169,4 +169,4 @@ def _level(judged: Judgement, levels: int) -> int | None:
     if not strength or not most:
         return None
     scale = levels or (int(most) if most in (2, 3, 4) else 0)
-    return min(scale, max(1, math.ceil(strength / most * scale - 1e-9))) if scale else None
+    return min(scale, max(1, math.ceil(min(1.0, strength / most) * scale - 1e-9))) if scale else None

@@ -37,8 +37,8 @@ class Sampling(BaseModel):
     """How a response was sampled, by the names of its columns."""
 
     strategy: Strategy | None = None
-    temperature: float | None = None
-    top_p: float | None = None
+    temperature: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    top_p: Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)] = None
     top_k: _Count = None
     seed: Annotated[int | None, Field(ge=-(2**63), lt=2**63)] = None
     finish_reason: Annotated[str | None, Field(max_length=16)] = None
@@ -58,7 +58,7 @@ class _About(BaseModel):
     kind: str
     value: str
     reasons: list[_Reason] = []
-    seconds: float | None = None
+    seconds: Annotated[float | None, Field(ge=0, lt=1e9, allow_inf_nan=False)] = None
     late: bool = False
     superseded_at: str | None = None
     annotator: str | None = None
@@ -179,7 +179,7 @@ def _valued(
 
 def _given(about: _About, asked: LabelSettings) -> Given:
     known = {name.casefold(): reason.id for reason in asked.reasons for name in (reason.id, reason.text)}
-    named = [(each.text or each.id, each.id) for each in about.reasons]
+    named = [(each.text or each.id, each.id) for each in about.reasons if (each.text or each.id).strip()]
     reasons = [known.get(text.casefold()) or known.get(id_.casefold()) or text for text, id_ in named]
     if any(len(reason) > LONGEST_QUESTION for reason in reasons):
         raise Unclear(f"A reason is longer than {LONGEST_QUESTION} characters.")

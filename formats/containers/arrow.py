@@ -3,6 +3,8 @@
 import base64
 import datetime
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +12,11 @@ from typing import IO, Any
 
 from formats.containers.sources import Damaged
 from formats.containers.text import MAX_ROW
-from formats.records import BadRow, Refusal, Row, Unreadable
-from formats.strict_json import MAX_DEPTH, storable
+from formats.records import BadRow, Octets, Refusal, Row, Unreadable
+from formats.strict_json import MAX_DEPTH, shown, storable
 
 PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _BATCH = 256
 _BATCH_BYTES = 16_000_000
 
@@ -38,6 +41,7 @@ def parquet_rows(file: IO[bytes]) -> Iterator[Row | Refusal]:
         opened = parquet.ParquetFile(file, pre_buffer=False)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise Unreadable(f"This cannot be read as Parquet, it is damaged ({_first(error)}).") from None
+    _require_names(opened.schema_arrow)
     yield from _rows(opened.iter_batches(batch_size=_batch_of(opened.metadata)), 0)
 
 
@@ -73,11 +77,21 @@ def _arrow_file(path: Path, line: int) -> Iterator[Row | Refusal]:
             else:
                 opened = pyarrow.ipc.open_stream(file)
                 batches = iter(opened)
+            _require_names(opened.schema)
             size = 1 if any(_shares(field.type) for field in opened.schema) else _BATCH
             pieces = (batch.slice(i, size) for batch in batches for i in range(0, batch.num_rows, size))
             yield from _rows(pieces, line)
+    except Unreadable:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise Damaged(f"The file {path.name} cannot be read as Arrow ({_first(error)}).") from None
+
+
+def _require_names(schema: Any) -> None:
+    """Unreadable where two columns have one name: only one of them would come."""
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise Unreadable(f"Two columns are named {shown(twice[0])!r}. Give each column a name of its own.")
 
 
 def _shares(kind: Any) -> bool:
@@ -156,8 +170,17 @@ def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, bytes):
         if len(value) > 1 << 20:
             raise BadRow("It has more than a megabyte of binary data in one field. Leave that column out.")
-        return base64.b64encode(value).decode()
+        return _text_of(value)
     return str(value)
+
+
+def _text_of(value: bytes) -> str:
+    """Bytes that are text, as older programs write it; others, such as pictures, in base64."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return Octets(base64.b64encode(value).decode()) if _NO_TEXT.search(text) else text
 
 
 def _pyarrow(what: str) -> Any:

@@ -52,7 +52,7 @@ def by_line(text: io.TextIOWrapper, limit: int = MAX_ROW) -> Iterator[Row | Refu
             yield Refusal(number, too_long(limit))
         elif stripped := line.strip():
             try:
-                yield row_of(parse(whole(stripped)), number, stripped)
+                yield row_of(parse(whole(stripped, text.encoding)), number, stripped)
             except BadRow as error:
                 yield Refusal(number, str(error), stripped)
 
@@ -63,16 +63,18 @@ def is_by_line(head: str) -> bool:
     if not filled:
         return False
     if len(filled) == 1:
-        return _is_value(filled[0]) and not rows_in(head)
+        return _is_value(filled[0], alone=True) and not rows_in(head)
     # After a first line that is torn, most of the others have to be whole.
-    return _is_value(filled[0]) or 2 * sum(map(_is_value, filled)) >= len(filled)
+    whole_lines = [_is_value(line, alone=False) for line in filled]
+    return whole_lines[0] or 2 * sum(whole_lines) >= len(filled)
 
 
-def _is_value(line: str) -> bool:
+def _is_value(line: str, alone: bool) -> bool:
+    """Whether a line is an object or a list; one that stands alone is a list of rows, unless it is of turns."""
     if line[0] not in "{[" or line[-1] not in "]}":
         return False
     try:
-        return isinstance(json.loads(line), dict) or _TURNS.match(line) is not None
+        return isinstance(json.loads(line), dict) or not alone or _TURNS.match(line) is not None
     except (ValueError, RecursionError):
         return False
 
@@ -201,7 +203,7 @@ class _Buffer:
             raw = self._text[self.at : end]
             self._take(end)
             try:
-                whole(raw)
+                whole(raw, getattr(self._file, "encoding", None))
                 check(value, raw)
                 return row_of(value, line, raw)
             except BadRow as refused:

@@ -25,6 +25,8 @@ _FOREIGN = (
     (b"\xfd7zXZ", "compressed with xz. Decompress it, or use gzip or zstd"),
     (b"7z\xbc\xaf", "a 7z archive. Unpack it"),
     (b"SQLite format 3", "an SQLite database. Export its table as CSV"),
+    (b"PARE", "encrypted Parquet. Save it without encryption"),
+    (b"version https://git-lfs", "a pointer of Git LFS and not the file itself. Fetch that with “git lfs pull”"),
     (b"\x80\x04\x95", "a Python pickle, which is never opened. Save it as JSON Lines"),
 )
 
@@ -106,7 +108,7 @@ def open_rows(
         path = opened.path
         return Opened(Container("arrow"), lambda: arrow.arrow_rows([path]))
     for start, what in _FOREIGN:
-        if head.startswith(start):
+        if head.startswith(start) and kind is None:
             raise Unreadable(f"This file is {what}.")
     return _text(opened, head, kind, encoding, delimiter)
 
@@ -176,6 +178,8 @@ def _kind(start: str, delimiter: str | None) -> str:
         return "csv"
     if json_rows.are_texts(start):
         return "jsonl"
+    if (line := tables.names_below(start)) is not None:
+        raise Unreadable(f"The columns' names stand in line {line}. Delete what is above them.")
     if tables.is_tabular(start):
         raise Unreadable(
             "This looks like a table, but its first line does not name the columns. Write their names there; if it is "

@@ -16,6 +16,15 @@ _DATA = re.compile(
     | .*"\s*:\s*["\[{\d] )""",
     re.VERBOSE,
 )
+# A first line of YAML, TOML, SQL, a certificate, a patch, a dump of bytes.
+_CODE = re.compile(
+    r"""[a-z_][\w-]*:\s*\n\s*(?: -\s | [ ]\s*[\w-]+:(?:\s|$)) | (?:[a-z_][\w-]*:[ ].*\n)+[a-z_][\w-]*:\s*\n\s*-\s
+    | [\w.-]+\s*=\s*["'\[{] | -----BEGIN\ | diff\ --git\ | ---\ a/ | [0-9a-f]{7,8}:?\ +(?:[0-9a-f]{2,4}\ ){4}
+    | (?:INSERT\ INTO|CREATE\ TABLE|DROP\ TABLE|COPY)\ [\w."`]+[\ (] | \#!/ | %YAML | \%!PS""",
+    re.VERBOSE,
+)
+_SCALAR = re.compile(r"\s*(?:null|true|false|NaN|-?\d[\d.,eE+-]*)\s*")
+_UNBROKEN = re.compile(r"\s*[\w+/=-]{40,}\s*", re.ASCII)
 _ASCII = frozenset(b"\n\r\t" + bytes(range(0x20, 0x7F)))
 _NOBODYS = frozenset(("Cn", "Co", "Cs"))  # characters that are unassigned, of private use, or halves
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
@@ -24,7 +33,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 def is_plain(head: str) -> bool:
     """Whether the first lines are text that somebody wrote, rather than data in some other form."""
     filled = [line for line in head.split("\n")[:200] if line.strip()]
-    if not filled or _CONTROL.search(head):
+    if not filled or _CONTROL.search(head) or _CODE.match(head.lstrip("\r\n")):
+        return False
+    if all(map(_SCALAR.fullmatch, filled)) or 2 * sum(map(bool, map(_UNBROKEN.fullmatch, filled))) > len(filled):
         return False
     if sum(not ord(character) % 256 for character in head) * 2 > len(head):
         return False  # UTF-16 from which a byte is missing

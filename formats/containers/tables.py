@@ -27,6 +27,7 @@ _LONE = {"prompt", "prompts", "text", "question", "questions", "instruction", "i
 _RULED = re.compile(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)+\|?")
 QUOTED = "quoted_formulas"
 """A column by which a table says that an apostrophe before a cell's text is for spreadsheets alone, as Hone's are."""
+_ABOVE = 10  # lines that may stand above the names
 NOTHING = "\ufffe"  # delimits the cells of one column: no text has it
 csv.field_size_limit(MAX_ROW)
 
@@ -75,6 +76,22 @@ def is_tabular(head: str) -> bool:
     return False
 
 
+def names_below(head: str) -> int | None:
+    """The number of the line that names the columns of a table, where others stand above it: a title, a comment."""
+    lines = head.split("\n", _ABOVE + 1)
+    for number in range(1, min(_ABOVE, len(lines) - 1)):
+        if not lines[number].strip():
+            continue
+        rest = head.split("\n", number)[number]
+        for delimiter in DELIMITERS:
+            names, *rows = _first_rows(rest, delimiter) or [[]]
+            known = _COMMON.intersection(name.strip().lower() for name in names)
+            alike = sum(len(row) == len(names) for row in rows)
+            if len(known) > 1 and rows and 2 * alike > len(rows) and all(_NAME.fullmatch(name) for name in names):
+                return number + 1
+    return None
+
+
 def is_markdown(head: str) -> bool:
     """Whether the first lines are a table of Markdown: under the names stands a line of dashes."""
     lines = [line.strip() for line in head.split("\n", 50)[:50] if line.strip()]
@@ -104,15 +121,15 @@ def table_rows(text: io.TextIOWrapper, delimiter: str, limit: int = MAX_ROW) -> 
                 raise Unreadable("Its first line is far too long to name columns.")
             names = _header(cells, raw)
             if names is not None:
-                names_line = cells
+                plain_names = _plain(cells)
             continue
         try:
             if feed.long:
                 raise BadRow(too_long(limit))
-            whole(raw)
+            whole(raw, text.encoding)
             if "\0" in raw:
                 raise BadRow("It contains a null character.")
-            if cells == names_line:
+            if cells[0] and _plain(cells) == plain_names:
                 raise BadRow("The line of names stands here again.")
             if len(cells) != len(names):
                 raise BadRow(f"It has {len(cells)} cells; the line of names has {len(names)}.")
@@ -189,6 +206,11 @@ def _header(cells: list[str], raw: str) -> list[str] | None:
     if any("\0" in name for name in names):
         raise Unreadable("A column's name contains a null character.")
     return names
+
+
+def _plain(names: list[str]) -> list[str]:
+    """Names as they are compared: programs that put files together write them each in their way."""
+    return [name.strip("\ufeff \t").casefold() for name in names]
 
 
 def _said(head: str) -> str | None:

@@ -1,5 +1,6 @@
 """Text out of bytes: its encoding, and lines that are bounded. Knows no format."""
 
+import codecs
 import io
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ _MARKS = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+_NO_FILES = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "unicode-escape", "undefined", "utf-7"}
 _BROKEN = re.compile("[\ud800-\udfff]")
 
 
@@ -28,11 +30,7 @@ def encoding_of(head: bytes, declared: str | None = None) -> tuple[str, int]:
         if head.startswith(mark):
             return name, len(mark)
     if declared:
-        try:
-            "a".encode(declared)
-        except (LookupError, UnicodeError):
-            raise Unreadable(f"There is no text encoding {declared!r}.") from None
-        return declared, 0
+        return _known(declared), 0
     start = head[:4096]
     if b"\0" not in start or _is_utf8(start):
         return "utf-8", 0
@@ -43,6 +41,18 @@ def encoding_of(head: bytes, declared: str | None = None) -> tuple[str, int]:
         if odd.count(0) > 0.4 * len(odd) and not any(even[i] == 0 for i in range(min(8, len(even)))):
             return "utf-16-le", 0
     raise Unreadable("This is not a text file, nor another file that can be read. Save it as UTF-8, CSV or JSON Lines.")
+
+
+def _known(declared: str) -> str:
+    """The plain name of an encoding that somebody names. Raises Unreadable where no file is in such a one."""
+    try:
+        name = codecs.lookup(declared).name
+        "a".encode(name)  # those that are none of text refuse
+    except (LookupError, ValueError):
+        name = ""
+    if not name or name in _NO_FILES:
+        raise Unreadable(f"There is no text encoding {declared!r}.")
+    return "utf-8" if name == "utf-8-sig" else name
 
 
 def _is_utf8(start: bytes) -> bool:
@@ -57,9 +67,9 @@ def _is_utf8(start: bytes) -> bool:
 
 
 def open_text(file: io.BufferedReader, encoding: str, mark: int, newline: str = "\n") -> io.TextIOWrapper:
-    """The text after the mark, lines ended as they are. Bytes that are not UTF-8 come as lone surrogates: see whole."""
+    """The text after the mark, lines ended as they are. Bytes that are no text come as lone surrogates: see whole."""
     file.read(mark)
-    errors = "surrogateescape" if encoding == "utf-8" else "surrogatepass" if encoding.startswith("utf-") else "strict"
+    errors = "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
     return io.TextIOWrapper(file, encoding, errors, newline=newline)
 
 
@@ -90,10 +100,12 @@ def too_long(limit: int = MAX_ROW) -> str:
     return f"It is longer than {limit // 1_000_000} million characters."
 
 
-def whole(text: str) -> str:
+def whole(text: str, encoding: str | None = None) -> str:
     """The text, where all of its bytes could be decoded. Raises BadRow."""
     if text.isascii() or not (broken := _BROKEN.search(text)):
         return text
+    if encoding not in (None, "utf-8"):
+        raise BadRow(f"This is not valid {encoding} (character {broken.start() + 1}).")
     before = len(text[: broken.start()].encode("utf-8", "surrogatepass")) + 1
     raise BadRow(
         f"This is not valid UTF-8 (byte {before}). If the file is in another encoding, say which, for example cp1252."

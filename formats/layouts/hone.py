@@ -17,6 +17,7 @@ from formats.strict_json import parse
 
 NAME = "hone-labels"
 _OUTCOMES = {"first": 1.0, "second": 0.0, "tie": 0.5, "both_bad": None}
+_MOST_RATERS = 1_000_000
 _SAME = 1e-9
 _LEARNT_FROM = ("train", "chat")  # purposes of items
 _JSON = [
@@ -105,13 +106,16 @@ def _judgement(
     if len(values) == 1 and count == 2:
         (_, outcome, probability), [each] = values[0], stated
         strength, raters = as_number(each.get("strength"), "strength"), as_number(each.get("raters"), "raters")
+        raters = 1.0 if raters is None else raters
+        if not (1 <= raters <= _MOST_RATERS and raters.is_integer()):
+            raise BadRow('"raters" must be a whole number of people.')
         soft = probability is not None and probability != _OUTCOMES[outcome]
         return Judgement(
             outcome=outcome,
             strength=strength,
             strength_of=as_number(each.get("levels"), "levels"),
             probability=probability if soft else None,
-            raters=int(raters) if raters and raters != 1 else None,
+            raters=int(raters) if raters != 1 else None,
             **more,
         )
     points = [0.0] * count
@@ -132,10 +136,16 @@ def _judgement(
 def _value(each: Mapping[str, Any], place: Mapping[float | None, int]) -> tuple[tuple[int, int], Any, float | None]:
     ends = [place.get(as_number(each.get(name), name)) for name in ("first", "second")]
     outcome = each.get("outcome")
-    if outcome not in _OUTCOMES or ends[0] is None or ends[1] is None:
+    if outcome not in _OUTCOMES or ends[0] is None or ends[1] is None or ends[0] == ends[1]:
         raise BadRow("A preference is of no two responses of the row, or has no known outcome.")
-    probability = as_number(each.get("probability"), "probability")
-    return (ends[0], ends[1]), outcome, _OUTCOMES[outcome] if probability is None else probability
+    probability, meant = as_number(each.get("probability"), "probability"), _OUTCOMES[outcome]
+    if probability is None or meant is None:
+        return (ends[0], ends[1]), outcome, meant
+    if not 0 <= probability <= 1:
+        raise BadRow(f"The probability {probability:g} is none: it must be from 0 to 1.")
+    if (probability > 0.5) - (probability < 0.5) != (meant > 0.5) - (meant < 0.5):
+        raise BadRow(f"The probability {probability:g} says another response than the outcome {outcome!r}.")
+    return (ends[0], ends[1]), outcome, probability
 
 
 def _as_written(name: str, cell: str) -> Any:

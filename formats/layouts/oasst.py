@@ -54,7 +54,10 @@ def _response(reply: Mapping[str, Any]) -> Response:
 def _turn(node: Any) -> Message:
     if not isinstance(node, Mapping):
         raise BadRow("A message of the tree is no object.")
-    return messages.conversation([{"role": node.get("role"), "content": node.get("text")}], "prompt")[0]
+    turns = messages.conversation([{"role": node.get("role"), "content": node.get("text")}], "prompt")
+    if not turns:
+        raise BadRow("A message of the tree is empty.")
+    return turns[0]
 
 
 def _replies(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
