@@ -531,6 +531,10 @@ class PersonView(BaseModel):
     """
     Since when the labels of a deleted person are being deleted; null: none is to go
     """
+    chats_go_since: AwareDatetime | None = None
+    """
+    The same of the conversations of one whose labels stay
+    """
     created_at: AwareDatetime
 
 

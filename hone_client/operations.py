@@ -2259,7 +2259,8 @@ class Operations(Caller):
         return self._one(models.DeletionView, "GET", f"/projects/{project_id}/deletion")
 
     def delete_project(self, project_id: int, *, name: str, idempotency_key: str | None = None) -> None:
-        """Delete an archived project for good, with all that is in it. For its managers.
+        """Delete an archived project for good, with all that is in it. Nobody finds it from then on; its rows and
+        files go in parts. For its managers.
 
         `name`: The project's name, to say that this one is meant.
         """
@@ -2285,7 +2286,7 @@ class Operations(Caller):
         labels: Literal["keep", "delete"] | Omit = OMIT,
         idempotency_key: str | None = None,
     ) -> None:
-        """Delete what says who a person is, and their chats, for good; labels that are to go do so in parts, and
+        """Delete what says who a person is for good; their chats, and labels that are to go, do so in parts, and
         what a deletion would do says how many are left. For administrators.
 
         `email`: The person's e-mail, to say that this one is meant.

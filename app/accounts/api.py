@@ -34,6 +34,7 @@ class PersonView(View):
     labels_go_since: datetime | None = Field(
         None, description="Since when the labels of a deleted person are being deleted; null: none is to go"
     )
+    chats_go_since: datetime | None = Field(None, description="The same of the conversations of one whose labels stay")
     created_at: datetime
 
 

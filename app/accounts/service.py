@@ -178,7 +178,7 @@ def set_disabled(session: Session, actor: User, user: User, disabled: bool) -> N
     if disabled:
         keep_an_admin(session, user, "disabled")
         _void(session, user)
-    elif user.labels_go_since is not None:
+    elif user.labels_go_since is not None or user.chats_go_since is not None:
         raise Conflict(f"{user.name} is being deleted.")
     user.disabled_at = datetime.now(UTC) if disabled else None
     record(session, actor, "user.disabled" if disabled else "user.enabled", subject=user)

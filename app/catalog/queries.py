@@ -44,7 +44,9 @@ def twin(session: Session, project_id: int, kind: ModelKind, source: str) -> Mod
 def projects_of_base(session: Session, model_ids: Sequence[int]) -> dict[int, list[str]]:
     """The names of the projects that start from each of these models."""
     found: dict[int, list[str]] = {}
-    named = select(Project.base_model_id, Project.name).where(Project.base_model_id.in_(model_ids))
+    named = select(Project.base_model_id, Project.name).where(
+        Project.base_model_id.in_(model_ids), Project.goes_since.is_(None)
+    )
     for model_id, name in session.execute(named.order_by(Project.id)):
         found.setdefault(model_id, []).append(name)
     return found
@@ -60,4 +62,4 @@ def planned(session: Session, model_id: int) -> str | None:
     path = f"$.sources[*] ? (@.model_id == {model_id:d})"
     named = func.jsonb_path_exists(Project.plan, cast(path, JSONPATH))
     chats = cast(Project.plan["chat_model_id"], String) == str(model_id)
-    return session.scalar(select(Project.name).where(or_(named, chats)).limit(1))
+    return session.scalar(select(Project.name).where(or_(named, chats), Project.goes_since.is_(None)).limit(1))

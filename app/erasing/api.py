@@ -57,7 +57,8 @@ def show_project_deletion(session: Db, access: ArchivedManager) -> DeletionView:
 
 @router.post("/projects/{project_id}/delete", status_code=204, dependencies=[IN_PERSON])
 def delete_project(session: Db, access: ArchivedManager, body: ProjectDeletion) -> None:
-    """Delete an archived project for good, with all that is in it. For its managers."""
+    """Delete an archived project for good, with all that is in it. Nobody finds it from then on; its rows and files go
+    in parts. For its managers."""
     project.require_name(access.project, body.name)
     project.erase(session, access.project, access.user)
 
@@ -74,7 +75,7 @@ def show_person_deletion(
 
 @router.post("/users/{user_id}/delete", status_code=204, dependencies=[IN_PERSON])
 def delete_person(session: Db, user: Admin, user_id: RowId, body: PersonDeletion) -> None:
-    """Delete what says who a person is, and their chats, for good; labels that are to go do so in parts, and what a
+    """Delete what says who a person is for good; their chats, and labels that are to go, do so in parts, and what a
     deletion would do says how many are left. For administrators."""
     who = accounts.person(session, user_id)
     person.require_email(who, body.email)

@@ -1,12 +1,12 @@
-"""A deleted person's labels, chats and prompts go, in transactions that each take a moment, so that nobody waits for
-them. A worker does it; where it was killed, the next one goes on. Between two parts all that is shown is right: an
-item's slots, a snapshot and what it says of itself change together with the labels."""
+"""What a deleted person had goes, their chats, or their labels and prompts too, in transactions that each take a
+moment, so that nobody waits for them. A worker does it; where it was killed, the next one goes on. Between two parts
+all that is shown is right: an item's slots, a snapshot and what it says of itself change together with the labels."""
 
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from app import jobs
@@ -22,11 +22,12 @@ log = logging.getLogger(__name__)
 TASK, QUEUE = "hone.erase_labels", "files"
 LABELS, OTHERS = 1_000, 20  # in one part; more hangs on each conversation and prompt
 Writing = Callable[[], AbstractContextManager[Session]]
+_GOING = or_(User.labels_go_since.is_not(None), User.chats_go_since.is_not(None))
 
 
 def waiting(session: Session) -> Sequence[int]:
-    """The people whose labels are still to go."""
-    return session.scalars(select(User.id).where(User.labels_go_since.is_not(None)).order_by(User.id)).all()
+    """The people of whom something is still to go."""
+    return session.scalars(select(User.id).where(_GOING).order_by(User.id)).all()
 
 
 def ask(session: Session) -> None:
@@ -43,7 +44,7 @@ def go_on(writing: Writing, person_id: int) -> bool:
             who = _hold(session, person_id)
             if who is None:
                 return False
-            if not any(part(session, who) for part in _PARTS):
+            if not any(part(session, who) for part in (_PARTS if who.labels_go_since else (_chats,))):
                 break
     for model_id in _reported(writing, person_id):
         with writing() as session:
@@ -56,14 +57,14 @@ def go_on(writing: Writing, person_id: int) -> bool:
         for project in _projects(session, who):
             project.labels_deleted_at = func.clock_timestamp()
             head_queries.forget(session, project.id)
-        who.labels_go_since = None
-    log.info("the labels of person %d are deleted", person_id)
+        who.labels_go_since = who.chats_go_since = None
+    log.info("what was to go with person %d is deleted", person_id)
     return True
 
 
 def _hold(session: Session, person_id: int) -> User | None:
     """The person, unless all has gone or another worker does a part now."""
-    theirs = select(User).where(User.id == person_id, User.labels_go_since.is_not(None))
+    theirs = select(User).where(User.id == person_id, _GOING)
     return session.scalar(
         theirs.with_for_update(skip_locked=True, key_share=True).execution_options(populate_existing=True)
     )
@@ -106,7 +107,9 @@ _PARTS = (_labels, _written, _chats, _prompts, _snapshots)
 
 
 def _projects(session: Session, who: User) -> Sequence[Project]:
-    """Those that had something of them, see `their_labels.begin`."""
+    """Those that had labels of them which go, see `their_labels.begin`."""
+    if who.labels_go_since is None:
+        return []
     return session.scalars(select(Project).where(Project.labels_deleted_at >= who.labels_go_since)).all()
 
 

@@ -8,11 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.accounts import audit
 from app.accounts import service as accounts
-from app.chat import service as chat
 from app.erasing import in_parts, retention, their_labels
 from app.erasing.outlook import Outlook
 from app.labels import forgetting
-from app.models import Conversation, Project, Run, RunKind, User
+from app.models import Conversation, Run, RunKind, User
 from app.runs.service import ENDED
 from app.web.errors import Conflict, Invalid
 
@@ -62,10 +61,10 @@ def require_email(user: User, typed: str) -> None:
 
 
 def erase(session: Session, actor: User | None, user: User, *, with_labels: bool) -> None:
-    """Delete a person's name, e-mail, password, sessions, tokens and conversations. Their labels stay, by "Person
-    <number>", so that snapshots and what was learned from them can still be verified; or go, `with_labels`: a worker
-    deletes those, and the conversations then, see `in_parts`. Raises Conflict for the last administrator, and while a
-    run reads labels that are to go."""
+    """Delete a person's name, e-mail, password, sessions and tokens; a worker deletes their conversations, see
+    `in_parts`. Their labels stay, by "Person <number>", so that snapshots and what was learned from them can still be
+    verified; or go too, `with_labels`. Raises Conflict for the last administrator, and while a run reads labels that
+    are to go."""
     accounts.keep_an_admin(session, user, "deleted")
     if user.labels_go_since is not None:
         if not with_labels:
@@ -77,8 +76,8 @@ def erase(session: Session, actor: User | None, user: User, *, with_labels: bool
         in_parts.ask(session)
     else:
         retention.delete_folders(session, _exports(session, forgetting.projects_of(session, user.id)))
-        for conversation in session.scalars(select(Conversation).where(Conversation.user_id == user.id)).all():
-            chat.delete(session, session.get_one(Project, conversation.project_id), user, conversation)
+        user.chats_go_since = func.clock_timestamp()
+        in_parts.ask(session)
     session.flush()
     about = {"name": f"Person {user.id}", "email": f"person-{user.id}@deleted.invalid"}
     for statement in _FORGET:

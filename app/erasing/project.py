@@ -1,36 +1,38 @@
-"""A project is deleted for good, with its files. It writes the tables of every stage: foreign keys between them allow
-one order only."""
+"""A project is deleted for good: from the first moment nobody finds it, and `project_in_parts` does the rest."""
 
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
+from app.erasing import project_in_parts
 from app.erasing.outlook import Outlook
-from app.imports import files
 from app.models import Conversation, Item, Label, Member, Model, Project, Prompt, Run, Snapshot, User
-from app.registry import service as registry
-from app.runs import folders, queries
-from app.settings import get_settings
+from app.runs import queries
 from app.web.errors import Conflict, Invalid
 
-# What is not named here goes with the row that it hangs on. Models and runs name each other, and a project its policy
-# and its instructions: those ties are cut first.
-_IN_ORDER = (
-    "update project set policy_id = base_model_id, instructions_id = null where id = :project",
-    "delete from conversation where project_id = :project",
-    "delete from item where project_id = :project",
-    "delete from prompt where project_id = :project",
-    "update model set run_id = null where project_id = :project",
-    "delete from run where project_id = :project",
-    "delete from snapshot where project_id = :project",
-    "delete from live_head where project_id = :project",
-    "delete from model where project_id = :project",
+# What has to be gone at once: what names it to people, and what admits them. Keys of calls repeat what was answered.
+_AT_ONCE = (
+    """update project set goes_since = clock_timestamp(), policy_id = null, instructions_id = null
+        where id = :project""",
     "delete from audit_event where project_id = :project",
-    # They repeat what calls have answered.
     """delete from idempotency_key where user_id in (select user_id from member where project_id = :project)
         or user_id in (select id from "user" where is_admin)""",
-    "delete from project where id = :project",
+    "delete from invitation where project_id = :project",
+    "delete from member where project_id = :project",
+)
+# Whether another project names a model or a run of this one. Only these tables can.
+_ELSEWHERE = text(
+    """
+    with mine as (select id from model where project_id = :project),
+        runs as (select id from run where project_id = :project)
+    select exists (select from project where id <> :project
+            and (base_model_id in (select id from mine) or policy_id in (select id from mine)))
+        or exists (select from model where project_id is distinct from :project
+            and (parent_id in (select id from mine) or run_id in (select id from runs)))
+        or exists (select from run where project_id is distinct from :project and (model_id in (select id from mine)
+            or baseline_id in (select id from mine) or reward_model_id in (select id from mine)
+            or parent_id in (select id from runs)))
+    """
 )
 
 
@@ -58,28 +60,24 @@ def _in_the_way(session: Session, project: Project) -> str | None:
     at_work = select(Run.id).where(Run.project_id == project.id, Run.state.in_(queries.ACTIVE))
     if busy := session.scalar(at_work.order_by(Run.id).limit(1)):
         return f"Run {busy} of this project is queued or at work. Cancel it, and wait until it has ended."
+    if session.scalar(_ELSEWHERE, {"project": project.id}):
+        return "Another project uses a model or a run of this one. Delete that project first."
     return None
 
 
 def erase(session: Session, project: Project, actor: User | None) -> None:
-    """Delete an archived project, of which nothing stays but an audit event with its number. Raises Conflict."""
+    """Delete an archived project, of which nothing stays but an audit event with its number. From the commit on it is
+    on no page and in no answer; a worker deletes its rows and files. Raises Conflict."""
     queries.lock_starts(session, project.id)  # nobody queues a run meanwhile
+    session.refresh(project, with_for_update=True)  # nor takes it up again, nor deletes it at the same time
+    if project.goes_since is not None:
+        return
     if reason := _in_the_way(session, project):
         raise Conflict(reason)
-    runs = session.scalars(select(Run).where(Run.project_id == project.id)).all()
-    artifacts = session.scalars(select(Model.artifact).where(Model.project_id == project.id)).all()
-    number, store = project.id, get_settings().store
-    session.flush()
-    try:
-        with session.begin_nested():
-            for statement in _IN_ORDER:
-                session.execute(text(statement), {"project": number})
-    except IntegrityError:
-        raise Conflict("Another project uses a model or a run of this one. Delete that project first.") from None
-    for folder in (*(folders.folder(run.id) for run in runs), files.folder_of(number)):
-        registry.delete_after_commit(session, folder)
-    for artifact in filter(None, artifacts):
-        registry.delete_after_commit(session, store / artifact)
+    number = project.id
+    for statement in _AT_ONCE:
+        session.execute(text(statement), {"project": number})
     session.expunge_all()
     audit.record(session, actor, "project.deleted", number=number)
     session.flush()
+    project_in_parts.ask(session)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from os import stat_result
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.accounts import audit
@@ -61,7 +61,7 @@ def old_runs(session: Session, days: int) -> Sequence[Run]:
     """Runs that ended so many days ago and have a folder: inputs, log, checkpoints, what was sampled. Locked: nobody
     resumes them meanwhile. Models lie elsewhere."""
     old = Run.ended_at < func.clock_timestamp() - timedelta(days=days)
-    statement = select(Run).where(Run.state.in_(ENDED), old, Run.workspace.is_not(None)).order_by(Run.id)
+    statement = select(Run).where(Run.state.in_(ENDED), old, Run.workspace.is_not(None), _stays(Run)).order_by(Run.id)
     return session.scalars(statement.with_for_update(skip_locked=True)).all()
 
 
@@ -69,7 +69,15 @@ def old_chats(session: Session, days: int) -> Sequence[Conversation]:
     """Conversations whose last turn is so many days old."""
     last = select(func.max(Turn.created_at)).where(Turn.conversation_id == Conversation.id).scalar_subquery()
     old = func.coalesce(last, Conversation.created_at) < func.clock_timestamp() - timedelta(days=days)
-    return session.scalars(select(Conversation).where(old).order_by(Conversation.id).with_for_update()).all()
+    return session.scalars(
+        select(Conversation).where(old, _stays(Conversation)).order_by(Conversation.id).with_for_update()
+    ).all()
+
+
+def _stays(table: type[Run] | type[Conversation]) -> ColumnElement[bool]:
+    """Not of a project that is being deleted with all that it has."""
+    going = select(Project.id).where(Project.goes_since.is_not(None))
+    return or_(table.project_id.is_(None), table.project_id.not_in(going))
 
 
 def freed(runs: Iterable[Run]) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.accounts import service as accounts
 from app.accounts.dependencies import Admin
 from app.chat import service as chat
-from app.erasing import conversation, person, project, retention
+from app.erasing import conversation, person, project, project_in_parts, retention
 from app.erasing.forms import PersonDeletion, ProjectDeletion, RetentionRule
 from app.models import User
 from app.projects.dependencies import Access, Annotator, ArchivedManager
@@ -44,7 +44,7 @@ def delete_project(request: Request, session: Db, access: ArchivedManager, form:
         return _project(request, session, access, 422, name=name, errors=refusal.errors)
     name = access.project.name
     project.erase(session, access.project, access.user)
-    return redirect("/", f"{name} was deleted.")
+    return redirect("/", f"{name} was deleted. What it held goes in parts, others can work meanwhile.")
 
 
 @router.get("/users/{user_id}/delete")
@@ -54,14 +54,19 @@ def show_person(request: Request, session: Db, user: Admin, user_id: RowId) -> R
 
 
 def _person(request: Request, session: Session, who: User, status: int = 200, **over: Any) -> Response:
-    if who.labels_go_since is not None:
-        return render(request, "erasing/going.html", who=who, outlook=person.outlook(session, who, with_labels=True))
+    if who.labels_go_since or who.chats_go_since:
+        return _going(request, session, who)
     context: dict[str, Any] = {"who": who, "email": "", "labels": "keep", "errors": {}}
     context["outlooks"] = {
         "keep": person.outlook(session, who, with_labels=False),
         "delete": person.outlook(session, who, with_labels=True),
     }
     return render(request, "erasing/person.html", status=status, **(context | over))
+
+
+def _going(request: Request, session: Session, who: User) -> Response:
+    left = person.outlook(session, who, with_labels=who.labels_go_since is not None)
+    return render(request, "erasing/going.html", who=who, outlook=left)
 
 
 @router.post("/users/{user_id}/delete")
@@ -75,8 +80,8 @@ def delete_person(request: Request, session: Db, user: Admin, user_id: RowId, fo
         said = {"email": "", "labels": "keep"} | typed(PersonDeletion, form)
         return _person(request, session, who, 422, errors=refusal.errors, **said)
     person.erase(session, user, who, with_labels=wanted.labels == "delete")
-    going = " Their labels go in parts, others can work meanwhile." if who.labels_go_since else ""
-    return redirect("/users", f"Person {who.id} was deleted.{going}")
+    what = "labels and conversations" if who.labels_go_since else "conversations"
+    return redirect("/users", f"Person {who.id} was deleted. Their {what} go in parts, others can work meanwhile.")
 
 
 @router.get("/projects/{project_id}/chat/{conversation_id}/delete")
@@ -114,6 +119,7 @@ def _retention(request: Request, session: Session, said: dict[str, str]) -> Resp
         "erasing/retention.html",
         status=422 if errors else 200,
         said=said,
+        going=project_in_parts.going(session),
         found=found,
         rows=rows,
         freed=retention.freed(found.runs) if found else 0,

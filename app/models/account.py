@@ -33,6 +33,7 @@ class User(Base):
     is_admin: Mapped[bool] = mapped_column(default=False, server_default="false")
     disabled_at: Mapped[datetime | None]
     labels_go_since: Mapped[datetime | None]  # deleted with their labels: a worker goes on until none is left
+    chats_go_since: Mapped[datetime | None]  # deleted without their labels: likewise with their conversations
     keys: Mapped[dict[str, str]] = mapped_column(Typed(dict[str, str]), default={}, server_default="{}", deferred=True)
     created_at: Mapped[CreatedAt]
     shown: Mapped[str] = column_property(

@@ -41,6 +41,7 @@ class Project(Base):
         CheckConstraint("check_share >= 0 and check_share <= 0.5", name="check_share"),
         CheckConstraint("check_misses between 1 and check_window and check_window <= 1000", name="check_pause"),
         CheckConstraint("control_share >= 0 and control_share <= 1", name="control_share"),
+        CheckConstraint("goes_since is null or archived_at is not null", name="goes_archived"),
     )
 
     id: Mapped[Id]
@@ -72,6 +73,7 @@ class Project(Base):
     # Whether the checklist of the first round was hidden.
     first_round_hidden: Mapped[bool] = mapped_column(default=False, server_default=false())
     archived_at: Mapped[datetime | None]
+    goes_since: Mapped[datetime | None]  # deleted: nobody finds it any more, and a worker goes on until nothing is left
     labels_deleted_at: Mapped[datetime | None]  # when labels last went for good: what has learned from them begins anew
     created_at: Mapped[CreatedAt]
 

@@ -51,7 +51,8 @@ QUEUE = Look(
 LEASES = Look(
     """
     select project_id, count(*), extract(epoch from min(leased_at)), extract(epoch from min(expires_at))
-    from assignment where state = 'open' group by project_id""",
+    from assignment where state = 'open' and project_id not in (select id from project where goes_since is not null)
+    group by project_id""",
     ("project",),
     (
         Figure("hone_leases_open", "Items that somebody has on the screen."),
@@ -120,8 +121,17 @@ QUOTAS = Look(
         Figure("hone_quota_limit", "What it may use."),
     ),
 )
+DELETIONS = Look(
+    """
+    select 'project', id, extract(epoch from goes_since) from project where goes_since is not null
+    union all
+    select 'person', id, extract(epoch from coalesce(labels_go_since, chats_go_since)) from "user"
+    where labels_go_since is not null or chats_go_since is not null""",
+    ("of", "number"),
+    (Figure("hone_deletion_begun_timestamp_seconds", "When a deletion began that goes on in parts."),),
+)
 _VALUES = {"most": MOST_COUNTED, "kinds": [*map(str, RunKind)], "states": [*map(str, RunState)]}
-LOOKS = (QUEUE, LEASES, RUNS, WAITING, RUNNING, SWEEP, QUOTAS)
+LOOKS = (QUEUE, LEASES, RUNS, WAITING, RUNNING, SWEEP, QUOTAS, DELETIONS)
 
 
 def read(connection: "Connection[tuple[object, ...]]") -> Iterator[GaugeMetricFamily]:

@@ -48,7 +48,7 @@ _VERSION = literal_column("concat_ws(' ', project.ctid, project.xmin, member.cti
 # the version of these two rows.
 USER_WITH_PROJECT = {
     credential: user.add_columns(Project, Member, _VERSION.label("version"))
-    .outerjoin(Project, Project.id == bindparam("project"))
+    .outerjoin(Project, and_(Project.id == bindparam("project"), Project.goes_since.is_(None)))
     .outerjoin(Member, and_(Member.project_id == Project.id, Member.user_id == User.id, Member.removed_at.is_(None)))
     for credential, user in USER_BY.items()
 }
@@ -88,6 +88,7 @@ def listed(
         )
         .outerjoin(Member, mine)
         .where(Project.archived_at.is_not(None) if archived else Project.archived_at.is_(None))
+        .where(Project.goes_since.is_(None))
         .order_by(Project.id.desc())
     )
     if not user.is_admin:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, text, true, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session, selectinload
 
 from app.models import Item, Member, Model, Project, Prompt, Response, Role, Run, RunKind, RunState, User
@@ -115,7 +115,9 @@ def runs_for(user: User, wanted: RunConditions) -> Found[Run]:
     managed = select(Member.project_id).where(
         Member.user_id == user.id, Member.role == Role.MANAGER, Member.removed_at.is_(None)
     )
-    seen = true() if user.is_admin else Run.project_id.in_(managed)
+    gone = select(Project.id).where(Project.goes_since.is_not(None))
+    all_ = or_(Run.project_id.is_(None), Run.project_id.not_in(gone))
+    seen = all_ if user.is_admin else Run.project_id.in_(managed)
     return Found(select(Run).where(seen), _conditions(wanted))
 
 

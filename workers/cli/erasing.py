@@ -36,6 +36,8 @@ def project(
         _say(f"project {number}, “{found.name}”", found, yes, as_json)
         if yes:
             hone.delete_project(project_id=number, name=found.name)
+            if not as_json:
+                typer.echo("What it held goes in parts; the page Retention says how much is left.")
 
 
 @commands.command()

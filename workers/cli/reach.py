@@ -55,7 +55,7 @@ def acting(session: Session, email: str | None) -> User:
 def project_of(session: Session, number: int) -> Project:
     """The project with this number."""
     project = session.get(Project, number)
-    if project is None:
+    if project is None or project.goes_since is not None:
         raise NotFound(f"There is no project {number}; `hone projects` lists them.")
     return project
 

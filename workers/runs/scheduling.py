@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.db import task_session
-from app.erasing import in_parts, storage
+from app.erasing import in_parts, project_in_parts, storage
 from app.items import service as items
 from app.labels import leases
 from app.models import Project, RunKind
@@ -94,7 +94,8 @@ def _ask_workers() -> None:
     if time.monotonic() - _asked >= 60:
         _asked = time.monotonic()
         _step("have the store measured", storage.ask)
-        _step("have labels of deleted people deleted", in_parts.ask)
+        _step("have what deleted people had deleted", in_parts.ask)
+        _step("have deleted projects deleted", project_in_parts.ask)
 
 
 def _step(name: str, act: Callable[[Session], object]) -> None:

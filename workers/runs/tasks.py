@@ -29,14 +29,16 @@ def measure_storage() -> None:
 
 @shared_task(name="hone.erase_labels")
 def erase_labels() -> None:
-    """Delete the labels of people who were deleted with theirs."""
+    """Delete what goes in parts: what people had who were deleted, and projects."""
     from app.db import task_session
-    from app.erasing import in_parts
+    from app.erasing import in_parts, project_in_parts
 
     with task_session() as session:
-        people = in_parts.waiting(session)
+        people, projects = in_parts.waiting(session), project_in_parts.waiting(session)
     for person_id in people:
         in_parts.go_on(task_session, person_id)
+    for project_id in projects:
+        project_in_parts.go_on(task_session, project_id)
 
 
 @shared_task(name="hone.sweep")

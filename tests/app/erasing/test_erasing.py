@@ -11,7 +11,7 @@ from app import models as m
 from app.accounts import audit
 from app.chat import service as chat
 from app.db import task_session
-from app.erasing import person, project
+from app.erasing import in_parts, person, project, project_in_parts
 from app.imports import files
 from app.models import Base
 from app.rewards import snapshots
@@ -116,6 +116,7 @@ def test_nothing_of_a_project_is_left_but_its_people(world):
         }  # fmt: skip
         assert (told.stays, told.blocked) == ({"accounts of its people": 1}, None)
         project.erase(session, marked, None)
+    assert project_in_parts.go_on(task_session, number)
     with task_session() as session:
         assert found(session) == {"user", "api_token"}  # the person is somebody still
         assert rows(session, number) == {}
@@ -152,6 +153,7 @@ def test_of_a_person_the_labels_stay_under_a_number_and_snapshots_verify(world):
         )  # fmt: skip
         before = found(session)
         person.erase(session, None, user, with_labels=False)
+    assert in_parts.go_on(task_session, who)
     with task_session() as session:
         gone = {"user", "api_token", "conversation", "turn", "invitation", "member", "idempotency_key", "audit_event"}
         gone |= {"flag_message"}

@@ -222,6 +222,31 @@ def test_others_label_meanwhile_and_no_slot_is_lost(world: World) -> None:
         assert found.intact
 
 
+def test_chats_go_in_parts_too_where_labels_stay(world: World) -> None:
+    with task_session() as session:
+        made, ana = session.get_one(m.Project, world.project), session.get_one(m.User, world.ana)
+        for number in range(3):
+            factories.turn(session, factories.conversation(session, made, ana, title=f"Talk {number}"), content="Hello")
+    labels_before = count("label")
+    with task_session() as session:
+        person.erase(session, None, session.get_one(m.User, world.ana), with_labels=False)
+        assert session.info["hone.pending_jobs"] == [(in_parts.TASK, (), in_parts.QUEUE)]
+    left = [count("conversation")]
+    while left[-1]:
+        with pytest.raises(Killed):
+            in_parts.go_on(one_only, world.ana)
+        left.append(count("conversation"))
+        with task_session() as session:
+            assert in_parts.waiting(session) == [world.ana]
+            assert queries.people_going(session, world.project) == [], "what reads labels need not wait"
+    assert left == [3, 2, 1, 0]
+    assert in_parts.go_on(task_session, world.ana)
+    assert count("label") == labels_before
+    with task_session() as session:
+        assert in_parts.waiting(session) == []
+        assert session.get_one(m.Project, world.project).labels_deleted_at is None
+
+
 def test_a_snapshot_taken_in_the_midst_loses_their_labels_too(world: World) -> None:
     """As by a request that had begun before."""
     from app.rewards import snapshots

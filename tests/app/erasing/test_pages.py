@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from app import models as m
-from app.erasing import in_parts
+from app.erasing import in_parts, project_in_parts
 from tests import factories
 
 
@@ -43,6 +43,8 @@ def test_a_project_is_deleted_once_it_is_archived_and_its_name_typed(as_, cast, 
     assert session.get(m.Project, cast.project.id) is not None
     done = browser.submit(url, name="Ours")
     assert (done.status_code, done.headers["location"]) == (303, "/")
+    assert browser.get(url).status_code == 404
+    assert project_in_parts.go_on(lambda: nullcontext(session), cast.project.id)
     assert session.scalar(select(m.Project.id).where(m.Project.id == cast.project.id)) is None
     assert as_("annotator").get(url).status_code == 404
 

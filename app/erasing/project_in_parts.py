@@ -1,0 +1,129 @@
+"""What a deleted project has left goes in transactions that each take a moment, so that nobody waits for them. A worker
+does it; where it was killed, the next one goes on. Nobody sees any of it: see `project`."""
+
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app import jobs
+from app.imports import files
+from app.labels.outside import hold_snapshots
+from app.models import Label, Model, Project, Run
+from app.runs import folders
+from app.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+TASK, QUEUE = "hone.erase_labels", "files"  # the one that deletes people's labels
+Writing = Callable[[], AbstractContextManager[Session]]
+
+_RUNS = "run_id = any(array(select id from run where project_id = :project))"
+_HERE = "project_id = :project"
+# In this order, so many rows at most at a time: more hangs on each of the later ones.
+MANY = (
+    ("snapshot_label", "snapshot_id = any(array(select id from snapshot where project_id = :project))", 5_000),
+    ("label", _HERE, 2_000),
+    ("assignment", _HERE, 2_000),
+    ("conversation", _HERE, 50),
+    ("item", _HERE, 1_000),
+    ("prompt", _HERE, 200),
+    ("run_metric", _RUNS, 5_000),
+    ("run_sample", _RUNS, 1_000),
+    ("refused_row", _RUNS, 1_000),
+)
+# Models and runs name each other: those ties are cut first. What is not named here goes with the project.
+_REST = (
+    *(f"delete from {table} where {where}" for table, where, _ in MANY),  # noqa: S608  fixed fragments
+    "update model set run_id = null where project_id = :project",
+    "delete from run where project_id = :project",
+    "delete from snapshot where project_id = :project",
+    "delete from live_head where project_id = :project",
+    "delete from model where project_id = :project",
+    "delete from audit_event where project_id = :project",
+    "delete from project where id = :project",
+)
+
+
+@dataclass(frozen=True)
+class Going:
+    """A project that is being deleted, by its number: since when, and how many labels it still has."""
+
+    number: int
+    since: datetime
+    labels: int
+
+
+def waiting(session: Session) -> Sequence[int]:
+    """The projects that are still to go."""
+    return session.scalars(select(Project.id).where(Project.goes_since.is_not(None)).order_by(Project.id)).all()
+
+
+def going(session: Session) -> Sequence[Going]:
+    """The same with what is left of them."""
+    labels = select(func.count()).where(Label.project_id == Project.id).correlate(Project).scalar_subquery()
+    found = select(Project.id, Project.goes_since, labels).where(Project.goes_since.is_not(None)).order_by(Project.id)
+    return [Going(*row) for row in session.execute(found)]
+
+
+def ask(session: Session) -> None:
+    """Have a worker go on, where there is something to do."""
+    if waiting(session):
+        jobs.enqueue(session, TASK, queue=QUEUE)
+
+
+def go_on(writing: Writing, project_id: int) -> bool:
+    """Delete all that is left; each `writing` is a transaction. False where another worker is at it, or nothing was to
+    be done. Files go before the rows that name them, so that none is forgotten."""
+    at = 0
+    while at < len(MANY):
+        with writing() as session:
+            if not _hold(session, project_id):
+                return False
+            hold_snapshots(session, project_id)  # a person's deletion takes the same rows
+            while at < len(MANY) and not _part(session, project_id, *MANY[at]):
+                at += 1
+    with writing() as session:
+        if not _hold(session, project_id):
+            return False
+        places = _places(session, project_id)
+    for place in places:
+        if place.exists():
+            shutil.rmtree(place)
+    with writing() as session:
+        if not _hold(session, project_id, last=True):
+            return False
+        for statement in _REST:
+            session.execute(text(statement), {"project": project_id})
+    log.info("project %d is deleted", project_id)
+    return True
+
+
+def _part(session: Session, project_id: int, table: str, where: str, most: int) -> int:
+    some = f"select ctid from {table} where {where} limit :most"  # noqa: S608  fixed fragments
+    part = text(f"delete from {table} where ctid = any(array({some})) returning 1")  # noqa: S608  fixed fragments
+    return len(session.scalars(part, {"project": project_id, "most": most}).all())
+
+
+def _hold(session: Session, project_id: int, *, last: bool = False) -> bool:
+    """Whether it is still to go and no other worker does a part now. At the `last` nobody adds anything more."""
+    found = select(Project.id).where(Project.id == project_id, Project.goes_since.is_not(None))
+    return session.scalar(found.with_for_update(skip_locked=True, key_share=not last)) is not None
+
+
+def _places(session: Session, project_id: int) -> list[Path]:
+    """Its folders in the store."""
+    runs = session.scalars(select(Run.id).where(Run.project_id == project_id)).all()
+    artifacts = session.scalars(select(Model.artifact).where(Model.project_id == project_id)).all()
+    store = get_settings().store
+    return [
+        *(folders.folder(run) for run in runs),
+        *(store / artifact for artifact in artifacts if artifact),
+        files.folder_of(project_id),
+    ]
