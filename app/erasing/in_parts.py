@@ -5,6 +5,7 @@ all that is shown is right: an item's slots, a snapshot and what it says of itse
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -23,6 +24,13 @@ TASK, QUEUE = "hone.erase_labels", "files"
 LABELS, OTHERS = 1_000, 20  # in one part; more hangs on each conversation and prompt
 Writing = Callable[[], AbstractContextManager[Session]]
 _GOING = or_(User.labels_go_since.is_not(None), User.chats_go_since.is_not(None))
+
+
+@dataclass(frozen=True)
+class Holds:
+    """A snapshot that holds labels which are to go: it is to be read first, outside of a transaction."""
+
+    snapshot_id: int
 
 
 def waiting(session: Session) -> Sequence[int]:
@@ -44,8 +52,12 @@ def go_on(writing: Writing, person_id: int) -> bool:
             who = _hold(session, person_id)
             if who is None:
                 return False
-            if not any(part(session, who) for part in (_PARTS if who.labels_go_since else (_chats,))):
-                break
+            parts = _PARTS if who.labels_go_since else (_chats,)
+            found = next((done for part in parts if (done := part(session, who))), None)
+        if found is None:
+            break
+        if isinstance(found, Holds) and not _let_go(writing, person_id, found.snapshot_id):
+            return False
     for model_id in _reported(writing, person_id):
         with writing() as session:
             if (model := session.get(Model, model_id)) is not None:
@@ -70,12 +82,23 @@ def _hold(session: Session, person_id: int) -> User | None:
     )
 
 
-def _labels(session: Session, who: User) -> bool:
+def _let_go(writing: Writing, person_id: int, snapshot_id: int) -> bool:
+    """Take their labels out of a snapshot, unless it was changed meanwhile; False where another worker is at it."""
+    leaving = snapshot_checks.without(writing, person_id, snapshot_id)
+    with writing() as session:
+        if _hold(session, person_id) is None:
+            return False
+        if leaving is not None:
+            snapshot_checks.let_go(session, person_id, snapshot_id, leaving)
+    return True
+
+
+def _labels(session: Session, who: User) -> bool | Holds:
     items = forgetting.next_items(session, who.id, LABELS)
     held = forgetting.in_snapshots(session, who.id, items)
     if held:
-        snapshot_checks.let_go(session, who.id, held[0])
-    elif items:
+        return Holds(held[0])
+    if items:
         forgetting.delete(session, who.id, items)
     return bool(items)
 
@@ -95,12 +118,10 @@ def _prompts(session: Session, who: User) -> bool:
     return their_labels.delete_prompts(session, who, OTHERS)
 
 
-def _snapshots(session: Session, who: User) -> bool:
+def _snapshots(session: Session, who: User) -> bool | Holds:
     """Those that know something else of them."""
     found = session.scalar(snapshot_queries.with_labels_of(who.id).order_by(Snapshot.id).limit(1))
-    if found is not None:
-        snapshot_checks.let_go(session, who.id, found.id)
-    return found is not None
+    return found is not None and Holds(found.id)
 
 
 _PARTS = (_labels, _written, _chats, _prompts, _snapshots)

@@ -5,14 +5,20 @@ more, and the hash of those that stay is written down: from then on those have t
 looked at again; that it was whole then is what the platform testifies.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.models import Snapshot, Split
-from app.models.documents import DeletedLabels
+from app.models.documents import DeletedLabels, RaterNote
 from app.rewards import snapshot_queries, snapshots
 from app.web.filters import plural
+
+READ = 20_000  # labels, in one transaction
+Writing = Callable[[], AbstractContextManager[Session]]
 
 
 @dataclass(frozen=True)
@@ -40,26 +46,57 @@ def check(session: Session, snapshot: Snapshot) -> Checked:
     return Checked(True, f"{went}. The {holds} that it still holds are as they were.")
 
 
-def let_go(session: Session, person_id: int, snapshot_id: int) -> bool:
+@dataclass(frozen=True)
+class Leaving:
+    """What a snapshot is to be without somebody's labels, and what it was when it was read."""
+
+    count: int
+    gone: DeletedLabels | None
+    left: int
+    raters: dict[int, RaterNote]
+    pairs: dict[Split, int]
+    deleted: DeletedLabels
+
+
+def without(writing: Writing, person_id: int, snapshot_id: int) -> Leaving | None:
+    """What a snapshot is to be without a person's labels. That takes seconds where it is large, so it is read in
+    transactions of a moment each: nothing changes what it holds but `let_go`. None where it is gone itself."""
+    with writing() as session:
+        snapshot = session.get(Snapshot, snapshot_id)
+        if snapshot is None:
+            return None
+        gone, count, was = snapshot.deleted, snapshot.label_count, snapshot.content_hash
+        noted, levels = snapshot.raters, snapshot.levels
+    stated: list[Any] = []
+    others: list[Any] = []
+    after: int | None = 0
+    while after is not None:
+        with writing() as session:
+            upto = snapshot_queries.nth_held(session, snapshot_id, after, READ)
+            if upto is not None:
+                some = snapshots.held_between(session, snapshot_id, after, upto)
+                stated += some.stated
+                others += some.others
+            after = upto
+    held = snapshots.Labels(stated, others)
+    left, raters = held.without(person_id), {who: each for who, each in noted.items() if who != person_id}
+    pairs, many = snapshots.usable_pairs(left.stated, ""), len(left.ids)
+    deleted = DeletedLabels(
+        labels=count - many + (gone["labels"] if gone else 0),
+        hash=snapshots.content_hash(left, raters, levels),
+        verified=gone["verified"] if gone else snapshots.content_hash(held, noted, levels) == was,
+    )
+    return Leaving(count, gone, many, raters, {split: len(of) for split, of in pairs.items()}, deleted)
+
+
+def let_go(session: Session, person_id: int, snapshot_id: int, leaving: Leaving) -> bool:
     """Take a person's labels out of a snapshot and write down what it holds since, all at once, so that it is right at
-    every moment. False: it was changed while it was read, so that it is to be read again."""
-    snapshot = session.get_one(Snapshot, snapshot_id, populate_existing=True)
-    gone, count = snapshot.deleted, snapshot.label_count
-    held = snapshots.held(session, snapshot)
-    before = snapshots.content_hash(held, snapshot.raters, snapshot.levels)
-    left, raters = held.without(person_id), {who: each for who, each in snapshot.raters.items() if who != person_id}
-    pairs, after = snapshots.usable_pairs(left.stated, ""), snapshots.content_hash(left, raters, snapshot.levels)
-    # Nothing else changes what a snapshot holds. It is locked only now, since reading all of it takes seconds.
-    session.refresh(snapshot, with_for_update={"key_share": True})
-    if (snapshot.deleted, snapshot.label_count) != (gone, count):
+    every moment. False: it was changed since it was read, so that it is to be read again."""
+    snapshot = session.get(Snapshot, snapshot_id, with_for_update={"key_share": True}, populate_existing=True)
+    if snapshot is None or (snapshot.deleted, snapshot.label_count) != (leaving.gone, leaving.count):
         return False
     snapshot_queries.take_out(session, snapshot.id, person_id)
-    snapshot.raters, snapshot.label_count = raters, len(left.ids)
-    snapshot.train_pair_count, snapshot.holdout_pair_count = len(pairs[Split.TRAIN]), len(pairs[Split.HOLDOUT])
-    snapshot.deleted = DeletedLabels(
-        labels=count - snapshot.label_count + (gone["labels"] if gone else 0),
-        hash=after,
-        verified=gone["verified"] if gone else before == snapshot.content_hash,
-    )
+    snapshot.raters, snapshot.label_count, snapshot.deleted = leaving.raters, leaving.left, leaving.deleted
+    snapshot.train_pair_count, snapshot.holdout_pair_count = leaving.pairs[Split.TRAIN], leaving.pairs[Split.HOLDOUT]
     session.flush()
     return True

@@ -192,6 +192,16 @@ def with_labels_of(person_id: int) -> Select[Snapshot]:
     return select(Snapshot).where(or_(Snapshot.id.in_(theirs), known))
 
 
+def nth_held(session: Session, snapshot_id: int, after: int, many: int) -> int | None:
+    """The last of so many labels of a snapshot behind one; None behind the last."""
+    numbers = select(SnapshotLabel.label_id).where(
+        SnapshotLabel.snapshot_id == snapshot_id, SnapshotLabel.label_id > after
+    )
+    some = numbers.order_by(SnapshotLabel.label_id).limit(many).subquery()
+    last: int | None = session.scalar(select(func.max(some.c.label_id)))
+    return last
+
+
 def take_out(session: Session, snapshot_id: int, person_id: int) -> None:
     """Take a person's labels out of a snapshot."""
     theirs = select(Label.id).where(Label.annotator_id == person_id)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from app.labels import outside
-from app.models import Project, Snapshot, Split
+from app.models import Label, Project, Snapshot, Split
 from app.models.documents import RaterNote
 from app.rewards import snapshot_queries
 from app.rewards.counting import Counting, count
@@ -82,6 +82,11 @@ def _read(session: Session, which: Sequence[ColumnElement[bool]]) -> Labels:
 def held(session: Session, snapshot: Snapshot) -> Labels:
     """The labels that a snapshot holds now."""
     return _read(session, snapshot_queries.held_by(snapshot.id))
+
+
+def held_between(session: Session, snapshot_id: int, after: int, upto: int) -> Labels:
+    """Of those the ones whose numbers lie in between."""
+    return _read(session, (*snapshot_queries.held_by(snapshot_id), Label.id > after, Label.id <= upto))
 
 
 def hash_of(session: Session, snapshot: Snapshot) -> str:

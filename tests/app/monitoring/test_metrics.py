@@ -123,6 +123,20 @@ def test_it_tells_what_there_is(here, redis_url):
     assert found["hone_store_free_bytes"][()] > 0
 
 
+def test_deletions_that_go_on_say_since_when(here):
+    now = datetime.now(UTC)
+    with task_session() as session:
+        gone = factories.project(session, archived_at=now, goes_since=now - timedelta(minutes=5))
+        labels = factories.user(session, labels_go_since=now - timedelta(minutes=7))
+        chats = factories.user(session, chats_go_since=now - timedelta(minutes=9))
+        factories.user(session)
+        minutes = {("project", str(gone.id)): 5, ("person", str(labels.id)): 7, ("person", str(chats.id)): 9}
+    found = parsed(here.get("/metrics").text)["hone_deletion_begun_timestamp_seconds"]
+    assert found == {
+        (str(number), of): pytest.approx(now.timestamp() - 60 * ago, abs=1) for (of, number), ago in minutes.items()
+    }
+
+
 def test_tokens_of_a_training_are_those_that_it_says(here):
     with task_session() as session:
         project = factories.project(session)
