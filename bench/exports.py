@@ -82,10 +82,10 @@ def _is_there(url: str) -> bool:
         return False
 
 
-def client(url: str, user: int) -> httpx.Client:
+def client(url: str, user: int, project: int = 1) -> httpx.Client:
     """Somebody at it."""
     headers = {"Authorization": f"Bearer token {user}"}
-    return httpx.Client(base_url=f"{url}/api/v1/projects/1", headers=headers, timeout=120)
+    return httpx.Client(base_url=f"{url}/api/v1/projects/{project}", headers=headers, timeout=120)
 
 
 def label(url: str, user: int, enough: Event) -> list[float]:

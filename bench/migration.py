@@ -98,10 +98,10 @@ def fill(connection: Connection) -> None:
         connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
-def label(url: str, user: int, enough: Event) -> tuple[list[Request], int]:
+def label(url: str, user: int, enough: Event, project: int = 1) -> tuple[list[Request], int]:
     """One person's requests, and how many labels they gave."""
     made: list[Request] = []
-    with client(url, user) as person:
+    with client(url, user, project) as person:
 
         def post(path: str, body: dict[str, Any]) -> Any:
             began = time.perf_counter()
