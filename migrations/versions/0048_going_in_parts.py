@@ -20,6 +20,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint("goes_archived", "project")
+    going = op.get_bind().scalar(sa.text("select count(*) from project where goes_since is not null"))
+    if going:
+        raise RuntimeError(f"{going} projects are being deleted, and would be seen again: wait until they are gone.")
+    op.drop_constraint(op.f("ck_project_goes_archived"), "project")
     op.drop_column("project", "goes_since")
     op.drop_column("user", "chats_go_since")

@@ -476,6 +476,17 @@ def test_named_runs_have_no_way_back(old: Engine) -> None:
     _downgrade(old, "0040")
 
 
+def test_projects_that_are_being_deleted_have_no_way_back(old: Engine) -> None:
+    _upgrade(old, "0048")
+    with old.begin() as connection:
+        connection.exec_driver_sql("update project set archived_at = now(), goes_since = now() where id = 1")
+    with pytest.raises(RuntimeError, match="1 projects are being deleted"):
+        _downgrade(old, "0047")
+    with old.begin() as connection:
+        connection.exec_driver_sql("update project set goes_since = null")
+    _downgrade(old, "0047")
+
+
 def test_quotas_have_no_way_back(old: Engine) -> None:
     _upgrade(old, "0045")
     with old.begin() as connection:
