@@ -48,7 +48,8 @@ def gradient(w: Floats, z: Floats, targets: Floats, weights: Floats, precision: 
 def hessian(w: Floats, z: Floats, weights: Floats, precision: float) -> Floats:
     """Of `negative_log_posterior` by w, (size, size)."""
     s = sigmoid(z @ w)
-    return np.asarray((z.T * (weights * s * (1.0 - s))) @ z + precision * np.eye(len(w)))
+    scaled = z * np.sqrt(weights * s * (1.0 - s))[:, None]
+    return np.asarray(scaled.T @ scaled + precision * np.eye(len(w)))  # of a matrix by itself BLAS makes one half
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,8 @@ class LiveHead:
 def unsureness(scores: Sequence[float]) -> float:
     """How near to a coin's the preferences among responses of these scores are: minus the mean gap of each two, so that
     more is less sure. Two scores at least."""
+    if len(scores) == 2:
+        return -abs(scores[0] - scores[1])
     gaps = [abs(one - other) for one, other in combinations(scores, 2)]
     return -math.fsum(gaps) / len(gaps)
 

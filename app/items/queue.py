@@ -91,7 +91,7 @@ _WAITING = text(
 def waiting(session: Session, project_id: int, limit: int) -> list[Waiting]:
     """The training items that wait, in the queue's order, up to `limit`."""
     rows = session.execute(_WAITING, {"project": project_id, "level": Level.TRAIN, "limit": limit})
-    return [Waiting(**row._mapping) for row in rows]
+    return [Waiting(*row) for row in rows]
 
 
 # Items are locked in the order of their ids, and one that is being claimed or answered is passed over until next time.

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from app.models import Snapshot
 from app.rewards import snapshot_queries
+from app.rewards.columns import Columns, Floats, pair_weights, weights
 from app.rewards.forms import Aggregation
-from app.rewards.reliability import reliability_targets
-from app.rewards.targets import Checks, Fitted, Pair, Vote, mean_targets, reweighted, usable, weights
+from app.rewards.reliability import fit
+from app.rewards.targets import Checks, Fitted, Pair, Vote, mean_targets, reweighted, usable
 from app.web.filters import percent, plural
 
 
@@ -73,12 +75,25 @@ def counted(votes: Sequence[Vote], how: Counting, checks: Mapping[int, Checks], 
     if how.aggregation == "mean" and not levels:
         fitted = Fitted(mean_targets(votes))
     else:
-        fitted = reliability_targets(votes, checks, levels)
+        fitted = fit(Columns.of(votes), checks, levels, targets=how.aggregation == "reliability")
     if how.aggregation == "weighted":
         votes = usable([reweighted(vote, vote.weight * fitted.shares[vote.annotator_id]) for vote in votes])
     if how.aggregation != "reliability":
         fitted = replace(fitted, targets=mean_targets(votes, fitted.levels))
     return Counted(votes, fitted, weights(votes) if how.weigh_pairs else {})
+
+
+def counted_columns(votes: Columns, checks: Mapping[int, Checks]) -> tuple[dict[int, float], Floats]:
+    """(what a vote of each rater weighs, what each vote weighs in all), by the rule of `counted` with the aggregation
+    "weighted", without strength, where pairs are weighed: the weight of a pair, divided among those who judged it by
+    what each counts."""
+    shares = fit(votes, checks, targets=False).shares
+    raters, rater = np.unique(votes.rater, return_inverse=True)
+    factors = np.array([shares[each] for each in raters.tolist()])[rater]
+    by_share = votes.times(factors)
+    said = np.bincount(by_share.pair, by_share.count, len(votes.pairs))
+    each = pair_weights(by_share) / np.where(said > 0, said, 1.0)
+    return shares, np.asarray(votes.count * factors * each[votes.pair])
 
 
 def told(session: Session, snapshot: Snapshot, how: Counting) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, func, literal, select, text
+from sqlalchemy import Row, and_, delete, exists, func, literal, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
+from app import bulk
 from app.models import (
     HeadReport,
     Item,
@@ -56,19 +57,18 @@ def features(session: Session, model_id: int, response_ids: Sequence[int]) -> It
     """Those that are there of a model's."""
     columns = (ResponseFeatures.response_id, ResponseFeatures.states, ResponseFeatures.tokens)
     for start in range(0, len(response_ids), AT_ONCE):
-        wanted = select(*columns).where(
-            ResponseFeatures.model_id == model_id,
-            ResponseFeatures.response_id.in_(response_ids[start : start + AT_ONCE]),
-        )
+        part = bulk.among(ResponseFeatures.response_id, response_ids[start : start + AT_ONCE])
+        wanted = select(*columns).where(ResponseFeatures.model_id == model_id, part)
         yield from (Features(*row) for row in session.execute(wanted))
 
 
 def foreign_features(session: Session, model_id: int, response_ids: Sequence[int]) -> int:
     """How many of these have features of another model alone."""
-    own = select(ResponseFeatures.response_id).where(ResponseFeatures.model_id == model_id)
-    found = select(func.count(ResponseFeatures.response_id.distinct())).where(
-        ResponseFeatures.response_id.in_(response_ids), ResponseFeatures.response_id.not_in(own)
-    )
+    if not response_ids:
+        return 0
+    own, other = aliased(ResponseFeatures), aliased(ResponseFeatures)
+    read = exists().where(own.response_id == other.response_id, own.model_id == model_id)
+    found = select(func.count(other.response_id.distinct())).where(bulk.among(other.response_id, response_ids), ~read)
     return session.scalar(found) or 0
 
 
@@ -90,10 +90,12 @@ def lacking(session: Session, project_id: int, model_id: int, limit: int) -> tup
     return row[0], row[0] - row[1]
 
 
-def preferences_after(session: Session, project_id: int, label_id: int, most: int) -> list[Row[Any]]:
+def preferences_after(
+    session: Session, project_id: int, label_id: int, most: int, known: Sequence[int] = ()
+) -> list[Row[Any]]:
     """(label_id, item_id, rater, prompt_id, held_out, control, placed, chosen, first, second, outcome, probability,
-    raters) of current labels that are newer than a label: the newest `most` preferences, oldest first. `placed`: the
-    live head had put the item before others; first and second are responses."""
+    raters) of current labels that are newer than a label, without those that are known: the newest `most` preferences,
+    oldest first. `placed`: the live head had put the item before others; first and second are responses."""
     one, two = aliased(ItemResponse), aliased(ItemResponse)
     newest = (
         select(
@@ -119,6 +121,7 @@ def preferences_after(session: Session, project_id: int, label_id: int, most: in
         .where(
             *usable_in(project_id),
             Label.id > label_id,
+            *([~bulk.among(Label.id, known)] if known else []),
             Preference.question == literal(""),
             Preference.probability.is_not(None),
         )
@@ -151,6 +154,12 @@ def newest_labels(session: Session, after: int) -> dict[int, int]:
 def head(session: Session, project_id: int) -> ProjectHead | None:
     """What the project's head last wrote down."""
     return session.get(ProjectHead, project_id, populate_existing=True)
+
+
+def written(session: Session, project_id: int) -> Row[HeadReport, int | None, bool] | None:
+    """(report, model_id, whether there is a space of features) of what the project's head last wrote down."""
+    columns = ProjectHead.report, ProjectHead.model_id, ProjectHead.space.is_not(None).label("has_space")
+    return session.execute(select(*columns).where(ProjectHead.project_id == project_id)).one_or_none()
 
 
 def tell(

@@ -4,12 +4,13 @@ Pure arithmetic on numbers; knows no database.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.rewards.targets import Checks, Fitted, Vote, usable
+from app.rewards.columns import Columns
+from app.rewards.targets import Checks, Fitted, Pair, Vote
 
 # Before anything is known of a rater, 9 of 10 of their clear choices are taken to be right: the mean of Beta(9, 1).
 # Attention checks count as choices of which one knows.
@@ -41,25 +42,41 @@ def reliability_targets(
     of strength have log odds of their own beside their rater's, from a prior that `LEVELS` has. A tie, or a fraction
     y, is y votes for the first and 1 - y for the second; a vote of n people n votes.
     """
-    given = sorted(usable(votes), key=lambda vote: vote.pair)
-    if not given:
+    return fit(Columns.of(votes), checks or {}, levels, rounds=rounds, tolerance=tolerance)
+
+
+def fit(
+    votes: Columns,
+    checks: Mapping[int, Checks],
+    levels: int = 0,
+    *,
+    targets: bool = True,
+    rounds: int = 100,
+    tolerance: float = 1e-4,
+) -> Fitted:
+    """As `reliability_targets` says, the targets only where they are wanted."""
+    if not len(votes.pair):
         return Fitted()
-    data = _Data.of(given, checks or {}, levels)
-    repeated = data.repeated()
-    state = _State.first(data, TASTE_AT_FIRST if len(repeated.pairs) else 0.0)
-    targets = np.full(len(repeated.pairs), 0.5)
-    for _ in range(rounds if len(repeated.pairs) else 0):
-        state, updated = _round(repeated, state)
-        moved = float(np.abs(updated - targets).max())
-        targets = updated
+    several = votes.in_order(several=True)
+    data = _Data.of(several, np.unique(votes.rater), checks, levels)
+    state = _State.first(data, TASTE_AT_FIRST if len(several.pairs) else 0.0)
+    before = np.full(len(several.pairs), 0.5)
+    for _ in range(rounds if len(several.pairs) else 0):
+        state, updated = _round(data, state)
+        moved = float(np.abs(updated - before).max())
+        before = updated
         if moved < tolerance:
             break
-    _, post = _posterior(data, state)
+    found: dict[Pair, float] = {}
+    if targets:
+        ordered = votes.in_order(several=False)
+        _, post = _posterior(_Data.of(ordered, data.raters, checks, levels), state)
+        found = dict(zip(ordered.names(), (post @ _points()).tolist(), strict=True))
     certain = _sigmoid(_logit(PRIOR_RIGHT / (PRIOR_RIGHT + PRIOR_WRONG)) + state.level)
     return Fitted(
-        dict(zip(map(tuple, data.pairs.tolist()), (post @ _points()).tolist(), strict=True)),
+        found,
         dict(zip(data.raters.tolist(), _sigmoid(state.rater).tolist(), strict=True)),
-        dict(zip(data.raters.tolist(), _shares(data, repeated, state).tolist(), strict=True)),
+        dict(zip(data.raters.tolist(), _shares(votes, data, state).tolist(), strict=True)),
         {level: float(certain[level]) for level in range(1, len(certain))},
         state.taste,
     )
@@ -67,11 +84,11 @@ def reliability_targets(
 
 @dataclass(frozen=True)
 class _Data:
-    """Votes as arrays, in order of pair: of each its pair, its rater, its level of strength (0: none), its value, how
-    many it is."""
+    """Votes in order of pair, and what is known of their raters: of each vote its pair, the place of its rater, its
+    level of strength (0: none), its value, how many it is."""
 
-    pairs: NDArray[np.int64]
-    raters: NDArray[np.int64]
+    number: int  # of pairs
+    raters: NDArray[np.int64]  # whoever voted, here or not
     pair: NDArray[np.int64]
     rater: NDArray[np.int64]
     level: NDArray[np.int64]
@@ -82,35 +99,20 @@ class _Data:
     levels: Floats  # of each level from 0 on: how often it is right, by the prior
 
     @classmethod
-    def of(cls, given: Sequence[Vote], checks: Mapping[int, Checks], levels: int) -> "_Data":
-        pairs, pair = np.unique(np.array([vote.pair for vote in given]), axis=0, return_inverse=True)
-        raters, rater = np.unique([vote.annotator_id for vote in given], return_inverse=True)
+    def of(cls, votes: Columns, raters: NDArray[np.int64], checks: Mapping[int, Checks], levels: int) -> "_Data":
         known = [checks.get(each, Checks()) for each in raters.tolist()]
         prior = LEVELS.get(levels, ())
         return cls(
-            pairs,
+            len(votes.pairs),
             raters,
-            pair.ravel(),
-            rater,
-            np.array([vote.strength if vote.strength and vote.strength <= len(prior) else 0 for vote in given]),
-            np.array([vote.value for vote in given]),
-            np.array([vote.count for vote in given]),
+            votes.pair,
+            np.searchsorted(raters, votes.rater),
+            np.where(votes.level <= len(prior), votes.level, 0),
+            votes.value,
+            votes.count,
             PRIOR_RIGHT + np.array([each.passed for each in known]),
             PRIOR_WRONG + np.array([each.missed for each in known]),
             np.array([PRIOR_RIGHT / (PRIOR_RIGHT + PRIOR_WRONG), *prior]),
-        )
-
-    def repeated(self) -> "_Data":
-        """Only the pairs that have more than one vote."""
-        several = np.bincount(self.pair, minlength=len(self.pairs)) > 1
-        several |= np.bincount(self.pair, self.count, len(self.pairs)) > 1
-        kept = several[self.pair]
-        number = np.cumsum(several) - 1
-        return replace(
-            self,
-            pairs=self.pairs[several],
-            pair=number[self.pair[kept]],
-            **{name: getattr(self, name)[kept] for name in ("rater", "level", "value", "count")},
         )
 
 
@@ -139,7 +141,7 @@ def _posterior(data: _Data, state: _State) -> tuple[Floats, Floats]:
     first = np.clip(certain * points + (1 - certain) * (1 - points), 1e-12, 1 - 1e-12)
     of, value = data.rater * levels + data.level, data.value[:, None]
     likely = data.count[:, None] * (value * np.log(first)[of] + (1 - value) * np.log1p(-first)[of])
-    log = np.add.reduceat(likely, np.searchsorted(data.pair, np.arange(len(data.pairs))), axis=0)
+    log = np.add.reduceat(likely, np.searchsorted(data.pair, np.arange(data.number)), axis=0)
     prior = np.concatenate([np.full(2, (1 - state.taste) / 2), np.full(len(TASTES), state.taste / len(TASTES))])
     with np.errstate(divide="ignore"):
         log += np.log(prior)
@@ -164,7 +166,7 @@ def _round(data: _Data, state: _State) -> tuple[_State, Floats]:
     down = np.bincount(data.level, curve, levels) + LEVEL_PRIOR * typical * (1 - typical)
     level = state.level + np.clip(up / down, -1, 1)
     level[0] = 0.0
-    taste = float((post[:, len(SIDES) :].sum() + TASTE_PRIOR) / (len(data.pairs) + 1))
+    taste = float((post[:, len(SIDES) :].sum() + TASTE_PRIOR) / (data.number + 1))
     return _State(rater, level, taste), post @ _points()
 
 
@@ -176,7 +178,7 @@ def _sigmoid(x: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-x)))
 
 
-def _shares(data: _Data, repeated: _Data, state: _State) -> Floats:
+def _shares(votes: Columns, several: _Data, state: _State) -> Floats:
     """(raters,): what a choice of each weighs, 1 on average over all choices: (2r - 1)^2, which is how much one that is
     right with the probability r tells of two nearly equal responses beside one that is always right; below 1/2 nothing.
 
@@ -184,18 +186,18 @@ def _shares(data: _Data, repeated: _Data, state: _State) -> Floats:
     "Meta-analysis in clinical trials"), so that raters who differ by no more than chance weigh the same.
     """
     own = _sigmoid(state.rater)
-    known = (data.right + data.wrong) * own * (1 - own)
-    if len(repeated.pairs):
-        each, post = _posterior(repeated, state)
-        certain = _sigmoid(state.rater[repeated.rater] + state.level[repeated.level])
-        slope = (each * post[repeated.pair]).sum(axis=1) - certain
-        known = known + np.bincount(repeated.rater, repeated.count * slope**2, len(own))
+    known = (several.right + several.wrong) * own * (1 - own)
+    if several.number:
+        each, post = _posterior(several, state)
+        certain = _sigmoid(state.rater[several.rater] + state.level[several.level])
+        slope = (each * post[several.pair]).sum(axis=1) - certain
+        known = known + np.bincount(several.rater, several.count * slope**2, len(own))
     centre = known @ state.rater / known.sum()
     beyond = known @ (state.rater - centre) ** 2 - (len(own) - 1)
     spread = max(0.0, beyond / max(known.sum() - known @ known / known.sum(), 1e-9))
     centre = state.rater @ (1 / (spread + 1 / known)) / (1 / (spread + 1 / known)).sum()
     drawn = centre + (state.rater - centre) * spread / (spread + 1 / known)
     found = np.maximum(2 * _sigmoid(drawn) - 1, 0.0) ** 2
-    total = np.bincount(data.rater, data.count, len(own))
+    total = np.bincount(np.searchsorted(several.raters, votes.rater), votes.count, len(own))
     average = float(found @ total / total.sum())
     return found / average if average > 0 else np.ones(len(own))

@@ -1,5 +1,4 @@
-"""From what several people say of two responses to one soft target: the probability that the first is the better one,
-and what the pair weighs.
+"""From what several people say of two responses to one soft target: the probability that the first is the better one.
 
 Pure arithmetic on numbers; knows no database. A tie is half a vote for either side. "Both bad" says nothing about which
 of the two is better, so such a label gives no target: a pair with nothing else is left out of training, and counted.
@@ -13,8 +12,6 @@ from app.models import Outcome
 VALUE = {Outcome.FIRST: 1.0, Outcome.TIE: 0.5, Outcome.SECOND: 0.0}
 Pair = tuple[int, int, int]
 """An item and two of its positions."""
-
-SIMILARITY, SIMILARITY_PRIOR = 0.5, 20.0  # of two people's labels, before repeats tell; comparisons that it is worth
 
 
 @dataclass(frozen=True)
@@ -79,35 +76,6 @@ def mean_targets(votes: Sequence[Vote], levels: Mapping[int, float] | None = Non
         total[0] += vote.count * (0.5 + (2.0 * sure - 1.0) * (vote.value - 0.5))
         total[1] += vote.count
     return {pair: said / raters for pair, (said, raters) in sums.items()}
-
-
-def weights(votes: Sequence[Vote]) -> dict[Pair, float]:
-    """pair -> what it weighs: k / (1 + (k - 1) rho) of k raters, whose labels are alike by rho (of two labels of one
-    pair, 1 the same and 0 unrelated; from the repeats).
-
-    All preferences of one item together weigh one less than the responses that they compare, as if each tied one more
-    to those before it: one ranking of K has K (K - 1) / 2 preferences, and weighs K - 1.
-    """
-    said: dict[Pair, list[Vote]] = {}
-    for vote in usable(votes):
-        said.setdefault(vote.pair, []).append(vote)
-    alike, compared = SIMILARITY * SIMILARITY_PRIOR, SIMILARITY_PRIOR
-    places: dict[int, set[int]] = {}
-    pairs: dict[int, int] = {}
-    for (item, first, second), given in said.items():
-        places.setdefault(item, set()).update((first, second))
-        pairs[item] = pairs.get(item, 0) + 1
-        sides, people = [2 * vote.value - 1 for vote in given], [vote.count for vote in given]
-        total, squares = sum(people), sum(n * side * side for n, side in zip(people, sides, strict=True))
-        alike += (sum(n * side for n, side in zip(people, sides, strict=True)) ** 2 - squares) / 2
-        compared += max(0.0, total - 1) * squares / 2
-    similarity = min(1.0, max(0.0, alike / compared))
-    found = {}
-    for pair, given in said.items():
-        people_of = sum(vote.count for vote in given)
-        grown = people_of / (1 + (people_of - 1) * similarity) if people_of > 1 else people_of
-        found[pair] = grown * (len(places[pair[0]]) - 1) / pairs[pair[0]]
-    return found
 
 
 def reweighted(vote: Vote, weight: float) -> Vote:

@@ -5,46 +5,27 @@ A label is predicted before it is learned; those of random order are what says w
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from app.models import Outcome
 from app.models.head import HeadReport, HeadState, Measured
-from app.rewards.counting import Counting, counted
-from app.rewards.targets import Checks, Pair, Vote, weights
+from app.rewards.columns import weights
+from app.rewards.counting import counted_columns
+from app.rewards.targets import Checks, Vote
 from rlhf.live_head import PRECISION, LiveHead, log_losses, right
 from workers.heads import measure
 from workers.heads.measure import LAG, Floats, Preferences
+from workers.heads.rows import Key, Learned, Rows, Stated
 
 REFIT_EVERY = 25
 REFIT_SHARE = 0.05  # of what was learned, where that is more: an exact fit takes as long as there are labels
 FIRST_RANDOM = 50
 LEAST_RATERS = 2
-WEIGHED = Counting(aggregation="weighted", weigh_pairs=True)
 RECENT = 200  # predictions that say whether it is better than a coin
-
-
-class Stated(Protocol):
-    """A preference as it is stored, see `app.rewards.head_queries.preferences_after`."""
-
-    label_id: int
-    item_id: int
-    rater: int
-    prompt_id: int
-    held_out: bool
-    control: bool
-    placed: bool
-    chosen: bool
-    first: int
-    second: int
-    outcome: Outcome
-    probability: float
-    raters: int
 
 
 class Checked(Protocol):
@@ -57,26 +38,10 @@ class Checked(Protocol):
 
 
 @dataclass
-class Learned:
-    """A preference with its features, what it says, and what that weighs by what is known of its rater now."""
-
-    said: Stated
-    z: Floats
-    vote: Vote
-    weight: float = 0.0
-
-
-def learned(said: Stated, features: Mapping[int, Floats]) -> Learned:
-    """A preference of two responses that have features."""
-    vote = Vote((said.item_id, said.first, said.second), said.rater, said.outcome, said.probability, said.raters)
-    return Learned(said, features[said.first] - features[said.second], vote)
-
-
-@dataclass
 class Head:
     """Learns preferences in the order of their labels.
 
-    What each weighs is what it would in a training (`app.rewards.counting.counted`): anew with every exact fit, of all
+    What each weighs is what it would in a training (`app.rewards.counting`): anew with every exact fit, of all
     labels and attention checks until then. Between two fits a label weighs what its rater's did at the last one.
     """
 
@@ -84,11 +49,11 @@ class Head:
     live: LiveHead = field(init=False)
     labels: set[int] = field(default_factory=set)
     raters: set[int] = field(default_factory=set)
-    checks: dict[tuple[int, int], bool] = field(default_factory=dict)  # whether they were passed, by item and rater
+    checks: dict[Key, bool] = field(default_factory=dict)  # whether they were passed, by item and rater
     shares: dict[int, float] = field(default_factory=dict)  # what a label of each rater weighs; 1 on average
-    learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)  # by item and rater
-    measuring: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
-    unread: set[tuple[int, int]] = field(default_factory=set)  # whose responses have no features
+    learned: Rows = field(init=False)
+    measuring: Rows = field(init=False)
+    unread: set[Key] = field(default_factory=set)  # whose responses have no features
     count: int = 0
     moved: float | None = None
     means: list[Floats] = field(default_factory=list)  # after every 25 preferences, from none on
@@ -99,6 +64,7 @@ class Head:
 
     def __post_init__(self) -> None:
         self.live = LiveHead(self.size, PRECISION)
+        self.learned, self.measuring = Rows(self.size), Rows(self.size)
         self.means.append(self.live.mean.copy())
 
     def take(self, stated: Iterable[Stated], features: Mapping[int, Floats], checked: Iterable[Checked] = ()) -> int:
@@ -126,26 +92,27 @@ class Head:
         self.checks[checked.item_id, checked.rater] = checked.passed
 
     def _take(self, label: list[Stated], features: Mapping[int, Floats]) -> int:
-        self.labels.add(label[0].label_id)
-        known = [learned(said, features) for said in label if said.first in features and said.second in features]
-        key = label[0].item_id, label[0].rater
-        self.learned.pop(key, None)
-        self.measuring.pop(key, None)
+        newest = label[0]
+        self.labels.add(newest.label_id)
+        key = newest.item_id, newest.rater
+        self.learned.drop(key)
+        self.measuring.drop(key)
         self.unread.discard(key)
+        known = [said for said in label if said.first in features and said.second in features]
         if not known:
             self.unread.add(key)
             return 0
-        self._predict(known)
-        if label[0].held_out:
-            self.measuring[key] = known
+        z = np.stack([features[said.first] - features[said.second] for said in known])
+        self._predict(newest, z, np.array([said.probability for said in known]))
+        if newest.held_out:
+            self.measuring.add(key, [Learned(said, each) for said, each in zip(known, z, strict=True)])
             return len(known)
-        self.learned[key] = known
-        self.raters.add(label[0].rater)
-        share = self.shares.get(label[0].rater, 1.0)
-        alone = weights([each.vote for each in known])
-        for each in known:
-            each.weight = share * alone[each.vote.pair]
-            self.live.update(each.z, each.said.probability, each.weight)
+        self.raters.add(newest.rater)
+        share = self.shares.get(newest.rater, 1.0)
+        read = [Learned(said, each, share * alone) for said, each, alone in zip(known, z, _alone(known), strict=True)]
+        self.learned.add(key, read)
+        for row in read:
+            self.live.update(row.z, row.said.probability, row.weight)
         self.count += len(known)
         if self.count >= self._next_refit:
             self.refit()
@@ -154,12 +121,10 @@ class Head:
             self.means.append(self.live.mean.copy())
         return len(known)
 
-    def _predict(self, known: list[Learned]) -> None:
+    def _predict(self, said: Stated, z: Floats, targets: Floats) -> None:
         """Note how well labels of random order are said before they are learned, by this head and by one before it."""
-        said = known[0].said
         if said.placed and not (said.control or said.held_out):
             return
-        z, targets = np.stack([each.z for each in known]), np.array([each.said.probability for each in known])
         self.random_losses.append(float(log_losses(self.live.probabilities(z), targets).mean()))
         before = self.count // REFIT_EVERY - LAG // REFIT_EVERY
         if before > 0:
@@ -168,32 +133,15 @@ class Head:
 
     def refit(self) -> None:
         """Fit exactly what was learned and stands, weighed as a training would weigh it now."""
-        self._weigh([each for label in self.learned.values() for each in label])
-        found = self.preferences()
-        if len(found):
-            self.moved = self.live.refit(found.z, found.targets, found.weights).moved
-
-    def _weigh(self, rows: Sequence[Learned]) -> None:
-        """Divide the weight of each pair among those who judged it, by what each counts."""
+        if not len(self.learned):
+            return
         passed = Counter(rater for (_, rater), fine in self.checks.items() if fine)
         missed = Counter(rater for (_, rater), fine in self.checks.items() if not fine)
         checks = {rater: Checks(passed[rater], missed[rater]) for rater in {*passed, *missed}}
-        found = counted([each.vote for each in rows], WEIGHED, checks)
-        self.shares = found.fitted.shares
-        said: dict[Pair, float] = defaultdict(float)
-        for vote in found.votes:
-            said[vote.pair] += vote.count
-        for each in rows:
-            counts = each.vote.count * self.shares[each.said.rater]
-            each.weight = found.weights[each.vote.pair] * counts / said[each.vote.pair] if counts else 0.0
-
-    def preferences(self, keep: Mapping[tuple[int, int], list[Learned]] | None = None) -> Preferences:
-        """What it learned (or measures), oldest first."""
-        rows = [each for label in (self.learned if keep is None else keep).values() for each in label]
-        return _table(rows, self.size)
-
-    def _share(self, wanted: Iterable[Learned]) -> Preferences:
-        return _table(list(wanted), self.size)
+        self.shares, each = counted_columns(self.learned.columns(), checks)
+        self.learned.weigh(each)
+        found = self.learned.preferences()
+        self.moved = self.live.refit(found.z, found.targets, found.weights).moved
 
     @property
     def state(self) -> HeadState:
@@ -206,13 +154,7 @@ class Head:
 
     def report(self, state: HeadState) -> HeadReport:
         """What it tells, in this state, without what it does not know of the queue."""
-        measuring = self.preferences(self.measuring)
-        rows = [each for label in self.learned.values() for each in label]
-        placed = (each for each in rows if each.said.placed and not each.said.control)
-        control = (each for each in rows if each.said.control)
-        since = min((each.said.item_id for each in rows if each.said.chosen), default=math.inf)
-        chosen = (each for each in rows if each.said.chosen)
-        other = (each for each in rows if not each.said.chosen and each.said.item_id >= since)
+        measuring = self.measuring.preferences()
         return HeadReport(
             state=state,
             labels=len(self.learned),
@@ -221,8 +163,8 @@ class Head:
             unread=len(self.unread),
             moved=self.moved,
             curve=measure.curve([*self._milestones(), (len(self.learned), self.live.mean)], measuring),
-            order=self._compare("order", self._share(placed), self._share(control), measuring),
-            choice=self._compare("choice", self._share(chosen), self._share(other), measuring),
+            order=self._compare("order", *self.learned.shares(), measuring),
+            choice=self._compare("choice", *self.learned.by_choice(), measuring),
             gain=measure.gain(self.brought, self.count),
         )
 
@@ -244,10 +186,11 @@ class Head:
         return found
 
 
-def _table(rows: Sequence[Learned], size: int) -> Preferences:
-    return Preferences(
-        np.stack([each.z for each in rows]) if rows else np.zeros((0, size)),
-        np.array([each.said.probability for each in rows], dtype=np.float64),
-        np.array([each.weight for each in rows], dtype=np.float64),
-        np.array([each.said.prompt_id for each in rows], dtype=np.int64),
-    )
+def _alone(label: list[Stated]) -> list[float]:
+    """What each preference of a label weighs where nothing else was said of the item."""
+    if len(label) == 1 and label[0].raters == 1:
+        return [1.0]
+    pairs = [(said.item_id, said.first, said.second) for said in label]
+    found = weights([Vote(pair, said.rater, said.outcome, said.probability, said.raters)
+                     for pair, said in zip(pairs, label, strict=True)])  # fmt: skip
+    return [found[pair] for pair in pairs]

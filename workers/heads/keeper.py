@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,7 @@ from app.items import queue
 from app.items.queue import Waiting
 from app.models import HeadReport, HeadState, Project, QueueOrder, RunKind
 from app.rewards import features, head_queries
+from app.rewards.head_queries import Features
 from app.runs import queries as runs_queries
 from rlhf.feature_space import FEWEST, FeatureSpace, usable
 from rlhf.live_head import unsureness
@@ -132,7 +134,7 @@ def _begin(session: Session, kept: Kept) -> None:
         rows = head_queries.preferences_after(session, kept.project_id, 0, MOST_LABELS)
         ids = {each for row in rows for each in (row.first, row.second)}
         ids |= {each for item in queue.waiting(session, kept.project_id, MOST_WAITING) for each in item.responses}
-        states, tokens = _states(session, kept.model_id, sorted(ids)[-2 * MOST_WAITING :])[1:]
+        states, tokens = _states(list(head_queries.features(session, kept.model_id, sorted(ids)[-2 * MOST_WAITING :])))
         good = usable(states, tokens)
         if good.sum() < FEWEST:
             return
@@ -144,35 +146,43 @@ def _begin(session: Session, kept: Kept) -> None:
     kept.head = Head(kept.space.size)
 
 
-def _states(session: Session, model_id: int, response_ids: Sequence[int]) -> tuple[list[int], Floats, Floats]:
-    """Ids of responses that have features, those (n, width), and their lengths (n,). Rows of another width than most
-    are left out: they are of another trunk."""
-    found = list(head_queries.features(session, model_id, response_ids))
-    widths = [len(each.states) for each in found]
-    found = [each for each in found if len(each.states) == max(set(widths), key=widths.count)]
-    states = [np.frombuffer(each.states, dtype="<f2").astype(np.float64) for each in found]
-    tokens = np.array([each.tokens for each in found], dtype=np.float64)
-    return [each.response_id for each in found], np.stack(states) if states else np.zeros((0, 1)), tokens
+def _states(found: Sequence[Features]) -> tuple[Floats, Floats]:
+    """States (n, width) of responses, and their lengths (n,). Those of another width than most are left out: they are
+    of another trunk."""
+    widths = Counter(len(each.states) for each in found)
+    found = [each for each in found if len(each.states) == widths.most_common(1)[0][0]]
+    states = np.frombuffer(b"".join(each.states for each in found), dtype="<f2").astype(np.float64)
+    return states.reshape(len(found), -1) if found else np.zeros((0, 1)), np.array([float(f.tokens) for f in found])
 
 
 def _vectors(session: Session, kept: Kept, response_ids: Sequence[int]) -> dict[int, Floats]:
     """The head's features of responses that have some it can use."""
-    ids, states, tokens = _states(session, kept.model_id, response_ids)
-    if kept.space is None or not ids or states.shape[1] != len(kept.space.centre):
+    if kept.space is None:
         return {}
-    good = usable(states, tokens)
-    kept.unusable |= {id_ for id_, fine in zip(ids, good, strict=True) if not fine}
-    vectors = kept.space(states[good], tokens[good])
-    return dict(zip([id_ for id_, fine in zip(ids, good, strict=True) if fine], vectors, strict=True))
+    vectors: dict[int, Floats] = {}
+    width = 2 * len(kept.space.centre)
+    for start in range(0, len(response_ids), head_queries.AT_ONCE):
+        found = head_queries.features(session, kept.model_id, response_ids[start : start + head_queries.AT_ONCE])
+        own = [each for each in found if len(each.states) == width]
+        if not own:
+            continue
+        states, tokens = _states(own)
+        good = usable(states, tokens)
+        kept.unusable |= {each.response_id for each, fine in zip(own, good, strict=True) if not fine}
+        ids = [each.response_id for each, fine in zip(own, good, strict=True) if fine]
+        vectors |= zip(ids, kept.space(states[good], tokens[good]), strict=True)
+    return vectors
 
 
 def _learn(session: Session, kept: Kept, head: Head) -> None:
     since = max(kept.last - LATE, 0)
-    rows = head_queries.preferences_after(session, kept.project_id, since, MOST_LABELS)
-    rows = [row for row in rows if row.label_id not in head.labels]
+    known = [id_ for id_ in range(since + 1, kept.last + 1) if id_ in head.labels]
+    rows = head_queries.preferences_after(session, kept.project_id, since, MOST_LABELS, known)
     checked = head_queries.checks_after(session, kept.project_id, since)
     kept.last = max([kept.last, *(row.label_id for row in (*rows[-1:], *checked[-1:]))])
-    vectors = _vectors(session, kept, sorted({each for row in rows for each in (row.first, row.second)}))
+    shown = {each for row in rows for each in (row.first, row.second)}
+    vectors = {id_: vector for id_ in shown if (vector := kept.vectors.get(id_)) is not None}  # they waited just now
+    vectors |= _vectors(session, kept, sorted(shown - vectors.keys()))
     head.take(rows, vectors, checked)
     if not rows:
         return
@@ -195,6 +205,7 @@ def _write(session: Session, kept: Kept) -> None:
         queue.place(session, kept.project_id, changes)
         kept.fresh = True
     shown = [id_ for item in waiting for id_ in item.responses]
+    unread = [id_ for id_ in shown if kept.vectors.get(id_) is None]
     report = kept.head.report(state) if kept.head else HeadReport(state=state)
     report = report.model_copy(
         update={
@@ -202,14 +213,14 @@ def _write(session: Session, kept: Kept) -> None:
             "waiting": len(waiting),
             "usable": len(choosable),
             "unusable_features": len(kept.unusable.intersection(shown)),
-            "foreign_features": head_queries.foreign_features(session, kept.model_id, shown),
+            "foreign_features": head_queries.foreign_features(session, kept.model_id, unread),
         }
     )
-    written = head_queries.head(session, kept.project_id)
+    written = head_queries.written(session, kept.project_id)
     if written is not None and (written.report, written.model_id) == (report, kept.model_id):
         return
     space: dict[str, bytes | None] = {}
-    if kept.space is not None and (written is None or written.model_id != kept.model_id or written.space is None):
+    if kept.space is not None and (written is None or written.model_id != kept.model_id or not written.has_space):
         space = {"space": kept.space.to_bytes()}
     elif kept.space is None:
         space = {"space": None}

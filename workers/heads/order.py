@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from app.items.queue import Waiting
 
@@ -55,6 +56,7 @@ def _chosen(items: Sequence[Waiting], unsureness: Mapping[int, float]) -> list[W
     return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
 
 
+@lru_cache(maxsize=8192)  # most of those that wait do so the next time too
 def _gumbel(item_id: int) -> float:
     """Noise that belongs to an item, so that the order does not change without a label."""
     return -math.log(-math.log(min(max(drawn(~item_id), 1e-12), 1 - 1e-12)))

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.models import Outcome
+from app.rewards.columns import weights
 from app.rewards.counting import Counting, counted
 from app.rewards.forms import Aggregation
 from app.rewards.reliability import TASTES, reliability_targets
-from app.rewards.targets import Checks, Pair, Vote, mean_targets, weights
+from app.rewards.targets import Checks, Pair, Vote, mean_targets
 
 A, B, TIE, BAD = Outcome.FIRST, Outcome.SECOND, Outcome.TIE, Outcome.BOTH_BAD
 

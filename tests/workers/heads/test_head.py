@@ -119,7 +119,7 @@ def test_a_ranking_weighs_one_less_than_it_has_responses() -> None:
     ranking = [Said(1, 1, a, b, 1.0) for a in range(4) for b in range(a + 1, 4)]
     for said, weight in (([Said(1, 1, 0, 1, 1.0)], 1.0), (ranking, 0.5), ([Said(1, 1, 0, 1, 1.0, raters=3)], 69 / 49)):
         head = taught(said, features)
-        assert [each.weight for each in head.learned[1, 1]] == pytest.approx([weight] * len(said))
+        assert head.learned.weights((1, 1)) == pytest.approx([weight] * len(said))
 
 
 def by_several(seed: int, wrong: float = 0.5) -> tuple[list[Said], dict[int, np.ndarray], list[Checked]]:
