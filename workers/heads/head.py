@@ -128,7 +128,8 @@ class Head:
         self.random_losses.append(float(log_losses(self.live.probabilities(z), targets).mean()))
         before = self.count // REFIT_EVERY - LAG // REFIT_EVERY
         if before > 0:
-            now, then = (right(0.5 + z @ mean, targets).mean() for mean in (self.live.mean, self.means[before]))
+            gaps = z @ np.stack([self.live.mean, self.means[before]], axis=1)
+            now, then = right(0.5 + gaps, targets[:, None]).mean(axis=0)
             self.brought.append((said.prompt_id, float(now - then)))
 
     def refit(self) -> None:

@@ -52,6 +52,7 @@ class Kept:
     head: Head | None = None
     space: FeatureSpace | None = None
     last: int = 0  # its newest label
+    behind: bool = False  # there are newer ones
     due: float = 0.0
     written: float = 0.0  # when it was
     fresh: bool = True  # there is something to write
@@ -110,19 +111,25 @@ class Keeper:
                 self._last = 0
 
     def _tend(self, kept: Kept, newest: int) -> None:
-        if kept.head is None or newest > kept.last:
+        """Learn and write, once in `WRITE_SECONDS` at most, however many labels come."""
+        if newest > kept.last:
+            kept.behind = True
+            kept.due = min(kept.due, kept.written + WRITE_SECONDS)  # at once where nothing was written for a while
+        now = time.monotonic()
+        if now < kept.due:
+            return
+        if kept.head is None or kept.behind:
             with task_session() as session:
                 if kept.head is None:
                     _begin(session, kept)
                 if kept.head is not None:
                     _learn(session, kept, kept.head)
-        now = time.monotonic()
-        if now >= kept.due:
-            with task_session() as session:
-                _write(session, kept)
-            kept.written = now
-            kept.due = now + (WRITE_SECONDS if kept.fresh else AGAIN_SECONDS)
-            kept.fresh = False
+            kept.behind = False
+        with task_session() as session:
+            _write(session, kept)
+        kept.written = now
+        kept.due = now + (WRITE_SECONDS if kept.fresh else AGAIN_SECONDS)
+        kept.fresh = False
 
 
 def _begin(session: Session, kept: Kept) -> None:
@@ -184,10 +191,7 @@ def _learn(session: Session, kept: Kept, head: Head) -> None:
     vectors = {id_: vector for id_ in shown if (vector := kept.vectors.get(id_)) is not None}  # they waited just now
     vectors |= _vectors(session, kept, sorted(shown - vectors.keys()))
     head.take(rows, vectors, checked)
-    if not rows:
-        return
-    kept.fresh = True
-    kept.due = min(kept.due, kept.written + WRITE_SECONDS)  # at once where nothing was written for a while
+    kept.fresh = kept.fresh or bool(rows)
 
 
 def _write(session: Session, kept: Kept) -> None:

@@ -1,5 +1,6 @@
 """Soft targets by hand: means, reliability, taste, strength, weights; and on planted raters."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from app.models import Outcome
-from app.rewards.columns import weights
-from app.rewards.counting import Counting, counted
+from app.rewards.columns import Columns, weights
+from app.rewards.counting import Counting, counted, counted_columns
 from app.rewards.forms import Aggregation
 from app.rewards.reliability import TASTES, reliability_targets
 from app.rewards.targets import Checks, Pair, Vote, mean_targets
@@ -223,3 +224,26 @@ def test_one_ranking_of_k_weighs_k_less_one() -> None:
     found = weights(ranking)
     assert set(found.values()) == {3 / 6}
     assert sum(found.values()) == pytest.approx(3)
+
+
+def test_columns_weigh_as_votes_do() -> None:
+    """As a live head reads them: the same shares, and the votes of a pair weigh together what it does."""
+    draw = np.random.default_rng(0)
+    said = [
+        Vote((item, 0, second), who, (A, B, TIE)[draw.integers(3)] if who else B, raters=1 + item % 2)
+        for item in range(60)
+        for second in range(1, 2 + (item % 3 == 0))
+        for who in draw.choice(4, 1 + item % 3, replace=False).tolist()
+    ]
+    checks = {0: Checks(1, 9), 1: Checks(10, 0)}
+    how = Counting(aggregation="weighted", weigh_pairs=True)
+    for votes_ in (said, [replace(vote, raters=1) for vote in said[::3]]):
+        expected = counted(votes_, how, checks)
+        shuffled = [votes_[place] for place in draw.permutation(len(votes_))]
+        shares, each = counted_columns(Columns.of(shuffled), checks)
+        assert shares == pytest.approx(expected.fitted.shares)
+        assert shares[0] < 0.5 < shares[1]
+        total: dict[Pair, float] = {}
+        for vote, weight in zip(shuffled, each.tolist(), strict=True):
+            total[vote.pair] = total.get(vote.pair, 0.0) + weight
+        assert {pair: weight for pair, weight in total.items() if weight} == pytest.approx(expected.weights)

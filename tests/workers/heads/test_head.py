@@ -226,3 +226,23 @@ def test_labels_without_features_teach_nothing() -> None:
     head = taught(said, {})
     assert (head.state, head.count) == (HeadState.FEW_LABELS, 0)
     assert head.report(head.state).curve == []
+
+
+def test_many_revisions_leave_what_stands_and_no_more() -> None:
+    """Every label is given anew three times, in another order: rows that are gone are closed up on the way."""
+    said, features = labels(300)
+    head, draw = taught(said, features), np.random.default_rng(3)
+    for turn in range(1, 4):
+        for number, place in enumerate(draw.permutation(300).tolist()):
+            said[place] = replace(said[place], label_id=1000 * turn + number, probability=float(draw.random() < 0.5))
+            head.take([said[place]], features)
+    fresh = taught(sorted(said, key=lambda each: each.label_id), features)
+    for one in (head, fresh):
+        one.refit()
+    assert (len(head.learned), len(head.measuring)) == (240, 60)
+    assert np.abs(head.live.mean - fresh.live.mean).max() < 1e-9
+    kept, made = head.learned.preferences(), fresh.learned.preferences()
+    assert np.array_equal(kept.z, made.z)
+    assert kept.prompts.tolist() == made.prompts.tolist()
+    assert kept.weights == pytest.approx(made.weights)
+    assert len(head.learned._rows) <= 512  # of 960 that were given
