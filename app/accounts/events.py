@@ -53,6 +53,8 @@ class Words(dict[str, Any]):
         return f"{before}{_short(value)}" if value not in (None, "") else ""
 
 
+CALLED = {"overlap": "labels per pair", "queue_depth": "open pairs to keep ready", "control_share": "random share"}
+
 Sentence = str | Callable[[Words], str]
 
 
@@ -112,7 +114,7 @@ def _changes(words: Words) -> str:
     said = []
     for name, value in words.items():
         if isinstance(value, list) and len(value) == 2:
-            told = name.replace("_", " ")
+            told = CALLED.get(name, name.replace("_", " "))
             plain = all(each is None or isinstance(each, str | bool | int | float) for each in value)
             if plain and all(len(str(each)) <= LONGEST for each in value):
                 told += f" from {_short(value[0])} to {_short(value[1])}"
@@ -224,7 +226,7 @@ SENTENCES: dict[str, Sentence] = {
     "project.quotas_changed": lambda words: f"{words['who']} changed the quotas{_changes(words)}",
     "project.renamed": "{who} renamed the project from {before} to {now}",
     "project.settings_changed": lambda words: (
-        f"{words['who']} changed the settings of {words['section']}{_changes(words)}"
+        f"{words['who']} changed the {words['section']} settings{_changes(words)}"
     ),
     "project.unarchived": "{who} restored the project",
     "prompt.restored": "{who} restored {subject}",

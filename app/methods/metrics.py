@@ -51,8 +51,8 @@ _WATCHED = {
     "eval_length_only_accuracy": Metric(
         "Accuracy by length alone", "share", "What choosing the longer response gets: a model should be well above."
     ),
-    "objective/non_score_reward": Metric("KL penalty", "reward", "What moving away costs: minus beta times KL."),
-    "objective/rlhf_reward": Metric("Reward less penalty", "reward", "What the training maximises.", "high"),
+    "objective/non_score_reward": Metric("KL penalty", "score", "What moving away costs: minus beta times KL."),
+    "objective/rlhf_reward": Metric("Reward less penalty", "score", "What the training maximises.", "high"),
     "policy/approxkl_avg": Metric("Change an update", "nats", "About 0.003 to 0.03 is healthy."),
     "policy/sampler_logratio": Metric(
         "Sampler gap", "nats a token", "Near 0: what samples and what learns are one policy."
@@ -71,7 +71,7 @@ _WATCHED = {
     "eval/finished": Metric("Finished on holdout", "share", "Responses that came to an end.", "high"),
     "eval/repetition": Metric("Repetition on holdout", "share", "Of the words, those that repeat what stood before."),
     "eval/watched": Metric(
-        "Reward nobody is paid", "reward", "If it falls while the reward rises, mistakes of the reward are learned.",
+        "Reward nobody is paid", "score", "If it falls while the reward rises, mistakes of the reward are learned.",
         "high",
     ),
     "eval/kl_base": Metric("KL to the base model", "nats a response", "Distance over all rounds, not of this one."),
@@ -92,15 +92,15 @@ _MAIN = {
     ),
     "rewards/chosen": Metric("Preferred responses", "nats x beta", "How much more probable they have become."),
     "rewards/rejected": Metric("Other responses", "nats x beta", "How much more probable they have become."),
-    "objective/scores": Metric("Training reward", "reward", "Mean score of the update's responses.", "high"),
-    "eval/reward": Metric("Holdout reward", "reward", "Mean score of responses to holdout prompts.", "high"),
+    "objective/scores": Metric("Training reward", "score", "Mean score of the update's responses.", "high"),
+    "eval/reward": Metric("Holdout reward", "score", "Mean score of responses to holdout prompts.", "high"),
     "objective/kl": Metric("Training KL", "nats a response", "How far the policy has moved from the reference."),
     "eval/kl": Metric("Holdout KL", "nats a response", "The same on holdout prompts."),
     "objective/entropy": Metric("Entropy", "nats a token", "Near 0 the policy always says the same."),
     "val/answer_tokens": Metric("Training length", "tokens", "Mean length of the update's responses."),
     "eval/answer_tokens": Metric("Holdout length", "tokens", "Mean length of responses to holdout prompts."),
     "policy/clipfrac_avg": Metric("Clipped changes", "share", "Below 0.2 is usual; much more: the rate is too high."),
-    "loss/value_avg": Metric("Value loss", "reward squared", "How far the value model is from the returns.", "low"),
+    "loss/value_avg": Metric("Value loss", "score squared", "How far the value model is from the returns.", "low"),
 }
 
 METRICS = (
@@ -119,5 +119,5 @@ def metric(name: str) -> Metric:
         ("rewards/", "Mean of this term of the reward, before its weight."),
     ):
         if name.startswith(prefix):
-            return Metric(f"Reward: {name.removeprefix(prefix)}", "reward", said)
+            return Metric(f"Reward: {name.removeprefix(prefix)}", "score", said)
     return Metric(name, "", "")

@@ -23,7 +23,7 @@ def tell(run: Run, models: Sequence[Model]) -> Story | None:
     sentences = [f"{_verb(run)} {run.model.name}{_data(run)}.", _settings(run)]
     reached = views.outcome(run)
     if run.state is RunState.FAILED:
-        sentences.append("It failed. The message above and the end of the log say why; resume it once that is mended.")
+        sentences.append("It failed. The message below and the end of the log say why; resume it once that is mended.")
     elif run.state is RunState.CANCELLED:
         sentences.append("It was cancelled. Its last checkpoint is kept: it can be resumed.")
     elif reached:

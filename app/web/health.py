@@ -149,7 +149,7 @@ def _workers(settings: Settings) -> Part:
     workers = presence.workers(settings)
     served = {queue for worker in workers.values() for queue in worker.get("queues", [])}
     missing = [queue for queue in NEEDED_QUEUES if queue not in served]
-    says = f"nobody serves the queue {', '.join(missing)}" if missing else f"{len(workers)} at work"
+    says = f"no worker serves {', '.join(missing)}" if missing else f"{len(workers)} at work"
     if silent := presence.silent(settings):
         says += f"; {len(silent)} fell silent in the last ten minutes"
     return Part(not missing, says, {"workers": workers, "silent": silent})

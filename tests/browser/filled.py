@@ -230,6 +230,7 @@ def _runs(
     now = datetime.now(UTC)
     ended = {
         "state": m.RunState.SUCCEEDED,
+        "created_at": now - timedelta(hours=2, minutes=3),
         "started_at": now - timedelta(hours=2),
         "ended_at": now - timedelta(hours=1),
     }
@@ -238,11 +239,13 @@ def _runs(
         "reward": factories.training(session, project, step=120, total_steps=120, unit="batches", **ended),
         "ppo": factories.training(
             session, project, "ppo", reward_model_id=rewards[2].id, state=m.RunState.RUNNING, step=40, total_steps=64,
-            unit="updates", started_at=now - timedelta(minutes=50), heartbeat_at=now, worker="worker:1",
+            unit="updates", created_at=now - timedelta(minutes=51), started_at=now - timedelta(minutes=50),
+            heartbeat_at=now, worker="worker:1",
             device="CPU, 2 cores", attempt=1, steps_per_second=0.02,
         ),
         "failed": factories.training(
-            session, project, state=m.RunState.FAILED, started_at=now - timedelta(hours=3), ended_at=now,
+            session, project, state=m.RunState.FAILED, created_at=now - timedelta(hours=3, minutes=2),
+            started_at=now - timedelta(hours=3), ended_at=now,
             error="The process was killed for want of memory. Choose a smaller batch, or a machine with more.",
         ),
         "evaluation": factories.run(

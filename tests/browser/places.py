@@ -58,7 +58,7 @@ def of_parts(
         session, item, manager, "Is this too long for a phone?", closed_at=datetime.now(UTC), closed_by_id=manager.id
     )
     brought = factories.run(session, project, m.RunKind.IMPORT, state=m.RunState.SUCCEEDED, ended_at=datetime.now(UTC))
-    counts = {"imported": 24, "duplicates": 2}
+    counts = {"prompts": 24, "duplicates": 2, "refused": len(REFUSED)}
     session.add(m.ImportProgress(run_id=brought.id, read=28, whole=True, stored=28, counts=counts))
     for line, reason, raw in REFUSED:
         session.add(m.RefusedRow(run_id=brought.id, number=line, line=line, reason=reason, raw=raw))

@@ -43,6 +43,27 @@ CUT = """() => [...document.querySelectorAll(".scroll")]
   .map((each) => each.getAttribute("aria-label") ?? each.className)"""
 """Tables that are wider than their place; who agrees with whom is as wide as there are people."""
 
+CRAMPED = """() => {
+  const rows = [...document.querySelectorAll(".table.cards tr:has(> td.mark)")];
+  const covered = rows.filter((row) => {
+    const box = row.querySelector("td.mark input").getBoundingClientRect();
+    const text = document.createRange();
+    text.selectNodeContents(row.children[1]);
+    return [...text.getClientRects()].some((part) =>
+      part.left < box.right && part.right > box.left && part.top < box.bottom && part.bottom > box.top);
+  }).map((row) => `the box covers the text: ${row.children[1].textContent.trim()}`);
+  const cut = [...document.querySelectorAll("select")]
+    .filter((each) => each.checkVisibility() && (each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight))
+    .map((each) => `what is chosen is cut: ${each.name}`);
+  const tools = [...document.querySelectorAll(".compare .tools > *")].map((each) => Math.round(each.getBoundingClientRect().top));
+  const crossed = [...document.querySelectorAll(".plot-svg")].filter((plot) => {
+    const caption = plot.querySelector(".caption")?.getBoundingClientRect();
+    return caption && [...plot.querySelectorAll(".across")].some((tick) => tick.getBoundingClientRect().bottom > caption.top + 3);
+  }).map(() => "a plot's caption lies on its ticks");
+  return [...covered, ...cut, ...crossed, ...(new Set(tools).size > 1 ? ["the tools take two rows"] : [])];
+}"""
+"""What a small phone has no room for."""
+
 
 def test_every_page_has_one_left_edge(page: Page, server: Server, sign_in: Callable[[Page, User], None]) -> None:
     """Its heading, tables and forms begin where those of every other page do, whatever width they have. Its tables fit,
@@ -96,6 +117,7 @@ def test_every_page_is_there_fits_a_phone_and_is_accessible(
                     wrong.append(f"it scrolls sideways at {width} pixels")
                 if cut := page.evaluate(CUT):
                     wrong.append(f"at {width} pixels these tables are no cards: {cut}")
+                wrong += [f"at {width} pixels {fault}" for fault in page.evaluate(CRAMPED)]
             if wrong:
                 found[place] = wrong
     assert found == {}

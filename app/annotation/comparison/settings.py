@@ -18,8 +18,8 @@ class ComparisonSettings(KindSettings):
         json_schema_extra={
             "words": [
                 "Which one is better",
-                "Better or much better",
-                "Slightly, clearly or much better",
+                "Slightly or much better",
+                "Slightly better, better or much better",
                 "Four strengths on each side",
             ]
         },

@@ -94,7 +94,7 @@ def test_sentences_read_as_people_speak(said, cast, session):
     assert said("member.paused", name=bob, reason="") == f"{manager} paused {bob}"
     assert said("items.withdrawn", items=[4, 5]) == f"{manager} withdrew 2 pairs"
     changed = said("project.settings_changed", section="queue", overlap=[1, 2], questions=[[], [{"id": "a"}]])
-    assert changed == f"{manager} changed the settings of queue: overlap from 1 to 2, questions"
+    assert changed == f"{manager} changed the queue settings: labels per pair from 1 to 2, questions"
     promoted = said("policy.promoted", subject=policy, previous=base.id, evaluation={"rate": 0.612}, confirmed=False)
     assert promoted == f"{manager} promoted tiny policy 3 in place of {base.name}: 61% blind wins"
     bare = said("policy.promoted", subject=policy, previous=base.id, evaluation=None, confirmed=True)

@@ -132,7 +132,7 @@ def test_what_changed_is_told_word_by_word_and_setting_by_setting(session: Sessi
     ]  # fmt: skip
     assert instructions.changes(third, fourth).asked == [
         ("Comment", "required", "optional"),
-        ("Comparison: Scale", "Which one is better", "Better or much better"),
+        ("Comparison: Scale", "Which one is better", "Slightly or much better"),
         ("Question", "Shorter?", ""),
     ]
 

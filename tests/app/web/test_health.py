@@ -40,13 +40,13 @@ def test_what_is_up_and_what_is_not(parts):
     found = parts()
     assert {name for name, part in found.items() if part.ok} == {"database", "queue", "disk"}
     assert found["database"].details["schema"]
-    assert found["workers"].says == "nobody serves the queue sampling, training, files"
+    assert found["workers"].says == "no worker serves sampling, training, files"
     assert health.report(found)["status"] == "degraded"
 
 
 def test_workers_are_up_once_every_queue_is_served(parts, redis_url):
     announce(redis_url, "one", ["sampling", "files"])
-    assert parts()["workers"].says == "nobody serves the queue training"
+    assert parts()["workers"].says == "no worker serves training"
     announce(redis_url, "two", ["training"])
     found = parts()["workers"]
     assert (found.ok, found.says) == (True, "2 at work")
@@ -59,7 +59,7 @@ def test_a_worker_that_falls_silent_serves_nothing_and_is_named(parts, redis_url
         announce(redis_url, f"sampling@host:{name}", ["sampling", "files"], ago)
     announce(redis_url, "training@host:four", ["training"], 31)
     found = parts()["workers"]
-    assert found.says == "nobody serves the queue training; 3 fell silent in the last ten minutes"
+    assert found.says == "no worker serves training; 3 fell silent in the last ten minutes"
     assert found.details["workers"].keys() == {"sampling@host:one"}
     assert found.details["silent"].keys() == {"sampling@host:two", "sampling@host:three", "training@host:four"}
     assert 300 <= found.details["silent"]["sampling@host:three"] <= 302
