@@ -53,7 +53,13 @@ CRAMPED = """() => {
       part.left < box.right && part.right > box.left && part.top < box.bottom && part.bottom > box.top);
   }).map((row) => `the box covers the text: ${row.children[1].textContent.trim()}`);
   const cut = [...document.querySelectorAll("select")]
-    .filter((each) => each.checkVisibility() && (each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight))
+    .filter((each) => {
+      const style = getComputedStyle(each), pen = document.createElement("canvas").getContext("2d");
+      pen.font = style.font;
+      const beside = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight) + 16;
+      const wraps = style.appearance === "base-select" && each.scrollHeight <= each.clientHeight;
+      return each.checkVisibility() && !wraps && pen.measureText(each.selectedOptions[0]?.text ?? "").width > each.clientWidth - beside;
+    })
     .map((each) => `what is chosen is cut: ${each.name}`);
   const tools = [...document.querySelectorAll(".compare .tools > *")].map((each) => Math.round(each.getBoundingClientRect().top));
   const crossed = [...document.querySelectorAll(".plot-svg")].filter((plot) => {
