@@ -73,7 +73,7 @@ def test_pages_and_the_api_say_who_wrote_what(session: Session, cast: Cast, as_:
     assert "Imported from gpt-neo" in page.text
     assert "None" not in page.text
     model = manager.get(f"/projects/{cast.project.id}/items/{sampled.id}").text
-    assert f"{cast.project.base_model.name}, stochastic (temperature 1.0), 4 tokens" in model
+    assert f"{cast.project.base_model.name}, sampled (temperature 1.0), 4 tokens" in model
     listed = manager.get(f"/projects/{cast.project.id}/items").text
     assert f"{cast.annotator.name}, gpt-neo" in listed
     headers = manager.bearer(cast.manager)
