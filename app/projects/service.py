@@ -30,7 +30,7 @@ Read the conversation, then both answers to the end. Choose the answer you would
 2. Then **helpful**: it does what was asked, all of it, and no more than is useful.
 3. Then **clear and brief**.
 
-Take *tie* when you cannot tell them apart, and *both bad* when neither is of any use.
+Choose *Equal* when you cannot tell them apart, and *Both bad* when neither is of any use.
 """
 DEFAULT_SKIP_REASONS = ("I cannot judge this", "The prompt makes no sense", "It is harmful", "It shows personal data")
 

@@ -20,8 +20,8 @@ GUIDELINES = """# Which answer is better?
 
 Prefer the answer that **helps more**: correct first, then complete, then short.
 
-- Take *tie* when you cannot tell them apart.
-- Take *both bad* when neither is of any use.
+- Choose *Equal* when you cannot tell them apart.
+- Choose *Both bad* when neither is of any use.
 """
 QUESTIONS = [
     "Why is the sky blue, and why are sunsets red?",
