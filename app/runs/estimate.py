@@ -35,7 +35,8 @@ def of(session: Session, project: Project, method: Method, given: Mapping[str, A
     wanted = _amount({**defaults, **given}, pairs)
     paces = [pace for pace in map(_pace, runs) if pace is not None]
     if wanted is None or not paces:
-        return Estimate(None, f"Time not known yet: it is judged by earlier runs of {method.title}, and none has succeeded here.")
+        why = f"it is judged by earlier runs of {method.title}, and none has succeeded here."
+        return Estimate(None, f"Time not known yet: {why}")
     where = "other projects with this base model" if elsewhere else "this project"
     like = f" with as many pairs as the last one ({count(pairs)})" if pairs is not None else ""
     device = f" on {runs[0].device}" if runs[0].device else ""

@@ -58,13 +58,16 @@ CRAMPED = """() => {
       pen.font = style.font;
       const beside = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight) + 16;
       const wraps = style.appearance === "base-select" && each.scrollHeight <= each.clientHeight;
-      return each.checkVisibility() && !wraps && pen.measureText(each.selectedOptions[0]?.text ?? "").width > each.clientWidth - beside;
+      const room = each.clientWidth - beside, text = each.selectedOptions[0]?.text ?? "";
+      return each.checkVisibility() && !wraps && pen.measureText(text).width > room;
     })
     .map((each) => `what is chosen is cut: ${each.name}`);
-  const tools = [...document.querySelectorAll(".compare .tools > *")].map((each) => Math.round(each.getBoundingClientRect().top));
+  const tools = [...document.querySelectorAll(".compare .tools > *")]
+    .map((each) => Math.round(each.getBoundingClientRect().top));
   const crossed = [...document.querySelectorAll(".plot-svg")].filter((plot) => {
     const caption = plot.querySelector(".caption")?.getBoundingClientRect();
-    return caption && [...plot.querySelectorAll(".across")].some((tick) => tick.getBoundingClientRect().bottom > caption.top + 3);
+    const bottoms = [...plot.querySelectorAll(".across")].map((tick) => tick.getBoundingClientRect().bottom);
+    return caption && Math.max(...bottoms) > caption.top + 3;
   }).map(() => "a plot's caption lies on its ticks");
   return [...covered, ...cut, ...crossed, ...(new Set(tools).size > 1 ? ["the tools take two rows"] : [])];
 }"""

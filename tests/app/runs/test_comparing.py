@@ -131,7 +131,8 @@ def test_the_time_is_judged_by_earlier_runs_or_said_to_be_unknown(session: Sessi
     project, reward, ppo = factories.project(session), METHODS["reward"], METHODS["ppo"]
     unknown = estimate.of(session, project, reward, {})
     assert unknown.seconds is None
-    assert unknown.words == "Time not known yet: it is judged by earlier runs of Reward training, and none has succeeded here."
+    why = "it is judged by earlier runs of Reward training, and none has succeeded here."
+    assert unknown.words == f"Time not known yet: {why}"
     for seconds in (100, 200, 900):  # 1, 2 and 9 seconds for a pair and epoch
         ended(session, project, "reward", seconds, pairs=50, num_train_epochs=2.0)
     assert estimate.of(session, project, reward, {"num_train_epochs": "4"}).seconds == 2 * 4 * 50
