@@ -113,7 +113,8 @@ def preferences_after(
             Preference.probability,
             Preference.raters,
         )
-        .join(Label, Label.id == Preference.label_id)
+        .select_from(Label)
+        .join(Preference, Preference.label_id == Label.id)
         .join(Item, Item.id == Label.item_id)
         .join(Prompt, Prompt.id == Item.prompt_id)
         .join(one, and_(one.item_id == Item.id, one.position == Preference.first))
@@ -128,6 +129,8 @@ def preferences_after(
         .order_by(Preference.label_id.desc(), Preference.first, Preference.second)
         .limit(most)
     )
+    # As it is written: by statistics from before those labels the planner begins elsewhere, and reads all there are.
+    session.execute(text("set local join_collapse_limit = 1"))
     return [*session.execute(newest)][::-1]
 
 
