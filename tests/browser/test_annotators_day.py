@@ -49,6 +49,12 @@ def label(page: Page, kind: str, number: int) -> None:
         page.keyboard.press("Control+Enter")
 
 
+def leave_text(page: Page, kind: str) -> None:
+    """A text to write takes the keys 300 ms after it came; Esc leaves it, so that the other keys work."""
+    if kind == "demonstration":
+        page.keyboard.press("Escape")
+
+
 def next_one(page: Page, act: Callable[[], object]) -> None:
     before = assignment(page)
     act()
@@ -68,6 +74,7 @@ def test_an_annotators_day(
         settled(page)
         kind = page.locator("#screen").get_attribute("data-kind") or ""
         if number == 7:
+            leave_text(page, kind)
             page.keyboard.press("Shift+Q")
             page.get_by_label("Ask a manager about").fill("Is this a tree at all?")
             page.get_by_role("button", name="Send to the managers").click()
@@ -89,8 +96,7 @@ def test_an_annotators_day(
             expect(page.locator(f"#screen:not([data-assignment='{before}'])")).to_be_attached()
             continue
         if number == 30:  # a look back, and another answer
-            if kind == "demonstration":
-                page.keyboard.press("Escape")  # its text takes the keys 300 ms after it came, and Esc leaves it
+            leave_text(page, kind)
             next_one(page, partial(page.keyboard.press, "u"))
             page.get_by_role("link", name="Back to the current item").click()
             settled(page)
