@@ -1,12 +1,23 @@
 """Files that people send by mistake or that broke on their way, each with what has to be said of it."""
 
 import gzip
+import io
 import json
 
 import pyarrow
+import pyarrow.parquet
 
 GOOD = '{"prompt": "How do tides work?"}\n'
 _MANY = "".join(json.dumps({"prompt": f"{n * n * 7919:x}?", "id": n}) + "\n" for n in range(2000)).encode()
+
+
+
+def _parquet(names: list[str], row: str) -> bytes:
+    file = io.BytesIO()
+    columns = [pyarrow.array([each]) for each in row]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=names), file)
+    return file.getvalue()
+
 
 WHOLE: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "The file is empty."),
@@ -22,6 +33,11 @@ WHOLE: dict[str, tuple[bytes, str]] = {
     "table without names": (b"How?,So.,No.\nWhy?,So.,No.\nWho?,So.,No.\n", "Write their names there"),
     "two columns of a name": (b"prompt,prompt\na,b\n", "Two columns are named"),
     "names alone": (b"prompt,chosen,rejected\n", "There are no rows in it."),
+    "pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "git lfs pull"),
+    "yaml": (b"prompts:\n  - How?\n  - Why?\n", "cannot be told what this file holds"),
+    "numbers": (b"1\n2\n3\n", "cannot be told what this file holds"),
+    "a title above the names": (b"Report\nprompt,chosen,rejected\nHow?,a,b\n", "names stand in line 2"),
+    "parquet with a name twice": (_parquet(["prompt", "chosen", "chosen"], "abc"), "Two columns are named 'chosen'"),
     "unknown columns": (b"alpha,beta\n1,2\n3,4\n", "no known layout: alpha, beta"),
 }
 """Of which nothing can be read: the sentence."""
@@ -43,6 +59,7 @@ ROWS: dict[str, tuple[bytes, str]] = {
     "null character": (f'{GOOD}{{"prompt": "x\\u0000"}}\n'.encode(), "null character"),
     "a field twice": (f'{GOOD}{{"prompt": "x", "prompt": "y"}}\n'.encode(), '"prompt" twice'),
     "two lines of names": (b"prompt,id\nWhy?,1\nprompt,id\nWho?,2\n", "The line of names stands here again."),
+    "the names again in other letters": (b"prompt,id\nWhy?,1\nPrompt, ID\nWho?,2\n", "names stands here again"),
     "ragged rows": (b"prompt,id\nWhy?,1\nWho?\nHow?,2,3\n", "It has 1 cells; the line of names has 2."),
     "a quote never closed": (b'prompt,id\nWhy?,1\n"Who?,2\nHow?,3\n', "never closed"),
     "a list cut": (f"[{GOOD}, {GOOD}".encode(), "ends before its list"),

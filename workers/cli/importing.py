@@ -91,6 +91,8 @@ def _found(file: Path) -> Path:
             raise Unusable(str(error)) from None
     if not file.exists():
         raise Unusable(f"{file} cannot be read: there is no such file.")
+    if not (file.is_file() or file.is_dir()):
+        raise Unusable(f"{file} is neither a file nor a folder. Write what comes out of it into a file, and import that.")
     return file
 
 
@@ -171,7 +173,8 @@ def _asked(file: Path, options: dict[str, Any]) -> ImportConfig:
             what = reading.offers(found)
         except formats.Unreadable as error:
             raise Unusable(str(error)) from None
-    return ImportConfig(file="", name=file.name[-200:], **(options | {"what": what}))
+    name = "".join(letter if letter.isprintable() else "?" for letter in file.name)
+    return ImportConfig(file="", name=name[-200:], **(options | {"what": what}))
 
 
 def _dry(file: Path, project: int, asked: ImportConfig) -> dict[str, Any]:

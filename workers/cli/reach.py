@@ -54,7 +54,7 @@ def acting(session: Session, email: str | None) -> User:
 
 def project_of(session: Session, number: int) -> Project:
     """The project with this number."""
-    project = session.get(Project, number)
+    project = session.get(Project, number) if 0 < number < 2**63 else None
     if project is None or project.goes_since is not None:
         raise NotFound(f"There is no project {number}; `hone projects` lists them.")
     return project

@@ -1,6 +1,7 @@
 """`hone import` of files that are no good: a sentence or a report by row, status 2, and nothing stored."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,30 @@ def test_a_bad_row_is_named_and_nothing_is_imported(project: int, tmp_path: Path
         assert stored() == [0, 0, 0], name
     done = hone("import", file, "-p", str(project), "--json", "--skip-invalid")
     assert (done.returncode, json.loads(done.stdout)["prompts"]) == (0, 1)
+
+
+def test_what_is_no_file_is_told_so(project: int, tmp_path: Path) -> None:
+    """Of a pipe, such as `<(zcat ...)`, a second reader finds nothing."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for further in ((), ("--dry-run",)):
+        told = refused("import", pipe, "-p", str(project), *further)
+        assert "pipe is neither a file nor a folder" in told
+    assert stored() == [0, 0, 0]
+
+
+def test_a_file_with_a_name_that_is_no_text_is_imported(project: int, tmp_path: Path) -> None:
+    file = tmp_path / "caf\udce9.jsonl"
+    file.write_text(GOOD)
+    assert json.loads(hone("import", file, "-p", str(project), "--json").stdout)["prompts"] == 1
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**63, 10**30])
+def test_a_project_that_cannot_be_is_none(project: int, tmp_path: Path, number: int) -> None:
+    file = tmp_path / "file"
+    file.write_text(GOOD)
+    assert f"There is no project {number}" in refused("import", file, f"--project={number}", "--dry-run")
+    assert f"There is no project {number}" in refused("export", f"--project={number}")
 
 
 def test_rows_that_share_an_id_are_rows_of_their_own(project: int, tmp_path: Path) -> None:
