@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, File, Form, Query, UploadFile
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
+from starlette.datastructures import FormData
 
 import formats
 from app.imports import files, incoming, queries, service, views
@@ -14,7 +15,7 @@ from app.models import Imported, Messages, Run
 from app.models.documents import ImportCounts
 from app.projects.dependencies import Manager, ManagingAdmin
 from app.runs.api import RunView
-from app.web.dependencies import Db, RowId
+from app.web.dependencies import Db, RowId, Submitted
 from app.web.errors import Invalid
 from app.web.forms import invalid
 from app.web.pages import Paging, page
@@ -78,6 +79,7 @@ class ImportView(View):
 
 
 def _fields(
+    form: Submitted,
     what: Annotated[Imported | None, Form(description="Default: the most that the file holds")] = None,
     layout: Annotated[str, Form(max_length=60, description="Default: by the columns")] = "",
     container: Annotated[Container, Form(description="Default: by the content")] = "",
@@ -86,6 +88,7 @@ def _fields(
     mapping: Annotated[str, Form(max_length=10_000, description='A JSON object: {"prompt": "Question"}')] = "",
     skip_invalid: Annotated[bool, Form(description="Import the rest where rows are refused")] = False,
 ) -> ImportFields:
+    _require_known(form)
     values = {
         "what": what, "layout": layout, "container": container, "encoding": encoding, "delimiter": delimiter,
         "mapping": mapping, "skip_invalid": skip_invalid,
@@ -94,6 +97,18 @@ def _fields(
         return ImportFields.model_validate(values)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def _require_known(form: FormData) -> None:
+    """Invalid where something else is sent than is taken: a wrong name would change nothing without a word."""
+    for name in form:
+        sent = form.getlist(name)
+        if name != "file" and name not in ImportFields.model_fields:
+            raise Invalid("There is no such field.", name[:40])
+        if len(sent) > 1:
+            raise Invalid("Send one file." if name == "file" else "Send it once.", name)
+        if name == "file" and isinstance(sent[0], str):
+            raise Invalid("Send the file itself, as a part of the form that has a file name.", name)
 
 
 Fields = Annotated[ImportFields, Depends(_fields)]

@@ -91,6 +91,9 @@ class ImportFields(Choice):
         if not isinstance(given, str):
             return given
         try:
-            return json.loads(given) if given else {}
+            found = json.loads(given) if given else {}
         except (ValueError, RecursionError):
-            raise ValueError('Give the map as JSON, such as {"prompt": "Question"}.') from None
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(column, str) for column in found.values()):
+            raise ValueError('Give the map as JSON, such as {"prompt": "Question"}.')
+        return found

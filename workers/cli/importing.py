@@ -92,7 +92,7 @@ def _found(file: Path) -> Path:
     if not file.exists():
         raise Unusable(f"{file} cannot be read: there is no such file.")
     if not (file.is_file() or file.is_dir()):
-        raise Unusable(f"{file} is neither a file nor a folder. Write what comes out of it into a file, and import that.")
+        raise Unusable(f"{file} is neither a file nor a folder. Write what it gives into a file, and import that.")
     return file
 
 
