@@ -87,7 +87,7 @@ def erase() -> dict[str, Any]:
         **{name: goes[name] for name in ("labels", "items", "prompts")},
         "outlook_s": round(told, 2), "begin_s": round(took[0], 2), "seconds": round(sum(took), 1),
         "transactions": len(took), "median_s": round(sorted(took)[len(took) // 2], 3),
-        "longest_s": [round(each, 2) for each in sorted(took)[:-4:-1]],
+        "longest_s": [round(each, 2) for each in sorted(took)[:-4:-1]], "longest_at": took.index(max(took)) + 1,
     }  # fmt: skip
 
 
