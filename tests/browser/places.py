@@ -70,6 +70,10 @@ def of_parts(
     going = factories.user(
         session, name="Person 9", email="person-9@deleted.invalid", disabled_at=now, labels_go_since=now
     )
+    talks = factories.user(
+        session, name="Person 10", email="person-10@deleted.invalid", disabled_at=now, chats_go_since=now
+    )
+    factories.project(session, archived_at=now, goes_since=now)
     link, invited = token_urlsafe(32), token_urlsafe(32)
     factories.sign_in_link(session, annotator, token_hash=digest(link))
     factories.invitation(session, project, manager, token_hash=digest(invited))
@@ -80,7 +84,7 @@ def of_parts(
         "manager": [
             *both, f"{home}/imports/{brought.id}", f"{home}/exports", f"{home}/labels/skips", f"{home}/delete",
             f"{home}/policies/compare", f"/users/{annotator.id}/delete",
-            f"/users/{going.id}/delete", "/retention",
+            f"/users/{going.id}/delete", f"/users/{talks.id}/delete", "/retention",
             *(f"{home}/{rows}/bulk?all=true&action={action}" for rows, action in (
                 ("prompts", "withdraw"), ("items", "withdraw"), ("labels", "again"), ("people", "pause"),
                 ("runs", "cancel"), ("models", "retire"),

@@ -195,7 +195,7 @@ def test_from_the_first_moment_it_is_on_no_page_and_in_no_answer(as_, cast, sess
     assert {path for path in paths if MARK in browser.get(path).text and path != "/"} == set()
     browser.get("/")  # on which it was said once that it was deleted
     assert MARK not in browser.get("/").text
-    assert f"Project {number}, since" in browser.get("/retention").text
+    assert f"Project {number}, begun" in browser.get("/retention").text
     assert "1 label left" in browser.get("/retention").text
     for who in ("admin", "manager", "annotator"):
         for path in ("", "/settings", "/delete", "/label", "/runs", f"/runs/{run.id}", "/chat", "/labels"):
