@@ -70,12 +70,12 @@ class Export:
 
     def count(self, session: Session, most: int) -> int:
         """How many labels it is made of now; `most` where there are as many or more."""
-        return queries.count(session, self.project_id, self.wanted, queries.now(session, self.project_id), most)
+        return queries.count(session, self.project_id, self.wanted, queries.now(session), most)
 
     def pieces(self, session: Session) -> Iterator[bytes]:
         """The file, made while the labels are read; some pieces are empty. The session sees one state of the database
         as long as its transaction lasts."""
-        moment = queries.now(session, self.project_id)
+        moment = queries.now(session)
         if self.wanted.apart:
             yield from archive.stream(self._entries(session, moment))
         else:
@@ -83,7 +83,7 @@ class Export:
 
     def preview(self, session: Session, rows: int = 3) -> list[Out]:
         """The first rows, as they will be."""
-        moment = queries.now(session, self.project_id)
+        moment = queries.now(session)
         found: list[Out] = []
         for batch in self.batches(session, moment, None, size=rows):
             found += batch.rows

@@ -33,7 +33,7 @@ def tasks(wanted: ExportSettings, asked: LabelSettings, found: Found) -> Iterato
             said = [(label, stated) for label in labels if (stated := _of(label, pair))]
             for scale, on_it in _by_scale(asked, said).items():
                 yield {
-                    "data": _data(labels[0], first, second, scale),
+                    "data": _data(wanted, labels[0], first, second, scale),
                     "annotations": [_annotation(wanted, asked, label, stated) for label, stated in on_it],
                 }
 
@@ -57,14 +57,22 @@ def _by_scale(
     return found
 
 
-def _data(label: Row[Any], first: Mapping[str, Any], second: Mapping[str, Any], scale: int | None) -> Out:
+def _data(
+    wanted: ExportSettings, label: Row[Any], first: Mapping[str, Any], second: Mapping[str, Any], scale: int | None
+) -> Out:
     data = {"prompt": plain(label.messages), "answer1": first["text"], "answer2": second["text"]}
     if len(label.messages) > 1:
         data["messages"] = label.messages
     if scale is not None:
         data["strength_of"] = scale
     about = {"item": label.item_id, "split": FILES[label.split], "purpose": label.purpose.value}
-    return data | about | {"model1": first["name"], "model2": second["name"]}
+    return data | about | {"model1": _author(wanted, first), "model2": _author(wanted, second)}
+
+
+def _author(wanted: ExportSettings, response: Mapping[str, Any]) -> str | None:
+    """The model, or what a file said; a person by name only where names are asked for."""
+    named: str | None = response["name"] or (response["author_name"] if wanted.names else None)
+    return named
 
 
 def _annotation(wanted: ExportSettings, asked: LabelSettings, label: Row[Any], stated: Stated) -> Out:

@@ -75,7 +75,7 @@ def write(session: Session, export: Export, folder: Path, tell: Tell) -> State:
     folder.mkdir(exist_ok=True)
     state = _read(folder)
     if state is None:
-        moment = queries.now(session, export.project_id)
+        moment = queries.now(session)
         total = queries.count(session, export.project_id, export.wanted, moment)
         state = State(moment.upto, moment.at.isoformat(), total)
         _save(folder, state)

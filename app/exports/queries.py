@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Row, Select, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.labels.queries import conditions
 from app.models import (
@@ -26,10 +26,11 @@ from app.models import (
     Split,
     User,
 )
-from app.models.export_settings import ExportLayout, ExportSettings
+from app.models.export_settings import ExportLayout, ExportSettings, LabelConditions
 from app.rewards.snapshot_queries import usable
 
 BATCH, FIRST = 500, 50  # labels
+MANY = 100_000
 ITEMS, FIRST_ITEMS = 200, 20
 
 _WRITTEN = {
@@ -64,9 +65,9 @@ class Moment:
     at: datetime
 
 
-def now(session: Session, project_id: int) -> Moment:
-    """This moment."""
-    newest = select(func.coalesce(func.max(Label.id), 0)).where(Label.project_id == project_id).scalar_subquery()
+def now(session: Session) -> Moment:
+    """This moment. The newest label may be another project's: to find the project's own takes a walk through those."""
+    newest = select(func.coalesce(func.max(Label.id), 0)).scalar_subquery()
     return Moment(*session.execute(select(newest, func.clock_timestamp())).one())
 
 
@@ -90,6 +91,7 @@ def labels(
     size: int | None = None,
 ) -> Iterator[Sequence[Row[Any]]]:
     """Labels with all that they are about, in order of number from behind `after` on, batch by batch."""
+    after = _before_the_first(session, project_id, wanted, after, Label.id)
     statement = _wanted(_rows(), project_id, wanted, moment, split).order_by(Label.id)
     for most in _sizes(size, FIRST, BATCH):
         found = session.execute(statement.where(Label.id > after).limit(most)).all()
@@ -109,6 +111,7 @@ def items(
     size: int | None = None,
 ) -> Iterator[Sequence[Row[Any]]]:
     """The same in order of item and label, no item in two batches; `after` is an item."""
+    after = _before_the_first(session, project_id, wanted, after, Label.item_id)
     every = select(Label.item_id).distinct().select_from(Label)
     numbers = _wanted(every, project_id, wanted, moment, split).order_by(Label.item_id)
     statement = _wanted(_rows(), project_id, wanted, moment).order_by(Label.item_id, Label.id)
@@ -118,6 +121,18 @@ def items(
             return
         yield session.execute(statement.where(Label.item_id.in_(ids))).all()
         after = ids[-1]
+
+
+def _before_the_first(
+    session: Session, project_id: int, wanted: ExportSettings, after: int, number: InstrumentedAttribute[int]
+) -> int:
+    """A number from `after` on behind which the labels begin. PostgreSQL takes a project's labels for evenly spread: to
+    find the first few in their order it walks along the table, through all that other projects had before. Of a project
+    with more than MANY it may."""
+    of = conditions(project_id, LabelConditions(annotator=wanted.annotator))
+    some = select(number.label("number")).where(*of, number > after).limit(MANY + 1).subquery()
+    many, first = session.execute(select(func.count(), func.min(some.c.number))).one()
+    return first - 1 if 0 < many <= MANY else after
 
 
 def _sizes(size: int | None, first: int, others: int) -> Iterator[int]:

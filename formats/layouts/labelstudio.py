@@ -1,6 +1,7 @@
 """Exports of a pairwise project of Label Studio: JSON, JSON-MIN, CSV.
 
-The two responses are the fields that the answer names (`to_name`), or else the two that are numbered. An annotation
+The two responses are the fields that the answer names (`to_name`), or else the two that are numbered; of `answer1` the
+field `model1` says who wrote it. An annotation
 that was cancelled is none. What answers say beside the comparison: a choice in words is a question of its own, a text
 the rationale; anything else stays in the metadata. As Hone writes such tasks, the choice `equal` is a tie or both bad,
 a rating `strength` says how much better, of `strength_of` in the task's data, `messages` are the turns of the prompt,
@@ -14,7 +15,7 @@ from typing import Any
 from formats import messages
 from formats.fields import Fields, as_date, as_number, as_text, worded
 from formats.layouts.base import Layout, columns, comparison
-from formats.layouts.numbered import PROMPTS, numbered
+from formats.layouts.numbered import PROMPTS, mark_of, numbered
 from formats.records import BadRow, ComparisonRecord, Judgement, Messages, Response, Row
 from formats.strict_json import in_cell
 
@@ -101,7 +102,14 @@ def _task(fields: Fields, sides: list[str]) -> tuple[Messages, list[Response]]:
     before = fields.prompt(turns)
     fields.take(name)
     texts = [messages.response(fields.turns(side), side, before) for side in sides]
-    return before, [Response(text) for text in messages.without_repeated(before, texts)]
+    texts = messages.without_repeated(before, texts)
+    return before, [Response(text, _author(fields, side)) for text, side in zip(texts, sides, strict=True)]
+
+
+def _author(fields: Fields, side: str) -> str | None:
+    """Who wrote a response: of `answer1` the field `model1`, as Hone writes it."""
+    name = f"model{mark_of(side)}"
+    return (fields.take(name) or None) if isinstance(fields.see(name), str) else None
 
 
 def _sides(fields: Fields, named: list[str]) -> list[str]:

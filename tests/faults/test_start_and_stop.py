@@ -1,5 +1,7 @@
 """`hone up` starts once, says why it does not, restarts what dies, and leaves no process."""
 
+import json
+import re
 import signal
 import socket
 import subprocess
@@ -48,6 +50,34 @@ def test_it_says_in_a_word_that_it_is_well_and_the_doctor_of_every_part(platform
     assert f"{platform.url}/sign-in/" in platform.sign_in_link()
 
 
+def test_commands_know_where_it_answers_without_its_environment(platform: Platform) -> None:
+    assert platform.process is not None
+    note = platform.folder / "run" / "address.json"
+    noted, elsewhere = note.read_text(), {name: each for name, each in platform.env.items() if name != "HONE_PORT"}
+
+    def link(*command: str) -> str:
+        done = subprocess.run(
+            [*platform.command, *command], env=elsewhere, capture_output=True, text=True, timeout=120, check=True
+        )
+        found = re.search(r"http://\S+/sign-in/", done.stdout)
+        assert found, done.stdout
+        return found.group()
+
+    assert link("sign-in-link") == f"{platform.url}/sign-in/"
+    made = subprocess.run(
+        [*platform.command, "project", "create", "Addresses", "--json"], env=elsewhere, capture_output=True, timeout=120
+    )
+    assert json.loads(made.stdout)["url"].startswith(f"{platform.url}/projects/")
+    code = "from workers.demo.platform import addressed; print(addressed().base_url)"
+    demo = subprocess.run([sys.executable, "-c", code], env=elsewhere, capture_output=True, text=True, timeout=60)
+    assert demo.stdout.strip() == platform.url
+    try:
+        note.write_text(noted.replace(str(platform.process.pid), "1"))  # of one that was killed
+        assert link("sign-in-link") == "http://127.0.0.1:8000/sign-in/"
+    finally:
+        note.write_text(noted)
+
+
 def test_a_folder_in_use_is_refused(platform: Platform) -> None:
     assert platform.process is not None
     second = Platform(platform.folder)
@@ -93,6 +123,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_is_quick(platform: Platform
     began = time.monotonic()
     assert platform.stop() == []
     assert time.monotonic() - began < 20
+    assert not (platform.folder / "run" / "address.json").exists()
     began = time.monotonic()
     platform.start()
     assert time.monotonic() - began < 80  # 4 s on two idle cores; the other tests are using them

@@ -386,7 +386,8 @@ def test_label_studio_s_short_exports_of_our_tasks_know_our_annotators_and_quest
     assert [[(j.question, j.outcome, j.annotator) for j in found.judgements] for found in records] == [
         [("", "first", who), ("Which is safer?", "second", who)] for who in ("7", "-2", "1")
     ]
-    assert {"labelled_by", "Which is safer?"} & records[0].metadata.keys() == set()
+    assert [[each.author for each in found.responses] for found in records] == [["one", "two"]] * 3
+    assert {"labelled_by", "Which is safer?", "model1", "model2"} & records[0].metadata.keys() == set()
     foreign = {name: value for name, value in row.items() if name not in ("item", "purpose")}
     [record] = formats.read(json.dumps([foreign]).encode())
     assert isinstance(record, ComparisonRecord)

@@ -13,14 +13,28 @@ from pathlib import Path
 
 import httpx
 
-from app.settings import Settings
+from app.settings import Settings, get_settings
 from workers.demo.browser import Browser, PageProblem
+from workers.platform import address
+from workers.platform.folder import FolderInUse, lock
 
 START_SECONDS = 300.0  # the first start imports torch and makes a database; on a busy machine that takes minutes
 
 
 class NoPlatform(Exception):
     """The platform cannot be reached or started; the message says why."""
+
+
+def addressed() -> Settings:
+    """The settings, with the addresses of the platform that works in the data folder already, if one does."""
+    folder = get_settings().data_dir.expanduser().resolve()
+    if folder.is_dir():
+        try:
+            with lock(folder):
+                pass
+        except FolderInUse:
+            address.adopt(folder)
+    return get_settings()
 
 
 def is_up(settings: Settings) -> bool:

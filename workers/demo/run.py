@@ -12,10 +12,10 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from app.settings import Settings, get_settings
+from app.settings import Settings
 from workers.demo import report, sizes
 from workers.demo.browser import PageProblem
-from workers.demo.platform import Memory, NoPlatform, platform, sign_in
+from workers.demo.platform import Memory, NoPlatform, addressed, platform, sign_in
 from workers.demo.progress import Board
 from workers.demo.stages import Demo, LoopOpen
 from workers.demo.taste import DESCRIPTION, NOISE
@@ -30,7 +30,7 @@ def main() -> int:
         console.print(f"error: {error}")
         return 2
     signal.signal(signal.SIGTERM, _as_interrupt)
-    settings = get_settings()
+    settings = addressed()
     console.print(f"[bold]Hone demo[/] ({chosen.name}). The simulated annotators' taste: {DESCRIPTION}")
     try:
         return _run(chosen, settings, console)

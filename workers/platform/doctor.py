@@ -14,7 +14,7 @@ from app.resources import STATIC
 from app.settings import Settings, get_settings
 from app.web import health, presence
 from rlhf.runtime import available_cores
-from workers.platform import packages, services
+from workers.platform import address, packages, services
 from workers.platform.folder import FolderInUse, Unusable, lock, prepare_folder
 from workers.platform.migrate import check_known, config
 from workers.platform.servers import check_postgres, check_redis
@@ -83,7 +83,8 @@ def _platform(settings: Settings, folder: Path) -> list[Finding]:
         with lock(folder):
             up = False
     except FolderInUse:
-        up = True
+        address.adopt(folder)
+        settings, up = get_settings(), True
     state = "running" if up else "not running; start it with `hone up`"
     findings = [Finding("hone up", True, state)]
     if settings.database_url:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app import db, jobs
 from app.settings import Settings, get_settings
+from workers.platform import address
 from workers.platform.dump import dump
 from workers.platform.folder import FolderInUse, Unusable, lock, prepare_folder
 from workers.platform.migrate import migrate
@@ -125,6 +126,7 @@ def connected(*, anew: bool = False) -> Iterator[None]:
         try:
             stack.enter_context(lock(folder))
         except FolderInUse:
+            address.adopt(folder)
             use(running(settings, folder, note_queue_away), folder)
         else:
             services = start(settings, folder, note_queue_away)

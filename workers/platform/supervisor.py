@@ -12,7 +12,7 @@ import httpx
 
 from app.db import get_engine
 from app.settings import Settings, get_settings
-from workers.platform import packages, services
+from workers.platform import address, packages, services
 from workers.platform.children import Children, wanted
 from workers.platform.first_start import FirstRecords, ensure_first_records
 from workers.platform.folder import Unusable, lock, prepare_folder
@@ -54,6 +54,7 @@ def up() -> None:
         if left := ledger.end_leftovers():
             print(f"Ended {left} processes that an earlier, killed start had left behind.", flush=True)
         _refuse_taken_ports(settings)
+        stack.enter_context(address.noted(settings, folder))
         signals = _Signals()
         running = services.start(settings, folder)
         stack.callback(running.stop)

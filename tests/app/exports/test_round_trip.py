@@ -113,21 +113,21 @@ def test_every_preference_is_in_it(everything: All) -> None:
 
 def test_label_studio_s_tasks_are_read_as_what_was_said(everything: All) -> None:
     """As our own reader has them: every preference of a label that stands and is learned from, by pair of responses."""
-    reading = formats.read(everything.file(layout="label-studio"))
+    reading = formats.read(everything.file(layout="label-studio", names=True))
     found = [record for record in reading if isinstance(record, ComparisonRecord)]
     assert reading.layout is not None
     assert (reading.layout.name, reading.report.refused) == ("labelstudio", 0)
     said = [
         (
-            record.messages, [each.text for each in record.responses], j.outcome, j.question, j.strength, j.strength_of,
-            j.annotator,
+            record.messages, [(each.text, each.author) for each in record.responses], j.outcome, j.question,
+            j.strength, j.strength_of, j.annotator,
         )
         for record in found
         for j in record.judgements
     ]  # fmt: skip
     stated = []
-    for row in exported(everything.session, everything.project):
-        texts = {each["position"]: each["text"] for each in row["responses"]}
+    for row in exported(everything.session, everything.project, names=True):
+        texts = {each["position"]: (each["text"], each["name"]) for each in row["responses"]}
         for each in row["preferences"] if row["usable"] else ():
             two = [texts[each["first"]], texts[each["second"]]]
             strength = None if each["strength"] is None else float(each["strength"])

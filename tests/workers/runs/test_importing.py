@@ -429,9 +429,5 @@ def test_labels_are_found_by_the_annotator_whom_their_file_names(project: int) -
             found = tables.page(session, LABELS, wanted, LABELS.order).items
             assert [each.given_by for each in found] == [name]
         export = Export(session.get_one(Project, project), ExportSettings(annotator=by_name["Imported (bob)"]))
-        rows = [
-            row
-            for batch in export.batches(session, export_queries.now(session, project), None, 0)
-            for row in batch.rows
-        ]
+        rows = [row for batch in export.batches(session, export_queries.now(session), None, 0) for row in batch.rows]
         assert [row["annotator"] for row in rows] == [by_name["Imported (bob)"]]
