@@ -11,27 +11,21 @@ transaction takes three, but for the one that reads the snapshot and locks nothi
 
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Annotated, Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.orm import Session
 
-from app.db import get_engine, task_session
+from app.db import get_engine
 from app.erasing import in_parts, person
 from app.models import Run, RunState, User
+from bench.erasing_beside import PEOPLE, Timed, beside
 from bench.exports import served
-from bench.migration import figures, label
 from bench.pairs import report, say
 from rlhf.config import Doc, Ge, parse_config, run_cli
 
-PEOPLE, SECONDS, LIMIT, LONGEST, WHO = 6, 10.0, 2.0, 3.0, 50
+LIMIT, LONGEST, WHO = 2.0, 3.0, 50
 LABELLED = """
 set session_replication_role = replica;
 create temporary table given as
@@ -79,49 +73,18 @@ def fill(connection: Connection, divisor: int) -> None:
 
 def erase() -> dict[str, Any]:
     """Delete them, a transaction at a time; how long each took."""
-    took: list[float] = []
-
-    @contextmanager
-    def timed() -> Iterator[Session]:
-        began = time.perf_counter()
-        with task_session() as session:
-            yield session
-        took.append(time.perf_counter() - began)
-
+    timed = Timed()
     with timed() as session:
         for run in session.query(Run).filter(Run.state == RunState.RUNNING):
             run.state = RunState.SUCCEEDED
-    took.clear()
+    timed.took.clear()
     with timed() as session:
         labels = person.outlook(session, session.get_one(User, WHO), with_labels=True).goes["labels"]
-    told = took.pop()
+    told = timed.took.pop()
     with timed() as session:
         person.erase(session, None, session.get_one(User, WHO), with_labels=True)
     in_parts.go_on(timed, WHO)
-    return {
-        "labels": labels, "outlook_s": round(told, 2), "begin_s": round(took[0], 2), "seconds": round(sum(took), 1),
-        "transactions": len(took), "median_s": round(sorted(took)[len(took) // 2], 3),
-        "longest_s": [round(each, 2) for each in sorted(took)[:-4:-1]],
-    }  # fmt: skip
-
-
-def beside(url: str) -> dict[str, Any]:
-    """The deletion beside the people, and what was found."""
-    enough = Event()
-    with ThreadPoolExecutor(PEOPLE) as threads:
-        people = [threads.submit(label, url, user, enough) for user in range(1, PEOPLE + 1)]
-        try:
-            time.sleep(SECONDS)
-            began = time.perf_counter()
-            found = erase()
-            ended = time.perf_counter()
-            time.sleep(SECONDS)
-        finally:
-            enough.set()
-    made = [one for each in people for one in each.result()[0]]
-    with get_engine().connect() as connection:
-        left = list(connection.execute(text(LEFT), {"who": WHO}).one())
-    return found | {"left": left, "labelling": figures(made, began, ended)}
+    return {"labels": labels, "outlook_s": round(told, 2)} | timed.figures()
 
 
 def main(argv: list[str]) -> None:
@@ -129,7 +92,9 @@ def main(argv: list[str]) -> None:
     temporary = tempfile.TemporaryDirectory(prefix="hone-bench-", ignore_cleanup_errors=True)
     with temporary as folder, served(Path(folder), PEOPLE, config.divisor, lambda c: fill(c, config.divisor)) as url:
         say("the labels are there; people begin")
-        found = beside(url)
+        found = beside(url, erase)
+        with get_engine().connect() as connection:
+            found["left"] = list(connection.execute(text(LEFT), {"who": WHO}).one())
         get_engine().dispose()
     report({"bench": "erasing"} | found)
     quick = found["labelling"]["slowest_ms"] < 1000 * LIMIT and found["longest_s"][1] < LONGEST  # one snapshot

@@ -11,27 +11,21 @@ anything is left.
 
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Annotated, Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.orm import Session
 
-from app.db import get_engine, task_session
+from app.db import get_engine
 from app.erasing import project, project_in_parts
 from app.models import Base, Project
+from bench.erasing_beside import PEOPLE, Timed, beside
 from bench.exports import served
-from bench.migration import figures, label
 from bench.pairs import report, say
 from rlhf.config import Doc, Ge, parse_config, run_cli
 
-PEOPLE, SECONDS, LIMIT, LONGEST = 6, 10.0, 2.0, 3.0
+LIMIT, LONGEST = 2.0, 3.0
 SMALL = """
 insert into project (id, name, base_model_id, answer, sampling, automation, overlap, queue_depth)
   overriding system value values (2, 'Small', 1, '{}', '{}', '{}', 1, 500);
@@ -68,27 +62,15 @@ def fill(connection: Connection) -> None:
 
 def erase() -> dict[str, Any]:
     """Delete the large one, a transaction at a time; how long each took."""
-    took: list[float] = []
-
-    @contextmanager
-    def timed() -> Iterator[Session]:
-        began = time.perf_counter()
-        with task_session() as session:
-            yield session
-        took.append(time.perf_counter() - began)
-
+    timed = Timed()
     with timed() as session:
         goes = project.outlook(session, session.get_one(Project, 1)).goes
-    told = took.pop()
+    told = timed.took.pop()
     with timed() as session:
         project.erase(session, session.get_one(Project, 1), None)
     project_in_parts.go_on(timed, 1)
-    return {
-        **{name: goes[name] for name in ("labels", "items", "prompts")},
-        "outlook_s": round(told, 2), "begin_s": round(took[0], 2), "seconds": round(sum(took), 1),
-        "transactions": len(took), "median_s": round(sorted(took)[len(took) // 2], 3),
-        "longest_s": [round(each, 2) for each in sorted(took)[:-4:-1]], "longest_at": took.index(max(took)) + 1,
-    }  # fmt: skip
+    about = {name: goes[name] for name in ("labels", "items", "prompts")}
+    return about | {"outlook_s": round(told, 2)} | timed.figures()
 
 
 def left(connection: Connection) -> int:
@@ -99,30 +81,14 @@ def left(connection: Connection) -> int:
     return sum(int(row[0]) for row in rows)
 
 
-def beside(url: str) -> dict[str, Any]:
-    """The deletion beside the people, and what was found."""
-    enough = Event()
-    with ThreadPoolExecutor(PEOPLE) as threads:
-        people = [threads.submit(label, url, user, enough, 2) for user in range(1, PEOPLE + 1)]
-        try:
-            time.sleep(SECONDS)
-            began = time.perf_counter()
-            found = erase()
-            ended = time.perf_counter()
-            time.sleep(SECONDS)
-        finally:
-            enough.set()
-    made = [one for each in people for one in each.result()[0]]
-    with get_engine().connect() as connection:
-        return found | {"left": left(connection), "labelling": figures(made, began, ended)}
-
-
 def main(argv: list[str]) -> None:
     config = parse_config(ErasingProjectConfig, argv, prog="python -m bench.erasing_project")
     temporary = tempfile.TemporaryDirectory(prefix="hone-bench-", ignore_cleanup_errors=True)
     with temporary as folder, served(Path(folder), PEOPLE, config.divisor, fill) as url:
         say("the projects are there; people begin")
-        found = beside(url)
+        found = beside(url, erase, project_id=2)
+        with get_engine().connect() as connection:
+            found["left"] = left(connection)
         get_engine().dispose()
     report({"bench": "erasing_project"} | found)
     quick = found["labelling"]["slowest_ms"] < 1000 * LIMIT and found["longest_s"][0] < LONGEST

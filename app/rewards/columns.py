@@ -48,7 +48,8 @@ class Columns:
         count = self.count * factors
         return replace(self, count=count)._keep(count > 0)
 
-    def _keep(self, wanted: NDArray[np.bool_]) -> "Columns":
+    def _keep(self, wanted: NDArray[np.bool_] | Ints) -> "Columns":
+        """Those that are wanted, or in these places."""
         names = ("pair", "rater", "level", "value", "count")
         return replace(self, **{name: getattr(self, name)[wanted] for name in names})
 
@@ -63,7 +64,7 @@ class Columns:
         kept = replace(kept, pairs=self.pairs[wanted], pair=number[kept.pair])
         if (np.diff(kept.pair) >= 0).all():
             return kept
-        return kept._keep(np.argsort(kept.pair, kind="stable"))  # type: ignore[arg-type]  # places do as well
+        return kept._keep(np.argsort(kept.pair, kind="stable"))
 
     def names(self) -> list[Pair]:
         """The pair of each number."""
