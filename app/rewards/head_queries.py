@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, func, literal, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, literal, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
@@ -96,42 +96,55 @@ def preferences_after(
     """(label_id, item_id, rater, prompt_id, held_out, control, placed, chosen, first, second, outcome, probability,
     raters) of current labels that are newer than a label, without those that are known: the newest `most` preferences,
     oldest first. `placed`: the live head had put the item before others; first and second are responses."""
-    one, two = aliased(ItemResponse), aliased(ItemResponse)
-    newest = (
-        select(
-            Preference.label_id,
-            Label.item_id,
-            Label.rater.label("rater"),
-            Item.prompt_id,
-            (Prompt.split == Split.HOLDOUT).label("held_out"),
-            Item.control,
-            (Item.rank < 0).label("placed"),
-            Item.chosen,
-            one.response_id.label("first"),
-            two.response_id.label("second"),
-            Preference.outcome,
-            Preference.probability,
-            Preference.raters,
-        )
+    newer = [Label.id > label_id, *([~bulk.among(Label.id, known)] if known else [])]
+    columns = _stated(session, _COLUMNS, project_id, newer)
+    return [*session.execute(columns.limit(most))][::-1]
+
+
+def preferences_of(session: Session, project_id: int, label_ids: Sequence[int]) -> list[Row[Any]]:
+    """Those of these labels, as `preferences_after` has them, as far as they stand."""
+    return [*session.execute(_stated(session, _COLUMNS, project_id, [bulk.among(Label.id, label_ids)]))][::-1]
+
+
+def standing(session: Session, project_id: int, most: int) -> list[int]:
+    """The label of each of the newest `most` preferences that `preferences_after` would find, newest first."""
+    return [*session.scalars(_stated(session, (Preference.label_id,), project_id, []).limit(most))]
+
+
+_ONE, _TWO = aliased(ItemResponse), aliased(ItemResponse)
+_COLUMNS = (
+    Preference.label_id,
+    Label.item_id,
+    Label.rater.label("rater"),
+    Item.prompt_id,
+    (Prompt.split == Split.HOLDOUT).label("held_out"),
+    Item.control,
+    (Item.rank < 0).label("placed"),
+    Item.chosen,
+    _ONE.response_id.label("first"),
+    _TWO.response_id.label("second"),
+    Preference.outcome,
+    Preference.probability,
+    Preference.raters,
+)
+
+
+def _stated(
+    session: Session, columns: Sequence[Any], project_id: int, which: Sequence[ColumnElement[bool]]
+) -> Select[Any]:
+    # As it is written: by statistics from before new labels the planner begins elsewhere, and reads all there are.
+    session.execute(text("set local join_collapse_limit = 1"))
+    return (
+        select(*columns)
         .select_from(Label)
         .join(Preference, Preference.label_id == Label.id)
         .join(Item, Item.id == Label.item_id)
         .join(Prompt, Prompt.id == Item.prompt_id)
-        .join(one, and_(one.item_id == Item.id, one.position == Preference.first))
-        .join(two, and_(two.item_id == Item.id, two.position == Preference.second))
-        .where(
-            *usable_in(project_id),
-            Label.id > label_id,
-            *([~bulk.among(Label.id, known)] if known else []),
-            Preference.question == literal(""),
-            Preference.probability.is_not(None),
-        )
+        .join(_ONE, and_(_ONE.item_id == Item.id, _ONE.position == Preference.first))
+        .join(_TWO, and_(_TWO.item_id == Item.id, _TWO.position == Preference.second))
+        .where(*usable_in(project_id), *which, Preference.question == literal(""), Preference.probability.is_not(None))
         .order_by(Preference.label_id.desc(), Preference.first, Preference.second)
-        .limit(most)
     )
-    # As it is written: by statistics from before those labels the planner begins elsewhere, and reads all there are.
-    session.execute(text("set local join_collapse_limit = 1"))
-    return [*session.execute(newest)][::-1]
 
 
 def checks_after(session: Session, project_id: int, label_id: int) -> list[Row[Any]]:

@@ -1,6 +1,7 @@
 """One project's live head, in memory: the labels it learned, what it knows by them, what it tells. Knows no database.
 
-A label is predicted before it is learned; those of random order are what says whether the head is any good.
+A label is predicted before it is learned; those of random order are what says whether the head is any good. It holds
+the newest labels alone, as many as a restart would read.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from workers.heads import measure
 from workers.heads.measure import LAG, Floats, Preferences
 from workers.heads.rows import Key, Learned, Rows, Stated
 
-REFIT_EVERY = 25
-REFIT_SHARE = 0.05  # of what was learned, where that is more: an exact fit takes as long as there are labels
+MOST_LABELS = 20_000  # preferences that are held, the newest, in whole labels
+REFIT_EVERY = 25  # labels
+REFIT_SHARE = 0.05  # of what is learned, where that is more: an exact fit takes as long as there are labels
 FIRST_RANDOM = 50
 LEAST_RATERS = 2
 RECENT = 200  # predictions that say whether it is better than a coin
@@ -46,17 +48,21 @@ class Head:
     """
 
     size: int
+    most: int = MOST_LABELS
     live: LiveHead = field(init=False)
-    labels: set[int] = field(default_factory=set)
-    raters: set[int] = field(default_factory=set)
-    checks: dict[Key, bool] = field(default_factory=dict)  # whether they were passed, by item and rater
+    held: dict[Key, tuple[int, int]] = field(default_factory=dict)  # (label, how many preferences it has)
+    labels: set[int] = field(default_factory=set)  # that are held
+    oldest: int = 0  # up to this one labels are too old
+    given: int = 0  # labels that ever came
+    checks: dict[Key, tuple[int, bool]] = field(default_factory=dict)  # (label, whether it was passed)
     shares: dict[int, float] = field(default_factory=dict)  # what a label of each rater weighs; 1 on average
     learned: Rows = field(init=False)
     measuring: Rows = field(init=False)
     unread: set[Key] = field(default_factory=set)  # whose responses have no features
-    count: int = 0
+    count: int = 0  # labels that were ever learned
+    exact: bool = True  # fitted, and nothing has come or gone since
     moved: float | None = None
-    means: list[Floats] = field(default_factory=list)  # after every 25 preferences, from none on
+    means: list[Floats] = field(default_factory=list)  # after every 25 labels, from none on
     random_losses: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
     brought: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=measure.WINDOW))
     _next_refit: int = REFIT_EVERY
@@ -77,7 +83,7 @@ class Head:
         for each in stated:
             if each.label_id not in self.labels:
                 by_label.setdefault(each.label_id, []).append(each)
-        checks = deque(each for each in checked if each.label_id not in self.labels)
+        checks = deque(checked)
         count = 0
         for label_id, label in by_label.items():
             while checks and checks[0].label_id < label_id:
@@ -85,19 +91,48 @@ class Head:
             count += self._take(label, features)
         while checks:
             self._check(checks.popleft())
+        self._let_go()
         return count
 
     def _check(self, checked: Checked) -> None:
-        self.labels.add(checked.label_id)
-        self.checks[checked.item_id, checked.rater] = checked.passed
+        key = checked.item_id, checked.rater
+        if checked.label_id > self.checks.get(key, (0, False))[0]:
+            self.checks[key] = checked.label_id, checked.passed
+            self.given += 1
+            self.exact = False
 
-    def _take(self, label: list[Stated], features: Mapping[int, Floats]) -> int:
-        newest = label[0]
-        self.labels.add(newest.label_id)
-        key = newest.item_id, newest.rater
+    def _let_go(self) -> None:
+        """Forget the oldest labels beyond `most` preferences."""
+        over = sum(count for _, count in self.held.values()) - self.most
+        if over <= 0:
+            return
+        for key, (label_id, count) in sorted(self.held.items(), key=lambda each: each[1]):
+            if over <= 0:
+                break
+            self._drop(key)
+            self.oldest = max(self.oldest, label_id)
+            over -= count
+
+    def keep(self, standing: set[int]) -> None:
+        """Forget all labels but these."""
+        for key in [key for key, (label_id, _) in self.held.items() if label_id not in standing]:
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        label_id, _ = self.held.pop(key, (0, 0))
+        self.labels.discard(label_id)
         self.learned.drop(key)
         self.measuring.drop(key)
         self.unread.discard(key)
+        self.exact = False
+
+    def _take(self, label: list[Stated], features: Mapping[int, Floats]) -> int:
+        newest = label[0]
+        key = newest.item_id, newest.rater
+        self._drop(key)
+        self.held[key] = newest.label_id, len(label)
+        self.labels.add(newest.label_id)
+        self.given += 1
         known = [said for said in label if said.first in features and said.second in features]
         if not known:
             self.unread.add(key)
@@ -107,16 +142,16 @@ class Head:
         if newest.held_out:
             self.measuring.add(key, [Learned(said, each) for said, each in zip(known, z, strict=True)])
             return len(known)
-        self.raters.add(newest.rater)
         share = self.shares.get(newest.rater, 1.0)
         read = [Learned(said, each, share * alone) for said, each, alone in zip(known, z, _alone(known), strict=True)]
         self.learned.add(key, read)
         for row in read:
             self.live.update(row.z, row.said.probability, row.weight)
-        self.count += len(known)
+        self.count += 1
         if self.count >= self._next_refit:
+            self._let_go()
             self.refit()
-            self._next_refit = self.count + max(REFIT_EVERY, int(REFIT_SHARE * self.count))
+            self._next_refit = self.count + max(REFIT_EVERY, int(REFIT_SHARE * len(self.learned)))
         while len(self.means) <= self.count // REFIT_EVERY:
             self.means.append(self.live.mean.copy())
         return len(known)
@@ -133,16 +168,23 @@ class Head:
             self.brought.append((said.prompt_id, float(now - then)))
 
     def refit(self) -> None:
-        """Fit exactly what was learned and stands, weighed as a training would weigh it now."""
+        """Fit exactly what is learned, weighed as a training would weigh it now."""
+        self.exact = True
         if not len(self.learned):
+            self.live = LiveHead(self.size, PRECISION)
             return
-        passed = Counter(rater for (_, rater), fine in self.checks.items() if fine)
-        missed = Counter(rater for (_, rater), fine in self.checks.items() if not fine)
+        passed = Counter(rater for (_, rater), (_, fine) in self.checks.items() if fine)
+        missed = Counter(rater for (_, rater), (_, fine) in self.checks.items() if not fine)
         checks = {rater: Checks(passed[rater], missed[rater]) for rater in {*passed, *missed}}
         self.shares, each = counted_columns(self.learned.columns(), checks)
         self.learned.weigh(each)
         found = self.learned.preferences()
         self.moved = self.live.refit(found.z, found.targets, found.weights).moved
+
+    @property
+    def raters(self) -> set[int]:
+        """Whose labels are learned."""
+        return self.learned.raters()
 
     @property
     def state(self) -> HeadState:
@@ -166,13 +208,13 @@ class Head:
             curve=measure.curve([*self._milestones(), (len(self.learned), self.live.mean)], measuring),
             order=self._compare("order", *self.learned.shares(), measuring),
             choice=self._compare("choice", *self.learned.by_choice(), measuring),
-            gain=measure.gain(self.brought, self.count),
+            gain=measure.gain(self.brought, len(self.learned)),
         )
 
     def _milestones(self) -> list[tuple[int, Floats]]:
-        """Heads from before: of 25 preferences, 50, 100, 200, ..., and of none."""
+        """Heads from before: of 25 labels, 50, 100, 200, ..., and of none."""
         found, place = [(0, self.means[0])], 1
-        while place < len(self.means):
+        while place < len(self.means) and place * REFIT_EVERY <= len(self.learned):
             found.append((place * REFIT_EVERY, self.means[place]))
             place *= 2
         return found

@@ -79,6 +79,10 @@ class Rows:
         """Of labels."""
         return len(self._places)
 
+    def raters(self) -> set[int]:
+        """Whose they are."""
+        return set(np.unique(self._rows["rater"][: self._end][self._standing]).tolist())
+
     def add(self, key: Key, known: Sequence[Learned]) -> None:
         """A label's preferences; there is none of the same key."""
         self._make_room(len(known))

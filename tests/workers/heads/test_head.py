@@ -228,6 +228,33 @@ def test_labels_without_features_teach_nothing() -> None:
     assert head.report(head.state).curve == []
 
 
+def test_the_newest_labels_are_held_in_whole_and_the_exact_fit_knows_no_others() -> None:
+    said, features = labels(300)
+    ranking = [Said(1000, 1000, a, b, 1.0, prompt_id=9) for a in range(4) for b in range(a + 1, 4)]
+    head = Head(SIZE, most=100)
+    for each in said:
+        head.take([each], features)
+    assert (len(head.labels), head.oldest) == (100, 200)
+    assert (len(head.learned), len(head.measuring)) == (80, 20)
+    head.take(ranking, features)
+    assert (len(head.labels), head.oldest) == (95, 206)
+    head.take([replace(said[205], label_id=1001)], features)  # of those that are held no more: one again, and one goes
+    assert (len(head.labels), head.oldest) == (95, 207)
+    fresh = Head(SIZE)
+    fresh.take([*said[207:], *ranking, replace(said[205], label_id=1001)], features)
+    for one in (head, fresh):
+        one.refit()
+    assert np.abs(head.live.mean - fresh.live.mean).max() < 1e-6
+    assert np.abs(head.live.covariance - fresh.live.covariance).max() < 1e-6
+    points = [point.labels for point in head.report(head.state).curve]
+    assert points == sorted(points)
+    assert points[-1] == len(head.learned)
+    head.keep(set())
+    head.refit()
+    assert (head.labels, head.raters, head.report(head.state).labels) == (set(), set(), 0)
+    assert not head.live.mean.any()
+
+
 def test_many_revisions_leave_what_stands_and_no_more() -> None:
     """Every label is given anew three times, in another order: rows that are gone are closed up on the way."""
     said, features = labels(300)

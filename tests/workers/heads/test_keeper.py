@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from app import models as m
 from app.db import task_session
@@ -13,7 +13,9 @@ from app.rewards.head_views import order_sentence
 from rlhf.live_head import LiveHead
 from tests import factories
 from tests.workers.heads.world import WIDTH, World, begin, by_taste
+from workers.heads.head import Head
 from workers.heads.keeper import AGAIN_SECONDS, WRITE_SECONDS, Keeper
+from workers.heads.labels import LATE
 
 
 @pytest.fixture
@@ -93,6 +95,65 @@ def test_a_restart_knows_the_same(world: World) -> None:
     Keeper().look()
     assert world.report().labels == one.report.labels
     assert world.report().curve[-1].accuracy == pytest.approx(one.report.curve[-1].accuracy, abs=0.1)
+
+
+def checked(keeper: Keeper, world: World) -> Head:
+    """The head after another look, in which it is compared with what stands."""
+    kept = keeper._kept[world.project]
+    kept.due = kept.check_due = 0.0
+    keeper.look()
+    assert kept.head is not None
+    return kept.head
+
+
+def assert_as_after_a_restart(keeper: Keeper, world: World) -> None:
+    head = checked(keeper, world)
+    again = Keeper(keeper._most)
+    again.look()
+    other = again._kept[world.project].head
+    assert other is not None
+    assert head.labels == other.labels
+    assert (len(head.learned), len(head.measuring), head.unread) == (
+        len(other.learned),
+        len(other.measuring),
+        other.unread,
+    )
+    assert head.shares == pytest.approx(other.shares)
+    assert np.abs(head.live.mean - other.live.mean).max() < 1e-6
+    assert np.abs(head.live.covariance - other.live.covariance).max() < 1e-6
+
+
+def test_beyond_its_limit_a_running_head_knows_what_a_restart_does(world: World) -> None:
+    keeper = Keeper(60)
+    for count in (50, 7, 40, 3, 90, 1):
+        world.items(count, by_taste)
+        kept = keeper._kept.get(world.project)
+        if kept is not None:
+            kept.due = 0.0
+        keeper.look()
+        assert len(keeper._kept[world.project].head.labels) <= 60  # type: ignore[union-attr]
+    assert_as_after_a_restart(keeper, world)
+
+
+def test_labels_that_go_and_labels_that_come_late_are_as_after_a_restart(world: World) -> None:
+    """An import that is taken out sends no label after those that go; one that is stored may take long, and its labels
+    have their numbers before others that stand sooner."""
+    keeper = Keeper()
+    items = world.items(120, by_taste)
+    keeper.look()
+    with task_session() as session:
+        session.execute(delete(m.Label).where(m.Label.item_id.in_(items[:30])))
+    (asked,) = world.items(1, split=m.Split.TRAIN)
+    with task_session() as slow:
+        person = slow.scalars(select(m.User)).first()
+        assert person is not None
+        late = factories.label(slow, slow.get_one(m.Item, asked), person, m.Outcome.FIRST).id
+        with task_session() as session:
+            session.execute(text("select setval('label_id_seq', :id)"), {"id": late + 3 * LATE})
+        world.items(10, by_taste)
+        assert late not in checked(keeper, world).labels
+    assert_as_after_a_restart(keeper, world)
+    assert late in keeper._kept[world.project].head.labels  # type: ignore[union-attr]
 
 
 def test_attention_checks_say_whose_labels_weigh_less_after_a_restart_too(world: World) -> None:
