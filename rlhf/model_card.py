@@ -125,7 +125,7 @@ def with_attention(text: str, config: Any) -> str:
     if config._attn_implementation != "eager" or getattr(config, "attention", None):
         return text
     return (
-        f"{text}\n## Loading\n\nLoad it with `attn_implementation=\"eager\"`. Some versions of transformers (4.57 for "
+        f'{text}\n## Loading\n\nLoad it with `attn_implementation="eager"`. Some versions of transformers (4.57 for '
         "Gemma-2) choose an attention by themselves that leaves a part of this model out, without a word.\n"
     )
 

@@ -58,3 +58,15 @@ def test_what_cannot_be_used():
         FeatureSpace.fit(rows[good][:7], lengths[good][:7])
     with pytest.raises(ValueError, match="the same"):
         FeatureSpace.fit(np.ones((10, 3)), np.ones(10))
+
+
+@pytest.mark.parametrize(("count", "width"), [(200, 12), (20, 60)])
+def test_its_directions_are_those_of_the_singular_value_decomposition(count: int, width: int):
+    rows, lengths = states(count=count, width=width)
+    _, spread, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    kept = min(8, int((spread**2 > 1e-6 * spread[0] ** 2).sum()))
+    direct = axes[:kept].T / (spread[:kept] / math.sqrt(count - 1))
+    found = FeatureSpace.fit(rows, lengths, most=8).directions
+    assert found.shape == direct.shape
+    turned = np.sign((found * direct).sum(axis=0))
+    assert np.abs(found * turned - direct).max() < 1e-8 * np.abs(direct).max()
