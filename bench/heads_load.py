@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from dataclasses import dataclass
+from math import comb
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,8 @@ from bench.pairs import report, say
 from rlhf.config import Doc, Ge, RunFailed, parse_config, run_cli
 
 LEAST = 0.85
+PACE, FIRST_SECONDS = 1_500, 5  # cycles a second, for which pairs are to suffice; load before any is measured
+ANSWERS = 8  # to a prompt: pairs of few answers are quicker to make, as each has features
 BETTER = "BETTER"  # also in labels_load.lua
 SETTLES = 12.0  # seconds in which the head is found or forgotten, and has learned what there is
 STATE = "update model set state = :state where kind = 'reward'"
@@ -54,15 +57,18 @@ class Headed(Ours):
     """Ours, with features of every response, and a word in every other one that people like."""
 
     name = "headed"
-    pairs = 60_000
+
+    def __init__(self, folder: Path, people: int, seconds: int) -> None:
+        super().__init__(folder, people)
+        self.pairs = PACE * seconds
 
     def _fill(self) -> list[str]:
         from app import models as m
         from app.db import task_session
-        from bench.labels_fill import PAIRS_A_PROMPT, fill
+        from bench.labels_fill import fill
 
-        made = [(prompt, f"{BETTER} {one}", two) for prompt, one, two in texts(self.pairs // PAIRS_A_PROMPT)]
-        tokens = fill(made, self.people)
+        made = [(prompt, f"{BETTER} {one}", two) for prompt, one, two in texts(self.pairs // comb(ANSWERS, 2))]
+        tokens = fill(made, self.people, ANSWERS)
         draw = np.random.default_rng(0)
         taste = draw.normal(size=WIDTH)
         with task_session() as session:
@@ -121,10 +127,11 @@ def measured(config: LoadConfig, folder: Path) -> dict[str, Any]:
     rates: dict[bool, list[float]] = {True: [], False: []}
     taken: dict[bool, dict[str, list[float]]] = {on: {part: [] for part in PARTS} for on in (True, False)}
     wrong: list[str] = []
-    with Headed(folder / "ours", config.annotators) as contender:
+    seconds = FIRST_SECONDS + 2 * config.rounds * config.seconds
+    with Headed(folder / "ours", config.annotators, seconds) as contender:
         root = contender.process.pid if contender.process else os.getpid()
         switch(True)
-        labels.load(contender, config.annotators, 5, folder / "first")
+        labels.load(contender, config.annotators, FIRST_SECONDS, folder / "first")
         for number in range(config.rounds):
             for on in (True, False) if number % 2 == 0 else (False, True):
                 said = switch(on)

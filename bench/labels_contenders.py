@@ -53,7 +53,7 @@ class Contender(ABC):
     """A running platform."""
 
     name: ClassVar[str]
-    pairs: ClassVar[int]  # enough for its speed
+    pairs: int  # enough for its speed
 
     def __init__(self, folder: Path, people: int) -> None:
         folder.mkdir(parents=True)

@@ -4,6 +4,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import combinations
+from math import comb
 from typing import Any
 
 from sqlalchemy import insert, text
@@ -16,12 +17,12 @@ from app.web.markdown import rendering, to_html
 from app.web.signing import digest
 
 ANSWERS = 4  # of each prompt; any two of them are a pair
-PAIRS_A_PROMPT = ANSWERS * (ANSWERS - 1) // 2
+PAIRS_A_PROMPT = comb(ANSWERS, 2)
 
 
-def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
-    """Project 1 with PAIRS_A_PROMPT pairs for each of `texts`, wanting one answer each; the session tokens of its
-    annotators. The answers to a prompt are its own two and those of the prompt behind it."""
+def fill(texts: list[tuple[str, str, str]], people: int, answers: int = ANSWERS) -> list[str]:
+    """Project 1 with the pairs of so many answers for each of `texts`, wanting one answer each; the session tokens of
+    its annotators. The answers to a prompt are its own two and those of the prompts behind it."""
     with task_session() as session:
         base = m.Model(kind=m.ModelKind.BASE, name="bench", source="bench", state=m.ModelState.READY, artifact="none")
         session.add(base)
@@ -37,7 +38,7 @@ def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
         session.flush()
         if project.id != 1:
             raise RuntimeError("the bench wants an installation of its own")
-        _items(session, project.id, base.id, texts)
+        _items(session, project.id, base.id, texts, answers)
         tokens = [secrets.token_urlsafe(32) for _ in range(people)]
         users = [m.User(email=f"person{n}@example.org", name=f"Person {n}") for n in range(people)]
         session.add_all(users)
@@ -55,7 +56,7 @@ def fill(texts: list[tuple[str, str, str]], people: int) -> list[str]:
     return tokens
 
 
-def _items(session: Session, project: int, model: int, texts: list[tuple[str, str, str]]) -> None:
+def _items(session: Session, project: int, model: int, texts: list[tuple[str, str, str]], count: int) -> None:
     prompts = session.scalars(
         insert(m.Prompt).returning(m.Prompt.id, sort_by_parameter_order=True),
         [
@@ -74,8 +75,8 @@ def _items(session: Session, project: int, model: int, texts: list[tuple[str, st
     ).all()
 
     html = {answer: to_html(answer) for _, *answers in texts for answer in answers}
-    behind = texts[1:] + texts[:1]
-    answers = [[*own, *others] for (_, *own), (_, *others) in zip(texts, behind, strict=True)]
+    own = [answer for _, *answers in texts for answer in answers]
+    answers = [(own + own)[2 * number : 2 * number + count] for number in range(len(texts))]
 
     def responses(place: int) -> list[int]:
         rows: list[dict[str, Any]] = [
@@ -97,7 +98,7 @@ def _items(session: Session, project: int, model: int, texts: list[tuple[str, st
 
     shown = [
         (prompt, both)
-        for prompt, *sampled in zip(prompts, *map(responses, range(ANSWERS)), strict=True)
+        for prompt, *sampled in zip(prompts, *map(responses, range(count)), strict=True)
         for both in combinations(sampled, 2)
     ]
     items = session.scalars(

@@ -68,7 +68,7 @@ def order_sentence(report: HeadReport) -> str:
         return f"{random}: the features of {plural(report.unusable_features, 'answer')} are not finite numbers."
     if report.foreign_features:
         return f"{random}: the answers that wait have features of an older reward model; new ones are being computed."
-    return f"{random}: the answers that wait have no features of the newest reward model yet."
+    return f"{random}: the answers that wait have no features of the newest reward model yet, or all the same ones."
 
 
 def choice_sentence(project: Project, report: HeadReport) -> str | None:

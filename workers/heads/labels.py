@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from app.items import queue
@@ -56,8 +57,8 @@ def begin(session: Session, kept: Kept) -> None:
         rows = head_queries.preferences_after(session, kept.project_id, 0, kept.most)
         ids = {each for row in rows for each in (row.first, row.second)}
         ids |= {each for item in queue.waiting(session, kept.project_id, MOST_WAITING) for each in item.responses}
-        states, tokens = _states(list(head_queries.features(session, kept.model_id, sorted(ids)[-2 * MOST_WAITING :])))
-        good = usable(states, tokens)
+        found = list(head_queries.features(session, kept.model_id, sorted(ids)[-2 * MOST_WAITING :]))
+        states, tokens, good = _states(kept, found)
         if good.sum() < FEWEST:
             return
         try:
@@ -68,13 +69,17 @@ def begin(session: Session, kept: Kept) -> None:
     kept.head = Head(kept.space.size, kept.most)
 
 
-def _states(found: Sequence[Features]) -> tuple[Floats, Floats]:
-    """States (n, width) of responses, and their lengths (n,). Those of another width than most are left out: they are
-    of another trunk."""
+def _states(kept: Kept, found: Sequence[Features]) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """States (n, width) of responses, their lengths (n,) and which can be used. Those of another width than most are
+    left out: they are of another trunk."""
     widths = Counter(len(each.states) for each in found)
     found = [each for each in found if len(each.states) == widths.most_common(1)[0][0]]
     states = np.frombuffer(b"".join(each.states for each in found), dtype="<f2").astype(np.float64)
-    return states.reshape(len(found), -1) if found else np.zeros((0, 1)), np.array([float(f.tokens) for f in found])
+    states = states.reshape(len(found), -1) if found else np.zeros((0, 1))
+    tokens = np.array([float(each.tokens) for each in found])
+    good = usable(states, tokens)
+    kept.unusable |= {each.response_id for each, fine in zip(found, good, strict=True) if not fine}
+    return states, tokens, good
 
 
 def vectors(session: Session, kept: Kept, response_ids: Sequence[int]) -> dict[int, Floats]:
@@ -88,9 +93,7 @@ def vectors(session: Session, kept: Kept, response_ids: Sequence[int]) -> dict[i
         own = [each for each in found if len(each.states) == width]
         if not own:
             continue
-        states, tokens = _states(own)
-        good = usable(states, tokens)
-        kept.unusable |= {each.response_id for each, fine in zip(own, good, strict=True) if not fine}
+        states, tokens, good = _states(kept, own)
         ids = [each.response_id for each, fine in zip(own, good, strict=True) if fine]
         read |= zip(ids, kept.space(states[good], tokens[good]), strict=True)
     return read

@@ -201,22 +201,23 @@ def test_switched_off_the_order_is_random_again_and_the_curve_goes_on(world: Wor
 
 
 @pytest.mark.parametrize(
-    ("state", "labels", "over"),
+    ("state", "labels", "over", "said"),
     [
-        (m.HeadState.FEW_LABELS, 10, {}),
-        (m.HeadState.ONE_RATER, 80, {"rater": 1}),
-        (m.HeadState.NO_FEATURES, 80, {"states": [np.nan] * WIDTH}),
-        (m.HeadState.NO_FEATURES, 80, {"states": [1.0] * WIDTH}),
+        (m.HeadState.FEW_LABELS, 10, {}, "there are 8 of the 50 labels"),
+        (m.HeadState.ONE_RATER, 80, {"rater": 1}, "all labels are by one person"),
+        (m.HeadState.NO_FEATURES, 80, {"states": [np.nan] * WIDTH}, "the features of 20 answers are not finite"),
+        (m.HeadState.NO_FEATURES, 80, {"states": [1.0] * WIDTH}, "the answers that wait have no features of the"),
     ],
 )
-def test_what_is_too_little_leaves_the_order_to_chance(
-    world: World, state: m.HeadState, labels: int, over: dict[str, Any]
+def test_what_is_too_little_leaves_the_order_to_chance_and_its_sentence_says_so(
+    world: World, state: m.HeadState, labels: int, over: dict[str, Any], said: str
 ) -> None:
     world.items(labels, by_taste, **over)
     world.items(10, **{name: value for name, value in over.items() if name == "states"})
     before = world.ranks()
     Keeper().look()
     assert world.report().state is state
+    assert f"The order of the queue is random: {said}" in order_sentence(world.report())
     assert world.ranks() == before
 
 
@@ -226,6 +227,7 @@ def test_ties_leave_the_order_to_chance(world: World) -> None:
     before = world.ranks()
     Keeper().look()
     assert world.report().state is m.HeadState.NO_BETTER
+    assert "random: the live head predicts labels no better" in order_sentence(world.report())
     assert world.ranks() == before
 
 
@@ -288,8 +290,20 @@ def test_features_of_another_trunk_are_told(world: World) -> None:
     Keeper().look()
     report = world.report()
     assert (report.state, report.foreign_features) == (m.HeadState.NO_FEATURES, 20)
+    assert "random: the answers that wait have features of an older reward model" in order_sentence(report)
     assert world.row().model_id == other  # type: ignore[union-attr]
     assert world.ranks() == before
+
+
+def test_features_of_another_width_are_left_to_chance(world: World) -> None:
+    """They are of another trunk, whatever their model is called."""
+    world.items(100, by_taste)
+    world.items(20, lambda number, z: 0.5, width=2 * WIDTH)
+    own, odd = world.items(10, split=m.Split.TRAIN), world.items(10, split=m.Split.TRAIN, width=WIDTH // 2)
+    Keeper().look()
+    report = world.report()
+    assert (report.state, report.waiting, report.usable, report.unread) == (m.HeadState.ORDERS, 20, 8, 20)
+    assert (set(own) | set(odd)) == set(world.ranks())
 
 
 def test_without_a_reward_model_there_is_no_head(world: World) -> None:
