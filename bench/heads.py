@@ -1,5 +1,6 @@
 """Labels at 20 a second beside a live head that orders 2,000 waiting items: what an update takes, how old the order is.
 
+    export OMP_NUM_THREADS=1                               # as that process has it on the platform
     python -m bench.heads                                  # 20,000 labels: 17 minutes, and some for the project
     python -m bench.heads --labels 1200 --waiting 500      # a try
 
