@@ -97,18 +97,18 @@ def preferences_after(
     raters) of current labels that are newer than a label, without those that are known: the newest `most` preferences,
     oldest first. `placed`: the live head had put the item before others; first and second are responses."""
     newer = [Label.id > label_id, *([~bulk.among(Label.id, known)] if known else [])]
-    columns = _stated(session, _COLUMNS, project_id, newer)
+    columns = _stated(session, project_id, _COLUMNS, newer)
     return [*session.execute(columns.limit(most))][::-1]
 
 
 def preferences_of(session: Session, project_id: int, label_ids: Sequence[int]) -> list[Row[Any]]:
     """Those of these labels, as `preferences_after` has them, as far as they stand."""
-    return [*session.execute(_stated(session, _COLUMNS, project_id, [bulk.among(Label.id, label_ids)]))][::-1]
+    return [*session.execute(_stated(session, project_id, _COLUMNS, [bulk.among(Label.id, label_ids)]))][::-1]
 
 
 def standing(session: Session, project_id: int, most: int) -> list[int]:
     """The label of each of the newest `most` preferences that `preferences_after` would find, newest first."""
-    return [*session.scalars(_stated(session, (Preference.label_id,), project_id, []).limit(most))]
+    return [*session.scalars(_stated(session, project_id, (Preference.label_id,), []).limit(most))]
 
 
 _ONE, _TWO = aliased(ItemResponse), aliased(ItemResponse)
@@ -130,7 +130,7 @@ _COLUMNS = (
 
 
 def _stated(
-    session: Session, columns: Sequence[Any], project_id: int, which: Sequence[ColumnElement[bool]]
+    session: Session, project_id: int, columns: Sequence[Any], which: Sequence[ColumnElement[bool]]
 ) -> Select[Any]:
     # As it is written: by statistics from before new labels the planner begins elsewhere, and reads all there are.
     session.execute(text("set local join_collapse_limit = 1"))

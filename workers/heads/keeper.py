@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25  # between looks for new labels
 WRITE_SECONDS = 1.0  # between two writings of ranks
 AGAIN_SECONDS = 5.0  # after which what waits is looked at again though no label came, and projects are
-CHECK_SECONDS = 60.0  # between two comparisons of what a head holds with what stands
+CHECK_SECONDS = 60.0  # after new labels, when what a head holds is compared with what stands
+IDLE_SECONDS = 600.0  # after which it is though none came
 
 
 class Keeper:
@@ -101,10 +102,11 @@ class Keeper:
                 if kept.head is not None:
                     labels.learn(session, kept, kept.head)
             kept.behind = False
+            kept.check_due = min(kept.check_due, now + CHECK_SECONDS)
         if kept.head is not None and now >= kept.check_due:
             with task_session() as session:
                 labels.check(session, kept, kept.head)
-            kept.check_due = now + CHECK_SECONDS
+            kept.check_due = now + IDLE_SECONDS
         with task_session() as session:
             _write(session, kept)
         kept.written = now
