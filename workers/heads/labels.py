@@ -23,6 +23,7 @@ from workers.heads.measure import Floats
 from workers.heads.rows import Stated
 
 MOST_WAITING = 2000
+MOST_READ = 4000  # responses that a space of features is made of, and preferences that they are looked for in
 LATE = 200  # labels before the newest among which one may still appear: transactions end in any order
 
 
@@ -54,10 +55,10 @@ def begin(session: Session, kept: Kept) -> None:
     if written is not None and written.model_id == kept.model_id and written.space is not None:
         kept.space = FeatureSpace.from_bytes(written.space)
     else:
-        rows = head_queries.preferences_after(session, kept.project_id, 0, kept.most)
+        rows = head_queries.preferences_after(session, kept.project_id, 0, MOST_READ)  # anew while there are too few
         ids = {each for row in rows for each in (row.first, row.second)}
         ids |= {each for item in queue.waiting(session, kept.project_id, MOST_WAITING) for each in item.responses}
-        found = list(head_queries.features(session, kept.model_id, sorted(ids)[-2 * MOST_WAITING :]))
+        found = list(head_queries.features(session, kept.model_id, sorted(ids)[-MOST_READ:]))
         states, tokens, good = _states(kept, found)
         if good.sum() < FEWEST:
             return
