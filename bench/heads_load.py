@@ -64,7 +64,7 @@ class Headed(Ours):
 
     def _fill(self) -> list[str]:
         from app import models as m
-        from app.db import task_session
+        from app.db import get_engine, task_session
         from bench.labels_fill import fill
 
         made = [(prompt, f"{BETTER} {one}", two) for prompt, one, two in texts(self.pairs // comb(ANSWERS, 2))]
@@ -88,6 +88,8 @@ class Headed(Ours):
                     for (id_, _), state in zip(found, states, strict=True)
                 ]
                 session.execute(insert(m.ResponseFeatures), rows)
+        with get_engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.execute(text("vacuum (analyze) response_features"))  # not by itself in the middle of a round
         return tokens
 
 
