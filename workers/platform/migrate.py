@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 
@@ -44,7 +44,8 @@ def migrate(
     `before` is called with the old revision where a database that was used is about to change; `tell` with a line for
     each step. Each step is a transaction of its own, or several (`app.schema_changes`), so that none holds what another
     one has locked, and a later start goes on from where a killed one was. Whoever waits for a table holds up everybody
-    who comes after, so a step waits half a second at most, lets go of everything, and begins again.
+    who comes after, so a step waits half a second at most, lets go of everything, and begins again. Where it holds a
+    table that they want who hold the one it waits for, it gives way as well: it waited first, so PostgreSQL ends it.
     """
     with _turn(), get_patient_engine().connect() as connection:
         event.listen(connection, "begin", _wait_briefly)
@@ -100,7 +101,7 @@ def _upgrade(alembic: Config, connection: Connection, tell: Callable[[str], None
         try:
             return command.upgrade(alembic, "head")
         except OperationalError as error:
-            if not isinstance(error.orig, LockNotAvailable):
+            if not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
                 raise
         connection.rollback()
         tell("A table is in use by a long transaction; trying again.")

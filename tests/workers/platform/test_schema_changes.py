@@ -135,6 +135,33 @@ def test_people_label_while_a_migration_changes_their_table(changes: Callable[[s
     assert _heads() == ["9001"]
 
 
+def test_a_migration_gives_way_to_somebody_who_locks_its_tables_the_other_way_round(
+    changes: Callable[[str], None],
+) -> None:
+    """A foreign key locks its own table and then the other one; who labels writes to the other one first."""
+    changes(CHANGES)
+    with task_session() as session:
+        crowd(session, 0)
+    told: list[str] = []
+    waiting = text("select count(*) from pg_locks where relation = 'item'::regclass and not granted")
+    with get_engine().connect() as person, get_engine().connect() as looking:
+        looking = looking.execution_options(isolation_level="AUTOCOMMIT")
+        person.execute(text("update item set rank = rank"))
+        upgrade = Thread(target=migrate, kwargs={"tell": told.append})
+        upgrade.start()
+        deadline = time.monotonic() + 60
+        while not looking.execute(waiting).scalar():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        person.execute(text("update label set late = late"))
+        person.commit()
+        upgrade.join(60)
+        assert not upgrade.is_alive()
+        assert any("trying again" in line for line in told)
+        assert looking.execute(text(MADE)).one()[:2] == (2, True)
+    assert _heads() == ["9001"]
+
+
 def test_a_killed_migration_is_run_again_and_its_half_made_index_made_anew(
     changes: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
