@@ -23,6 +23,7 @@ REST = 1.0  # seconds after which a connection is asked whether it still lives
 PATIENCE = 60.0  # seconds that a statement may take
 IDLE = 120  # seconds that a transaction may wait for its next statement
 CONNECT_SECONDS = 3
+LIFE = 300  # seconds after which a connection is made anew: PostgreSQL's side keeps all it has ever planned for one
 REQUESTS = 8  # that have one at once; the others are for what works beside requests, such as the live pages
 
 
@@ -78,7 +79,7 @@ def connection_arguments(url: str, patience: float | None = PATIENCE) -> dict[st
 @lru_cache
 def get_engine() -> Engine:
     """The engine of this process. READ COMMITTED, since the queue relies on SKIP LOCKED, not on snapshots."""
-    engine = _engine(PATIENCE, pool_size=CONNECTIONS // 2, max_overflow=CONNECTIONS // 2, pool_recycle=1800)
+    engine = _engine(PATIENCE, pool_size=CONNECTIONS // 2, max_overflow=CONNECTIONS // 2, pool_recycle=LIFE)
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _ask_after_a_rest)
     return engine
