@@ -3,6 +3,7 @@ does it; where it was killed, the next one goes on. Nobody sees any of it: see `
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from app import jobs
 from app.imports import files
 from app.labels.outside import hold_snapshots
 from app.models import Label, Model, Project, Run
+from app.part_size import PartSize
 from app.runs import folders
 from app.settings import get_settings
 
@@ -26,26 +28,33 @@ Writing = Callable[[], AbstractContextManager[Session]]
 
 _RUNS = "run_id = any(array(select id from run where project_id = :project))"
 _HERE = "project_id = :project"
-# In this order, so many rows at most at a time: more hangs on each of the later ones.
+_OF_SNAPSHOTS = "snapshot_id = any(array(select id from snapshot where project_id = :project))"
+# In this order, so many rows in the first part: more hangs on each of the later ones. Assignments go with their items.
+# Nothing finds labels by their instructions: for each version all are read once, so it is one at a time.
 MANY = (
-    ("snapshot_label", "snapshot_id = any(array(select id from snapshot where project_id = :project))", 5_000),
-    ("label", _HERE, 2_000),
-    ("assignment", _HERE, 2_000),
-    ("conversation", _HERE, 50),
-    ("item", _HERE, 1_000),
-    ("prompt", _HERE, 200),
-    ("run_metric", _RUNS, 5_000),
-    ("run_sample", _RUNS, 1_000),
-    ("refused_row", _RUNS, 1_000),
+    ("snapshot_label", _OF_SNAPSHOTS, 1_000),
+    ("label", _HERE, 300),
+    ("conversation", _HERE, 5),
+    ("item", _HERE, 100),
+    ("prompt", _HERE, 20),
+    ("run_metric", _RUNS, 1_000),
+    ("run_sample", _RUNS, 100),
+    ("refused_row", _RUNS, 100),
+    ("imported_annotator", _HERE, 20),
+    ("instructions", _HERE, 1),
 )
-# Models and runs name each other: those ties are cut first. What is not named here goes with the project.
+# Models and runs name each other and those that they come from: those ties are cut first.
+_TIES = (
+    "update model set run_id = null, parent_id = null where project_id = :project",
+    "update run set parent_id = null where project_id = :project",
+)
+# Once the files are gone, whose folders these rows name.
+NAMING = (("run", _HERE, 5), ("snapshot", _HERE, 5), ("live_head", _HERE, 1), ("model", _HERE, 1))
+# What came in between, of a request that had begun before. What is not named here goes with the project.
 _REST = (
     *(f"delete from {table} where {where}" for table, where, _ in MANY),  # noqa: S608  fixed fragments
-    "update model set run_id = null where project_id = :project",
-    "delete from run where project_id = :project",
-    "delete from snapshot where project_id = :project",
-    "delete from live_head where project_id = :project",
-    "delete from model where project_id = :project",
+    *_TIES,
+    *(f"delete from {table} where {where}" for table, where, _ in NAMING),  # noqa: S608  fixed fragments
     "delete from audit_event where project_id = :project",
     "delete from project where id = :project",
 )
@@ -81,14 +90,8 @@ def ask(session: Session) -> None:
 def go_on(writing: Writing, project_id: int) -> bool:
     """Delete all that is left; each `writing` is a transaction. False where another worker is at it, or nothing was to
     be done. Files go before the rows that name them, so that none is forgotten."""
-    at = 0
-    while at < len(MANY):
-        with writing() as session:
-            if not _hold(session, project_id):
-                return False
-            hold_snapshots(session, project_id)  # a person's deletion takes the same rows
-            while at < len(MANY) and not _part(session, project_id, *MANY[at]):
-                at += 1
+    if not all(_go(writing, project_id, *kind) for kind in MANY):
+        return False
     with writing() as session:
         if not _hold(session, project_id):
             return False
@@ -97,11 +100,32 @@ def go_on(writing: Writing, project_id: int) -> bool:
         if place.exists():
             shutil.rmtree(place)
     with writing() as session:
+        if not _hold(session, project_id):
+            return False
+        for statement in _TIES:
+            session.execute(text(statement), {"project": project_id})
+    if not all(_go(writing, project_id, *kind) for kind in NAMING):
+        return False
+    with writing() as session:
         if not _hold(session, project_id, last=True):
             return False
         for statement in _REST:
             session.execute(text(statement), {"project": project_id})
     log.info("project %d is deleted", project_id)
+    return True
+
+
+def _go(writing: Writing, project_id: int, table: str, where: str, first: int) -> bool:
+    """Delete all rows of one kind, a part at a time; False where another worker is at it."""
+    size, gone = PartSize(first), first
+    while gone:
+        began = time.perf_counter()
+        with writing() as session:
+            if not _hold(session, project_id):
+                return False
+            hold_snapshots(session, project_id)  # a person's deletion takes the same rows
+            gone = _part(session, project_id, table, where, size.rows)
+        size.took(time.perf_counter() - began)
     return True
 
 

@@ -5,6 +5,7 @@ more, and the hash of those that stay is written down: from then on those have t
 looked at again; that it was whole then is what the platform testifies.
 """
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from app.models import Snapshot, Split
 from app.models.documents import DeletedLabels, RaterNote
+from app.part_size import PartSize
 from app.rewards import snapshot_queries, snapshots
 from app.web.filters import plural
 
-READ = 20_000  # labels, in one transaction
+READ = 2_000  # labels, in the first transaction
 Writing = Callable[[], AbstractContextManager[Session]]
 
 
@@ -70,14 +72,17 @@ def without(writing: Writing, person_id: int, snapshot_id: int) -> Leaving | Non
     stated: list[Any] = []
     others: list[Any] = []
     after: int | None = 0
+    size = PartSize(READ)
     while after is not None:
+        began = time.perf_counter()
         with writing() as session:
-            upto = snapshot_queries.nth_held(session, snapshot_id, after, READ)
+            upto = snapshot_queries.nth_held(session, snapshot_id, after, size.rows)
             if upto is not None:
                 some = snapshots.held_between(session, snapshot_id, after, upto)
                 stated += some.stated
                 others += some.others
             after = upto
+        size.took(time.perf_counter() - began)
     held = snapshots.Labels(stated, others)
     left, raters = held.without(person_id), {who: each for who, each in noted.items() if who != person_id}
     pairs, many = snapshots.usable_pairs(left.stated, ""), len(left.ids)

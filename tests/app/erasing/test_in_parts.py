@@ -6,12 +6,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.orm import Session
+from sqlalchemy import text
 
 from app import models as m
 from app.db import new_session, task_session
@@ -25,6 +23,8 @@ from app.runs import queries
 from app.runs import service as runs
 from app.web.errors import Conflict
 from tests import factories
+from tests.app.erasing.dying import Killed, one_only
+from tests.app.erasing.slowness import counted, slow_down
 from tests.app.erasing.test_their_labels import World, slots
 from tests.app.labels.conftest import said
 from workers.runs import tasks
@@ -36,26 +36,6 @@ _WRONG = text(
         - (select count(*) from label where item_id = item.id and superseded_at is null and not surplus))
     """
 )
-
-
-class Killed(BaseException):
-    """What stands for a worker's end."""
-
-
-@contextmanager
-def one_only() -> Iterator[Session]:
-    """A transaction after which the process is gone, unless it only looked."""
-    wrote = []
-
-    def note(_: object, __: object, statement: str, *more: object) -> None:
-        if statement.split()[0].lower() in ("insert", "update", "delete"):
-            wrote.append(statement)
-
-    with task_session() as session:
-        event.listen(session.connection(), "before_cursor_execute", note)
-        yield session
-    if wrote:
-        raise Killed
 
 
 @pytest.fixture
@@ -288,3 +268,27 @@ def test_a_snapshot_taken_in_the_midst_loses_their_labels_too(world: World) -> N
     with task_session() as session:
         late = session.get_one(m.Snapshot, late.id)
         assert (late.label_count, snapshot_checks.check(session, late).intact) == (12, True)
+
+
+def test_parts_become_smaller_where_the_machine_is_slow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_parts, "LABELS", 8)
+    begin(world)
+    slow_down("label", 0.1)
+    parts: list[int] = []
+    assert in_parts.go_on(counted(f"label where annotator_id = {world.ana}", parts), world.ana)
+    assert sum(parts) == 25
+    assert parts[0] >= 7, "as many as were to go at first"
+    assert max(parts[1:]) <= 4, "0.3 s are three labels; those of an item go together"
+
+
+@pytest.mark.parametrize("first", [1, 3, 1000])
+def test_all_goes_whatever_a_part_is(world: World, monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    monkeypatch.setattr(in_parts, "LABELS", first)
+    monkeypatch.setattr(snapshot_checks, "READ", first)
+    begin(world)
+    assert in_parts.go_on(task_session, world.ana)
+    assert count(f"label where annotator_id = {world.ana}") == 0
+    assert slots(world) == [1] * 12
+    with task_session() as session:
+        snapshot = session.get_one(m.Snapshot, world.snapshot)
+        assert (snapshot.label_count, snapshot_checks.check(session, snapshot).intact) == (12, True)

@@ -5,45 +5,39 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from app import models as m
 from app.db import task_session
 from app.erasing import project, project_in_parts, retention
 from app.runs import folders
 from tests import factories
+from tests.app.erasing.dying import Killed, one_only
+from tests.app.erasing.slowness import counted, slow_down
 from tests.app.erasing.test_erasing import MARK, fill, found, rows
 from workers.runs import tasks
-
-
-class Killed(BaseException):
-    """What stands for a worker's end."""
-
-
-@contextmanager
-def one_only() -> Iterator[Session]:
-    """A transaction after which the process is gone."""
-    with task_session() as session:
-        yield session
-    raise Killed
 
 
 @pytest.fixture
 def world(database: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """The number of a project that is archived, and of another."""
-    monkeypatch.setattr(project_in_parts, "MANY", [(*each[:2], 2) for each in project_in_parts.MANY])
+    first_parts(monkeypatch, 2)
     with task_session() as session:
         other, _ = fill(session, "Other")
         made, _ = fill(session, MARK)
         made.archived_at = datetime.now(UTC)
         return made.id, other.id
+
+
+def first_parts(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    for kinds in ("MANY", "NAMING"):
+        monkeypatch.setattr(project_in_parts, kinds, [(*each[:2], rows) for each in getattr(project_in_parts, kinds)])
 
 
 def begin(number: int) -> None:
@@ -121,6 +115,35 @@ project_in_parts.go_on(slow, {number})
     with task_session() as session:
         assert found(session) == {"user", "api_token"}
         assert rows(session, number) == {}
+
+
+def test_parts_become_smaller_where_the_machine_is_slow(
+    world: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, _ = world
+    first_parts(monkeypatch, 4)
+    begin(number)
+    slow_down("label", 0.2)
+    parts: list[int] = []
+    assert project_in_parts.go_on(counted(f"label where project_id = {number}", parts), number)
+    assert parts == [4, 1, 1, 1, 1], "0.8 s, so that the next may have one row, as 0.3 s are not two"
+
+
+@pytest.mark.parametrize("first", [1, 3, 1000])
+def test_all_goes_whatever_a_part_is(world: tuple[int, int], monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    number, other = world
+    first_parts(monkeypatch, first)
+    with task_session() as session:
+        before = rows(session, other)
+        runs = session.query(m.Run).filter_by(project_id=number).order_by(m.Run.id).all()
+        assert len(runs) > 1
+        for older, newer in pairwise(runs):
+            newer.parent_id = older.id
+    begin(number)
+    assert project_in_parts.go_on(task_session, number)
+    with task_session() as session:
+        assert rows(session, number) == {}
+        assert rows(session, other) == before
 
 
 def test_files_that_cannot_go_keep_it_from_being_forgotten(
