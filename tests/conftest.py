@@ -16,6 +16,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from tests import children
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 MINUTES = (
@@ -78,6 +80,12 @@ def _execute(url: str, statement: str) -> None:
 def _figures_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine that stands still for a moment a count takes so long that pages would keep it for seconds."""
     monkeypatch.setattr("app.web.cache.QUICK", 60.0)
+
+
+@pytest.fixture(autouse=True)
+def _children_end_with_their_test() -> Iterator[None]:
+    yield
+    children.end_all()
 
 
 @pytest.fixture

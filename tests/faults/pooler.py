@@ -37,7 +37,11 @@ def pooler(database: str, folder: Path, pool_mode: str, *more: str) -> Iterator[
             yield url
         finally:
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+                process.wait()
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -17,6 +17,7 @@ from app.settings import get_settings
 from app.web.csrf import HEADER, SESSION_COOKIE
 from app.web.signing import digest, sign
 from tests import factories
+from tests.children import ended
 from tests.faults.crowd import crowd
 from tests.faults.pooler import pooler
 from tests.faults.test_scheduling import HONE, scheduling, wait_for
@@ -86,7 +87,8 @@ def test_migrations_and_sweeps_work_behind_a_pooler(database: str, tmp_path: Pat
         patch.setenv("DATABASE_URL", url)
         patch.setenv("HONE_DATABASE_POOLER", "transaction")
         code = "from workers.platform.migrate import migrate; print(migrate())"
-        starts = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        command = [sys.executable, "-c", code]
+        starts = [ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) for _ in range(3)]
         assert sorted(start.communicate(timeout=120)[0].strip() for start in starts) == ["False", "False", "True"]
 
         def swept() -> bool:

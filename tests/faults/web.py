@@ -30,7 +30,11 @@ class Web:
             self.process = subprocess.Popen(
                 commands(settings)["web"], env=self._env, stdout=output, stderr=subprocess.STDOUT
             )
-        self.wait_for(lambda: httpx.get(f"{self.url}/static/hone.css").status_code)
+        try:
+            self.wait_for(lambda: httpx.get(f"{self.url}/static/hone.css").status_code)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:

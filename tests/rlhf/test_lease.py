@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rlhf.lease import EXIT_NOT_HELD, clock
+from tests.children import ended
 
 # As a trainer: it computes, looks, and writes, fifty times a second.
 WRITER = """
@@ -40,6 +41,7 @@ class Lent:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        ended(self.process)
         self.prolong(600)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"begun\n"

@@ -15,6 +15,7 @@ from rlhf.sample import main, sample
 from rlhf.sample_settings import SampleConfig
 from rlhf.similarity import alike, repeats
 from rlhf.types import user_message
+from tests.children import ended
 
 ROWS: list[dict[str, Any]] = [
     {"prompt": "What is life?", "id": 7},
@@ -160,7 +161,7 @@ def test_a_stopped_run_goes_on_from_its_part(llama_folder: Path, tmp_path: Path)
     run = command(*arguments, "--max_rows", 4, "--dtype", "float32")
     for number, code in ((signal.SIGTERM, 75), (signal.SIGKILL, -signal.SIGKILL)):
         already = part.read_text().count("\n") if part.exists() else 0
-        process = subprocess.Popen(run, stderr=subprocess.PIPE, text=True)
+        process = ended(subprocess.Popen(run, stderr=subprocess.PIPE, text=True))
         while not part.exists() or part.read_text().count("\n") < already + 5:
             assert process.poll() is None
             time.sleep(0.005)

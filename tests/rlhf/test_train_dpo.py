@@ -28,6 +28,7 @@ from rlhf.policy_files import load_language_model
 from rlhf.processes import Processes
 from rlhf.reward_data import encode_pairs
 from rlhf.train_dpo import REFERENCE, train_dpo
+from tests.children import ended
 from tests.rlhf.policy_runs import start_two
 from tests.rlhf.preference_files import pair_rows, read_rows, write_rows
 
@@ -201,7 +202,7 @@ def test_killed_and_resumed_equals_never_killed(
     config |= {"num_train_epochs": 12, "eval_steps": 5}
     whole = train_dpo(DPOConfig(**{**config, "output": str(tmp_path / "whole")}))
     output, at = Path(config["output"]), random.Random().randint(2, whole["steps"] - 20)
-    process = subprocess.Popen(command(config, "--save_seconds=0.001"), stderr=subprocess.PIPE, text=True)
+    process = ended(subprocess.Popen(command(config, "--save_seconds=0.001"), stderr=subprocess.PIPE, text=True))
     path, deadline = output / "metrics.jsonl", time.monotonic() + 120
     while not path.exists() or path.read_text().count("\n") < at:
         assert process.poll() is None, process.communicate()
@@ -223,7 +224,7 @@ def test_killed_and_resumed_equals_never_killed(
 
 def test_a_signal_leaves_a_checkpoint_and_other_data_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
     output = Path(config["output"])
-    process = subprocess.Popen(command(config, "--max_steps=100000"), stderr=subprocess.PIPE, text=True)
+    process = ended(subprocess.Popen(command(config, "--max_steps=100000"), stderr=subprocess.PIPE, text=True))
     while not (output / "metrics.jsonl").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.005)

@@ -27,6 +27,7 @@ from rlhf.reward_data import HoldoutPairs, encode_pairs
 from rlhf.reward_files import load_reward_model, new_reward_model
 from rlhf.reward_trainer import RewardTrainer, bootstrap_weights
 from rlhf.train_reward import main, prepare, train_reward
+from tests.children import ended
 from tests.rlhf.preference_files import pair_rows, read_rows, write_rows
 
 COMMAND = [sys.executable, "-m", "rlhf.train_reward"]
@@ -323,7 +324,9 @@ def wait_for_steps(process: subprocess.Popen[str], output: Path, steps: int) -> 
 
 
 def start(config: dict[str, Any]) -> "subprocess.Popen[str]":
-    return subprocess.Popen([*COMMAND, *flags(config)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return ended(
+        subprocess.Popen([*COMMAND, *flags(config)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    )
 
 
 def interrupt(config: dict[str, Any]) -> None:

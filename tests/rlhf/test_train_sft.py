@@ -25,6 +25,7 @@ from rlhf.processes import Processes
 from rlhf.sft_settings import SFTConfig
 from rlhf.sft_trainer import SFTTrainer
 from rlhf.train_sft import prepare, train_sft
+from tests.children import ended
 from tests.rlhf.preference_files import read_rows, text, write_rows
 
 SYSTEM = {"role": "system", "content": "be kind"}
@@ -301,7 +302,7 @@ def test_killed_and_resumed_equals_never_killed(config: dict[str, Any], tmp_path
     config |= {"num_train_epochs": 12, "eval_steps": 5, "early_stopping_patience": 0}
     whole = train_sft(SFTConfig(**{**config, "output": str(tmp_path / "whole")}))
     output, at = Path(config["output"]), random.Random().randint(2, whole["steps"] - 20)
-    process = subprocess.Popen(command(config, "--save_seconds=0.001"), stderr=subprocess.PIPE, text=True)
+    process = ended(subprocess.Popen(command(config, "--save_seconds=0.001"), stderr=subprocess.PIPE, text=True))
     path, deadline = output / "metrics.jsonl", time.monotonic() + 120
     while not path.exists() or path.read_text().count("\n") < at:
         assert process.poll() is None, process.communicate()
@@ -320,7 +321,7 @@ def test_killed_and_resumed_equals_never_killed(config: dict[str, Any], tmp_path
 
 def test_a_signal_leaves_a_checkpoint(config: dict[str, Any]) -> None:
     output = Path(config["output"])
-    process = subprocess.Popen(command(config, "--max_steps=100000"), stderr=subprocess.PIPE, text=True)
+    process = ended(subprocess.Popen(command(config, "--max_steps=100000"), stderr=subprocess.PIPE, text=True))
     while not (output / "metrics.jsonl").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.005)

@@ -21,6 +21,7 @@ from rlhf.config import InputError
 from rlhf.policy_settings import PolicyConfig
 from rlhf.train import main
 from rlhf.training_settings import TrainingSettings
+from tests.children import ended
 from tests.rlhf.preference_files import pair_rows, read_rows, write_rows
 
 GUIDE = Path(__file__).parents[2] / "docs" / "trainers.md"
@@ -112,7 +113,9 @@ def test_a_signal_leaves_a_checkpoint_of_the_last_step(
 
 
 def start(command: list[str], environment: dict[str, str], output: Path, rows: int) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = ended(
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    )
     path, deadline = output / "metrics.jsonl", time.monotonic() + 120
     while not path.exists() or path.read_text().count("\n") < rows:
         assert process.poll() is None, process.communicate()

@@ -16,6 +16,7 @@ from app.main import create_app
 from app.settings import Settings, get_settings
 from app.web.guard import public
 from app.web.rate_limits import address
+from tests.children import ended
 from tests.ports import free_port
 from workers.platform.children import commands
 
@@ -78,7 +79,7 @@ def test_what_is_no_address_is_refused_at_the_start(trusted):
 def test_the_server_as_it_is_started_believes_nobody(database: str) -> None:
     """The real process, asked from the loopback interface, whose headers uvicorn would believe by itself."""
     port = free_port()
-    server = subprocess.Popen(commands(Settings(port=port, log_level="error"))["web"])
+    server = ended(subprocess.Popen(commands(Settings(port=port, log_level="error"))["web"]))
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             page = _first_page(client)

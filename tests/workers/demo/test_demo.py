@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.children import ended
 from tests.inference_server import ROOT
 from tests.ports import free_port
 
@@ -22,7 +23,7 @@ def demo(folder: Path, port: int) -> "subprocess.Popen[str]":
         name: value for name, value in os.environ.items() if not name.endswith(("DATABASE_URL", "REDIS_URL"))
     }
     environment |= {"HONE_DEMO": "small", "HONE_DATA_DIR": str(folder), "HONE_PORT": str(port)}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "workers.demo"],
         cwd=ROOT,
         env=environment,
@@ -32,6 +33,7 @@ def demo(folder: Path, port: int) -> "subprocess.Popen[str]":
         # A shell in the background, or nohup, may have left it ignored to the tests, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    return ended(process)
 
 
 def running_over(folder: Path) -> list[psutil.Process]:

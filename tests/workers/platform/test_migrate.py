@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from app.db import get_engine, get_patient_engine
 from app.settings import get_settings
+from tests.children import ended
 from workers.platform.folder import Unusable
 from workers.platform.migrate import config, drift, migrate
 
@@ -38,7 +39,8 @@ def test_processes_that_start_together_migrate_once(database: str) -> None:
         connection.execute(text("create schema public"))
     engine.dispose()
     code = "from workers.platform.migrate import migrate; print(migrate())"
-    starts = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    command = [sys.executable, "-c", code]
+    starts = [ended(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) for _ in range(3)]
     assert sorted(start.communicate(timeout=120)[0].strip() for start in starts) == ["False", "False", "True"]
     assert drift() == []
 

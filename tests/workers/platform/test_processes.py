@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.children import ended
 from workers.platform.processes import Ledger, born, find, spawn, stop
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -35,7 +36,7 @@ def test_a_child_dies_with_a_parent_that_is_killed() -> None:
         "import time; from workers.platform.processes import spawn; "
         f"print(spawn({SLEEP!r}).pid, flush=True); time.sleep(60)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    parent = ended(subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True))
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
     assert psutil.pid_exists(child)
@@ -49,7 +50,7 @@ def test_stop_kills_a_child_that_ignores_the_signal_and_its_own_children() -> No
         "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         f"print(subprocess.Popen({SLEEP!r}).pid, flush=True); time.sleep(60)"
     )
-    child = spawn([sys.executable, "-c", code], output=subprocess.PIPE)
+    child = ended(spawn([sys.executable, "-c", code], output=subprocess.PIPE))
     assert child.stdout is not None
     grandchild = int(child.stdout.readline())
     began = time.monotonic()
@@ -81,7 +82,7 @@ def test_a_ledger_of_another_machine_or_container_or_of_a_time_before_the_last_s
     tmp_path: Path,
 ) -> None:
     """A store that is shared: there the number, and the moment since the start, may be those of one of ours."""
-    child = subprocess.Popen(SLEEP, start_new_session=True)
+    child = ended(subprocess.Popen(SLEEP, start_new_session=True))
     try:
         ledger = Ledger(tmp_path / "processes.json")
         ledger.add(child.pid)
@@ -99,7 +100,7 @@ def test_a_ledger_of_another_machine_or_container_or_of_a_time_before_the_last_s
 
 
 def test_a_child_that_is_stopped_is_ended_as_well(tmp_path: Path) -> None:
-    child = subprocess.Popen(SLEEP, start_new_session=True)
+    child = ended(subprocess.Popen(SLEEP, start_new_session=True))
     ledger = Ledger(tmp_path / "processes.json")
     ledger.add(child.pid)
     child.send_signal(signal.SIGSTOP)
@@ -109,7 +110,7 @@ def test_a_child_that_is_stopped_is_ended_as_well(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_gone_stays_gone(tmp_path: Path) -> None:
     """That of an attempt which has lost its claim: its successor has deleted it."""
-    child = subprocess.Popen(SLEEP)
+    child = ended(subprocess.Popen(SLEEP))
     ledger = Ledger(tmp_path / "attempt" / "child.json")
     ledger.add(child.pid)
     shutil.rmtree(tmp_path / "attempt")

@@ -22,6 +22,7 @@ from app.models import Project, User
 from app.resources import MIGRATIONS
 from tests import factories
 from tests.asking import asking
+from tests.children import ended
 from tests.faults.crowd import crowd
 from workers.platform import migrate as migrating
 from workers.platform.migrate import config, migrate
@@ -179,7 +180,7 @@ def test_a_killed_migration_is_run_again_and_its_half_made_index_made_anew(
     with get_engine().connect() as looking, get_engine().connect() as old:
         looking = looking.execution_options(isolation_level="AUTOCOMMIT")
         old.execution_options(isolation_level="REPEATABLE READ").execute(text("select 1 from project"))
-        upgrade = subprocess.Popen([sys.executable, "-c", code, str(migrating.MIGRATIONS)])
+        upgrade = ended(subprocess.Popen([sys.executable, "-c", code, str(migrating.MIGRATIONS)]))
         deadline = time.monotonic() + 60
         while looking.execute(state).scalar() is None:  # it is there, and waits for the old transaction
             assert time.monotonic() < deadline

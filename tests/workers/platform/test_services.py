@@ -15,6 +15,7 @@ import redis
 from sqlalchemy.engine import make_url
 
 from app.settings import Settings
+from tests.children import ended
 from workers.platform import services
 from workers.platform.folder import FolderInUse, Unusable, lock, prepare_folder
 from workers.platform.postgres import EmbeddedPostgres
@@ -78,7 +79,7 @@ def test_servers_end_with_a_killed_parent_and_start_again(tmp_path: Path) -> Non
     environment = dict(os.environ) | {"HONE_DATA_DIR": str(tmp_path / "data")}
     for name in ("DATABASE_URL", "REDIS_URL"):
         environment.pop(name, None)
-    parent = subprocess.Popen([sys.executable, "-c", START], env=environment, stdout=subprocess.PIPE, text=True)
+    parent = ended(subprocess.Popen([sys.executable, "-c", START], env=environment, stdout=subprocess.PIPE, text=True))
     assert parent.stdout is not None
     database_url, redis_url = parent.stdout.readline().split()
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -132,7 +133,8 @@ def test_a_lock_that_an_ending_server_still_holds_is_waited_for(tmp_path: Path) 
     server = EmbeddedPostgres(prepare_folder(Settings(data_dir=tmp_path / "data")))
     server.start()
     server.stop()
-    ending = subprocess.Popen(server._as_server(["sleep", "1.5"]))  # alive, of the same user, known by its number alone
+    # Alive, of the same user, known by its number alone.
+    ending = ended(subprocess.Popen(server._as_server(["sleep", "1.5"])))
     lock_file = server.data / "postmaster.pid"
     lock_file.write_text(f"{ending.pid}\n{server.data}\n")
     os.chown(lock_file, server.data.stat().st_uid, -1)

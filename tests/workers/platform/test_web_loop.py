@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.children import ended
 from workers.platform import web_loop
 from workers.platform.web_loop import PAUSE, SharingLoop
 
@@ -99,7 +100,9 @@ def test_two_processes_share_a_burst_of_connections() -> None:
     with listening() as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "tests.workers.which_process:app", "--port", str(port)]
-    server = subprocess.Popen([*command, "--workers", "2", "--loop", "workers.platform.web_loop:SharingLoop"], cwd=ROOT)
+    server = ended(
+        subprocess.Popen([*command, "--workers", "2", "--loop", "workers.platform.web_loop:SharingLoop"], cwd=ROOT)
+    )
     try:
         seen = {}
         deadline = time.monotonic() + 60
