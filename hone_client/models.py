@@ -266,6 +266,20 @@ class Gain(BaseModel):
     high: float
 
 
+class GoingView(BaseModel):
+    """
+    What is being deleted, of which nothing else tells: since when, and how much of it is still there.
+    """
+
+    kind: Literal["project", "person"]
+    number: int
+    since: AwareDatetime
+    left: dict[str, int]
+    """
+    By words in the plural; once all are 0, it is gone within a minute
+    """
+
+
 class Habits(BaseModel):
     """
     One person. `reliability`: how often they are right, by Dawid and Skene; `repeats`, of which `same` were answered

@@ -2298,6 +2298,10 @@ class Operations(Caller):
         """What deleting one of my conversations would do."""
         return self._one(models.DeletionView, "GET", f"/projects/{project_id}/chat/{conversation_id}/deletion")
 
+    def list_deletions(self) -> Pages[models.GoingView]:
+        """What is being deleted in parts, those first that began first. For administrators."""
+        return self._pages(models.GoingView, "/deletions", paged=False)
+
     def show_retention(self, *, runs: int | None = None, chats: int | None = None) -> models.RetentionView:
         """What a rule of retention would delete. Changes nothing. For administrators.
 

@@ -1,8 +1,10 @@
 """Deletion for good in the JSON API, and what it would do."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import Query
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
@@ -10,11 +12,12 @@ from app.accounts.dependencies import IN_PERSON, Admin
 from app.chat import service as chat
 from app.erasing import conversation, person, project, retention
 from app.erasing.forms import Labels, PersonDeletion, ProjectDeletion, RetentionRule
+from app.erasing.going import going
 from app.projects.dependencies import Annotator, ArchivedManager
 from app.web.dependencies import Db, RowId
 from app.web.errors import Invalid
 from app.web.routing import Router
-from app.web.views import View
+from app.web.views import Listing, View
 
 router = Router(tags=["deletion"])
 
@@ -26,6 +29,15 @@ class DeletionView(View):
     goes: dict[str, int]
     stays: dict[str, int]
     blocked: str | None
+
+
+class GoingView(View):
+    """What is being deleted, of which nothing else tells: since when, and how much of it is still there."""
+
+    kind: Literal["project", "person"]
+    number: int
+    since: datetime
+    left: dict[str, int] = Field(description="By words in the plural; once all are 0, it is gone within a minute")
 
 
 class OldRunView(View):
@@ -87,6 +99,12 @@ def show_conversation_deletion(session: Db, access: Annotator, conversation_id: 
     """What deleting one of my conversations would do."""
     found = chat.get(session, access.project, access.user, conversation_id)
     return DeletionView(name=found.title, **vars(conversation.outlook(session, found)))
+
+
+@router.get("/deletions")
+def list_deletions(session: Db, user: Admin) -> Listing[GoingView]:
+    """What is being deleted in parts, those first that began first. For administrators."""
+    return Listing[GoingView].of(going(session))
 
 
 @router.get("/retention")

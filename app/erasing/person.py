@@ -38,17 +38,25 @@ _FORGET = (
 )
 
 
+def counts(session: Session, user: User, *, with_labels: bool) -> dict[str, int]:
+    """How much there is of what goes in parts, by words in the plural."""
+    chats = {"conversations": session.scalar(select(func.count()).where(Conversation.user_id == user.id)) or 0}
+    return chats | _labels(session, user) if with_labels else chats
+
+
+def _labels(session: Session, user: User) -> dict[str, int]:
+    labels, written = forgetting.counts(session, user.id)
+    return {"labels": labels, "responses written as labels": written}
+
+
 def outlook(session: Session, user: User, *, with_labels: bool) -> Outlook:
     """What would go, and what would stay."""
-    chats = session.scalar(select(func.count()).where(Conversation.user_id == user.id)) or 0
-    labels, written = forgetting.counts(session, user.id)
-    about = {"labels": labels, "responses written as labels": written}
-    exports = {"folders of exports": len(_exports(session, forgetting.projects_of(session, user.id)))}
+    goes = counts(session, user, with_labels=with_labels)
     if not with_labels:
-        return Outlook({"conversations": chats, **exports}, about, _blocked(session, user))
+        exports = {"folders of exports": len(_exports(session, forgetting.projects_of(session, user.id)))}
+        return Outlook(goes | exports, _labels(session, user), _blocked(session, user))
     found = their_labels.look(session, user)
-    goes = {"conversations": chats, **about, "prompts from their chats": len(found.prompts)}
-    goes["folders of ended runs"] = len(found.folders)
+    goes |= {"prompts from their chats": len(found.prompts), "folders of ended runs": len(found.folders)}
     stays = {"prompts from their chats on which others gave labels": found.prompts_of_others}
     stays["snapshots that lose labels"] = found.snapshots
     return Outlook(goes, stays, _blocked(session, user) or found.blocked)

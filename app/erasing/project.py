@@ -36,15 +36,21 @@ _ELSEWHERE = text(
 )
 
 
-def outlook(session: Session, project: Project) -> Outlook:
-    """What would go, and what would stay."""
-    goes = {}
+def counts(session: Session, number: int) -> dict[str, int]:
+    """How much there is of a project, by words in the plural."""
+    found = {}
     for name, table in (
         ("prompts", Prompt), ("items", Item), ("labels", Label), ("snapshots", Snapshot),
         ("conversations", Conversation), ("runs", Run), ("models", Model),
     ):  # fmt: skip
-        goes[name] = session.scalar(select(func.count()).where(table.project_id == project.id)) or 0
+        found[name] = session.scalar(select(func.count()).where(table.project_id == number)) or 0
+    return found
+
+
+def outlook(session: Session, project: Project) -> Outlook:
+    """What would go, and what would stay."""
     people = session.scalar(select(func.count()).where(Member.project_id == project.id)) or 0
+    goes = counts(session, project.id)
     return Outlook(goes, {"accounts of its people": people}, _in_the_way(session, project))
 
 

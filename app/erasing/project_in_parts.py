@@ -6,17 +6,15 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from app import jobs
 from app.imports import files
 from app.labels.outside import hold_snapshots
-from app.models import Label, Model, Project, Run
+from app.models import Model, Project, Run
 from app.part_size import PartSize
 from app.runs import folders
 from app.settings import get_settings
@@ -60,25 +58,9 @@ _REST = (
 )
 
 
-@dataclass(frozen=True)
-class Going:
-    """A project that is being deleted, by its number: since when, and how many labels it still has."""
-
-    number: int
-    since: datetime
-    labels: int
-
-
 def waiting(session: Session) -> Sequence[int]:
     """The projects that are still to go."""
     return session.scalars(select(Project.id).where(Project.goes_since.is_not(None)).order_by(Project.id)).all()
-
-
-def going(session: Session) -> Sequence[Going]:
-    """The same with what is left of them."""
-    labels = select(func.count()).where(Label.project_id == Project.id).correlate(Project).scalar_subquery()
-    found = select(Project.id, Project.goes_since, labels).where(Project.goes_since.is_not(None)).order_by(Project.id)
-    return [Going(*row) for row in session.execute(found)]
 
 
 def ask(session: Session) -> None:

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 from app.accounts import service as accounts
 from app.accounts.dependencies import Admin
 from app.chat import service as chat
-from app.erasing import conversation, person, project, project_in_parts, retention
+from app.erasing import conversation, person, project, retention
 from app.erasing.forms import PersonDeletion, ProjectDeletion, RetentionRule
+from app.erasing.going import going
 from app.models import User
 from app.projects.dependencies import Access, Annotator, ArchivedManager
 from app.web.dependencies import Db, RowId, Submitted
@@ -119,7 +120,7 @@ def _retention(request: Request, session: Session, said: dict[str, str]) -> Resp
         "erasing/retention.html",
         status=422 if errors else 200,
         said=said,
-        going=project_in_parts.going(session),
+        going=going(session),
         found=found,
         rows=rows,
         freed=retention.freed(found.runs) if found else 0,

@@ -1,5 +1,6 @@
 """`hone erase …`: projects, people and conversations deleted for good."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -37,7 +38,7 @@ def project(
         if yes:
             hone.delete_project(project_id=number, name=found.name)
             if not as_json:
-                typer.echo("What it held goes in parts; the page Retention says how much is left.")
+                typer.echo("What it held goes in parts; `hone erase going` says how much is left.")
 
 
 @commands.command()
@@ -76,6 +77,22 @@ def conversation(
         _say(f"conversation {number}, “{found.name}”", found, yes, as_json)
         if yes:
             hone.delete_conversation(project_id=project_id, conversation_id=number)
+
+
+@commands.command("going")
+@does("list_deletions")
+def what_goes(as_: As = None, as_json: Json = False) -> None:
+    """What is being deleted in parts, and how much of it is left."""
+    with client(as_) as hone:
+        found = list(hone.list_deletions())
+    if as_json:
+        typer.echo(json.dumps([each.model_dump(mode="json") for each in found]))
+        return
+    for each in found:
+        left = _listed({name: count for name, count in each.left.items() if count})
+        typer.echo(f"{each.kind} {each.number}, since {each.since:%Y-%m-%d %H:%M:%S %Z}: {left} left")
+    if not found:
+        typer.echo("Nothing is being deleted.")
 
 
 def _person(hone: Client, email: str) -> int:

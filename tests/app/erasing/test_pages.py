@@ -92,6 +92,10 @@ def test_a_person_is_deleted_with_labels_kept_or_deleted_as_asked(as_, cast, ses
     assert "labels being deleted" in browser.get("/users").text
     left = browser.get(f"/api/v1/users/{cast.annotator.id}/deletion?labels=delete").json()
     assert left["goes"]["labels"] == 1
+    [one] = browser.get("/api/v1/deletions").json()["items"]
+    assert (one["kind"], one["number"]) == ("person", cast.annotator.id)
+    assert one["left"] == {"conversations": 0, "labels": 1, "responses written as labels": 0}
+    assert f"Person {cast.annotator.id}, begun" in browser.get("/retention").text
     body["email"] = f"person-{cast.annotator.id}@deleted.invalid"
     again = f"/api/v1/users/{cast.annotator.id}/delete"
     assert browser.post(again, json=body, headers=headers).status_code == 204  # as often as one likes
@@ -101,6 +105,7 @@ def test_a_person_is_deleted_with_labels_kept_or_deleted_as_asked(as_, cast, ses
     assert (refused.status_code, "is being deleted" in refused.text) == (409, True)
     assert in_parts.go_on(lambda: nullcontext(session), cast.annotator.id)
     assert session.scalar(select(m.Label.id)) is None
+    assert browser.get("/api/v1/deletions").json()["items"] == []
     assert "labels being deleted" not in browser.get("/users").text
     assert browser.submit(f"/users/{cast.manager.id}/delete", email="manager@example.org").status_code == 303
     session.refresh(cast.manager)
@@ -143,3 +148,4 @@ def test_retention_tells_before_it_deletes(as_, cast, session):
     assert session.scalar(select(m.Conversation.id)) is None
     assert "deleted by age: 0 folders of runs, 1 conversation" in browser.get("/system").text
     assert as_("manager").get("/retention?chats=30").status_code == 403
+    assert as_("manager").get("/api/v1/deletions").status_code == 403

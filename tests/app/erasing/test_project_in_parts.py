@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from app import models as m
 from app.db import task_session
 from app.erasing import project, project_in_parts, retention
+from app.erasing.going import going
 from app.runs import folders
 from tests import factories
 from tests.app.erasing.dying import Killed, one_only
@@ -67,7 +68,8 @@ def test_it_goes_on_after_every_part_that_was_its_last(world: tuple[int, int]) -
             break
     assert left == [8, 8, 8, 8, 8, 6, 4, 2], "eight rows of a snapshot in four parts, then labels"
     with task_session() as session:
-        assert [(each.number, each.labels) for each in project_in_parts.going(session)] == [(number, 2)]
+        [one] = going(session)
+        assert (one.kind, one.number, one.left["labels"], one.left["prompts"] > 0) == ("project", number, 2, True)
         assert "prompt" in rows(session, number)
     assert project_in_parts.go_on(task_session, number)
     with task_session() as session:
@@ -219,7 +221,10 @@ def test_from_the_first_moment_it_is_on_no_page_and_in_no_answer(as_, cast, sess
     browser.get("/")  # on which it was said once that it was deleted
     assert MARK not in browser.get("/").text
     assert f"Project {number}, begun" in browser.get("/retention").text
-    assert "1 label left" in browser.get("/retention").text
+    assert "items: 1, labels: 1, conversations: 1" in browser.get("/retention").text
+    [one] = browser.get("/api/v1/deletions").json()["items"]
+    assert (one["kind"], one["number"], one["left"]["labels"]) == ("project", number, 1)
+    assert MARK not in browser.get("/api/v1/deletions").text
     for who in ("admin", "manager", "annotator"):
         for path in ("", "/settings", "/delete", "/label", "/runs", f"/runs/{run.id}", "/chat", "/labels"):
             assert as_(who).get(f"/projects/{number}{path}").status_code == 404, (who, path)

@@ -347,7 +347,13 @@ def test_a_project_and_a_person_are_deleted_for_good_once_that_is_said(database:
     assert (refused.returncode, "Archive it first" in refused.stderr) == (2, True)
     with task_session() as session:
         session.get_one(Project, number).archived_at = func.now()
+    assert hone("erase", "going").stdout == "Nothing is being deleted.\n"
     assert hone("erase", "project", str(number), "--yes").returncode == 0
+    going = hone("erase", "going").stdout
+    assert going.startswith(f"project {number}, since ")
+    assert going.endswith(": nothing left\n")
+    [told] = json.loads(hone("erase", "going", "--json").stdout)
+    assert (told["kind"], told["number"], told["left"]["labels"]) == ("project", number, 0)
     assert "0 conversations" in hone("erase", "person", email, "--labels").stdout
     assert hone("erase", "person", email, "--yes").returncode == 0
     with task_session() as session:
