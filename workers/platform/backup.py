@@ -59,6 +59,8 @@ class Manifest(BaseModel):
 def backup(settings: Settings, to: Path, tell: Tell) -> Manifest:
     """Write a backup to the folder `to`, whole or not at all, and read it again. Raises Unusable with a sentence."""
     _refuse_filled(to, "Name a folder that is not there yet: a backup is never written over another one.")
+    if settings.store.resolve() in to.resolve().parents:
+        raise Unusable(f"{to} is within the store, which is to be copied. Name a folder outside of {settings.store}.")
     beside = to.with_name(f".{to.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     try:

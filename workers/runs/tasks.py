@@ -31,14 +31,9 @@ def measure_storage() -> None:
 def erase_labels() -> None:
     """Delete what goes in parts: what people had who were deleted, and projects."""
     from app.db import task_session
-    from app.erasing import in_parts, project_in_parts
+    from app.erasing import going
 
-    with task_session() as session:
-        people, projects = in_parts.waiting(session), project_in_parts.waiting(session)
-    for person_id in people:
-        in_parts.go_on(task_session, person_id)
-    for project_id in projects:
-        project_in_parts.go_on(task_session, project_id)
+    going.go_on(task_session)
 
 
 @shared_task(name="hone.sweep")

@@ -170,6 +170,25 @@ def test_files_that_cannot_go_keep_it_from_being_forgotten(
     assert count(f"run where id = {run}") == 0
 
 
+def test_one_that_cannot_go_holds_up_no_other(world: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = sorted(world)
+    with task_session() as session:
+        session.execute(text("update project set archived_at = now()"))
+    begin(first)
+    begin(second)
+    stuck, places = folders.folder(-1), project_in_parts._places
+    monkeypatch.setattr(
+        project_in_parts, "_places", lambda session, number: [stuck] if number == first else places(session, number)
+    )
+    stuck.parent.mkdir(parents=True, exist_ok=True)
+    stuck.write_text("a file where a folder is to be")
+    tasks.erase_labels()
+    assert (count(f"project where id = {first}"), count(f"project where id = {second}")) == (1, 0)
+    stuck.unlink()
+    tasks.erase_labels()
+    assert count(f"project where id = {first}") == 0
+
+
 def test_two_workers_share_one_project_and_neither_fails(world: tuple[int, int]) -> None:
     number, _ = world
     begin(number)

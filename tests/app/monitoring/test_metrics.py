@@ -312,6 +312,7 @@ def test_a_server_that_fails_and_is_slow_raises_the_alarm(tmp_path):
         ("HoneDown", "hone_runs 0", "", 70),
         ("HoneRunWaits", 'hone_run_waiting_timestamp_seconds{kind="sampling"} 1e9', None, 3700),
         ("HoneLeasesOverdue", 'hone_lease_next_expiry_timestamp_seconds{project="1"} 1e9', None, 180),
+        ("HoneDeletionLong", 'hone_deletion_begun_timestamp_seconds{of="project",number="7"} 1e9', None, 3700),
         ("HoneStoreFull", "hone_store_free_bytes 6e9", "hone_store_free_bytes 4e9", 400),
         (
             "HoneDeviceMemory",

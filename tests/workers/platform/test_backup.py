@@ -215,6 +215,10 @@ def test_a_backup_is_not_written_over_another_or_left_half_done(filled: int, tmp
     with pytest.raises(Unusable, match="is there already"):
         backups.backup(get_settings(), tmp_path / "mine", lambda line: None)
     assert (tmp_path / "mine" / "file").read_text() == "kept"
+    within = get_settings().store / "backups" / "today"
+    with pytest.raises(Unusable, match="is within the store"):
+        backups.backup(get_settings(), within, lambda line: None)
+    assert not within.parent.exists()
 
     def spoil(line: str) -> None:
         if line == "Reading it again.":  # the disk gave back something else
