@@ -2,7 +2,9 @@
 no table."""
 
 AIM = 0.3  # seconds, which somebody who labels may have to wait
-MORE = 20  # times as much as at first, at most: a transaction's locks and memory are bounded too
+# Times as much as at first, at most: a transaction's locks and memory are bounded too. And times less: where the time
+# goes elsewhere, as to a disk that is slow at each commit, ever smaller parts would never come to an end.
+MORE, LESS = 20, 20
 
 
 class PartSize:
@@ -10,9 +12,9 @@ class PartSize:
     at most where it was quick."""
 
     def __init__(self, first: int) -> None:
-        self.rows, self._most = first, first * MORE
+        self.rows, self._least, self._most = first, max(1, first // LESS), first * MORE
 
     def took(self, seconds: float) -> None:
         """How long the last one was, its commit included."""
         factor = min(2.0, AIM / max(seconds, 0.001))
-        self.rows = max(1, min(self._most, int(self.rows * factor)))
+        self.rows = max(self._least, min(self._most, int(self.rows * factor)))
