@@ -69,25 +69,19 @@ def show_history(request: Request, session: Db, access: Annotator, item_id: RowI
 
 
 @router.get("/projects/{project_id}/labels/quality")
-def show_quality(request: Request, session: Db, access: Manager) -> Response:
-    """How well people agree, and how each of them works."""
-    found, counted_at = quality.quality(session, access.project)
+def show_quality(request: Request, session: Db, access: Manager, wait: bool = False) -> Response:
+    """How well people agree, and how each of them works. Figures that take long to count come to the page later, by a
+    request that does `wait` for them."""
+    found, counted_at, standing = quality.at_hand(session, access.project, wait)
+    figures = {} if found is None else quality_views.figures(found, access.project)
     return render(
         request,
         "labels/quality.html",
         section="labels",
-        agreement=found.agreement,
-        by_question={access.project.answer.text_of(id_): each for id_, each in found.questions.items()},
-        by_kind=found.kinds,
-        annotators=found.annotators,
-        flagged=quality_views.flagged(found.annotators),
-        over_time=quality_views.over_time(found.annotators),
-        histogram=quality_views.pace_histogram(found.paces),
-        matrix=quality_views.matrix(found.annotators, found.couples),
-        views=quality_views,
         skips=skips.counts(session, access.project),
         counted_at=counted_at,
-        overlap=access.project.overlap,
+        standing=standing,
+        **figures,
     )
 
 

@@ -78,6 +78,16 @@ def quality(session: Session, project: Project) -> tuple[Quality, datetime]:
     return _cache.get(project.id, lambda: _count(session, project.id))
 
 
+FEW = 10_000  # labels that are counted while the page waits: that takes some tenths of a second
+
+
+def at_hand(session: Session, project: Project, wait: bool) -> tuple[Quality | None, datetime | None, bool]:
+    """The same as far as it is there without a wait, and whether it is new enough; see `Cache.at_hand`."""
+    return _cache.at_hand(
+        project.id, lambda: _count(session, project.id), lambda: wait or not queries.more_than(session, project.id, FEW)
+    )
+
+
 def _count(session: Session, project_id: int) -> Quality:
     votes = queries.vote_tallies(session, project_id)
     judged = queries.prompt_tallies(session, project_id)

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from app.labels.habits import PACES, Couple, State
-from app.labels.quality import Annotator
+from app.labels.quality import Annotator, Quality
+from app.models import Project
 from app.statistics.sequential import BLOCK
 from app.web.filters import count, percent, plural
 from app.web.plots import Axes
@@ -54,6 +56,24 @@ class Cell:
     shade: float
     text: str
     title: str
+
+
+def figures(found: Quality, project: Project) -> dict[str, Any]:
+    """All that `labels/_quality.html` shows."""
+    return {
+        "agreement": found.agreement,
+        "by_question": {project.answer.text_of(id_): each for id_, each in found.questions.items()},
+        "by_kind": found.kinds,
+        "annotators": found.annotators,
+        "flagged": flagged(found.annotators),
+        "over_time": over_time(found.annotators),
+        "histogram": pace_histogram(found.paces),
+        "matrix": matrix(found.annotators, found.couples),
+        "about_length": about_length,
+        "pairs_again": pairs_again,
+        "change": CHANGE,
+        "overlap": project.overlap,
+    }
 
 
 def flagged(people: Sequence[Annotator]) -> list[tuple[Annotator, str]]:

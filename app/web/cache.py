@@ -38,6 +38,18 @@ class Cache(Generic[T]):
                 self._results[key] = (result, moment, time.monotonic() + min(LONGEST, TIMES * took))
             return result, moment
 
+    def at_hand(
+        self, key: Hashable, make: Callable[[], T], now: Callable[[], bool]
+    ) -> tuple[T | None, datetime | None, bool]:
+        """What was made last, if anything, when, and whether that is new enough. Where it is not, it is made anew if
+        `now` says so; else whoever shows it asks once more."""
+        found = self._results.get(key)
+        if found is not None and time.monotonic() < found[2]:
+            return *found[:2], True
+        if now():
+            return *self.get(key, make), True
+        return (None, None, False) if found is None else (*found[:2], False)
+
     def aged(self, key: Hashable, make: Callable[[], T]) -> tuple[T, datetime | None]:
         """The same, but without the moment where the result was made just now: then a page has nothing to tell."""
         asked = datetime.now(UTC)
