@@ -89,7 +89,6 @@ def at_hand(session: Session, project: Project, wait: bool) -> tuple[Quality | N
 
 
 def _count(session: Session, project_id: int) -> Quality:
-    votes = queries.vote_tallies(session, project_id)
     judged = queries.prompt_tallies(session, project_id)
     main = [row for row in judged if not row.question]
     kinds = [
@@ -104,10 +103,11 @@ def _count(session: Session, project_id: int) -> Quality:
     ]
     further = {row.question for row in judged} - {""}
     questions = {name: _agreement(row for row in judged if row.question == name) for name in sorted(further)}
-    others, consensus = _matches(votes)
-    looked = look(queries.votes(session, project_id))
     found = []
     done = queries.work_done(session, project_id)
+    # Where all labels were imported there is nobody to compare with others.
+    others, consensus = _matches(queries.vote_tallies(session, project_id) if done else [])
+    looked = look(queries.votes(session, project_id) if done else [])
     names = accounts.shown(session, [row.id for row in done])
     for row in done:
         sides = row.chose_left + row.chose_right

@@ -33,23 +33,21 @@ def fit(
     to have given beforehand; without it a person of few labels is never or always right.
     """
     items, people = int(item.max()) + 1, int(person.max()) + 1
-    belief = _sums(item * classes + label, None, items * classes).reshape(items, classes)
-    belief /= belief.sum(axis=1, keepdims=True)
-    shares, errors = belief.mean(axis=0), np.zeros((people, classes, classes))
+    said = person * classes + label
+    # A row for each class, since what lies side by side is added up fastest.
+    belief = np.stack([np.bincount(item[label == true], minlength=items) for true in range(classes)]).astype(float)
+    belief /= belief.sum(axis=0)
+    shares, errors = belief.mean(axis=1), np.zeros((classes, people, classes))
     for turn in range(rounds):
-        found = [_sums(person * classes + label, belief[item, true], people * classes) for true in range(classes)]
-        errors = np.stack(found).reshape(classes, people, classes).transpose(1, 0, 2) + prior * np.eye(classes)
+        errors = np.stack([np.bincount(said, row[item], people * classes) for row in belief])
+        errors = errors.reshape(classes, people, classes) + prior * np.eye(classes)[:, None]
         errors /= np.maximum(errors.sum(axis=2, keepdims=True), 1e-300)
-        shares, before = belief.mean(axis=0), shares
-        each = np.log(np.maximum(errors, 1e-300))[person, :, label]
-        log = np.log(np.maximum(shares, 1e-300)) + np.stack([_sums(item, column, items) for column in each.T], axis=1)
-        belief = np.exp(log - log.max(axis=1, keepdims=True))
-        belief /= belief.sum(axis=1, keepdims=True)
+        shares, before = belief.mean(axis=1), shares
+        each = np.log(np.maximum(errors, 1e-300)).reshape(classes, -1)
+        log = np.stack([np.bincount(item, row[said], items) for row in each])
+        log += np.log(np.maximum(shares, 1e-300))[:, None]
+        belief = np.exp(log - log.max(axis=0))
+        belief /= belief.sum(axis=0)
         if turn and float(np.abs(shares - before).max()) < tolerance:
             break
-    return Fit(belief, shares, errors)
-
-
-def _sums(place: NDArray[np.int64], values: Floats | None, places: int) -> Floats:
-    """The sum of the values at each place; of ones without them."""
-    return np.bincount(place, values, places).astype(float)
+    return Fit(belief.T, shares, errors.transpose(1, 0, 2))
