@@ -38,14 +38,13 @@ _AGREED = text(
         select date_trunc(:unit, max(at) at time zone :zone) as bucket,
                array_agg(array[a, neither, b] order by a, neither, b) as tallies
         from (
-            select p.prompt_id, max(l.created_at) as at, count(*) filter (where f.outcome = 'first') as a,
+            select l.item_id, max(l.created_at) as at, count(*) filter (where f.outcome = 'first') as a,
                    count(*) filter (where f.outcome in ('tie', 'both_bad')) as neither,
                    count(*) filter (where f.outcome = 'second') as b
-            from label l join preference f on f.label_id = l.id and f.question = '' join item p on p.id = l.item_id
-            where l.project_id = :project and l.superseded_at is null and p.purpose not in ('check', 'chat')
-            group by p.prompt_id, l.item_id, f.first, f.second
-            having count(*) > 1 and max(l.created_at) >= :since
-        ) pairs group by prompt_id
+            from label l join preference f on f.label_id = l.id and f.question = ''
+            where l.project_id = :project and l.superseded_at is null
+            group by l.item_id, f.first, f.second having count(*) > 1 and max(l.created_at) >= :since
+        ) pairs join item p on p.id = pairs.item_id and p.purpose not in ('check', 'chat') group by p.prompt_id
     ) prompts group by bucket, tallies order by bucket, tallies
     """
 )
