@@ -79,7 +79,14 @@ class ChartPanel {
   }
 }
 
-document.querySelectorAll("[data-charts]").forEach((element, index) => panels.push(new ChartPanel(element, index)));
+function draw() {
+  for (const element of document.querySelectorAll("[data-charts]:not([data-drawn])")) {
+    element.dataset.drawn = "";
+    panels.push(new ChartPanel(element, panels.length));
+  }
+}
+draw();
+document.addEventListener("htmx:after:swap", draw); // what takes long to count comes later, see templates/shared/later.html
 
 document.addEventListener("hone:points", ({ detail }) => {
   if (document.querySelector("[data-charts-later]")) return location.reload(); // the first points: charts are drawn by the page

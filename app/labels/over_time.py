@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.labels import over_time_queries as queries
+from app.labels.queries import few
 from app.models import Project
 from app.statistics.agreement import Agreement, Prompts, agreement_of
 from app.web.cache import Cache
@@ -71,6 +72,17 @@ _cache: Cache[OverTime] = Cache()
 def over_time(session: Session, project: Project, over: Over, zone: tzinfo = UTC) -> tuple[OverTime, datetime]:
     """The figures and when they were counted: in a very large project a while ago."""
     return _cache.get((project.id, over, str(zone)), lambda: count(session, project.id, over, datetime.now(zone)))
+
+
+def at_hand(
+    session: Session, project: Project, over: Over, zone: tzinfo, wait: bool
+) -> tuple[OverTime | None, datetime | None, bool]:
+    """The same as far as they are there without a wait, and whether they are new enough; see `Cache.at_hand`."""
+    return _cache.at_hand(
+        (project.id, over, str(zone)),
+        lambda: count(session, project.id, over, datetime.now(zone)),
+        lambda: wait or few(session, project.id),
+    )
 
 
 def count(session: Session, project_id: int, over: Over, now: datetime) -> OverTime:

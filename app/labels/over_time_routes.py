@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app.labels import over_time_views
-from app.labels.over_time import Over, over_time
+from app.labels.over_time import Over, at_hand, over_time
 from app.labels.views import BucketView, OverTimeView
 from app.projects.dependencies import Manager
 from app.web import zones
@@ -19,9 +19,12 @@ api = Router()
 
 
 @router.get("/projects/{project_id}/labels/over-time")
-def show_over_time(request: Request, session: Db, access: Manager, over: Over = Over.MONTH) -> Response:
-    """When people label, how much each does, and how far they agree."""
-    found, counted_at = over_time(session, access.project, over, zones.zone_of(request))
+def show_over_time(
+    request: Request, session: Db, access: Manager, over: Over = Over.MONTH, wait: bool = False
+) -> Response:
+    """When people label, how much each does, and how far they agree. Figures that take long to count come to the page
+    later, by a request that does `wait` for them."""
+    found, counted_at, standing = at_hand(session, access.project, over, zones.zone_of(request), wait)
     return render(
         request,
         "labels/over_time.html",
@@ -29,8 +32,9 @@ def show_over_time(request: Request, session: Db, access: Manager, over: Over = 
         over=over,
         found=found,
         counted_at=counted_at,
-        curves=replace(over_time_views.curves(found), csv=f"{request.url.path}.csv?over={over}"),
-        by_hour=over_time_views.by_hour(found),
+        standing=standing,
+        curves=found and replace(over_time_views.curves(found), csv=f"{request.url.path}.csv?over={over}"),
+        by_hour=found and over_time_views.by_hour(found),
         bucket_name=over_time_views.name,
     )
 

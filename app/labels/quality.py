@@ -13,6 +13,7 @@ from app.annotation import KINDS
 from app.annotation.kind import Figure
 from app.labels import quality_queries as queries
 from app.labels.habits import Couple, Habits, look
+from app.labels.queries import few
 from app.models import Project
 from app.statistics.agreement import Agreement, Prompts, agreement_of
 from app.statistics.shares import wilson
@@ -78,14 +79,9 @@ def quality(session: Session, project: Project) -> tuple[Quality, datetime]:
     return _cache.get(project.id, lambda: _count(session, project.id))
 
 
-FEW = 10_000  # labels that are counted while the page waits: that takes some tenths of a second
-
-
 def at_hand(session: Session, project: Project, wait: bool) -> tuple[Quality | None, datetime | None, bool]:
     """The same as far as it is there without a wait, and whether it is new enough; see `Cache.at_hand`."""
-    return _cache.at_hand(
-        project.id, lambda: _count(session, project.id), lambda: wait or not queries.more_than(session, project.id, FEW)
-    )
+    return _cache.at_hand(project.id, lambda: _count(session, project.id), lambda: wait or few(session, project.id))
 
 
 def _count(session: Session, project_id: int) -> Quality:

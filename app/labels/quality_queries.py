@@ -8,14 +8,6 @@ from sqlalchemy.orm import Session
 from app.models import Item, Label, Purpose
 from app.models.values import LabelValue
 
-_MORE = text("select count(*) > :few from (select from label where project_id = :project limit :few + 1) labels")
-
-
-def more_than(session: Session, project_id: int, few: int) -> bool:
-    """Whether a project has more labels than so many, superseded ones included; looks at no more than that."""
-    return bool(session.scalar(_MORE, {"project": project_id, "few": few}))
-
-
 _VOTES = text(
     """
     select kind, annotator_id, place, a, neither, b, count(*) as choices from (

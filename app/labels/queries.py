@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, exists, select, text
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from app import bulk
@@ -21,6 +21,15 @@ def revisions(session: Session, user_id: int, item_id: int) -> list[Label]:
             .options(joinedload(Label.instructions))
         )
     )
+
+
+FEW = 20_000  # labels, that are counted within some tenths of a second
+_ARE_FEW = text("select count(*) <= :few from (select from label where project_id = :project limit :few + 1) labels")
+
+
+def few(session: Session, project_id: int) -> bool:
+    """Whether a project has so few labels that a page counts them while somebody waits."""
+    return bool(session.scalar(_ARE_FEW, {"project": project_id, "few": FEW}))
 
 
 _NAMED = 200  # imported annotators in a list to choose from

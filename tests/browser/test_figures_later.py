@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.db import task_session
-from app.labels import quality
+from app.labels import queries
 from app.models import Role, User
 from tests import factories
 from tests.browser.conftest import Server
@@ -14,8 +14,8 @@ from tests.browser.conftest import Server
 
 @pytest.fixture
 def judged(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[User, str]:
-    """A manager, and the page of a project in which two people said the same of a pair."""
-    monkeypatch.setattr(quality, "FEW", 1)
+    """A manager, and the labels of a project in which two people said the same of a pair."""
+    monkeypatch.setattr(queries, "FEW", 1)
     with task_session() as session:
         project = factories.project(session)
         manager, other = factories.user(session, name="Mona"), factories.user(session, name="Ada")
@@ -23,7 +23,7 @@ def judged(server: Server, monkeypatch: pytest.MonkeyPatch) -> tuple[User, str]:
         item = factories.item(session, factories.prompt(session, project), project.base_model)
         for person in (manager, other):
             factories.label(session, item, person)
-        return manager, f"{server.url}/projects/{project.id}/labels/quality"
+        return manager, f"{server.url}/projects/{project.id}/labels"
 
 
 def test_they_come_by_themselves(
@@ -34,7 +34,7 @@ def test_they_come_by_themselves(
     sign_in(page, manager)
     held: list[object] = []
     page.route("**/quality?wait=true", lambda route: held.append(route))
-    page.goto(address)
+    page.goto(f"{address}/quality")
     expect(page.get_by_text("The figures will show here by themselves.")).to_be_visible()
     expect(page.get_by_role("table", name="Annotators")).to_have_count(0)
     assert serious_faults(page) == []
@@ -46,6 +46,16 @@ def test_they_come_by_themselves(
     assert serious_faults(page) == []
 
 
+def test_charts_that_come_later_are_drawn(
+    judged: tuple[User, str], page: Page, sign_in: Callable[[Page, User], None]
+) -> None:
+    manager, address = judged
+    sign_in(page, manager)
+    page.goto(f"{address}/over-time?over=week")
+    expect(page.get_by_text("Counted just now.")).to_be_visible()
+    expect(page.locator(".chart canvas")).to_have_count(2)  # labels and agreement, each drawn once
+
+
 def test_a_link_waits_for_them_without_javascript(
     judged: tuple[User, str], browser: Browser, sign_in: Callable[[Page, User], None]
 ) -> None:
@@ -53,6 +63,6 @@ def test_a_link_waits_for_them_without_javascript(
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         sign_in(page, manager)
-        page.goto(address)
+        page.goto(f"{address}/quality")
         page.get_by_role("link", name="Count them and wait").click()
         expect(page.get_by_role("region", name="Annotators as a table")).to_contain_text("Ada")

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable
 from threading import Thread
+from types import ModuleType
 
 import pytest
 from sqlalchemy.orm import Session
 
 from app import models as m
-from app.labels import quality
+from app.labels import over_time, quality, queries
 from app.web import cache
 from tests import factories
 from tests.app.conftest import Browser, Cast
@@ -72,27 +73,31 @@ def test_what_is_slow_to_count_is_counted_once_for_all_who_ask_and_anew_later(mo
     assert store.get("a", make)[0] == 4
 
 
+@pytest.mark.parametrize(
+    ("counts", "address", "figure"),
+    [(quality, "quality?", "Agree with others"), (over_time, "over-time?over=week&", "Labels by hour of the day")],
+)
 def test_figures_that_take_long_to_count_come_later_and_old_ones_are_shown_until_then(
-    session: Session, cast: Cast, add_items: AddItems, as_: Callable[[str], Browser], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quality, "_cache", cache.Cache())
+    session: Session, cast: Cast, add_items: AddItems, as_: Callable[[str], Browser], monkeypatch: pytest.MonkeyPatch,
+    counts: ModuleType, address: str, figure: str,
+) -> None:  # fmt: skip
+    store: cache.Cache[object] = cache.Cache()
+    monkeypatch.setattr(counts, "_cache", store)
     monkeypatch.setattr(cache, "QUICK", 0.0)
-    page, reading = f"/projects/{cast.project.id}/labels/quality", as_("manager")
+    page, reading = f"/projects/{cast.project.id}/labels/{address}", as_("manager")
     for item in add_items(cast.project, 2, overlap=2):
         for person in (cast.annotator, cast.manager):
             factories.label(session, item, person, A)
 
     def seen(address: str) -> tuple[bool, bool, bool]:
         text = reading.get(address).text
-        return "Agree with others" in text, "hx-get" in text, "These figures were counted" in text
+        return figure in text, "hx-get" in text, "These figures were counted" in text
 
-    monkeypatch.setattr(quality, "FEW", 3)
+    monkeypatch.setattr(queries, "FEW", 3)
     assert seen(page) == (False, True, False)  # four labels: nobody waits for them
-    assert seen(f"{page}?wait=true") == (True, False, False)
+    assert seen(f"{page}wait=true") == (True, False, False)
     assert seen(page) == (True, False, False)  # they are kept
-    monkeypatch.setattr(quality._cache, "_results", {
-        key: (*found[:2], 0.0) for key, found in quality._cache._results.items()
-    })  # fmt: skip
+    store._results = {key: (*found[:2], 0.0) for key, found in store._results.items()}
     assert seen(page) == (True, True, True)  # too long ago
-    monkeypatch.setattr(quality, "FEW", 4)
+    monkeypatch.setattr(queries, "FEW", 4)
     assert seen(page) == (True, False, False)
