@@ -86,6 +86,7 @@ def respond(
         if is_htmx(request):  # beside what the person is doing, not over it
             response.headers["HX-Retarget"] = "#messages"
             response.headers["HX-Reswap"] = "innerHTML"
+            response.headers["HX-Reselect"] = ".notice"  # whatever part of a page was asked for
     response.headers.update(headers or {})
     return response
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from psycopg.errors import QueryCanceled
+from sqlalchemy.exc import OperationalError
 
 from app.db import task_session
-from app.labels import queries
+from app.labels import quality_queries, queries
 from app.models import Role, User
 from tests import factories
 from tests.browser.conftest import Server
@@ -44,6 +46,21 @@ def test_they_come_by_themselves(
     expect(page.get_by_text("The figures will show here by themselves.")).to_have_count(0)
     expect(page.get_by_text("Counted just now.")).to_be_visible()
     assert serious_faults(page) == []
+
+
+def test_a_count_that_fails_is_told(
+    judged: tuple[User, str], page: Page, sign_in: Callable[[Page, User], None], faults: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fails(*_: object) -> None:
+        raise OperationalError("", {}, QueryCanceled())
+
+    monkeypatch.setattr(quality_queries, "prompt_tallies", fails)
+    manager, address = judged
+    sign_in(page, manager)
+    page.goto(f"{address}/quality")
+    expect(page.locator("#messages")).to_contain_text("This took longer than a minute")
+    faults.clear()
 
 
 def test_charts_that_come_later_are_drawn(
