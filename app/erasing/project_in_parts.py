@@ -46,8 +46,9 @@ _TIES = (
     "update model set run_id = null, parent_id = null where project_id = :project",
     "update run set parent_id = null where project_id = :project",
 )
-# Once the files are gone, whose folders these rows name.
-NAMING = (("run", _HERE, 5), ("snapshot", _HERE, 5), ("live_head", _HERE, 1), ("model", _HERE, 1))
+# Once the files are gone, whose folders these rows name. For each one PostgreSQL looks through the entries that what
+# named it has left in indexes: one at a time at first.
+NAMING = (("run", _HERE, 1), ("snapshot", _HERE, 1), ("live_head", _HERE, 1), ("model", _HERE, 1))
 # What came in between, of a request that had begun before. What is not named here goes with the project.
 _REST = (
     *(f"delete from {table} where {where}" for table, where, _ in MANY),  # noqa: S608  fixed fragments

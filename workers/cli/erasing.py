@@ -90,7 +90,8 @@ def what_goes(as_: As = None, as_json: Json = False) -> None:
         return
     for each in found:
         left = _listed({name: count for name, count in each.left.items() if count})
-        typer.echo(f"{each.kind} {each.number}, since {each.since:%Y-%m-%d %H:%M:%S %Z}: {left} left")
+        what = f"{left} left" if any(each.left.values()) else "almost gone"
+        typer.echo(f"{each.kind} {each.number}, since {each.since:%Y-%m-%d %H:%M:%S %Z}: {what}")
     if not found:
         typer.echo("Nothing is being deleted.")
 
