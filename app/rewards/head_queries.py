@@ -40,17 +40,16 @@ def add_features(session: Session, model_id: int, found: Sequence[Features]) -> 
     """Keep features, in place of those that are there; those of responses that were deleted meanwhile are dropped."""
     for start in range(0, len(found), AT_ONCE):
         part = found[start : start + AT_ONCE]
-        there = select(Response.id).where(Response.id.in_([each.response_id for each in part])).order_by(Response.id)
-        kept = set(session.scalars(there.with_for_update(read=True, key_share=True)))
+        there = select(Response.id).where(bulk.among(Response.id, [each.response_id for each in part]))
+        kept = set(session.scalars(there.order_by(Response.id).with_for_update(read=True, key_share=True)))
         rows = [{"model_id": model_id, **vars(each)} for each in part if each.response_id in kept]
         if rows:
-            statement = postgresql.insert(ResponseFeatures).values(rows)
-            session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["model_id", "response_id"],
-                    set_={"states": statement.excluded.states, "tokens": statement.excluded.tokens},
-                )
+            statement = postgresql.insert(ResponseFeatures)  # one statement for any number of rows, which is kept
+            statement = statement.on_conflict_do_update(
+                index_elements=["model_id", "response_id"],
+                set_={"states": statement.excluded.states, "tokens": statement.excluded.tokens},
             )
+            session.execute(statement, rows)
 
 
 def features(session: Session, model_id: int, response_ids: Sequence[int]) -> Iterator[Features]:

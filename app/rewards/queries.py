@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import FromClause, Row, func, or_, select, true
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from app import bulk
 from app.models import (
     LEARNT_FROM,
     ImportedAnnotator,
@@ -62,12 +62,12 @@ def add_scores(session: Session, model_id: int, rows: Sequence[dict[str, Any]]) 
     """Upsert scores: {"response_id", "score", "spread"}; those of responses that were deleted meanwhile are dropped."""
     for start in range(0, len(rows), 5000):
         ids = [row["response_id"] for row in rows[start : start + 5000]]
-        there = select(Response.id).where(Response.id.in_(ids)).order_by(Response.id)
+        there = select(Response.id).where(bulk.among(Response.id, ids)).order_by(Response.id)
         kept = set(session.scalars(there.with_for_update(read=True, key_share=True)))
         scores = [{"model_id": model_id, **row} for row in rows[start : start + 5000] if row["response_id"] in kept]
         if not scores:
             continue
-        statement = postgresql.insert(ResponseScore).values(scores)
+        statement = bulk.inserting(ResponseScore, scores)
         session.execute(
             statement.on_conflict_do_update(
                 index_elements=["model_id", "response_id"],

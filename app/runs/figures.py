@@ -2,26 +2,31 @@
 
 import json
 from collections.abc import Collection, Sequence
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import ARRAY, Double, Integer, Result, Row, cast, func, select, tuple_, type_coerce
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from app import bulk
 from app.models import RunMetric, RunSample
 
 
 def add_metrics(session: Session, run_id: int, metrics: Sequence[tuple[str, int, float]]) -> None:
     """Upsert points of curves: a resumed run that reports a step again repeats nothing."""
     points = {(name, step): value for name, step, value in metrics}
-    rows = [{"run_id": run_id, "name": name, "step": step, "value": value} for (name, step), value in points.items()]
-    for start in range(0, len(rows), 5000):
-        statement = postgresql.insert(RunMetric).values(rows[start : start + 5000])
-        session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["run_id", "name", "step"], set_={"value": statement.excluded.value}
-            )
+    # JSON has no number that is none, and takes its name.
+    told = [(name, step, value if isfinite(value) else str(value)) for (name, step), value in points.items()]
+    rows = [{"run_id": run_id, "name": name, "step": step, "value": value} for name, step, value in told]
+    if not rows:
+        return
+    statement = bulk.inserting(RunMetric, rows)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["run_id", "name", "step"], set_={"value": statement.excluded.value}
         )
+    )
 
 
 def add_samples(session: Session, run_id: int, samples: Sequence[dict[str, Any]]) -> None:
