@@ -128,11 +128,18 @@ _COLUMNS = (
 )
 
 
+_BY_LABEL = text(
+    "select set_config('join_collapse_limit', '1', true), set_config('enable_hashjoin', 'off', true),"
+    " set_config('enable_mergejoin', 'off', true)"
+)
+
+
 def _stated(
     session: Session, project_id: int, columns: Sequence[Any], which: Sequence[ColumnElement[bool]]
 ) -> Select[Any]:
-    # As it is written: by statistics from before new labels the planner begins elsewhere, and reads all there are.
-    session.execute(text("set local join_collapse_limit = 1"))
+    # As it is written, label by label: by statistics from before new labels the planner begins elsewhere, and reads all
+    # there are; for 20,000 of 60,000 it would rather hash all of five tables, in twice the time.
+    session.execute(_BY_LABEL)
     return (
         select(*columns)
         .select_from(Label)
