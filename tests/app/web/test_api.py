@@ -15,7 +15,7 @@ DOCUMENT = app.openapi()
 OPERATIONS = [
     (method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
 ]
-WHOLE = {"list_methods", "list_run_samples", "list_sessions"}  # lists that have no second page
+WHOLE = {"list_deletions", "list_methods", "list_run_samples", "list_sessions"}  # lists that have no second page
 IN_PERSON = {  # what no token opens
     "change_me", "set_my_password", "sign_out_elsewhere", "create_token", "revoke_token", "change_user",
     "reset_sign_in", "invite_person", "delete_project", "delete_person", "apply_retention",
