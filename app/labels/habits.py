@@ -7,6 +7,7 @@ What is flagged is flagged for good, and by tests that may be looked at after ev
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import log
 from statistics import median
 from typing import Any, Literal
@@ -20,6 +21,8 @@ State = Literal["one-sided", "contrary", "careless"]
 """Chooses a side whatever is on it; mostly says the opposite of others; misses checks or disagrees beyond chance."""
 Pair = tuple[int, int, int]
 """An item and two of its positions."""
+Places = tuple[int, int, int]
+"""How many people chose each place of a pair."""
 LENGTH_RATIO = 1.1  # how many times as long a response is to be called the longer one
 TRACKED = 100  # labels from which on it is told whether time grows with length: with fewer that is mostly chance
 PACES = (2, 5, 10, 20, 40, 80)  # seconds; the edges of the histogram
@@ -95,7 +98,7 @@ def _plainly_flagged(given: Sequence[Any]) -> State | None:
 
 
 def _habits(
-    given: Sequence[Any], fair: Mapping[Pair, list[int]], among: bool, plainly: State | None, reliability: float | None
+    given: Sequence[Any], fair: Mapping[Pair, Places], among: bool, plainly: State | None, reliability: float | None
 ) -> Habits:
     """Of one person. `fair`: how many of those who are not flagged plainly chose each place of a pair, `among` them
     this person."""
@@ -114,14 +117,12 @@ def _habits(
             continue
         if not row.complete:
             continue
-        counts = fair[row.item_id, row.first, row.second]
-        if not among:
-            counts = [n + (place == row.place) for place, n in enumerate(counts)]
-        if (people := sum(counts)) < 2:
+        apart = _apart(fair[row.item_id, row.first, row.second], row.place, among)
+        if apart is None:
             continue
-        differ = (people - counts[row.place]) / (people - 1)
+        differ, more = apart
         passed.append(None)
-        excess.append(differ - sum(n * (people - n) for n in counts) / (people - 1) / people)
+        excess.append(more)
         disagrees.append(differ > 0)
         agreed.append(1 - differ)
     state = plainly or ("careless" if sequential.flagged(sequential.care(passed, excess), sequential.CARE) else None)
@@ -147,11 +148,22 @@ def _habits(
     )
 
 
-def _tally(places: Iterable[int]) -> list[int]:
+@lru_cache(10_000)  # there are few different tallies
+def _apart(fair: Places, place: int, among: bool) -> tuple[float, float] | None:
+    """How many of the others say something else than who chose a place, as a share, and how much more that is than the
+    mean over all; None without others."""
+    counts = fair if among else [n + (each == place) for each, n in enumerate(fair)]
+    if (people := sum(counts)) < 2:
+        return None
+    differ = (people - counts[place]) / (people - 1)
+    return differ, differ - sum(n * (people - n) for n in counts) / (people - 1) / people
+
+
+def _tally(places: Iterable[int]) -> Places:
     counts = [0, 0, 0]
     for place in places:
         counts[place] += 1
-    return counts
+    return counts[0], counts[1], counts[2]
 
 
 def _longer(given: Iterable[Any]) -> Tally:
