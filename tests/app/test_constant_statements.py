@@ -2,10 +2,11 @@
 worker whose every text was another one grew by some megabytes."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from app.models import RunMetric
@@ -18,12 +19,13 @@ from tests import factories
 def sent(session: Session) -> Iterator[set[str]]:
     """The texts that were sent."""
     found: set[str] = set()
-    listener: Callable[..., None] = lambda *given: found.add(given[2])  # noqa: E731
-    engine = session.get_bind()
-    assert isinstance(engine, Engine) or hasattr(engine, "engine")
-    event.listen(engine, "before_cursor_execute", listener)
+
+    def note(*given: Any) -> None:
+        found.add(given[2])
+
+    event.listen(session.get_bind(), "before_cursor_execute", note)
     yield found
-    event.remove(engine, "before_cursor_execute", listener)
+    event.remove(session.get_bind(), "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("what", ["metrics", "scores", "features"])

@@ -1,7 +1,6 @@
 """Celery's beat, doing what is due itself: one process, no child, and nothing that waits for the broker."""
 
 import atexit
-import gc
 import threading
 from typing import Any
 
@@ -24,11 +23,10 @@ class Clock(Scheduler):
 @signals.beat_init.connect
 def _begin(**_: Any) -> None:
     from workers.heads.keeper import keep
+    from workers.runs.celery_app import set_modules_aside
     from workers.runs.scheduling import give_back, leads
 
     atexit.register(give_back)
-    # What is loaded stays. To look through it again and again took a fifth of what a head does while many label.
-    gc.collect()
-    gc.freeze()
+    set_modules_aside()
     # Beside the sweeps, which may take their time; numpy alone, and it stops with the process.
     threading.Thread(target=keep, args=(leads, threading.Event()), name="heads", daemon=True).start()
