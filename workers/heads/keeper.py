@@ -125,7 +125,7 @@ def _write(session: Session, kept: Kept) -> None:
     state = _state(project, kept, bool(choosable), bool(waiting))
     given = kept.head.given if kept.head else 0
     placed = order.front(waiting, choosable, given) if state is HeadState.ORDERS else []
-    if changes := order.ranks(waiting, placed, given):
+    if changes := order.ranks(waiting, placed):
         queue.place(session, kept.project_id, changes)
         kept.fresh = True
     shown = [id_ for item in waiting for id_ in item.responses]

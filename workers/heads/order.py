@@ -1,15 +1,17 @@
 """The order of what waits, as a live head wants it: pure functions of numbers.
 
-The head places what is asked next, the front, before everything else, and leaves the rest as it is. A place is a rank
-that grows with the labels that were given, so that while people work through the front in its order no rank changes.
+The head places what is asked next, the front, before everything else, and leaves the rest as it is. Each rank that
+changes is a dead entry in the queue's index until the next vacuum, so that as few change as the order allows.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from app.items.queue import Waiting
 
@@ -62,15 +64,50 @@ def _gumbel(item_id: int) -> float:
     return -math.log(-math.log(min(max(drawn(~item_id), 1e-12), 1 - 1e-12)))
 
 
-def ranks(waiting: Iterable[Waiting], placed: Sequence[int], given: int) -> dict[int, float]:
-    """The ranks that have to change so that these items come first, in this order, and no other has a place."""
-    wanted = {item_id: (given + place) * _STEP - 1.0 for place, item_id in enumerate(placed)}
+def ranks(waiting: Iterable[Waiting], placed: Sequence[int]) -> dict[int, float]:
+    """The fewest ranks to change so that these items come first, in this order, and no other has a place."""
+    old = {item.id: item.rank for item in waiting}
+    places = dict(zip(placed, _places([old[item_id] for item_id in placed]), strict=True))
     changes = {}
-    for item in waiting:
-        rank = wanted.get(item.id, drawn(item.id) if item.rank < 0 else item.rank)
-        if rank != item.rank:
-            changes[item.id] = rank
+    for item_id, rank in old.items():
+        wanted = places.get(item_id, drawn(item_id) if rank < 0 else rank)
+        if wanted != rank:
+            changes[item_id] = wanted
     return changes
+
+
+def _places(old: Sequence[float]) -> list[float]:
+    """Ascending ranks below 0. Those of the longest row that ascends already stay, the others come between them."""
+    stay = _ascending(old)
+    found: list[float] = []
+    for place, after in zip([-1, *stay], [*stay, len(old)], strict=True):
+        count = after - place - 1
+        least = old[place] if place >= 0 else (old[after] if stay else -1.0) - (count + 1) * _STEP
+        most = old[after] if after < len(old) else least + (count + 1) * _STEP
+        found += [least + (most - least) * number / (count + 1) for number in range(1, count + 1)]
+        found += [most] if after < len(old) else []
+    if all(one < other for one, other in pairwise([*found, 0.0])):
+        return found
+    return [place * _STEP - 1.0 for place in range(len(old))]  # no room between two, or none before 0
+
+
+def _ascending(old: Sequence[float]) -> list[int]:
+    """Where in `old` the longest strictly ascending row of ranks below 0 stands, by patience sorting."""
+    last: list[float] = []  # the least rank that a row of each length ends with
+    ends: list[int] = []  # and where that is
+    before: dict[int, int | None] = {}
+    for place, rank in enumerate(old):
+        if rank >= 0:
+            continue
+        length = bisect_left(last, rank)
+        before[place] = ends[length - 1] if length else None
+        last[length:], ends[length:] = [rank, *last[length + 1 :]], [place, *ends[length + 1 :]]
+    row: list[int] = []
+    at = ends[-1] if ends else None
+    while at is not None:
+        row.append(at)
+        at = before[at]
+    return row[::-1]
 
 
 Unsure = Callable[[Sequence[int]], float | None]

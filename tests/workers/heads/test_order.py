@@ -1,6 +1,8 @@
 """The order of what waits: shares that hold, what is never chosen, and how few ranks change."""
 
+import math
 import random
+from itertools import combinations, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +56,7 @@ def test_the_share_holds_over_many_labels_though_the_front_is_made_anew() -> Non
     while len(asked) < 300:
         unsure = {each.id: draw.uniform(-3, 0) for each in waiting if not each.control}
         found = order.front(waiting, unsure, len(asked))
-        changes = order.ranks(waiting, found, len(asked))
+        changes = order.ranks(waiting, found)
         waiting = [item(each.id, changes.get(each.id, each.rank), control=each.control) for each in waiting]
         waiting.sort(key=lambda each: (each.rank, each.id))
         assert [each.id for each in waiting[: len(found)]] == found
@@ -66,16 +68,48 @@ def test_working_through_the_front_changes_no_rank() -> None:
     waiting = [item(id_, id_ / 100) for id_ in range(80)]
     unsure = {id_: -float(id_) for id_ in range(80)}
     found = order.front(waiting, unsure, given=1000)
-    changes = order.ranks(waiting, found, given=1000)
+    changes = order.ranks(waiting, found)
     assert set(changes) == set(found)
-    assert all(-1 < rank < 0 for rank in changes.values())
+    assert all(rank < 0 for rank in changes.values())
     after = [item(each.id, changes.get(each.id, each.rank)) for each in waiting if each.id not in found[:5]]
-    again = order.ranks(after, order.front(after, unsure, given=1005), given=1005)
+    again = order.ranks(after, order.front(after, unsure, given=1005))
     assert len(again) == 5  # those that came up
 
 
 def test_what_loses_its_place_goes_back_to_chance() -> None:
     waiting = [item(1, -0.9), item(2, -0.8), item(3, 0.4)]
-    changes = order.ranks(waiting, [], given=0)
+    changes = order.ranks(waiting, [])
     assert changes == {1: order.drawn(1), 2: order.drawn(2)}
     assert all(0 <= rank < 1 for rank in changes.values())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([*(place / 8 - 1 for place in range(8)), 0.0, 0.5]), max_size=9), st.integers(0, 9))
+def test_any_order_comes_about_and_the_fewest_ranks_change(old: list[float], size: int) -> None:
+    """Ranks twice over among them, which a claim that passed an item over leaves; the fewest by trying all rows."""
+    waiting = [item(id_, rank) for id_, rank in enumerate(old)]
+    placed = list(range(min(size, len(old))))
+    changes = order.ranks(waiting, placed)
+    after = [changes.get(each.id, each.rank) for each in waiting]
+    front = after[: len(placed)]
+    assert front == sorted(set(front))
+    assert all(rank < 0 for rank in front)
+    assert all(rank >= 0 for rank in after[len(placed) :])
+    before = old[: len(placed)]
+    rows = (row for length in range(len(before) + 1) for row in combinations(before, length))
+    longest = max(len(row) for row in rows if all(one < other for one, other in pairwise([*row, 0.0])))
+    assert len(changes.keys() & set(placed)) == len(before) - longest
+
+
+def test_where_no_number_is_between_two_all_are_placed_anew() -> None:
+    waiting = [item(1, -0.5), item(2, math.nextafter(-0.5, 0)), item(3, 0.4)]
+    changes = order.ranks(waiting, [1, 3, 2])
+    assert changes[1] < changes[3] < changes[2] < 0
+
+
+def test_one_that_comes_between_changes_no_other() -> None:
+    waiting = [item(id_, id_ / 100 - 1) for id_ in range(64)] + [item(64, 0.5)]
+    changes = order.ranks(waiting, [*range(30), 64, *range(30, 63)])
+    assert changes.keys() == {64, 63}
+    assert 29 / 100 - 1 < changes[64] < 30 / 100 - 1
+    assert changes[63] == order.drawn(63)
