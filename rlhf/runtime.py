@@ -59,9 +59,15 @@ def keep_memory() -> None:
 
     Pages fetched anew in every step cost PPO 6% on a CPU. Does nothing under another C library.
     """
-    trim_threshold, mmap_threshold = -1, -3  # names of malloc.h
-    _glibc("mallopt", mmap_threshold, 32 << 20)  # the most it takes; larger blocks are fetched anew
-    _glibc("mallopt", trim_threshold, 2**31 - 1)
+    _thresholds(mmap=32 << 20, trim=2**31 - 1)  # the most it takes; larger blocks are fetched anew
+
+
+def keep_no_memory() -> None:
+    """Have glibc give large blocks back as soon as they are freed: for a process that lives for weeks and rests.
+
+    Its thresholds are these to begin with, and grow with the blocks that are freed, so that later ones leave holes.
+    """
+    _thresholds(mmap=128 << 10, trim=128 << 10)
 
 
 def give_back_memory() -> None:
@@ -76,6 +82,13 @@ def keep_few_kernels() -> None:
     memory grew by 10 to 15 MB with each new number of tokens.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+
+
+def _thresholds(*, mmap: int, trim: int) -> None:
+    """From how many bytes on a block is one of its own, and free ones at the end of the heap are given back."""
+    trim_threshold, mmap_threshold = -1, -3  # names of malloc.h
+    _glibc("mallopt", mmap_threshold, mmap)
+    _glibc("mallopt", trim_threshold, trim)
 
 
 def _glibc(function: str, *values: int) -> None:

@@ -1,6 +1,7 @@
 """Threads from the cores there are, devices and formats by name, and stop signals at a good moment."""
 
 import os
+import platform
 import random
 import signal
 import subprocess
@@ -72,3 +73,23 @@ def test_a_signal_is_held_until_it_is_asked_for(number: signal.Signals) -> None:
             stop.check()
         assert signal.getsignal(number) == signal.SIG_DFL  # a second one ends the process
     assert signal.getsignal(number) == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the thresholds are glibc's")
+@pytest.mark.parametrize(("before", "own"), [("", 0), ("keep_no_memory()", 1), ("keep_memory()", 0)])
+def test_large_blocks_are_given_back_where_none_is_kept(before: str, own: int) -> None:
+    """After a block of 8 MB was freed, one of 1 MB: a mapping of its own, or a piece of the heap."""
+    code = f"""
+import ctypes
+from rlhf.runtime import keep_memory, keep_no_memory
+libc = ctypes.CDLL(None)
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd a b c d e".split()]
+libc.mallinfo2.restype, libc.malloc.restype, libc.free.argtypes = Info, ctypes.c_void_p, [ctypes.c_void_p]
+{before}
+libc.free(libc.malloc(8 << 20))
+mapped = libc.mallinfo2().hblks
+libc.malloc(1 << 20)
+print(libc.mallinfo2().hblks - mapped)
+"""
+    assert int(subprocess.check_output([sys.executable, "-c", code])) == own

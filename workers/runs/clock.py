@@ -22,11 +22,13 @@ class Clock(Scheduler):
 
 @signals.beat_init.connect
 def _begin(**_: Any) -> None:
+    from rlhf.runtime import keep_no_memory
     from workers.heads.keeper import keep
     from workers.runs.celery_app import set_modules_aside
     from workers.runs.scheduling import give_back, leads
 
     atexit.register(give_back)
     set_modules_aside()
+    keep_no_memory()  # heads that begin anew left some MB in holes
     # Beside the sweeps, which may take their time; numpy alone, and it stops with the process.
     threading.Thread(target=keep, args=(leads, threading.Event()), name="heads", daemon=True).start()
