@@ -9,8 +9,9 @@ stands first in the queue, and a new item takes its place. The last line is JSON
 exact fits included ("update_ms"), how long after its commit a label was in the order that the head had stored
 ("order_age_s", median and worst), the bytes of the queue's index at the beginning, halfway and at the end, how often
 its table had been vacuumed by then, and the load of the machine. Fails at a median update of 5 ms, a median age of 2 s,
-or an index that is larger at the end than halfway. It grows until the first vacuum, which autovacuum does within a
-minute, so that a run without one in each half says nothing of it and does not fail by it.
+or an index that is larger at the end than at the beginning. A new index grows for some thousand labels by itself, since
+what is asked is taken from its left and what comes goes anywhere; so the queue is turned over first, without a head,
+until that is over.
 """
 
 import json
@@ -36,6 +37,13 @@ from rlhf.live_head import sigmoid
 UPDATE_MS, AGE_S = 5.0, 2.0
 AT_ONCE = 4  # people who label at the same time
 WIDTH, PEOPLE, FIRST = 1152, 20, 300  # width: mean and end state of a trunk of 576; labels that are there before
+TURNS, A_MINUTE = 10_000, 1_200  # items that come and go beforehand; autovacuum comes once a minute
+TURN = """
+    update item set rank = random() where id = (
+        select id from item where project_id = :project and slots_left > 0 and withdrawn_at is null
+          and purpose <> 'check' order by project_id, level, rank, id limit 1
+    )
+"""
 SIZE = "select pg_relation_size('ix_item_queue')"
 VACUUMED = "select autovacuum_count from pg_stat_user_tables where relname = 'item'"
 LEARNED = "select (report ->> 'labels')::int from live_head where project_id = :project"
@@ -72,6 +80,17 @@ class Crowd:
                     self.add(session, m.Split.HOLDOUT if number % 10 == 0 else m.Split.TRAIN)
         for number in range(FIRST):
             self.label(number)
+
+    def turn_over(self) -> None:
+        """Let the first of the queue go and another come, often, as PostgreSQL sees it."""
+        from app.db import get_engine, task_session
+
+        for turn in range(TURNS):
+            with task_session() as session:
+                session.execute(text(TURN), {"project": self.project})
+            if turn % A_MINUTE == A_MINUTE - 1:
+                with get_engine().execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                    connection.execute(text("vacuum item"))
 
     def add(self, session: Session, split: str = "train") -> None:
         """One more item, with features."""
@@ -130,6 +149,7 @@ def measured(config: HeadsConfig) -> dict[str, Any]:
 
     Head._take, Keeper._tend = timed, tended  # type: ignore[method-assign, assignment]
     crowd = Crowd(config.waiting)
+    crowd.turn_over()
     stopping = threading.Event()
     keeper = threading.Thread(target=keep, args=(lambda: True, stopping))
     keeper.start()
@@ -214,8 +234,8 @@ def main(argv: list[str]) -> None:
         wrong.append(f"an update took {found['update_ms']} ms")
     if found["order_age_s"][0] >= AGE_S:
         wrong.append(f"the stored order was {found['order_age_s'][0]} s old")
-    (first, half, end), (_, before, after) = found["vacuums"], found["index_bytes"]
-    if first < half < end and after > before:
+    before, _, after = found["index_bytes"]
+    if after > before:
         wrong.append(f"the queue's index grew from {before} to {after} bytes")
     if wrong:
         raise RunFailed("; ".join(wrong))
