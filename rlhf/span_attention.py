@@ -1,7 +1,7 @@
 """Attention among the spans of one row: each sees itself, causally, and the prefix that it shares, and nothing else.
 
-Nothing is computed to be masked: on a GPU with flash attention over sequences of any length, elsewhere with one call
-of torch's scaled dot product attention for each span. It knows spans and tensors, and no model.
+Nothing is computed to be masked: on a GPU with flash attention over sequences of any length, elsewhere span by span
+(`rlhf.span_products`). It knows spans and tensors, and no model.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
 from rlhf.batches import Spans
+from rlhf.span_products import Sight, SpanProducts, attend
 
 
 class SpanAttention:
@@ -21,7 +21,7 @@ class SpanAttention:
 
     def __init__(self, spans: Spans, device: torch.device) -> None:
         self.spans, self.device = spans, device
-        self._masks: dict[tuple[int, int, int], Tensor] = {}
+        self._sights: dict[tuple[float | None, int | None], Sight] = {}
         self._flash: dict[str, Any] = {}
         self._columns: Tensor | None = None  # of the keys, span after span, where they are not simply the row's
 
@@ -41,45 +41,12 @@ class SpanAttention:
         """
         if value.is_cuda and value.dtype in (torch.bfloat16, torch.float16) and not dropout:
             return self._all_at_once(query, key, value, scale, window)
-        return self._one_by_one(query, key, value, scale, dropout, window)
-
-    def _one_by_one(
-        self, query: Tensor, key: Tensor, value: Tensor, scale: float | None, dropout: float, window: int | None
-    ) -> Tensor:
-        parts = []
-        start = 0
-        for length, (first, shared) in zip(self.spans.lengths, self.spans.prefixes, strict=True):
-            own = slice(start, start + length)
-            keys, values = (
-                torch.cat([states[:, :, first : first + shared], states[:, :, own]], dim=2)
-                if shared
-                else states[:, :, own]
-                for states in (key, value)
-            )
-            whole = not shared and (window is None or window >= length)
-            parts.append(
-                scaled_dot_product_attention(
-                    query[:, :, own],
-                    keys,
-                    values,
-                    attn_mask=None if whole else self._mask(length, shared + length, window),
-                    dropout_p=dropout,
-                    is_causal=whole,
-                    scale=scale,
-                    enable_gqa=True,
-                )
-            )
-            start += length
-        return torch.cat(parts, dim=2).transpose(1, 2).contiguous()
-
-    def _mask(self, queries: int, keys: int, window: int | None) -> Tensor:
-        """(queries, keys), True for what the last `queries` of `keys` tokens see: nothing later, or too old."""
-        wanted = (queries, keys, window or keys)
-        if wanted not in self._masks:
-            column = torch.arange(keys, device=self.device)
-            row = torch.arange(keys - queries, keys, device=self.device)[:, None]
-            self._masks[wanted] = (column <= row) & (column > row - wanted[2])
-        return self._masks[wanted]
+        sight = self._sights.setdefault((scale, window), Sight(self.spans, scale, window))
+        if value.is_cuda or dropout:
+            parts = [*attend(query, key, value, sight, dropout)]
+            return torch.cat(parts, dim=2).transpose(1, 2).contiguous()
+        found: Tensor = SpanProducts.apply(query.to(value.dtype), key.to(value.dtype), value, sight)  # type: ignore[no-untyped-call]
+        return found
 
     def _all_at_once(
         self, query: Tensor, key: Tensor, value: Tensor, scale: float | None, window: int | None
