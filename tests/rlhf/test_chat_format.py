@@ -131,9 +131,10 @@ def test_the_begin_token_stays_where_a_prompt_is_cut(own: PreTrainedTokenizerBas
 
 
 def test_a_template_that_refuses_is_an_input_error(own: PreTrainedTokenizerBase) -> None:
-    own.chat_template = "{{ raise_exception('roles must alternate') }}"
+    refuses = "{% if messages[-1].role == 'system' %}{{ raise_exception('roles must alternate') }}{% endif %}"
+    own.chat_template = refuses + "{{ messages[-1].content }}"
     with pytest.raises(InputError, match="refuses this conversation: roles must alternate"):
-        encode_prompt(own, user_message("x"))
+        encode_prompt(own, [{"role": "system", "content": "x"}])
 
 
 def test_the_plain_template_closes_responses_with_the_end_token(own: PreTrainedTokenizerBase) -> None:
