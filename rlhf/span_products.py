@@ -72,10 +72,8 @@ class Sight:
 def attend(query: Tensor, key: Tensor, value: Tensor, sight: Sight, dropout: float = 0.0) -> Iterator[Tensor]:
     """Of each span (1, heads, length, width), by torch's own attention."""
     for own, prefix in sight:
-        keys, values = (
-            states[:, :, own] if prefix is None else torch.cat([states[:, :, prefix], states[:, :, own]], dim=2)
-            for states in (key, value)
-        )
+        places = [prefix, own] if prefix else [own]
+        keys, values = _seen(key, places), _seen(value, places)
         count, shown = own.stop - own.start, keys.shape[2]
         causal = prefix is None and (sight.window is None or sight.window >= count)
         yield scaled_dot_product_attention(
@@ -126,9 +124,9 @@ class SpanProducts(torch.autograd.Function):
 
 
 def _seen(states: Tensor, places: list[slice]) -> Tensor:
-    """(groups, seen, width) from (groups, length, width)."""
-    parts = [states[:, place] for place in places]
-    return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+    """(..., groups, seen, width) from (..., groups, length, width)."""
+    parts = [states[..., place, :] for place in places]
+    return torch.cat(parts, dim=-2) if len(parts) > 1 else parts[0]
 
 
 def _add(sums: Tensor, part: Tensor, places: list[slice]) -> None:
