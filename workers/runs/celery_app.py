@@ -18,7 +18,7 @@ from threading import Event
 from types import FrameType
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 
 from app import extensions, logs
 from app.settings import get_settings
@@ -97,13 +97,18 @@ def once(handler: Callable[[int, FrameType | None], Any]) -> Callable[[int, Fram
     return take
 
 
-@signals.worker_ready.connect
-def _stop_once(**_: Any) -> None:
-    # Of a supervisor that is killed several SIGTERMs may come at once (three were seen); celery's handler waits for
-    # ever for a lock of its own where another comes while it is at work.
-    handler = signal.getsignal(signal.SIGTERM)
-    if callable(handler) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, once(handler))
+class StopOnce(bootsteps.StartStopStep):
+    """Of a supervisor that is killed several SIGTERMs may come at once (three were seen), be the worker ready or not;
+    celery's handler waits for ever for a lock of its own where another comes while it is at work."""
+
+    def start(self, parent: Any) -> None:
+        """Celery has set its handlers just before the first step."""
+        handler = signal.getsignal(signal.SIGTERM)
+        if callable(handler) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, once(handler))
+
+
+app.steps["worker"].add(StopOnce)
 
 
 @signals.setup_logging.connect
