@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from app import models as m
 from app.db import task_session
@@ -24,6 +24,8 @@ def test_keys_are_given_refused_and_reset_on_a_page(
     page.goto(f"{server.url}/account")
     page.get_by_role("link", name="Change keys").click()
     skip, undo = page.get_by_label("Skip", exact=True), page.get_by_label("Undo")
+    skip.wait_for()
+    page.wait_for_load_state("domcontentloaded")  # what is typed before is added
     skip.click()
     page.keyboard.type("k")  # takes the place of the one that stood there
     expect(skip).to_have_value("k")
@@ -43,6 +45,23 @@ def test_keys_are_given_refused_and_reset_on_a_page(
     page.get_by_role("button", name="Reset to the usual keys").click()
     expect(skip).to_have_value("s")
     expect(page.get_by_role("button", name="Reset to the usual keys")).to_have_count(0)
+
+
+def test_a_field_that_was_clicked_before_the_page_was_done_is_marked_then(
+    page: Page, server: Server, work: MakeWork
+) -> None:
+    work()
+    held: list[Route] = []
+    page.route("**/keys_form*.js*", lambda route: held.append(route))
+    page.goto(f"{server.url}/account/keys", wait_until="commit")
+    skip = page.get_by_label("Skip", exact=True)
+    skip.click()
+    page.wait_for_timeout(0)  # the route's turn
+    [script] = held
+    script.continue_()
+    page.wait_for_load_state("domcontentloaded")
+    page.keyboard.type("k")
+    expect(skip).to_have_value("k")
 
 
 def test_keys_are_saved_without_javascript(browser: Browser, server: Server, work: MakeWork, page: Page) -> None:
