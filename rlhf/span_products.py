@@ -8,6 +8,7 @@ queries and keys, a block of queries at a time. It knows spans and tensors, and 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,12 +142,28 @@ def _grouped(states: Tensor, groups: int) -> Tensor:
     return states.reshape(groups, -1, states.shape[-1])
 
 
+@contextmanager
+def _factors_in(dtype: torch.dtype) -> Iterator[None]:
+    """Products in float32 of factors that are of `dtype` by themselves: of bfloat16 two times as fast, and as exact."""
+    matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = matmul.fp32_precision
+    if dtype == torch.bfloat16:
+        matmul.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
+
+
 def _weights(query: Tensor, key: Tensor, here: slice, sight: Sight) -> Tensor:
     """(groups, heads of a group x count, seen), in the queries' format: what each of the tokens of `here`, the last of
     `key` (groups, seen, width), takes of those. query: (groups, heads of a group x count, width)."""
     sums = torch.promote_types(query.dtype, torch.float32)  # bfloat16 has too few digits for a product
-    weights = torch.bmm(query.to(sums) * sight.scale_of(query), key.to(sums).transpose(1, 2))
     count, seen = here.stop - here.start, key.shape[1]
+    weights = query.new_empty(len(key), query.shape[1], seen, dtype=sums)
+    factors = query.to(sums), key.to(sums).transpose(1, 2)
+    with _factors_in(query.dtype):
+        torch.baddbmm(weights, *factors, beta=0, alpha=sight.scale_of(query), out=weights)
     hides = count if sight.window is None else seen  # the last of the keys, of which some are hidden from some
     weights.view(len(key), -1, count, seen)[..., seen - hides :] += sight.hidden(count, hides, sums, query.device)
     return torch.softmax(weights, dim=-1).to(query.dtype)
