@@ -13,6 +13,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from rlhf.batches import Batch, added_mask, tree_mask
+from rlhf.rotary import rotate_fast
 from rlhf.span_attention import SpanAttention
 
 ATTENTION = "sdpa_by_span"  # what `attend` is called in a model's config while it is in memory
@@ -54,6 +55,7 @@ def attend_by_span(model: Any, yes: bool) -> bool:
     old, new = ("sdpa", ATTENTION) if yes else (ATTENTION, "sdpa")
     if model.config._attn_implementation == old:
         model.set_attn_implementation(new)
+        rotate_fast(model)
     return bool(model.config._attn_implementation == ATTENTION)
 
 
