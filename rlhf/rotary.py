@@ -26,25 +26,21 @@ class Rotation(torch.autograd.Function):
     def forward(ctx: Any, states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """In the wider of both formats."""
         ctx.save_for_backward(cos, sin)
-        ctx.dtype = states.dtype
-        return _turn(states.to(torch.promote_types(states.dtype, cos.dtype)), cos, sin, back=False)
+        ctx.dtype, half = states.dtype, states.shape[-1] // 2
+        states = states.to(torch.promote_types(states.dtype, cos.dtype))
+        turned = states * cos
+        turned[..., :half] -= states[..., half:] * sin[..., :half]
+        turned[..., half:] += states[..., :half] * sin[..., half:]
+        return turned
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         """The same angles, the other way."""
-        cos, sin = ctx.saved_tensors
-        return _turn(grad, cos, sin, back=True).to(ctx.dtype), None, None
-
-
-def _turn(states: Tensor, cos: Tensor, sin: Tensor, back: bool) -> Tensor:
-    half = states.shape[-1] // 2
-    first, second = slice(None, half), slice(half, None)
-    turned = states * cos
-    negated, plain = (second, first) if back else (first, second)
-    # Back, a half meets the sine of the half that it came to.
-    turned[..., negated] -= states[..., plain] * sin[..., plain if back else negated]
-    turned[..., plain] += states[..., negated] * sin[..., negated if back else plain]
-    return turned
+        (cos, sin), half = ctx.saved_tensors, grad.shape[-1] // 2
+        back = grad * cos
+        back[..., half:] -= grad[..., :half] * sin[..., :half]
+        back[..., :half] += grad[..., half:] * sin[..., half:]
+        return back.to(ctx.dtype), None, None
 
 
 def _ours(queries: Tensor, keys: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
